@@ -1,0 +1,157 @@
+"""Every error that a caller can get, as one table from error to status and title (RFC 9457 problem details).
+
+    Problem
+    ├── 400  not-json             the body is not JSON, or not the JSON that this service takes
+    ├── 401  not-authenticated    no credential, or one that is not valid
+    ├── 403  not-allowed          this caller may not do this
+    ├── 404  not-found            there is nothing at this address
+    ├── 405  method-not-allowed   there is something, but not for this method
+    ├── 409  already-exists       the address has an account
+    ├── 413  too-large            the body is over the limit
+    ├── 415  not-json-type        the content type is not one that holds JSON
+    ├── 422  unusable             understood, but it can't be used: the member `errors` says which fields and why
+    ├── 429  too-many             slow down; `Retry-After` says for how long
+    ├── 500  internal             a fault of ours; never the answer to something that a client sent
+    └── 503  unavailable          the database can't take this now; `Retry-After` says when to try again
+
+Raise `Problem`; `answer_with_problems` turns it, and whatever else goes wrong in a request, into the answer and, for
+faults of ours, one log line with the cause.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import Any
+
+from flask import Flask, Response, json
+from werkzeug.exceptions import HTTPException
+
+log = logging.getLogger("data_capture.problems")
+
+MEDIA_TYPE = "application/problem+json"
+TYPE_PREFIX = "urn:enhanced-data-capture:problem:"
+
+
+@dataclass(frozen=True)
+class ProblemType:
+    """A kind of error: the last part of its `type` URI, its HTTP status and its title."""
+
+    name: str
+    status: HTTPStatus
+    title: str
+
+
+NOT_JSON = ProblemType("not-json", HTTPStatus.BAD_REQUEST, "The body is not usable JSON")
+NOT_AUTHENTICATED = ProblemType("not-authenticated", HTTPStatus.UNAUTHORIZED, "A valid credential is needed")
+NOT_ALLOWED = ProblemType("not-allowed", HTTPStatus.FORBIDDEN, "Not allowed")
+NOT_FOUND = ProblemType("not-found", HTTPStatus.NOT_FOUND, "Not found")
+METHOD_NOT_ALLOWED = ProblemType("method-not-allowed", HTTPStatus.METHOD_NOT_ALLOWED, "Method not allowed")
+ALREADY_EXISTS = ProblemType("already-exists", HTTPStatus.CONFLICT, "This account already exists")
+TOO_LARGE = ProblemType("too-large", HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "The body is too large")
+NOT_JSON_TYPE = ProblemType("not-json-type", HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "The content type is not JSON")
+UNUSABLE = ProblemType("unusable", HTTPStatus.UNPROCESSABLE_ENTITY, "The content can't be used")
+TOO_MANY = ProblemType("too-many", HTTPStatus.TOO_MANY_REQUESTS, "Too many requests")
+INTERNAL = ProblemType("internal", HTTPStatus.INTERNAL_SERVER_ERROR, "Internal error")
+UNAVAILABLE = ProblemType("unavailable", HTTPStatus.SERVICE_UNAVAILABLE, "The database can't take this now")
+
+_BY_STATUS = {
+    problem_type.status: problem_type
+    for problem_type in (NOT_JSON, NOT_AUTHENTICATED, NOT_ALLOWED, NOT_FOUND, METHOD_NOT_ALLOWED, TOO_LARGE, NOT_JSON_TYPE,
+                         UNUSABLE, TOO_MANY, INTERNAL, UNAVAILABLE)
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class FieldError:
+    """What is wrong with one field, by the name that the caller gave it."""
+
+    field: str
+    message: str
+
+
+class Problem(Exception):
+    """An error to answer with.
+
+    Args:
+        problem_type: one of the table above.
+        detail: one sentence, for a person: what was wrong with this request. It never repeats what the caller sent.
+        errors: what is wrong with which field.
+        retry_after_seconds: how long to wait before sending the same again.
+        members: further members of the answer.
+    """
+
+    def __init__(
+        self,
+        problem_type: ProblemType,
+        detail: str,
+        *,
+        errors: Sequence[FieldError] = (),
+        retry_after_seconds: int | None = None,
+        members: dict[str, Any] | None = None,
+    ) -> None:
+        super().__init__(detail)
+        self.problem_type = problem_type
+        self.detail = detail
+        self.errors = tuple(errors)
+        self.retry_after_seconds = retry_after_seconds
+        self.members = members or {}
+
+    def as_json(self) -> dict[str, Any]:
+        """The answer's members: RFC 9457's, and `success`, `error` and `message`, which existing pages read."""
+        answer: dict[str, Any] = {
+            "type": TYPE_PREFIX + self.problem_type.name,
+            "title": self.problem_type.title,
+            "status": int(self.problem_type.status),
+            "detail": self.detail,
+            "success": False,
+            "error": self.detail,
+            "message": self.detail,
+            **self.members,
+        }
+        if self.errors:
+            answer["errors"] = [{"field": error.field, "message": error.message} for error in self.errors]
+        return answer
+
+    def response(self) -> Response:
+        """The answer, as application/problem+json."""
+        response = Response(json.dumps(self.as_json()), status=int(self.problem_type.status), mimetype=MEDIA_TYPE)
+        if self.retry_after_seconds is not None:
+            response.headers["Retry-After"] = str(self.retry_after_seconds)
+        return response
+
+
+def answer_with_problems(app: Flask) -> None:
+    """Makes every error of `app` a problem+json answer; an unexpected exception is logged once, with its traceback."""
+
+    def from_problem(problem: Problem) -> Response:
+        return problem.response()
+
+    def from_http(error: HTTPException) -> Response:
+        status = HTTPStatus(error.code or HTTPStatus.INTERNAL_SERVER_ERROR)
+        if status < HTTPStatus.BAD_REQUEST:  # a redirect
+            return Response(response=error.get_response())  # type: ignore[arg-type]
+        known = _BY_STATUS.get(status) or ProblemType(status.name.lower().replace("_", "-"), status, status.phrase)
+        problem = Problem(known, _DETAILS.get(status, status.description or status.phrase))
+        response = problem.response()
+        if status == HTTPStatus.METHOD_NOT_ALLOWED:
+            response.headers["Allow"] = ", ".join(sorted(getattr(error, "valid_methods", None) or ()))
+        return response
+
+    def from_exception(error: Exception) -> Response:
+        log.exception("A request ended with an error that nobody expected")
+        return Problem(INTERNAL, "Something went wrong here; the service's log has the cause.").response()
+
+    app.register_error_handler(Problem, from_problem)
+    app.register_error_handler(HTTPException, from_http)
+    app.register_error_handler(Exception, from_exception)
+
+
+_DETAILS = {
+    HTTPStatus.BAD_REQUEST: "The request could not be read.",
+    HTTPStatus.NOT_FOUND: "There is nothing at this address; the README lists the endpoints.",
+    HTTPStatus.METHOD_NOT_ALLOWED: "This address does not take this method; the header Allow names the ones it takes.",
+    HTTPStatus.REQUEST_ENTITY_TOO_LARGE: "The body is larger than this address takes.",
+}

@@ -1,0 +1,215 @@
+"""Every setting: its environment variable, flag, default and meaning, in one table.
+
+A flag wins over its environment variable, which wins over the default. The README's settings table is compared with
+`SETTINGS` by a test.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any
+
+REPOSITORY = Path(__file__).resolve().parent.parent
+
+LOCAL_PAGES = "local"
+"""The entry of `EDC_ALLOWED_ORIGINS` for pages on localhost or 127.0.0.1, at any port, and for file:// pages."""
+
+
+class SettingError(ValueError):
+    """A setting's value cannot be used; the text names the setting and says what it takes."""
+
+
+def _port(text: str) -> int:
+    if not text.isascii() or not text.isdigit() or not 1 <= int(text) <= 65535:
+        raise ValueError("a port number from 1 to 65535")
+    return int(text)
+
+
+def _path(text: str) -> Path:
+    if not text:
+        raise ValueError("a file's path")
+    return Path(text).expanduser().absolute()
+
+
+def _host(text: str) -> str:
+    if not text or any(character.isspace() or character in "/@" for character in text):
+        raise ValueError("a host name or an address to listen on")
+    return text
+
+
+def _words(text: str) -> tuple[str, ...]:
+    return tuple(word for word in (part.strip() for part in text.split(",")) if word)
+
+
+def _origins(text: str) -> tuple[str, ...]:
+    origins = _words(text)
+    for origin in origins:
+        scheme, separator, host = origin.partition("://")
+        if origin != LOCAL_PAGES and (scheme not in ("http", "https") or not separator or not host or "/" in host):
+            raise ValueError(f"'{LOCAL_PAGES}' and origins such as https://www.example.com, with commas between, no paths")
+    return tuple(origin.lower() for origin in origins)
+
+
+def _seconds(text: str) -> float:
+    seconds = float(text)
+    if not 0 < seconds <= 3600:
+        raise ValueError("a number of seconds, more than 0 and at most 3600")
+    return seconds
+
+
+def _hours(text: str) -> float:
+    hours = float(text)
+    if not 0 < hours <= 24 * 366:
+        raise ValueError("a number of hours, more than 0 and at most 8784")
+    return hours
+
+
+def _switch(text: str) -> bool:
+    word = text.strip().lower()
+    if word in ("1", "true", "yes", "on"):
+        return True
+    if word in ("", "0", "false", "no", "off"):
+        return False
+    raise ValueError("1 or 0")
+
+
+@dataclass(frozen=True)
+class Setting:
+    """One line of the settings table."""
+
+    name: str
+    variable: str
+    flag: str
+    default: str
+    parse: Callable[[str], Any]
+    explanation: str
+    used_by: frozenset[str]
+
+    def value(self, text: str, given_as: str) -> Any:
+        """The value that `text` stands for.
+
+        Raises:
+            SettingError: the text is not a value of this setting.
+        """
+        try:
+            return self.parse(text)
+        except ValueError as error:
+            wanted = str(error) if not str(error).startswith("could not convert") else "a number"
+            raise SettingError(f"{given_as}={text!r} is not usable: it takes {wanted}.") from error
+
+
+_CAPTURE, _SIGNUP, _BOTH = frozenset({"capture"}), frozenset({"signup"}), frozenset({"capture", "signup"})
+
+
+SETTINGS: tuple[Setting, ...] = (
+    Setting("database", "EDC_DATABASE", "--database", str(REPOSITORY / "trading_bots.db"), _path,
+            "the SQLite file that everything is stored in", _BOTH),
+    Setting("host", "EDC_HOST", "--host", "127.0.0.1", _host,
+            "the address that both services listen on", _BOTH),
+    Setting("capture_port", "EDC_CAPTURE_PORT", "--capture-port", "5003", _port,
+            "the capture service's port", _CAPTURE),
+    Setting("signup_port", "EDC_SIGNUP_PORT", "--signup-port", "5001", _port,
+            "the signup service's port", _SIGNUP),
+    Setting("log_file", "EDC_LOG_FILE", "--log-file", str(REPOSITORY / "enhanced_data_capture.log"), _path,
+            "the log file; rotated at 10 MB, five old ones are kept", _BOTH),
+    Setting("allowed_origins", "EDC_ALLOWED_ORIGINS", "--allowed-origins", LOCAL_PAGES, _origins,
+            "the origins whose pages may send captures and sign up, with commas between; `local` stands for pages on localhost or "
+            "127.0.0.1 at any port and for file:// pages", _BOTH),
+    Setting("placeholder_emails", "EDC_PLACEHOLDER_EMAILS", "--placeholder-emails", "unknown@example.com,unknown", _words,
+            "addresses that pages send when they don't know who it is; they are refused as nobody's", _BOTH),
+    Setting("request_seconds", "EDC_REQUEST_SECONDS", "--request-seconds", "5", _seconds,
+            "how long a write may wait for the database before it is answered 503", _BOTH),
+    Setting("token_hours", "EDC_TOKEN_HOURS", "--token-hours", "24", _hours,
+            "how long the token that signup and login give stays valid", _SIGNUP),
+    Setting("debug", "EDC_DEBUG", "--debug", "0", _switch,
+            "log every request's kind, outcome and time", _BOTH),
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Settings:
+    """The settings of a running command; see `SETTINGS` for what each means."""
+
+    database: Path
+    host: str
+    capture_port: int
+    signup_port: int
+    log_file: Path
+    allowed_origins: tuple[str, ...]
+    placeholder_emails: tuple[str, ...]
+    request_seconds: float
+    token_hours: float
+    debug: bool
+
+    @property
+    def keys_directory(self) -> Path:
+        """Where this database's secrets are kept, each in a file that only its owner can read."""
+        return self.database.with_name(self.database.stem + ".keys")
+
+    def as_environment(self) -> dict[str, str]:
+        """These settings as environment variables, for a service that is started with them."""
+        texts: dict[str, str] = {}
+        for setting in SETTINGS:
+            value = getattr(self, setting.name)
+            if isinstance(value, bool):
+                texts[setting.variable] = "1" if value else "0"
+            elif isinstance(value, tuple):
+                texts[setting.variable] = ",".join(value)
+            else:
+                texts[setting.variable] = str(value)
+        return texts
+
+
+def load_settings(
+    given: Mapping[str, str | bool | None] | None = None, environment: Mapping[str, str] | None = None
+) -> Settings:
+    """The settings from flags (`given`, by name, as text), environment variables and defaults, in that order.
+
+    Raises:
+        SettingError: a value cannot be used.
+    """
+    given = given or {}
+    environment = os.environ if environment is None else environment
+    values: dict[str, Any] = {}
+    for setting in SETTINGS:
+        flag_text = given.get(setting.name)
+        variable_text = environment.get(setting.variable)
+        if flag_text is not None and flag_text is not False:
+            values[setting.name] = setting.value("1" if flag_text is True else flag_text, setting.flag)
+        elif variable_text is not None:
+            values[setting.name] = setting.value(variable_text, setting.variable)
+        else:
+            values[setting.name] = setting.value(setting.default, setting.variable)
+    return Settings(**values)
+
+
+def settings_from_command_line(command: str, description: str, arguments: Sequence[str] | None = None) -> Settings:
+    """The settings of one command: `capture`, `signup`, or `manager`, which takes every flag.
+
+    A service alone also takes `--port` for its own port. Ends the program with status 2 and a sentence when a flag or
+    a variable is not usable, as argparse does.
+    """
+    parser = argparse.ArgumentParser(description=description)
+    for setting in SETTINGS:
+        if command != "manager" and command not in setting.used_by:
+            continue
+        flags = [setting.flag]
+        if setting.name == f"{command}_port":
+            flags.append("--port")
+        explanation = f"{setting.explanation} (${setting.variable}; default: {setting.default})"
+        if setting.parse is _switch:
+            parser.add_argument(*flags, dest=setting.name, action="store_true", help=explanation)
+        else:
+            parser.add_argument(*flags, dest=setting.name, metavar="VALUE", help=explanation)
+    given = vars(parser.parse_args(arguments))
+    try:
+        return load_settings(given)
+    except SettingError as error:
+        parser.error(str(error))
+
+
+assert [setting.name for setting in SETTINGS] == [field.name for field in fields(Settings)]

@@ -1,0 +1,182 @@
+"""Where captures and accounts go: `Store`, over one SQLite file.
+
+`Store.write` takes work to do in a transaction and returns once that is committed and synced; `Store.read` takes work
+that only reads. What the work is, as SQL, is in the rooms beside this file.
+"""
+
+from __future__ import annotations
+
+import logging
+import sqlite3
+import threading
+import time
+from collections import deque
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Generic, TypeVar
+
+from data_capture.problems import UNAVAILABLE, Problem
+from data_capture.store.connection import Gate, GateTimeout, open_connection
+
+log = logging.getLogger("data_capture.store")
+
+_CLOSING_SECONDS = 5.0
+_MOST_WRITES_A_COMMIT = 256  # bounds how long the first of them waits for its answer
+
+Result = TypeVar("Result")
+
+
+class _PendingWrite(Generic[Result]):
+    """One caller's work on its way through a commit."""
+
+    def __init__(self, work: Callable[[sqlite3.Connection], Result]) -> None:
+        self.work = work
+        self.settled = False
+        self.result: Result | None = None
+        self.error: Exception | None = None
+
+    def fail(self, error: Exception) -> None:
+        self.error = error
+        self.settled = True
+
+
+class Store:
+    """The database of one process: one connection that writes, one that reads.
+
+    Writes are committed in groups: whoever gets to write first also commits for all who queued up behind, so that one
+    fsync serves many. Each has a savepoint of its own and fails alone.
+    """
+
+    def __init__(self, database: Path, request_seconds: float) -> None:
+        """Opens the file; `prepare` of `store.takeover` has made sure of its tables.
+
+        Raises:
+            sqlite3.Error: the file can't be opened.
+        """
+        self.database = database
+        self._request_seconds = request_seconds
+        self._gate = Gate(database)
+        self._writer = open_connection(database, request_seconds)
+        self._reader = open_connection(database, request_seconds, read_only=True)
+        self._reading = threading.Lock()
+        self._committing = threading.Lock()
+        self._pending: deque[_PendingWrite[Any]] = deque()
+        self._fault: str | None = None
+
+    def write(self, work: Callable[[sqlite3.Connection], Result]) -> Result:
+        """What `work` returns, once its changes are on disk; an exception of its own undoes its changes alone.
+
+        Raises:
+            Problem: 503, when the database can't take the write within `request_seconds`. It may still be written
+                later: sending the same capture_id again finds out.
+        """
+        pending = _PendingWrite(work)
+        deadline = time.monotonic() + self._request_seconds
+        self._pending.append(pending)
+        if self._committing.acquire(timeout=self._request_seconds):
+            try:
+                while not pending.settled:
+                    self._commit_pending(deadline)
+            finally:
+                self._committing.release()
+        elif not pending.settled:
+            self._withdraw(pending)
+            raise _unavailable("The database is busy; this was not stored within the time a request may take.")
+        if pending.error is not None:
+            raise pending.error
+        return pending.result  # type: ignore[return-value]
+
+    def read(self, query: Callable[[sqlite3.Connection], Result]) -> Result:
+        """What `query` returns; everything that it reads is of one moment.
+
+        Raises:
+            Problem: 503, when the database can't be read now.
+        """
+        with self._reading:
+            try:
+                self._reader.execute("BEGIN")
+                try:
+                    return query(self._reader)
+                finally:
+                    self._reader.execute("ROLLBACK")
+            except sqlite3.OperationalError as error:
+                raise self._refusal(error) from error
+
+    def fault(self) -> str | None:
+        """What is wrong with the database, in a sentence, or None when it can be read and took its last write."""
+        try:
+            self.read(lambda connection: connection.execute("SELECT id FROM users LIMIT 1").fetchone())
+        except Problem as problem:
+            return problem.detail
+        return self._fault
+
+    def close(self) -> None:
+        """Closes the file, after the writes that are under way."""
+        with self._reading, self._committing:
+            self._reader.close()
+            try:
+                with self._gate.held(_CLOSING_SECONDS):  # closing the last connection checkpoints
+                    self._writer.close()
+            except GateTimeout:
+                log.warning("The database was left open: another process held its gate for %s s", _CLOSING_SECONDS)
+            self._gate.close()
+
+    def _withdraw(self, pending: _PendingWrite[Any]) -> None:
+        try:
+            self._pending.remove(pending)
+        except ValueError:
+            pass  # it is being committed at this moment; its receipt answers when it is sent again
+
+    def _commit_pending(self, deadline: float) -> None:
+        """Commits what is waiting, up to a limit, and settles each; called by the holder of `_committing`."""
+        group = []
+        while self._pending and len(group) < _MOST_WRITES_A_COMMIT:
+            group.append(self._pending.popleft())
+        try:
+            with self._gate.held(max(0.0, deadline - time.monotonic())):
+                self._writer.execute("BEGIN IMMEDIATE")
+                try:
+                    for pending in group:
+                        self._run_in_savepoint(pending)
+                    self._writer.execute("COMMIT")
+                except BaseException:
+                    if self._writer.in_transaction:
+                        self._writer.execute("ROLLBACK")
+                    raise
+        except GateTimeout:
+            refusal: Exception = _unavailable("Another process is writing to the database; this was not stored.")
+            for pending in group:
+                pending.fail(refusal)
+        except sqlite3.Error as error:
+            refusal = self._refusal(error)
+            for pending in group:
+                pending.fail(refusal)
+        else:
+            self._fault = None
+            for pending in group:
+                pending.settled = True
+
+    def _run_in_savepoint(self, pending: _PendingWrite[Any]) -> None:
+        self._writer.execute("SAVEPOINT one_write")
+        try:
+            pending.result = pending.work(self._writer)
+        except Exception as error:
+            if not self._writer.in_transaction:
+                raise  # SQLite gave up the whole transaction (disk full, I/O error): nobody's work is stored
+            self._writer.execute("ROLLBACK TO one_write")
+            pending.error = self._refusal(error) if isinstance(error, sqlite3.OperationalError) else error
+        self._writer.execute("RELEASE one_write")
+
+    def _refusal(self, error: sqlite3.Error) -> Problem:
+        """503 for what the database said; anything but a lock held by someone else is logged, once for each cause."""
+        if "locked" in str(error) or "busy" in str(error):
+            return _unavailable("Another program holds the database's lock; this was not stored.")
+        fault = f"The database can't be used: {error}."
+        if fault != self._fault:
+            log.error("%s File: %s", fault, self.database)
+        self._fault = fault
+        return _unavailable(fault)
+
+
+def _unavailable(detail: str) -> Problem:
+    return Problem(UNAVAILABLE, detail, retry_after_seconds=1)

@@ -1,0 +1,90 @@
+"""Connections to the database file, and the gate that every writer of every process goes through."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import sqlite3
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+_GATE_POLL_SECONDS = 0.0005  # a transaction takes about a millisecond, its fsync included
+
+
+class GateTimeout(Exception):
+    """Another process held the gate past the deadline."""
+
+
+def create_private_file(path: Path) -> None:
+    """Makes `path` where it is missing, readable by its owner only: it will hold personal data or a secret."""
+    os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
+
+
+def open_connection(database: Path, busy_seconds: float, *, read_only: bool = False) -> sqlite3.Connection:
+    """A connection in autocommit mode, with the settings that the promises rest on.
+
+    WAL lets readers go on while a writer commits; synchronous=FULL syncs the log at each commit; secure_delete zeroes
+    what is deleted; an unknown database file may not bring schema code that runs here (trusted_schema).
+
+    Raises:
+        sqlite3.Error: the file can't be opened or isn't a database.
+    """
+    if not read_only:
+        create_private_file(database)
+    mode = "ro" if read_only else "rw"
+    connection = sqlite3.connect(
+        f"{database.as_uri()}?mode={mode}", uri=True, isolation_level=None, check_same_thread=False, timeout=busy_seconds
+    )
+    try:
+        # Before the journal mode: switching an existing file to WAL needs its lock.
+        connection.execute(f"PRAGMA busy_timeout = {int(busy_seconds * 1000)}")
+        connection.execute("PRAGMA trusted_schema = OFF")
+        connection.execute("PRAGMA foreign_keys = ON")
+        if not read_only:
+            connection.execute("PRAGMA journal_mode = WAL")
+            connection.execute("PRAGMA synchronous = FULL")
+            connection.execute("PRAGMA secure_delete = ON")
+    except sqlite3.Error:
+        connection.close()
+        raise
+    return connection
+
+
+class Gate:
+    """One advisory lock beside the database, held around each write transaction and around closing.
+
+    SQLite 3.7.0 to 3.51.2 can corrupt a WAL database when one connection's checkpoint runs while another commits
+    (sqlite.org/wal.html, "the WAL-reset bug"), and Python links whatever SQLite the system has.
+    """
+
+    def __init__(self, database: Path) -> None:
+        self._path = database.with_name(database.name + "-gate")
+        create_private_file(self._path)
+        self._descriptor = os.open(self._path, os.O_RDWR | os.O_CLOEXEC)
+
+    @contextmanager
+    def held(self, seconds: float) -> Iterator[None]:
+        """Holds the gate for the block.
+
+        Raises:
+            GateTimeout: another process holds it for longer than `seconds`.
+        """
+        deadline = time.monotonic() + seconds
+        while True:
+            try:
+                fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError:
+                if time.monotonic() >= deadline:
+                    raise GateTimeout from None
+                time.sleep(_GATE_POLL_SECONDS)
+        try:
+            yield
+        finally:
+            fcntl.flock(self._descriptor, fcntl.LOCK_UN)
+
+    def close(self) -> None:
+        """Gives the lock's file back."""
+        os.close(self._descriptor)
