@@ -15,6 +15,7 @@ CREATE TABLE IF NOT EXISTS users (
     id                INTEGER PRIMARY KEY AUTOINCREMENT,
     unique_id         TEXT UNIQUE,
     username          TEXT NOT NULL,
+    full_name         TEXT,
     email             TEXT NOT NULL UNIQUE,
     password_hash     TEXT NOT NULL,
     plan_type         TEXT DEFAULT 'free',

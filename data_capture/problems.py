@@ -131,8 +131,8 @@ def answer_with_problems(app: Flask) -> None:
 
     def from_http(error: HTTPException) -> Response:
         status = HTTPStatus(error.code or HTTPStatus.INTERNAL_SERVER_ERROR)
-        if status < HTTPStatus.BAD_REQUEST:  # a redirect
-            return Response(response=error.get_response())  # type: ignore[arg-type]
+        if status < HTTPStatus.BAD_REQUEST:  # a redirect, which werkzeug raises too
+            return Response.force_type(error.get_response())
         known = _BY_STATUS.get(status) or ProblemType(status.name.lower().replace("_", "-"), status, status.phrase)
         problem = Problem(known, _DETAILS.get(status, status.description or status.phrase))
         response = problem.response()

@@ -1,0 +1,78 @@
+"""Who may call what: which pages by their origin, and who is a person at this very machine."""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+
+from flask import Flask, Request, request
+from flask_cors import CORS
+
+from data_capture.problems import NOT_ALLOWED, Problem
+from data_capture.settings import LOCAL_PAGES, Settings
+
+_LOCAL_ORIGIN = r"https?://(?:localhost|127\.0\.0\.1|\[::1\])(?::[0-9]{1,5})?"
+_FILE_ORIGIN = "null"  # what browsers send for a page opened from disk
+
+_FORWARDING_HEADERS = ("Forwarded", "X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Proto", "X-Real-IP", "Via")
+_LOCAL_NAMES = frozenset({"localhost", "127.0.0.1", "::1"})
+_PREFLIGHT_SECONDS = 7200  # the longest that Chromium keeps an answer
+
+
+def allow_origins(app: Flask, settings: Settings, *, public_paths: tuple[str, ...] = ()) -> None:
+    """Answers pages of the allowed origins with CORS headers, and refuses every other page's request.
+
+    Refusing, and not only leaving the headers out, is needed because a browser sends text/plain without asking first.
+
+    Args:
+        app: a service.
+        settings: its settings.
+        public_paths: addresses that pages everywhere may load, such as the script's.
+    """
+    patterns = [_exactly(origin) for origin in settings.allowed_origins if origin != LOCAL_PAGES]
+    if LOCAL_PAGES in settings.allowed_origins:
+        patterns += [_exactly(_FILE_ORIGIN), f"^{_LOCAL_ORIGIN}$"]
+    allowed = re.compile("|".join(patterns) or r"(?!)", re.IGNORECASE)
+    CORS(
+        app,
+        resources={r"/api/.*|/auth/.*": {"origins": patterns or ["(?!)"]}},
+        methods=["GET", "POST", "OPTIONS"],
+        allow_headers=["Content-Type", "Authorization", "Idempotency-Key"],
+        expose_headers=["Retry-After", "Idempotency-Replayed"],
+        supports_credentials=False,
+        max_age=_PREFLIGHT_SECONDS,
+    )
+
+    @app.before_request
+    def refuse_other_origins() -> None:
+        origin = request.headers.get("Origin")
+        if origin is None or request.path in public_paths or allowed.fullmatch(origin):
+            return
+        raise Problem(NOT_ALLOWED, "Pages of this origin are not allowed here; the setting EDC_ALLOWED_ORIGINS lists those that are.")
+
+
+def is_direct_local_caller(caller: Request, settings: Settings) -> bool:
+    """Whether the request was made on this very machine, by a program and not by a page or through a proxy.
+
+    A page is told by the headers that browsers add to what it sends and it can't take away, a proxy by those that
+    proxies add, and a page that reaches us under a name of its own (DNS rebinding) by the Host header.
+    """
+    if not _is_loopback(settings.host) or not _is_loopback(caller.remote_addr or ""):
+        return False
+    if any(name in caller.headers for name in (*_FORWARDING_HEADERS, "Origin")):
+        return False
+    if caller.headers.get("Sec-Fetch-Site", "none") != "none":
+        return False
+    host = caller.host.removeprefix("[").partition("]")[0] if caller.host.startswith("[") else caller.host.partition(":")[0]
+    return host.lower() in _LOCAL_NAMES
+
+
+def _is_loopback(address: str) -> bool:
+    try:
+        return ipaddress.ip_address(address).is_loopback
+    except ValueError:
+        return address.lower() == "localhost"
+
+
+def _exactly(origin: str) -> str:
+    return f"^{re.escape(origin)}$"

@@ -1,0 +1,422 @@
+"""What is captured: for each kind its table and fields, as one declarative table, and how a payload becomes a capture.
+
+To add a field, add its line here and its column in schema.sql. A field's line names its column, how its value is read,
+and the names by which pages send it, the preferred one first. A name stands for all its spellings: `plan_name` is also
+`planName` and `PlanName`. A name with a point is a place inside an object: `selectedPlan.price`. Where a kind has
+sections, its names are looked for at the top of the payload first and then in each of these objects.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import uuid
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from datetime import datetime
+from functools import lru_cache
+from typing import Any
+
+from data_capture.payloads import JsonObject, encode_json
+from data_capture.problems import UNUSABLE, FieldError, Problem
+from data_capture.redaction import may_hold_secrets, redact
+from data_capture.store.people import normalise_email
+from data_capture.values import (
+    ColumnValue,
+    NotUnderstood,
+    Reader,
+    base64_text,
+    decimal,
+    happened_at,
+    integer,
+    is_absent,
+    json_any,
+    json_list,
+    json_state,
+    page_user_id,
+    text,
+    timestamp,
+)
+
+_CAPTURE_ID = re.compile(r"[A-Za-z0-9._:-]{1,128}")
+_MOST_USER_AGENT_CHARACTERS = 512
+
+
+@dataclass(frozen=True)
+class Field:
+    """One column of a captured kind, and where pages send its value."""
+
+    column: str
+    read: Reader
+    names: tuple[str, ...] = ()
+    default: ColumnValue = None
+
+    @property
+    def all_names(self) -> tuple[str, ...]:
+        """The names to look for: the column's own first."""
+        return (self.column, *self.names)
+
+
+@dataclass(frozen=True)
+class Kind:
+    """One kind of capture.
+
+    `reshape` turns a payload whose shape differs from the rest (say, a flat dashboard) into the usual one.
+    `time_columns` get the time at which it happened. `is_state` says that a row is a state: sent again unchanged, it
+    adds no row.
+    """
+
+    name: str
+    table: str
+    fields: tuple[Field, ...]
+    sections: tuple[str, ...] = ()
+    time_columns: tuple[str, ...] = ("created_at", "updated_at")
+    is_state: bool = False
+    reshape: Callable[[JsonObject], JsonObject] = field(default=lambda payload: payload)
+
+    @property
+    def id_name(self) -> str:
+        """The answer's member that holds the row's id."""
+        return f"{self.name}_id"
+
+    @property
+    def title(self) -> str:
+        """The kind as a sentence begins with it."""
+        return self.name.capitalize()
+
+
+@dataclass(frozen=True)
+class Capture:
+    """A payload that was understood, ready to be stored. `values` holds a value for each of the kind's fields."""
+
+    kind: Kind
+    capture_id: str
+    user_email: str
+    user_name: str | None
+    values: tuple[ColumnValue, ...]
+    happened_at: str
+    received_at: str
+    snapshot: str
+    digest: bytes
+    warnings: tuple[FieldError, ...]
+    source_endpoint: str
+    ip_address: str | None
+    user_agent: str | None
+
+
+# --- The table ----------------------------------------------------------------------------------------------------------------
+
+_PERSON = (
+    Field("user_id", page_user_id, ("userData.id", "user.id")),
+    Field("user_name", text, ("full_name", "userData.fullName", "userData.name", "userData.username", "user.fullName", "user.name",
+                              "user.username", "userProfile.name", "name", "username")),
+)  # fmt: skip
+
+_EMAIL_NAMES = ("user_email", "email", "userData.email", "user.email", "userProfile.email", "customer_email")
+
+_PAYMENT = Kind(
+    "payment",
+    "payment_data",
+    (
+        *_PERSON,
+        Field("plan_name", text, ("plan_name_payment", "plan", "plan.name", "selectedPlan.name", "plan_type")),
+        Field("original_price", decimal(10, 2), ("original_amount", "selectedPlan.price", "plan.price")),
+        Field("discount_amount", decimal(10, 2), ("discount", "coupon.discount")),
+        Field("final_price", decimal(10, 2), ("amount_paid", "amount")),
+        Field("coupon_code", text, ("coupon.code", "coupon")),
+        Field("payment_method", text, ("method",)),
+        Field("transaction_id", text, ("payment_id", "order_id")),
+        Field("payment_status", text, ("status",)),
+        Field("payment_processor", text, ("payment_provider", "processor", "provider")),
+        Field("crypto_transaction_hash", text, ("transaction_hash", "tx_hash")),
+        Field("crypto_from_address", text, ("from_address",)),
+        Field("crypto_amount", text),
+    ),
+    sections=("paymentData", "payment"),
+    reshape=lambda payload: _payment_without_placeholders(_verification_as_payment(payload)),
+)
+
+_QUESTIONNAIRE = Kind(
+    "questionnaire",
+    "questionnaire_data",
+    (
+        *_PERSON,
+        Field("trades_per_day", text),
+        Field("trading_session", text),
+        Field("crypto_assets", json_list, ("crypto_pairs",)),
+        Field("forex_assets", json_list, ("forex_pairs",)),
+        Field("custom_forex_pairs", json_list),
+        Field("has_account", text),
+        Field("account_equity", decimal(12, 2)),
+        Field("prop_firm", text),
+        Field("account_type", text),
+        Field("account_size", decimal(12, 2)),
+        Field("risk_percentage", decimal(5, 2), ("risk_per_trade", "riskManagement.riskPerTrade")),
+        Field("risk_reward_ratio", text, ("riskManagement.riskRewardRatio",)),
+        Field("account_screenshot", base64_text, ("screenshot",)),
+        Field("screenshot_filename", text, ("screenshot_name",)),
+        Field("screenshot_size", integer),
+        Field("screenshot_type", text),
+    ),
+    sections=("questionnaire", "questionnaireData", "answers"),
+    reshape=lambda payload: _screenshot_spread_out(payload),
+)
+
+_DASHBOARD = Kind(
+    "dashboard",
+    "dashboard_data",
+    (
+        *_PERSON,
+        Field("initial_equity", decimal(12, 2)),
+        Field("current_equity", decimal(12, 2)),
+        Field("total_pnl", decimal(12, 2)),
+        Field("win_rate", decimal(5, 2)),
+        Field("total_trades", integer),
+        Field("winning_trades", integer),
+        Field("losing_trades", integer),
+        Field("average_win", decimal(10, 2), ("avg_win",)),
+        Field("average_loss", decimal(10, 2), ("avg_loss",)),
+        Field("profit_factor", decimal(10, 4)),
+        Field("max_drawdown", decimal(10, 2)),
+        Field("current_drawdown", decimal(10, 2)),
+        Field("gross_profit", decimal(12, 2)),
+        Field("gross_loss", decimal(12, 2)),
+        Field("consecutive_wins", integer),
+        Field("consecutive_losses", integer),
+        Field("risk_per_trade", decimal(5, 2), ("risk_per_trade_percentage",)),
+        Field("daily_loss_limit", decimal(5, 2), ("daily_loss_limit_percentage",)),
+        Field("consecutive_losses_limit", integer),
+        Field("account_balance", decimal(12, 2), ("account.balance", "dashboardData.account.balance")),
+        Field("account_equity_dash", decimal(12, 2), ("account_equity", "account.equity", "dashboardData.account.equity")),
+        Field("theme", text, ("selected_theme",), default="dark"),
+        Field("dashboard_state", json_state, ("dashboard_data",)),
+        Field("trading_state", json_state),
+    ),
+    sections=(
+        "tradingState", "tradingState.performanceMetrics", "tradingState.riskSettings", "tradingState.dailyStats",
+        "dashboardData", "dashboardData.performance", "dashboardData.riskProtocol", "dashboardData.account", "dashboardData.userProfile",
+    ),
+    is_state=True,
+    reshape=lambda payload: _flat_dashboard_nested(payload),
+)  # fmt: skip
+
+_ACTIVITY = Kind(
+    "activity",
+    "trading_activity_log",
+    (
+        Field("activity_type", text, ("action", "event", "event_type", "type")),
+        Field("activity_data", json_any, ("data", "details", "metadata")),
+    ),
+    time_columns=("timestamp",),
+)
+
+KINDS: dict[str, Kind] = {kind.name: kind for kind in (_PAYMENT, _QUESTIONNAIRE, _DASHBOARD, _ACTIVITY)}
+
+
+# --- Shapes that differ from the rest -------------------------------------------------------------------------------------------
+
+
+def _verification_as_payment(payload: JsonObject) -> JsonObject:
+    """A crypto payment's verification says in `amount` how many coins were sent, not a price."""
+    if "crypto" in payload and not is_absent(payload.get("transactionHash")) and "amount" in payload:
+        return {"crypto_amount": payload["amount"], **{key: value for key, value in payload.items() if key != "amount"}}
+    return payload
+
+
+def _payment_without_placeholders(payload: JsonObject) -> JsonObject:
+    """A payment that is not crypto carries `NON-CRYPTO-<ms>` for its hash: a placeholder, new at each save, that means none."""
+    return {
+        key: None if isinstance(value, str) and value.startswith("NON-CRYPTO-") else value for key, value in payload.items()
+    }
+
+
+def _screenshot_spread_out(payload: JsonObject) -> JsonObject:
+    """A screenshot sent as one object, with its name, size and type beside the picture, as the four fields of the rest."""
+    screenshot = payload.get("screenshot")
+    if not isinstance(screenshot, dict):
+        return payload
+    picture = next((screenshot[key] for key in ("data", "base64", "dataUrl", "content") if key in screenshot), None)
+    spread = {
+        "account_screenshot": picture,
+        "screenshot_filename": screenshot.get("filename", screenshot.get("name")),
+        "screenshot_size": screenshot.get("size"),
+        "screenshot_type": screenshot.get("type"),
+    }
+    return {**{key: value for key, value in payload.items() if key != "screenshot"}, **spread}
+
+
+# Who it is and when it was said is not what the state is: with these in it, no two states would be the same.
+_NOT_STATE = frozenset({
+    "useremail", "email", "username", "userid", "captureid", "capturetimestamp", "theme", "selectedtheme", "timestamp", "createdat",
+    "updatedat", "lastupdated",
+})  # fmt: skip
+
+
+def _flat_dashboard_nested(payload: JsonObject) -> JsonObject:
+    """A dashboard sent flat is its own state; one sent as a trading state alone (`performanceMetrics`, `trades`) is that."""
+    spellings = {_plain(key) for key in payload}
+    if spellings & {"dashboarddata", "dashboardstate", "tradingstate"}:
+        return payload
+    state = {key: value for key, value in payload.items() if _plain(key) not in _NOT_STATE}
+    if spellings & {"performancemetrics", "risksettings", "trades"}:
+        return {**{key: value for key, value in payload.items() if key not in state}, "tradingState": state}
+    return {**payload, "dashboard_state": state} if state else payload
+
+
+# --- From a payload to a capture ------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Caller:
+    """Where a capture came from: the endpoint that took it, the address and the browser that sent it, and when."""
+
+    source_endpoint: str
+    ip_address: str | None
+    user_agent: str | None
+    now: datetime
+
+
+def parse_capture(kind: Kind, payload: JsonObject, caller: Caller, placeholder_emails: tuple[str, ...]) -> Capture:
+    """The capture that `payload` holds, with everything secret in it masked.
+
+    A field that can't be understood is None, with a warning that names it as the page does.
+
+    Raises:
+        Problem: 422, when nobody can be found that it belongs to, or its `capture_id` can't be one.
+    """
+    capture_id = _capture_id(payload)
+    snapshot = encode_json(payload)
+    if may_hold_secrets(snapshot):
+        payload = redact(payload)
+        snapshot = encode_json(payload)
+    user_email = _usable_email(payload, placeholder_emails)
+    digest = hashlib.sha256(encode_json({key: value for key, value in payload.items() if key != "type"}, sort_keys=True).encode())
+
+    found_in = _Places(kind.reshape(payload), kind.sections)
+    values: list[ColumnValue] = []
+    warnings: list[FieldError] = []
+    for one in kind.fields:
+        value, warning = _read_field(one, found_in)
+        values.append(value)
+        if warning is not None:
+            warnings.append(warning)
+    columns = dict(zip((one.column for one in kind.fields), values, strict=True))
+    user_name, picture = columns.get("user_name"), columns.get("account_screenshot")
+    received_at = timestamp(caller.now)
+    return Capture(
+        kind=kind,
+        capture_id=capture_id,
+        user_email=user_email,
+        user_name=user_name if isinstance(user_name, str) else None,
+        values=tuple(values),
+        happened_at=timestamp(happened_at(payload.get("capture_timestamp", payload.get("captureTimestamp")), caller.now)),
+        received_at=received_at,
+        snapshot=snapshot if picture is None else encode_json(_without_picture(payload, picture)),
+        digest=digest.digest(),
+        warnings=tuple(warnings),
+        source_endpoint=caller.source_endpoint,
+        ip_address=caller.ip_address,
+        user_agent=(caller.user_agent or "")[:_MOST_USER_AGENT_CHARACTERS] or None,
+    )
+
+
+def _capture_id(payload: JsonObject) -> str:
+    given = payload.get("capture_id", payload.get("captureId"))
+    if is_absent(given):
+        return str(uuid.uuid4())
+    if isinstance(given, int) and not isinstance(given, bool):
+        given = str(given)
+    if not isinstance(given, str) or not _CAPTURE_ID.fullmatch(given):
+        message = "must be 1 to 128 letters, digits, '.', '_', ':' or '-'"
+        raise Problem(UNUSABLE, f"The capture_id {message}.", errors=[FieldError("capture_id", message)])
+    return given
+
+
+def _usable_email(payload: JsonObject, placeholder_emails: tuple[str, ...]) -> str:
+    """The address of whom the capture belongs to, in its one spelling."""
+    message = "is missing"
+    for _, given in _Places(payload, ()).each(_EMAIL_NAMES):
+        email = normalise_email(given)
+        if email is None:
+            message = "is not an email address"
+        elif email in placeholder_emails:
+            message = "is a placeholder that stands for nobody"
+        else:
+            return email
+    raise Problem(
+        UNUSABLE,
+        f"The user_email {message}, so this can't be attributed to anyone.",
+        errors=[FieldError("user_email", message)],
+    )
+
+
+class _Places:
+    """The objects of a payload in which a kind's fields are looked for, by their plain spelling."""
+
+    def __init__(self, payload: JsonObject, sections: tuple[str, ...]) -> None:
+        self._payload = payload
+        self._objects: dict[str, dict[str, tuple[str, Any]]] = {"": _by_plain_key(payload)}
+        self._sections = ("", *sections)
+
+    def each(self, names: tuple[str, ...]) -> Iterator[tuple[str, Any]]:
+        """What the payload holds under these names, with the name as the page spells it; nothing that is absent."""
+        for section in self._sections:
+            members = self._members(section)
+            if not members:
+                continue
+            for name in names:
+                place, _, last = name.rpartition(".")
+                if place and section:
+                    continue  # a name with a place is looked for from the top alone
+                spelled, value = (self._members(place) if place else members).get(_plain(last), ("", None))
+                if not is_absent(value):
+                    yield (f"{place or section}.{spelled}".lstrip("."), value)
+
+    def _members(self, place: str) -> dict[str, tuple[str, Any]]:
+        known = self._objects.get(place)
+        if known is None:
+            outer, _, last = place.rpartition(".")
+            inner = self._members(outer).get(_plain(last), ("", None))[1]
+            known = self._objects[place] = _by_plain_key(inner) if isinstance(inner, dict) else {}
+        return known
+
+
+def _read_field(one: Field, found_in: _Places) -> tuple[ColumnValue, FieldError | None]:
+    """The field's value: the first that can be understood; if there is none, None and what is wrong with the first."""
+    warning: FieldError | None = None
+    for name, value in found_in.each(one.all_names):
+        try:
+            read = one.read(value)
+        except NotUnderstood as error:
+            warning = warning or FieldError(name, f"{error}, so it was stored as NULL")
+        else:
+            if read is not None:
+                return read, None
+    return (one.default if warning is None else None), warning
+
+
+def _without_picture(payload: JsonObject, picture: ColumnValue) -> JsonObject:
+    """The payload with a stored picture replaced by its SHA-256 and length: the picture itself is in its column."""
+    stands_for = {"sha256": hashlib.sha256(str(picture).encode()).hexdigest(), "characters": len(str(picture))}
+
+    def replaced(value: Any) -> Any:
+        if isinstance(value, dict):
+            return {key: replaced(member) for key, member in value.items()}
+        return stands_for if isinstance(value, str) and value == picture else value
+
+    return {key: replaced(value) for key, value in payload.items()}
+
+
+def _by_plain_key(members: JsonObject) -> dict[str, tuple[str, Any]]:
+    plain: dict[str, tuple[str, Any]] = {}
+    for key, value in members.items():
+        spelling = _plain(key)
+        if spelling not in plain or is_absent(plain[spelling][1]):
+            plain[spelling] = (key, value)
+    return plain
+
+
+@lru_cache(maxsize=8192)
+def _plain(key: str) -> str:
+    """A key without what its spellings differ in: `plan_name`, `planName` and `plan-name` are all `planname`."""
+    return key.replace("_", "").replace("-", "").lower()

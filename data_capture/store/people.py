@@ -1,0 +1,381 @@
+"""The people of the `users` table: who an address belongs to, adding a person, completing one who signs up.
+
+The table may be an older program's. So columns are looked up before they are written, and no row that is there is
+changed beyond what a sign-up or a login is for.
+
+Every column name in a statement below comes from `_FILLERS`, a fixed table, never from a caller.
+"""
+
+from __future__ import annotations
+
+import secrets
+import sqlite3
+import string
+import unicodedata
+import uuid
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timezone
+from typing import Any
+
+from data_capture.problems import UNAVAILABLE, Problem
+
+PROVISIONAL = "provisional"
+"""The status of a person who was captured before signing up."""
+
+NO_PASSWORD = "!"  # noqa: S105  (the opposite of a password: no hash looks like this)
+"""What stands in `password_hash` of a person without a password."""
+
+LONGEST_EMAIL_CHARACTERS = 254  # RFC 5321 section 4.5.3.1.3: a path has at most 256 octets, two of them the brackets
+
+_UNIQUE_ID_CHARACTERS = 6  # what the older programs' column holds
+_UNIQUE_ID_ALPHABET = string.ascii_uppercase + string.digits
+_LONGEST_NAME_CHARACTERS = 200
+_UNSEEN = ("Cc", "Cf", "Cs", "Zl", "Zp", "Zs")  # Unicode's controls, formats (zero width), surrogates and spaces
+
+
+def normalise_email(text: object) -> str | None:
+    """The one spelling of an address: trimmed, NFC, lower-cased; None for what can't be somebody's address.
+
+    An address here is at most 254 characters with one `@`, something on both sides of it, and nothing that can't be
+    seen: no spaces, control or zero-width characters, or halves of surrogate pairs.
+    """
+    if not isinstance(text, str) or len(text) > 2 * LONGEST_EMAIL_CHARACTERS:
+        return None
+    # Lower-casing can take NFC apart (a capital dotted I) and composing can't bring capitals back: NFC is last.
+    email = unicodedata.normalize("NFC", unicodedata.normalize("NFC", text.strip()).lower())
+    if len(email) > LONGEST_EMAIL_CHARACTERS or any(unicodedata.category(character) in _UNSEEN for character in email):
+        return None
+    local_part, _, domain = email.partition("@")
+    if not local_part or not domain or "@" in domain:
+        return None
+    return email
+
+
+def find_person(connection: sqlite3.Connection, email: str) -> str | None:
+    """The spelling of `email` (normalised) in `users.email`, which the other tables refer to; None for nobody."""
+    found = connection.execute("SELECT email FROM users WHERE email = ?", (email,)).fetchone()
+    if found is None:
+        found = connection.execute(
+            "SELECT email FROM users WHERE lower(email) IN (?, ?, ?) ORDER BY email LIMIT 1", _lowered_spellings(email)
+        ).fetchone()
+    if found is None and "normalized_email" in _UsersTable.read(connection).unique:
+        # Its program allows one person for each of these, by a rule of its own (a mailbox's dots, say).
+        found = connection.execute("SELECT email FROM users WHERE normalized_email = ?", (email,)).fetchone()
+    return None if found is None else str(found[0])
+
+
+def ensure_person(connection: sqlite3.Connection, email: str, name: str | None, now: str) -> str:
+    """The spelling of `email` in `users.email`; adds a provisional row where there is no such person.
+
+    Call it in the transaction that writes what refers to the person.
+
+    Args:
+        connection: the writer, in its transaction.
+        email: as `normalise_email` gives it.
+        name: the person's full name, if known. A person who is there keeps theirs.
+        now: the time of storing, ISO 8601 in UTC.
+
+    Raises:
+        Problem: 503, when the table refuses the row: another program has changed it since the start.
+    """
+    spelling = find_person(connection, email)
+    if spelling is not None:
+        return spelling
+    try:
+        _add(connection, _Newcomer(email, presentable(name), now))
+    except sqlite3.IntegrityError as error:
+        raise Problem(UNAVAILABLE, f"The table users refuses a new person: {error}.", retry_after_seconds=60) from error
+    return find_person(connection, email) or email
+
+
+@dataclass(frozen=True)
+class Account:
+    """A person as the signup service needs them. `email` is the spelling in `users.email`."""
+
+    id: Any
+    email: str
+    username: str
+    plan_type: str | None
+    unique_id: str | None
+    full_name: str | None
+    status: str | None
+    password_hash: str | None
+
+    @property
+    def has_password(self) -> bool:
+        """Whether a password opens this account, also one whose hash only another program can check."""
+        return bool(self.password_hash) and self.password_hash != NO_PASSWORD
+
+
+def read_account(connection: sqlite3.Connection, email: str) -> Account | None:
+    """The account of `email` (normalised), or None for nobody."""
+    spelling = find_person(connection, email)
+    if spelling is None:
+        return None
+    cursor = connection.execute("SELECT * FROM users WHERE email = ?", (spelling,))
+    row = dict(zip((column[0].lower() for column in cursor.description), cursor.fetchone(), strict=True))
+    if "password_hash" not in row:
+        credentials = "SELECT password_hash FROM user_credentials WHERE user_email = ?"
+        row["password_hash"] = (connection.execute(credentials, (spelling,)).fetchone() or (None,))[0]
+    first_and_last = " ".join(filter(None, (_text(row.get("first_name")), _text(row.get("last_name")))))
+    whole = (_text(row.get(column)) for column in _FULL_NAME_COLUMNS)
+    return Account(
+        id=row.get("id"),
+        email=spelling,
+        username=_text(row.get("username")) or spelling.partition("@")[0],
+        plan_type=_text(row.get("plan_type")),
+        unique_id=_text(row.get("unique_id")),
+        full_name=next(filter(None, whole), None) or first_and_last or None,
+        status=_text(row.get("status")),
+        password_hash=_text(row.get("password_hash")),
+    )
+
+
+@dataclass(frozen=True)
+class Details:
+    """What a person said of themselves when signing up; None for what they didn't say."""
+
+    username: str | None = None
+    full_name: str | None = None
+    first_name: str | None = None
+    last_name: str | None = None
+    phone: str | None = None
+    company: str | None = None
+    country: str | None = None
+    plan_type: str | None = None
+    consent_accepted: bool = False
+
+
+def complete_person(
+    connection: sqlite3.Connection, account: Account, details: Details, password_hash: str, now: str
+) -> None:
+    """Gives a person without a password one, and writes what they said of themselves where the table has room for it.
+
+    A provisional row is ours to fill in. Of another program's row only empty columns are filled.
+    """
+    table = _UsersTable.read(connection)
+    wanted: dict[str, Any] = {
+        "first_name": details.first_name,
+        "last_name": details.last_name,
+        "phone": details.phone,
+        "company": details.company,
+        "country": details.country,
+        **dict.fromkeys(_FULL_NAME_COLUMNS, details.full_name),
+    }
+    provisional = account.status == PROVISIONAL
+    for column, value in wanted.items():
+        # A unique phone number may be somebody else's already; that is no reason to refuse a sign-up.
+        if value is not None and column in table.columns and column not in table.unique:
+            _fill(connection, column, value, account.email, only_if_empty=not provisional)
+    if provisional:
+        if details.plan_type is not None and "plan_type" in table.columns:
+            _fill(connection, "plan_type", details.plan_type, account.email)
+        if details.username is not None and "username" in table.columns:
+            _fill(connection, "username", _free(connection, table, "username", details.username), account.email)
+        _fill(connection, "status", "active", account.email)
+        if details.consent_accepted:
+            for column, value in (("consent_accepted", 1), ("consent_timestamp", table.time("consent_timestamp", now))):
+                if column in table.columns:
+                    _fill(connection, column, value, account.email)
+    set_password_hash(connection, account.email, password_hash, now)
+
+
+def set_password_hash(connection: sqlite3.Connection, spelling: str, password_hash: str, now: str) -> None:
+    """Stores a password's hash where this database keeps them: `users`, or our own table beside it."""
+    if "password_hash" in _UsersTable.read(connection).columns:
+        connection.execute("UPDATE users SET password_hash = ? WHERE email = ?", (password_hash, spelling))
+    else:
+        connection.execute(
+            "INSERT INTO user_credentials (user_email, password_hash, updated_at) VALUES (?, ?, ?) "
+            "ON CONFLICT (user_email) DO UPDATE SET password_hash = excluded.password_hash, updated_at = excluded.updated_at",
+            (spelling, password_hash, now),
+        )
+
+
+def note_login(connection: sqlite3.Connection, spelling: str, now: str) -> None:
+    """Moves a person's `last_login`, where the table has one."""
+    table = _UsersTable.read(connection)
+    if "last_login" in table.columns:
+        connection.execute("UPDATE users SET last_login = ? WHERE email = ?", (table.time("last_login", now), spelling))
+
+
+def unfillable_columns(connection: sqlite3.Connection) -> list[str]:
+    """The columns of `users` that must have a value, have no default, and that nothing here knows how to fill."""
+    columns = _UsersTable.read(connection).columns.values()
+    return [column.name for column in columns if column.required and column.name.lower() not in _FILLERS]
+
+
+def presentable(text: object) -> str | None:
+    """A name to store: trimmed and not too long; None for what is empty, not text, or can't be read."""
+    if not isinstance(text, str):
+        return None
+    name = text.strip()[:_LONGEST_NAME_CHARACTERS].strip()
+    unreadable = any(unicodedata.category(character) in ("Cc", "Cs") for character in name)
+    return None if not name or unreadable else name
+
+
+@dataclass(frozen=True)
+class _Column:
+    name: str
+    declared_type: str
+    required: bool  # NOT NULL without a default
+    is_row_id: bool
+
+
+@dataclass(frozen=True)
+class _UsersTable:
+    """What the `users` table of this file looks like now; names in lower case, as SQLite compares them."""
+
+    columns: Mapping[str, _Column]
+    unique: frozenset[str]
+    """The columns that alone identify a row, by a constraint or an index."""
+
+    @classmethod
+    def read(cls, connection: sqlite3.Connection) -> _UsersTable:
+        rows = connection.execute('SELECT name, type, "notnull", dflt_value, pk FROM pragma_table_info(\'users\')').fetchall()
+        keys = [row for row in rows if row[4]]
+        columns = {
+            name.lower(): _Column(
+                name,
+                declared_type.upper(),
+                required=bool(not_null) and default is None,
+                is_row_id=bool(key) and len(keys) == 1 and declared_type.upper() == "INTEGER",
+            )
+            for name, declared_type, not_null, default, key in rows
+        }
+        indexes = connection.execute(
+            "SELECT min(c.name) FROM pragma_index_list('users') AS i, pragma_index_info(i.name) AS c "
+            'WHERE i."unique" AND NOT i.partial GROUP BY i.name HAVING count(*) = 1'
+        ).fetchall()
+        return cls(columns, frozenset(name.lower() for (name,) in indexes if name))
+
+    def time(self, column: str, now: str) -> str:
+        """`now` as this column's own program reads it.
+
+        The ORMs and drivers that declare DATETIME or TIMESTAMP write and parse `2024-01-15 10:30:00.000000` (SQLAlchemy's
+        `dialects.sqlite.DATETIME`, Python's own sqlite3 converter) and fail, for the whole query, at a `T` or a `Z`.
+        """
+        declared_type = self.columns[column].declared_type
+        if "DATETIME" not in declared_type and "TIMESTAMP" not in declared_type:
+            return now
+        moment = datetime.fromisoformat(now.replace("Z", "+00:00")).astimezone(timezone.utc)
+        return moment.strftime("%Y-%m-%d %H:%M:%S.%f")
+
+
+@dataclass(frozen=True)
+class _Newcomer:
+    email: str
+    name: str | None
+    now: str
+
+    @property
+    def first_name(self) -> str | None:
+        return self.name and self.name.partition(" ")[0]
+
+    @property
+    def last_name(self) -> str | None:
+        return self.name and self.name.partition(" ")[2]
+
+
+_Filler = Callable[[sqlite3.Connection, _UsersTable, _Newcomer], Any]
+
+
+def _id(connection: sqlite3.Connection, table: _UsersTable, _newcomer: _Newcomer) -> Any:
+    declared_type = table.columns["id"].declared_type
+    if "CHAR" in declared_type or "TEXT" in declared_type or "UUID" in declared_type:
+        return str(uuid.uuid4())
+    return connection.execute("SELECT coalesce(max(id), 0) + 1 FROM users").fetchone()[0]
+
+
+def _uuid(_connection: sqlite3.Connection, table: _UsersTable, _newcomer: _Newcomer) -> str:
+    identifier = uuid.uuid4()
+    return identifier.hex if "(32)" in table.columns["uuid"].declared_type else str(identifier)
+
+
+def _unique_id(connection: sqlite3.Connection, table: _UsersTable, _newcomer: _Newcomer) -> str:
+    return _free(connection, table, "unique_id", None)
+
+
+def _username(connection: sqlite3.Connection, table: _UsersTable, newcomer: _Newcomer) -> str:
+    return _free(connection, table, "username", newcomer.email.partition("@")[0])
+
+
+def _always(value: Any) -> _Filler:
+    return lambda _connection, _table, _newcomer: value
+
+
+def _time_of(column: str) -> _Filler:
+    return lambda _connection, table, newcomer: table.time(column, newcomer.now)
+
+
+_FULL_NAME_COLUMNS = ("full_name", "fullname", "name", "names")
+
+# How each known column of a new person's row is filled. None leaves it to the column's default.
+_FILLERS: dict[str, _Filler] = {
+    "id": _id,
+    "unique_id": _unique_id,
+    "uuid": _uuid,
+    "username": _username,
+    "email": lambda _connection, _table, newcomer: newcomer.email,
+    "normalized_email": lambda _connection, _table, newcomer: newcomer.email,
+    "password_hash": _always(NO_PASSWORD),
+    "plan_type": _always("free"),
+    "status": _always(PROVISIONAL),
+    "consent_accepted": _always(0),
+    "created_at": _time_of("created_at"),
+    "updated_at": _time_of("updated_at"),
+    "first_name": lambda _connection, _table, newcomer: newcomer.first_name,
+    "last_name": lambda _connection, _table, newcomer: newcomer.last_name,
+    **dict.fromkeys(_FULL_NAME_COLUMNS, lambda _connection, _table, newcomer: newcomer.name),
+    "phone": _always(None),
+    "company": _always(None),
+    "country": _always(None),
+}
+
+
+def _add(connection: sqlite3.Connection, newcomer: _Newcomer) -> None:
+    table = _UsersTable.read(connection)
+    row: dict[str, Any] = {}
+    for column, filler in _FILLERS.items():
+        if column not in table.columns or table.columns[column].is_row_id:
+            continue
+        value = filler(connection, table, newcomer)
+        if value is None and table.columns[column].required:
+            value = ""
+        if value is not None:
+            row[column] = value
+    names, marks = ", ".join(f'"{column}"' for column in row), ", ".join("?" * len(row))
+    connection.execute(f"INSERT INTO users ({names}) VALUES ({marks})", tuple(row.values()))  # noqa: S608
+
+
+def _fill(
+    connection: sqlite3.Connection, column: str, value: Any, spelling: str, *, only_if_empty: bool = False
+) -> None:
+    condition = f"""AND coalesce("{column}", '') = ''""" if only_if_empty else ""
+    connection.execute(f'UPDATE users SET "{column}" = ? WHERE email = ? {condition}', (value, spelling))  # noqa: S608
+
+
+def _free(connection: sqlite3.Connection, table: _UsersTable, column: str, wished: str | None) -> str:
+    """A value for a column that may have to be unique: the one wished for, else with a random end to it."""
+    while True:
+        ending = "".join(secrets.choice(_UNIQUE_ID_ALPHABET) for _ in range(_UNIQUE_ID_CHARACTERS))
+        candidate = wished or ending
+        taken = f'SELECT 1 FROM users WHERE "{column}" = ?'  # noqa: S608
+        if column not in table.unique or connection.execute(taken, (candidate,)).fetchone() is None:
+            return candidate
+        wished = wished and f"{wished.partition('~')[0]}~{ending}"
+
+
+def _lowered_spellings(email: str) -> tuple[str, str, str]:
+    """What SQLite's lower(), which knows only ASCII, may have made of `email` written with capitals."""
+    def lowered(spelling: str) -> str:
+        return "".join(chr(ord(letter) + 32) if "A" <= letter <= "Z" else letter for letter in spelling)
+
+    return email, lowered(email.upper()), lowered(email.capitalize())
+
+
+def _text(value: Any) -> str | None:
+    if isinstance(value, bytes):
+        return value.decode("utf-8", "replace")
+    return None if value is None else str(value)

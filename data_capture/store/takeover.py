@@ -1,0 +1,337 @@
+"""Makes the database file, or takes over an existing one: adds the tables of schema.sql, drops and alters nothing.
+
+An existing file belongs to other programs too. What can't be added to is refused before anything is written, in a
+sentence that names the table and what to do. In the end one person and one row of each table are written and undone,
+so that what no look at a schema shows (a trigger, a CHECK) stops the start and not the first visitor's payment.
+"""
+
+from __future__ import annotations
+
+import os
+import shlex
+import sqlite3
+import stat
+from collections.abc import Mapping
+from contextlib import closing
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from data_capture.settings import REPOSITORY
+from data_capture.store.connection import Gate, GateTimeout, create_private_file
+from data_capture.store.people import ensure_person, unfillable_columns
+
+_FILE_HEADER = b"SQLite format 3\x00"  # sqlite.org/fileformat2.html, section 1.3.1
+_CHECKED_AT_EVERY_START_BYTES = 8 * 1024 * 1024  # reading more than this would be felt; a first start reads it all
+_MOST_DAMAGE_NAMED = 3
+_REHEARSAL_TIME = "2000-01-01T00:00:00.000Z"
+
+# What quick_check says of rows that break another program's own rules: no damage, and none of our business.
+_RULES_OF_OTHERS = ("NULL value in ", "CHECK constraint failed in ", "non-unique entry in ", "TEXT value in ",
+                    "NUMERIC value in ", "non-INT value in ", "non-TEXT value in ", "non-REAL value in ",
+                    "non-BLOB value in ", "non-NUMERIC value in ")  # fmt: skip
+
+
+class TakeoverRefused(Exception):
+    """The file can't be used as it is, and was left so; the text is a sentence for whoever starts the service."""
+
+
+def prepare(database: Path, request_seconds: float = 5.0) -> None:
+    """Makes sure that `database` holds every table of schema.sql; does nothing where it does. Any number of processes
+    may do this at once.
+
+    Args:
+        database: the file; it may be missing, but its folder must exist.
+        request_seconds: how long to wait for a lock that another program holds.
+
+    Raises:
+        TakeoverRefused: the file can't be used; nothing in it has changed.
+    """
+    has_content = _examine_file(database)
+    complete = False
+    try:
+        if has_content:
+            complete = _examine_database(database, request_seconds)
+        _complete_and_rehearse(database, request_seconds)
+    except (sqlite3.OperationalError, GateTimeout) as error:
+        locked = isinstance(error, GateTimeout) or "locked" in str(error) or "busy" in str(error)
+        if locked and complete:
+            return  # nothing to add; until the lock is given back, requests are answered with 503
+        if locked:
+            raise TakeoverRefused(
+                f"Another program is using {database} and holds its lock, so that our tables can't be added. "
+                "Nothing was changed. Stop that program, or wait until it has finished, and start again."
+            ) from error
+        raise TakeoverRefused(f"{database} can't be used: {error}. Nothing was changed.") from error
+    except sqlite3.DatabaseError as error:
+        raise TakeoverRefused(_damage(database, str(error))) from error
+    except OSError as error:
+        raise TakeoverRefused(f"{database} can't be used: {error.strerror}. Nothing was changed.") from error
+
+
+def _examine_file(database: Path) -> bool:
+    """Whether the file is there and has content; refuses what can't be a database that we may write to."""
+    folder = database.parent
+    if not folder.is_dir():
+        raise TakeoverRefused(f"The folder {folder} does not exist, so that the database can't be made in it.")
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise TakeoverRefused(f"The folder {folder} can't be written to; the database's log has to lie beside it.")
+    try:
+        status = database.stat()
+    except FileNotFoundError:
+        return False
+    if stat.S_ISDIR(status.st_mode):
+        raise TakeoverRefused(f"{database} is a folder; the database has to be a file.")
+    if not stat.S_ISREG(status.st_mode):
+        raise TakeoverRefused(f"{database} is not a regular file, so that it can't be the database.")
+    # The superuser may write to every file; one that nobody may write to was marked so on purpose.
+    if not os.access(database, os.R_OK | os.W_OK) or not status.st_mode & 0o222:
+        raise TakeoverRefused(f"{database} is read-only for this program, which has to read and write it. Nothing was changed.")
+    if status.st_size == 0:
+        return False
+    with database.open("rb") as file:
+        header = file.read(len(_FILE_HEADER))
+    if header != _FILE_HEADER:
+        raise TakeoverRefused(
+            f"{database} is not an SQLite database (or an encrypted one). Nothing was changed. "
+            "Name another file with --database or EDC_DATABASE."
+        )
+    return True
+
+
+def _examine_database(database: Path, request_seconds: float) -> bool:
+    """Whether everything of schema.sql is there, looking only; refuses what can't be added to, and a damaged file."""
+    try:
+        with closing(_connect(database, request_seconds, "ro")) as connection:
+            connection.execute("BEGIN")
+            complete = not _missing(connection)
+            if not complete or database.stat().st_size <= _CHECKED_AT_EVERY_START_BYTES:
+                _refuse_damage(connection, database)
+            _refuse_conflicts(connection, database)
+            return complete
+    except sqlite3.OperationalError as error:
+        if "readonly" in str(error) or "unable to open" in str(error):
+            return False  # a crash left a journal, which only a writer may roll back: it is examined again there
+        raise
+
+
+def _complete_and_rehearse(database: Path, request_seconds: float) -> None:
+    """Adds what is missing in one transaction, and undoes a rehearsal in it."""
+    create_private_file(database)
+    gate = Gate(database)
+    try:
+        with gate.held(request_seconds), closing(_connect(database, request_seconds, "rw")) as connection:
+            connection.execute("BEGIN IMMEDIATE")
+            try:
+                _refuse_conflicts(connection, database)
+                missing = _missing(connection)
+                if missing:
+                    for statement in _schema_statements():
+                        connection.execute(statement)
+                _rehearse(connection, database)
+            except BaseException:
+                connection.execute("ROLLBACK")
+                raise
+            connection.execute("COMMIT" if missing else "ROLLBACK")
+            if connection.execute("PRAGMA journal_mode = WAL").fetchone()[0] != "wal":
+                raise TakeoverRefused(
+                    f"The file system of {database} can't hold a write-ahead log (a network drive?). "
+                    "The database has to lie on a local disk."
+                )
+    finally:
+        gate.close()
+
+
+def _connect(database: Path, busy_seconds: float, mode: str) -> sqlite3.Connection:
+    """A connection that, unlike those of the store, leaves the journal mode alone: this file may yet be refused."""
+    uri = f"{database.as_uri()}?mode={mode}"
+    connection = sqlite3.connect(uri, uri=True, isolation_level=None, timeout=busy_seconds)
+    connection.execute("PRAGMA trusted_schema = OFF")
+    connection.execute("PRAGMA foreign_keys = ON")
+    return connection
+
+
+@cache
+def _schema_statements() -> tuple[str, ...]:
+    """The CREATE statements of schema.sql, without its own BEGIN and COMMIT."""
+    statements, statement = [], ""
+    for line in (REPOSITORY / "schema.sql").read_text(encoding="utf-8").splitlines(keepends=True):
+        if not line.startswith("--"):
+            statement += line
+        if sqlite3.complete_statement(statement):
+            statements.append(statement.strip())
+            statement = ""
+    return tuple(statement for statement in statements if statement.startswith("CREATE"))
+
+
+_Columns = Mapping[str, tuple[str, bool]]  # name → declared type, and whether a row must bring a value
+
+
+@cache
+def _our_tables() -> Mapping[str, _Columns]:
+    """The tables of schema.sql beside `users`, with their columns, as SQLite itself reads them."""
+    with closing(sqlite3.connect(":memory:")) as connection:
+        for statement in _schema_statements():
+            connection.execute(statement)
+        tables = connection.execute("SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%'")
+        return {table: _columns(connection, table) for (table,) in tables.fetchall() if table != "users"}
+
+
+@cache
+def _our_objects() -> frozenset[str]:
+    with closing(sqlite3.connect(":memory:")) as connection:
+        for statement in _schema_statements():
+            connection.execute(statement)
+        return frozenset(_kinds(connection))
+
+
+def _columns(connection: sqlite3.Connection, table: str) -> _Columns:
+    rows = connection.execute('SELECT name, type, "notnull", dflt_value, pk FROM pragma_table_info(?)', (table,)).fetchall()
+    return {
+        name.lower(): (
+            declared_type.upper(),
+            (bool(not_null) and default is None) or (bool(key) and declared_type.upper() != "INTEGER"),
+        )
+        for name, declared_type, not_null, default, key in rows
+    }
+
+
+def _kinds(connection: sqlite3.Connection) -> dict[str, str]:
+    """Name → 'table', 'virtual table', 'view' or 'index', of everything in the database; names in lower case."""
+    rows = connection.execute("SELECT type, lower(name), sql FROM sqlite_master WHERE name NOT LIKE 'sqlite_%'").fetchall()
+    return {
+        name: "virtual table" if (sql or "").upper().startswith("CREATE VIRTUAL") else kind
+        for kind, name, sql in rows
+        if kind != "trigger"
+    }
+
+
+def _missing(connection: sqlite3.Connection) -> bool:
+    return not _our_objects() <= set(_kinds(connection))
+
+
+def _refuse_damage(connection: sqlite3.Connection, database: Path) -> None:
+    try:
+        reports = [str(row[0]) for row in connection.execute("PRAGMA quick_check(100)")]
+    except sqlite3.OperationalError as error:
+        if "locked" in str(error):
+            raise
+        return  # another program's table needs a collation or a module that only that program has
+    damage = [report for report in reports if report != "ok" and not report.startswith(_RULES_OF_OTHERS)]
+    if damage:
+        raise TakeoverRefused(_damage(database, "; ".join(damage[:_MOST_DAMAGE_NAMED]).replace("\n", " ")))
+
+
+def _damage(database: Path, report: str) -> str:
+    recovered = database.with_name(f"{database.stem}-recovered{database.suffix}")
+    return (
+        f"{database} is damaged: {report}. Nothing was changed. Put a backup in its place, or save what can be read with: "
+        f"sqlite3 {shlex.quote(str(database))} .recover | sqlite3 {shlex.quote(str(recovered))}"
+    )
+
+
+def _refuse_conflicts(connection: sqlite3.Connection, database: Path) -> None:
+    """Refuses a database with a table of one of our names that isn't ours, or a `users` table that can't be referred to."""
+    kinds = _kinds(connection)
+    complaints, conflicting = [], []
+    for table, wanted in _our_tables().items():
+        if table not in kinds:
+            continue
+        if kinds[table] != "table":
+            complaints.append(f"{table} is a {kinds[table]}, and has to be a table.")
+            continue
+        found = _columns(connection, table)
+        lacking = [column for column in wanted if column not in found]
+        unknown = [column for column, (_, required) in found.items() if required and column not in wanted]
+        if lacking:
+            complaints.append(f"The table {table} is another program's: it lacks {_enumeration(lacking)}.")
+        elif unknown:
+            complaints.append(f"The table {table} is another program's: it requires {_enumeration(unknown)}.")
+        if lacking or unknown:
+            conflicting.append(table)
+    if conflicting:
+        complaints.append(
+            "This sets the old table aside, with its rows (whatever program uses it will no longer find it): "
+            + _setting_aside(database, conflicting, kinds)
+        )
+    if "users" in kinds:
+        complaints += _complaints_about_users(connection, kinds["users"])
+    if complaints:
+        raise TakeoverRefused(f"{database} can't be taken over. {' '.join(complaints)} Nothing was changed.")
+
+
+def _complaints_about_users(connection: sqlite3.Connection, kind: str) -> list[str]:
+    if kind != "table":
+        return [f"users is a {kind}, and has to be a table that others can refer to."]
+    columns = _columns(connection, "users")
+    if "email" not in columns:
+        return ["The table users has no column email, which says whose a capture is."]
+    complaints = []
+    unique = connection.execute(
+        "SELECT 1 FROM pragma_table_info('users') WHERE pk AND lower(name) = 'email' "
+        "AND (SELECT count(*) FROM pragma_table_info('users') WHERE pk) = 1 "
+        "UNION ALL SELECT 1 FROM pragma_index_list('users') AS i, pragma_index_info(i.name) AS c "
+        "WHERE i.\"unique\" AND NOT i.partial GROUP BY i.name HAVING count(*) = 1 AND lower(max(c.name)) = 'email'"
+    ).fetchone()
+    if unique is None:
+        complaints.append(
+            "The column email of the table users is not unique, so that nothing can refer to a person by it. "
+            "If no address is there twice, this makes it so: CREATE UNIQUE INDEX users_email ON users (email)"
+        )
+    unfillable = unfillable_columns(connection)
+    if unfillable:
+        complaints.append(
+            f"The table users requires {_enumeration(unfillable)}, and nothing here knows what to put there. "
+            "A default value for it would do."
+        )
+    return complaints
+
+
+def _rehearse(connection: sqlite3.Connection, database: Path) -> None:
+    """Writes two people with two rows in each table, and undoes it."""
+    connection.execute("SAVEPOINT rehearsal")
+    table = "users"
+    try:
+        for turn in (1, 2):
+            table = "users"
+            person = ensure_person(connection, f"rehearsal-{turn}@data-capture.invalid", None, _REHEARSAL_TIME)
+            for table, columns in _our_tables().items():  # noqa: B007  (named in the refusal below)
+                for again in (1, 2) if "id" in columns else (1,):
+                    row = _rehearsal_row(columns, person, f"{turn}-{again}")
+                    names, marks = ", ".join(row), ", ".join("?" * len(row))
+                    # The names come from schema.sql.
+                    connection.execute(f"INSERT INTO {table} ({names}) VALUES ({marks})", tuple(row.values()))  # noqa: S608
+    except Exception as error:
+        if not isinstance(error, sqlite3.OperationalError) or "locked" not in str(error):
+            reason = str(error).rstrip(".")
+            raise TakeoverRefused(
+                f"{database} can't be taken over: its table {table} refuses our rows ({reason}). Nothing was changed."
+            ) from error
+        raise
+    finally:
+        if connection.in_transaction:  # a trigger may have ended it
+            connection.execute("ROLLBACK TO rehearsal")
+            connection.execute("RELEASE rehearsal")
+
+
+def _rehearsal_row(columns: _Columns, person: str, mark: str) -> dict[str, Any]:
+    values: dict[str, Any] = {"INTEGER": 0, "BLOB": b""}
+    row = {column: values.get(kind, f"rehearsal-{mark}") for column, (kind, required) in columns.items() if required}
+    if "user_email" in columns:
+        row["user_email"] = person
+    return row
+
+
+def _setting_aside(database: Path, tables: list[str], kinds: Mapping[str, str]) -> str:
+    """The command that renames `tables` to names that are free."""
+    renames = []
+    for table in tables:
+        aside, number = f"{table}_old", 2
+        while aside in kinds:
+            aside, number = f"{table}_old{number}", number + 1
+        renames.append(f"ALTER TABLE {table} RENAME TO {aside}")
+    return f"sqlite3 {shlex.quote(str(database))} {shlex.quote('; '.join(renames))}"
+
+
+def _enumeration(names: list[str]) -> str:
+    return f"the column {names[0]}" if len(names) == 1 else f"the columns {', '.join(names[:-1])} and {names[-1]}"

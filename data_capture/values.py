@@ -1,0 +1,201 @@
+"""The spellings in which pages send numbers, texts, lists and times, and what each becomes in a column.
+
+A reader takes a JSON value that is there (not null, not empty) and returns what goes into the column, or raises
+`NotUnderstood` with what is wrong, for a person. `is_absent` tells the spellings of "nothing", which are NULL.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from datetime import datetime, timedelta, timezone
+from decimal import ROUND_HALF_EVEN, Decimal, InvalidOperation
+from typing import Any
+
+from data_capture.payloads import decode_json_object, encode_json
+from data_capture.problems import Problem
+
+ColumnValue = str | int | None
+Reader = Callable[[Any], ColumnValue]
+
+_OLDEST_CAPTURE = timedelta(days=7)
+_MOST_AHEAD = timedelta(minutes=5)
+
+_NOTHING = frozenset({"", "n/a"})
+_NO_NUMBER = frozenset({"", "n/a", "null", "none", "undefined", "-"})
+
+_CURRENCY = re.compile(r"^(?:US\$|[$€£¥]|USD|EUR|GBP|USDT|USDC)\s*|\s*(?:[$€£¥]|USD|EUR|GBP|USDT|USDC)$", re.IGNORECASE)
+_PLAIN = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d{1,3})?")
+_GROUPED = re.compile(r"[+-]?\d{1,3}(?:[, '_]\d{3})+(?:\.\d*)?")  # 1,234.50
+_GROUPED_WITH_COMMA = re.compile(r"[+-]?\d{1,3}(?:[. ]\d{3})+,\d{1,2}")  # 1.234,50
+_DECIMAL_COMMA = re.compile(r"[+-]?\d+,\d{1,2}")  # 99,80: three digits would be a thousand
+_MAGNITUDE = {"k": Decimal(1000), "m": Decimal(1_000_000)}
+
+
+class NotUnderstood(ValueError):
+    """A value that no reader of its type can read; the text says what it should be."""
+
+
+def is_absent(value: Any) -> bool:
+    """Whether a page says "nothing" with this value: null, an empty or blank text, "N/A"."""
+    return value is None or (isinstance(value, str) and value.strip().lower() in _NOTHING)
+
+
+def text(value: Any) -> str:
+    """A text, trimmed; a number or truth value is spelled out. NUL, at which sqlite3 stops reading, becomes U+FFFD."""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, Decimal) and abs(value.adjusted()) < 40:
+        return format(value, "f")  # 0.00000001, where str() would say 1E-8
+    if isinstance(value, (int, Decimal)):
+        return str(value)
+    if isinstance(value, str):
+        return value.strip().replace("\0", "�")
+    raise NotUnderstood("is not a text")
+
+
+def base64_text(value: Any) -> str:
+    """A picture in base64, exactly as the page gave it."""
+    if not isinstance(value, str) or "\0" in value:
+        raise NotUnderstood("is not base64 text")
+    return value
+
+
+def decimal(digits: int, scale: int) -> Reader:
+    """A reader of DECIMAL(digits, scale): rounded half-even, never through a binary float, as SQLite takes it as text."""
+    step = Decimal(1).scaleb(-scale)
+    limit = Decimal(10) ** (digits - scale)
+
+    def read(value: Any) -> ColumnValue:
+        number = _number(value)
+        if number is None:
+            return None
+        if not number.is_finite() or abs(number) >= limit * 10:  # checked before rounding, which needs the digits
+            raise NotUnderstood(f"is too large for {digits} digits")
+        rounded = number.quantize(step, rounding=ROUND_HALF_EVEN)
+        if abs(rounded) >= limit:
+            raise NotUnderstood(f"is too large for {digits} digits")
+        return str(rounded)
+
+    return read
+
+
+def integer(value: Any) -> int | None:
+    """A whole number that SQLite can hold (64 bits)."""
+    number = _number(value)
+    if number is None:
+        return None
+    if not number.is_finite() or abs(number) >= 2**63 or number != number.to_integral_value():
+        raise NotUnderstood("is not a whole number")
+    return int(number)
+
+
+_UUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
+
+
+def page_user_id(value: Any) -> int | None:
+    """The page's own number for the person; a UUID (Supabase) is one too, but has no place in an INTEGER column."""
+    if isinstance(value, str) and _UUID.fullmatch(value.strip()):
+        return None
+    return integer(value)
+
+
+def json_list(value: Any) -> str:
+    """A list as a JSON array: a list, an array as text, or names with commas between."""
+    if isinstance(value, str):
+        stripped = value.strip()
+        if stripped.startswith("["):
+            value = _decoded(stripped)
+        else:
+            value = [part.strip() for part in stripped.split(",") if part.strip()]
+    if not isinstance(value, list):
+        raise NotUnderstood("is not a list")
+    return encode_json(value)
+
+
+def json_state(value: Any) -> str:
+    """An object or a list as JSON; the text of one, too."""
+    if isinstance(value, str):
+        value = _decoded(value.strip())
+    if not isinstance(value, (dict, list)):
+        raise NotUnderstood("is not an object")
+    return encode_json(value)
+
+
+def json_any(value: Any) -> str:
+    """Any JSON value, as JSON text."""
+    return encode_json(value)
+
+
+def happened_at(value: Any, now: datetime) -> datetime:
+    """When a capture happened: its own time if that is at most 7 days old and 5 minutes ahead, else `now`.
+
+    Takes ISO 8601 with an offset or Z, and milliseconds since 1970. A time without an offset is not taken: it could be any.
+    """
+    moment: datetime | None = None
+    try:
+        if isinstance(value, str):
+            moment = datetime.fromisoformat(re.sub(r"[zZ]$", "+00:00", _three_decimals(value.strip())))
+        elif isinstance(value, (int, Decimal)) and not isinstance(value, bool):
+            moment = datetime.fromtimestamp(float(value) / 1000, timezone.utc)
+    except (ValueError, OverflowError, OSError):
+        return now
+    if moment is None or moment.tzinfo is None:
+        return now
+    try:
+        age = now - moment
+    except OverflowError:
+        return now
+    return moment if -_MOST_AHEAD <= age <= _OLDEST_CAPTURE else now
+
+
+def timestamp(moment: datetime) -> str:
+    """A time as every table and answer has it: ISO 8601 in UTC, to the millisecond, with a Z."""
+    return moment.astimezone(timezone.utc).strftime("%Y-%m-%dT%H:%M:%S.") + f"{moment.microsecond // 1000:03d}Z"
+
+
+def _three_decimals(value: str) -> str:
+    """The seconds' fraction as exactly three digits: Python 3.10 reads no other than three or six."""
+    return re.sub(r"\.(\d+)", lambda found: "." + (found[1] + "00")[:3], value, count=1)
+
+
+def _decoded(value: str) -> Any:
+    try:
+        return decode_json_object(f'{{"value":{value}}}'.encode())["value"]
+    except (Problem, UnicodeEncodeError, KeyError) as error:
+        raise NotUnderstood("is not JSON") from error
+
+
+def _number(value: Any) -> Decimal | None:
+    """The number that a page means, or None for one of the spellings of "no number"."""
+    if isinstance(value, bool) or not isinstance(value, (int, Decimal, str)):
+        raise NotUnderstood("is not a number")
+    if not isinstance(value, str):
+        return Decimal(value)
+    spelled = value.strip().replace("\N{NO-BREAK SPACE}", " ").replace("\N{MINUS SIGN}", "-")
+    if spelled.lower() in _NO_NUMBER:
+        return None
+    if len(spelled) > 64:
+        raise NotUnderstood("is not a number")
+    sign = -1 if spelled.startswith("-") else 1
+    bare = _CURRENCY.sub("", _CURRENCY.sub("", spelled.lstrip("+-").strip())).removesuffix("%").strip()
+    factor = _MAGNITUDE.get(bare[-1:].lower(), Decimal(1))
+    if factor != 1:
+        bare = bare[:-1].strip()
+    try:
+        return sign * factor * Decimal(_with_point(bare))
+    except InvalidOperation as error:
+        raise NotUnderstood("is not a number") from error
+
+
+def _with_point(bare: str) -> str:
+    """A number's digits with a point for the decimals and nothing between thousands."""
+    if not bare.isascii():
+        raise NotUnderstood("is not a number")
+    if _PLAIN.fullmatch(bare):
+        return bare
+    if _GROUPED.fullmatch(bare):
+        return re.sub(r"[, '_]", "", bare)
+    if _GROUPED_WITH_COMMA.fullmatch(bare) or _DECIMAL_COMMA.fullmatch(bare):
+        return re.sub(r"[. ]", "", bare).replace(",", ".")
+    raise NotUnderstood("is not a number")

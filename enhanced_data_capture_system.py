@@ -1,0 +1,149 @@
+"""The capture service: takes what pages save and keeps a second copy of it in trading_bots.db. Port 5003.
+
+python enhanced_data_capture_system.py [--port 5003] [--debug] [--help]
+"""
+
+from data_capture.bootstrap import ensure_environment
+
+ensure_environment(__file__, __name__)
+
+import os
+import sqlite3
+import time
+from datetime import datetime, timezone
+from typing import Any
+
+from flask import Flask, Response, jsonify, request, send_from_directory
+
+from data_capture import __version__
+from data_capture.access import allow_origins, is_direct_local_caller
+from data_capture.captures import KINDS, Caller, parse_capture
+from data_capture.payloads import CAPTURE_MEDIA_TYPES, MOST_BYTES, MOST_BYTES_WITH_SCREENSHOT, read_json_object
+from data_capture.problems import NOT_ALLOWED, UNAVAILABLE, UNUSABLE, FieldError, Problem, answer_with_problems
+from data_capture.request_log import log_requests
+from data_capture.serving import serve
+from data_capture.settings import REPOSITORY, Settings, settings_from_command_line
+from data_capture.store import Store
+from data_capture.store.captures import UNCHANGED, record_capture
+from data_capture.store.people import normalise_email
+from data_capture.subjects import statistics
+
+SERVICE_NAME = "enhanced-data-capture"
+SCRIPT_NAME = "frontend_data_capture_integration.js"
+
+_SCRIPT_SECONDS = 3600  # how long browsers may use the script without asking whether there is a newer one
+_EXAMPLES_POLICY = "default-src 'self'; img-src 'self' data: blob:; object-src 'none'; base-uri 'none'; frame-ancestors 'none'"
+
+
+def create_app(settings: Settings) -> Flask:
+    """The capture service over the database of `settings`, whose tables are there (`store.takeover.prepare`)."""
+    app = Flask(__name__, static_folder=None)
+    app.json.sort_keys = False  # type: ignore[attr-defined]
+    store = Store(settings.database, settings.request_seconds)
+    app.extensions["store"] = store
+    started_at = time.monotonic()
+    log_requests(app)
+    answer_with_problems(app)
+    allow_origins(app, settings, public_paths=(f"/{SCRIPT_NAME}",))
+
+    def capture(kind_name: str) -> tuple[Response, int]:
+        kind = KINDS[kind_name]
+        most_bytes = MOST_BYTES_WITH_SCREENSHOT if kind_name == "questionnaire" else MOST_BYTES
+        payload = read_json_object(request, CAPTURE_MEDIA_TYPES, most_bytes)
+        caller = Caller(request.path, request.remote_addr, request.headers.get("User-Agent"), datetime.now(timezone.utc))
+        parsed = parse_capture(kind, payload, caller, settings.placeholder_emails)
+        receipt = store.write(lambda connection: record_capture(connection, parsed))
+        answer: dict[str, Any] = {
+            "success": True,
+            kind.id_name: receipt.row_id,
+            "capture_id": parsed.capture_id,
+            "message": f"{kind.title} data captured",
+        }
+        if receipt.outcome == UNCHANGED:
+            answer |= {"message": f"{kind.title} data unchanged since the last capture", "duplicate": True}
+        if parsed.warnings:
+            answer["warnings"] = [{"field": warning.field, "message": warning.message} for warning in parsed.warnings]
+        response = jsonify(answer)
+        if receipt.replayed:
+            response.headers["Idempotency-Replayed"] = "true"
+        return response, 200 if receipt.outcome == UNCHANGED else 201
+
+    @app.post("/api/data-capture/payment")
+    def capture_payment() -> tuple[Response, int]:
+        return capture("payment")
+
+    @app.post("/api/data-capture/questionnaire")
+    def capture_questionnaire() -> tuple[Response, int]:
+        return capture("questionnaire")
+
+    @app.post("/api/data-capture/dashboard")
+    def capture_dashboard() -> tuple[Response, int]:
+        return capture("dashboard")
+
+    @app.post("/api/data-capture/activity")
+    def capture_activity() -> tuple[Response, int]:
+        return capture("activity")
+
+    @app.get("/api/data-capture/stats/<path:email>")
+    def person_statistics(email: str) -> Response:
+        if not is_direct_local_caller(request, settings):
+            raise Problem(NOT_ALLOWED, "Statistics are answered only to a direct caller on the machine that runs the service.")
+        address = normalise_email(email)
+        if address is None:
+            message = "is not an email address"
+            raise Problem(UNUSABLE, f"The address {message}.", errors=[FieldError("email", message)])
+        response = jsonify(store.read(lambda connection: statistics(connection, address)))
+        response.headers["Cache-Control"] = "no-store"
+        return response
+
+    @app.get("/api/data-capture/health")
+    def health() -> tuple[Response, int]:
+        fault = store.fault()
+        details: dict[str, Any] = {}
+        if is_direct_local_caller(request, settings):
+            details = {
+                "version": __version__,
+                "database": str(settings.database),
+                "pid": os.getpid(),
+                "uptime_seconds": round(time.monotonic() - started_at, 1),
+                "sqlite_version": sqlite3.sqlite_version,
+            }
+        if fault is not None:
+            raise Problem(UNAVAILABLE, fault if details else "The service can't take captures now.", retry_after_seconds=1,
+                          members={"status": "unhealthy", "service": SERVICE_NAME, **details})  # fmt: skip
+        response = jsonify({"status": "healthy", "service": SERVICE_NAME, **details})
+        response.headers["Cache-Control"] = "no-store"
+        return response, 200
+
+    @app.get(f"/{SCRIPT_NAME}")
+    def script() -> Response:
+        response = send_from_directory(REPOSITORY, SCRIPT_NAME, mimetype="text/javascript", max_age=_SCRIPT_SECONDS)
+        response.headers["Access-Control-Allow-Origin"] = "*"
+        # These two tell the script, without a request, that where it came from is a capture service.
+        response.headers["Server-Timing"] = SERVICE_NAME
+        response.headers["Timing-Allow-Origin"] = "*"
+        return response
+
+    @app.get("/examples/")
+    @app.get("/examples/<path:name>")
+    def examples(name: str = "index.html") -> Response:
+        response = send_from_directory(REPOSITORY / "examples", name, max_age=0)
+        response.headers["Content-Security-Policy"] = _EXAMPLES_POLICY
+        return response
+
+    @app.after_request
+    def never_sniff(response: Response) -> Response:
+        response.headers["X-Content-Type-Options"] = "nosniff"
+        return response
+
+    return app
+
+
+def main() -> None:
+    """Serves until it is told to stop."""
+    settings = settings_from_command_line("capture", "The capture service of Enhanced Data Capture.")
+    serve("capture", create_app, settings)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,119 @@
+"""What tests share: real services on free ports over temporary files, and waiting for things instead of sleeping."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import sqlite3
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import requests
+
+REPOSITORY = Path(__file__).resolve().parent.parent
+
+Answer = TypeVar("Answer")
+
+
+def eventually(look: Callable[[], Answer], what: str, seconds: float = 10.0) -> Answer:
+    """What `look` returns, once that is true; fails with `what` was waited for when it isn't within `seconds`."""
+    deadline = time.monotonic() + seconds
+    while not (seen := look()):
+        if time.monotonic() > deadline:
+            raise AssertionError(f"Not within {seconds:g} s: {what}")
+        time.sleep(0.02)
+    return seen
+
+
+def free_port() -> int:
+    """A port on loopback that nothing listens on at this moment."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def rows(database: Path, statement: str, *parameters: Any) -> list[dict[str, Any]]:
+    """What a SELECT finds in the file, as people with the sqlite3 shell would see it."""
+    connection = sqlite3.connect(f"{database.as_uri()}?mode=ro", uri=True)
+    connection.row_factory = sqlite3.Row
+    try:
+        return [dict(row) for row in connection.execute(statement, parameters)]
+    finally:
+        connection.close()
+
+
+class RunningService:
+    """One of the two services as a real process over a real file; `stop` and `start` keep its port and database."""
+
+    def __init__(self, script: str, health_path: str, directory: Path, **environment: str) -> None:
+        self.database = directory / "trading_bots.db"
+        self.log_file = directory / "enhanced_data_capture.log"
+        self.port = free_port()
+        self.url = f"http://127.0.0.1:{self.port}"
+        self._script = script
+        self._health_url = self.url + health_path
+        self._environment = {
+            **{name: value for name, value in os.environ.items() if not name.startswith("EDC_")},
+            "EDC_DATABASE": str(self.database),
+            "EDC_LOG_FILE": str(self.log_file),
+            **environment,
+        }
+        self._process: subprocess.Popen[str] | None = None
+        self.output = directory / f"{script}.output"
+
+    def start(self) -> None:
+        """Starts it and waits until it is healthy; does nothing when it runs."""
+        if self._process is not None and self._process.poll() is None:
+            return
+        with self.output.open("a") as output:
+            self._process = subprocess.Popen(
+                [sys.executable, str(REPOSITORY / self._script), "--port", str(self.port)],
+                env=self._environment,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                text=True,
+                start_new_session=True,
+            )
+        eventually(self._is_healthy, f"{self._script} is healthy; it said: {self.output.read_text()}", 20)
+
+    def stop(self) -> None:
+        """Stops it as an operator would and waits for its end."""
+        if self._process is None:
+            return
+        self._process.send_signal(signal.SIGTERM)
+        try:
+            self._process.wait(timeout=15)
+        except subprocess.TimeoutExpired:
+            os.killpg(self._process.pid, signal.SIGKILL)
+            raise
+        finally:
+            self._process = None
+
+    def rows(self, statement: str, *parameters: Any) -> list[dict[str, Any]]:
+        """What a SELECT finds in this service's database."""
+        return rows(self.database, statement, *parameters)
+
+    def _is_healthy(self) -> bool:
+        assert self._process is not None
+        if self._process.poll() is not None:
+            raise AssertionError(f"{self._script} ended with status {self._process.returncode}: {self.output.read_text()}")
+        try:
+            return requests.get(self._health_url, timeout=2).status_code == 200
+        except requests.ConnectionError:
+            return False
+
+
+def capture_service_in(directory: Path, **environment: str) -> RunningService:
+    """A capture service over `directory`/trading_bots.db, not started yet."""
+    return RunningService("enhanced_data_capture_system.py", "/api/data-capture/health", directory, **environment)
+
+
+def signup_service_in(directory: Path, **environment: str) -> RunningService:
+    """A signup service over `directory`/trading_bots.db, not started yet."""
+    return RunningService("enhanced_signup_handler.py", "/api/health", directory, **environment)
