@@ -48,7 +48,7 @@ def allow_origins(app: Flask, settings: Settings, *, public_paths: tuple[str, ..
         origin = request.headers.get("Origin")
         if origin is None or request.path in public_paths or allowed.fullmatch(origin):
             return
-        raise Problem(NOT_ALLOWED, "Pages of this origin are not allowed here; the setting EDC_ALLOWED_ORIGINS lists those that are.")
+        raise Problem(NOT_ALLOWED, "Pages of this origin are not allowed here; EDC_ALLOWED_ORIGINS lists those that are.")
 
 
 def is_direct_local_caller(caller: Request, settings: Settings) -> bool:

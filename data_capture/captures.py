@@ -108,8 +108,10 @@ class Capture:
 
 _PERSON = (
     Field("user_id", page_user_id, ("userData.id", "user.id")),
-    Field("user_name", text, ("full_name", "userData.fullName", "userData.name", "userData.username", "user.fullName", "user.name",
-                              "user.username", "userProfile.name", "name", "username")),
+    Field("user_name", text, (
+        "full_name", "userData.fullName", "userData.name", "userData.username", "user.fullName", "user.name", "user.username",
+        "userProfile.name", "name", "username",
+    )),
 )  # fmt: skip
 
 _EMAIL_NAMES = ("user_email", "email", "userData.email", "user.email", "userProfile.email", "customer_email")
@@ -194,7 +196,8 @@ _DASHBOARD = Kind(
     ),
     sections=(
         "tradingState", "tradingState.performanceMetrics", "tradingState.riskSettings", "tradingState.dailyStats",
-        "dashboardData", "dashboardData.performance", "dashboardData.riskProtocol", "dashboardData.account", "dashboardData.userProfile",
+        "dashboardData", "dashboardData.performance", "dashboardData.riskProtocol", "dashboardData.account",
+        "dashboardData.userProfile",
     ),
     is_state=True,
     reshape=lambda payload: _flat_dashboard_nested(payload),
@@ -224,7 +227,7 @@ def _verification_as_payment(payload: JsonObject) -> JsonObject:
 
 
 def _payment_without_placeholders(payload: JsonObject) -> JsonObject:
-    """A payment that is not crypto carries `NON-CRYPTO-<ms>` for its hash: a placeholder, new at each save, that means none."""
+    """A payment that is not crypto carries `NON-CRYPTO-<ms>` for its hash: a placeholder, new at each save, for none."""
     return {
         key: None if isinstance(value, str) and value.startswith("NON-CRYPTO-") else value for key, value in payload.items()
     }

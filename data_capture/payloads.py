@@ -6,7 +6,7 @@ import json
 import re
 from collections.abc import Iterable
 from decimal import Decimal
-from typing import Any, NoReturn
+from typing import Any, NoReturn, cast
 
 from flask import Request
 
@@ -73,7 +73,7 @@ def decode_json_object(body: bytes) -> JsonObject:
         raise _too_deep()
     if _ESCAPED_SURROGATE.search(text):
         value = _without_lone_surrogates(value)
-    return value
+    return cast(JsonObject, value)
 
 
 def encode_json(value: Any, *, sort_keys: bool = False) -> str:

@@ -26,6 +26,7 @@ from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any
 
+import werkzeug
 from flask import Flask, Response, json
 from werkzeug.exceptions import HTTPException
 
@@ -129,10 +130,10 @@ def answer_with_problems(app: Flask) -> None:
     def from_problem(problem: Problem) -> Response:
         return problem.response()
 
-    def from_http(error: HTTPException) -> Response:
+    def from_http(error: HTTPException) -> Response | werkzeug.Response:
         status = HTTPStatus(error.code or HTTPStatus.INTERNAL_SERVER_ERROR)
         if status < HTTPStatus.BAD_REQUEST:  # a redirect, which werkzeug raises too
-            return Response.force_type(error.get_response())
+            return error.get_response()
         known = _BY_STATUS.get(status) or ProblemType(status.name.lower().replace("_", "-"), status, status.phrase)
         problem = Problem(known, _DETAILS.get(status, status.description or status.phrase))
         response = problem.response()
@@ -140,7 +141,7 @@ def answer_with_problems(app: Flask) -> None:
             response.headers["Allow"] = ", ".join(sorted(getattr(error, "valid_methods", None) or ()))
         return response
 
-    def from_exception(error: Exception) -> Response:
+    def from_exception(_error: Exception) -> Response:
         log.exception("A request ended with an error that nobody expected")
         return Problem(INTERNAL, "Something went wrong here; the service's log has the cause.").response()
 

@@ -27,7 +27,7 @@ _SECRET_ANYWHERE = (
 )  # fmt: skip
 _SECRET_LAST_WORDS = frozenset({"token", "secret", "pwd", "pin", "jwt", "cookie", "otp"})
 _SECRET_LAST_LETTERS = ("token", "secret")  # "accesstoken", all in lower case, is one word
-_CARD_KEYS = frozenset({"cardnumber", "cardno", "cardnum", "ccnumber", "ccnum", "creditcard", "debitcard", "creditcardnumber", "pan"})
+_CARD_KEYS = frozenset({"cardnumber", "cardno", "cardnum", "ccnumber", "ccnum", "creditcard", "debitcard", "pan"})
 
 _DIGITS_IN_TEXT = re.compile(r"(?<![0-9A-Za-z])[0-9](?:[ -]?[0-9]){12,}(?![0-9A-Za-z])")
 _SHORTEST_CARD, _LONGEST_CARD = 13, 19  # digits

@@ -117,8 +117,8 @@ SETTINGS: tuple[Setting, ...] = (
     Setting("log_file", "EDC_LOG_FILE", "--log-file", str(REPOSITORY / "enhanced_data_capture.log"), _path,
             "the log file; rotated at 10 MB, five old ones are kept", _BOTH),
     Setting("allowed_origins", "EDC_ALLOWED_ORIGINS", "--allowed-origins", LOCAL_PAGES, _origins,
-            "the origins whose pages may send captures and sign up, with commas between; `local` stands for pages on localhost or "
-            "127.0.0.1 at any port and for file:// pages", _BOTH),
+            "the origins whose pages may send captures and sign up, with commas between; `local` stands for pages on "
+            "localhost or 127.0.0.1, at any port, and for file:// pages", _BOTH),
     Setting("placeholder_emails", "EDC_PLACEHOLDER_EMAILS", "--placeholder-emails", "unknown@example.com,unknown", _words,
             "addresses that pages send when they don't know who it is; they are refused as nobody's", _BOTH),
     Setting("request_seconds", "EDC_REQUEST_SECONDS", "--request-seconds", "5", _seconds,

@@ -103,11 +103,8 @@ def page_user_id(value: Any) -> int | None:
 def json_list(value: Any) -> str:
     """A list as a JSON array: a list, an array as text, or names with commas between."""
     if isinstance(value, str):
-        stripped = value.strip()
-        if stripped.startswith("["):
-            value = _decoded(stripped)
-        else:
-            value = [part.strip() for part in stripped.split(",") if part.strip()]
+        array = value.strip().startswith("[")
+        value = _decoded(value.strip()) if array else [part.strip() for part in value.split(",") if part.strip()]
     if not isinstance(value, list):
         raise NotUnderstood("is not a list")
     return encode_json(value)

@@ -12,6 +12,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
@@ -122,14 +123,13 @@ class Store:
             self._gate.close()
 
     def _withdraw(self, pending: _PendingWrite[Any]) -> None:
-        try:
+        # If it isn't there it is being committed at this moment; its receipt answers when it is sent again.
+        with suppress(ValueError):
             self._pending.remove(pending)
-        except ValueError:
-            pass  # it is being committed at this moment; its receipt answers when it is sent again
 
     def _commit_pending(self, deadline: float) -> None:
         """Commits what is waiting, up to a limit, and settles each; called by the holder of `_committing`."""
-        group = []
+        group: list[_PendingWrite[Any]] = []
         while self._pending and len(group) < _MOST_WRITES_A_COMMIT:
             group.append(self._pending.popleft())
         try:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cache
 
 from data_capture.audit import record_audit
 from data_capture.captures import Capture, Kind
@@ -93,13 +93,13 @@ def _row_of_same_state(connection: sqlite3.Connection, capture: Capture, user_em
 # Table and column names below come from the table of kinds alone, never from a request.
 
 
-@lru_cache(maxsize=None)
+@cache
 def _insert_statement(kind: Kind) -> str:
     columns = ("user_email", *(one.column for one in kind.fields), "ip_address", "user_agent", *kind.time_columns)
     return f"INSERT INTO {kind.table} ({', '.join(columns)}) VALUES ({', '.join('?' * len(columns))})"  # noqa: S608
 
 
-@lru_cache(maxsize=None)
+@cache
 def _same_state_statement(kind: Kind) -> str:
     return f"""
         SELECT id FROM (SELECT * FROM {kind.table} WHERE user_email = ? ORDER BY created_at DESC, id DESC LIMIT 1)

@@ -295,7 +295,7 @@ def _rehearse(connection: sqlite3.Connection, database: Path) -> None:
         for turn in (1, 2):
             table = "users"
             person = ensure_person(connection, f"rehearsal-{turn}@data-capture.invalid", None, _REHEARSAL_TIME)
-            for table, columns in _our_tables().items():  # noqa: B007  (named in the refusal below)
+            for table, columns in _our_tables().items():
                 for again in (1, 2) if "id" in columns else (1,):
                     row = _rehearsal_row(columns, person, f"{turn}-{again}")
                     names, marks = ", ".join(row), ", ".join("?" * len(row))
