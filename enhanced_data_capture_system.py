@@ -39,6 +39,7 @@ def create_app(settings: Settings) -> Flask:
     """The capture service over the database of `settings`, whose tables are there (`store.takeover.prepare`)."""
     app = Flask(__name__, static_folder=None)
     app.json.sort_keys = False  # type: ignore[attr-defined]
+    app.config["MAX_CONTENT_LENGTH"] = MOST_BYTES_WITH_SCREENSHOT
     store = Store(settings.database, settings.request_seconds)
     app.extensions["store"] = store
     started_at = time.monotonic()

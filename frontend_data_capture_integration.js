@@ -41,7 +41,7 @@
   const KEEPALIVE_BUDGET_BYTES = 60000; // browsers refuse more than 64 KiB in flight per page; the rest is the page's
   const IN_FLIGHT_AT_ONCE = 3; // of a browser's six connections to one host, which may be the page's own
   const QUEUE_COUNT = 1000;
-  const QUEUE_BYTES = 16 * 1024 * 1024;
+  const QUEUE_BYTES = 24 * 1024 * 1024; // holds one questionnaire with the largest screenshot that the service takes
   const KEPT_LONGEST = ['payment', 'questionnaire', 'activity', 'dashboard']; // dashboards are replaced soon anyway
 
   // Modules and bundles have no currentScript; a module with our own file name can still be found.
@@ -181,7 +181,8 @@
   async function capture(kind, text, user) {
     const capture_id = uuid();
     const capture_timestamp = new Date().toISOString();
-    const nearby = [identified, personIn(user), whoIsHere()];
+    const here = whoIsHere(); // first: a logout ends what identify() said
+    const nearby = [identified, personIn(user), here];
     await null;
     const body = mask(JSON.parse(text));
     const person = personOf(body, nearby);
@@ -216,10 +217,11 @@
     return hex.replace(/^(.{8})(.{4})(.{4})(.{4})/, '$1-$2-$3-$4-');
   }
 
-  const SECRET =
-    'password|passwd|pwd|cvv|cvc|security_?code|card_?number|token|api_?key|secret|private_?key|seed_?phrase|mnemonic|authorization';
-  const SECRET_KEY = new RegExp('(' + SECRET.replace(/_\?/g, '') + ')$|^pin$');
-  const SECRET_WORD = new RegExp(SECRET.replace(/_\?/g, '[^a-z0-9"]?') + '|pin"', 'i'); // in JSON text, before parsing it
+  // How a key ends, in lower case and without what stands between words: accessToken, API_KEY, "card number".
+  const SECRET = new RegExp(
+    '(password|passwd|passphrase|passcode|pwd|cvv|cvc|securitycode|cardnumber|token|apikey|accesskey|secretkey|privatekey|' +
+    'secret|seedphrase|recoveryphrase|mnemonic|authorization)$|^(card)?pin$'
+  );
   const REDACTED = '[redacted]';
 
   /** Secrets leave neither this page nor this function. The value is a fresh parse, so it is changed in place. */
@@ -228,17 +230,18 @@
     for (const key of Object.keys(value)) {
       const inner = value[key];
       if (inner === null || inner === '' || typeof inner === 'boolean') continue; // "showPassword": false is no secret
-      if (SECRET_KEY.test(key.toLowerCase().replace(/[^a-z0-9]/g, ''))) value[key] = REDACTED;
+      if (SECRET.test(key.toLowerCase().replace(/[^a-z0-9]/g, ''))) value[key] = REDACTED;
       else if (typeof inner === 'object') mask(inner);
-      else if (typeof inner === 'string' && /^\s*[[{]/.test(inner) && SECRET_WORD.test(inner)) value[key] = maskText(inner);
+      else if (typeof inner === 'string' && /^\s*[[{]/.test(inner)) value[key] = maskText(inner);
     }
     return value;
   }
 
-  /** JSON inside a string, as pages keep it in storage and pass it on. */
+  /** JSON inside a string, as pages keep it in storage and pass it on. It stays as it was when it holds no secret. */
   function maskText(text) {
     try {
-      return JSON.stringify(mask(JSON.parse(text)));
+      const masked = JSON.stringify(mask(JSON.parse(text)));
+      return masked.includes(REDACTED) ? masked : text;
     } catch (_) {
       return text; // braces, but no JSON
     }
@@ -298,7 +301,7 @@
   function personOf(body, nearby) {
     const name = firstText(body, ['user_name', 'userName']);
     const named = (email) => email && { email, name, id: '' };
-    const candidates = [named(firstAddress(body, ['user_email', 'userEmail'])), nearby[0], nearby[1], named(address(body.email))]
+    const candidates = [named(firstAddress(body, ['user_email', 'userEmail'])), nearby[0], nearby[1], named(firstAddress(body, ['email', 'customer_email']))]
       .concat([body.userData, body.user, body.userProfile, body.dashboardData, body.tradingState].map(personInside), nearby[2])
       .filter(Boolean);
     const person = candidates[0];
@@ -360,7 +363,7 @@
 
   /** Captures made before anybody was known get their person as soon as there is one. */
   function attributeWaiting() {
-    const here = whoIsHere(); // first: it may end what identify() said
+    const here = whoIsHere(); // first, as above
     const person = identified || here;
     if (person) waiting().filter((item) => !item.email).forEach((item) => attribute(item, person));
   }
@@ -393,48 +396,63 @@
   let timer = 0;
   let quietUntil = 0; // Retry-After speaks for the whole service, a failure only for its own capture
   let whenIdle = [];
-  const QUEUED = { success: false, queued: true };
+  const queued = () => ({ success: false, queued: true });
 
   /** Sends what is due: of each person and kind the oldest only, so that their order is kept. */
   function pump() {
     clearTimeout(timer);
     if (waiting().some((item) => !item.email)) attributeWaiting();
     const base = waiting().length ? locate() : '';
-    if (base === null) return; // the answer pumps
     const now = performance.now();
+    if (base === null) {
+      if (probing) return; // its answer pumps
+      for (const item of waiting()) item.settle(queued());
+      timer = setTimeout(pump, probeAt - now);
+      return letGo();
+    }
     const heads = new Map();
     let next = Infinity;
     for (const item of waiting().slice()) {
       const lane = item.kind + ' ' + item.email;
-      if (!item.email) item.settle(Object.assign({}, QUEUED)); // nobody yet
+      if (!item.email) item.settle(queued()); // nobody yet
       else if (heads.has(lane)) {
-        if (heads.get(lane).retryAt > now) item.settle(Object.assign({}, QUEUED));
+        if (heads.get(lane).retryAt > now) item.settle(queued());
       } else {
         heads.set(lane, item);
         const due = Math.max(item.retryAt, quietUntil);
         if (item.sending) continue;
         if (due > now) {
           next = Math.min(next, due);
-          item.settle(Object.assign({}, QUEUED));
+          item.settle(queued());
         } else if (inFlight < IN_FLIGHT_AT_ONCE) send(base, item, false);
       }
     }
     if (next < Infinity) timer = setTimeout(pump, next - now);
-    if (!inFlight) whenIdle.splice(0).forEach((idle) => idle());
+    if (!inFlight) letGo();
+  }
+
+  /** Whoever waits for flush() waits no longer: what could be sent has been. */
+  function letGo() {
+    whenIdle.splice(0).forEach((idle) => idle());
   }
 
   /** Online again, visible again, somebody known: backoff is over. What Retry-After asked for still holds. */
   function wake() {
     for (const item of waiting()) item.retryAt = 0;
+    probeAt = 0;
     pump();
   }
 
   /** Full jitter, so that the pages of a site do not come back all at once. */
+  function jitter(failures) {
+    return Math.random() * Math.min(RETRY_CAP_MS, RETRY_BASE_MS * 2 ** failures);
+  }
+
   function postpone(item, unreachable) {
     item.unreachable = unreachable;
-    item.retryAt = performance.now() + Math.random() * Math.min(RETRY_CAP_MS, RETRY_BASE_MS * 2 ** item.failures);
+    item.retryAt = performance.now() + jitter(item.failures);
     item.failures += 1;
-    item.settle(Object.assign({}, QUEUED));
+    item.settle(queued());
   }
 
   /** The page is going, perhaps for good: only keepalive requests outlive it, so all that fits leaves by one now. */
@@ -450,12 +468,14 @@
 
   let endpoint = ''; // of the capture service, without a slash at its end
   let probing = null;
+  let probes = 0; // in vain
+  let probeAt = 0;
   let keepaliveBytes = 0;
 
   /**
    * Where captures go: where this script came from, if that is a capture service. Payloads are not sent to find out:
-   * the service says so in the Server-Timing of the script itself; if nothing says so, its health is asked for, once.
-   * Returns null while that is on its way.
+   * the service says so in the Server-Timing of the script itself; where nothing says so, its health is asked for.
+   * Returns null as long as nobody knows.
    */
   function locate() {
     if (endpoint) return endpoint;
@@ -464,15 +484,19 @@
     else if (config.endpoint) endpoint = quietly(() => new URL(config.endpoint, document.baseURI).href.replace(/\/+$/, ''));
     if (!endpoint && !base) endpoint = besideThePage();
     if (endpoint) return endpoint;
-    if (!probing) {
-      probing = health(base).then((answer) => {
-        endpoint = answer.service === 'enhanced-data-capture' ? base : besideThePage();
-        probing = null;
-        log('endpoint', endpoint);
-        pump();
-      });
-    }
+    if (!probing && performance.now() >= probeAt) probing = probe([base, besideThePage()]);
     return null;
+  }
+
+  /** Asks one after the other who they are. */
+  async function probe(candidates) {
+    for (const base of candidates) {
+      if (!endpoint && (await health(base)).service === 'enhanced-data-capture') endpoint = base;
+    }
+    probing = null;
+    if (!endpoint) probeAt = performance.now() + jitter(probes++);
+    log('endpoint', endpoint);
+    pump();
   }
 
   function cameFromService() {
@@ -607,13 +631,12 @@
         wake();
       });
       const left = waiting().length;
-      return left ? Object.assign({ waiting: left }, QUEUED) : { success: true };
+      return left ? Object.assign({ waiting: left }, queued()) : { success: true };
     }),
 
     healthCheck: harmless(async () => {
-      locate();
-      await probing;
-      return health(endpoint);
+      if (!locate()) await probing;
+      return health(endpoint || besideThePage());
     }),
   });
 

@@ -14,7 +14,11 @@ from data_capture.settings import LOCAL_PAGES, Settings
 _LOCAL_ORIGIN = r"https?://(?:localhost|127\.0\.0\.1|\[::1\])(?::[0-9]{1,5})?"
 _FILE_ORIGIN = "null"  # what browsers send for a page opened from disk
 
-_FORWARDING_HEADERS = ("Forwarded", "X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Proto", "X-Real-IP", "Via")
+# Any one of them, and any that begins with X-Forwarded, says that somebody else's request was passed on.
+_FORWARDING_HEADERS = frozenset({
+    "forwarded", "via", "x-real-ip", "x-client-ip", "x-cluster-client-ip", "x-original-forwarded-for", "true-client-ip",
+    "cf-connecting-ip", "fastly-client-ip",
+})  # fmt: skip
 _LOCAL_NAMES = frozenset({"localhost", "127.0.0.1", "::1"})
 _PREFLIGHT_SECONDS = 7200  # the longest that Chromium keeps an answer
 
@@ -59,7 +63,8 @@ def is_direct_local_caller(caller: Request, settings: Settings) -> bool:
     """
     if not _is_loopback(settings.host) or not _is_loopback(caller.remote_addr or ""):
         return False
-    if any(name in caller.headers for name in (*_FORWARDING_HEADERS, "Origin")):
+    names = [name.lower() for name in caller.headers.keys()]  # noqa: SIM118  (iterating gives pairs)
+    if "origin" in names or any(name in _FORWARDING_HEADERS or name.startswith("x-forwarded") for name in names):
         return False
     if caller.headers.get("Sec-Fetch-Site", "none") != "none":
         return False

@@ -12,14 +12,15 @@ import hashlib
 import re
 import uuid
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
-from functools import lru_cache
 from typing import Any
 
-from data_capture.payloads import JsonObject, encode_json
+from data_capture.payloads import JsonObject, decode_json, encode_json
 from data_capture.problems import UNUSABLE, FieldError, Problem
-from data_capture.redaction import may_hold_secrets, redact
+from data_capture.redaction import redact, redact_text
+from data_capture.shapes import dashboard_nested, payment_as_usual, plain_name, screenshot_spread_out
 from data_capture.store.people import normalise_email
 from data_capture.values import (
     ColumnValue,
@@ -135,7 +136,7 @@ _PAYMENT = Kind(
         Field("crypto_amount", text),
     ),
     sections=("paymentData", "payment"),
-    reshape=lambda payload: _payment_without_placeholders(_verification_as_payment(payload)),
+    reshape=payment_as_usual,
 )
 
 _QUESTIONNAIRE = Kind(
@@ -161,7 +162,7 @@ _QUESTIONNAIRE = Kind(
         Field("screenshot_type", text),
     ),
     sections=("questionnaire", "questionnaireData", "answers"),
-    reshape=lambda payload: _screenshot_spread_out(payload),
+    reshape=screenshot_spread_out,
 )
 
 _DASHBOARD = Kind(
@@ -200,7 +201,7 @@ _DASHBOARD = Kind(
         "dashboardData.userProfile",
     ),
     is_state=True,
-    reshape=lambda payload: _flat_dashboard_nested(payload),
+    reshape=dashboard_nested,
 )  # fmt: skip
 
 _ACTIVITY = Kind(
@@ -214,56 +215,6 @@ _ACTIVITY = Kind(
 )
 
 KINDS: dict[str, Kind] = {kind.name: kind for kind in (_PAYMENT, _QUESTIONNAIRE, _DASHBOARD, _ACTIVITY)}
-
-
-# --- Shapes that differ from the rest -------------------------------------------------------------------------------------------
-
-
-def _verification_as_payment(payload: JsonObject) -> JsonObject:
-    """A crypto payment's verification says in `amount` how many coins were sent, not a price."""
-    if "crypto" in payload and not is_absent(payload.get("transactionHash")) and "amount" in payload:
-        return {"crypto_amount": payload["amount"], **{key: value for key, value in payload.items() if key != "amount"}}
-    return payload
-
-
-def _payment_without_placeholders(payload: JsonObject) -> JsonObject:
-    """A payment that is not crypto carries `NON-CRYPTO-<ms>` for its hash: a placeholder, new at each save, for none."""
-    return {
-        key: None if isinstance(value, str) and value.startswith("NON-CRYPTO-") else value for key, value in payload.items()
-    }
-
-
-def _screenshot_spread_out(payload: JsonObject) -> JsonObject:
-    """A screenshot sent as one object, with its name, size and type beside the picture, as the four fields of the rest."""
-    screenshot = payload.get("screenshot")
-    if not isinstance(screenshot, dict):
-        return payload
-    picture = next((screenshot[key] for key in ("data", "base64", "dataUrl", "content") if key in screenshot), None)
-    spread = {
-        "account_screenshot": picture,
-        "screenshot_filename": screenshot.get("filename", screenshot.get("name")),
-        "screenshot_size": screenshot.get("size"),
-        "screenshot_type": screenshot.get("type"),
-    }
-    return {**{key: value for key, value in payload.items() if key != "screenshot"}, **spread}
-
-
-# Who it is and when it was said is not what the state is: with these in it, no two states would be the same.
-_NOT_STATE = frozenset({
-    "useremail", "email", "username", "userid", "captureid", "capturetimestamp", "theme", "selectedtheme", "timestamp", "createdat",
-    "updatedat", "lastupdated",
-})  # fmt: skip
-
-
-def _flat_dashboard_nested(payload: JsonObject) -> JsonObject:
-    """A dashboard sent flat is its own state; one sent as a trading state alone (`performanceMetrics`, `trades`) is that."""
-    spellings = {_plain(key) for key in payload}
-    if spellings & {"dashboarddata", "dashboardstate", "tradingstate"}:
-        return payload
-    state = {key: value for key, value in payload.items() if _plain(key) not in _NOT_STATE}
-    if spellings & {"performancemetrics", "risksettings", "trades"}:
-        return {**{key: value for key, value in payload.items() if key not in state}, "tradingState": state}
-    return {**payload, "dashboard_state": state} if state else payload
 
 
 # --- From a payload to a capture ------------------------------------------------------------------------------------------------
@@ -288,11 +239,8 @@ def parse_capture(kind: Kind, payload: JsonObject, caller: Caller, placeholder_e
         Problem: 422, when nobody can be found that it belongs to, or its `capture_id` can't be one.
     """
     capture_id = _capture_id(payload)
-    snapshot = encode_json(payload)
-    if may_hold_secrets(snapshot):
-        payload = redact(payload)
-        snapshot = encode_json(payload)
-    user_email = _usable_email(payload, placeholder_emails)
+    payload = redact(payload)
+    user_email = _usable_email(_Places(payload, kind.sections), placeholder_emails)
     digest = hashlib.sha256(encode_json({key: value for key, value in payload.items() if key != "type"}, sort_keys=True).encode())
 
     found_in = _Places(kind.reshape(payload), kind.sections)
@@ -314,12 +262,12 @@ def parse_capture(kind: Kind, payload: JsonObject, caller: Caller, placeholder_e
         values=tuple(values),
         happened_at=timestamp(happened_at(payload.get("capture_timestamp", payload.get("captureTimestamp")), caller.now)),
         received_at=received_at,
-        snapshot=snapshot if picture is None else encode_json(_without_picture(payload, picture)),
+        snapshot=encode_json(payload if picture is None else _without_picture(payload, picture)),
         digest=digest.digest(),
         warnings=tuple(warnings),
         source_endpoint=caller.source_endpoint,
         ip_address=caller.ip_address,
-        user_agent=(caller.user_agent or "")[:_MOST_USER_AGENT_CHARACTERS] or None,
+        user_agent=redact_text((caller.user_agent or "")[:_MOST_USER_AGENT_CHARACTERS]) or None,
     )
 
 
@@ -332,17 +280,21 @@ def _capture_id(payload: JsonObject) -> str:
     if not isinstance(given, str) or not _CAPTURE_ID.fullmatch(given):
         message = "must be 1 to 128 letters, digits, '.', '_', ':' or '-'"
         raise Problem(UNUSABLE, f"The capture_id {message}.", errors=[FieldError("capture_id", message)])
+    if redact_text(given) != given:
+        message = "looks like a card number or a token, which is never stored"
+        raise Problem(UNUSABLE, f"The capture_id {message}.", errors=[FieldError("capture_id", message)])
     return given
 
 
-def _usable_email(payload: JsonObject, placeholder_emails: tuple[str, ...]) -> str:
+def _usable_email(found_in: _Places, placeholder_emails: tuple[str, ...]) -> str:
     """The address of whom the capture belongs to, in its one spelling."""
     message = "is missing"
-    for _, given in _Places(payload, ()).each(_EMAIL_NAMES):
+    nobody = {placeholder.lower() for placeholder in placeholder_emails}
+    for _, given in found_in.each(_EMAIL_NAMES):
         email = normalise_email(given)
         if email is None:
             message = "is not an email address"
-        elif email in placeholder_emails:
+        elif email in nobody:
             message = "is a placeholder that stands for nobody"
         else:
             return email
@@ -371,7 +323,7 @@ class _Places:
                 place, _, last = name.rpartition(".")
                 if place and section:
                     continue  # a name with a place is looked for from the top alone
-                spelled, value = (self._members(place) if place else members).get(_plain(last), ("", None))
+                spelled, value = (self._members(place) if place else members).get(plain_name(last), ("", None))
                 if not is_absent(value):
                     yield (f"{place or section}.{spelled}".lstrip("."), value)
 
@@ -379,7 +331,10 @@ class _Places:
         known = self._objects.get(place)
         if known is None:
             outer, _, last = place.rpartition(".")
-            inner = self._members(outer).get(_plain(last), ("", None))[1]
+            inner = self._members(outer).get(plain_name(last), ("", None))[1]
+            if isinstance(inner, str) and inner.lstrip().startswith("{"):  # as it lies in localStorage
+                with suppress(Problem):
+                    inner = decode_json(inner)
             known = self._objects[place] = _by_plain_key(inner) if isinstance(inner, dict) else {}
         return known
 
@@ -413,13 +368,7 @@ def _without_picture(payload: JsonObject, picture: ColumnValue) -> JsonObject:
 def _by_plain_key(members: JsonObject) -> dict[str, tuple[str, Any]]:
     plain: dict[str, tuple[str, Any]] = {}
     for key, value in members.items():
-        spelling = _plain(key)
+        spelling = plain_name(key)
         if spelling not in plain or is_absent(plain[spelling][1]):
             plain[spelling] = (key, value)
     return plain
-
-
-@lru_cache(maxsize=8192)
-def _plain(key: str) -> str:
-    """A key without what its spellings differ in: `plan_name`, `planName` and `plan-name` are all `planname`."""
-    return key.replace("_", "").replace("-", "").lower()

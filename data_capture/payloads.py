@@ -5,15 +5,15 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable
-from decimal import Decimal
-from typing import Any, NoReturn, cast
+from decimal import Decimal, InvalidOperation
+from typing import Any, NoReturn
 
 from flask import Request
 
 from data_capture.problems import NOT_JSON, NOT_JSON_TYPE, TOO_LARGE, Problem
 
 MOST_BYTES = 1_000_000
-MOST_BYTES_WITH_SCREENSHOT = 20_000_000  # a 13 MB picture as base64, and room for the rest
+MOST_BYTES_WITH_SCREENSHOT = 20_000_000  # a 13 MB picture as base64, and room for the rest: MOST_BYTES
 MOST_DEPTH = 64  # real payloads nest to about 6; the bound keeps every walk's recursion small
 
 # A browser sends text/plain across origins without asking first, which is what gets a capture out of a closing page.
@@ -23,6 +23,9 @@ JSON_MEDIA_TYPES = ("application/json",)
 _ESCAPED_SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
 _LONE_SURROGATE = re.compile("[\ud800-\udfff]")
 _REPLACEMENT_CHARACTER = "�"
+
+_PICTURE = re.compile(r"(?:data:[^,]{0,100},)?[A-Za-z0-9+/\r\n]*={0,2}\s*")
+_SHORTEST_PICTURE_CHARACTERS = 10_000
 
 JsonObject = dict[str, Any]
 """A JSON object as parsed here: numbers with a point or an exponent are `Decimal`, so that money keeps its digits."""
@@ -42,7 +45,14 @@ def read_json_object(request: Request, media_types: tuple[str, ...], most_bytes:
     if request.content_length is not None and request.content_length > most_bytes:
         raise _too_large(most_bytes)
     request.max_content_length = most_bytes  # for a body of unannounced length: reading stops here
-    return decode_json_object(request.get_data(cache=False))
+    body = request.get_data(cache=False)
+    # A picture has no commas: what has this many is no payload with a picture, and needs no parsing to be refused.
+    if body.count(b",") > MOST_BYTES:
+        raise _too_large(MOST_BYTES)
+    payload = decode_json_object(body)
+    if len(body) > MOST_BYTES and len(body) - _picture_bytes(payload) > MOST_BYTES:
+        raise Problem(TOO_LARGE, f"The body is larger than {MOST_BYTES:,} bytes without the pictures in it.")
+    return payload
 
 
 def decode_json_object(body: bytes) -> JsonObject:
@@ -59,26 +69,41 @@ def decode_json_object(body: bytes) -> JsonObject:
         raise Problem(NOT_JSON, f"The body is not UTF-8: byte {error.start} can't be decoded.") from error
     if not text.strip():
         raise Problem(NOT_JSON, "The body is empty; a JSON object is needed.")
+    value = decode_json(text)
+    if not isinstance(value, dict):
+        raise Problem(NOT_JSON, f"The body is JSON, but {_name_of(value)}; an object is needed.")
+    return value
+
+
+def decode_json(text: str) -> Any:
+    """The JSON value that `text` holds, under the rules of `decode_json_object`.
+
+    Raises:
+        Problem: 400, saying what is wrong and where.
+    """
     try:
-        value = json.loads(text, parse_float=Decimal, parse_constant=_refuse_constant, object_pairs_hook=_object)
+        value = json.loads(text, parse_float=_decimal, parse_constant=_refuse_constant, object_pairs_hook=_object)
     except json.JSONDecodeError as error:
         raise Problem(NOT_JSON, f"The body is not JSON: {error.msg}, line {error.lineno}, column {error.colno}.") from error
     except RecursionError as error:
         raise _too_deep() from error
     except ValueError as error:  # Python's own bound on the digits of an integer
         raise Problem(NOT_JSON, "The body holds a number with too many digits.") from error
-    if not isinstance(value, dict):
-        raise Problem(NOT_JSON, f"The body is JSON, but {_name_of(value)}; an object is needed.")
     if _is_deeper(value, MOST_DEPTH):
         raise _too_deep()
-    if _ESCAPED_SURROGATE.search(text):
-        value = _without_lone_surrogates(value)
-    return cast(JsonObject, value)
+    return _without_lone_surrogates(value) if _ESCAPED_SURROGATE.search(text) else value
 
 
 def encode_json(value: Any, *, sort_keys: bool = False) -> str:
     """`value` as compact JSON text that SQLite and any reader take."""
     return json.dumps(value, ensure_ascii=False, separators=(",", ":"), sort_keys=sort_keys, default=_encode_decimal)
+
+
+def _decimal(text: str) -> Decimal:
+    try:
+        return Decimal(text)
+    except InvalidOperation as error:
+        raise Problem(NOT_JSON, "The body holds a number with too large an exponent.") from error
 
 
 def _encode_decimal(value: Any) -> float | str:
@@ -108,6 +133,16 @@ def _is_deeper(value: Any, levels: int) -> bool:
     else:
         return False
     return levels == 0 or any(_is_deeper(child, levels - 1) for child in children)
+
+
+def _picture_bytes(value: Any) -> int:
+    """How much of a payload is pictures in base64."""
+    if isinstance(value, dict):
+        return sum(map(_picture_bytes, value.values()))
+    if isinstance(value, list):
+        return sum(map(_picture_bytes, value))
+    is_picture = isinstance(value, str) and len(value) >= _SHORTEST_PICTURE_CHARACTERS and _PICTURE.fullmatch(value)
+    return len(value) if is_picture else 0
 
 
 def _without_lone_surrogates(value: Any) -> Any:

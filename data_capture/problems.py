@@ -2,6 +2,7 @@
 
     Problem
     ├── 400  not-json             the body is not JSON, or not the JSON that this service takes
+    ├── 400  unusable-account     a field of a sign-up or login can't be used; existing pages read 400 for it
     ├── 401  not-authenticated    no credential, or one that is not valid
     ├── 403  not-allowed          this caller may not do this
     ├── 404  not-found            there is nothing at this address
@@ -46,6 +47,7 @@ class ProblemType:
 
 
 NOT_JSON = ProblemType("not-json", HTTPStatus.BAD_REQUEST, "The body is not usable JSON")
+UNUSABLE_ACCOUNT = ProblemType("unusable-account", HTTPStatus.BAD_REQUEST, "The account's fields can't be used")
 NOT_AUTHENTICATED = ProblemType("not-authenticated", HTTPStatus.UNAUTHORIZED, "A valid credential is needed")
 NOT_ALLOWED = ProblemType("not-allowed", HTTPStatus.FORBIDDEN, "Not allowed")
 NOT_FOUND = ProblemType("not-found", HTTPStatus.NOT_FOUND, "Not found")
@@ -101,7 +103,7 @@ class Problem(Exception):
         self.members = members or {}
 
     def as_json(self) -> dict[str, Any]:
-        """The answer's members: RFC 9457's, and `success`, `error` and `message`, which existing pages read."""
+        """The answer's members: RFC 9457's, and `success`, `error`, `message` and `msg`, which existing pages read."""
         answer: dict[str, Any] = {
             "type": TYPE_PREFIX + self.problem_type.name,
             "title": self.problem_type.title,
@@ -110,6 +112,7 @@ class Problem(Exception):
             "success": False,
             "error": self.detail,
             "message": self.detail,
+            "msg": self.detail,
             **self.members,
         }
         if self.errors:
@@ -121,6 +124,8 @@ class Problem(Exception):
         response = Response(json.dumps(self.as_json()), status=int(self.problem_type.status), mimetype=MEDIA_TYPE)
         if self.retry_after_seconds is not None:
             response.headers["Retry-After"] = str(self.retry_after_seconds)
+        if self.problem_type.status == HTTPStatus.UNAUTHORIZED:
+            response.headers["WWW-Authenticate"] = "Bearer"  # RFC 9110 section 15.5.2 requires it; browsers ask nobody for it
         return response
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import argparse
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -187,6 +187,25 @@ def load_settings(
     return Settings(**values)
 
 
+def add_flags(parser: argparse.ArgumentParser, names: Collection[str], *, port_alone: str | None = None) -> None:
+    """Gives `parser` the flags of the settings called `names`; what it parses is what `load_settings` takes as given.
+
+    Args:
+        parser: of a command.
+        names: which settings; a flag for any other is unknown to the command.
+        port_alone: the setting that `--port` stands for as well.
+    """
+    for setting in SETTINGS:
+        if setting.name not in names:
+            continue
+        flags = [setting.flag, "--port"] if setting.name == port_alone else [setting.flag]
+        explanation = f"{setting.explanation} (${setting.variable}; default: {setting.default})".replace("%", "%%")
+        if setting.parse is _switch:
+            parser.add_argument(*flags, dest=setting.name, action="store_true", help=explanation)
+        else:
+            parser.add_argument(*flags, dest=setting.name, metavar="VALUE", help=explanation)
+
+
 def settings_from_command_line(command: str, description: str, arguments: Sequence[str] | None = None) -> Settings:
     """The settings of one command: `capture`, `signup`, or `manager`, which takes every flag.
 
@@ -194,17 +213,8 @@ def settings_from_command_line(command: str, description: str, arguments: Sequen
     a variable is not usable, as argparse does.
     """
     parser = argparse.ArgumentParser(description=description)
-    for setting in SETTINGS:
-        if command != "manager" and command not in setting.used_by:
-            continue
-        flags = [setting.flag]
-        if setting.name == f"{command}_port":
-            flags.append("--port")
-        explanation = f"{setting.explanation} (${setting.variable}; default: {setting.default})"
-        if setting.parse is _switch:
-            parser.add_argument(*flags, dest=setting.name, action="store_true", help=explanation)
-        else:
-            parser.add_argument(*flags, dest=setting.name, metavar="VALUE", help=explanation)
+    names = [setting.name for setting in SETTINGS if command == "manager" or command in setting.used_by]
+    add_flags(parser, names, port_alone=f"{command}_port")
     given = vars(parser.parse_args(arguments))
     try:
         return load_settings(given)

@@ -12,7 +12,7 @@ from datetime import datetime, timedelta, timezone
 from decimal import ROUND_HALF_EVEN, Decimal, InvalidOperation
 from typing import Any
 
-from data_capture.payloads import decode_json_object, encode_json
+from data_capture.payloads import decode_json, encode_json
 from data_capture.problems import Problem
 
 ColumnValue = str | int | None
@@ -22,13 +22,18 @@ _OLDEST_CAPTURE = timedelta(days=7)
 _MOST_AHEAD = timedelta(minutes=5)
 
 _NOTHING = frozenset({"", "n/a"})
-_NO_NUMBER = frozenset({"", "n/a", "null", "none", "undefined", "-"})
+_NO_NUMBER = frozenset({"", "n/a", "null", "none", "nan", "undefined", "-"})
 
-_CURRENCY = re.compile(r"^(?:US\$|[$€£¥]|USD|EUR|GBP|USDT|USDC)\s*|\s*(?:[$€£¥]|USD|EUR|GBP|USDT|USDC)$", re.IGNORECASE)
+_CURRENCY = re.compile(r"^(?:US\$|[$€£¥]|USDT|USDC|USD|EUR|GBP)\s*|\s*(?:[$€£¥]|USDT|USDC|USD|EUR|GBP)$", re.IGNORECASE)
+# What toLocaleString puts between thousands and before decimals, besides what a keyboard has.
+_TYPOGRAPHY = str.maketrans({"\N{NO-BREAK SPACE}": " ", "\N{NARROW NO-BREAK SPACE}": " ", "\N{THIN SPACE}": " ",
+                             "\N{RIGHT SINGLE QUOTATION MARK}": "'", "\N{MINUS SIGN}": "-"})  # fmt: skip
 _PLAIN = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d{1,3})?")
 _GROUPED = re.compile(r"[+-]?\d{1,3}(?:[, '_]\d{3})+(?:\.\d*)?")  # 1,234.50
+_GROUPED_IN_LAKHS = re.compile(r"[+-]?\d{1,2}(?:,\d{2})*,\d{3}(?:\.\d*)?")  # 1,00,000
 _GROUPED_WITH_COMMA = re.compile(r"[+-]?\d{1,3}(?:[. ]\d{3})+,\d{1,2}")  # 1.234,50
 _DECIMAL_COMMA = re.compile(r"[+-]?\d+,\d{1,2}")  # 99,80: three digits would be a thousand
+_LONGEST_NUMBER_CHARACTERS = 64
 _MAGNITUDE = {"k": Decimal(1000), "m": Decimal(1_000_000)}
 
 
@@ -70,7 +75,7 @@ def decimal(digits: int, scale: int) -> Reader:
         number = _number(value)
         if number is None:
             return None
-        if not number.is_finite() or abs(number) >= limit * 10:  # checked before rounding, which needs the digits
+        if number.adjusted() > digits - scale:  # checked before rounding, which needs the digits
             raise NotUnderstood(f"is too large for {digits} digits")
         rounded = number.quantize(step, rounding=ROUND_HALF_EVEN)
         if abs(rounded) >= limit:
@@ -85,7 +90,7 @@ def integer(value: Any) -> int | None:
     number = _number(value)
     if number is None:
         return None
-    if not number.is_finite() or abs(number) >= 2**63 or number != number.to_integral_value():
+    if number.adjusted() >= 19 or not -(2**63) <= number < 2**63 or number != number.to_integral_value():
         raise NotUnderstood("is not a whole number")
     return int(number)
 
@@ -158,8 +163,8 @@ def _three_decimals(value: str) -> str:
 
 def _decoded(value: str) -> Any:
     try:
-        return decode_json_object(f'{{"value":{value}}}'.encode())["value"]
-    except (Problem, UnicodeEncodeError, KeyError) as error:
+        return decode_json(value)
+    except Problem as error:
         raise NotUnderstood("is not JSON") from error
 
 
@@ -169,13 +174,16 @@ def _number(value: Any) -> Decimal | None:
         raise NotUnderstood("is not a number")
     if not isinstance(value, str):
         return Decimal(value)
-    spelled = value.strip().replace("\N{NO-BREAK SPACE}", " ").replace("\N{MINUS SIGN}", "-")
+    if len(value) > _LONGEST_NUMBER_CHARACTERS:
+        raise NotUnderstood("is not a number")
+    spelled = value.translate(_TYPOGRAPHY).strip()
     if spelled.lower() in _NO_NUMBER:
         return None
-    if len(spelled) > 64:
-        raise NotUnderstood("is not a number")
     sign = -1 if spelled.startswith("-") else 1
-    bare = _CURRENCY.sub("", _CURRENCY.sub("", spelled.lstrip("+-").strip())).removesuffix("%").strip()
+    unsigned = spelled[1:].strip() if spelled[0] in "+-" else spelled
+    bare = _CURRENCY.sub("", _CURRENCY.sub("", unsigned)).removesuffix("%").strip()
+    if spelled[0] in "+-" and bare[:1] in ("+", "-"):
+        raise NotUnderstood("is not a number")
     factor = _MAGNITUDE.get(bare[-1:].lower(), Decimal(1))
     if factor != 1:
         bare = bare[:-1].strip()
@@ -191,7 +199,7 @@ def _with_point(bare: str) -> str:
         raise NotUnderstood("is not a number")
     if _PLAIN.fullmatch(bare):
         return bare
-    if _GROUPED.fullmatch(bare):
+    if _GROUPED.fullmatch(bare) or _GROUPED_IN_LAKHS.fullmatch(bare):
         return re.sub(r"[, '_]", "", bare)
     if _GROUPED_WITH_COMMA.fullmatch(bare) or _DECIMAL_COMMA.fullmatch(bare):
         return re.sub(r"[. ]", "", bare).replace(",", ".")

@@ -95,6 +95,17 @@ class RunningService:
         finally:
             self._process = None
 
+    def kill(self) -> None:
+        """Ends it and its worker at once, as a power cut would, and waits for that."""
+        assert self._process is not None
+        os.killpg(self._process.pid, signal.SIGKILL)  # a group of its own: start_new_session
+        self._process.wait(timeout=15)
+        self._process = None
+
+    def capture(self, kind: str, payload: Any, **headers: str) -> requests.Response:
+        """Sends a capture as a server would, without an Origin."""
+        return requests.post(f"{self.url}/api/data-capture/{kind}", json=payload, headers=headers, timeout=30)
+
     def rows(self, statement: str, *parameters: Any) -> list[dict[str, Any]]:
         """What a SELECT finds in this service's database."""
         return rows(self.database, statement, *parameters)

@@ -22,6 +22,8 @@ from data_capture.store.connection import Gate, GateTimeout, open_connection
 log = logging.getLogger("data_capture.store")
 
 _CLOSING_SECONDS = 5.0
+_IO_ERROR = "disk I/O error"  # SQLITE_IOERR and its variants; Python 3.10 has no code for them
+_LOST_SYNC = "an earlier disk I/O error; nothing more is written until the service is started again"
 _MOST_WRITES_A_COMMIT = 256  # bounds how long the first of them waits for its answer
 
 Result = TypeVar("Result")
@@ -63,6 +65,7 @@ class Store:
         self._committing = threading.Lock()
         self._pending: deque[_PendingWrite[Any]] = deque()
         self._fault: str | None = None
+        self._lost_sync = False
 
     def write(self, work: Callable[[sqlite3.Connection], Result]) -> Result:
         """What `work` returns, once its changes are on disk; an exception of its own undoes its changes alone.
@@ -99,8 +102,9 @@ class Store:
                 try:
                     return query(self._reader)
                 finally:
-                    self._reader.execute("ROLLBACK")
-            except sqlite3.OperationalError as error:
+                    if self._reader.in_transaction:
+                        self._reader.execute("ROLLBACK")
+            except sqlite3.Error as error:
                 raise self._refusal(error) from error
 
     def fault(self) -> str | None:
@@ -133,7 +137,11 @@ class Store:
         while self._pending and len(group) < _MOST_WRITES_A_COMMIT:
             group.append(self._pending.popleft())
         try:
+            if self._lost_sync:
+                raise sqlite3.OperationalError(_LOST_SYNC)
             with self._gate.held(max(0.0, deadline - time.monotonic())):
+                remaining_milliseconds = max(0, round((deadline - time.monotonic()) * 1000))
+                self._writer.execute(f"PRAGMA busy_timeout = {remaining_milliseconds}")
                 self._writer.execute("BEGIN IMMEDIATE")
                 try:
                     for pending in group:
@@ -148,9 +156,17 @@ class Store:
             for pending in group:
                 pending.fail(refusal)
         except sqlite3.Error as error:
+            if _IO_ERROR in str(error):
+                # A page that failed to sync may be gone from the cache although the next sync succeeds: only a new
+                # connection, which reads the log again, knows what is there.
+                self._lost_sync = True
             refusal = self._refusal(error)
             for pending in group:
                 pending.fail(refusal)
+        except BaseException:
+            for pending in group:
+                pending.fail(_unavailable("The write was broken off; this was not stored."))
+            raise
         else:
             self._fault = None
             for pending in group:
@@ -164,7 +180,7 @@ class Store:
             if not self._writer.in_transaction:
                 raise  # SQLite gave up the whole transaction (disk full, I/O error): nobody's work is stored
             self._writer.execute("ROLLBACK TO one_write")
-            pending.error = self._refusal(error) if isinstance(error, sqlite3.OperationalError) else error
+            pending.error = self._refusal(error) if isinstance(error, sqlite3.Error) else error
         self._writer.execute("RELEASE one_write")
 
     def _refusal(self, error: sqlite3.Error) -> Problem:

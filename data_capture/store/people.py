@@ -14,7 +14,8 @@ import string
 import unicodedata
 import uuid
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from typing import Any
 
@@ -52,17 +53,50 @@ def normalise_email(text: object) -> str | None:
     return email
 
 
-def find_person(connection: sqlite3.Connection, email: str) -> str | None:
-    """The spelling of `email` (normalised) in `users.email`, which the other tables refer to; None for nobody."""
-    found = connection.execute("SELECT email FROM users WHERE email = ?", (email,)).fetchone()
-    if found is None:
-        found = connection.execute(
-            "SELECT email FROM users WHERE lower(email) IN (?, ?, ?) ORDER BY email LIMIT 1", _lowered_spellings(email)
-        ).fetchone()
-    if found is None and "normalized_email" in _UsersTable.read(connection).unique:
-        # Its program allows one person for each of these, by a rule of its own (a mailbox's dots, say).
-        found = connection.execute("SELECT email FROM users WHERE normalized_email = ?", (email,)).fetchone()
-    return None if found is None else str(found[0])
+@dataclass(frozen=True)
+class Person:
+    """A row of `users`. `email` is the address as it is spelled there, which is what the other tables refer to.
+
+    `id` is whatever that table holds, mostly a number; the rest is None where the table has no column for it.
+    """
+
+    id: Any
+    email: str
+    username: str
+    full_name: str | None
+    plan_type: str | None
+    unique_id: str | None
+    status: str | None
+    password_hash: str | None = field(repr=False)
+
+    @property
+    def has_password(self) -> bool:
+        """Whether a password opens this account, also one whose hash only another program can check."""
+        return bool(self.password_hash) and self.password_hash != NO_PASSWORD
+
+
+def find_person(connection: sqlite3.Connection, email: str) -> Person | None:
+    """Who `email` (normalised) belongs to, however the row spells it; None for nobody."""
+    spelling = _spelling_of(connection, email)
+    if spelling is None:
+        return None
+    cursor = connection.execute("SELECT * FROM users WHERE email = ?", (spelling,))
+    row = dict(zip((column[0].lower() for column in cursor.description), cursor.fetchone(), strict=True))
+    if "password_hash" not in row:
+        credentials = "SELECT password_hash FROM user_credentials WHERE user_email = ?"
+        row["password_hash"] = (connection.execute(credentials, (spelling,)).fetchone() or (None,))[0]
+    names = [_text(row.get(column)) for column in _FULL_NAME_COLUMNS]
+    names.append(" ".join(filter(None, (_text(row.get("first_name")), _text(row.get("last_name"))))))
+    return Person(
+        id=row.get("id"),
+        email=spelling,
+        username=_text(row.get("username")) or spelling.partition("@")[0],
+        full_name=next(filter(None, names), None),
+        plan_type=_text(row.get("plan_type")),
+        unique_id=_text(row.get("unique_id")),
+        status=_text(row.get("status")),
+        password_hash=_text(row.get("password_hash")),
+    )
 
 
 def ensure_person(connection: sqlite3.Connection, email: str, name: str | None, now: str) -> str:
@@ -79,57 +113,26 @@ def ensure_person(connection: sqlite3.Connection, email: str, name: str | None, 
     Raises:
         Problem: 503, when the table refuses the row: another program has changed it since the start.
     """
-    spelling = find_person(connection, email)
+    spelling = _spelling_of(connection, email)
     if spelling is not None:
         return spelling
     try:
         _add(connection, _Newcomer(email, presentable(name), now))
     except sqlite3.IntegrityError as error:
         raise Problem(UNAVAILABLE, f"The table users refuses a new person: {error}.", retry_after_seconds=60) from error
-    return find_person(connection, email) or email
+    return _spelling_of(connection, email) or email  # a trigger of another program may have respelled it
 
 
-@dataclass(frozen=True)
-class Account:
-    """A person as the signup service needs them. `email` is the spelling in `users.email`."""
-
-    id: Any
-    email: str
-    username: str
-    plan_type: str | None
-    unique_id: str | None
-    full_name: str | None
-    status: str | None
-    password_hash: str | None
-
-    @property
-    def has_password(self) -> bool:
-        """Whether a password opens this account, also one whose hash only another program can check."""
-        return bool(self.password_hash) and self.password_hash != NO_PASSWORD
-
-
-def read_account(connection: sqlite3.Connection, email: str) -> Account | None:
-    """The account of `email` (normalised), or None for nobody."""
-    spelling = find_person(connection, email)
-    if spelling is None:
-        return None
-    cursor = connection.execute("SELECT * FROM users WHERE email = ?", (spelling,))
-    row = dict(zip((column[0].lower() for column in cursor.description), cursor.fetchone(), strict=True))
-    if "password_hash" not in row:
-        credentials = "SELECT password_hash FROM user_credentials WHERE user_email = ?"
-        row["password_hash"] = (connection.execute(credentials, (spelling,)).fetchone() or (None,))[0]
-    first_and_last = " ".join(filter(None, (_text(row.get("first_name")), _text(row.get("last_name")))))
-    whole = (_text(row.get(column)) for column in _FULL_NAME_COLUMNS)
-    return Account(
-        id=row.get("id"),
-        email=spelling,
-        username=_text(row.get("username")) or spelling.partition("@")[0],
-        plan_type=_text(row.get("plan_type")),
-        unique_id=_text(row.get("unique_id")),
-        full_name=next(filter(None, whole), None) or first_and_last or None,
-        status=_text(row.get("status")),
-        password_hash=_text(row.get("password_hash")),
-    )
+def _spelling_of(connection: sqlite3.Connection, email: str) -> str | None:
+    found = connection.execute("SELECT email FROM users WHERE email = ?", (email,)).fetchone()
+    if found is None:
+        found = connection.execute(
+            "SELECT email FROM users WHERE lower(email) IN (?, ?, ?) ORDER BY email LIMIT 1", _lowered_spellings(email)
+        ).fetchone()
+    if found is None and "normalized_email" in _UsersTable.read(connection).unique:
+        # Its program allows one person for each of these, by a rule of its own (a mailbox's dots, say).
+        found = connection.execute("SELECT email FROM users WHERE normalized_email = ?", (email,)).fetchone()
+    return None if found is None else str(found[0])
 
 
 @dataclass(frozen=True)
@@ -148,14 +151,20 @@ class Details:
 
 
 def complete_person(
-    connection: sqlite3.Connection, account: Account, details: Details, password_hash: str, now: str
+    connection: sqlite3.Connection, person: Person, details: Details, password_hash: str, now: str, *, is_ours: bool
 ) -> None:
     """Gives a person without a password one, and writes what they said of themselves where the table has room for it.
 
-    A provisional row is ours to fill in. Of another program's row only empty columns are filled.
+    Args:
+        connection: the writer, in its transaction.
+        person: who signs up.
+        details: what they said.
+        password_hash: of the password they chose.
+        now: the time of storing, ISO 8601 in UTC.
+        is_ours: whether the row was added by us for this person. Of another program's row only what is empty is filled.
     """
     table = _UsersTable.read(connection)
-    wanted: dict[str, Any] = {
+    said: dict[str, Any] = {
         "first_name": details.first_name,
         "last_name": details.last_name,
         "phone": details.phone,
@@ -163,22 +172,19 @@ def complete_person(
         "country": details.country,
         **dict.fromkeys(_FULL_NAME_COLUMNS, details.full_name),
     }
-    provisional = account.status == PROVISIONAL
-    for column, value in wanted.items():
-        # A unique phone number may be somebody else's already; that is no reason to refuse a sign-up.
-        if value is not None and column in table.columns and column not in table.unique:
-            _fill(connection, column, value, account.email, only_if_empty=not provisional)
-    if provisional:
-        if details.plan_type is not None and "plan_type" in table.columns:
-            _fill(connection, "plan_type", details.plan_type, account.email)
-        if details.username is not None and "username" in table.columns:
-            _fill(connection, "username", _free(connection, table, "username", details.username), account.email)
-        _fill(connection, "status", "active", account.email)
+    if is_ours:
+        said |= {"plan_type": details.plan_type, "status": "active"}
         if details.consent_accepted:
-            for column, value in (("consent_accepted", 1), ("consent_timestamp", table.time("consent_timestamp", now))):
-                if column in table.columns:
-                    _fill(connection, column, value, account.email)
-    set_password_hash(connection, account.email, password_hash, now)
+            said |= {"consent_accepted": 1, "consent_timestamp": now}
+        if details.username is not None and details.username != person.username and "username" in table.columns:
+            said["username"] = _free(connection, table, "username", details.username)
+    for column, value in said.items():
+        # A unique phone number may be somebody else's already; that is no reason to refuse a sign-up.
+        if value is not None and column in table.columns and (column not in table.unique or column == "username"):
+            value = table.time(column, now) if column == "consent_timestamp" else value
+            with suppress(sqlite3.IntegrityError):  # nor is a rule that the table has for it, such as a list of plans
+                _update(connection, column, value, person.email, only_if_empty=not is_ours)
+    set_password_hash(connection, person.email, password_hash, now)
 
 
 def set_password_hash(connection: sqlite3.Connection, spelling: str, password_hash: str, now: str) -> None:
@@ -233,7 +239,7 @@ class _UsersTable:
 
     @classmethod
     def read(cls, connection: sqlite3.Connection) -> _UsersTable:
-        rows = connection.execute('SELECT name, type, "notnull", dflt_value, pk FROM pragma_table_info(\'users\')').fetchall()
+        rows = connection.execute("SELECT name, type, \"notnull\", dflt_value, pk FROM pragma_table_info('users')").fetchall()
         keys = [row for row in rows if row[4]]
         columns = {
             name.lower(): _Column(
@@ -294,7 +300,10 @@ def _uuid(_connection: sqlite3.Connection, table: _UsersTable, _newcomer: _Newco
 
 
 def _unique_id(connection: sqlite3.Connection, table: _UsersTable, _newcomer: _Newcomer) -> str:
-    return _free(connection, table, "unique_id", None)
+    unique_id = _random_id()
+    while "unique_id" in table.unique and _is_taken(connection, "unique_id", unique_id):
+        unique_id = _random_id()
+    return unique_id
 
 
 def _username(connection: sqlite3.Connection, table: _UsersTable, newcomer: _Newcomer) -> str:
@@ -349,26 +358,30 @@ def _add(connection: sqlite3.Connection, newcomer: _Newcomer) -> None:
     connection.execute(f"INSERT INTO users ({names}) VALUES ({marks})", tuple(row.values()))  # noqa: S608
 
 
-def _fill(
-    connection: sqlite3.Connection, column: str, value: Any, spelling: str, *, only_if_empty: bool = False
-) -> None:
+def _update(connection: sqlite3.Connection, column: str, value: Any, spelling: str, *, only_if_empty: bool = False) -> None:
     condition = f"""AND coalesce("{column}", '') = ''""" if only_if_empty else ""
     connection.execute(f'UPDATE users SET "{column}" = ? WHERE email = ? {condition}', (value, spelling))  # noqa: S608
 
 
-def _free(connection: sqlite3.Connection, table: _UsersTable, column: str, wished: str | None) -> str:
-    """A value for a column that may have to be unique: the one wished for, else with a random end to it."""
-    while True:
-        ending = "".join(secrets.choice(_UNIQUE_ID_ALPHABET) for _ in range(_UNIQUE_ID_CHARACTERS))
-        candidate = wished or ending
-        taken = f'SELECT 1 FROM users WHERE "{column}" = ?'  # noqa: S608
-        if column not in table.unique or connection.execute(taken, (candidate,)).fetchone() is None:
-            return candidate
-        wished = wished and f"{wished.partition('~')[0]}~{ending}"
+def _free(connection: sqlite3.Connection, table: _UsersTable, column: str, wished: str) -> str:
+    """What is wished for, or where that has to be unique and is taken, the same with a random end to it."""
+    candidate = wished
+    while column in table.unique and _is_taken(connection, column, candidate):
+        candidate = f"{wished}_{_random_id()}"
+    return candidate
+
+
+def _is_taken(connection: sqlite3.Connection, column: str, value: str) -> bool:
+    return connection.execute(f'SELECT 1 FROM users WHERE "{column}" = ?', (value,)).fetchone() is not None  # noqa: S608
+
+
+def _random_id() -> str:
+    return "".join(secrets.choice(_UNIQUE_ID_ALPHABET) for _ in range(_UNIQUE_ID_CHARACTERS))
 
 
 def _lowered_spellings(email: str) -> tuple[str, str, str]:
     """What SQLite's lower(), which knows only ASCII, may have made of `email` written with capitals."""
+
     def lowered(spelling: str) -> str:
         return "".join(chr(ord(letter) + 32) if "A" <= letter <= "Z" else letter for letter in spelling)
 

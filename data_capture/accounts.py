@@ -1,0 +1,320 @@
+"""Accounts: signing up, logging in, and the token that comes of it."""
+
+from __future__ import annotations
+
+import sqlite3
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+import jwt
+
+from data_capture.audit import record_audit
+from data_capture.captures import KINDS, Caller, Capture, parse_capture
+from data_capture.keys import load_or_make_key
+from data_capture.passwords import Passwords, Verdict
+from data_capture.payloads import JsonObject, encode_json
+from data_capture.problems import (
+    ALREADY_EXISTS,
+    NOT_ALLOWED,
+    NOT_AUTHENTICATED,
+    TOO_MANY,
+    UNUSABLE_ACCOUNT,
+    FieldError,
+    Problem,
+)
+from data_capture.redaction import REDACTED, redact, redact_text
+from data_capture.settings import Settings
+from data_capture.store import Store
+from data_capture.store.captures import record_capture
+from data_capture.store.people import (
+    PROVISIONAL,
+    Details,
+    Person,
+    complete_person,
+    ensure_person,
+    find_person,
+    normalise_email,
+    note_login,
+    presentable,
+    set_password_hash,
+)
+from data_capture.values import is_absent, timestamp
+
+_MOST_USER_AGENT_CHARACTERS = 512
+
+SHORTEST_PASSWORD_CHARACTERS = 6  # what existing signup pages ask for; a visitor whose page took it is not sent away here
+LONGEST_PASSWORD_CHARACTERS = 1024  # hashing reads all of it
+
+_SIGNING_ALGORITHM = "HS256"
+_KEY_FILE_NAME = "token-signing.key"  # in the folder `Settings.keys_directory`
+
+# NIST SP 800-63B section 5.2.2 wants a bound of at most 100 failed attempts; a person needs a handful.
+_MOST_FAILED_LOGINS = 20
+_FAILED_LOGINS_COUNT_FOR = timedelta(minutes=15)
+
+# Statuses with which other programs of the database lock a person out.
+_LOCKED_OUT = frozenset({"suspended", "disabled", "blocked", "banned", "deleted", "deactivated", "locked"})
+
+# What a sign-up may bring along that is a capture of its own.
+_QUESTIONNAIRE_PARTS: dict[str, tuple[type, ...]] = {"questionnaire": (dict,), "screenshot": (str, dict)}
+
+_WRONG = "The email address or the password is wrong."
+_HAS_ACCOUNT = "An account with this email address already exists."
+
+_FAILED_LOGINS = """
+SELECT count(*) FROM data_capture_audit WHERE user_email = ? AND timestamp > ? AND capture_type = 'login_failed'
+"""
+
+
+class Accounts:
+    """Signing up and logging in, over one store."""
+
+    def __init__(self, store: Store, settings: Settings) -> None:
+        """Makes the key that signs tokens, where there is none.
+
+        Raises:
+            OSError: the key's file can't be made or read.
+            ValueError: the key's file holds no key.
+        """
+        self._store = store
+        self._settings = settings
+        self._passwords = Passwords(settings.request_seconds)
+        self._signing_key = load_or_make_key(settings.keys_directory / _KEY_FILE_NAME)
+
+    def register(self, payload: JsonObject, caller: Caller) -> dict[str, Any]:
+        """Makes an account, or completes the provisional row of someone who was captured before; the answer to the page.
+
+        The questionnaire that some pages send along is captured in the same transaction.
+
+        Raises:
+            Problem: 400 for unusable fields, 409 for an address that has a password, 429 or 503 when it's too busy.
+        """
+        sign_up = _read_sign_up(payload, self._settings.placeholder_emails)
+        questionnaire = _questionnaire_of(sign_up, caller)
+        now = timestamp(caller.now)
+        person = self._store.read(lambda connection: find_person(connection, sign_up.email))
+        if person is not None and person.has_password:
+            raise Problem(ALREADY_EXISTS, _HAS_ACCOUNT)
+        password_hash = self._passwords.hash(sign_up.password)  # not in the transaction, which all other writes wait for
+
+        def complete(connection: sqlite3.Connection) -> Person:
+            earlier = find_person(connection, sign_up.email)
+            if earlier is not None and earlier.has_password:
+                raise Problem(ALREADY_EXISTS, _HAS_ACCOUNT)  # someone was faster
+            spelling = ensure_person(connection, sign_up.email, sign_up.details.full_name, now)
+            person = earlier or _somebody(connection, spelling)
+            is_ours = earlier is None or earlier.status == PROVISIONAL
+            complete_person(connection, person, sign_up.details, password_hash, now, is_ours=is_ours)
+            _record(connection, "signup", spelling, caller, snapshot=sign_up.snapshot)
+            if questionnaire is not None:
+                record_capture(connection, questionnaire)
+            return _somebody(connection, spelling)
+
+        person = self._store.write(complete)
+        return self._answer(person, sign_up.details.full_name, caller.now, "User registered successfully")
+
+    def login(self, payload: JsonObject, caller: Caller) -> dict[str, Any]:
+        """The answer to a page whose visitor knows the password: their account and a token.
+
+        A hash of an older program's, or of weaker parameters, is replaced by today's.
+
+        Raises:
+            Problem: 400 for unusable fields, 401 for a wrong password and, in the same words, an unknown address, 403 for
+                someone locked out, 429 after too many failures, 503 when it's too busy.
+        """
+        email, password = _read_login(payload)
+        now = timestamp(caller.now)
+        person = self._store.read(lambda connection: self._admitted(connection, email, caller.now))
+        verdict = self._passwords.check(password, person.password_hash if person else None)
+        if person is None:
+            raise Problem(NOT_AUTHENTICATED, _WRONG)
+        known = person
+        if verdict is Verdict.WRONG:
+            self._store.write(lambda connection: _record(connection, "login_failed", known.email, caller, status="failed"))
+            raise Problem(NOT_AUTHENTICATED, _WRONG)
+        if (known.status or "").strip().lower() in _LOCKED_OUT:
+            raise Problem(NOT_ALLOWED, "This account is not active.")
+        newer_hash = self._passwords.hash(password) if verdict is Verdict.RIGHT_BUT_OUTDATED else None
+
+        def note(connection: sqlite3.Connection) -> None:
+            current = find_person(connection, email)
+            if current is None or current.password_hash != known.password_hash:
+                raise Problem(NOT_AUTHENTICATED, _WRONG)  # erased, or changed, while it was being checked
+            if newer_hash is not None:
+                set_password_hash(connection, known.email, newer_hash, now)
+            note_login(connection, known.email, now)
+            _record(connection, "login", known.email, caller)
+
+        self._store.write(note)
+        return self._answer(known, None, caller.now, "Login successful")
+
+    def _admitted(self, connection: sqlite3.Connection, email: str, now: datetime) -> Person | None:
+        """Who logs in; refuses when too many have failed to, as that person, just now."""
+        person = find_person(connection, email)
+        if person is not None:
+            since = timestamp(now - _FAILED_LOGINS_COUNT_FOR)
+            (failures,) = connection.execute(_FAILED_LOGINS, (person.email, since)).fetchone()
+            if failures >= _MOST_FAILED_LOGINS:
+                wait = int(_FAILED_LOGINS_COUNT_FOR.total_seconds())
+                raise Problem(TOO_MANY, "Too many failed logins for this address; try again later.", retry_after_seconds=wait)
+        return person
+
+    def _answer(self, person: Person, full_name: str | None, now: datetime, message: str) -> dict[str, Any]:
+        token = self._token(person, now)
+        return {
+            "success": True,
+            "message": message,
+            "msg": message,
+            "access_token": token,
+            "token": token,
+            "expires_in": round(self._settings.token_hours * 3600),
+            "user_id": person.id,
+            "user": {
+                "id": person.id,
+                "username": person.username,
+                "email": person.email,
+                "plan_type": person.plan_type or "free",
+                "unique_id": person.unique_id,
+                "fullName": person.full_name or full_name or person.username,
+            },
+        }
+
+    def _token(self, person: Person, now: datetime) -> str:
+        """A signed token (RFC 7519). Anyone can read what is in it, so that it says no more than whose it is and when."""
+        claims = {"sub": str(person.id), "iat": now, "exp": now + timedelta(hours=self._settings.token_hours)}
+        return jwt.encode(claims, self._signing_key, algorithm=_SIGNING_ALGORITHM)
+
+
+# --- What pages send ----------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class SignUp:
+    """A sign-up that can be used. `payload` and `snapshot`, which is JSON, hold no password."""
+
+    email: str
+    password: str
+    details: Details
+    payload: JsonObject
+    snapshot: str
+
+
+def _read_sign_up(payload: JsonObject, placeholder_emails: tuple[str, ...]) -> SignUp:
+    errors: list[FieldError] = []
+    email = _read_email(payload, errors)
+    if email in placeholder_emails:
+        errors.append(FieldError("email", "is a placeholder that stands for nobody"))
+    password = _read_password(payload, errors)
+    if password and len(password) < SHORTEST_PASSWORD_CHARACTERS:
+        errors.append(FieldError("password", f"must have at least {SHORTEST_PASSWORD_CHARACTERS} characters"))
+    _refuse(errors)
+    first_name, last_name = _name(payload, "firstName", "first_name"), _name(payload, "lastName", "last_name")
+    both = " ".join(filter(None, (first_name, last_name))) or None
+    full_name = _name(payload, "fullName", "full_name", "name") or both
+    details = Details(
+        username=_name(payload, "username", "userName"),
+        full_name=full_name,
+        first_name=first_name or (full_name and full_name.partition(" ")[0]),
+        last_name=last_name or (full_name and full_name.partition(" ")[2]) or None,
+        phone=_name(payload, "phone", "phoneNumber", "phone_number"),
+        company=_name(payload, "company"),
+        country=_name(payload, "country"),
+        plan_type=_name(payload, "plan_type", "planType", "plan"),
+        # Agreeing to marketing is another question.
+        consent_accepted=any(payload.get(key) is True for key in ("consent_accepted", "consentAccepted", "agreeToTerms")),
+    )
+    # Under its own key the password is masked for its name; some pages send it again under another.
+    without_password = _masked(payload, password)
+    captured_by_itself = _QUESTIONNAIRE_PARTS if _brings_questionnaire(payload) else {}
+    said = {key: value for key, value in without_password.items() if key not in captured_by_itself}
+    return SignUp(email, password, details, without_password, encode_json(redact(said)))
+
+
+def _read_login(payload: JsonObject) -> tuple[str, str]:
+    errors: list[FieldError] = []
+    email, password = _read_email(payload, errors), _read_password(payload, errors)
+    _refuse(errors)
+    return email, password
+
+
+def _read_email(payload: JsonObject, errors: list[FieldError]) -> str:
+    given = payload.get("email")
+    email = normalise_email(given)
+    if email is None:
+        errors.append(FieldError("email", "is missing" if is_absent(given) else "is not an email address"))
+    return email or ""
+
+
+def _read_password(payload: JsonObject, errors: list[FieldError]) -> str:
+    password = payload.get("password")
+    if password is None or password == "":
+        errors.append(FieldError("password", "is missing"))
+    elif not isinstance(password, str):
+        errors.append(FieldError("password", "is not a text"))
+    elif len(password) > LONGEST_PASSWORD_CHARACTERS:
+        errors.append(FieldError("password", f"must have at most {LONGEST_PASSWORD_CHARACTERS} characters"))
+    else:
+        return password
+    return ""
+
+
+def _refuse(errors: list[FieldError]) -> None:
+    if errors:
+        sentence = "; ".join(f"the {error.field} {error.message}" for error in errors)
+        raise Problem(UNUSABLE_ACCOUNT, f"{sentence[0].upper()}{sentence[1:]}.", errors=errors)
+
+
+def _name(payload: JsonObject, *keys: str) -> str | None:
+    return next(filter(None, (presentable(payload.get(key)) for key in keys)), None)
+
+
+def _masked(value: Any, password: str) -> Any:
+    """`value` with every text that is the password itself masked."""
+    if isinstance(value, dict):
+        return {REDACTED if key == password else key: _masked(member, password) for key, member in value.items()}
+    if isinstance(value, list):
+        return [_masked(item, password) for item in value]
+    return REDACTED if value == password else value
+
+
+def _brings_questionnaire(payload: JsonObject) -> bool:
+    return any(isinstance(payload.get(key), kinds) and payload[key] for key, kinds in _QUESTIONNAIRE_PARTS.items())
+
+
+def _questionnaire_of(sign_up: SignUp, caller: Caller) -> Capture | None:
+    """The questionnaire that came with a sign-up, as the capture that it would have been by itself."""
+    if not _brings_questionnaire(sign_up.payload):
+        return None
+    payload: JsonObject = {"user_email": sign_up.email, "user_name": sign_up.details.full_name}
+    payload |= {key: sign_up.payload[key] for key in _QUESTIONNAIRE_PARTS if key in sign_up.payload}
+    return parse_capture(KINDS["questionnaire"], payload, caller, placeholder_emails=())
+
+
+def _somebody(connection: sqlite3.Connection, spelling: str) -> Person:
+    person = find_person(connection, spelling)
+    if person is None:
+        raise sqlite3.OperationalError("the table users lost a row that was just written")
+    return person
+
+
+def _record(
+    connection: sqlite3.Connection,
+    event: str,
+    spelling: str,
+    caller: Caller,
+    *,
+    snapshot: str | None = None,
+    status: str = "success",
+) -> None:
+    record_audit(
+        connection,
+        user_email=spelling,
+        capture_type=event,
+        timestamp=timestamp(caller.now),
+        source_endpoint=caller.source_endpoint,
+        snapshot=snapshot,
+        ip_address=caller.ip_address,
+        user_agent=redact_text((caller.user_agent or "")[:_MOST_USER_AGENT_CHARACTERS]) or None,
+        status=status,
+    )

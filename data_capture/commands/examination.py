@@ -1,0 +1,184 @@
+"""Whether a database file is whole, and what is in it; nothing here writes to the file."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+from data_capture.commands import Refused
+from data_capture.settings import REPOSITORY
+
+_FILE_HEADER = b"SQLite format 3\x00"  # sqlite.org/fileformat2.html, section 1.3.1
+_BUSY_SECONDS = 5.0
+_MOST_REPORTS = 3
+
+# What every version of ours has had. Tables that came later are added at the services' next start.
+_REQUIRED_TABLES = ("users", "payment_data", "questionnaire_data", "dashboard_data", "data_capture_audit")
+
+_CAPTURE_TABLES = ("payment_data", "questionnaire_data", "dashboard_data", "trading_activity_log")
+
+# What the checks say of rows that break a rule of their own table: no damage, and in a faithful copy as in the original.
+_BROKEN_RULES = ("NULL value in ", "CHECK constraint failed in ", "TEXT value in ", "NUMERIC value in ", "non-INT value in ",
+                 "non-TEXT value in ", "non-REAL value in ", "non-BLOB value in ", "non-NUMERIC value in ")  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Examination:
+    """What was found in a database file.
+
+    Args:
+        damage: what SQLite reports; empty when the file is whole.
+        missing_tables: those of ours without which the file is not a database of ours.
+        broken_references: for each table with rows that refer to someone who isn't there, a few words on them.
+        captures: how many captures there are.
+        rows: how many rows the capture tables, the audit trail and the users table have.
+        latest: when the latest audit record was written, as text; None where there is none.
+    """
+
+    damage: tuple[str, ...]
+    missing_tables: tuple[str, ...]
+    broken_references: dict[str, str]
+    captures: int
+    rows: int
+    latest: str | None
+
+
+def refuse_what_is_no_database(path: Path) -> None:
+    """Refuses what is missing, isn't a file, can't be read or doesn't begin as SQLite's files do.
+
+    Raises:
+        Refused: it can't be used.
+    """
+    if path.is_dir():
+        raise Refused(f"{path} is a folder, not a database.")
+    if not path.exists():
+        raise Refused(f"There is no file {path}.")
+    if not path.is_file():
+        raise Refused(f"{path} is not a regular file, so that it can't be a database.")
+    try:
+        header = header_of(path)
+    except OSError as error:
+        raise Refused(f"{path} can't be read: {error.strerror}.") from error
+    if not header:
+        raise Refused(f"{path} is empty; it is not a database.")
+    if header != _FILE_HEADER:
+        raise Refused(f"{path} is not an SQLite database (or its first bytes are damaged).")
+
+
+def header_of(path: Path) -> bytes:
+    """The bytes at the beginning, by which SQLite knows its files; empty for an empty file."""
+    with path.open("rb") as file:
+        return file.read(len(_FILE_HEADER))
+
+
+def begins_as_database(path: Path) -> bool:
+    """Whether the file begins as SQLite's files do."""
+    return header_of(path) == _FILE_HEADER
+
+
+@contextmanager
+def snapshot(path: Path, busy_seconds: float = _BUSY_SECONDS) -> Iterator[sqlite3.Connection]:
+    """A connection that sees the file, its log included, as it is at this moment, and can't write. Writers go on meanwhile.
+
+    It takes no part in the store's gate: it neither commits nor checkpoints.
+
+    Raises:
+        sqlite3.Error: the file can't be read.
+    """
+    uri = f"{path.resolve().as_uri()}?mode=ro"
+    with closing(sqlite3.connect(uri, uri=True, isolation_level=None, timeout=busy_seconds)) as connection:
+        connection.text_factory = lambda text: text.decode(errors="replace")  # reports may quote damaged bytes
+        connection.execute("PRAGMA trusted_schema = OFF")
+        connection.execute("BEGIN")
+        connection.execute("SELECT count(*) FROM sqlite_master").fetchone()  # only now the transaction has its moment
+        yield connection
+
+
+def examine(connection: sqlite3.Connection) -> Examination:
+    """Everything about the file of `connection`; takes about a second a gigabyte, more on a slow disk.
+
+    Raises:
+        sqlite3.OperationalError: it is locked, or can't be read.
+    """
+    damage = find_damage(connection)
+    missing = tuple(table for table in _REQUIRED_TABLES if table not in _tables(connection))
+    if damage or missing:
+        return Examination(tuple(damage), missing, {}, 0, 0, None)
+    try:
+        broken = find_broken_references(connection)
+        captures = sum(_rows_of(connection, table) for table in _CAPTURE_TABLES)
+        rows = captures + _rows_of(connection, "users") + _rows_of(connection, "data_capture_audit")
+        (latest,) = connection.execute("SELECT max(timestamp) FROM data_capture_audit").fetchone()
+    except sqlite3.DatabaseError as error:
+        if is_lock(error):
+            raise
+        return Examination((str(error),), (), {}, 0, 0, None)
+    return Examination((), (), broken, captures, rows, latest)
+
+
+def find_damage(connection: sqlite3.Connection, *, quick: bool = False) -> list[str]:
+    """What SQLite's integrity check reports, the first few; `quick` leaves out whether indexes and tables agree.
+
+    Raises:
+        sqlite3.OperationalError: the file is locked by another program.
+    """
+    check = "quick_check" if quick else "integrity_check"
+    reports: list[str] = []
+    try:
+        for (report,) in connection.execute(f"PRAGMA {check}(100)"):
+            # Of an older program's index "non-unique" says that its table breaks its own rule; of ours it says damage.
+            if report != "ok" and not report.startswith(_BROKEN_RULES):
+                reports.append(" ".join(report.split()).removeprefix("*** in database main *** "))
+    except sqlite3.DatabaseError as error:
+        if is_lock(error):
+            raise
+        reports = reports or [str(error)]
+    if len(reports) > _MOST_REPORTS:
+        reports[_MOST_REPORTS:] = [f"and {len(reports) - _MOST_REPORTS} more"]
+    return reports
+
+
+def find_broken_references(connection: sqlite3.Connection) -> dict[str, str]:
+    """The tables with rows that refer to a row that isn't there, each with how many; who these rows are of is not told."""
+    broken = {}
+    for table in sorted(_tables(connection)):
+        try:
+            (number,) = connection.execute("SELECT count(*) FROM pragma_foreign_key_check(?)", (table,)).fetchone()
+        except sqlite3.OperationalError as error:
+            if is_lock(error):
+                raise
+            broken[table] = f"{table} ({error})"  # it refers to a column that is not unique
+            continue
+        if number:
+            broken[table] = f"{table} ({number} row{'s' if number > 1 else ''})"
+    return broken
+
+
+def is_lock(error: sqlite3.Error) -> bool:
+    """Whether it says that another program holds a lock, and not that something is wrong with the file."""
+    return "locked" in str(error) or "busy" in str(error)
+
+
+@cache
+def our_tables() -> frozenset[str]:
+    """The names of all tables of schema.sql."""
+    with closing(sqlite3.connect(":memory:")) as connection:
+        connection.executescript((REPOSITORY / "schema.sql").read_text(encoding="utf-8"))
+        return frozenset(_tables(connection))
+
+
+def _tables(connection: sqlite3.Connection) -> set[str]:
+    rows = connection.execute("SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%'")
+    return {name for (name,) in rows.fetchall()}
+
+
+def _rows_of(connection: sqlite3.Connection, table: str) -> int:
+    if table not in _tables(connection):
+        return 0
+    # The names are those at the top.
+    (number,) = connection.execute(f"SELECT count(*) FROM {table}").fetchone()  # noqa: S608
+    return int(number)

@@ -1,0 +1,172 @@
+"""How a service is served: one granian worker process, whole requests only, and an end when whoever started it ends.
+
+    this process (granian's main: signals, port)  ──  the worker (the app, its threads, the database)
+                │
+    the startup manager, when it started this process: its end of our standard input is the lifeline
+
+A service ends gracefully on SIGTERM and SIGINT: no new connection is taken, every request that was is answered.
+"""
+
+from __future__ import annotations
+
+import errno
+import functools
+import resource
+import signal
+import socket
+import sys
+from collections.abc import Callable
+from typing import Any, NoReturn
+
+from flask import Flask
+from granian.constants import HTTPModes, Interfaces, RuntimeModes
+from granian.log import LogLevels
+from granian.server import MPServer
+
+from data_capture.serving.lifelines import end_with_manager, end_with_parent
+from data_capture.serving.logs import configure_logging, log_of, logging_configuration
+from data_capture.serving.whole_requests import WholeRequests
+from data_capture.settings import Settings
+from data_capture.store.takeover import TakeoverRefused, prepare
+
+CreateApp = Callable[[Settings], Flask]
+
+# The manager kills what has not ended after 9 s; granian kills its worker before that, so that the end stays orderly.
+_ENDING_SECONDS = 7
+
+# granian counts connections, not requests, against this limit and leaves the rest unaccepted, so that idle keep-alive
+# connections of browsers starve everybody when it is small. An idle connection costs a descriptor and a few KB.
+_MOST_CONNECTIONS = 4096
+_DESCRIPTORS_FOR_ELSE = 128
+
+_WILDCARDS = {"0.0.0.0": "127.0.0.1", "::": "::1", "": "127.0.0.1"}  # noqa: S104
+
+
+def serve(name: str, create_app: CreateApp, settings: Settings) -> None:
+    """Serves until SIGTERM or SIGINT.
+
+    Args:
+        name: `capture` or `signup`: which port, and the name in the log.
+        create_app: makes the app; called in the process that serves. `app.extensions["store"]` is closed in the end.
+        settings: of this command.
+
+    Raises:
+        SystemExit: status 1, after one sentence on standard error, when the service can't start.
+    """
+    configure_logging(name, settings)
+    port = service_port(name, settings)
+    reason = why_not_listen(settings.host, port)
+    if reason is not None:
+        _refuse(f"Port {port} {reason}. Choose another with --port or EDC_{name.upper()}_PORT.")
+    try:
+        prepare(settings.database)
+    except TakeoverRefused as refusal:
+        _refuse(str(refusal))
+    server = MPServer(
+        f"enhanced-data-capture {name}",
+        address=_address_of(settings.host),
+        port=port,
+        interface=Interfaces.RSGI,
+        runtime_mode=RuntimeModes.st,
+        http=HTTPModes.http1,
+        websockets=False,
+        backpressure=_connection_limit(),
+        workers_kill_timeout=_ENDING_SECONDS,
+        log_level=LogLevels.warning,
+        log_dictconfig=logging_configuration(name, settings),
+    )
+    server.on_startup(functools.partial(_follow_hang_up, signal.getsignal(signal.SIGHUP)))
+    end_with_manager()
+    worker = functools.partial(_open_app, name, create_app, settings)
+    try:
+        server.serve(target_loader=worker, wrap_loader=False)  # type: ignore[arg-type]  # an object as RSGI has it
+    except SystemExit:
+        # Ctrl-C reaches the worker too, which granian then takes for a crash; it was asked to end, and it did.
+        if not server.interrupt_signal:
+            log_of(name).error("The %s service's worker process ended by itself", name)
+            raise
+    log_of(name).info("Stopped")
+
+
+def service_port(name: str, settings: Settings) -> int:
+    """The port of the service `name`."""
+    return settings.capture_port if name == "capture" else settings.signup_port
+
+
+def service_url(name: str, settings: Settings) -> str:
+    """Where programs on this machine reach the service `name`."""
+    host = _WILDCARDS.get(settings.host, settings.host)
+    return f"http://{f'[{host}]' if ':' in host else host}:{service_port(name, settings)}"
+
+
+def why_not_listen(host: str, port: int) -> str | None:
+    """Why a service could not listen there, as the rest of a sentence that begins with the port; None when it could.
+
+    granian itself would not notice another listener: it binds with SO_REUSEPORT and shares the port with it.
+    """
+    try:
+        address = _address_of(host)
+    except OSError as error:
+        return f"can't be listened on: the host {host} can't be resolved ({error.strerror})"
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    with socket.socket(family, socket.SOCK_STREAM) as probe:
+        # Without this, connections that ended a minute ago would still keep the port.
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((address, port))
+            probe.listen()
+        except OSError as error:
+            if error.errno == errno.EADDRINUSE:
+                return "is taken by another program"
+            return f"can't be listened on at {host} ({error.strerror})"
+    return None
+
+
+def _address_of(host: str) -> str:
+    """The numeric address that `host` stands for, which is what granian takes."""
+    answers = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+    return str(answers[0][4][0])
+
+
+def _open_app(name: str, create_app: CreateApp, settings: Settings) -> WholeRequests:
+    """Called in the worker process."""
+    # Until granian's own handlers are there, SIGTERM would run the parent's, which do nothing here.
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    end_with_parent()
+    app = create_app(settings)
+    url = service_url(name, settings)
+
+    def opened() -> None:
+        log_of(name).info("Listening on %s, database %s", url, settings.database)
+
+    def closed() -> None:
+        store: Any = app.extensions.get("store")
+        if store is not None:
+            store.close()
+
+    return WholeRequests(app, patience_seconds=settings.request_seconds, opened=opened, closed=closed)
+
+
+def _follow_hang_up(disposition: Any) -> None:
+    """Ends with the terminal, unless it was started with `nohup`; granian would restart its worker instead."""
+    if disposition == signal.SIG_IGN:
+        signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    else:
+        signal.signal(signal.SIGHUP, signal.getsignal(signal.SIGTERM))
+
+
+def _connection_limit() -> int:
+    """How many connections to accept at once: as many as there can be descriptors for."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = _MOST_CONNECTIONS + _DESCRIPTORS_FOR_ELSE
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        soft = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    if soft == resource.RLIM_INFINITY:
+        return _MOST_CONNECTIONS
+    return max(_DESCRIPTORS_FOR_ELSE, min(_MOST_CONNECTIONS, soft - _DESCRIPTORS_FOR_ELSE))
+
+
+def _refuse(sentence: str) -> NoReturn:
+    print(sentence, file=sys.stderr, flush=True)
+    sys.exit(1)

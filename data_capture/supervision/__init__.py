@@ -1,0 +1,126 @@
+"""The startup manager: checks, starts both services, watches them, and stops them."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import threading
+from contextlib import suppress
+from types import FrameType
+
+from data_capture.serving import why_not_listen
+from data_capture.serving.logs import configure_logging
+from data_capture.settings import Settings, settings_from_command_line
+from data_capture.store.takeover import TakeoverRefused, prepare
+from data_capture.supervision.services import CAPTURE, SERVICES, SIGNUP, Service, ask_health
+from data_capture.supervision.supervised import SupervisedService
+
+_FIRST_LOOK_SECONDS = 3.0
+
+_console_lock = threading.Lock()
+
+
+def main() -> None:
+    """Runs until SIGINT or SIGTERM; exit status 0 after a stop, 1 after a sentence that says why it could not start."""
+    settings = settings_from_command_line("manager", "Starts, watches and stops Enhanced Data Capture's two services.")
+    stopping, hurry = _stop_on_signals()
+    configure_logging("manager", settings)
+    refusal = _what_stands_in_the_way(settings)
+    if refusal is not None:
+        print(refusal, file=sys.stderr, flush=True)
+        sys.exit(1)
+    sys.exit(_run(settings, stopping, hurry))
+
+
+def _run(settings: Settings, stopping: threading.Event, hurry: threading.Event) -> int:
+    supervised = [SupervisedService(service, settings, _say, stopping, hurry) for service in SERVICES]
+    for one in supervised:
+        one.start()
+    for one in supervised:
+        one.decided.wait()
+    failed = any(one.failed for one in supervised)
+    if not failed and not stopping.is_set():
+        _announce(settings, supervised)
+        stopping.wait()
+        _say("Stopping …")
+    stopping.set()
+    for one in supervised:
+        one.join()
+    _say("Stopped.")
+    return 1 if failed else 0
+
+
+def _stop_on_signals() -> tuple[threading.Event, threading.Event]:
+    """The first signal sets the first event; a second one, of somebody who does not want to wait, sets the other."""
+    stopping, hurry = threading.Event(), threading.Event()
+
+    def stop(_number: int, _frame: FrameType | None) -> None:
+        (hurry if stopping.is_set() else stopping).set()
+
+    signal.signal(signal.SIGINT, stop)
+    signal.signal(signal.SIGTERM, stop)
+    if signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:  # as `nohup` leaves it
+        signal.signal(signal.SIGHUP, stop)
+    return stopping, hurry
+
+
+def _what_stands_in_the_way(settings: Settings) -> str | None:
+    """Why the services can't be started, in a sentence, or None."""
+    if settings.capture_port == settings.signup_port:
+        return (
+            f"Both services were given port {settings.capture_port}. Choose another for one of them with --capture-port or "
+            "EDC_CAPTURE_PORT, --signup-port or EDC_SIGNUP_PORT."
+        )
+    for service in SERVICES:
+        refusal = _what_holds_the_port(service, settings)
+        if refusal is not None:
+            return refusal
+    try:
+        prepare(settings.database, settings.request_seconds)
+    except TakeoverRefused as refused:
+        return str(refused)
+    return None
+
+
+def _what_holds_the_port(service: Service, settings: Settings) -> str | None:
+    port = service.port(settings)
+    health = ask_health(service, settings, _FIRST_LOOK_SECONDS)
+    if health.healthy and health.is_over(settings.database):
+        return None
+    remedy = f"Choose another with --{service.name}-port or EDC_{service.name.upper()}_PORT"
+    used_by = f"Port {port} is used by a {service.name} service"
+    if health.database is None:
+        reason = "is taken by another program" if health.listening else why_not_listen(settings.host, port)
+        return None if reason is None else f"Port {port} {reason}, so that the {service.name} service can't use it. {remedy}."
+    if not health.is_over(settings.database):
+        return f"{used_by} over another database, {health.database}. {remedy}, or stop that one."
+    return f"{used_by} that {health.says}. {remedy}, or stop that one."
+
+
+def _announce(settings: Settings, supervised: list[SupervisedService]) -> None:
+    """What a person needs."""
+    lines = [
+        "",
+        "Enhanced Data Capture is running.",
+        "",
+        f"  Capture service   {CAPTURE.url(settings)}",
+        f"  Signup service    {SIGNUP.url(settings)}",
+        f"  Database          {settings.database}",
+        f"  Log               {settings.log_file}",
+        "",
+        "Put this first in the <head> of each page:",
+        "",
+        f'  <script src="{CAPTURE.url(settings)}/frontend_data_capture_integration.js" crossorigin></script>',
+        "",
+    ]
+    for one in supervised:
+        if one.adopted is not None:
+            lines.append(f"The {one.service.name} service was running already; it is used, and goes on when this command stops.")
+    _say("\n".join([*lines, "Ctrl-C stops it.", ""]))
+
+
+def _say(text: str) -> None:
+    """Prints for a person; a terminal or a pipe that is gone is no reason to stop."""
+    with _console_lock, suppress(OSError):
+        os.write(1, f"{text}\n".encode(errors="backslashreplace"))

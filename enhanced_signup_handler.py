@@ -1,0 +1,84 @@
+"""The signup service: makes accounts in trading_bots.db and lets people log in. Port 5001.
+
+python enhanced_signup_handler.py [--port 5001] [--debug] [--help]
+"""
+
+from data_capture.bootstrap import ensure_environment
+
+ensure_environment(__file__, __name__)
+
+import os
+from datetime import datetime, timezone
+from typing import Any
+
+from flask import Flask, Response, jsonify, request
+
+from data_capture import __version__
+from data_capture.access import allow_origins, is_direct_local_caller
+from data_capture.accounts import Accounts
+from data_capture.captures import Caller
+from data_capture.payloads import JSON_MEDIA_TYPES, MOST_BYTES_WITH_SCREENSHOT, read_json_object
+from data_capture.problems import UNAVAILABLE, Problem, answer_with_problems
+from data_capture.request_log import log_requests
+from data_capture.serving import serve
+from data_capture.settings import Settings, settings_from_command_line
+from data_capture.store import Store
+
+SERVICE_NAME = "enhanced-signup"
+
+
+def create_app(settings: Settings) -> Flask:
+    """The signup service over the database of `settings`, whose tables are there (`store.takeover.prepare`)."""
+    app = Flask(__name__, static_folder=None)
+    app.json.sort_keys = False  # type: ignore[attr-defined]
+    app.config["MAX_CONTENT_LENGTH"] = MOST_BYTES_WITH_SCREENSHOT
+    store = Store(settings.database, settings.request_seconds)
+    app.extensions["store"] = store
+    accounts = Accounts(store, settings)
+    log_requests(app)
+    answer_with_problems(app)
+    allow_origins(app, settings)
+
+    def caller() -> Caller:
+        return Caller(request.path, request.remote_addr, request.headers.get("User-Agent"), datetime.now(timezone.utc))
+
+    @app.post("/api/auth/register")
+    @app.post("/auth/register")
+    @app.post("/api/user/register")
+    def register() -> tuple[Response, int]:
+        payload = read_json_object(request, JSON_MEDIA_TYPES, MOST_BYTES_WITH_SCREENSHOT)
+        return jsonify(accounts.register(payload, caller())), 201
+
+    @app.post("/api/auth/login")
+    def login() -> Response:
+        payload = read_json_object(request, JSON_MEDIA_TYPES)
+        return jsonify(accounts.login(payload, caller()))
+
+    @app.get("/api/health")
+    def health() -> Response:
+        fault = store.fault()
+        details: dict[str, Any] = {}
+        if is_direct_local_caller(request, settings):
+            details = {"version": __version__, "database": str(settings.database), "pid": os.getpid()}
+        if fault is not None:
+            raise Problem(UNAVAILABLE, fault if details else "The service can't take sign-ups now.", retry_after_seconds=1,
+                          members={"status": "unhealthy", "service": SERVICE_NAME, **details})  # fmt: skip
+        return jsonify({"status": "healthy", "service": SERVICE_NAME, **details})
+
+    @app.after_request
+    def neither_keep_nor_sniff(response: Response) -> Response:
+        response.headers["Cache-Control"] = "no-store"  # RFC 6749 section 5.1: an answer may hold a token
+        response.headers["X-Content-Type-Options"] = "nosniff"
+        return response
+
+    return app
+
+
+def main() -> None:
+    """Serves until it is told to stop."""
+    settings = settings_from_command_line("signup", "The signup service of Enhanced Data Capture.")
+    serve("signup", create_app, settings)
+
+
+if __name__ == "__main__":
+    main()

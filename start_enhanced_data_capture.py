@@ -1,0 +1,13 @@
+"""Starts Enhanced Data Capture: both services, watched, until Ctrl-C.
+
+python start_enhanced_data_capture.py [--help]
+"""
+
+from data_capture.bootstrap import ensure_environment
+
+ensure_environment(__file__, __name__)
+
+from data_capture.supervision import main
+
+if __name__ == "__main__":
+    main()

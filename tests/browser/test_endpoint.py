@@ -1,0 +1,127 @@
+"""Captures go to the capture service and to nobody else, wherever the script itself came from."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from typing import Any
+
+from playwright.sync_api import Route
+
+from tests.browser.stage import SCRIPT
+from tests.support import REPOSITORY
+
+SAVES = "<script>async function savePaymentToSupabase() {}</script><script>savePaymentToSupabase({transaction_id: 'T'})</script>"
+HEALTH = "/api/data-capture/health"
+
+
+def test_a_service_that_served_the_script_gets_the_captures_without_being_asked(
+    visit: Any, front: Any, stored: Any, person: str
+) -> None:
+    visit.open(SAVES, tag='data-endpoint="http://127.0.0.1:1"', person=person)
+    assert len(stored("payment_data")) == 1
+    assert front.requests == [f"GET /{SCRIPT}", "POST /api/data-capture/payment"]
+
+
+def test_a_path_of_a_reverse_proxy_is_kept(visit: Any, front: Any, stored: Any, person: str) -> None:
+    front.prefix = "/second-copy"
+    visit.open(SAVES, service=front.url + front.prefix, person=person)
+    assert len(stored("payment_data")) == 1
+    assert front.requests[-1] == "POST /second-copy/api/data-capture/payment"
+
+
+def test_a_script_served_as_a_file_sends_to_the_tags_endpoint(
+    visit: Any, front: Any, site: Any, stored: Any, person: str
+) -> None:
+    visit.open(SAVES, service=f"{site.url}/static", tag=f'data-endpoint="{front.url}/"', person=person)
+    assert len(stored("payment_data")) == 1
+    assert not [line for line in site.requests + front.requests if HEALTH in line]
+
+
+def test_an_endpoint_from_the_pages_configuration_counts_too(visit: Any, front: Any, site: Any, stored: Any, person: str) -> None:
+    before = f"<script>window.enhancedDataCaptureConfig = {{endpoint: '{front.url}'}}</script>"
+    visit.open(SAVES, service=f"{site.url}/static", before=before, person=person)
+    assert len(stored("payment_data")) == 1
+
+
+def test_a_service_whose_proxy_drops_the_header_is_asked_once_who_it_is(
+    visit: Any, front: Any, stored: Any, person: str
+) -> None:
+    front.announces_itself = False
+    visit.open(SAVES, person=person)
+    assert len(stored("payment_data")) == 1
+    visit.run("enhancedDataCapture.capturePaymentData({})")
+    assert front.requests.count(f"GET {HEALTH}") == 1
+
+
+def test_a_host_that_is_no_service_gets_no_capture_and_the_pages_host_is_tried(
+    visit: Any, site: Any, front: Any, stored: Any, person: str
+) -> None:
+    asked: list[str] = []
+
+    def port_5003(route: Route) -> None:
+        asked.append(f"{route.request.method} {route.request.url}")
+        route.fulfill(response=route.fetch(url=route.request.url.replace("http://localhost:5003", front.url)))
+
+    visit.page.route("http://localhost:5003/**", port_5003)
+    visit.open(SAVES, service=f"{site.url}/static", person=person)
+    assert len(stored("payment_data")) == 1
+    assert asked == [f"GET http://localhost:5003{HEALTH}", "POST http://localhost:5003/api/data-capture/payment"]
+    assert not [line for line in site.requests if line.startswith("POST")]
+
+
+def test_as_long_as_no_service_is_found_nothing_is_sent_anywhere(visit: Any, site: Any, front: Any, person: str) -> None:
+    visit.page.route("http://localhost:5003/**", lambda route: route.abort())
+    visit.open(SAVES, service=f"{site.url}/static", person=person)
+    assert visit.flush() == {"success": False, "queued": True, "waiting": 1}
+    assert visit.run("enhancedDataCapture.capturePaymentData({})") == {"success": False, "queued": True}
+    assert visit.run("enhancedDataCapture.healthCheck().then(({status}) => status)") == "unreachable"
+    assert not [line for line in site.requests if line.startswith("POST")]
+    assert front.posts == []
+
+
+def test_a_page_opened_from_disk_sends_to_this_machine(
+    visit: Any, front: Any, stored: Any, person: str, tmp_path: Path
+) -> None:
+    shutil.copy(REPOSITORY / SCRIPT, tmp_path)
+    html = f'<script src="{SCRIPT}"></script><script>window.currentUser = {{email: "{person}"}}</script>{SAVES}'
+    (tmp_path / "page.html").write_text(f"<!doctype html><body>{html}")
+    visit.page.route(
+        "http://127.0.0.1:5003/**",
+        lambda route: route.fulfill(response=route.fetch(url=route.request.url.replace("http://127.0.0.1:5003", front.url))),
+    )
+    visit.page.goto((tmp_path / "page.html").as_uri())
+    assert len(stored("payment_data")) == 1
+
+
+def test_a_page_opened_from_disk_reaches_the_service_that_its_tag_names(
+    visit: Any, front: Any, stored: Any, person: str, tmp_path: Path
+) -> None:
+    html = f'<script src="{front.url}/{SCRIPT}" crossorigin></script><script>window.currentUser = {{email: "{person}"}}</script>'
+    (tmp_path / "page.html").write_text(f"<!doctype html><body>{html}{SAVES}")
+    visit.page.goto((tmp_path / "page.html").as_uri())
+    assert len(stored("payment_data")) == 1
+    assert {name.lower(): value for name, value in front.posts[0].headers.items()}["origin"] == "null"
+
+
+def test_imported_as_a_module_it_finds_its_own_tag(visit: Any, front: Any, stored: Any, person: str) -> None:
+    visit.open(
+        f"<script>async function savePaymentToSupabase() {{}}; document.querySelector('script').remove()</script>"
+        f'<script type="module" src="{front.url}/{SCRIPT}"></script>'
+        "<script type='module'>savePaymentToSupabase({transaction_id: 'T'})</script>",
+        tag='type="text/plain"',
+        person=person,
+    )
+    assert len(stored("payment_data")) == 1
+
+
+def test_imported_by_another_module_it_uses_the_pages_configuration(
+    visit: Any, front: Any, stored: Any, person: str
+) -> None:
+    visit.open(
+        f"<script>window.enhancedDataCaptureConfig = {{endpoint: '{front.url}'}}; document.querySelector('script[src]').remove()</script>"
+        f"<script type='module'>import '{front.url}/{SCRIPT}'; await enhancedDataCapture.capturePaymentData({{}})</script>",
+        tag='type="text/plain"',
+        person=person,
+    )
+    assert len(stored("payment_data")) == 1

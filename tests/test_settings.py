@@ -1,0 +1,83 @@
+"""Settings: flags before environment variables before defaults, and a sentence for what can't be used."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from data_capture.settings import SETTINGS, SettingError, load_settings, settings_from_command_line
+from tests.support import REPOSITORY
+
+
+def test_the_defaults_serve_this_machine_only_with_everything_beside_the_scripts() -> None:
+    settings = load_settings({}, {})
+    assert settings.host == "127.0.0.1"
+    assert (settings.signup_port, settings.capture_port) == (5001, 5003)
+    assert settings.database == REPOSITORY / "trading_bots.db"
+    assert settings.log_file == REPOSITORY / "enhanced_data_capture.log"
+    assert settings.keys_directory == REPOSITORY / "trading_bots.keys"
+    assert settings.debug is False
+
+
+def test_a_flag_wins_over_its_variable_which_wins_over_the_default() -> None:
+    environment = {"EDC_CAPTURE_PORT": "6003", "EDC_SIGNUP_PORT": "6001"}
+    settings = load_settings({"capture_port": "7003"}, environment)
+    assert (settings.capture_port, settings.signup_port) == (7003, 6001)
+
+
+def test_every_setting_has_the_variable_and_the_flag_of_its_name() -> None:
+    for setting in SETTINGS:
+        assert setting.variable == "EDC_" + setting.name.upper()
+        assert setting.flag == "--" + setting.name.replace("_", "-")
+
+
+def test_port_is_short_for_the_services_own_port(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("EDC_CAPTURE_PORT", raising=False)
+    monkeypatch.delenv("EDC_SIGNUP_PORT", raising=False)
+    assert settings_from_command_line("capture", "", ["--port", "7000"]).capture_port == 7000
+    assert settings_from_command_line("signup", "", ["--port", "7000"]).signup_port == 7000
+
+
+@pytest.mark.parametrize(
+    ("variable", "text"),
+    [
+        ("EDC_CAPTURE_PORT", "0"),
+        ("EDC_CAPTURE_PORT", "65536"),
+        ("EDC_CAPTURE_PORT", "٥٠٠٣"),
+        ("EDC_CAPTURE_PORT", "5003 "),
+        ("EDC_HOST", ""),
+        ("EDC_HOST", "http://localhost"),
+        ("EDC_DATABASE", ""),
+        ("EDC_ALLOWED_ORIGINS", "www.example.com"),
+        ("EDC_ALLOWED_ORIGINS", "https://www.example.com/shop"),
+        ("EDC_ALLOWED_ORIGINS", "*"),
+        ("EDC_REQUEST_SECONDS", "0"),
+        ("EDC_REQUEST_SECONDS", "nan"),
+        ("EDC_REQUEST_SECONDS", "soon"),
+        ("EDC_DEBUG", "maybe"),
+    ],
+)
+def test_a_value_that_cannot_be_used_is_named_with_what_would_do(variable: str, text: str) -> None:
+    with pytest.raises(SettingError, match=f"^{variable}=.* is not usable: it takes ."):
+        load_settings({}, {variable: text})
+
+
+def test_a_command_with_an_unusable_flag_ends_with_a_sentence(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        settings_from_command_line("capture", "", ["--port", "none"])
+    assert ended.value.code == 2
+    assert "it takes a port number from 1 to 65535" in capsys.readouterr().err
+
+
+def test_settings_survive_being_handed_to_a_service_as_environment(tmp_path: Path) -> None:
+    given = {
+        "database": str(tmp_path / "a.db"),
+        "allowed_origins": "local, https://www.example.com",
+        "placeholder_emails": "nobody@example.com",
+        "request_seconds": "0.5",
+        "debug": True,
+    }
+    settings = load_settings(given, {})
+    assert settings.allowed_origins == ("local", "https://www.example.com")
+    assert load_settings({}, settings.as_environment()) == settings

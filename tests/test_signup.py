@@ -1,0 +1,533 @@
+"""The signup service: accounts, logins and tokens, as the pages send and read them."""
+
+from __future__ import annotations
+
+import base64
+import contextlib
+import hashlib
+import json
+import stat
+import subprocess
+import sys
+import threading
+import uuid
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import jwt
+import pytest
+import requests
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from data_capture.keys import load_or_make_key
+from data_capture.store.people import normalise_email
+from tests.support import RunningService, signup_service_in
+
+PASSWORD = "correct horse battery"
+REGISTER_PATHS = ("/api/auth/register", "/auth/register", "/api/user/register")
+
+
+def register(service: RunningService, email: str, path: str = REGISTER_PATHS[0], **members: Any) -> requests.Response:
+    return requests.post(service.url + path, json={"email": email, "password": PASSWORD, **members}, timeout=10)
+
+
+def log_in(service: RunningService, email: str, password: str = PASSWORD) -> requests.Response:
+    return requests.post(f"{service.url}/api/auth/login", json={"email": email, "password": password}, timeout=10)
+
+
+def audit_of(service: RunningService, email: str) -> list[tuple[str, str]]:
+    found = service.rows("SELECT capture_type, status FROM data_capture_audit WHERE user_email = ? ORDER BY id", email)
+    return [(record["capture_type"], record["status"]) for record in found]
+
+
+def everything_stored(service: RunningService) -> bytes:
+    """All bytes of the database's files and of the log."""
+    files = service.database.parent.glob("*")
+    return b"".join(file.read_bytes() for file in files if file.is_file())
+
+
+def assert_problem(answer: requests.Response, *statuses: int) -> dict[str, Any]:
+    assert answer.status_code in statuses, (answer.status_code, answer.text)
+    assert answer.headers["Content-Type"] == "application/problem+json"
+    problem: dict[str, Any] = answer.json()
+    assert problem["success"] is False
+    assert problem["title"]
+    assert problem["msg"] == problem["error"] == problem["message"] == problem["detail"] != ""
+    return problem
+
+
+# --- What pages send and read -------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("path", REGISTER_PATHS)
+def test_a_page_signs_a_visitor_up_and_reads_who_they_are(signup_service: RunningService, person: str, path: str) -> None:
+    sent = {"firstName": "Ann", "lastName": "Archer", "phone": "+1 555 0100", "company": "Archer Ltd", "country": "NZ",
+            "plan_type": "premium", "agreeToMarketing": True}  # fmt: skip
+    answer = register(signup_service, person, path, **sent)
+    assert answer.status_code == 201, answer.text
+    body = answer.json()
+    (row,) = signup_service.rows("SELECT * FROM users WHERE email = ?", person)
+    assert body["success"] is True
+    assert body["message"] == body["msg"] == "User registered successfully"
+    assert body["access_token"] == body["token"]
+    assert body["user_id"] == row["id"]
+    assert body["user"] == {
+        "id": row["id"],
+        "username": person.partition("@")[0],
+        "email": person,
+        "plan_type": "premium",
+        "unique_id": row["unique_id"],
+        "fullName": "Ann Archer",
+    }
+    assert len(row["unique_id"]) == 6
+    assert row["full_name"] == "Ann Archer"
+    assert row["status"] == "active"
+    assert row["consent_accepted"] == 0, "agreeing to marketing is not consent to the terms"
+
+
+def test_what_the_table_has_no_room_for_is_kept_in_the_audit_record(signup_service: RunningService, person: str) -> None:
+    register(signup_service, person.upper(), phone="+1 555 0100", company="Archer Ltd", riskManagementPlan={"steps": [1, 2]})
+    (record,) = signup_service.rows("SELECT * FROM data_capture_audit WHERE user_email = ?", person)
+    assert record["capture_type"] == "signup"
+    assert record["source_endpoint"] == "/api/auth/register"
+    snapshot = json.loads(record["data_snapshot"])
+    assert snapshot == {"email": person.upper(), "password": "[redacted]", "phone": "+1 555 0100", "company": "Archer Ltd",
+                        "riskManagementPlan": {"steps": [1, 2]}}  # fmt: skip
+
+
+def test_a_questionnaire_that_comes_with_a_signup_is_captured_with_its_screenshot(
+    signup_service: RunningService, person: str
+) -> None:
+    screenshot = "data:image/png;base64," + base64.b64encode(bytes(range(256)) * 5_000).decode()
+    questionnaire = {"tradesPerDay": "1-2", "accountSize": "$100,000", "riskPerTrade": "1.5", "forexPairs": ["EURUSD"]}
+    answer = register(signup_service, person, fullName="Ann Archer", questionnaire=questionnaire, screenshot=screenshot)
+    assert answer.status_code == 201, answer.text
+    (row,) = signup_service.rows("SELECT * FROM questionnaire_data WHERE user_email = ?", person)
+    assert (row["trades_per_day"], row["account_size"], row["risk_percentage"]) == ("1-2", 100000, 1.5)
+    assert row["account_screenshot"] == screenshot
+    assert row["user_name"] == "Ann Archer"
+    assert audit_of(signup_service, person) == [("signup", "success"), ("questionnaire", "success")]
+
+
+def test_a_visitor_logs_in_with_their_password_however_the_address_is_spelled(
+    signup_service: RunningService, person: str
+) -> None:
+    registered = register(signup_service, person.upper(), fullName="Ann Archer").json()
+    answer = log_in(signup_service, f" {person.title()} ")
+    assert answer.status_code == 200, answer.text
+    assert answer.json()["user"] == registered["user"]
+    assert answer.json()["user"]["email"] == person
+    (row,) = signup_service.rows("SELECT last_login FROM users WHERE email = ?", person)
+    assert row["last_login"].endswith("Z")
+    assert audit_of(signup_service, person) == [("signup", "success"), ("login", "success")]
+
+
+def test_a_token_is_signed_expires_and_says_nothing_about_the_person(signup_service: RunningService, person: str) -> None:
+    body = register(signup_service, person, fullName="Ann Archer").json()
+    key = bytes.fromhex((signup_service.database.parent / "trading_bots.keys" / "token-signing.key").read_text())
+    assert len(key) == 32
+    claims = jwt.decode(body["token"], key, algorithms=["HS256"])
+    assert claims.keys() == {"sub", "iat", "exp"}
+    assert claims["sub"] == str(body["user_id"])
+    assert claims["exp"] - claims["iat"] == body["expires_in"] == 24 * 3600
+    with pytest.raises(jwt.InvalidSignatureError):
+        jwt.decode(body["token"], bytes(32), algorithms=["HS256"])
+    with pytest.raises(jwt.ExpiredSignatureError):
+        jwt.decode(jwt.encode({**claims, "exp": claims["iat"] - 1}, key, algorithm="HS256"), key, algorithms=["HS256"])
+
+
+def test_a_name_that_a_visitor_chose_is_their_user_name(signup_service: RunningService, person: str) -> None:
+    assert register(signup_service, person, username="archer").json()["user"]["username"] == "archer"
+
+
+def test_consent_is_stored_with_its_time(signup_service: RunningService, person: str) -> None:
+    register(signup_service, person, consent_accepted=True)
+    (row,) = signup_service.rows("SELECT consent_accepted, consent_timestamp, created_at FROM users WHERE email = ?", person)
+    assert row["consent_accepted"] == 1
+    assert row["consent_timestamp"] == row["created_at"]
+
+
+def test_health_tells_a_local_caller_more_than_a_page(signup_service: RunningService) -> None:
+    address = f"{signup_service.url}/api/health"
+    direct = requests.get(address, timeout=10).json()
+    assert direct["status"] == "healthy"
+    assert direct["database"] == str(signup_service.database)
+    assert {"version", "pid"} <= direct.keys()
+    page = requests.get(address, headers={"Origin": "http://localhost:3000"}, timeout=10)
+    assert page.json() == {"status": "healthy", "service": "enhanced-signup"}
+
+
+def test_health_is_red_when_the_database_can_not_be_read(tmp_path: Path) -> None:
+    service = signup_service_in(tmp_path)
+    service.start()
+    try:
+        subprocess.run([sys.executable, "-c", "import sqlite3, sys; sqlite3.connect(sys.argv[1]).execute('DROP TABLE users')",
+                        str(service.database)], check=True)  # fmt: skip
+        answer = requests.get(f"{service.url}/api/health", timeout=10)
+        problem = assert_problem(answer, 503)
+        assert "users" in problem["detail"]
+        assert_problem(register(service, "ann@example.com"), 503)
+    finally:
+        service.stop()
+
+
+# --- Passwords ------------------------------------------------------------------------------------------------------------
+
+
+def test_a_password_is_stored_as_argon2id_and_nowhere_else(signup_service: RunningService, person: str) -> None:
+    secret = f"pass-{uuid.uuid4()}"
+    body = {"password": secret, "confirm": secret, "again": [secret], "questionnaire": {"tradesPerDay": "1", "typed": secret}}
+    assert register(signup_service, person, **body).status_code == 201
+    assert log_in(signup_service, person, secret).status_code == 200
+    assert log_in(signup_service, person, secret + "x").status_code == 401
+    (row,) = signup_service.rows("SELECT password_hash FROM users WHERE email = ?", person)
+    assert row["password_hash"].startswith("$argon2id$v=19$m=19456,t=2,p=1$")
+    stored = everything_stored(signup_service)
+    assert secret.encode() not in stored
+    assert hashlib.sha256(secret.encode()).hexdigest().encode() not in stored
+
+
+@pytest.mark.parametrize("password", ["sechs!", "пароль🔑", "with\0nul", " spaces around ", "x" * 1024])
+def test_any_password_of_6_to_1024_characters_works_exactly_as_typed(
+    signup_service: RunningService, person: str, password: str
+) -> None:
+    assert register(signup_service, person, password=password).status_code == 201
+    assert log_in(signup_service, person, password).status_code == 200
+    assert log_in(signup_service, person, password.strip() + " ").status_code in (401, 400)
+
+
+def test_a_wrong_password_and_an_unknown_address_get_the_same_answer(signup_service: RunningService, person: str) -> None:
+    register(signup_service, person)
+    wrong = assert_problem(log_in(signup_service, person, "not the password"), 401)
+    unknown = assert_problem(log_in(signup_service, f"not-{person}", "not the password"), 401)
+    assert wrong == unknown
+    assert audit_of(signup_service, person) == [("signup", "success"), ("login_failed", "failed")]
+    assert audit_of(signup_service, f"not-{person}") == []
+
+
+def test_checking_takes_as_long_for_an_unknown_address(signup_service: RunningService, person: str) -> None:
+    register(signup_service, person)
+
+    def seconds(email: str) -> float:
+        return min(log_in(signup_service, email, "not the password").elapsed.total_seconds() for _ in range(5))
+
+    assert seconds(f"not-{person}") > 0.5 * seconds(person)
+
+
+def test_after_many_failed_logins_no_more_are_checked_for_a_while(signup_service: RunningService, person: str) -> None:
+    register(signup_service, person)
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(lambda _: log_in(signup_service, person, "not the password"), range(24)))
+    answer = log_in(signup_service, person)
+    assert_problem(answer, 429)
+    assert int(answer.headers["Retry-After"]) > 0
+
+
+def test_a_locked_out_person_is_not_let_in(signup_service: RunningService, person: str) -> None:
+    register(signup_service, person)
+    program = "import sqlite3, sys; c = sqlite3.connect(sys.argv[1]); c.execute(sys.argv[2], sys.argv[3:]); c.commit()"
+    suspend = "UPDATE users SET status = 'suspended' WHERE email = ?"
+    subprocess.run([sys.executable, "-c", program, str(signup_service.database), suspend, person], check=True)
+    assert_problem(log_in(signup_service, person), 403)
+
+
+def test_the_signing_key_is_its_owners_alone_and_survives_a_restart(tmp_path: Path) -> None:
+    service = signup_service_in(tmp_path)
+    service.start()
+    key = tmp_path / "trading_bots.keys" / "token-signing.key"
+    first = key.read_text()
+    service.stop()
+    service.start()
+    service.stop()
+    assert key.read_text() == first
+    assert stat.S_IMODE(key.stat().st_mode) == 0o600
+    assert stat.S_IMODE(key.parent.stat().st_mode) == 0o700
+    assert [file.name for file in key.parent.iterdir() if "token" in file.name] == [key.name]
+
+
+def test_services_that_start_at_once_agree_on_one_key(tmp_path: Path) -> None:
+    for attempt in range(20):
+        path = tmp_path / f"keys-{attempt}" / "token-signing.key"
+        together = threading.Barrier(8)
+
+        def start(path: Path = path, together: threading.Barrier = together) -> bytes:
+            together.wait()
+            return load_or_make_key(path)
+
+        with ThreadPoolExecutor(8) as pool:
+            keys = {starting.result() for starting in [pool.submit(start) for _ in range(8)]}
+        assert len(keys) == 1
+        assert [file.name for file in path.parent.iterdir()] == [path.name]
+
+
+def test_a_file_that_holds_no_key_is_not_replaced(tmp_path: Path) -> None:
+    path = tmp_path / "token-signing.key"
+    path.write_text("short")
+    with pytest.raises(ValueError, match="hexadecimal"):
+        load_or_make_key(path)
+    assert path.read_text() == "short"
+
+
+# --- One person, one row -----------------------------------------------------------------------------------------------
+
+
+def test_an_address_that_has_an_account_can_not_sign_up_again(signup_service: RunningService, person: str) -> None:
+    first = register(signup_service, person, fullName="Ann").json()
+    problem = assert_problem(register(signup_service, person.upper(), fullName="Mallory", password="another one"), 409)
+    assert "already exists" in problem["msg"]
+    assert log_in(signup_service, person).json()["user"] == first["user"]
+    assert audit_of(signup_service, person)[:1] == [("signup", "success")]
+    assert ("signup", "success") not in audit_of(signup_service, person)[1:]
+
+
+def test_someone_captured_before_signing_up_keeps_their_row_and_what_was_captured(
+    signup_service: RunningService, capture_service: RunningService, person: str
+) -> None:
+    payment = {"user_email": person, "user_name": "Ann", "final_price": 99.8}
+    assert requests.post(f"{capture_service.url}/api/data-capture/payment", json=payment, timeout=10).status_code == 201
+    (provisional,) = signup_service.rows("SELECT * FROM users WHERE email = ?", person)
+    assert (provisional["status"], provisional["password_hash"]) == ("provisional", "!")
+    for password in ("!", "", "provisional"):
+        assert log_in(signup_service, person, password).status_code in (400, 401)
+    answer = register(signup_service, person.upper(), fullName="Ann Archer", plan_type="premium")
+    assert answer.status_code == 201, answer.text
+    (completed,) = signup_service.rows("SELECT * FROM users WHERE email = ?", person)
+    assert completed["id"] == provisional["id"]
+    assert completed["created_at"] == provisional["created_at"]
+    assert (completed["status"], completed["full_name"], completed["plan_type"]) == ("active", "Ann Archer", "premium")
+    assert len(signup_service.rows("SELECT id FROM payment_data WHERE user_email = ?", person)) == 1
+
+
+def test_of_eight_signups_of_one_address_at_once_one_succeeds(signup_service: RunningService, person: str) -> None:
+    def sign_up(number: int) -> tuple[int, str]:
+        password = f"password number {number}"
+        email = person.upper() if number % 2 else person
+        return register(signup_service, email, password=password).status_code, password
+
+    with ThreadPoolExecutor(8) as pool:
+        answers = list(pool.map(sign_up, range(8)))
+    assert sorted(status for status, _ in answers) == [201] + [409] * 7
+    (winner,) = (password for status, password in answers if status == 201)
+    assert log_in(signup_service, person, winner).status_code == 200
+    assert len(signup_service.rows("SELECT id FROM users WHERE lower(email) = ?", person)) == 1
+    assert audit_of(signup_service, person) == [("signup", "success"), ("login", "success")]
+
+
+def test_a_signup_and_captures_of_one_address_at_once_make_one_person(
+    signup_service: RunningService, capture_service: RunningService, person: str
+) -> None:
+    def pay(_: int) -> int:
+        payment = {"user_email": person.upper(), "final_price": 1}
+        return requests.post(f"{capture_service.url}/api/data-capture/payment", json=payment, timeout=10).status_code
+
+    with ThreadPoolExecutor(8) as pool:
+        paying = pool.map(pay, range(6))
+        signing_up = pool.submit(register, signup_service, person)
+    assert set(paying) == {201}
+    assert signing_up.result().status_code == 201
+    assert len(signup_service.rows("SELECT id FROM users WHERE lower(email) = ?", person)) == 1
+    assert log_in(signup_service, person).status_code == 200
+
+
+# --- Refusals -------------------------------------------------------------------------------------------------------------
+
+UNUSABLE = {
+    "nothing": ({}, {"email", "password"}),
+    "no email": ({"password": PASSWORD}, {"email"}),
+    "an email that is none": ({"email": "ann", "password": PASSWORD}, {"email"}),
+    "an email of spaces": ({"email": "  ", "password": PASSWORD}, {"email"}),
+    "an email with a zero-width space": ({"email": "an\u200bn@example.com", "password": PASSWORD}, {"email"}),
+    "an email with a NUL": ({"email": "ann\0@example.com", "password": PASSWORD}, {"email"}),
+    "two emails": ({"email": "ann@example.com,bob@example.com", "password": PASSWORD}, {"email"}),
+    "a list of emails": ({"email": ["ann@example.com"], "password": PASSWORD}, {"email"}),
+    "too long an email": ({"email": "a" * 300 + "@example.com", "password": PASSWORD}, {"email"}),
+    "a placeholder": ({"email": "Unknown@Example.com", "password": PASSWORD}, {"email"}),
+    "no password": ({"email": "ann@example.com"}, {"password"}),
+    "too short a password": ({"email": "ann@example.com", "password": "five5"}, {"password"}),
+    "too long a password": ({"email": "ann@example.com", "password": "x" * 1025}, {"password"}),
+    "a number for a password": ({"email": "ann@example.com", "password": 12345678}, {"password"}),
+}
+
+
+@pytest.mark.parametrize("case", UNUSABLE)
+def test_fields_that_can_not_be_used_are_named(signup_service: RunningService, case: str) -> None:
+    body, fields = UNUSABLE[case]
+    answer = requests.post(f"{signup_service.url}/api/auth/register", json=body, timeout=10)
+    problem = assert_problem(answer, 400)
+    assert {error["field"] for error in problem["errors"]} == fields
+    assert PASSWORD not in answer.text
+    if case != "too short a password" and case != "a placeholder":
+        login = requests.post(f"{signup_service.url}/api/auth/login", json=body, timeout=10)
+        assert {error["field"] for error in assert_problem(login, 400)["errors"]} == fields
+
+
+@pytest.mark.parametrize("path", ["/api/auth/register", "/api/auth/login"])
+@pytest.mark.parametrize(
+    "media_type", ["text/plain", "application/x-www-form-urlencoded", "multipart/form-data; boundary=x", None]
+)
+def test_only_json_is_taken_since_browsers_send_other_types_without_asking(
+    signup_service: RunningService, path: str, media_type: str | None
+) -> None:
+    body = json.dumps({"email": "ann@example.com", "password": PASSWORD}).encode()
+    headers = {} if media_type is None else {"Content-Type": media_type}
+    assert_problem(requests.post(signup_service.url + path, data=body, headers=headers, timeout=10), 415)
+
+
+@pytest.mark.parametrize("path", REGISTER_PATHS)
+def test_a_page_of_a_foreign_origin_is_refused_and_one_of_an_allowed_origin_is_answered(
+    signup_service: RunningService, person: str, path: str
+) -> None:
+    body = {"email": person, "password": PASSWORD}
+    foreign = requests.post(signup_service.url + path, json=body, headers={"Origin": "https://evil.example"}, timeout=10)
+    assert_problem(foreign, 403)
+    assert signup_service.rows("SELECT id FROM users WHERE email = ?", person) == []
+    asked = {"Origin": "http://localhost:3000", "Access-Control-Request-Method": "POST",
+             "Access-Control-Request-Headers": "content-type"}  # fmt: skip
+    preflight = requests.options(signup_service.url + path, headers=asked, timeout=10)
+    assert preflight.headers["Access-Control-Allow-Origin"] == "http://localhost:3000"
+    assert "content-type" in preflight.headers["Access-Control-Allow-Headers"].lower()
+    answer = requests.post(signup_service.url + path, json=body, headers={"Origin": "http://localhost:3000"}, timeout=10)
+    assert answer.status_code == 201
+    assert answer.headers["Access-Control-Allow-Origin"] == "http://localhost:3000"
+
+
+def test_what_is_not_there_or_not_for_this_method_is_a_problem_too(signup_service: RunningService) -> None:
+    assert_problem(requests.get(f"{signup_service.url}/api/auth/register", timeout=10), 405)
+    assert_problem(requests.get(f"{signup_service.url}/nothing", timeout=10), 404)
+
+
+def test_bodies_over_the_limit_are_refused(signup_service: RunningService) -> None:
+    account = {"email": "ann@example.com", "password": PASSWORD}
+    for path, size in (("/api/auth/register", 30_000_000), ("/api/auth/login", 1_100_000)):
+        body = json.dumps({**account, "screenshot": "A" * size}).encode()
+        headers = {"Content-Type": "application/json"}
+        assert_problem(requests.post(signup_service.url + path, data=body, headers=headers, timeout=30), 413)
+
+
+def test_an_answer_with_a_token_is_not_kept_by_anyone(signup_service: RunningService, person: str) -> None:
+    assert register(signup_service, person).headers["Cache-Control"] == "no-store"
+
+
+def test_the_debug_log_tells_outcomes_and_nothing_of_whom(tmp_path: Path, person: str) -> None:
+    service = signup_service_in(tmp_path, EDC_DEBUG="1")
+    service.start()
+    try:
+        token = register(service, person).json()["token"]
+        log_in(service, person, "a wrong password")
+    finally:
+        service.stop()
+    log = service.log_file.read_text()
+    assert "POST /api/auth/register -> 201" in log
+    assert "POST /api/auth/login -> 401" in log
+    assert [secret for secret in (person, PASSWORD, "a wrong password", token) if secret in log] == []
+
+
+# --- Whatever a client sends ----------------------------------------------------------------------------------------------
+
+json_values = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats()
+    | st.text()
+    | st.sampled_from(["ann@example.com", PASSWORD, "\ud800", "\0"]),
+    lambda children: st.lists(children, max_size=4) | st.dictionaries(st.text(max_size=8), children, max_size=4),
+    max_leaves=12,
+)
+field_names = st.sampled_from(
+    [
+        "email",
+        "password",
+        "fullName",
+        "firstName",
+        "username",
+        "phone",
+        "plan_type",
+        "questionnaire",
+        "screenshot",
+        "consent_accepted",
+    ]
+)
+bodies = (
+    st.dictionaries(field_names, json_values).map(lambda body: json.dumps(body).encode())
+    | json_values.map(lambda value: json.dumps(value).encode())
+    | st.binary(max_size=200)
+    | st.sampled_from(
+        [
+            b"[" * 100_000,
+            b'{"a":' * 5_000 + b"1" + b"}" * 5_000,
+            b'{"email": NaN}',
+            b'{"email": 1e999999}',
+            b'{"n": ' + b"9" * 10_000 + b"}",
+            b'{"email": "a@b", "email": "c@d"}',
+            b'{"email": "\\ud800@b.c"}',
+            b"\xff\xfe",
+        ]
+    )
+)
+
+
+@pytest.fixture(scope="module")
+def connection() -> Iterator[requests.Session]:
+    with requests.Session() as session:
+        yield session
+
+
+@pytest.mark.parametrize("path", ["/api/auth/register", "/api/auth/login"])
+@settings(max_examples=300, deadline=None, suppress_health_check=list(HealthCheck))
+@given(body=bodies)
+def test_every_refusal_is_a_problem_and_none_is_a_fault_of_ours(
+    signup_service: RunningService, connection: requests.Session, path: str, body: bytes
+) -> None:
+    headers = {"Content-Type": "application/json"}
+    answer = connection.post(signup_service.url + path, data=body, headers=headers, timeout=10)
+    if answer.status_code not in (200, 201):
+        assert_problem(answer, 400, 401, 409, 429)
+
+
+@settings(max_examples=100, deadline=None, suppress_health_check=list(HealthCheck))
+@given(details=st.dictionaries(field_names.filter(lambda name: name not in ("email", "password")), json_values))
+def test_no_detail_of_a_usable_signup_keeps_it_from_succeeding(
+    signup_service: RunningService, connection: requests.Session, details: dict[str, Any]
+) -> None:
+    email = f"{uuid.uuid4()}@example.com"
+    with contextlib.suppress(ValueError):  # NaN is refused by what sends it; the service's answer to it is tested above
+        body = json.dumps({"email": email, "password": PASSWORD, **details}, allow_nan=False).encode()
+        headers = {"Content-Type": "application/json"}
+        answer = connection.post(f"{signup_service.url}/api/auth/register", data=body, headers=headers, timeout=10)
+        assert answer.status_code == 201, answer.text
+
+
+@given(st.text() | st.emails())
+def test_an_address_has_one_spelling(text: str) -> None:
+    email = normalise_email(text)
+    if email is not None:
+        assert normalise_email(email) == email
+        assert normalise_email(f" {text}\n") == email
+        email.encode()
+
+
+@pytest.mark.parametrize(
+    ("given_as", "email"),
+    [
+        ("Ann@Example.COM", "ann@example.com"),
+        ("  ann@example.com\n", "ann@example.com"),
+        ("JÖRG@exämple.com", "jörg@exämple.com"),
+        ("jo\u0308rg@example.com", "jörg@example.com"),
+        ("ann+tag@example.com", "ann+tag@example.com"),
+        ("ann@localhost", "ann@localhost"),
+        ("@example.com", None),
+        ("ann@", None),
+        ("ann@b@example.com", None),
+        ("ann archer@example.com", None),
+        ("ann\u202e@example.com", None),
+        ("\ud800@example.com", None),
+        (None, None),
+        (17, None),
+    ],
+)
+def test_addresses_in_their_one_spelling(given_as: object, email: str | None) -> None:
+    assert normalise_email(given_as) == email

@@ -1,0 +1,181 @@
+"""What each spelling of a number, a text, a list and a time becomes in a column."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta, timezone
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from data_capture.payloads import decode_json_object
+from data_capture.values import (
+    NotUnderstood,
+    decimal,
+    happened_at,
+    integer,
+    is_absent,
+    json_list,
+    json_state,
+    page_user_id,
+    text,
+    timestamp,
+)
+
+MONEY = decimal(10, 2)
+
+
+def parsed(json_text: str) -> Any:
+    """A JSON value as a request's body is parsed."""
+    return decode_json_object(f'{{"value": {json_text}}}'.encode())["value"]
+
+
+@pytest.mark.parametrize(
+    ("spelled", "stored"),
+    [
+        ("99.80", "99.80"), ("  99.8 ", "99.80"), ("$50,000", "50000.00"), ("$100,000", "100000.00"), ("1%", "1.00"),
+        ("1.5%", "1.50"), ("1.5 %", "1.50"), ("-12.5", "-12.50"), ("-$1,250.75", "-1250.75"), ("$-5", "-5.00"),
+        ("+3", "3.00"), ("−3.5", "-3.50"), (".5", "0.50"), ("5.", "5.00"), ("1e3", "1000.00"), ("100K", "100000.00"),
+        ("$1.5m", "1500000.00"), ("€ 99,80", "99.80"), ("99,80 EUR", "99.80"), ("100 USDT", "100.00"), ("USDT 100", "100.00"),
+        ("US$ 5", "5.00"), ("1.234,50", "1234.50"), ("1 234,50", "1234.50"), ("1\u202f234,50\u00a0€", "1234.50"),
+        ("1’234.50", "1234.50"), ("1'234.50", "1234.50"), ("1,234,567.89", "1234567.89"), ("12,34,567.89", "1234567.89"),
+        ("1,00,000", "100000.00"), ("1,000", "1000.00"), ("99999999.99", "99999999.99"),
+    ],
+)  # fmt: skip
+def test_an_amount_is_read_however_it_is_spelled(spelled: str, stored: str) -> None:
+    assert MONEY(spelled) == stored
+
+
+@pytest.mark.parametrize(
+    ("json_text", "stored"),
+    [
+        ("99.8", "99.80"), ("0.005", "0.00"), ("0.015", "0.02"), ("1.005", "1.00"), ("2.675", "2.68"), ("-0.125", "-0.12"),
+        ("1e-3", "0.00"), ("12345678.905", "12345678.90"), ("1e-1000000", "0.00"), ("0.1" + "1" * 5000, "0.11"),
+    ],
+)  # fmt: skip
+def test_a_number_keeps_its_digits_and_is_rounded_half_even(json_text: str, stored: str) -> None:
+    assert MONEY(parsed(json_text)) == stored
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "lots", "$50K - $100K", "1-2", "1 2 3", "1.2.3", "1,2,3", "0x10", "١٢", "1_0", "--5", "1e", "Infinity", "∞", "9" * 65,
+        "100000000", 100_000_000, Decimal("99999999.995"), Decimal("1e400"), Decimal("1e1000000"), Decimal("-1e999999"),
+        10**4000, True, False, [], {}, [1], {"amount": 1},
+    ],
+    ids=lambda value: str(value)[:20],
+)  # fmt: skip
+def test_what_is_no_amount_or_too_large_for_the_column_is_not_guessed_at(value: Any) -> None:
+    with pytest.raises(NotUnderstood):
+        MONEY(value)
+
+
+@pytest.mark.parametrize("value", ["", " ", "N/A", "n/a", "null", "None", "undefined", "NaN", "-"])
+def test_a_page_that_says_there_is_no_number_is_understood(value: str) -> None:
+    assert is_absent(value) or MONEY(value) is None
+
+
+@given(st.decimals(min_value=-99999999, max_value=99999999, places=2))
+def test_every_amount_with_cents_is_stored_to_the_cent(amount: Decimal) -> None:
+    assert Decimal(str(MONEY(parsed(str(amount))))) == Decimal(str(MONEY(f"${amount:,}".replace("$-", "-$")))) == amount
+
+
+@given(st.text())
+def test_no_text_is_more_than_not_understood(value: str) -> None:
+    for read in (MONEY, integer, page_user_id, json_list, json_state):
+        try:
+            read(value)
+        except NotUnderstood:
+            continue
+
+
+@pytest.mark.parametrize(
+    ("value", "stored"), [(7, 7), ("7", 7), ("1,200", 1200), ("7.0", 7), (-3, -3), (2**63 - 1, 2**63 - 1), (-(2**63), -(2**63))]
+)
+def test_a_count_is_a_whole_number(value: Any, stored: int) -> None:
+    assert integer(value) == stored
+
+
+@pytest.mark.parametrize("value", [2**63, -(2**63) - 1, "7.5", Decimal("0.1"), Decimal("1e1000000"), True, "seven"])
+def test_what_is_no_whole_number_of_64_bits_is_not_understood(value: Any) -> None:
+    with pytest.raises(NotUnderstood):
+        integer(value)
+
+
+def test_a_uuid_for_a_user_id_is_no_fault_but_has_no_place_in_an_integer_column() -> None:
+    assert page_user_id("1f0e7d2c-8c55-4b9a-9d57-1b2c3d4e5f60") is None
+    assert page_user_id("42") == 42
+
+
+@pytest.mark.parametrize(
+    ("value", "stored"),
+    [
+        (" London ", "London"), (True, "yes"), (False, "no"), (3, "3"), (Decimal("0.00000001"), "0.00000001"),
+        (Decimal("2.50"), "2.50"), ("a\0b", "a\N{REPLACEMENT CHARACTER}b"),
+    ],
+)  # fmt: skip
+def test_a_text_is_trimmed_and_what_is_no_text_is_spelled_out(value: Any, stored: str) -> None:
+    assert text(value) == stored
+
+
+@pytest.mark.parametrize(
+    ("value", "stored"),
+    [
+        (["BTC", "ETH"], '["BTC","ETH"]'), ([], "[]"), ("BTC, ETH", '["BTC","ETH"]'), ('["BTC"]', '["BTC"]'),
+        ([Decimal("1.5"), None], "[1.5,null]"), ("EURUSD", '["EURUSD"]'),
+    ],
+)  # fmt: skip
+def test_a_list_becomes_a_json_array(value: Any, stored: str) -> None:
+    assert json_list(value) == stored
+
+
+@pytest.mark.parametrize("value", ['[1],"x":[2]', "[1", '["a"] tail', {}, 1, True])
+def test_what_is_no_list_is_not_understood(value: Any) -> None:
+    with pytest.raises(NotUnderstood):
+        json_list(value)
+
+
+def test_a_state_is_taken_as_an_object_and_as_the_text_of_one() -> None:
+    assert json_state({"a": Decimal("1.10")}) == json_state('{"a": 1.1}') == '{"a":1.1}'
+
+
+NOW = datetime(2024, 1, 15, 10, 30, tzinfo=timezone.utc)
+
+
+@pytest.mark.parametrize(
+    ("said", "held"),
+    [
+        ("2024-01-14T22:15:30.250Z", "2024-01-14T22:15:30.250Z"),
+        ("2024-01-14T22:15:30Z", "2024-01-14T22:15:30.000Z"),
+        ("2024-01-15T00:15:30.25+02:00", "2024-01-14T22:15:30.250Z"),
+        ("2024-01-14T22:15:30.123456789Z", "2024-01-14T22:15:30.123Z"),
+        (1705270530250, "2024-01-14T22:15:30.250Z"),
+        ("2024-01-08T10:30:00Z", "2024-01-08T10:30:00.000Z"),  # exactly 7 days
+        ("2024-01-15T10:35:00Z", "2024-01-15T10:35:00.000Z"),  # exactly 5 minutes ahead
+    ],
+)
+def test_a_capture_keeps_the_time_at_which_it_happened(said: Any, held: str) -> None:
+    assert timestamp(happened_at(said, NOW)) == held
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        "2024-01-08T10:29:59Z", "2024-01-15T10:35:01Z", "2024-01-14T22:15:30", "2024-01-14", "yesterday", "", None, True, [], {},
+        0, -1, 10**4000, Decimal("1e400"), "0001-01-01T00:00:00+23:59", "9999-12-31T23:59:59-23:59", "2024-13-45T99:99:99Z",
+    ],
+    ids=lambda said: str(said)[:20],
+)  # fmt: skip
+def test_a_time_that_is_too_old_ahead_or_unclear_is_the_time_of_storing(said: Any) -> None:
+    assert happened_at(said, NOW) == NOW
+
+
+@given(st.datetimes(min_value=datetime(1970, 1, 1), max_value=datetime(2100, 1, 1)), st.timedeltas(timedelta(0), timedelta(days=365)))
+def test_the_order_of_times_as_text_is_the_order_in_which_things_happened(moment: datetime, later: timedelta) -> None:
+    first = timestamp(moment.replace(tzinfo=timezone.utc))
+    second = timestamp((moment + later).replace(tzinfo=timezone.utc))
+    assert first <= second
+    assert len(first) == len("2024-01-15T10:30:00.000Z")
