@@ -48,9 +48,9 @@
   const tag = document.currentScript || document.querySelector('script[src*="frontend_data_capture_integration"]');
   const config = Object.assign({}, tag && tag.dataset, window.enhancedDataCaptureConfig);
   const source = tag && /^https?:/.test(tag.src) ? tag.src.split('#')[0] : '';
-  const log = 'debug' in config && String(config.debug) !== 'false'
-    ? (...words) => console.debug('[enhanced-data-capture]', ...words)
-    : () => {};
+  const log = [undefined, null, false, 'false'].includes(config.debug)
+    ? () => {}
+    : (...words) => console.debug('[enhanced-data-capture]', ...words); // never what a capture holds
   const placeholders = new Set(
     ['unknown@example.com'].concat(config.placeholders || []).join(' ').toLowerCase().split(/[\s,]+/)
   );
@@ -182,7 +182,7 @@
     const capture_id = uuid();
     const capture_timestamp = new Date().toISOString();
     const here = whoIsHere(); // first: a logout ends what identify() said
-    const nearby = [identified, personIn(user), here];
+    const nearby = [identified, quietly(() => personIn(user)), here];
     await null;
     const body = mask(JSON.parse(text));
     const person = personOf(body, nearby);
@@ -288,12 +288,12 @@
     if (!record || typeof record !== 'object') return null;
     const email = firstAddress(record, ['email', 'user_email', 'userEmail']);
     if (!email) return record.user && record.user !== record && !record.user.user ? personIn(record.user) : null;
-    const id = String(record.id || record.user_id || '');
+    const id = [record.id, record.user_id].find((value) => /number|string/.test(typeof value));
     return {
       email,
       name: firstText(record, ['name', 'fullName', 'full_name', 'user_name', 'userName', 'username']) ||
         firstText(record.user_metadata || {}, ['full_name', 'name']),
-      id: /^\d{1,15}$/.test(id) ? Number(id) : /^[\da-f]{8}(-[\da-f]{4}){3}-[\da-f]{12}$/i.test(id) ? id : '',
+      id: /^(\d{1,15}|[\da-f]{8}(-[\da-f]{4}){3}-[\da-f]{12})$/i.test(id) ? id : '',
     };
   }
 
@@ -301,9 +301,15 @@
   function personOf(body, nearby) {
     const name = firstText(body, ['user_name', 'userName']);
     const named = (email) => email && { email, name, id: '' };
-    const candidates = [named(firstAddress(body, ['user_email', 'userEmail'])), nearby[0], nearby[1], named(firstAddress(body, ['email', 'customer_email']))]
-      .concat([body.userData, body.user, body.userProfile, body.dashboardData, body.tradingState].map(personInside), nearby[2])
-      .filter(Boolean);
+    const [told, argument, here] = nearby;
+    const candidates = [
+      named(firstAddress(body, ['user_email', 'userEmail'])),
+      told,
+      argument,
+      named(firstAddress(body, ['email', 'customer_email'])),
+      ...[body.userData, body.user, body.userProfile, body.dashboardData, body.tradingState].map(personInside),
+      here,
+    ].filter(Boolean);
     const person = candidates[0];
     if (!person) return null;
     const same = candidates.filter((other) => keyOf(other) === keyOf(person));
@@ -538,7 +544,8 @@
 
   async function health(base) {
     const { answer } = await request(base + '/api/data-capture/health', {}, 0);
-    return answer && typeof answer === 'object' ? answer : { success: false, status: 'unreachable', error: 'no answer from ' + base };
+    const none = { success: false, status: 'unreachable', error: 'no answer from ' + base };
+    return answer && typeof answer === 'object' ? answer : none;
   }
 
   /**
@@ -651,8 +658,8 @@
 
   setInterval(() => {
     look();
-    quietly(whoIsHere);
-    if (waiting().some((item) => !item.email)) pump();
+    if (enabled) quietly(whoIsHere);
+    if (waiting().some((item) => !item.email)) quietly(pump);
   }, POLL_MS);
 
   // pagehide, not unload: an unload listener would cost the page its back/forward cache.
@@ -662,5 +669,5 @@
   document.addEventListener('visibilitychange', () => document.hidden || quietly(wake));
 
   look();
-  quietly(whoIsHere);
+  setTimeout(() => enabled && quietly(whoIsHere)); // later: the first touch of storage may read it from disk
 })();

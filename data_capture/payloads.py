@@ -99,6 +99,11 @@ def encode_json(value: Any, *, sort_keys: bool = False) -> str:
     return json.dumps(value, ensure_ascii=False, separators=(",", ":"), sort_keys=sort_keys, default=_encode_decimal)
 
 
+def is_picture(text: str) -> bool:
+    """Whether a text is what a picture is sent as: long, and nothing but base64."""
+    return len(text) >= _SHORTEST_PICTURE_CHARACTERS and _PICTURE.fullmatch(text) is not None
+
+
 def _decimal(text: str) -> Decimal:
     try:
         return Decimal(text)
@@ -141,8 +146,7 @@ def _picture_bytes(value: Any) -> int:
         return sum(map(_picture_bytes, value.values()))
     if isinstance(value, list):
         return sum(map(_picture_bytes, value))
-    is_picture = isinstance(value, str) and len(value) >= _SHORTEST_PICTURE_CHARACTERS and _PICTURE.fullmatch(value)
-    return len(value) if is_picture else 0
+    return len(value) if isinstance(value, str) and is_picture(value) else 0
 
 
 def _without_lone_surrogates(value: Any) -> Any:

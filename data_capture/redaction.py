@@ -19,7 +19,7 @@ from decimal import Decimal
 from functools import lru_cache
 from typing import Any
 
-from data_capture.payloads import decode_json, encode_json
+from data_capture.payloads import decode_json, encode_json, is_picture
 from data_capture.problems import Problem
 
 REDACTED = "[redacted]"
@@ -84,6 +84,8 @@ def redact(value: Any, layers: int = _MOST_TEXT_LAYERS) -> Any:
 
 def redact_text(text: str, layers: int = 0) -> str:
     """`text` with the secrets in it masked; where it is JSON, down to this many layers, by its keys too."""
+    if is_picture(text):
+        return text
     if layers and text.lstrip()[:1] in ("{", "["):
         try:
             inner = decode_json(text)

@@ -27,7 +27,8 @@ def statistics(connection: sqlite3.Connection, email: str) -> dict[str, Any]:
         connection: to read from.
         email: the address, normalised.
     """
-    held_under = find_person(connection, email) or email
+    person = find_person(connection, email)
+    held_under = email if person is None else person.email
     row = connection.execute(_STATISTICS, {"email": held_under}).fetchone()
     payments, questionnaires, dashboards, activities, audit_records, payment, questionnaire, dashboard = row
     return {

@@ -102,7 +102,7 @@ def test_the_settings_table_is_the_code_s() -> None:
     for setting in SETTINGS:
         variable, flag, default, explanation = documented[setting.variable]
         assert flag == f"`{setting.flag}`"
-        assert Path(default.strip("`").split(" ")[0]).name == Path(setting.default).name, variable
+        assert default.split("`")[1] == setting.default.removeprefix(f"{REPOSITORY}/"), variable
         assert explanation == setting.explanation
 
 
@@ -136,9 +136,13 @@ def test_every_endpoint_has_a_curl_line() -> None:
                 assert address.split("<")[0] in commands, address
 
 
+def places() -> list[str]:
+    return [place for row in table_rows("## Where things live") for place in re.findall(r"`([^`]+)`", row[0])]
+
+
 def test_every_place_that_the_readme_names_exists() -> None:
-    named = [row[0].strip("`") for row in table_rows("## Where things live")]
-    assert len(named) >= 10
+    named = places()
+    assert len(named) >= 20
     for place in named:
         assert (REPOSITORY / place).exists(), place
     for target in re.findall(r"\]\((?!https?:)([^)#]+)\)", README):
@@ -146,7 +150,7 @@ def test_every_place_that_the_readme_names_exists() -> None:
 
 
 def test_every_module_of_the_package_has_its_place() -> None:
-    named = {row[0].strip("`").rstrip("/") for row in table_rows("## Where things live")}
+    named = {place.rstrip("/") for place in places()}
     rooms = {
         f"data_capture/{entry.name}"
         for entry in (REPOSITORY / "data_capture").iterdir()

@@ -112,15 +112,18 @@ def test_an_id_is_never_given_twice(database: Path, table: str) -> None:
 def test_a_row_inserted_by_hand_gets_the_same_kind_of_time(database: Path) -> None:
     with closing(sqlite3.connect(database)) as connection:
         connection.execute(
-            "INSERT INTO users (username, email, password_hash, normalized_email) VALUES ('a', 'a@example.com', '!', 'a@example.com')"
+            "INSERT INTO users (username, email, password_hash, normalized_email) "
+            "VALUES ('a', 'a@example.com', '!', 'a@example.com')"
         )
         times = list(connection.execute("SELECT created_at FROM users"))
         for table in ("payment_data", "questionnaire_data", "dashboard_data"):
-            connection.execute(f"INSERT INTO {table} (user_email) VALUES ('a@example.com')")
-            times += connection.execute(f"SELECT created_at FROM {table} UNION ALL SELECT updated_at FROM {table}")
+            connection.execute(f"INSERT INTO {table} (user_email) VALUES ('a@example.com')")  # noqa: S608
+            times += connection.execute(f"SELECT created_at FROM {table} UNION ALL SELECT updated_at FROM {table}")  # noqa: S608
         connection.execute("INSERT INTO trading_activity_log (user_email) VALUES ('a@example.com')")
         connection.execute("INSERT INTO data_capture_audit (user_email, capture_type) VALUES ('a@example.com', 'payment')")
-        times += connection.execute("SELECT timestamp FROM trading_activity_log UNION ALL SELECT timestamp FROM data_capture_audit")
+        times += connection.execute(
+            "SELECT timestamp FROM trading_activity_log UNION ALL SELECT timestamp FROM data_capture_audit"
+        )
         theme = connection.execute("SELECT theme FROM dashboard_data").fetchone()[0]
         status = connection.execute("SELECT status FROM audit_logs").fetchone()[0]
     assert len(times) == 9
@@ -133,7 +136,8 @@ def test_the_view_audit_logs_shows_the_audit_trail(database: Path) -> None:
         connection.execute("INSERT INTO data_capture_audit (user_email, capture_type) VALUES ('a@example.com', 'payment')")
         connection.row_factory = sqlite3.Row
         record, shown = (
-            dict(connection.execute(f"SELECT * FROM {name}").fetchone()) for name in ("data_capture_audit", "audit_logs")
+            dict(connection.execute(query).fetchone())
+            for query in ("SELECT * FROM data_capture_audit", "SELECT * FROM audit_logs")
         )
     assert shown == record
 
@@ -153,7 +157,9 @@ def test_running_it_again_changes_nothing(database: Path) -> None:
 def test_another_programs_tables_are_kept(tmp_path: Path) -> None:
     database = tmp_path / "trading_bots.db"
     with closing(sqlite3.connect(database)) as connection, connection:
-        connection.execute("CREATE TABLE users (id INTEGER PRIMARY KEY, username TEXT UNIQUE, email TEXT UNIQUE, created_at TEXT)")
+        connection.execute(
+            "CREATE TABLE users (id INTEGER PRIMARY KEY, username TEXT UNIQUE, email TEXT UNIQUE, created_at TEXT)"
+        )
         connection.execute("INSERT INTO users VALUES (1, 'old', 'Old@Example.com', '2020')")
         connection.execute("CREATE TABLE audit_logs (id INTEGER PRIMARY KEY, actor TEXT)")
         connection.execute("INSERT INTO audit_logs VALUES (1, 'old')")
@@ -167,7 +173,7 @@ def test_another_programs_tables_are_kept(tmp_path: Path) -> None:
 @pytest.mark.parametrize("table", COLUMNS)
 def test_one_persons_rows_are_found_by_an_index(database: Path, table: str) -> None:
     time = "timestamp" if table in ("trading_activity_log", "data_capture_audit") else "created_at"
-    query = f"SELECT * FROM {table} WHERE user_email = 'a@example.com' ORDER BY {time} DESC LIMIT 10"
+    query = f"SELECT * FROM {table} WHERE user_email = 'a@example.com' ORDER BY {time} DESC LIMIT 10"  # noqa: S608
     with closing(sqlite3.connect(database)) as connection:
         plan = " ".join(row[3] for row in connection.execute(f"EXPLAIN QUERY PLAN {query}"))
     assert f"USING INDEX {table}_by_person (user_email=?)" in plan

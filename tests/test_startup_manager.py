@@ -73,6 +73,11 @@ def capture_payment(manager: RunningManager, person: str) -> requests.Response:
     return requests.post(f"{manager.urls['capture']}/api/data-capture/payment", json=payment, timeout=20)
 
 
+def capture_in_vain(manager: RunningManager, person: str) -> None:
+    with pytest.raises(requests.RequestException):
+        capture_payment(manager, person)
+
+
 # --- Starting ---------------------------------------------------------------------------------------------------------
 
 
@@ -215,17 +220,25 @@ def test_a_killed_service_is_back_within_5_s_and_the_other_never_stopped_answeri
     manager.all_processes()
 
 
-@pytest.mark.parametrize("process_of", [RunningManager.main_process, RunningManager.worker_process])
-def test_a_suspended_service_is_replaced(start: Start, process_of: Callable[[RunningManager, str], int]) -> None:
-    """A main process that hangs alone does no harm until it has to stop, and then it is killed."""
+def test_a_suspended_service_is_replaced_after_15_s(start: Start) -> None:
     manager = start().wait_until_running()
-    os.kill(process_of(manager, "capture"), signal.SIGSTOP)
-    if process_of is RunningManager.worker_process:
-        eventually(lambda: "was not healthy for 15 s (it gives no answer within 2 s)" in manager.output, "it is noticed", 25)
-        eventually(lambda: manager.is_healthy("capture"), "there is a new one", 5)
+    os.kill(manager.worker_process("capture"), signal.SIGSTOP)
+    eventually(lambda: "was not healthy for 15 s (it gives no answer within 2 s)" in manager.output, "it is noticed", 25)
+    eventually(lambda: manager.is_healthy("capture"), "there is a new one", 5)
     assert manager.is_healthy("signup")
     manager.all_processes()
     assert manager.stop() == 0
+    assert manager.leftovers() == []
+
+
+@pytest.mark.parametrize("process_of", [RunningManager.main_process, RunningManager.worker_process])
+def test_a_suspended_process_does_not_keep_the_others_from_stopping(
+    start: Start, process_of: Callable[[RunningManager, str], int]
+) -> None:
+    manager = start().wait_until_running()
+    os.kill(process_of(manager, "capture"), signal.SIGSTOP)
+    manager.process.send_signal(signal.SIGTERM)
+    assert manager.process.wait(timeout=10) == 0
     assert manager.leftovers() == []
 
 
@@ -278,6 +291,14 @@ def test_a_signal_stops_everything_and_leaves_a_sound_database(start: Start, num
     assert rows(manager.database, "SELECT count(*) AS n FROM payment_data") == [{"n": 1}]
 
 
+def test_ctrl_c_in_a_terminal_reaches_the_services_through_the_manager_alone(start: Start) -> None:
+    manager = start().wait_until_running()
+    os.killpg(manager.process.pid, signal.SIGINT)  # to the whole foreground group, as a terminal does
+    assert manager.process.wait(timeout=10) == 0
+    assert manager.output.index("Stopping …") < manager.output.index("INFO capture Stopped")
+    assert manager.leftovers() == []
+
+
 def test_requests_under_way_are_finished_before_it_stops(start: Start, person: str) -> None:
     manager = start().wait_until_running()
     answers: list[requests.Response] = []
@@ -310,10 +331,12 @@ def test_a_second_ctrl_c_stops_at_once(start: Start, person: str) -> None:
     manager = start().wait_until_running()
     with closing(sqlite3.connect(manager.database, isolation_level=None)) as other_program:
         other_program.execute("BEGIN IMMEDIATE")
-        threading.Thread(target=lambda: pytest.raises(requests.RequestException, capture_payment, manager, person)).start()
+        impatient = threading.Thread(target=capture_in_vain, args=(manager, person))
+        impatient.start()
         time.sleep(0.5)
         manager.process.send_signal(signal.SIGINT)
         eventually(lambda: "Stopping …" in manager.output, "the first is heard", 3)
         manager.process.send_signal(signal.SIGINT)
         assert manager.process.wait(timeout=2) == 0
+    impatient.join()
     assert manager.leftovers() == []

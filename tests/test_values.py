@@ -173,7 +173,9 @@ def test_a_time_that_is_too_old_ahead_or_unclear_is_the_time_of_storing(said: An
     assert happened_at(said, NOW) == NOW
 
 
-@given(st.datetimes(min_value=datetime(1970, 1, 1), max_value=datetime(2100, 1, 1)), st.timedeltas(timedelta(0), timedelta(days=365)))
+@given(
+    st.datetimes(min_value=datetime(1970, 1, 1), max_value=datetime(2100, 1, 1)), st.timedeltas(timedelta(0), timedelta(days=365))
+)
 def test_the_order_of_times_as_text_is_the_order_in_which_things_happened(moment: datetime, later: timedelta) -> None:
     first = timestamp(moment.replace(tzinfo=timezone.utc))
     second = timestamp((moment + later).replace(tzinfo=timezone.utc))

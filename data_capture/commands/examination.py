@@ -22,8 +22,9 @@ _REQUIRED_TABLES = ("users", "payment_data", "questionnaire_data", "dashboard_da
 _CAPTURE_TABLES = ("payment_data", "questionnaire_data", "dashboard_data", "trading_activity_log")
 
 # What the checks say of rows that break a rule of their own table: no damage, and in a faithful copy as in the original.
-_BROKEN_RULES = ("NULL value in ", "CHECK constraint failed in ", "TEXT value in ", "NUMERIC value in ", "non-INT value in ",
-                 "non-TEXT value in ", "non-REAL value in ", "non-BLOB value in ", "non-NUMERIC value in ")  # fmt: skip
+_BROKEN_RULES = ("NULL value in ", "CHECK constraint failed in ", "non-unique entry in ", "TEXT value in ",
+                 "NUMERIC value in ", "non-INT value in ", "non-TEXT value in ", "non-REAL value in ",
+                 "non-BLOB value in ", "non-NUMERIC value in ")  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -76,8 +77,8 @@ def header_of(path: Path) -> bytes:
 
 
 def begins_as_database(path: Path) -> bool:
-    """Whether the file begins as SQLite's files do."""
-    return header_of(path) == _FILE_HEADER
+    """Whether it is a file, and begins as SQLite's files do."""
+    return path.is_file() and header_of(path) == _FILE_HEADER
 
 
 @contextmanager
@@ -130,13 +131,13 @@ def find_damage(connection: sqlite3.Connection, *, quick: bool = False) -> list[
     reports: list[str] = []
     try:
         for (report,) in connection.execute(f"PRAGMA {check}(100)"):
-            # Of an older program's index "non-unique" says that its table breaks its own rule; of ours it says damage.
             if report != "ok" and not report.startswith(_BROKEN_RULES):
                 reports.append(" ".join(report.split()).removeprefix("*** in database main *** "))
     except sqlite3.DatabaseError as error:
         if is_lock(error):
             raise
-        reports = reports or [str(error)]
+        if not str(error).startswith("no such "):  # another program's table needs a collation or a module of that program's
+            reports = reports or [str(error)]
     if len(reports) > _MOST_REPORTS:
         reports[_MOST_REPORTS:] = [f"and {len(reports) - _MOST_REPORTS} more"]
     return reports
@@ -172,7 +173,9 @@ def our_tables() -> frozenset[str]:
 
 
 def _tables(connection: sqlite3.Connection) -> set[str]:
-    rows = connection.execute("SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%'")
+    rows = connection.execute(
+        "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%' AND sql NOT LIKE 'CREATE VIRTUAL%'"
+    )
     return {name for (name,) in rows.fetchall()}
 
 

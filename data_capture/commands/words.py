@@ -23,6 +23,14 @@ def count(number: int, noun: str) -> str:
     return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
 
 
+def age(seconds: float) -> str:
+    """How long ago: `5 minutes`, `3 hours`, `12 days`."""
+    for unit, unit_seconds in (("day", 86400), ("hour", 3600)):
+        if seconds >= 2 * unit_seconds:
+            return count(int(seconds // unit_seconds), unit)
+    return count(max(0, int(seconds // 60)), "minute")
+
+
 class Progress:
     """A line on the terminal that says how far a command is; nothing where standard error is no terminal."""
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import errno
 import functools
+import os
 import resource
 import signal
 import socket
@@ -31,8 +32,9 @@ from data_capture.store.takeover import TakeoverRefused, prepare
 
 CreateApp = Callable[[Settings], Flask]
 
-# The manager kills what has not ended after 9 s; granian kills its worker before that, so that the end stays orderly.
-_ENDING_SECONDS = 7
+# granian kills a worker that has not ended by then. It is more than a write may wait for the database (`request_seconds`),
+# and less than the manager waits, so that the end stays orderly.
+_ENDING_SECONDS = 6
 
 # granian counts connections, not requests, against this limit and leaves the rest unaccepted, so that idle keep-alive
 # connections of browsers starve everybody when it is small. An idle connection costs a descriptor and a few KB.
@@ -76,6 +78,8 @@ def serve(name: str, create_app: CreateApp, settings: Settings) -> None:
         log_dictconfig=logging_configuration(name, settings),
     )
     server.on_startup(functools.partial(_follow_hang_up, signal.getsignal(signal.SIGHUP)))
+    # Until granian has set the worker's own, SIGTERM would run the handler that it inherits, which does nothing there.
+    os.register_at_fork(after_in_child=functools.partial(signal.signal, signal.SIGTERM, signal.SIG_DFL))
     end_with_manager()
     worker = functools.partial(_open_app, name, create_app, settings)
     try:
@@ -130,8 +134,6 @@ def _address_of(host: str) -> str:
 
 def _open_app(name: str, create_app: CreateApp, settings: Settings) -> WholeRequests:
     """Called in the worker process."""
-    # Until granian's own handlers are there, SIGTERM would run the parent's, which do nothing here.
-    signal.signal(signal.SIGTERM, signal.SIG_DFL)
     end_with_parent()
     app = create_app(settings)
     url = service_url(name, settings)

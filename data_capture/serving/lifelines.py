@@ -15,7 +15,7 @@ from multiprocessing.connection import wait
 SUPERVISED_VARIABLE = "EDC_SUPERVISED_BY_STDIN"
 """Set by the startup manager for the services that it starts: the end of standard input means that it is gone."""
 
-_GRACE_SECONDS = 9.0
+_GRACE_SECONDS = 7.5
 
 
 def end_with_manager() -> None:
@@ -28,7 +28,9 @@ def end_with_manager() -> None:
 def _wait_for_manager() -> None:
     while os.read(0, 1):
         pass
-    os.kill(os.getpid(), signal.SIGTERM)
+    main_thread = threading.main_thread().ident
+    assert main_thread is not None
+    signal.pthread_kill(main_thread, signal.SIGTERM)  # the thread that acts on it
     time.sleep(_GRACE_SECONDS)
     os.killpg(os.getpgid(0), signal.SIGKILL)  # the manager gave us a group of our own
 

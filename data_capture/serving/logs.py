@@ -37,6 +37,7 @@ def logging_configuration(name: str, settings: Settings) -> dict[str, Any]:
     return {
         "version": 1,
         "disable_existing_loggers": False,
+        "filters": {"no false alarm": {"()": _NoFalseAlarm}},
         "formatters": {"line": {"()": _LineFormatter, "name": name}},
         "handlers": {
             "console": {"()": _Console, "formatter": "line"},
@@ -45,14 +46,17 @@ def logging_configuration(name: str, settings: Settings) -> dict[str, Any]:
         "root": {"level": "WARNING", "handlers": ["console", "file"]},
         "loggers": {
             "data_capture": {"level": "DEBUG" if settings.debug else "INFO"},
-            # granian sets this logger's level itself. It calls a worker that ends with Ctrl-C a failure, see `serve`.
-            "_granian": {"filters": [_not_an_unexpected_exit]},
+            "_granian": {"filters": ["no false alarm"]},  # granian sets its level itself
         },
     }
 
 
-def _not_an_unexpected_exit(record: logging.LogRecord) -> bool:
-    return not record.getMessage().startswith("Unexpected exit from worker")
+class _NoFalseAlarm(logging.Filter):
+    """Passes over what granian says of a worker that ended with Ctrl-C; `serve` tells it from one that crashed."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Whether to log it."""
+        return not record.getMessage().startswith("Unexpected exit from worker")
 
 
 class _LineFormatter(logging.Formatter):

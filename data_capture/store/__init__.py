@@ -23,6 +23,7 @@ log = logging.getLogger("data_capture.store")
 
 _CLOSING_SECONDS = 5.0
 _IO_ERROR = "disk I/O error"  # SQLITE_IOERR and its variants; Python 3.10 has no code for them
+_CLOSED = "it was closed, since the service is stopping"
 _LOST_SYNC = "an earlier disk I/O error; nothing more is written until the service is started again"
 _MOST_WRITES_A_COMMIT = 256  # bounds how long the first of them waits for its answer
 
@@ -65,7 +66,7 @@ class Store:
         self._committing = threading.Lock()
         self._pending: deque[_PendingWrite[Any]] = deque()
         self._fault: str | None = None
-        self._lost_sync = False
+        self._lost_sync = self._closed = False
 
     def write(self, work: Callable[[sqlite3.Connection], Result]) -> Result:
         """What `work` returns, once its changes are on disk; an exception of its own undoes its changes alone.
@@ -118,6 +119,7 @@ class Store:
     def close(self) -> None:
         """Closes the file, after the writes that are under way."""
         with self._reading, self._committing:
+            self._closed = True
             self._reader.close()
             try:
                 with self._gate.held(_CLOSING_SECONDS):  # closing the last connection checkpoints
@@ -137,6 +139,8 @@ class Store:
         while self._pending and len(group) < _MOST_WRITES_A_COMMIT:
             group.append(self._pending.popleft())
         try:
+            if self._closed:
+                raise sqlite3.ProgrammingError(_CLOSED)  # the gate's descriptor may be another file's by now
             if self._lost_sync:
                 raise sqlite3.OperationalError(_LOST_SYNC)
             with self._gate.held(max(0.0, deadline - time.monotonic())):

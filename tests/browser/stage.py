@@ -55,7 +55,8 @@ class _Server:
         self.port = self._server.server_address[1]
         threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
 
-    def answer(self, method: str, path: str, headers: Mapping[str, str], body: bytes) -> Reply | None:
+    def answer(self, method: str, path: str, _headers: Mapping[str, str], _body: bytes) -> Reply | None:
+        """What to say to a request; None ends the connection without an answer."""
         raise NotImplementedError
 
     def close(self) -> None:
@@ -104,7 +105,7 @@ class Site(_Server):
         self._files[path] = Reply(200, {"Content-Type": f"{media_type}; charset=utf-8", **named}, text.encode())
         return self.url + path
 
-    def answer(self, method: str, path: str, headers: Mapping[str, str], body: bytes) -> Reply | None:
+    def answer(self, method: str, path: str, _headers: Mapping[str, str], _body: bytes) -> Reply | None:
         self.requests.append(f"{method} {path}")
         return self._files.get(path.partition("?")[0], Reply(404))
 
@@ -175,7 +176,9 @@ class Visit:
         if not message.text.startswith("Failed to load resource: "):  # the browser's own; no script can prevent it
             self.console.append(message.text)
 
-    def open(self, body: str = "", *, tag: str = "", service: str = "", before: str = "", person: str = "", **headers: str) -> None:
+    def open(
+        self, body: str = "", *, tag: str = "", service: str = "", before: str = "", person: str = "", **headers: str
+    ) -> None:
         """Opens a page of the site that includes the script from `service`; `person` is signed in, if given."""
         self._pages += 1
         if person:

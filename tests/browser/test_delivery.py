@@ -33,7 +33,8 @@ def test_a_passing_failure_is_tried_again_with_the_same_id(status: int, visit: A
     visit.open(SAVES, person=person)
     visit.run(PAY)
     assert len(stored("payment_data")) == 1
-    assert [post.text for post in front.posts] == [front.posts[0].text] * 2
+    assert len(front.posts) > 1
+    assert len({post.text for post in front.posts}) == 1
 
 
 @pytest.mark.parametrize("body", [b"<h1>Sign in to the hotel's network</h1>", b'{"success": "maybe"}', b""])
@@ -83,7 +84,6 @@ def test_becoming_visible_ends_the_waiting(visit: Any, front: Any, stored: Any, 
     visit.run(PAY)  # tried again after 1 s, then 2 s, then 4 s
     for tries in (1, 2, 3):
         visit.eventually(lambda tries=tries: len(front.posts) >= tries, "a try", 1)
-        visit.page.wait_for_function("enhancedDataCapture.flush === undefined || true")
         visit.run("enhancedDataCapture.healthCheck()")  # the try has been answered by then
         visit.run("document.dispatchEvent(new Event('visibilitychange'))")
     assert len(stored("payment_data")) == 1
@@ -143,7 +143,12 @@ def test_a_body_too_large_for_keepalive_is_sent_all_the_same(visit: Any, front: 
     assert len(front.posts[0].text) > 100_000
 
 
-def test_many_captures_at_once_stay_within_the_browsers_keepalive_budget(visit: Any, front: Any, stored: Any, person: str) -> None:
+def test_many_captures_at_once_stay_within_the_browsers_keepalive_budget(
+    visit: Any, front: Any, stored: Any, person: str
+) -> None:
+    tries: list[str] = []
+    visit.page.on("request", lambda request: tries.append(request.url) if request.method == "POST" else None)
+    front.delay_seconds = 0.3  # so that both are on their way at once
     visit.open(SAVES, person=person)
     visit.run(
         """() => {
@@ -153,24 +158,31 @@ def test_many_captures_at_once_stay_within_the_browsers_keepalive_budget(visit: 
     )
     assert len(stored("payment_data")) == 1
     assert len(stored("dashboard_data")) == 1
-    assert len(front.posts) == 2  # none was refused by the browser and sent a second time
+    assert len(tries) == 2  # the browser refused neither
 
 
-def test_when_there_is_no_room_dashboards_go_first_and_payments_stay(visit: Any, front: Any, person: str) -> None:
-    visit.open(SAVES)  # nobody is known: everything waits
+def test_when_there_is_no_room_the_oldest_dashboards_go_and_payments_stay(visit: Any, front: Any, person: str) -> None:
+    visit.open()  # nobody is known: everything waits
     visit.run(
         """() => {
-          for (let n = 0; n < 600; n++) enhancedDataCapture.capturePaymentData({n});
-          window.oldest = enhancedDataCapture.captureDashboardData({n: 0}, {}, 'dark').then(({error}) => error);
-          for (let n = 1; n < 600; n++) saveDashboardToSupabase({n}, {}, 'dark');
+          const notes = 'x'.repeat(900000);
+          for (let n = 0; n < 10; n++) enhancedDataCapture.capturePaymentData({n, notes});
+          for (let n = 0; n < 30; n++) enhancedDataCapture.captureDashboardData({n, notes}, {}, 'dark');
         }"""
     )
-    assert visit.flush() == {"success": False, "queued": True, "waiting": 1000}
-    assert visit.run("enhancedDataCapture.flush().then(({waiting}) => waiting)") == 1000
+    assert visit.flush()["waiting"] < 30
+    front.next_answers.extend([Reply(422)] * 40)
+    visit.run(f"enhancedDataCapture.identify({{email: '{person}'}})")
+    assert visit.flush() == {"success": True}
+    assert sum(post.kind == "payment" for post in front.posts) == 10
+    kept = [post.body["dashboardData"]["n"] for post in front.posts if post.kind == "dashboard"]
+    assert kept == list(range(30 - len(kept), 30))
 
 
 def test_a_service_that_hangs_holds_up_nothing_on_the_page(visit: Any, front: Any, person: str) -> None:
     front.delay_seconds = 1.5
     visit.open(SAVES, person=person)
-    elapsed = visit.run("async () => { const start = performance.now(); await savePaymentToSupabase({}); return performance.now() - start }")
+    elapsed = visit.run(
+        "async () => { const start = performance.now(); await savePaymentToSupabase({}); return performance.now() - start }"
+    )
     assert elapsed < 500

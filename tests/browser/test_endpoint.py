@@ -44,9 +44,7 @@ def test_an_endpoint_from_the_pages_configuration_counts_too(visit: Any, front: 
     assert len(stored("payment_data")) == 1
 
 
-def test_a_service_whose_proxy_drops_the_header_is_asked_once_who_it_is(
-    visit: Any, front: Any, stored: Any, person: str
-) -> None:
+def test_a_service_whose_proxy_drops_the_header_is_asked_once_who_it_is(visit: Any, front: Any, stored: Any, person: str) -> None:
     front.announces_itself = False
     visit.open(SAVES, person=person)
     assert len(stored("payment_data")) == 1
@@ -66,6 +64,7 @@ def test_a_host_that_is_no_service_gets_no_capture_and_the_pages_host_is_tried(
     visit.page.route("http://localhost:5003/**", port_5003)
     visit.open(SAVES, service=f"{site.url}/static", person=person)
     assert len(stored("payment_data")) == 1
+    assert visit.flush() == {"success": True}
     assert asked == [f"GET http://localhost:5003{HEALTH}", "POST http://localhost:5003/api/data-capture/payment"]
     assert not [line for line in site.requests if line.startswith("POST")]
 
@@ -80,9 +79,7 @@ def test_as_long_as_no_service_is_found_nothing_is_sent_anywhere(visit: Any, sit
     assert front.posts == []
 
 
-def test_a_page_opened_from_disk_sends_to_this_machine(
-    visit: Any, front: Any, stored: Any, person: str, tmp_path: Path
-) -> None:
+def test_a_page_opened_from_disk_sends_to_this_machine(visit: Any, front: Any, stored: Any, person: str, tmp_path: Path) -> None:
     shutil.copy(REPOSITORY / SCRIPT, tmp_path)
     html = f'<script src="{SCRIPT}"></script><script>window.currentUser = {{email: "{person}"}}</script>{SAVES}'
     (tmp_path / "page.html").write_text(f"<!doctype html><body>{html}")
@@ -92,6 +89,7 @@ def test_a_page_opened_from_disk_sends_to_this_machine(
     )
     visit.page.goto((tmp_path / "page.html").as_uri())
     assert len(stored("payment_data")) == 1
+    assert visit.flush() == {"success": True}
 
 
 def test_a_page_opened_from_disk_reaches_the_service_that_its_tag_names(
@@ -101,6 +99,7 @@ def test_a_page_opened_from_disk_reaches_the_service_that_its_tag_names(
     (tmp_path / "page.html").write_text(f"<!doctype html><body>{html}{SAVES}")
     visit.page.goto((tmp_path / "page.html").as_uri())
     assert len(stored("payment_data")) == 1
+    assert visit.flush() == {"success": True}
     assert {name.lower(): value for name, value in front.posts[0].headers.items()}["origin"] == "null"
 
 
@@ -115,11 +114,10 @@ def test_imported_as_a_module_it_finds_its_own_tag(visit: Any, front: Any, store
     assert len(stored("payment_data")) == 1
 
 
-def test_imported_by_another_module_it_uses_the_pages_configuration(
-    visit: Any, front: Any, stored: Any, person: str
-) -> None:
+def test_imported_by_another_module_it_uses_the_pages_configuration(visit: Any, front: Any, stored: Any, person: str) -> None:
     visit.open(
-        f"<script>window.enhancedDataCaptureConfig = {{endpoint: '{front.url}'}}; document.querySelector('script[src]').remove()</script>"
+        f"<script>window.enhancedDataCaptureConfig = {{endpoint: '{front.url}'}};"
+        "document.querySelector('script[src]').remove()</script>"
         f"<script type='module'>import '{front.url}/{SCRIPT}'; await enhancedDataCapture.capturePaymentData({{}})</script>",
         tag='type="text/plain"',
         person=person,

@@ -22,7 +22,9 @@ def signed_in(**areas: dict[str, Any]) -> str:
 
 
 PLACES = {
-    "current_user": lambda email: signed_in(localStorage={"current_user": {"id": 4, "name": "Ann", "email": email, "token": "s3cret"}}),
+    "current_user": lambda email: signed_in(
+        localStorage={"current_user": {"id": 4, "name": "Ann", "email": email, "token": "s3cret"}}
+    ),
     "user_data": lambda email: signed_in(localStorage={"user_data": {"email": email}}),
     "userData": lambda email: signed_in(localStorage={"userData": {"email": email, "password": "s3cret"}}),
     "currentUser": lambda email: signed_in(localStorage={"currentUser": {"user": {"email": email}}}),
@@ -102,9 +104,7 @@ def test_what_waits_is_sent_once_somebody_signs_in(visit: Any, front: Any, store
         ("", "<script>window.enhancedDataCaptureConfig = {placeholders: ['guest@shop.example']}</script>", "guest@shop.example"),
     ],
 )
-def test_a_placeholder_is_nobody(
-    tag: str, before: str, nobody: str, visit: Any, front: Any, stored: Any, person: str
-) -> None:
+def test_a_placeholder_is_nobody(tag: str, before: str, nobody: str, visit: Any, front: Any, stored: Any, person: str) -> None:
     visit.open(f"{SAVES}<script>savePaymentToSupabase({{user_email: '{nobody}'}})</script>", tag=tag, before=before)
     visit.flush()
     assert front.posts == []
@@ -142,7 +142,9 @@ def test_after_a_logout_a_new_name_in_what_is_left_behind_counts(visit: Any, sto
 def test_copies_left_behind_that_name_different_people_name_nobody(visit: Any, front: Any) -> None:
     visit.open(
         SAVES,
-        before=signed_in(localStorage={"user_data": {"email": "a@example.com"}}, sessionStorage={"userData": {"email": "b@example.com"}}),
+        before=signed_in(
+            localStorage={"user_data": {"email": "a@example.com"}}, sessionStorage={"userData": {"email": "b@example.com"}}
+        ),
     )
     visit.run(PAY)
     assert visit.flush() == {"success": False, "queued": True, "waiting": 1}

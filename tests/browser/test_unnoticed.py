@@ -45,8 +45,9 @@ def test_the_page_behaves_the_same_when_its_policy_blocks_the_service(visit: Any
     visit.open(SAVES, before=LISTENING, Content_Security_Policy=policy)
     visit.run(f"enhancedDataCapture.identify({{email: '{person}'}})")
     assert visit.run(USE) == AS_WITHOUT
-    assert all("Content Security Policy" in line for line in visit.console)
-    visit.console.clear()  # the browser's own
+    assert all("Content Security Policy" in line for line in visit.console)  # the browser's own
+    visit.page.close()
+    visit.console.clear()
 
 
 def test_a_policy_that_allows_the_service_is_enough(visit: Any, site: Any, front: Any, stored: Any, person: str) -> None:
@@ -75,8 +76,9 @@ def test_a_page_that_replaces_fetch_timers_and_storage_methods_sees_nothing_of_i
     visit.open(
         """<script>
         window.calls = [];
-        for (const [owner, name] of [[window, 'fetch'], [window, 'setTimeout'], [window, 'setInterval'], [Storage.prototype, 'getItem'],
-                                     [Storage.prototype, 'setItem'], [navigator, 'sendBeacon']]) {
+        const replaced = [[window, 'fetch'], [window, 'setTimeout'], [window, 'setInterval'], [navigator, 'sendBeacon'],
+                          [Storage.prototype, 'getItem'], [Storage.prototype, 'setItem']];
+        for (const [owner, name] of replaced) {
           const original = owner[name];
           owner[name] = function () { calls.push(name); return original.apply(this, arguments); };
         }
@@ -93,7 +95,8 @@ def test_a_page_that_replaces_fetch_timers_and_storage_methods_sees_nothing_of_i
 def test_no_unload_listener_costs_the_page_its_back_forward_cache(visit: Any) -> None:
     visit.open(
         before="<script>window.listened = []; const add = EventTarget.prototype.addEventListener;"
-        "EventTarget.prototype.addEventListener = function (type) { listened.push(type); return add.apply(this, arguments) }</script>"
+        "EventTarget.prototype.addEventListener = function (type) {"
+        "listened.push(type); return add.apply(this, arguments) }</script>"
     )
     assert "pagehide" in visit.run("listened")
     assert not {"unload", "beforeunload"} & set(visit.run("listened"))

@@ -60,7 +60,7 @@ def test_a_function_from_a_file_or_module_is_captured(how: str, visit: Any, site
 def test_a_function_that_appears_long_after_loading_is_captured_at_the_click_that_uses_it(
     visit: Any, stored: Any, person: str
 ) -> None:
-    visit.open(f"<button onclick=\"{PAY}\">Pay</button>", person=person)
+    visit.open(f'<button onclick="{PAY}">Pay</button>', person=person)
     visit.run(f"() => {{ window.savePaymentToSupabase = async function {IMPLEMENTATION} }}")
     visit.page.click("button")
     assert len(stored("payment_data")) == 1

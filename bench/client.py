@@ -1,0 +1,127 @@
+"""The client where wrk is missing: as many connections as asked for, each sending its next request upon an answer.
+
+python -m bench.client PORT PATH CONNECTIONS SECONDS TEMPLATE-FILE CAPTURES-A-REQUEST PEOPLE UUID-PREFIX
+
+It prints what load.lua prints.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import json
+import re
+import sys
+import time
+from collections.abc import Iterator
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import cast
+
+_CONTENT_LENGTH = re.compile(rb"\r\ncontent-length: *(\d+)", re.IGNORECASE)
+_CLOSING = re.compile(rb"^HTTP/1\.0|\r\nconnection: *close", re.IGNORECASE)
+_LAST_CHUNK = b"0\r\n\r\n"
+_FIRST_REFUSAL = 400  # HTTP's statuses from here on
+
+
+def bodies(template: str, captures_a_request: int, people: int, prefix: str) -> Iterator[bytes]:
+    """Endless bodies, in which every capture is another."""
+    counter = itertools.count(1)
+
+    def capture() -> str:
+        number = next(counter)
+        now = datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%S.000Z")
+        person = str(number * 7919 % people)
+        return template.replace("@UNIQUE@", f"{prefix}-{number:012x}").replace("@PERSON@", person).replace("@TIME@", now)
+
+    while True:
+        if captures_a_request == 1:
+            yield capture().encode()
+        else:
+            yield f'{{"captures":[{",".join(capture() for _ in range(captures_a_request))}]}}'.encode()
+
+
+class _Tally:
+    """What all connections saw."""
+
+    def __init__(self) -> None:
+        self.milliseconds: list[float] = []
+        self.refusals = 0
+        self.failures = 0
+
+    def percentile(self, share: float) -> float:
+        ordered = sorted(self.milliseconds)
+        return ordered[min(len(ordered) - 1, int(len(ordered) * share))] if ordered else 0.0
+
+
+class _Connection(asyncio.Protocol):
+    """One connection, kept for as long as the server keeps it and then opened anew."""
+
+    def __init__(self, port: int, tally: _Tally, head: bytes, requests: Iterator[bytes]) -> None:
+        self._port, self._tally, self._head, self._requests = port, tally, head, requests
+        self._answer = bytearray()
+        self._sent_at = 0.0
+        self._opening: asyncio.Future[object] | None = None
+
+    async def open(self) -> None:
+        """Connects, and sends the first request."""
+        await asyncio.get_running_loop().create_connection(lambda: self, "127.0.0.1", self._port)
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast(asyncio.Transport, transport)
+        self._send()
+
+    def data_received(self, data: bytes) -> None:
+        self._answer += data
+        head, separator, content = self._answer.partition(b"\r\n\r\n")
+        if not separator:
+            return
+        length = _CONTENT_LENGTH.search(head)
+        if len(content) < int(length[1]) if length else not content.endswith(_LAST_CHUNK):
+            return
+        self._tally.milliseconds.append((time.perf_counter() - self._sent_at) * 1000)
+        self._tally.refusals += int(head[9:12]) >= _FIRST_REFUSAL
+        self._answer.clear()
+        if _CLOSING.search(head):
+            self._sent_at = 0.0
+            self._transport.close()
+        else:
+            self._send()
+
+    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002
+        self._tally.failures += bool(self._sent_at)  # no answer came
+        self._answer.clear()
+        self._opening = asyncio.ensure_future(self.open())
+
+    def _send(self) -> None:
+        body = next(self._requests)
+        self._sent_at = time.perf_counter()
+        self._transport.write(self._head + b"%d\r\n\r\n" % len(body) + body)
+
+
+async def _run(port: int, path: str, connections: int, seconds: float, requests: Iterator[bytes]) -> dict[str, float]:
+    tally = _Tally()
+    head = f"POST {path} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nContent-Type: application/json\r\nContent-Length: ".encode()
+    started_at = time.perf_counter()
+    for _ in range(connections):
+        await _Connection(port, tally, head, requests).open()
+    await asyncio.sleep(seconds)
+    return {
+        "answers": len(tally.milliseconds),
+        "refusals": tally.refusals,
+        "failures": tally.failures,
+        "seconds": time.perf_counter() - started_at,
+        "p50_ms": tally.percentile(0.50),
+        "p99_ms": tally.percentile(0.99),
+    }
+
+
+def main() -> None:
+    """Runs the load of the command line."""
+    port, path, connections, seconds, template, captures_a_request, people, prefix = sys.argv[1:]
+    requests = bodies(Path(template).read_text(encoding="utf-8"), int(captures_a_request), int(people), prefix)
+    print(json.dumps(asyncio.run(_run(int(port), path, int(connections), float(seconds), requests))))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,94 @@
+"""What the other servers need, installed inside `bench/`: Node's packages in node_modules, Datasette in .venv.
+
+better-sqlite3 fetches a prebuilt binary from GitHub; where that can't be reached it is compiled, which takes a C++
+compiler, make, and Node's headers: those beside the node program (nodesource's package brings them, Debian's has them in
+libnode-dev), else node-gyp downloads them.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+HERE = Path(__file__).resolve().parent
+_NODE_LOOKS = "require('fastify'); new (require('better-sqlite3'))(':memory:')"
+_MOST_SECONDS = 600
+_SHOWN_CHARACTERS = 200
+
+
+class Missing(Exception):
+    """Something that a server needs is not there; the text says what, for the line that leaves the server out."""
+
+
+def node_packages(install: bool) -> str:
+    """The node program, with the packages of package.json.
+
+    Raises:
+        Missing: there is no Node, or no packages and they may not or can't be installed.
+    """
+    node = shutil.which("node")
+    if node is None:
+        raise Missing("there is no node")
+    if _runs([node, "-e", _NODE_LOOKS]):
+        return node
+    npm = shutil.which("npm")
+    if not install or npm is None:
+        raise Missing("its packages are not installed" if npm else "there is no npm to install its packages with")
+    _say("installing Fastify and better-sqlite3 in bench/node_modules …")
+    headers = Path(node).resolve().parent.parent / "include" / "node" / "node.h"
+    environment = {"npm_config_nodedir": str(headers.parent.parent.parent)} if headers.exists() else {}
+    _run([npm, "install", "--no-audit", "--no-fund", "--no-package-lock"], environment)
+    if not _runs([node, "-e", _NODE_LOOKS]):
+        raise Missing("better-sqlite3 does not run with this Node")
+    return node
+
+
+def datasette_program(install: bool) -> str:
+    """The datasette program.
+
+    Raises:
+        Missing: it is not installed and may not or can't be.
+    """
+    program = HERE / ".venv" / "bin" / "datasette"
+    if _runs([str(program), "--version"]):
+        return str(program)
+    if not install:
+        raise Missing("it is not installed")
+    _say("installing Datasette in bench/.venv …")
+    _run([sys.executable, "-m", "venv", "--clear", str(HERE / ".venv")])
+    _run([str(program.with_name("python")), "-m", "pip", "install", "--quiet", "--disable-pip-version-check",
+          "-r", str(HERE / "requirements.txt")])  # fmt: skip
+    return str(program)
+
+
+def printed_by(*command: str) -> str:
+    """The one line that a program prints of itself."""
+    return subprocess.run(command, cwd=HERE, capture_output=True, text=True, check=True, stdin=subprocess.DEVNULL).stdout.strip()
+
+
+def _runs(command: Sequence[str]) -> bool:
+    try:
+        return subprocess.run(command, cwd=HERE, capture_output=True, check=False, stdin=subprocess.DEVNULL).returncode == 0
+    except OSError:
+        return False
+
+
+def _run(command: Sequence[str], environment: Mapping[str, str] | None = None) -> None:
+    try:
+        outcome = subprocess.run(
+            command, cwd=HERE, env={**os.environ, **(environment or {})}, stdin=subprocess.DEVNULL, capture_output=True,
+            text=True, errors="replace", check=False, timeout=_MOST_SECONDS,
+        )  # fmt: skip
+    except subprocess.TimeoutExpired:
+        raise Missing(f"{Path(command[0]).name} did not end within {_MOST_SECONDS} s") from None
+    if outcome.returncode != 0:
+        said = [line for line in (outcome.stdout + outcome.stderr).splitlines() if "err" in line.lower()] or ["it said nothing"]
+        raise Missing(f"{Path(command[0]).name} failed: {said[0].strip()[:_SHOWN_CHARACTERS]}")
+
+
+def _say(line: str) -> None:
+    print(line, file=sys.stderr, flush=True)

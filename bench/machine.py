@@ -1,0 +1,57 @@
+"""What the figures were measured on."""
+
+from __future__ import annotations
+
+import os
+import platform
+import re
+import sqlite3
+from importlib.metadata import version
+from pathlib import Path
+
+
+def description(directory: Path, others: dict[str, str]) -> dict[str, str]:
+    """The machine and the versions, by name.
+
+    Args:
+        directory: where the databases lie.
+        others: versions that the caller knows.
+    """
+    return {
+        "processor": f"{_processor()}, {len(_usable_processors())} of {os.cpu_count()} cores",
+        "kernel": f"{platform.system()} {platform.release()}",
+        "file system": file_system(directory),
+        "python": platform.python_version(),
+        "sqlite": sqlite3.sqlite_version,
+        **{name: version(name) for name in ("flask", "granian")},
+        **others,
+    }
+
+
+def file_system(directory: Path) -> str:
+    """The type and the device of the file system that `directory` lies on, as mounted; 'unknown' without /proc."""
+    try:
+        mounts = Path("/proc/mounts").read_text().splitlines()
+    except OSError:
+        return "unknown"
+    place = str(directory.resolve())
+    best, found = "", "unknown"
+    for device, point, kind, *_ in map(str.split, mounts):
+        inside = point == "/" or place == point or place.startswith(point + "/")
+        if inside and len(point) >= len(best):
+            best, found = point, f"{kind} ({device})"
+    return found
+
+
+def _processor() -> str:
+    try:
+        about = Path("/proc/cpuinfo").read_text()
+    except OSError:
+        return platform.processor() or platform.machine()
+    model = re.search(r"^model name\s*:\s*(.+)$", about, re.MULTILINE)
+    return model[1] if model else platform.machine()
+
+
+def _usable_processors() -> set[int]:
+    # macOS does not know which ones a process may use.
+    return os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else set(range(os.cpu_count() or 1))

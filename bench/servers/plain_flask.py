@@ -1,0 +1,44 @@
+"""The plain way, as a first version of such a service would be written: Flask's own server, a connection per request.
+
+python -m bench.servers.plain_flask PORT DATABASE
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import sqlite3
+import sys
+from contextlib import closing
+
+from flask import Flask, Response, jsonify, request
+
+COLUMNS = (
+    "user_email", "user_name", "plan_name", "original_price", "discount_amount", "final_price", "coupon_code", "payment_method",
+    "transaction_id", "payment_status", "payment_processor", "crypto_transaction_hash", "crypto_from_address", "crypto_amount",
+)  # fmt: skip
+
+INSERT_PAYMENT = f"INSERT INTO payment_data ({', '.join(COLUMNS)}) VALUES ({', '.join('?' * len(COLUMNS))})"  # noqa: S608
+INSERT_AUDIT = "INSERT INTO data_capture_audit (user_email, capture_type, data_snapshot) VALUES (?, 'payment', ?)"
+
+
+def create_app(database: str) -> Flask:
+    """An app with the one route, over a file with the tables of `simple_tables.sql`."""
+    app = Flask(__name__, static_folder=None)
+
+    @app.post("/api/data-capture/payment")
+    def payment() -> tuple[Response, int]:
+        payload = request.get_json()
+        with closing(sqlite3.connect(database)) as connection:
+            connection.execute("PRAGMA synchronous = FULL")
+            row_id = connection.execute(INSERT_PAYMENT, [payload.get(column) for column in COLUMNS]).lastrowid
+            connection.execute(INSERT_AUDIT, (payload["user_email"], json.dumps(payload)))
+            connection.commit()
+        return jsonify(success=True, payment_id=row_id, capture_id=payload["capture_id"]), 201
+
+    return app
+
+
+if __name__ == "__main__":
+    logging.getLogger("werkzeug").setLevel(logging.ERROR)  # a line a request would be most of its work
+    create_app(sys.argv[2]).run(port=int(sys.argv[1]))

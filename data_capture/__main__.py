@@ -1,0 +1,179 @@
+"""The commands of whoever runs the services: `python -m data_capture backup`, `restore` and `doctor`; `--help` tells more."""
+
+# ruff: noqa: E402  (the environment is made before anything from a package is imported)
+
+import os
+import sys
+
+if not __package__:  # run as `python /some/where/data_capture`, from any folder: a cron job's way
+    sys.path[0] = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+
+from data_capture.bootstrap import ensure_environment
+
+ensure_environment(os.path.dirname(os.path.abspath(__file__)), __name__)
+
+import argparse
+import io
+import sqlite3
+from collections.abc import Sequence
+from pathlib import Path
+
+from data_capture.commands import Refused
+from data_capture.commands.interruption import Interrupted, interruptible
+from data_capture.commands.words import Progress
+from data_capture.settings import SettingError, Settings, add_flags, load_settings
+
+_PROGRAM = "python -m data_capture"
+
+_ABOUT = """\
+Commands for whoever runs Enhanced Data Capture.
+
+  backup    makes a checked copy of the database, while everything runs
+  restore   puts such a copy in the database's place, with the services stopped
+  doctor    checks ports, permissions, the database, the disk and the log, and says what to do
+
+  python -m data_capture COMMAND --help  tells more about one.
+"""
+
+_ABOUT_BACKUP = """\
+Makes a copy of the database, of one moment, while the services go on writing. It is checked (integrity, foreign keys, our
+tables) and on disk before it gets its name, trading_bots-20240115T103000.000Z.db: one file, complete in itself.
+
+The copy holds personal data, and people who are erased later are still in it: keep it where only you can read it, and no
+longer than you need it. The keys beside the database (trading_bots.keys) are left out on purpose, since copies get around.
+Without them nothing is lost: they are made anew, and everybody logs in again.
+
+Every night, the last 14 kept, in a crontab:
+  30 3 * * *  cd /path/to/this/folder && .venv/bin/python -m data_capture backup --keep 14
+"""
+
+_ABOUT_RESTORE = """\
+Checks FILE (integrity, foreign keys, our tables) and puts a copy of it in the database's place. Refuses while a service runs
+on the database or any program has it open. What was there before is set aside beside it, never deleted, so that this can be
+undone with the same command. It is safe to kill at any moment: the database is then either the old one or the new one.
+
+People who were erased after FILE was made are in it again: erase them again.
+"""
+
+_ABOUT_DOCTOR = """\
+Asks everything that the README's troubleshooting asks, one line a question: ok, warning or problem, and what to do.
+Changes nothing, works while the services run and while they don't, and prints no personal data. Status 1 if there is a problem.
+"""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs one command; its exit status: 0, 1 after a sentence on standard error, 128 and the signal when interrupted."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # not every terminal knows every character of a path
+    parser = _parser()
+    if not (sys.argv[1:] if arguments is None else arguments):
+        parser.print_help()
+        return 2
+    given = parser.parse_args(arguments)
+    try:
+        settings = load_settings(vars(given))
+    except SettingError as error:
+        parser.error(str(error))
+    progress = Progress()
+    try:
+        with interruptible():
+            status: int = given.run(given, settings, progress)
+            return status
+    except Refused as refusal:
+        progress.clear()
+        print(refusal, file=sys.stderr, flush=True)
+        return 1
+    except BrokenPipeError:  # `doctor | head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    except (OSError, sqlite3.Error) as error:
+        progress.clear()
+        print(f"The {given.command} failed: {error}", file=sys.stderr, flush=True)
+        return 1
+    except Interrupted as interruption:
+        progress.clear()
+        print("Interrupted.", file=sys.stderr, flush=True)
+        return 128 + interruption.signal_number
+
+
+# Each command imports what it needs itself: a backup is made also where what serves, or a package of its, is broken.
+
+
+def _back_up(given: argparse.Namespace, settings: Settings, progress: Progress) -> int:
+    from data_capture.commands.backup import back_up
+
+    back_up(settings.database, given.to, given.keep, progress)
+    return 0
+
+
+def _restore(given: argparse.Namespace, settings: Settings, progress: Progress) -> int:
+    from data_capture.commands.restore import ask_on_terminal, restore
+
+    restore(
+        given.file.absolute(), settings,
+        accept_broken_references=given.accept_broken_references,
+        confirm=(lambda _: True) if given.yes else ask_on_terminal,
+        progress=progress,
+    )  # fmt: skip
+    return 0
+
+
+def _examine(given: argparse.Namespace, settings: Settings, progress: Progress) -> int:
+    from data_capture.commands.doctor import examine_installation
+
+    return 0 if examine_installation(settings, quick=given.quick, as_json=given.json, progress=progress) else 1
+
+
+def _parser() -> argparse.ArgumentParser:
+    shape = argparse.RawDescriptionHelpFormatter
+    parser = argparse.ArgumentParser(prog=_PROGRAM, description=_ABOUT, formatter_class=shape, usage="%(prog)s COMMAND …")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND", prog=_PROGRAM, help=argparse.SUPPRESS)
+
+    backup = commands.add_parser("backup", description=_ABOUT_BACKUP, formatter_class=shape)
+    backup.add_argument(
+        "--to",
+        type=_folder,
+        metavar="DIR",
+        help="the folder to put it in, which must be there (default: backups/ beside the database, which is made)",
+    )
+    backup.add_argument(
+        "--keep",
+        type=_at_least_one,
+        metavar="N",
+        help="then delete the oldest backups of this database in DIR, so that N are left (default: keep all)",
+    )
+    backup.set_defaults(run=_back_up)
+    add_flags(backup, {"database"})
+
+    restoring = commands.add_parser("restore", description=_ABOUT_RESTORE, formatter_class=shape)
+    restoring.add_argument("file", type=Path, metavar="FILE", help="a backup; it is only read")
+    restoring.add_argument("--yes", action="store_true", help="don't ask (nobody is asked either where no terminal is)")
+    restoring.add_argument(
+        "--accept-broken-references",
+        action="store_true",
+        help="restore FILE even if rows in it refer to a person who isn't there",
+    )
+    restoring.set_defaults(run=_restore)
+    add_flags(restoring, {"database", "host", "capture_port", "signup_port"})
+
+    doctor = commands.add_parser("doctor", description=_ABOUT_DOCTOR, formatter_class=shape)
+    doctor.add_argument("--quick", action="store_true", help="check the database's pages, but not whether its indexes agree")
+    doctor.add_argument("--json", action="store_true", help="answer in JSON, for programs")
+    doctor.set_defaults(run=_examine)
+    add_flags(doctor, {"database", "host", "capture_port", "signup_port", "log_file", "request_seconds"})
+    return parser
+
+
+def _folder(text: str) -> Path:
+    return Path(text).expanduser().absolute()
+
+
+def _at_least_one(text: str) -> int:
+    if not text.isascii() or not text.isdigit() or int(text) < 1:
+        raise argparse.ArgumentTypeError("it takes a number, 1 or more")
+    return int(text)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

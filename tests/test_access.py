@@ -1,0 +1,191 @@
+"""Which pages may send captures, and who may read."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import requests
+from flask.testing import FlaskClient
+
+from data_capture.settings import Settings, load_settings
+from data_capture.store.takeover import prepare
+from enhanced_data_capture_system import create_app
+from tests.support import RunningService, capture_service_in
+
+PAYMENT = "/api/data-capture/payment"
+LOCAL_PAGES = [
+    "http://localhost", "http://localhost:3000", "https://localhost:8443", "http://127.0.0.1:5500", "http://[::1]:5173",
+    "null",  # a page opened from disk
+]  # fmt: skip
+PAGES_ELSEWHERE = [
+    "https://evil.example", "http://localhost.evil.example", "http://evil.example/localhost", "http://127.0.0.1.evil.example",
+    "http://localhost:80:80", "http://localhost:3000/", "http://xlocalhost", "file://", "http://192.168.0.2", "http://127.0.0.2",
+    "chrome-extension://abc", "nullx", "localhost", "", "null, http://localhost", "http://evil.example#http://localhost",
+]  # fmt: skip
+
+
+def cors_headers(answer: requests.Response) -> list[str]:
+    return [name for name in answer.headers if name.lower().startswith("access-control-")]
+
+
+def preflight(service: RunningService, origin: str) -> requests.Response:
+    headers = {"Origin": origin, "Access-Control-Request-Method": "POST", "Access-Control-Request-Headers": "content-type"}
+    return requests.options(service.url + PAYMENT, headers=headers, timeout=10)
+
+
+def refused(answer: requests.Response) -> bool:
+    return answer.status_code == 403 and answer.headers["Content-Type"] == "application/problem+json" and not cors_headers(answer)
+
+
+class TestPages:
+    @pytest.mark.parametrize("origin", LOCAL_PAGES)
+    def test_a_local_page_may_send_and_read_the_answer(self, capture_service: RunningService, person: str, origin: str) -> None:
+        asked = preflight(capture_service, origin)
+        assert asked.status_code == 200
+        assert asked.headers["Access-Control-Allow-Origin"] == origin
+        assert "content-type" in asked.headers["Access-Control-Allow-Headers"].lower()
+        answer = capture_service.capture("payment", {"user_email": person}, Origin=origin)
+        assert answer.status_code == 201
+        assert answer.headers["Access-Control-Allow-Origin"] == origin
+        assert "Origin" in answer.headers["Vary"]
+
+    def test_a_local_page_may_read_why_it_was_refused(self, capture_service: RunningService) -> None:
+        answer = capture_service.capture("payment", {}, Origin="http://localhost:3000")
+        assert answer.status_code == 422
+        assert answer.headers["Access-Control-Allow-Origin"] == "http://localhost:3000"
+
+    @pytest.mark.parametrize("origin", PAGES_ELSEWHERE)
+    @pytest.mark.parametrize("content_type", ["application/json", "text/plain;charset=UTF-8"])
+    def test_a_page_elsewhere_is_refused_and_nothing_is_stored(
+        self, capture_service: RunningService, person: str, origin: str, content_type: str
+    ) -> None:
+        assert refused(preflight(capture_service, origin))
+        body = json.dumps({"user_email": person})
+        headers = {"Origin": origin, "Content-Type": content_type}
+        assert refused(requests.post(capture_service.url + PAYMENT, data=body, headers=headers, timeout=10))
+        assert capture_service.rows("SELECT * FROM users WHERE email = ?", person) == []
+
+    def test_a_beacon_of_a_local_page_is_taken(self, capture_service: RunningService, person: str) -> None:
+        headers = {"Origin": "http://localhost:3000", "Content-Type": "text/plain;charset=UTF-8"}
+        body = json.dumps({"user_email": person})
+        assert requests.post(capture_service.url + PAYMENT, data=body, headers=headers, timeout=10).status_code == 201
+
+    def test_the_script_may_be_loaded_by_pages_everywhere(self, capture_service: RunningService) -> None:
+        url = f"{capture_service.url}/frontend_data_capture_integration.js"
+        answer = requests.get(url, headers={"Origin": "https://anywhere.example"}, timeout=10)
+        assert answer.status_code == 200
+        assert answer.headers["Access-Control-Allow-Origin"] == "*"
+        assert answer.headers["Content-Type"].startswith("text/javascript")
+
+
+@pytest.fixture(scope="module")
+def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningService]:
+    """A capture service whose site's pages are the only ones allowed."""
+    running = capture_service_in(
+        tmp_path_factory.mktemp("origins"), EDC_ALLOWED_ORIGINS="https://www.example.com, https://Shop.example.com:8443"
+    )
+    running.start()
+    yield running
+    running.stop()
+
+
+class TestAListOfOrigins:
+    @pytest.mark.parametrize("origin", ["https://www.example.com", "https://shop.example.com:8443"])
+    def test_a_listed_origin_is_taken(self, service: RunningService, person: str, origin: str) -> None:
+        answer = service.capture("payment", {"user_email": person}, Origin=origin)
+        assert answer.status_code == 201
+        assert answer.headers["Access-Control-Allow-Origin"] == origin
+
+    @pytest.mark.parametrize(
+        "origin",
+        [
+            "http://www.example.com", "https://example.com", "https://wwwxexample.com", "https://www.example.com:444",
+            "https://www.example.com.evil.example", "https://evil.example/https://www.example.com", "https://shop.example.com",
+            "http://localhost:3000", "null",
+        ],
+    )  # fmt: skip
+    def test_an_origin_that_is_not_exactly_one_of_them_is_not(self, service: RunningService, person: str, origin: str) -> None:
+        assert refused(preflight(service, origin))
+        assert refused(service.capture("payment", {"user_email": person}, Origin=origin))
+
+    def test_a_caller_without_an_origin_is_taken(self, service: RunningService, person: str) -> None:
+        assert service.capture("payment", {"user_email": person}).status_code == 201
+
+
+PASSED_ON = [
+    {"Origin": "http://localhost:3000"},
+    {"Sec-Fetch-Site": "same-origin"},
+    {"Sec-Fetch-Site": "cross-site"},
+    {"Forwarded": "for=192.0.2.1"},
+    {"X-Forwarded-For": "127.0.0.1"},
+    {"X-Forwarded-Host": "localhost"},
+    {"X-Forwarded-Proto": "https"},
+    {"X-Forwarded-Port": "443"},
+    {"X-Real-IP": "127.0.0.1"},
+    {"Via": "1.1 proxy"},
+    {"CF-Connecting-IP": "192.0.2.1"},
+    {"Host": "evil.example"},
+    {"Host": "localhost.evil.example:5003"},
+    {"Host": "127.0.0.1.evil.example"},
+    {"Host": "192.168.0.2:5003"},
+]
+
+
+class TestReading:
+    def test_a_direct_local_caller_may_read_statistics_and_details(self, capture_service: RunningService, person: str) -> None:
+        assert requests.get(f"{capture_service.url}/api/data-capture/stats/{person}", timeout=10).status_code == 200
+        health = requests.get(f"{capture_service.url}/api/data-capture/health", timeout=10).json()
+        assert health["status"] == "healthy"
+        assert health["database"] == str(capture_service.database)
+
+    @pytest.mark.parametrize("host", ["localhost", "127.0.0.1", "[::1]", "LOCALHOST"])
+    def test_the_machine_may_be_called_by_its_own_names(self, capture_service: RunningService, person: str, host: str) -> None:
+        headers = {"Host": f"{host}:{capture_service.port}"}
+        url = f"{capture_service.url}/api/data-capture/stats/{person}"
+        assert requests.get(url, headers=headers, timeout=10).status_code == 200
+
+    @pytest.mark.parametrize("headers", PASSED_ON, ids=str)
+    def test_a_page_a_proxy_or_another_name_may_not(
+        self, capture_service: RunningService, person: str, headers: dict[str, str]
+    ) -> None:
+        stats = requests.get(f"{capture_service.url}/api/data-capture/stats/{person}", headers=headers, timeout=10)
+        assert stats.status_code == 403
+        assert stats.headers["Content-Type"] == "application/problem+json"
+        assert person not in stats.text
+        health = requests.get(f"{capture_service.url}/api/data-capture/health", headers=headers, timeout=10)
+        assert health.json() == {"status": "healthy", "service": "enhanced-data-capture"}
+
+
+class TestListening:
+    """The service in this process, since a test listens on loopback only."""
+
+    @pytest.fixture
+    def settings(self, tmp_path: Path) -> Settings:
+        settings = load_settings({"database": str(tmp_path / "trading_bots.db")}, {})
+        prepare(settings.database)
+        return settings
+
+    def test_a_caller_from_another_machine_may_not_read(self, settings: Settings) -> None:
+        with client_of(settings) as client:
+            elsewhere = {"REMOTE_ADDR": "192.168.0.7"}
+            assert client.get("/api/data-capture/stats/a@example.com", environ_overrides=elsewhere).status_code == 403
+            assert set(client.get("/api/data-capture/health", environ_overrides=elsewhere).get_json()) == {"status", "service"}
+
+    def test_nobody_may_read_statistics_when_the_service_listens_beyond_loopback(self, settings: Settings) -> None:
+        with client_of(replace(settings, host="0.0.0.0")) as client:  # noqa: S104
+            assert client.get("/api/data-capture/stats/a@example.com").status_code == 403
+            assert client.post(PAYMENT, json={"user_email": "a@example.com"}).status_code == 201
+
+
+@contextmanager
+def client_of(settings: Settings) -> Iterator[FlaskClient]:
+    app = create_app(settings)
+    try:
+        yield app.test_client()
+    finally:
+        app.extensions["store"].close()

@@ -1,0 +1,75 @@
+"""The benchmarks: that the command measures what is there, leaves out what isn't, and ends what it started."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bench.contestants import CONTESTANTS, PLAIN, payments_in
+from bench.load import client_name, send
+from tests.support import REPOSITORY
+
+
+def test_it_measures_what_is_there_and_says_what_it_left_out(tmp_path: Path) -> None:
+    results = _bench(tmp_path, "--sizes", "0,1000", "--memory-captures", "20")
+
+    measured = {(row["name"], row["connections"]): row for row in results["rows"]}
+    assert {("capture service", 1), ("capture service", 32), ("capture service", 256)} <= measured.keys()
+    assert {("bare Flask route", 32), ("plain way", 32)} <= measured.keys()
+    assert all(row["failed"] == 0 for row in results["rows"] if row["name"] in ("capture service", "bare Flask route"))
+    assert measured["capture service", 32]["captures_per_second"][0] > 0
+    assert "there is no node" in results["left_out"]["Fastify + better-sqlite3"]
+
+    assert [size["captures"] for size in results["sizes"]] == [0, 1000]
+    assert all(size["captures_per_second"][0] > 0 and size["statistics_p50_ms"] > 0 for size in results["sizes"])
+    assert results["memory"]["captures"] >= 20
+    assert results["limits"]["syncs_per_second"][0] > 0
+    assert results["limits"]["commits_per_second"][0] > 0
+    assert any(claim["what"].endswith("plain way") and isinstance(claim["holds"], bool) for claim in results["claims"])
+
+
+def test_it_leaves_nothing_behind(tmp_path: Path) -> None:
+    _bench(tmp_path, "--sizes", "none", "--memory-captures", "0")
+
+    assert list(tmp_path.iterdir()) == []
+    running = subprocess.run(["ps", "-A", "-o", "args"], capture_output=True, text=True, check=True).stdout
+    assert str(tmp_path) not in running
+
+
+@pytest.mark.parametrize("client", ["wrk", "bench.client"])
+def test_both_clients_send_every_capture_once(client: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    if client == "wrk" and shutil.which("wrk") is None:
+        pytest.skip("there is no wrk")
+    monkeypatch.setattr("bench.load.client_name", lambda: client)
+    plain = next(contestant for contestant in CONTESTANTS if contestant.name == PLAIN)
+    server = plain.start(tmp_path, False)
+    try:
+        server.wait_until_ready()
+        outcome = send(server.port, plain.path, connections=2, seconds=0.3, directory=tmp_path)
+    finally:
+        server.stop()
+
+    assert outcome.refusals == outcome.failures == 0
+    assert 0 < outcome.captures <= payments_in(tmp_path) <= outcome.captures + 2  # the last ones' answers came too late
+
+
+def test_the_client_is_wrk_where_there_is_one() -> None:
+    assert client_name() == ("wrk" if shutil.which("wrk") else "bench.client")
+
+
+def _bench(tmp_path: Path, *arguments: str) -> dict[str, Any]:
+    """What the command measures in one short round, where nothing but Python is installed."""
+    outcome = subprocess.run(
+        [sys.executable, "-m", "bench", "--rounds", "1", "--seconds", "0.2", "--no-install", "--json", *arguments],
+        cwd=REPOSITORY, capture_output=True, text=True, check=False, timeout=120, stdin=subprocess.DEVNULL,
+        env={**os.environ, "TMPDIR": str(tmp_path), "PATH": str(tmp_path)},
+    )  # fmt: skip
+    assert outcome.returncode == 0, outcome.stderr
+    return json.loads(outcome.stdout)  # type: ignore[no-any-return]
