@@ -61,7 +61,7 @@ class _Connection(asyncio.Protocol):
         self._port, self._tally, self._head, self._requests = port, tally, head, requests
         self._answer = bytearray()
         self._sent_at = 0.0
-        self._opening: asyncio.Future[object] | None = None
+        self._opening: asyncio.Future[None] | None = None
 
     async def open(self) -> None:
         """Connects, and sends the first request."""

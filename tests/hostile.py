@@ -108,7 +108,16 @@ def _mangled(text: str) -> st.SearchStrategy[bytes]:
     )  # fmt: skip
 
 
+def json_in_texts_in_json(texts: int) -> bytes:
+    """Nested as deep as one text may be, with a text in it that is so too, and so on."""
+    inner = "1"
+    for _ in range(texts):
+        inner = "[" * 60 + json.dumps(inner) + "]" * 60
+    return b'{"user_email":"a@example.com","trading_state":%s}' % inner.encode()
+
+
 _LARGE = st.sampled_from([
+    json_in_texts_in_json(14),
     b"[" * 100_000, b'{"a":' * 100_000, b"[" * 100_000 + b"]" * 100_000, b'{"user_email":"a@example.com","a":' + b"[" * 50_000,
     b'{"%s":1}' % (b"k" * 900_000), b'{"user_email":"%s@example.com"}' % (b"a" * 900_000), b'{"a":%s}' % (b"9" * 900_000),
     b'{"user_email":"a@example.com","total_pnl":"%s","trades":[%s1]}' % (b"4 " * 100_000, b"1," * 200_000),

@@ -71,8 +71,7 @@ class RunningManager:
 
     def worker_process(self, service: str) -> int:
         """The process that answers the service's requests."""
-        (process,) = children_of(self.main_process(service))
-        return process
+        return worker_of(self.main_process(service))
 
     def all_processes(self) -> set[int]:
         """The manager and everything that it was ever seen to have started."""
@@ -114,6 +113,12 @@ def children_of(process: int) -> list[int]:
     listing = subprocess.run(["ps", "-A", "-o", "pid=,ppid=,stat="], capture_output=True, text=True, check=True).stdout
     rows = (line.split() for line in listing.splitlines())
     return [int(pid) for pid, parent, state in rows if int(parent) == process and not state.startswith("Z")]
+
+
+def worker_of(main_process: int) -> int:
+    """The process that answers a service's requests; where Python spawns and doesn't fork, its resource tracker is beside it."""
+    (process,) = (one for one in children_of(main_process) if "resource_tracker" not in command_of(one))
+    return process
 
 
 def is_running(process: int) -> bool:

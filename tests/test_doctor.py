@@ -187,6 +187,12 @@ def test_the_log_of_a_killed_service_is_left_as_it_is(installation: Installation
     assert state_of(installation.directory) == before
 
 
+def test_a_database_that_no_service_has_used_yet_gets_nothing_beside_it(installation: Installation) -> None:
+    (installation.directory / "trading_bots.db-gate").unlink()
+    assert Diagnosis(installation).status == "ok"
+    assert not (installation.directory / "trading_bots.db-gate").exists()
+
+
 @pytest.mark.parametrize("loss", ["deleted", "emptied"])
 def test_a_log_without_its_database_is_a_problem_and_is_kept(installation: Installation, loss: str) -> None:
     leave_in_log(installation.database, 5)

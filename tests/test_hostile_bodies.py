@@ -117,6 +117,12 @@ def test_a_lone_surrogate_and_a_nul_are_stored_as_what_every_reader_can_read(ser
     assert audit["readable"]
 
 
+def test_json_in_texts_in_json_is_taken_however_deep(service: RunningService) -> None:
+    body = hostile.json_in_texts_in_json(14)
+    url = f"{service.url}/api/data-capture/dashboard"
+    assert hostile.answer_to(url, hostile.Hostile(body, {"Content-Type": "application/json"})).status_code == 201
+
+
 class TestSizes:
     def test_a_questionnaire_takes_a_13_mb_picture(self, service: RunningService) -> None:
         picture = "data:image/png;base64," + "iVBORw0K" * (13_000_000 // 6)  # base64 is a third longer

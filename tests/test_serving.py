@@ -13,6 +13,7 @@ import subprocess
 import sys
 import time
 from collections.abc import AsyncIterator, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import Any
@@ -24,7 +25,7 @@ from flask import Flask, request
 from data_capture.problems import answer_with_problems
 from data_capture.serving.logs import LOG_FILE_BYTES, OLD_LOG_FILES
 from data_capture.serving.whole_requests import WholeRequests
-from tests.managed import LOG_LINE, children_of, is_running
+from tests.managed import LOG_LINE, is_running, worker_of
 from tests.support import REPOSITORY, RunningService, capture_service_in, eventually, free_port
 
 PAYMENT = "/api/data-capture/payment"
@@ -163,7 +164,13 @@ def answer_to(exchange: Exchange, patience_seconds: float = 5) -> tuple[int, dic
     app.add_url_rule("/", view_func=lambda: request.get_data(), methods=["POST"])
     answer_with_problems(app)
     served = WholeRequests(app, patience_seconds=patience_seconds, opened=lambda: None, closed=lambda: None)
-    asyncio.run(served.__rsgi__(exchange, exchange))
+
+    async def serve_once() -> None:
+        await served.__rsgi__(exchange, exchange)
+        served.__rsgi_del__(asyncio.get_running_loop())
+
+    with ThreadPoolExecutor(1) as thread:  # Playwright keeps an event loop running in the thread of the tests
+        thread.submit(lambda: asyncio.run(serve_once())).result()
     assert exchange.answer is not None
     return exchange.answer
 
@@ -228,7 +235,7 @@ def test_a_database_that_can_not_be_used_is_refused_in_a_sentence(tmp_path: Path
 
 def test_a_killed_main_process_takes_its_worker_with_it_and_frees_the_port(service: RunningService) -> None:
     process = main_process(service)
-    (worker,) = children_of(process)
+    worker = worker_of(process)
     os.kill(process, signal.SIGKILL)
     eventually(lambda: not is_running(worker), "the worker has ended", 2)
     eventually(lambda: service._process is not None and service._process.poll() is not None, "its end is known", 2)
@@ -236,7 +243,7 @@ def test_a_killed_main_process_takes_its_worker_with_it_and_frees_the_port(servi
 
 
 def test_a_service_whose_worker_is_killed_ends_with_status_1(service: RunningService) -> None:
-    (worker,) = children_of(main_process(service))
+    worker = worker_of(main_process(service))
     os.kill(worker, signal.SIGKILL)
     assert service._process is not None
     assert service._process.wait(timeout=5) == 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import sqlite3
 import threading
 import time
@@ -164,6 +165,15 @@ class TestAnotherProgramsLock:
             assert not answer.done()
             connection.execute("COMMIT")
             assert answer.result().status_code == 201
+
+
+def test_every_write_goes_through_the_gate(impatient_service: RunningService, person: str) -> None:
+    gate = impatient_service.database.with_name(impatient_service.database.name + "-gate")
+    with gate.open("rb") as held_by_another_process:
+        fcntl.flock(held_by_another_process, fcntl.LOCK_EX)
+        answer = impatient_service.capture("payment", {"user_email": person})
+        assert (answer.status_code, answer.headers["Retry-After"]) == (503, "1")
+    assert impatient_service.capture("payment", {"user_email": person}).status_code == 201
 
 
 class TestTheEndOfAProcess:
