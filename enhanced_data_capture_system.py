@@ -17,14 +17,20 @@ from flask import Flask, Response, jsonify, request, send_from_directory
 
 from data_capture import __version__
 from data_capture.access import allow_origins, is_direct_local_caller
+from data_capture.answers import Answer, answer_batch, answer_capture
 from data_capture.captures import KINDS, Caller, parse_capture
-from data_capture.payloads import CAPTURE_MEDIA_TYPES, MOST_BYTES, MOST_BYTES_WITH_SCREENSHOT, read_json_object
+from data_capture.payloads import (
+    CAPTURE_MEDIA_TYPES,
+    MOST_BYTES,
+    MOST_BYTES_OF_A_BATCH,
+    MOST_BYTES_WITH_SCREENSHOT,
+    read_json_object,
+)
 from data_capture.problems import NOT_ALLOWED, UNAVAILABLE, UNUSABLE, FieldError, Problem, answer_with_problems
 from data_capture.request_log import log_requests
 from data_capture.serving import serve
 from data_capture.settings import REPOSITORY, Settings, settings_from_command_line
 from data_capture.store import Store
-from data_capture.store.captures import UNCHANGED, record_capture
 from data_capture.store.people import normalise_email
 from data_capture.subjects import statistics
 
@@ -47,27 +53,22 @@ def create_app(settings: Settings) -> Flask:
     answer_with_problems(app)
     allow_origins(app, settings, public_paths=(f"/{SCRIPT_NAME}",))
 
+    def caller() -> Caller:
+        return Caller(request.path, request.remote_addr, request.headers.get("User-Agent"), datetime.now(timezone.utc))
+
     def capture(kind_name: str) -> tuple[Response, int]:
-        kind = KINDS[kind_name]
         most_bytes = MOST_BYTES_WITH_SCREENSHOT if kind_name == "questionnaire" else MOST_BYTES
         payload = read_json_object(request, CAPTURE_MEDIA_TYPES, most_bytes)
-        caller = Caller(request.path, request.remote_addr, request.headers.get("User-Agent"), datetime.now(timezone.utc))
-        parsed = parse_capture(kind, payload, caller, settings.placeholder_emails)
-        receipt = store.write(lambda connection: record_capture(connection, parsed))
-        answer: dict[str, Any] = {
-            "success": True,
-            kind.id_name: receipt.row_id,
-            "capture_id": parsed.capture_id,
-            "message": f"{kind.title} data captured",
-        }
-        if receipt.outcome == UNCHANGED:
-            answer |= {"message": f"{kind.title} data unchanged since the last capture", "duplicate": True}
-        if parsed.warnings:
-            answer["warnings"] = [{"field": warning.field, "message": warning.message} for warning in parsed.warnings]
-        response = jsonify(answer)
-        if receipt.replayed:
+        if "Idempotency-Key" in request.headers:
+            payload = {"capture_id": request.headers["Idempotency-Key"].strip('"'), **payload}
+        parsed = parse_capture(KINDS[kind_name], payload, caller(), settings.placeholder_emails)
+        return respond(answer_capture(store, parsed))
+
+    def respond(answer: Answer) -> tuple[Response, int]:
+        response = jsonify(answer.members)
+        if answer.replayed:
             response.headers["Idempotency-Replayed"] = "true"
-        return response, 200 if receipt.outcome == UNCHANGED else 201
+        return response, answer.status
 
     @app.post("/api/data-capture/payment")
     def capture_payment() -> tuple[Response, int]:
@@ -84,6 +85,11 @@ def create_app(settings: Settings) -> Flask:
     @app.post("/api/data-capture/activity")
     def capture_activity() -> tuple[Response, int]:
         return capture("activity")
+
+    @app.post("/api/data-capture/batch")
+    def capture_batch() -> tuple[Response, int]:
+        payload = read_json_object(request, CAPTURE_MEDIA_TYPES, MOST_BYTES_OF_A_BATCH, MOST_BYTES_OF_A_BATCH)
+        return respond(answer_batch(store, payload, caller(), settings.placeholder_emails))
 
     @app.get("/api/data-capture/stats/<path:email>")
     def person_statistics(email: str) -> Response:

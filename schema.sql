@@ -162,6 +162,8 @@ CREATE TABLE IF NOT EXISTS user_credentials (
 
 -- One person's rows, newest first; and the latest state of a person's dashboard.
 CREATE INDEX IF NOT EXISTS payment_data_by_person         ON payment_data         (user_email, created_at);
+CREATE INDEX IF NOT EXISTS payment_data_by_transaction    ON payment_data         (user_email, transaction_id, created_at)
+    WHERE transaction_id IS NOT NULL;
 CREATE INDEX IF NOT EXISTS questionnaire_data_by_person   ON questionnaire_data   (user_email, created_at);
 CREATE INDEX IF NOT EXISTS dashboard_data_by_person       ON dashboard_data       (user_email, created_at);
 CREATE INDEX IF NOT EXISTS trading_activity_log_by_person ON trading_activity_log (user_email, timestamp);
@@ -173,5 +175,18 @@ CREATE INDEX IF NOT EXISTS users_by_lower_email           ON users              
 CREATE VIEW IF NOT EXISTS audit_logs AS
 SELECT id, timestamp, user_email, capture_type, status, error_details, source_endpoint, ip_address, user_agent, data_snapshot
 FROM data_capture_audit;
+
+-- The latest state of each payment: a payment that went from pending to completed has two rows in payment_data and one here.
+CREATE VIEW IF NOT EXISTS payments_latest AS
+SELECT id, user_id, user_email, user_name, plan_name, original_price, discount_amount, final_price, coupon_code, payment_method,
+       transaction_id, payment_status, payment_processor, crypto_transaction_hash, crypto_from_address, crypto_amount,
+       ip_address, user_agent, created_at, updated_at
+FROM payment_data AS payment
+WHERE transaction_id IS NULL
+   OR id = (SELECT state.id
+            FROM payment_data AS state
+            WHERE state.user_email = payment.user_email AND state.transaction_id = payment.transaction_id
+            ORDER BY state.created_at DESC, state.id DESC
+            LIMIT 1);
 
 COMMIT;

@@ -89,7 +89,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 1
     except (OSError, sqlite3.Error) as error:
         progress.clear()
-        print(f"The {given.command} failed: {error}", file=sys.stderr, flush=True)
+        reason = f"The {given.command} failed: {error}"
+        if isinstance(error, OSError) and error.filename is not None:
+            reason = f"{error.filename} can't be used: {error.strerror}"
+        print(f"{reason}.", file=sys.stderr, flush=True)
         return 1
     except Interrupted as interruption:
         progress.clear()

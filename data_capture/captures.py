@@ -59,12 +59,29 @@ class Field:
 
 
 @dataclass(frozen=True)
+class Repetition:
+    """When a capture repeats the person's latest row of its kind; it then adds no row.
+
+    Attributes:
+        about: the column that says what the row is about; rows are compared with the latest that has the same in it,
+            and a capture that leaves it empty repeats nothing. None: all rows of a person are about one thing.
+        omissions_repeat: whether a field that is left out says nothing new, so that the repetition may say less.
+        within_seconds: how old the row may be; None for any age.
+        moves_updated_at: whether the row then also held at the time of the repetition.
+    """
+
+    about: str | None = None
+    omissions_repeat: bool = False
+    within_seconds: float | None = None
+    moves_updated_at: bool = False
+
+
+@dataclass(frozen=True)
 class Kind:
     """One kind of capture.
 
     `reshape` turns a payload whose shape differs from the rest (say, a flat dashboard) into the usual one.
-    `time_columns` get the time at which it happened. `is_state` says that a row is a state: sent again unchanged, it
-    adds no row.
+    `time_columns` get the time at which it happened. `repetition` is None where every capture is a row.
     """
 
     name: str
@@ -72,7 +89,7 @@ class Kind:
     fields: tuple[Field, ...]
     sections: tuple[str, ...] = ()
     time_columns: tuple[str, ...] = ("created_at", "updated_at")
-    is_state: bool = False
+    repetition: Repetition | None = None
     reshape: Callable[[JsonObject], JsonObject] = field(default=lambda payload: payload)
 
     @property
@@ -136,6 +153,8 @@ _PAYMENT = Kind(
         Field("crypto_amount", text),
     ),
     sections=("paymentData", "payment"),
+    # Pages save a payment in several places, each with a part of it. A new state (pending, completed) is a new row.
+    repetition=Repetition(about="transaction_id", omissions_repeat=True),
     reshape=payment_as_usual,
 )
 
@@ -162,6 +181,8 @@ _QUESTIONNAIRE = Kind(
         Field("screenshot_type", text),
     ),
     sections=("questionnaire", "questionnaireData", "answers"),
+    # The same answers on another day are an answer; within minutes they are a second click.
+    repetition=Repetition(within_seconds=600),
     reshape=screenshot_spread_out,
 )
 
@@ -200,7 +221,8 @@ _DASHBOARD = Kind(
         "dashboardData", "dashboardData.performance", "dashboardData.riskProtocol", "dashboardData.account",
         "dashboardData.userProfile",
     ),
-    is_state=True,
+    # Pages save an unchanged dashboard every few seconds.
+    repetition=Repetition(moves_updated_at=True),
     reshape=dashboard_nested,
 )  # fmt: skip
 

@@ -13,6 +13,7 @@ from flask import Request
 from data_capture.problems import NOT_JSON, NOT_JSON_TYPE, TOO_LARGE, Problem
 
 MOST_BYTES = 1_000_000
+MOST_BYTES_OF_A_BATCH = 20_000_000
 MOST_BYTES_WITH_SCREENSHOT = 20_000_000  # a 13 MB picture as base64, and room for the rest: MOST_BYTES
 MOST_DEPTH = 64  # real payloads nest to about 6; the bound keeps every walk's recursion small
 
@@ -31,11 +32,14 @@ JsonObject = dict[str, Any]
 """A JSON object as parsed here: numbers with a point or an exponent are `Decimal`, so that money keeps its digits."""
 
 
-def read_json_object(request: Request, media_types: tuple[str, ...], most_bytes: int = MOST_BYTES) -> JsonObject:
+def read_json_object(
+    request: Request, media_types: tuple[str, ...], most_bytes: int = MOST_BYTES, most_bytes_but_pictures: int = MOST_BYTES
+) -> JsonObject:
     """The request's body as a JSON object.
 
     Raises:
-        Problem: 400 not such an object, 413 over `most_bytes`, 415 another media type.
+        Problem: 400 not such an object, 413 over `most_bytes` or, without the pictures in it, over
+            `most_bytes_but_pictures`, 415 another media type.
     """
     media_type = request.mimetype
     if media_type not in media_types and not (media_type.startswith("application/") and media_type.endswith("+json")):
@@ -47,11 +51,11 @@ def read_json_object(request: Request, media_types: tuple[str, ...], most_bytes:
     request.max_content_length = most_bytes  # for a body of unannounced length: reading stops here
     body = request.get_data(cache=False)
     # A picture has no commas: what has this many is no payload with a picture, and needs no parsing to be refused.
-    if body.count(b",") > MOST_BYTES:
-        raise _too_large(MOST_BYTES)
+    if body.count(b",") > most_bytes_but_pictures:
+        raise _too_large(most_bytes_but_pictures)
     payload = decode_json_object(body)
-    if len(body) > MOST_BYTES and len(body) - _picture_bytes(payload) > MOST_BYTES:
-        raise Problem(TOO_LARGE, f"The body is larger than {MOST_BYTES:,} bytes without the pictures in it.")
+    if len(body) > most_bytes_but_pictures and len(body) - _picture_bytes(payload) > most_bytes_but_pictures:
+        raise Problem(TOO_LARGE, f"The body is larger than {most_bytes_but_pictures:,} bytes without the pictures in it.")
     return payload
 
 

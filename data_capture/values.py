@@ -156,6 +156,11 @@ def timestamp(moment: datetime) -> str:
     return moment.astimezone(timezone.utc).strftime("%Y-%m-%dT%H:%M:%S.") + f"{moment.microsecond // 1000:03d}Z"
 
 
+def earlier(moment: str, seconds: float) -> str:
+    """The time that many seconds before `moment`, both as `timestamp` gives them."""
+    return timestamp(datetime.fromisoformat(moment.replace("Z", "+00:00")) - timedelta(seconds=seconds))
+
+
 def _three_decimals(value: str) -> str:
     """The seconds' fraction as exactly three digits: Python 3.10 reads no other than three or six."""
     return re.sub(r"\.(\d+)", lambda found: "." + (found[1] + "00")[:3], value, count=1)

@@ -8,8 +8,10 @@ import signal
 import sqlite3
 import subprocess
 import sys
+from collections.abc import Iterator
 from contextlib import closing, suppress
 from pathlib import Path
+from typing import NamedTuple
 
 import requests
 
@@ -110,9 +112,7 @@ class RunningManager:
 
 def children_of(process: int) -> list[int]:
     """The processes that it started and that have not ended."""
-    listing = subprocess.run(["ps", "-A", "-o", "pid=,ppid=,stat="], capture_output=True, text=True, check=True).stdout
-    rows = (line.split() for line in listing.splitlines())
-    return [int(pid) for pid, parent, state in rows if int(parent) == process and not state.startswith("Z")]
+    return [one.number for one in _processes() if one.parent == process and not one.is_zombie]
 
 
 def worker_of(main_process: int) -> int:
@@ -123,13 +123,34 @@ def worker_of(main_process: int) -> int:
 
 def is_running(process: int) -> bool:
     """Whether it has not ended; one that only waits for its parent to notice (a zombie) has."""
-    state = subprocess.run(["ps", "-o", "stat=", "-p", str(process)], capture_output=True, text=True, check=False).stdout.strip()
-    return bool(state) and not state.startswith("Z")
+    return any(one.number == process and not one.is_zombie for one in _processes())
 
 
 def command_of(process: int) -> str:
     """Its command line."""
-    return subprocess.run(["ps", "-o", "args=", "-ww", "-p", str(process)], capture_output=True, text=True, check=False).stdout
+    return next((one.command for one in _processes() if one.number == process), "")
+
+
+class _Process(NamedTuple):
+    number: int
+    parent: int
+    is_zombie: bool
+    command: str
+
+
+def _processes() -> Iterator[_Process]:
+    """All that there are: from /proc, since a small Linux has no `ps`, or from `ps`, since macOS has no /proc."""
+    if Path("/proc/self/stat").exists():
+        for folder in Path("/proc").glob("[0-9]*"):
+            with suppress(OSError):  # it has just ended
+                state, parent = (folder / "stat").read_text().rpartition(")")[2].split()[:2]
+                command = (folder / "cmdline").read_text(errors="replace").replace("\0", " ")
+                yield _Process(int(folder.name), int(parent), state == "Z", command)
+        return
+    listing = subprocess.run(["ps", "-A", "-ww", "-o", "pid=,ppid=,stat=,args="], capture_output=True, text=True, check=True)
+    for line in listing.stdout.splitlines():
+        number, parent, state, *command = line.split(maxsplit=3)
+        yield _Process(int(number), int(parent), state.startswith("Z"), " ".join(command))
 
 
 LOG_LINE = re.compile(r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z (DEBUG|INFO|WARNING|ERROR) (capture|signup|manager) \S")

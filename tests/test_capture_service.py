@@ -74,7 +74,8 @@ class TestEveryKind:
         capture_id = f"capture:{uuid.uuid4()}"
         payload = {"user_email": person, "capture_id": capture_id, "user_id": "x"}
         first = capture_service.capture(kind, payload)
-        capture_service.capture(kind, {"user_email": person, "theme": "light", "activity_type": "other"})
+        other = {"user_email": person, "theme": "light", "activity_type": "other", "propFirm": "another", "plan": "another"}
+        capture_service.capture(kind, other)
         again = capture_service.capture(kind, payload)
         assert first.json()["capture_id"] == capture_id
         assert (again.status_code, again.json()) == (first.status_code, first.json())
@@ -125,7 +126,7 @@ class TestEveryKind:
 
     def test_an_address_in_capitals_is_the_same_person(self, capture_service: RunningService, person: str, kind: str) -> None:
         for spelling in (person, person.upper(), f"  {person.title()} "):
-            assert capture_service.capture(kind, {"user_email": spelling, "theme": spelling}).status_code == 201
+            assert capture_service.capture(kind, {"user_email": spelling, "theme": spelling, "propFirm": spelling}).status_code == 201
         assert len(capture_service.rows("SELECT 1 FROM users WHERE lower(email) = ?", person)) == 1
         assert statistics(capture_service, person.upper())["total_data_points"] == 3
 

@@ -75,7 +75,8 @@ def test_every_curl_line_prints_what_the_readme_says(
     calls = curl_calls()
     assert len(calls) >= 10
     for command, written in calls:
-        command = command.replace("127.0.0.1:5003", f"127.0.0.1:{capture.port}").replace("127.0.0.1:5001", f"127.0.0.1:{signup.port}")
+        for port, service in ((5003, capture), (5001, signup)):
+            command = command.replace(f"127.0.0.1:{port}", f"127.0.0.1:{service.port}")
         ran = subprocess.run(shlex.split(command), capture_output=True, text=True, timeout=30, cwd=tmp_path, check=True)
         printed = ran.stdout.strip()
         try:

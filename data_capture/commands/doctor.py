@@ -203,6 +203,8 @@ def _integrity(question: str, settings: Settings, quick: bool, progress: Progres
     database = settings.database
     if _is_empty(database):
         return _ok(question, "there is nothing to check yet")
+    if not os.access(database, os.R_OK):
+        return _problem(question, "not checked, as this user can't read the file", "see database file")
     way_back = "stop the services and put a backup in its place: python -m data_capture restore FILE"
     try:
         refuse_what_is_no_database(database)

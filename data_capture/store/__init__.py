@@ -11,7 +11,7 @@ import sqlite3
 import threading
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, Generic, TypeVar
@@ -30,17 +30,19 @@ _MOST_WRITES_A_COMMIT = 256  # bounds how long the first of them waits for its a
 Result = TypeVar("Result")
 
 
-class _PendingWrite(Generic[Result]):
-    """One caller's work on its way through a commit."""
+Work = Callable[[sqlite3.Connection], Result]
 
-    def __init__(self, work: Callable[[sqlite3.Connection], Result]) -> None:
-        self.work = work
+
+class _PendingWrite(Generic[Result]):
+    """What one caller wants written, on its way through a commit."""
+
+    def __init__(self, works: Sequence[Work[Result]]) -> None:
+        self.works = works
         self.settled = False
-        self.result: Result | None = None
-        self.error: Exception | None = None
+        self.results: list[Result | Exception] = []
 
     def fail(self, error: Exception) -> None:
-        self.error = error
+        self.results = [error] * len(self.works)
         self.settled = True
 
 
@@ -68,14 +70,27 @@ class Store:
         self._fault: str | None = None
         self._lost_sync = self._closed = False
 
-    def write(self, work: Callable[[sqlite3.Connection], Result]) -> Result:
+    def write(self, work: Work[Result]) -> Result:
         """What `work` returns, once its changes are on disk; an exception of its own undoes its changes alone.
 
         Raises:
             Problem: 503, when the database can't take the write within `request_seconds`. It may still be written
                 later: sending the same capture_id again finds out.
         """
-        pending = _PendingWrite(work)
+        [result] = self.write_together([work])
+        if isinstance(result, Exception):
+            raise result
+        return result
+
+    def write_together(self, works: Sequence[Work[Result]]) -> list[Result | Exception]:
+        """What each of `works` returns or raises, once the changes of all are on disk, in one commit.
+
+        An exception undoes the changes of its own work alone. When the database can't take them within
+        `request_seconds` each gets the Problem, 503, that `write` raises.
+        """
+        if not works:
+            return []
+        pending = _PendingWrite(works)
         deadline = time.monotonic() + self._request_seconds
         self._pending.append(pending)
         if self._committing.acquire(timeout=self._request_seconds):
@@ -86,10 +101,9 @@ class Store:
                 self._committing.release()
         elif not pending.settled:
             self._withdraw(pending)
-            raise _unavailable("The database is busy; this was not stored within the time a request may take.")
-        if pending.error is not None:
-            raise pending.error
-        return pending.result  # type: ignore[return-value]
+            busy = _unavailable("The database is busy; this was not stored within the time a request may take.")
+            return [busy] * len(works)
+        return pending.results
 
     def read(self, query: Callable[[sqlite3.Connection], Result]) -> Result:
         """What `query` returns; everything that it reads is of one moment.
@@ -149,7 +163,7 @@ class Store:
                 self._writer.execute("BEGIN IMMEDIATE")
                 try:
                     for pending in group:
-                        self._run_in_savepoint(pending)
+                        pending.results = [self._run_in_savepoint(work) for work in pending.works]
                     self._writer.execute("COMMIT")
                 except BaseException:
                     if self._writer.in_transaction:
@@ -176,16 +190,18 @@ class Store:
             for pending in group:
                 pending.settled = True
 
-    def _run_in_savepoint(self, pending: _PendingWrite[Any]) -> None:
+    def _run_in_savepoint(self, work: Work[Result]) -> Result | Exception:
         self._writer.execute("SAVEPOINT one_write")
+        result: Result | Exception
         try:
-            pending.result = pending.work(self._writer)
+            result = work(self._writer)
         except Exception as error:
             if not self._writer.in_transaction:
                 raise  # SQLite gave up the whole transaction (disk full, I/O error): nobody's work is stored
             self._writer.execute("ROLLBACK TO one_write")
-            pending.error = self._refusal(error) if isinstance(error, sqlite3.Error) else error
+            result = self._refusal(error) if isinstance(error, sqlite3.Error) else error
         self._writer.execute("RELEASE one_write")
+        return result
 
     def _refusal(self, error: sqlite3.Error) -> Problem:
         """503 for what the database said; anything but a lock held by someone else is logged, once for each cause."""

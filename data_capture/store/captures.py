@@ -10,6 +10,7 @@ from data_capture.audit import record_audit
 from data_capture.captures import Capture, Kind
 from data_capture.problems import UNUSABLE, FieldError, Problem
 from data_capture.store.people import ensure_person
+from data_capture.values import ColumnValue, earlier
 
 STORED = "stored"
 UNCHANGED = "unchanged"
@@ -26,8 +27,8 @@ VALUES (?, ?, ?, ?, ?, ?)
 class Receipt:
     """What became of a capture.
 
-    `outcome` is STORED, or UNCHANGED when its state was there already. `replayed` says that this very capture had been
-    taken before and added nothing now.
+    `outcome` is STORED, or UNCHANGED when it repeats a row that was there already. `replayed` says that this very
+    capture had been taken before and added nothing now.
     """
 
     row_id: int
@@ -50,7 +51,7 @@ def record_capture(connection: sqlite3.Connection, capture: Capture) -> Receipt:
         return Receipt(row_id, outcome, replayed=True)
 
     user_email = ensure_person(connection, capture.user_email, capture.user_name, capture.received_at)
-    row_id, outcome = _row_of_same_state(connection, capture, user_email), UNCHANGED
+    row_id, outcome = _repeated_row(connection, capture, user_email), UNCHANGED
     if row_id is None:
         row_id, outcome = _insert(connection, capture, user_email), STORED
         record_audit(
@@ -78,16 +79,26 @@ def _insert(connection: sqlite3.Connection, capture: Capture, user_email: str) -
     return row_id
 
 
-def _row_of_same_state(connection: sqlite3.Connection, capture: Capture, user_email: str) -> int | None:
-    """The person's latest row of a kind whose rows are states, when it says the same; it now also held at this time."""
-    if not capture.kind.is_state:
+def _repeated_row(connection: sqlite3.Connection, capture: Capture, user_email: str) -> int | None:
+    """The row that `capture` repeats, by its kind's rule; None when it has something new to say."""
+    repetition = capture.kind.repetition
+    if repetition is None:
         return None
-    same = connection.execute(_same_state_statement(capture.kind), (user_email, *capture.values)).fetchone()
-    if same is None:
+    looked_for: list[ColumnValue] = [user_email]
+    if repetition.about is not None:
+        about = capture.values[[one.column for one in capture.kind.fields].index(repetition.about)]
+        if about is None:
+            return None
+        looked_for.append(about)
+    if repetition.within_seconds is not None:
+        looked_for.append(earlier(capture.happened_at, repetition.within_seconds))
+    repeated = connection.execute(_repeated_row_statement(capture.kind), (*looked_for, *capture.values)).fetchone()
+    if repeated is None:
         return None
-    update = f"UPDATE {capture.kind.table} SET updated_at = max(updated_at, ?) WHERE id = ?"  # noqa: S608
-    connection.execute(update, (capture.happened_at, same[0]))
-    return int(same[0])
+    if repetition.moves_updated_at:
+        update = f"UPDATE {capture.kind.table} SET updated_at = max(updated_at, ?) WHERE id = ?"  # noqa: S608
+        connection.execute(update, (capture.happened_at, repeated[0]))
+    return int(repeated[0])
 
 
 # Table and column names below come from the table of kinds alone, never from a request.
@@ -100,8 +111,15 @@ def _insert_statement(kind: Kind) -> str:
 
 
 @cache
-def _same_state_statement(kind: Kind) -> str:
+def _repeated_row_statement(kind: Kind) -> str:
+    repetition = kind.repetition
+    assert repetition is not None
+    about = f"AND {repetition.about} = ?" if repetition.about is not None else ""
+    since = "AND created_at >= ?" if repetition.within_seconds is not None else ""
+    # What is left out is compared as if it were what the row has. A column's affinity makes '99.80' equal 99.8.
+    said = "coalesce(?, {0}) IS {0}" if repetition.omissions_repeat else "{0} IS ?"
     return f"""
-        SELECT id FROM (SELECT * FROM {kind.table} WHERE user_email = ? ORDER BY created_at DESC, id DESC LIMIT 1)
-        WHERE {" AND ".join(f"{one.column} IS ?" for one in kind.fields)}
+        SELECT id
+        FROM (SELECT * FROM {kind.table} WHERE user_email = ? {about} {since} ORDER BY created_at DESC, id DESC LIMIT 1)
+        WHERE {" AND ".join(said.format(one.column) for one in kind.fields)}
     """  # noqa: S608
