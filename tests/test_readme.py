@@ -64,6 +64,10 @@ def assert_like(printed: Any, written: Any) -> None:
         assert list(printed) == list(written)
         for key, value in written.items():
             assert_like(printed[key], value)
+    elif isinstance(written, list):
+        assert len(printed) == len(written)
+        for one, other in zip(printed, written, strict=True):
+            assert_like(one, other)
     elif written != "…":
         assert printed == written
 
