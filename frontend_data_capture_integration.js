@@ -14,7 +14,7 @@
 (function () {
   'use strict';
 
-  const VERSION = '1.0.0';
+  const VERSION = '0.1.0';
   const MARKER = Symbol.for('enhanced-data-capture');
 
   // Included a second time, or rendered on a server by a bundler: nothing to do.

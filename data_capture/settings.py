@@ -32,7 +32,8 @@ def _port(text: str) -> int:
 def _path(text: str) -> Path:
     if not text:
         raise ValueError("a file's path")
-    return Path(text).expanduser().absolute()
+    # Resolved, because the lock beside a database belongs to the file and not to one of its names.
+    return Path(text).expanduser().resolve()
 
 
 def _host(text: str) -> str:

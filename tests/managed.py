@@ -8,6 +8,7 @@ import signal
 import sqlite3
 import subprocess
 import sys
+import uuid
 from collections.abc import Iterator
 from contextlib import closing, suppress
 from pathlib import Path
@@ -28,7 +29,7 @@ class RunningManager:
         self.log_file = directory / "enhanced_data_capture.log"
         capture_port, signup_port = ports or (free_port(), free_port())
         self.urls = {"capture": f"http://127.0.0.1:{capture_port}", "signup": f"http://127.0.0.1:{signup_port}"}
-        self._output = directory / "manager.output"
+        self._output = directory / f"manager-{uuid.uuid4().hex}.output"
         self._seen: set[int] = set()
         arguments = ["--database", str(self.database), "--log-file", str(self.log_file),
                      "--capture-port", str(capture_port), "--signup-port", str(signup_port), *flags]  # fmt: skip

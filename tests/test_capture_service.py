@@ -126,7 +126,8 @@ class TestEveryKind:
 
     def test_an_address_in_capitals_is_the_same_person(self, capture_service: RunningService, person: str, kind: str) -> None:
         for spelling in (person, person.upper(), f"  {person.title()} "):
-            assert capture_service.capture(kind, {"user_email": spelling, "theme": spelling, "propFirm": spelling}).status_code == 201
+            payload = {"user_email": spelling, "theme": spelling, "propFirm": spelling}
+            assert capture_service.capture(kind, payload).status_code == 201
         assert len(capture_service.rows("SELECT 1 FROM users WHERE lower(email) = ?", person)) == 1
         assert statistics(capture_service, person.upper())["total_data_points"] == 3
 

@@ -199,6 +199,20 @@ def test_running_services_are_used_left_running_and_replaced_when_they_go(start:
             service.stop()
 
 
+def test_of_two_managers_started_at_once_one_starts_the_services_and_the_other_uses_them(start: Start) -> None:
+    ports = free_port(), free_port()
+    managers = [start(ports=ports) for _ in range(2)]
+    for manager in managers:
+        manager.wait_until_running()
+    for service in ("capture", "signup"):
+        assert sum(f"INFO {service} Listening on" in manager.output for manager in managers) == 1
+        assert sum(f"The {service} service was running already" in manager.output for manager in managers) == 1
+    for manager in managers:
+        assert manager.stop() == 0
+    assert not managers[0].is_healthy("capture")
+    assert managers[0].leftovers() + managers[1].leftovers() == []
+
+
 # --- Watching ---------------------------------------------------------------------------------------------------------
 
 

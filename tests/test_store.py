@@ -75,7 +75,13 @@ def captures(count: int) -> list[tuple[str, dict[str, Any]]]:
     return [
         (
             kinds[number % 4],
-            {"user_email": PEOPLE[number % 40], "mark": uuid.uuid4().hex, "total_pnl": number, "propFirm": str(number), "capture_id": uuid.uuid4().hex},
+            {
+                "user_email": PEOPLE[number % 40],
+                "mark": uuid.uuid4().hex,
+                "total_pnl": number,
+                "propFirm": str(number),
+                "capture_id": uuid.uuid4().hex,
+            },
         )
         for number in range(count)
     ]

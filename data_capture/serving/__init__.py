@@ -41,6 +41,7 @@ _ENDING_SECONDS = 6
 _MOST_CONNECTIONS = 4096
 _DESCRIPTORS_FOR_ELSE = 128
 
+_TAKEN = "is taken by another program"
 _WILDCARDS = {"0.0.0.0": "127.0.0.1", "::": "::1", "": "127.0.0.1"}  # noqa: S104
 
 
@@ -57,7 +58,7 @@ def serve(name: str, create_app: CreateApp, settings: Settings) -> None:
     """
     configure_logging(name, settings)
     port = service_port(name, settings)
-    reason = why_not_listen(settings.host, port)
+    reason = why_not_listen(settings.host, port) or _claim(settings.host, port)
     if reason is not None:
         _refuse(f"Port {port} {reason}. Choose another with --port or EDC_{name.upper()}_PORT.")
     try:
@@ -121,8 +122,25 @@ def why_not_listen(host: str, port: int) -> str | None:
             probe.listen()
         except OSError as error:
             if error.errno == errno.EADDRINUSE:
-                return "is taken by another program"
+                return _TAKEN
             return f"can't be listened on at {host} ({error.strerror})"
+    return None
+
+
+def _claim(host: str, port: int) -> str | None:
+    """Makes sure that no other service of ours is about to listen there; if one is, the same words as `why_not_listen`.
+
+    Between a look at a free port and granian's listening there is time for a second service, and on Linux, where it
+    binds with SO_REUSEPORT, both would serve. A name in the abstract namespace has one owner, and ends with its processes.
+    """
+    if sys.platform == "linux":
+        claim = socket.socket(socket.AF_UNIX)
+        try:
+            claim.bind(f"\0enhanced-data-capture {host} {port}")
+        except OSError:
+            claim.close()
+            return _TAKEN
+        claim.detach()  # from here on it is the process's, to its end
     return None
 
 

@@ -58,12 +58,14 @@ class Store:
 
         Raises:
             sqlite3.Error: the file can't be opened.
+            GateTimeout: another process held the gate for longer than `request_seconds`.
         """
         self.database = database
         self._request_seconds = request_seconds
         self._gate = Gate(database)
-        self._writer = open_connection(database, request_seconds)
-        self._reader = open_connection(database, request_seconds, read_only=True)
+        with self._gate.held(request_seconds):  # a restore swaps the file with the gate held
+            self._writer = open_connection(database, request_seconds)
+            self._reader = open_connection(database, request_seconds, read_only=True)
         self._reading = threading.Lock()
         self._committing = threading.Lock()
         self._pending: deque[_PendingWrite[Any]] = deque()

@@ -10,6 +10,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+# The log grows while a reader holds an old state; once it can start again, what is beyond this is given back.
+_LARGEST_IDLE_LOG_BYTES = 64 * 1024 * 1024
 _GATE_POLL_SECONDS = 0.0005  # a transaction takes about a millisecond, its fsync included
 
 
@@ -46,6 +48,7 @@ def open_connection(database: Path, busy_seconds: float, *, read_only: bool = Fa
             connection.execute("PRAGMA journal_mode = WAL")
             connection.execute("PRAGMA synchronous = FULL")
             connection.execute("PRAGMA secure_delete = ON")
+            connection.execute(f"PRAGMA journal_size_limit = {_LARGEST_IDLE_LOG_BYTES}")
     except sqlite3.Error:
         connection.close()
         raise

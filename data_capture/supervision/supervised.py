@@ -24,6 +24,7 @@ _LOOK_SECONDS = 0.1
 _ASK_SECONDS = 1.0
 _ANSWER_SECONDS = 2.0
 _STARTING_SECONDS = 30.0
+_FASTER_ONE_SECONDS = 2.0
 _HUNG_SECONDS = 15.0
 _ENDING_SECONDS = 7.5  # with an answer that is being waited for, everything is over within 10 s
 
@@ -80,7 +81,7 @@ class SupervisedService(threading.Thread):
             healthy_seconds, trouble = self._run_once()
             if self._stopping.is_set():
                 return
-            if not self.decided.is_set() and self._is_served_already(self._ask()):
+            if not self.decided.is_set() and self._is_served_soon():
                 continue  # another manager, started at the same moment, was faster
             if not self.decided.is_set():
                 self.failed = True
@@ -104,6 +105,13 @@ class SupervisedService(threading.Thread):
 
     def _is_served_already(self, health: Health) -> bool:
         return health.healthy and health.is_over(self._settings.database)
+
+    def _is_served_soon(self) -> bool:
+        deadline = time.monotonic() + _FASTER_ONE_SECONDS
+        while not self._is_served_already(self._ask()):
+            if time.monotonic() > deadline or self._stopping.wait(_LOOK_SECONDS):
+                return False
+        return True
 
     def _watch_adopted(self, health: Health) -> None:
         """Returns when the service that someone else started has gone."""
@@ -139,7 +147,7 @@ class SupervisedService(threading.Thread):
             if now < next_question_at:
                 continue
             health = self._ask()
-            if health.healthy:
+            if health.healthy and _is_answer_of(process, health):
                 failing_since = None
                 next_question_at = now + _ASK_SECONDS
                 if healthy_at is None:
@@ -199,6 +207,16 @@ class SupervisedService(threading.Thread):
         with suppress(ChildProcessError):  # as the first process of a container we inherit its worker
             while os.waitpid(-process.pid, os.WNOHANG) != (0, 0):
                 pass
+
+
+def _is_answer_of(process: subprocess.Popen[bytes], health: Health) -> bool:
+    """Whether this very service answered, and not one that someone else started on its port at the same moment."""
+    if health.process is None:
+        return True  # it listens beyond this machine, and tells nobody
+    try:
+        return os.getpgid(health.process) == process.pid
+    except ProcessLookupError:
+        return False
 
 
 def _signal_group(group: int, number: signal.Signals) -> None:
