@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 import json
+import random
 import re
 import sys
 import time
@@ -32,7 +33,9 @@ def bodies(template: str, captures_a_request: int, people: int, prefix: str) -> 
         number = next(counter)
         now = datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%S.000Z")
         person = str(number * 7919 % people)
-        return template.replace("@UNIQUE@", f"{prefix}-{number:012x}").replace("@PERSON@", person).replace("@TIME@", now)
+        # Random from its first digit on, as the script's are: in order, they would be cheaper to index.
+        unique = f"{random.getrandbits(32):08x}{prefix[8:]}-{number:012x}"
+        return template.replace("@UNIQUE@", unique).replace("@PERSON@", person).replace("@TIME@", now)
 
     while True:
         if captures_a_request == 1:

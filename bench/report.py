@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from statistics import median
 from typing import Any
 
 from bench.contestants import BARE, FASTIFY, PLAIN, SERVICE
@@ -92,7 +93,8 @@ def _claims_of_memory(results: Results) -> Iterator[Claim]:
 
 
 def _ratio(ours: Spread, theirs: Spread) -> float:
-    return ours.middle / theirs.middle if theirs.middle else float("inf")
+    """The median of the rounds' ratios: what disturbs a round disturbs both."""
+    return median(one / other if other else float("inf") for one, other in zip(ours.values, theirs.values, strict=True))
 
 
 def _at_least(what: str, got: float, wanted: float) -> Claim:

@@ -222,7 +222,8 @@ def _install(root: Path, environment: Path, requirement_files: Sequence[str]) ->
 
 def _show_progress(said: Sequence[str]) -> None:
     line = said[-1]
-    collecting = re.match(r"Collecting ([A-Za-z0-9._-]+)", line)
+    # pip processes what lies on this machine, and collects what it has to fetch.
+    collecting = re.match(r"(?:Collecting |Processing \S*/)([A-Za-z0-9._-]+?)(?:-\d.*\.whl|[^A-Za-z0-9._-]|$)", line)
     if collecting:
         _say(f"  {collecting.group(1)}")
     elif line.startswith("Installing collected packages"):
