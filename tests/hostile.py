@@ -108,12 +108,12 @@ def _mangled(text: str) -> st.SearchStrategy[bytes]:
     )  # fmt: skip
 
 
-def json_in_texts_in_json(texts: int) -> bytes:
+def json_in_texts_in_json(texts: int, person: str = "a@example.com") -> bytes:
     """Nested as deep as one text may be, with a text in it that is so too, and so on."""
     inner = "1"
     for _ in range(texts):
         inner = "[" * 60 + json.dumps(inner) + "]" * 60
-    return b'{"user_email":"a@example.com","trading_state":%s}' % inner.encode()
+    return b'{"user_email":"%s","trading_state":%s}' % (person.encode(), inner.encode())
 
 
 _LARGE = st.sampled_from([

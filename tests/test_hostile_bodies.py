@@ -117,8 +117,8 @@ def test_a_lone_surrogate_and_a_nul_are_stored_as_what_every_reader_can_read(ser
     assert audit["readable"]
 
 
-def test_json_in_texts_in_json_is_taken_however_deep(service: RunningService) -> None:
-    body = hostile.json_in_texts_in_json(14)
+def test_json_in_texts_in_json_is_taken_however_deep(service: RunningService, person: str) -> None:
+    body = hostile.json_in_texts_in_json(14, person)
     url = f"{service.url}/api/data-capture/dashboard"
     assert hostile.answer_to(url, hostile.Hostile(body, {"Content-Type": "application/json"})).status_code == 201
 

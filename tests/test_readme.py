@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import shlex
+import shutil
 import sqlite3
 import subprocess
 from collections.abc import Iterator
@@ -72,6 +73,7 @@ def assert_like(printed: Any, written: Any) -> None:
         assert printed == written
 
 
+@pytest.mark.skipif(shutil.which("curl") is None, reason="there is no curl on this machine")
 def test_every_curl_line_prints_what_the_readme_says(
     services: tuple[RunningService, RunningService], tmp_path: Path
 ) -> None:

@@ -24,6 +24,7 @@ from hypothesis import strategies as st
 
 from data_capture.keys import load_or_make_key
 from data_capture.store.people import normalise_email
+from tests import hostile
 from tests.support import RunningService, signup_service_in
 
 PASSWORD = "correct horse battery"
@@ -477,7 +478,7 @@ def connection() -> Iterator[requests.Session]:
 
 
 @pytest.mark.parametrize("path", ["/api/auth/register", "/api/auth/login"])
-@settings(max_examples=300, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=hostile.EXAMPLES, deadline=None, suppress_health_check=list(HealthCheck))
 @given(body=bodies)
 def test_every_refusal_is_a_problem_and_none_is_a_fault_of_ours(
     signup_service: RunningService, connection: requests.Session, path: str, body: bytes
@@ -486,6 +487,13 @@ def test_every_refusal_is_a_problem_and_none_is_a_fault_of_ours(
     answer = connection.post(signup_service.url + path, data=body, headers=headers, timeout=10)
     if answer.status_code not in (200, 201):
         assert_problem(answer, 400, 401, 409, 429)
+
+
+@pytest.mark.parametrize("path", ["/api/auth/register", "/auth/register", "/api/user/register", "/api/auth/login"])
+@settings(max_examples=hostile.EXAMPLES, deadline=None, database=None, suppress_health_check=list(HealthCheck))
+@given(request=hostile.requests_to_refuse_or_take("hostile@example.com"))
+def test_no_request_makes_the_service_fail(signup_service: RunningService, path: str, request: hostile.Hostile) -> None:
+    hostile.assert_taken_or_refused(hostile.answer_to(signup_service.url + path, request))
 
 
 @settings(max_examples=100, deadline=None, suppress_health_check=list(HealthCheck))

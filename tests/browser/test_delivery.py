@@ -10,7 +10,7 @@ from tests.browser.stage import LOST, Reply
 
 SAVES = "<script>async function savePaymentToSupabase() { return 1 } async function saveDashboardToSupabase() {}</script>"
 PAY = "savePaymentToSupabase({transaction_id: 'T'})"
-CAPTURE = "enhancedDataCapture.capturePaymentData({transaction_id: 'T'})"
+CAPTURE = "enhancedDataCapture.capturePaymentData({transaction_id: 'another'})"
 
 
 def test_a_capture_made_while_the_service_is_down_arrives_once_it_is_back(
