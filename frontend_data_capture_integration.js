@@ -15,7 +15,14 @@
   'use strict';
 
   const VERSION = '0.1.0';
+  const COURIER = 'enhanced-data-capture courier';
   const MARKER = Symbol.for('enhanced-data-capture');
+
+  // Started as this script's own worker (see "network"): nothing but requests.
+  if (typeof window === 'undefined' && typeof self === 'object' && self.name === COURIER) {
+    self.onmessage = async ({ data: [number, ...call] }) => self.postMessage([number, await exchange(self, ...call)]);
+    return;
+  }
 
   // Included a second time, or rendered on a server by a bundler: nothing to do.
   if (typeof window === 'undefined' || window[MARKER] || !window.fetch || !window.Proxy) return;
@@ -26,7 +33,7 @@
 
   // As they are now: pages wrap fetch later, and zone.js turns each timer into work for the page.
   const { setTimeout, clearTimeout, setInterval } = window;
-  const fetch = window.fetch.bind(window);
+  const page = { fetch: window.fetch.bind(window), setTimeout: setTimeout.bind(window), clearTimeout: clearTimeout.bind(window) };
   const readItem = window.Storage && Storage.prototype.getItem;
 
   // ---------------------------------------------------------------------------------------------------- settings
@@ -39,6 +46,7 @@
   const RETRY_CAP_MS = 5 * 60 * 1000;
   const RETRY_AFTER_CAP_MS = 60 * 60 * 1000; // a longer Retry-After is a mistake, and would mean "never"
   const KEEPALIVE_BUDGET_BYTES = 60000; // browsers refuse more than 64 KiB in flight per page; the rest is the page's
+  const COURIER_IDLE_MS = 5000; // a worker costs a few MB, and starting one costs the page less than a millisecond
   const IN_FLIGHT_AT_ONCE = 3; // of a browser's six connections to one host, which may be the page's own
   const QUEUE_COUNT = 1000;
   const QUEUE_BYTES = 24 * 1024 * 1024; // holds one questionnaire with the largest screenshot that the service takes
@@ -398,6 +406,7 @@
     }
   }
 
+  let gone = false; // the page was left; it may come back from the back/forward cache
   let inFlight = 0;
   let timer = 0;
   let quietUntil = 0; // Retry-After speaks for the whole service, a failure only for its own capture
@@ -407,6 +416,7 @@
   /** Sends what is due: of each person and kind the oldest only, so that their order is kept. */
   function pump() {
     clearTimeout(timer);
+    if (gone) return;
     if (waiting().some((item) => !item.email)) attributeWaiting();
     const base = waiting().length ? locate() : '';
     const now = performance.now();
@@ -467,7 +477,16 @@
     const base = waiting().length && locate();
     if (!base) return;
     const order = waiting().slice().sort((a, b) => KEPT_LONGEST.indexOf(a.kind) - KEPT_LONGEST.indexOf(b.kind));
-    for (const item of order) if (item.email && !item.leaving) send(base, item, true);
+    for (const item of order) {
+      if (item.email && !item.leaving && !(item.unreachable && afterwards(base, item))) send(base, item, true);
+    }
+  }
+
+  /** Chromium can send after the page is gone. Where nobody answered just now that fails, too, but without a console error. */
+  function afterwards(base, item) {
+    return quietly(() => window.fetchLater && fetchLater(base + '/api/data-capture/' + item.kind, {
+      method: 'POST', body: item.text, credentials: 'omit', referrerPolicy: 'no-referrer', activateAfter: 0,
+    }));
   }
 
   // ----------------------------------------------------------------------------------------------------- network
@@ -517,29 +536,97 @@
       : 'http://127.0.0.1:5003';
   }
 
-  /** One request, with an end: {status, answer, retryAfter}; status 0 when there was no answer. */
-  async function request(url, options, bytes) {
+  /**
+   * One request, with an end: {status, text, retryAfter}; status 0 when there was no answer. It runs in the page and in
+   * the courier, so it uses nothing of what is around it.
+   */
+  async function exchange(scope, url, options, patience) {
     const abort = new AbortController();
-    const limit = setTimeout(() => abort.abort(), TIMEOUT_MS + bytes / SLOWEST_UPLINK_BYTES_PER_MS);
-    const result = { status: 0, answer: null, retryAfter: null };
+    const limit = scope.setTimeout(() => abort.abort(), patience);
+    const result = { status: 0, text: '', retryAfter: null, reason: '' };
     try {
-      const response = await fetch(url, Object.assign({
+      const response = await scope.fetch(url, Object.assign({ signal: abort.signal }, options));
+      result.retryAfter = response.headers.get('Retry-After');
+      result.text = await response.text();
+      result.status = response.status; // only now: an answer cut short is none
+    } catch (reason) {
+      result.reason = String(reason); // unreachable, blocked or timed out
+    }
+    scope.clearTimeout(limit);
+    return result;
+  }
+
+  // The browser writes an error into the page's console for each request that finds nobody, and no script can keep it
+  // from that; for a worker's it does not. So ordinary requests are a worker's where one can be had for certain: from
+  // this script's own URL on its own origin, or from a blob in a file. Elsewhere a Content Security Policy might forbid
+  // it, which would be an error of its own, and there is no way to ask.
+  let courier = null;
+  let courierWorks = window.Worker && (location.protocol === 'file:' || (source && new URL(source).origin === location.origin));
+  let courierRest = 0;
+  let callCount = 0;
+  const calls = new Map(); // number → how to settle it
+
+  /** What `exchange` returns, from the courier or, where there is none, from the page itself. */
+  function outside(...call) {
+    if (!courierWorks || !(courier || startCourier())) return exchange(page, ...call);
+    clearTimeout(courierRest);
+    return new Promise((settle) => {
+      const number = (callCount += 1);
+      calls.set(number, { settle, again: () => exchange(page, ...call).then(settle) });
+      courier.postMessage([number, ...call]);
+    });
+  }
+
+  function startCourier() {
+    return quietly(() => {
+      const inFile = () => URL.createObjectURL(new Blob([
+        exchange + '\nonmessage = async ({ data: [number, ...call] }) => postMessage([number, await exchange(self, ...call)]);',
+      ]));
+      const url = location.protocol === 'file:' ? inFile() : source;
+      courier = new Worker(url, { name: COURIER });
+      courier.onmessage = ({ data: [number, result] }) => {
+        const waits = calls.get(number);
+        calls.delete(number);
+        if (!calls.size) courierRest = setTimeout(() => dismissCourier(), COURIER_IDLE_MS);
+        if (waits) waits.settle(result);
+      };
+      courier.onerror = (event) => {
+        event.preventDefault(); // or it would be the page's error
+        courierWorks = false;
+        dismissCourier();
+      };
+      return courier;
+    });
+  }
+
+  /** What it was still about is done by the page itself; or, when the page is going, not at all. */
+  function dismissCourier(going) {
+    clearTimeout(courierRest);
+    if (courier) courier.terminate();
+    courier = null;
+    const outstanding = Array.from(calls.values());
+    calls.clear();
+    for (const call of outstanding) {
+      if (going) call.settle({ status: 0, text: '', retryAfter: null, reason: 'the page was left' });
+      else call.again();
+    }
+  }
+
+  /** One request to the service: {status, answer, retryAfter}; status 0 when the service did not answer. */
+  async function request(url, options, bytes, direct) {
+    const { status, text, retryAfter, reason } = await (direct ? exchange.bind(null, page) : outside)(
+      url,
+      Object.assign({
         mode: 'cors', // nothing readable without it, and a capture is only safe when its answer is read
         credentials: 'omit',
         cache: 'no-store',
         redirect: 'error', // a payload goes to the endpoint and nowhere else
         referrerPolicy: 'no-referrer', // a page's address may hold what is not ours
-        signal: abort.signal,
-      }, options));
-      result.retryAfter = response.headers.get('Retry-After');
-      const text = await response.text();
-      result.status = response.status; // only now: an answer cut short is none
-      result.answer = JSON.parse(text);
-    } catch (reason) {
-      log(reason); // unreachable, blocked, timed out, or not JSON
-    }
-    clearTimeout(limit);
-    return result;
+      }, options),
+      TIMEOUT_MS + bytes / SLOWEST_UPLINK_BYTES_PER_MS
+    );
+    if (reason) log(reason);
+    return { status, answer: quietly(() => JSON.parse(text || 'null')), retryAfter };
   }
 
   async function health(base) {
@@ -553,7 +640,8 @@
    * outlive a navigation. Retries are sent without keepalive, in case it was the browser's budget that failed them.
    */
   async function send(base, item, leaving) {
-    const keepalive = keepaliveBytes + item.bytes <= KEEPALIVE_BUDGET_BYTES && (leaving || !item.failures);
+    const direct = leaving || !courierWorks; // a courier does not outlive the page, so there is nothing to keep alive
+    const keepalive = direct && keepaliveBytes + item.bytes <= KEEPALIVE_BUDGET_BYTES && (leaving || !item.failures);
     if (leaving && !keepalive) return;
     const held = keepalive ? item.bytes : 0;
     inFlight += 1;
@@ -563,7 +651,8 @@
     const { status, answer, retryAfter } = await request(
       base + '/api/data-capture/' + item.kind,
       { method: 'POST', body: item.text, keepalive },
-      item.bytes
+      item.bytes,
+      direct
     );
     inFlight -= 1;
     item.sending -= 1;
@@ -663,8 +752,15 @@
   }, POLL_MS);
 
   // pagehide, not unload: an unload listener would cost the page its back/forward cache.
-  window.addEventListener('pagehide', () => quietly(leave));
-  window.addEventListener('pageshow', (event) => event.persisted && quietly(wake));
+  window.addEventListener('pagehide', () => {
+    gone = true;
+    quietly(leave);
+    quietly(() => dismissCourier(true)); // a page with a worker may not be kept for the way back
+  });
+  window.addEventListener('pageshow', (event) => {
+    gone = false;
+    if (event.persisted) quietly(wake);
+  });
   window.addEventListener('online', () => quietly(wake));
   document.addEventListener('visibilitychange', () => document.hidden || quietly(wake));
 

@@ -8,13 +8,11 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, ConsoleMessage, Page, Request
+from playwright.sync_api import Browser, Page, Request
 
 from tests.support import REPOSITORY, RunningService, eventually
 
 EXAMPLES = REPOSITORY / "examples"
-# The browser's own line about a connection that was refused, which no script can keep it from writing.
-REFUSED = re.compile(r"Failed to load resource: net::ERR_CONNECTION_REFUSED")
 
 A_PIXEL = bytes.fromhex(
     "89504e470d0a1a0a0000000d49484452000000010000000108060000001f15c4890000000d49444154789c6360f8cfc0000003010100c9fe92ef0000000049454e44ae426082"
@@ -27,12 +25,8 @@ class Visit:
     def __init__(self, page: Page, base: str) -> None:
         self.page, self.base = page, base
         self.said: list[str] = []
-        page.on("console", self._note)
+        page.on("console", lambda message: self.said.append(f"{message.type}: {message.text}"))
         page.on("pageerror", lambda error: self.said.append(f"thrown: {error}"))
-
-    def _note(self, message: ConsoleMessage) -> None:
-        if not REFUSED.fullmatch(message.text):
-            self.said.append(f"{message.type}: {message.text}")
 
     def open(self, name: str) -> Page:
         self.page.goto(f"{self.base}/{name}")
@@ -59,7 +53,12 @@ def open_examples(chromium: Browser) -> Iterator[Callable[[str], Visit]]:
 
 def pay(visit: Visit, person: str) -> dict[str, Any]:
     """Fills the payment page in and sends it; what the page's own save kept."""
-    page = visit.open("payment.html")
+    visit.open("payment.html")
+    return fill_in_and_pay(visit, person)
+
+
+def fill_in_and_pay(visit: Visit, person: str) -> dict[str, Any]:
+    page = visit.page
     page.fill("#name", "Example User")
     page.fill("#email", person)
     page.check("input[name=plan][value=Desk]", force=True)
@@ -154,6 +153,23 @@ class TestWithTheServicesStopped:
         assert use_dashboard(from_disk, person)["currentEquity"] > 0
         eventually(lambda: from_disk.page.wait_for_timeout(20) or tried, "the script has tried")
         assert {request.url.split("/api/")[0] for request in tried} == {"http://127.0.0.1:5003"}
+
+
+def test_a_service_that_stops_is_not_noticed_and_gets_the_payment_when_it_is_back(
+    open_examples: Callable[[str], Visit], capture_service: RunningService, person: str
+) -> None:
+    one = open_examples(f"{capture_service.url}/examples")
+    one.open("payment.html")
+    tried: list[Request] = []
+    one.page.on("requestfailed", lambda request: tried.append(request))
+    capture_service.stop()
+    kept = fill_in_and_pay(one, person)
+    eventually(lambda: one.page.wait_for_timeout(20) or tried, "the script has tried")
+    capture_service.start()
+    one.page.evaluate("window.dispatchEvent(new Event('online'))")
+    eventually(lambda: one.page.wait_for_timeout(20) or rows_of(capture_service, "payment", person), "the payment arrived")
+    row, _ = one_row_and_record(capture_service, "payment", person)
+    assert row["transaction_id"] == kept["transactionId"]
 
 
 def rows_of(service: RunningService, kind: str, person: str) -> list[dict[str, Any]]:
