@@ -45,7 +45,8 @@ def test_an_answer_that_is_not_the_services_is_no_acknowledgement(
     visit.open(SAVES, person=person)
     visit.run(PAY)
     assert len(stored("payment_data")) == 1
-    assert len(front.posts) == 2
+    assert len(front.posts) > 1
+    assert len({post.text for post in front.posts}) == 1
 
 
 def test_a_redirect_is_not_followed(visit: Any, front: Any, site: Any, stored: Any, person: str) -> None:
@@ -63,7 +64,7 @@ def test_a_capture_whose_answer_was_lost_is_sent_again_and_stored_once(
     front.next_answers.append(LOST)
     visit.open(SAVES, person=person)
     visit.run(PAY)
-    visit.eventually(lambda: len(front.posts) == 2, "the second try")
+    visit.eventually(lambda: len(front.posts) > 1, "the second try")
     assert visit.flush() == {"success": True}
     assert len(capture_service.rows("SELECT id FROM payment_data WHERE user_email = ?", person)) == 1
 
