@@ -5,12 +5,13 @@ from __future__ import annotations
 import ipaddress
 import re
 
-from flask import Flask, Request, request
-from flask_cors import CORS
+from flask import Flask, Request, Response, request
+from flask_cors.core import get_cors_options, set_cors_headers
 
 from data_capture.problems import NOT_ALLOWED, Problem
 from data_capture.settings import LOCAL_PAGES, Settings
 
+_FOR_PAGES = ("/api/", "/auth/")  # the addresses that pages may call
 _LOCAL_ORIGIN = r"https?://(?:localhost|127\.0\.0\.1|\[::1\])(?::[0-9]{1,5})?"
 _FILE_ORIGIN = "null"  # what browsers send for a page opened from disk
 
@@ -37,15 +38,25 @@ def allow_origins(app: Flask, settings: Settings, *, public_paths: tuple[str, ..
     if LOCAL_PAGES in settings.allowed_origins:
         patterns += [_exactly(_FILE_ORIGIN), f"^{_LOCAL_ORIGIN}$"]
     allowed = re.compile("|".join(patterns) or r"(?!)", re.IGNORECASE)
-    CORS(
+    options = get_cors_options(
         app,
-        resources={r"/api/.*|/auth/.*": {"origins": patterns or ["(?!)"]}},
-        methods=["GET", "POST", "OPTIONS"],
-        allow_headers=["Content-Type", "Authorization", "Idempotency-Key"],
-        expose_headers=["Retry-After", "Idempotency-Replayed"],
-        supports_credentials=False,
-        max_age=_PREFLIGHT_SECONDS,
+        {
+            "origins": patterns or ["(?!)"],
+            "methods": ["GET", "POST", "OPTIONS"],
+            "allow_headers": ["Content-Type", "Authorization", "Idempotency-Key"],
+            "expose_headers": ["Retry-After", "Idempotency-Replayed"],
+            "supports_credentials": False,
+            "max_age": _PREFLIGHT_SECONDS,
+        },
     )
+
+    # flask_cors.CORS would do this at every answer and twice at an error's; only a page's request, which has an Origin,
+    # gets anything from it.
+    @app.after_request
+    def answer_pages(response: Response) -> Response:
+        if "Origin" in request.headers and request.path.startswith(_FOR_PAGES):
+            set_cors_headers(response, options)
+        return response
 
     @app.before_request
     def refuse_other_origins() -> None:

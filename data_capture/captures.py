@@ -11,16 +11,16 @@ from __future__ import annotations
 import hashlib
 import re
 import uuid
-from collections.abc import Callable, Iterator
-from contextlib import suppress
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import cached_property, lru_cache
 from typing import Any
 
-from data_capture.payloads import JsonObject, decode_json, encode_json
+from data_capture.payloads import JsonObject, encode_json
 from data_capture.problems import UNUSABLE, FieldError, Problem
 from data_capture.redaction import redact, redact_text
-from data_capture.shapes import dashboard_nested, payment_as_usual, plain_name, screenshot_spread_out
+from data_capture.shapes import Names, Places, dashboard_nested, payment_as_usual, screenshot_spread_out
 from data_capture.store.people import normalise_email
 from data_capture.values import (
     ColumnValue,
@@ -52,10 +52,10 @@ class Field:
     names: tuple[str, ...] = ()
     default: ColumnValue = None
 
-    @property
-    def all_names(self) -> tuple[str, ...]:
+    @cached_property
+    def all_names(self) -> Names:
         """The names to look for: the column's own first."""
-        return (self.column, *self.names)
+        return Names(self.column, *self.names)
 
 
 @dataclass(frozen=True)
@@ -132,7 +132,7 @@ _PERSON = (
     )),
 )  # fmt: skip
 
-_EMAIL_NAMES = ("user_email", "email", "userData.email", "user.email", "userProfile.email", "customer_email")
+_EMAIL_NAMES = Names("user_email", "email", "userData.email", "user.email", "userProfile.email", "customer_email")
 
 _PAYMENT = Kind(
     "payment",
@@ -262,35 +262,43 @@ def parse_capture(kind: Kind, payload: JsonObject, caller: Caller, placeholder_e
     """
     capture_id = _capture_id(payload)
     payload = redact(payload)
-    user_email = _usable_email(_Places(payload, kind.sections), placeholder_emails)
-    digest = hashlib.sha256(encode_json({key: value for key, value in payload.items() if key != "type"}, sort_keys=True).encode())
-
-    found_in = _Places(kind.reshape(payload), kind.sections)
-    values: list[ColumnValue] = []
+    found_in = Places(payload, kind.sections)
+    user_email = _usable_email(found_in, placeholder_emails)
+    reshaped = kind.reshape(payload)
+    if reshaped is not payload:
+        found_in = Places(reshaped, kind.sections)
+    values: dict[str, ColumnValue] = {}
     warnings: list[FieldError] = []
     for one in kind.fields:
-        value, warning = _read_field(one, found_in)
-        values.append(value)
+        values[one.column], warning = _read_field(one, found_in)
         if warning is not None:
             warnings.append(warning)
-    columns = dict(zip((one.column for one in kind.fields), values, strict=True))
-    user_name, picture = columns.get("user_name"), columns.get("account_screenshot")
+    user_name, picture = values.get("user_name"), values.get("account_screenshot")
     received_at = timestamp(caller.now)
     return Capture(
         kind=kind,
         capture_id=capture_id,
         user_email=user_email,
         user_name=user_name if isinstance(user_name, str) else None,
-        values=tuple(values),
+        values=tuple(values.values()),
         happened_at=timestamp(happened_at(payload.get("capture_timestamp", payload.get("captureTimestamp")), caller.now)),
         received_at=received_at,
         snapshot=encode_json(payload if picture is None else _without_picture(payload, picture)),
-        digest=digest.digest(),
+        digest=_digest(payload),
         warnings=tuple(warnings),
         source_endpoint=caller.source_endpoint,
         ip_address=caller.ip_address,
-        user_agent=redact_text((caller.user_agent or "")[:_MOST_USER_AGENT_CHARACTERS]) or None,
+        user_agent=_masked_user_agent((caller.user_agent or "")[:_MOST_USER_AGENT_CHARACTERS]) or None,
     )
+
+
+def _digest(payload: JsonObject) -> bytes:
+    """What tells whether two payloads under one `capture_id` are the same, in whatever order their members come."""
+    said = {key: value for key, value in payload.items() if key != "type"} if "type" in payload else payload
+    return hashlib.sha256(encode_json(said, sort_keys=True).encode()).digest()
+
+
+_masked_user_agent = lru_cache(maxsize=256)(redact_text)
 
 
 def _capture_id(payload: JsonObject) -> str:
@@ -308,11 +316,11 @@ def _capture_id(payload: JsonObject) -> str:
     return given
 
 
-def _usable_email(found_in: _Places, placeholder_emails: tuple[str, ...]) -> str:
+def _usable_email(found_in: Places, placeholder_emails: tuple[str, ...]) -> str:
     """The address of whom the capture belongs to, in its one spelling."""
     message = "is missing"
     nobody = {placeholder.lower() for placeholder in placeholder_emails}
-    for _, given in found_in.each(_EMAIL_NAMES):
+    for _, _, given in found_in.each(_EMAIL_NAMES):
         email = normalise_email(given)
         if email is None:
             message = "is not an email address"
@@ -327,48 +335,14 @@ def _usable_email(found_in: _Places, placeholder_emails: tuple[str, ...]) -> str
     )
 
 
-class _Places:
-    """The objects of a payload in which a kind's fields are looked for, by their plain spelling."""
-
-    def __init__(self, payload: JsonObject, sections: tuple[str, ...]) -> None:
-        self._payload = payload
-        self._objects: dict[str, dict[str, tuple[str, Any]]] = {"": _by_plain_key(payload)}
-        self._sections = ("", *sections)
-
-    def each(self, names: tuple[str, ...]) -> Iterator[tuple[str, Any]]:
-        """What the payload holds under these names, with the name as the page spells it; nothing that is absent."""
-        for section in self._sections:
-            members = self._members(section)
-            if not members:
-                continue
-            for name in names:
-                place, _, last = name.rpartition(".")
-                if place and section:
-                    continue  # a name with a place is looked for from the top alone
-                spelled, value = (self._members(place) if place else members).get(plain_name(last), ("", None))
-                if not is_absent(value):
-                    yield (f"{place or section}.{spelled}".lstrip("."), value)
-
-    def _members(self, place: str) -> dict[str, tuple[str, Any]]:
-        known = self._objects.get(place)
-        if known is None:
-            outer, _, last = place.rpartition(".")
-            inner = self._members(outer).get(plain_name(last), ("", None))[1]
-            if isinstance(inner, str) and inner.lstrip().startswith("{"):  # as it lies in localStorage
-                with suppress(Problem):
-                    inner = decode_json(inner)
-            known = self._objects[place] = _by_plain_key(inner) if isinstance(inner, dict) else {}
-        return known
-
-
-def _read_field(one: Field, found_in: _Places) -> tuple[ColumnValue, FieldError | None]:
+def _read_field(one: Field, found_in: Places) -> tuple[ColumnValue, FieldError | None]:
     """The field's value: the first that can be understood; if there is none, None and what is wrong with the first."""
     warning: FieldError | None = None
-    for name, value in found_in.each(one.all_names):
+    for place, name, value in found_in.each(one.all_names):
         try:
             read = one.read(value)
         except NotUnderstood as error:
-            warning = warning or FieldError(name, f"{error}, so it was stored as NULL")
+            warning = warning or FieldError(f"{place}.{name}".lstrip("."), f"{error}, so it was stored as NULL")
         else:
             if read is not None:
                 return read, None
@@ -385,12 +359,3 @@ def _without_picture(payload: JsonObject, picture: ColumnValue) -> JsonObject:
         return stands_for if isinstance(value, str) and value == picture else value
 
     return {key: replaced(value) for key, value in payload.items()}
-
-
-def _by_plain_key(members: JsonObject) -> dict[str, tuple[str, Any]]:
-    plain: dict[str, tuple[str, Any]] = {}
-    for key, value in members.items():
-        spelling = plain_name(key)
-        if spelling not in plain or is_absent(plain[spelling][1]):
-            plain[spelling] = (key, value)
-    return plain

@@ -86,21 +86,22 @@ def decode_json(text: str) -> Any:
         Problem: 400, saying what is wrong and where.
     """
     try:
-        value = json.loads(text, parse_float=_decimal, parse_constant=_refuse_constant, object_pairs_hook=_object)
+        value = _DECODER.decode(text)
     except json.JSONDecodeError as error:
         raise Problem(NOT_JSON, f"The body is not JSON: {error.msg}, line {error.lineno}, column {error.colno}.") from error
     except RecursionError as error:
         raise _too_deep() from error
     except ValueError as error:  # Python's own bound on the digits of an integer
         raise Problem(NOT_JSON, "The body holds a number with too many digits.") from error
-    if _is_deeper(value, MOST_DEPTH):
+    may_be_deeper = text.count("{") + text.count("[") > MOST_DEPTH  # with fewer brackets it can't be
+    if may_be_deeper and _is_deeper(value, MOST_DEPTH):
         raise _too_deep()
     return _without_lone_surrogates(value) if _ESCAPED_SURROGATE.search(text) else value
 
 
 def encode_json(value: Any, *, sort_keys: bool = False) -> str:
     """`value` as compact JSON text that SQLite and any reader take."""
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":"), sort_keys=sort_keys, default=_encode_decimal)
+    return (_SORTING_ENCODER if sort_keys else _ENCODER).encode(value)
 
 
 def is_picture(text: str) -> bool:
@@ -132,6 +133,16 @@ def _object(pairs: list[tuple[str, Any]]) -> JsonObject:
 
 def _refuse_constant(_name: str) -> NoReturn:
     raise Problem(NOT_JSON, "The body is not JSON: NaN and Infinity are not JSON numbers; send null.")
+
+
+# Made once: json.loads and json.dumps would make them anew at each call.
+_DECODER = json.JSONDecoder(parse_float=_decimal, parse_constant=_refuse_constant, object_pairs_hook=_object)
+_ENCODER, _SORTING_ENCODER = (
+    json.JSONEncoder(
+        ensure_ascii=False, separators=(",", ":"), sort_keys=sort_keys, default=_encode_decimal, check_circular=False
+    )
+    for sort_keys in (False, True)
+)  # what is parsed from JSON holds no circles
 
 
 def _is_deeper(value: Any, levels: int) -> bool:

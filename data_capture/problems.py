@@ -121,7 +121,8 @@ class Problem(Exception):
 
     def response(self) -> Response:
         """The answer, as application/problem+json."""
-        response = Response(json.dumps(self.as_json()), status=int(self.problem_type.status), mimetype=MEDIA_TYPE)
+        text = json.dumps(self.as_json(), separators=(",", ":"))
+        response = Response(text, status=int(self.problem_type.status), mimetype=MEDIA_TYPE)
         if self.retry_after_seconds is not None:
             response.headers["Retry-After"] = str(self.retry_after_seconds)
         if self.problem_type.status == HTTPStatus.UNAUTHORIZED:

@@ -48,6 +48,7 @@ _WEB_TOKEN_IN_TEXT = re.compile(r"eyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{8,}\.[A-Za
 
 _DIGITS = frozenset("0123456789")
 _SHORTEST_CARD, _LONGEST_CARD = 13, 19  # digits
+_LEAST_CARD_NUMBER = 10 ** (_SHORTEST_CARD - 1)
 _LONGEST_PHONE = 15  # digits after a plus sign (ITU-T E.164)
 _SEPARATOR = "[ +\t\N{NO-BREAK SPACE}\N{NARROW NO-BREAK SPACE}\N{HYPHEN}-\N{EM DASH}-]{0,3}"
 # Their hexadecimal digits would hide where a number begins.
@@ -60,6 +61,15 @@ _DIGITS_IN_TEXT = re.compile(
 _ISSUER = re.compile(
     r"4|5[0-8]|2(?:22[1-9]|2[3-9]|[3-6]|7[01]|720)|3[47]|3(?:0[0-5]|[689])|35(?:2[89]|[3-8])|6(?:011|[2-57])"
 )  # Visa, Mastercard and Maestro, American Express, Diners Club, JCB, Discover, UnionPay
+# What every text that has to be masked has: JSON's brackets, an escape, a web token's first letters, "=" or ":" after
+# something else than a digit (a key that names a secret ends in none, but for cvv2), or an issuer's first digit where a
+# number begins and 12 more after it. Most texts have nothing of it, and finding that out is quick.
+_MAY_HOLD_A_SECRET = re.compile(
+    rf"""[{{\[\\%J=:2-6]
+        (?: (?<=[{{\[\\]) | (?<=%)[0-9A-Fa-f]{{2}} | (?<=eyJ) | (?<=[=:])(?: (?<![0-9].) | (?<=[vVcC]2.) )
+            | (?<=[2-6])(?<![0-9].)(?:{_SEPARATOR}[0-9]){{12}} )""",
+    re.DOTALL | re.VERBOSE,
+)
 _LETTERS_BEFORE = re.compile(r"([0-9]?)([A-Za-z]+)$")
 _LETTERS_AFTER = re.compile(r"[A-Za-z]+([0-9]?)")
 _LONGEST_WORD_CHARACTERS = 32
@@ -76,7 +86,14 @@ def redact(value: Any, layers: int = _MOST_TEXT_LAYERS) -> Any:
     if isinstance(value, str):
         return redact_text(value, layers)
     if isinstance(value, dict):
-        return {redact_text(key): _redact_member(key, member, layers) for key, member in value.items()}
+        masked = {}
+        for key, member in value.items():
+            name, role = _masked_key(key)
+            if role:
+                masked[name] = _redact_member(role, member, layers)
+            else:  # a text, as most are, without the way through this function
+                masked[name] = redact_text(member, layers) if isinstance(member, str) else redact(member, layers)
+        return masked
     if isinstance(value, list):
         return [redact(item, layers) for item in value]
     return _redact_number(value) if isinstance(value, (int, Decimal)) else value
@@ -84,7 +101,7 @@ def redact(value: Any, layers: int = _MOST_TEXT_LAYERS) -> Any:
 
 def redact_text(text: str, layers: int = 0) -> str:
     """`text` with the secrets in it masked; where it is JSON, down to this many layers, by its keys too."""
-    if is_picture(text):
+    if is_picture(text) or not _MAY_HOLD_A_SECRET.search(text):
         return text
     if layers and text.lstrip()[:1] in ("{", "["):
         try:
@@ -105,25 +122,38 @@ def redact_text(text: str, layers: int = 0) -> str:
 
 
 def _redact_number(number: int | Decimal) -> Any:
+    if -_LEAST_CARD_NUMBER < number < _LEAST_CARD_NUMBER:
+        return number
     exponent = number.adjusted() if isinstance(number, Decimal) else len(str(abs(number))) - 1
-    if not _SHORTEST_CARD <= exponent + 1 <= _LONGEST_CARD:
+    if exponent >= _LONGEST_CARD:
         return number
     masked = redact_text(format(abs(number), "f" if isinstance(number, Decimal) else "d"))
     return masked if masked.startswith("[") else number
 
 
-def _redact_member(key: str, member: Any, layers: int) -> Any:
-    role = _role_of(key[-_LONGEST_KEY_CHARACTERS:])
-    if role and not isinstance(member, (bool, dict, list)) and member not in (None, ""):
+def _redact_member(role: str, member: Any, layers: int) -> Any:
+    """`member`, masked as the value of a key with this role, 'secret' or 'card'."""
+    if not isinstance(member, (bool, dict, list)) and member not in (None, ""):
         return _mask_card(str(member)) if role == "card" else REDACTED
-    if role and isinstance(member, list):
-        return [_redact_member(key, item, layers) for item in member]
+    if isinstance(member, list):
+        return [_redact_member(role, item, layers) for item in member]
     if role == "secret" and isinstance(member, dict):
-        return {redact_text(inner): _redact_member(key, item, layers) for inner, item in member.items()}
+        return {redact_text(inner): _redact_member(role, item, layers) for inner, item in member.items()}
     return redact(member, layers)
 
 
+def _masked_key(key: str) -> tuple[str, str]:
+    """A key with the secrets in it masked, and its role."""
+    if len(key) > _LONGEST_KEY_CHARACTERS:
+        return redact_text(key), _role_of(key[-_LONGEST_KEY_CHARACTERS:])
+    return _masked_short_key(key)
+
+
 @lru_cache(maxsize=4096)
+def _masked_short_key(key: str) -> tuple[str, str]:
+    return redact_text(key), _role_of(key)
+
+
 def _role_of(key: str) -> str:
     """'secret', 'card' or '' for a key."""
     words = [word.lower() for word in _KEY_WORD.findall(key)]

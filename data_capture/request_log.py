@@ -11,10 +11,13 @@ log = logging.getLogger("data_capture.requests")
 
 
 def log_requests(app: Flask) -> None:
-    """Logs each request of `app` at DEBUG: method, the route that took it, status, milliseconds.
+    """Logs each request of `app` at DEBUG, if that is logged at all: method, the route that took it, status, milliseconds.
 
     The route is logged and not the path, which may hold an address: `GET /api/data-capture/stats/<email>`.
     """
+
+    if not log.isEnabledFor(logging.DEBUG):
+        return
 
     @app.before_request
     def note_start() -> None:
@@ -22,8 +25,7 @@ def log_requests(app: Flask) -> None:
 
     @app.after_request
     def log_outcome(response: Response) -> Response:
-        if log.isEnabledFor(logging.DEBUG):
-            route = request.url_rule.rule if request.url_rule is not None else "(no such address)"
-            milliseconds = (time.perf_counter() - g.get("started_at", time.perf_counter())) * 1000
-            log.debug("%s %s -> %d in %.1f ms", request.method, route, response.status_code, milliseconds)
+        route = request.url_rule.rule if request.url_rule is not None else "(no such address)"
+        milliseconds = (time.perf_counter() - g.get("started_at", time.perf_counter())) * 1000
+        log.debug("%s %s -> %d in %.1f ms", request.method, route, response.status_code, milliseconds)
         return response

@@ -21,14 +21,14 @@ Reader = Callable[[Any], ColumnValue]
 _OLDEST_CAPTURE = timedelta(days=7)
 _MOST_AHEAD = timedelta(minutes=5)
 
-_NOTHING = frozenset({"", "n/a"})
+_NOTHING = frozenset({"", "n/a", "N/A", "N/a", "n/A"})
 _NO_NUMBER = frozenset({"", "n/a", "null", "none", "nan", "undefined", "-"})
 
 _CURRENCY = re.compile(r"^(?:US\$|[$€£¥]|USDT|USDC|USD|EUR|GBP)\s*|\s*(?:[$€£¥]|USDT|USDC|USD|EUR|GBP)$", re.IGNORECASE)
 # What toLocaleString puts between thousands and before decimals, besides what a keyboard has.
 _TYPOGRAPHY = str.maketrans({"\N{NO-BREAK SPACE}": " ", "\N{NARROW NO-BREAK SPACE}": " ", "\N{THIN SPACE}": " ",
                              "\N{RIGHT SINGLE QUOTATION MARK}": "'", "\N{MINUS SIGN}": "-"})  # fmt: skip
-_PLAIN = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d{1,3})?")
+_PLAIN = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d{1,3})?", re.ASCII)
 _GROUPED = re.compile(r"[+-]?\d{1,3}(?:[, '_]\d{3})+(?:\.\d*)?")  # 1,234.50
 _GROUPED_IN_LAKHS = re.compile(r"[+-]?\d{1,2}(?:,\d{2})*,\d{3}(?:\.\d*)?")  # 1,00,000
 _GROUPED_WITH_COMMA = re.compile(r"[+-]?\d{1,3}(?:[. ]\d{3})+,\d{1,2}")  # 1.234,50
@@ -37,25 +37,28 @@ _LONGEST_NUMBER_CHARACTERS = 64
 _MAGNITUDE = {"k": Decimal(1000), "m": Decimal(1_000_000)}
 
 
+_FRACTION = re.compile(r"\.(\d+)")
+
+
 class NotUnderstood(ValueError):
     """A value that no reader of its type can read; the text says what it should be."""
 
 
 def is_absent(value: Any) -> bool:
     """Whether a page says "nothing" with this value: null, an empty or blank text, "N/A"."""
-    return value is None or (isinstance(value, str) and value.strip().lower() in _NOTHING)
+    return value is None or (isinstance(value, str) and value.strip() in _NOTHING)
 
 
 def text(value: Any) -> str:
     """A text, trimmed; a number or truth value is spelled out. NUL, at which sqlite3 stops reading, becomes U+FFFD."""
+    if isinstance(value, str):
+        return value.strip().replace("\0", "�")
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, Decimal) and abs(value.adjusted()) < 40:
         return format(value, "f")  # 0.00000001, where str() would say 1E-8
     if isinstance(value, (int, Decimal)):
         return str(value)
-    if isinstance(value, str):
-        return value.strip().replace("\0", "�")
     raise NotUnderstood("is not a text")
 
 
@@ -137,7 +140,9 @@ def happened_at(value: Any, now: datetime) -> datetime:
     moment: datetime | None = None
     try:
         if isinstance(value, str):
-            moment = datetime.fromisoformat(re.sub(r"[zZ]$", "+00:00", _three_decimals(value.strip())))
+            said = value.strip()
+            said = f"{said[:-1]}+00:00" if said.endswith(("Z", "z")) else said
+            moment = datetime.fromisoformat(_three_decimals(said))
         elif isinstance(value, (int, Decimal)) and not isinstance(value, bool):
             moment = datetime.fromtimestamp(float(value) / 1000, timezone.utc)
     except (ValueError, OverflowError, OSError):
@@ -153,7 +158,7 @@ def happened_at(value: Any, now: datetime) -> datetime:
 
 def timestamp(moment: datetime) -> str:
     """A time as every table and answer has it: ISO 8601 in UTC, to the millisecond, with a Z."""
-    return moment.astimezone(timezone.utc).strftime("%Y-%m-%dT%H:%M:%S.") + f"{moment.microsecond // 1000:03d}Z"
+    return moment.astimezone(timezone.utc).isoformat(timespec="milliseconds").removesuffix("+00:00") + "Z"
 
 
 def earlier(moment: str, seconds: float) -> str:
@@ -163,7 +168,7 @@ def earlier(moment: str, seconds: float) -> str:
 
 def _three_decimals(value: str) -> str:
     """The seconds' fraction as exactly three digits: Python 3.10 reads no other than three or six."""
-    return re.sub(r"\.(\d+)", lambda found: "." + (found[1] + "00")[:3], value, count=1)
+    return _FRACTION.sub(lambda found: "." + (found[1] + "00")[:3], value, count=1)
 
 
 def _decoded(value: str) -> Any:
@@ -181,6 +186,8 @@ def _number(value: Any) -> Decimal | None:
         return Decimal(value)
     if len(value) > _LONGEST_NUMBER_CHARACTERS:
         raise NotUnderstood("is not a number")
+    if _PLAIN.fullmatch(value):  # as most are: there is nothing to take away
+        return 1 * Decimal(value)
     spelled = value.translate(_TYPOGRAPHY).strip()
     if spelled.lower() in _NO_NUMBER:
         return None

@@ -59,6 +59,9 @@ class TestPages:
         assert answer.status_code == 422
         assert answer.headers["Access-Control-Allow-Origin"] == "http://localhost:3000"
 
+    def test_a_program_gets_no_headers_that_are_for_pages(self, capture_service: RunningService, person: str) -> None:
+        assert not cors_headers(capture_service.capture("payment", {"user_email": person}))
+
     @pytest.mark.parametrize("origin", PAGES_ELSEWHERE)
     @pytest.mark.parametrize("content_type", ["application/json", "text/plain;charset=UTF-8"])
     def test_a_page_elsewhere_is_refused_and_nothing_is_stored(

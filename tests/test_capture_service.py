@@ -83,6 +83,15 @@ class TestEveryKind:
         assert again.headers["Idempotency-Replayed"] == "true"
         assert count(capture_service, TABLES[kind], person) == count(capture_service, "data_capture_audit", person) == 2
 
+    def test_the_order_of_its_members_makes_no_other_capture(
+        self, capture_service: RunningService, person: str, kind: str
+    ) -> None:
+        payload = {"user_email": person, "capture_id": uuid.uuid4().hex, "more": {"b": 1, "a": [1.5, {"d": 1, "c": 2}]}}
+        turned = dict(reversed(payload.items())) | {"more": {"a": [1.5, {"c": 2, "d": 1}], "b": 1}}
+        first, again = (capture_service.capture(kind, sent) for sent in (payload, turned))
+        assert (again.status_code, again.json()) == (first.status_code, first.json())
+        assert again.headers["Idempotency-Replayed"] == "true"
+
     def test_a_capture_id_belongs_to_one_capture(self, capture_service: RunningService, person: str, kind: str) -> None:
         capture_id = uuid.uuid4().hex
         other_kind = "payment" if kind != "payment" else "dashboard"

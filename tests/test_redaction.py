@@ -13,6 +13,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from data_capture import redaction
 from data_capture.payloads import decode_json, encode_json
 from data_capture.redaction import redact, redact_text
 from tests.support import RunningService
@@ -138,6 +139,28 @@ def test_json_texts_inside_json_texts_are_masked_however_deep() -> None:
         layered = {"stored": json.dumps(layered)}
     assert "hunter2" not in json.dumps(redact(layered))
     assert VISA not in json.dumps(redact(layered))
+
+
+# Pieces that are secrets together and harmless alone, or the other way round.
+_PIECES = st.one_of(
+    st.sampled_from([
+        VISA, VISA_13, "4111 1111 1111 1111", "4111-1111\t1111 1111", "4111%201111%201111%201111", AMEX, JCB, "1705312200000",
+        WEB_TOKEN, "eyJ", "J", "password", "PASSWORD", "cvv2", "cvv2=123", "CVC2: 1", "CVC 2", "pwd", "api\u212aey",
+        "pa\u017f\u017fword", "&token", "=", ":", " = ", '": "', "\\\"", "x", "123", "%20", "%", "\\u0020", "\\", "\n", " ",
+        "\u00a0", "-", "+", ".", "0", "2", "{", "}", "[", "]", '{"cvv": 1}', "12:42:02", "550e8400-e29b-41d4-a716-446655440000",
+        redaction.REDACTED,
+    ]),
+    st.text(max_size=5),
+)  # fmt: skip
+
+
+@settings(max_examples=3000, deadline=None)
+@given(st.lists(_PIECES, max_size=6).map("".join))
+def test_the_quick_look_passes_over_no_text_that_would_be_masked(text: str) -> None:
+    quick = redact_text(text, 2)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(redaction, "_MAY_HOLD_A_SECRET", re.compile(""))  # looks closely at every text
+        assert redact_text(text, 2) == quick
 
 
 # --- No card number survives ----------------------------------------------------------------------------------------------------

@@ -83,6 +83,27 @@ def test_every_amount_with_cents_is_stored_to_the_cent(amount: Decimal) -> None:
     assert Decimal(str(MONEY(parsed(str(amount))))) == Decimal(str(MONEY(f"${amount:,}".replace("$-", "-$")))) == amount
 
 
+@given(st.from_regex(r"[+-]?([0-9]{1,40}\.?[0-9]{0,40}|\.[0-9]{1,9})([eE][+-]?[0-9]{1,3})?", fullmatch=True))
+def test_a_plain_number_is_read_as_it_is_with_a_currency_behind_it(spelled: str) -> None:
+    def read(value: str) -> Any:
+        try:
+            return MONEY(value)
+        except NotUnderstood as error:
+            return str(error)
+
+    assert len(spelled) > 60 or read(spelled) == read(f"{spelled} USD")
+
+
+@pytest.mark.parametrize("value", [None, "", " \n", "N/A", "n/a", " N/a ", "n/A"])
+def test_what_says_nothing_is_absent(value: Any) -> None:
+    assert is_absent(value)
+
+
+@pytest.mark.parametrize("value", [0, False, [], {}, "0", "no", "N / A", "na", "N/A."])
+def test_what_says_something_is_not_absent(value: Any) -> None:
+    assert not is_absent(value)
+
+
 @given(st.text())
 def test_no_text_is_more_than_not_understood(value: str) -> None:
     for read in (MONEY, integer, page_user_id, json_list, json_state):
