@@ -19,6 +19,7 @@ from data_capture import __version__
 from data_capture.access import allow_origins, is_direct_local_caller
 from data_capture.answers import Answer, answer_batch, answer_capture
 from data_capture.captures import KINDS, Caller, parse_capture
+from data_capture.identity import normalise_email
 from data_capture.payloads import (
     CAPTURE_MEDIA_TYPES,
     MOST_BYTES,
@@ -31,7 +32,6 @@ from data_capture.request_log import log_requests
 from data_capture.serving import serve
 from data_capture.settings import REPOSITORY, Settings, settings_from_command_line
 from data_capture.store import Store
-from data_capture.store.people import normalise_email
 from data_capture.subjects import statistics
 
 SERVICE_NAME = "enhanced-data-capture"
@@ -114,6 +114,7 @@ def create_app(settings: Settings) -> Flask:
                 "pid": os.getpid(),
                 "uptime_seconds": round(time.monotonic() - started_at, 1),
                 "sqlite_version": sqlite3.sqlite_version,
+                "wal_bytes": store.log_bytes(),
             }
         if fault is not None:
             raise Problem(UNAVAILABLE, fault if details else "The service can't take captures now.", retry_after_seconds=1,

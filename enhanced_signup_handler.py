@@ -59,7 +59,12 @@ def create_app(settings: Settings) -> Flask:
         fault = store.fault()
         details: dict[str, Any] = {}
         if is_direct_local_caller(request, settings):
-            details = {"version": __version__, "database": str(settings.database), "pid": os.getpid()}
+            details = {
+                "version": __version__,
+                "database": str(settings.database),
+                "pid": os.getpid(),
+                "wal_bytes": store.log_bytes(),
+            }
         if fault is not None:
             raise Problem(UNAVAILABLE, fault if details else "The service can't take sign-ups now.", retry_after_seconds=1,
                           members={"status": "unhealthy", "service": SERVICE_NAME, **details})  # fmt: skip

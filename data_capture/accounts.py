@@ -11,6 +11,7 @@ import jwt
 
 from data_capture.audit import record_audit
 from data_capture.captures import KINDS, Caller, Capture, parse_capture
+from data_capture.identity import normalise_email
 from data_capture.keys import load_or_make_key
 from data_capture.passwords import Passwords, Verdict
 from data_capture.payloads import JsonObject, encode_json
@@ -34,7 +35,6 @@ from data_capture.store.people import (
     complete_person,
     ensure_person,
     find_person,
-    normalise_email,
     note_login,
     presentable,
     set_password_hash,

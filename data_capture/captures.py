@@ -17,11 +17,11 @@ from datetime import datetime
 from functools import cached_property, lru_cache
 from typing import Any
 
+from data_capture.identity import normalise_email
 from data_capture.payloads import JsonObject, encode_json
 from data_capture.problems import UNUSABLE, FieldError, Problem
 from data_capture.redaction import redact, redact_text
 from data_capture.shapes import Names, Places, dashboard_nested, payment_as_usual, screenshot_spread_out
-from data_capture.store.people import normalise_email
 from data_capture.values import (
     ColumnValue,
     NotUnderstood,

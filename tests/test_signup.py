@@ -22,8 +22,8 @@ import requests
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from data_capture.identity import normalise_email
 from data_capture.keys import load_or_make_key
-from data_capture.store.people import normalise_email
 from tests import hostile
 from tests.support import RunningService, signup_service_in
 

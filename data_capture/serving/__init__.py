@@ -24,7 +24,7 @@ from granian.constants import HTTPModes, Interfaces, RuntimeModes
 from granian.log import LogLevels
 from granian.server import MPServer
 
-from data_capture.serving.lifelines import end_with_manager, end_with_parent
+from data_capture.serving.lifelines import end_with_loss, end_with_manager, end_with_parent, is_supervised
 from data_capture.serving.logs import configure_logging, log_of, logging_configuration
 from data_capture.serving.whole_requests import WholeRequests
 from data_capture.settings import Settings
@@ -37,8 +37,8 @@ CreateApp = Callable[[Settings], Flask]
 _ENDING_SECONDS = 6
 
 # granian counts connections, not requests, against this limit and leaves the rest unaccepted, so that idle keep-alive
-# connections of browsers starve everybody when it is small. An idle connection costs a descriptor and a few KB.
-_MOST_CONNECTIONS = 4096
+# connections of browsers starve everybody when it is small. An idle connection costs a descriptor and 13 KB.
+_MOST_CONNECTIONS = 8192
 _DESCRIPTORS_FOR_ELSE = 128
 
 _TAKEN = "is taken by another program"
@@ -62,7 +62,8 @@ def serve(name: str, create_app: CreateApp, settings: Settings) -> None:
     if reason is not None:
         _refuse(f"Port {port} {reason}. Choose another with --port or EDC_{name.upper()}_PORT.")
     try:
-        prepare(settings.database)
+        # The manager made the file: one that is gone since then is a loss, which an empty new one would only hide.
+        prepare(settings.database, may_create=not is_supervised())
     except TakeoverRefused as refusal:
         _refuse(str(refusal))
     server = MPServer(
@@ -154,13 +155,15 @@ def _open_app(name: str, create_app: CreateApp, settings: Settings) -> WholeRequ
     """Called in the worker process."""
     end_with_parent()
     app = create_app(settings)
+    store: Any = app.extensions.get("store")
+    if store is not None:
+        end_with_loss(store, log_of(name))
     url = service_url(name, settings)
 
     def opened() -> None:
         log_of(name).info("Listening on %s, database %s", url, settings.database)
 
     def closed() -> None:
-        store: Any = app.extensions.get("store")
         if store is not None:
             store.close()
 

@@ -1,4 +1,4 @@
-"""No process of ours outlives the one that started it, however that one ends, SIGKILL included.
+"""No process of ours outlives the one that started it, however that one ends, SIGKILL included; nor its own database.
 
 Each holds the reading end of a pipe whose only writing end is held by its parent: the kernel closes it with the parent.
 """
@@ -10,12 +10,30 @@ import os
 import signal
 import threading
 import time
+from logging import Logger
 from multiprocessing.connection import wait
+from typing import Protocol
 
 SUPERVISED_VARIABLE = "EDC_SUPERVISED_BY_STDIN"
 """Set by the startup manager for the services that it starts: the end of standard input means that it is gone."""
 
 _GRACE_SECONDS = 7.5
+_RED_SECONDS = 1.0  # who waits for an answer gets it, and health says why, before a service with a lost database ends
+
+
+class Losable(Protocol):
+    """What a service can't go on without, such as `store.Store`."""
+
+    def wait_for_loss(self) -> None:
+        """Returns when it is lost."""
+
+    def abandon(self) -> None:
+        """Called before the process ends."""
+
+
+def is_supervised() -> bool:
+    """Whether the startup manager started this process; asked before `end_with_manager`."""
+    return os.environ.get(SUPERVISED_VARIABLE) == "1"
 
 
 def end_with_manager() -> None:
@@ -23,6 +41,22 @@ def end_with_manager() -> None:
     if os.environ.pop(SUPERVISED_VARIABLE, None) == "1":
         os.set_blocking(2, False)  # a manager that is suspended (Ctrl-Z) reads no log, which must not suspend its services
         threading.Thread(target=_wait_for_manager, name="lifeline", daemon=True).start()
+
+
+def end_with_loss(losable: Losable, log: Logger) -> None:
+    """Ends this worker process, and with it its service with status 1, soon after `losable` is lost."""
+
+    def wait_for_loss() -> None:
+        losable.wait_for_loss()
+        started_at = time.monotonic()
+        try:
+            losable.abandon()
+        finally:
+            time.sleep(max(0.0, started_at + _RED_SECONDS - time.monotonic()))
+            log.error("Ending, since the database was lost")
+            os._exit(1)
+
+    threading.Thread(target=wait_for_loss, name="loss", daemon=True).start()
 
 
 def _wait_for_manager() -> None:

@@ -10,8 +10,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-# The log grows while a reader holds an old state; once it can start again, what is beyond this is given back.
-_LARGEST_IDLE_LOG_BYTES = 64 * 1024 * 1024
+# The log grows while a reader holds an old state; once it can start again, what is beyond this is given back. Without such
+# a reader it has about 4 MB, and giving back and taking again at every turn would cost more than the disk space.
+_LARGEST_IDLE_LOG_BYTES = 8 * 1024 * 1024
 _GATE_POLL_SECONDS = 0.0005  # a transaction takes about a millisecond, its fsync included
 
 
@@ -31,10 +32,8 @@ def open_connection(database: Path, busy_seconds: float, *, read_only: bool = Fa
     what is deleted; an unknown database file may not bring schema code that runs here (trusted_schema).
 
     Raises:
-        sqlite3.Error: the file can't be opened or isn't a database.
+        sqlite3.Error: the file isn't there, can't be opened or isn't a database.
     """
-    if not read_only:
-        create_private_file(database)
     mode = "ro" if read_only else "rw"
     connection = sqlite3.connect(
         f"{database.as_uri()}?mode={mode}", uri=True, isolation_level=None, check_same_thread=False, timeout=busy_seconds

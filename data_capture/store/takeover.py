@@ -7,12 +7,13 @@ so that what no look at a schema shows (a trigger, a CHECK) stops the start and 
 
 from __future__ import annotations
 
+import logging
 import os
 import shlex
 import sqlite3
 import stat
 from collections.abc import Mapping
-from contextlib import closing
+from contextlib import closing, suppress
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,9 @@ from data_capture.settings import REPOSITORY
 from data_capture.store.connection import Gate, GateTimeout, create_private_file
 from data_capture.store.people import ensure_person, set_password_hash, unfillable_columns
 
+log = logging.getLogger("data_capture.store")
+
+_RESTORE = "python -m data_capture restore FILE"
 _FILE_HEADER = b"SQLite format 3\x00"  # sqlite.org/fileformat2.html, section 1.3.1
 _CHECKED_AT_EVERY_START_BYTES = 16 * 1024 * 1024  # takes 10 ms; a first start checks a file of any size
 _MOST_DAMAGE_NAMED = 3
@@ -37,18 +41,21 @@ class TakeoverRefused(Exception):
     """The file can't be used as it is, and was left so; the text is a sentence for whoever starts the service."""
 
 
-def prepare(database: Path, request_seconds: float = 5.0) -> None:
+def prepare(database: Path, request_seconds: float = 5.0, *, may_create: bool = True) -> None:
     """Makes sure that `database` holds every table of schema.sql; does nothing where it does. Any number of processes
     may do this at once.
 
     Args:
         database: the file; it may be missing, but its folder must exist.
         request_seconds: how long to wait for a lock that another program holds.
+        may_create: whether a missing file is one that was never there.
 
     Raises:
         TakeoverRefused: the file can't be used; nothing in it has changed.
     """
     has_content = _examine_file(database)
+    if not has_content:
+        _refuse_to_hide_a_loss(database, may_create=may_create)
     complete = False
     try:
         if has_content:
@@ -98,6 +105,26 @@ def _examine_file(database: Path) -> bool:
             "Name another file with --database or EDC_DATABASE."
         )
     return True
+
+
+def _refuse_to_hide_a_loss(database: Path, *, may_create: bool) -> None:
+    """Refuses to put an empty database where one with content was; warns where only traces of an older one are left."""
+    log_beside, gate_beside = database.with_name(database.name + "-wal"), database.with_name(database.name + "-gate")
+    with suppress(OSError):
+        if log_beside.stat().st_size > 0:
+            raise TakeoverRefused(
+                f"{database} is missing or empty, but {log_beside.name} beside it holds the latest captures of the file that was "
+                f"there. Nothing was changed. Put that file back, or a backup of it: {_RESTORE}. To begin with an empty "
+                f"database, move {log_beside.name} away."
+            )
+    if not may_create:
+        raise TakeoverRefused(
+            f"{database} is gone, or empty: it was deleted, moved away or cut off while the services ran. No empty one was made "
+            f"in its place. Put it back, or a backup of it: {_RESTORE}. To begin anew, stop everything and start again."
+        )
+    # In this order: who makes a database makes the file before its gate.
+    if gate_beside.exists() and not database.exists():
+        log.warning("There was a database before, and it is gone: a new, empty one is made. File: %s", database)
 
 
 def _examine_database(database: Path, request_seconds: float) -> bool:
@@ -229,7 +256,8 @@ def _refuse_damage(connection: sqlite3.Connection, database: Path) -> None:
 def _damage(database: Path, report: str) -> str:
     recovered = database.with_name(f"{database.stem}-recovered{database.suffix}")
     return (
-        f"{database} is damaged: {report}. Nothing was changed. Put a backup in its place, or save what can be read with: "
+        f"{database} is damaged: {report}. Nothing was changed. Put a backup in its place ({_RESTORE}; one is made with "
+        "python -m data_capture backup), or save what can be read with: "
         f"sqlite3 {shlex.quote(str(database))} .recover | sqlite3 {shlex.quote(str(recovered))}"
     )
 

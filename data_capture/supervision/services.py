@@ -54,6 +54,8 @@ class Health:
     database: Path | None = None
     """The file that it uses, when it tells."""
     process: int | None = None
+    answering: bool = False
+    """It is the service that was asked for, healthy or not."""
 
     def is_over(self, database: Path) -> bool:
         """Whether it is known to use this database."""
@@ -98,4 +100,5 @@ def _read_health(service: Service, status: int, content: bytes) -> Health:
         says=f"answers {status}: {answer.get('detail') or answer.get('status')}",
         database=Path(database) if isinstance(database, str) else None,
         process=process if isinstance(process, int) else None,
+        answering=True,
     )

@@ -30,7 +30,9 @@ _ENDING_SECONDS = 7.5  # with an answer that is being waited for, everything is 
 
 _FIRST_DELAY_SECONDS = 0.5
 _LONGEST_DELAY_SECONDS = 30.0
-_RECOVERED_SECONDS = 10.0  # healthy for this long, a service is no longer one that keeps dying
+# Healthy for this long, a service is not one that can't start, which is what waiting longer and longer is for: what was
+# killed is back at once, however often it is killed.
+_RECOVERED_SECONDS = 1.0
 _REMEMBERED_LINES = 20
 _LOG_LINE = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d")  # these are in the log file already
 
@@ -138,7 +140,7 @@ class SupervisedService(threading.Thread):
         healthy_at: float | None = None
         failing_since: float | None = started_at
         next_question_at = started_at
-        trouble = ""
+        trouble = complaint = ""
         while not trouble and not self._stopping.wait(_LOOK_SECONDS):
             if process.poll() is not None:
                 trouble = _describe_end(process.returncode)
@@ -155,6 +157,18 @@ class SupervisedService(threading.Thread):
                     if self.decided.is_set():
                         log.info("The %s service is healthy again", self.service.name)
                     self.decided.set()
+                elif complaint:
+                    log.info("The %s service is healthy again", self.service.name)
+                complaint = ""
+                continue
+            if healthy_at is not None and health.answering and _is_answer_of(process, health):
+                # It is alive and says what is wrong, a full disk for one: starting it anew makes no room, and would stop the
+                # reading. What a new start would mend, the service ends for by itself.
+                failing_since = None
+                next_question_at = now + _ASK_SECONDS
+                if complaint != health.says:
+                    complaint = health.says
+                    log.warning("The %s service %s", self.service.name, complaint)
                 continue
             failing_since = failing_since or now
             patience_seconds = _STARTING_SECONDS if healthy_at is None else _HUNG_SECONDS
