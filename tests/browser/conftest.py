@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
+from tests.commands import BROWSERS
 from tests.support import RunningService
 
-BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
 QUIET = ("--no-sandbox", "--disable-background-networking", "--disable-component-update", "--disable-sync", "--no-first-run")
 
 
