@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import shutil
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from tests.installations import CommandServer, Installation, make_database
 from tests.support import RunningService, capture_service_in, signup_service_in
 
 
@@ -48,3 +50,33 @@ def signup_service(_signup_service: RunningService) -> RunningService:
     """The signup service, running over the same database as `capture_service`; shared likewise."""
     _signup_service.start()
     return _signup_service
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[CommandServer]:
+    """Runs the operator's commands of one test file."""
+    with CommandServer() as server:
+        yield server
+
+
+@pytest.fixture
+def installation(tmp_path: Path, server: CommandServer) -> Installation:
+    """An installation with three payments."""
+    installation = Installation(tmp_path, server)
+    make_database(installation.database, 3)
+    return installation
+
+
+@pytest.fixture(scope="module")
+def large_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """60 MB, which take about a quarter of a second to copy and check."""
+    database = tmp_path_factory.mktemp("large") / "trading_bots.db"
+    make_database(database, 6000, kilobytes=10)
+    return database
+
+
+@pytest.fixture
+def large_installation(tmp_path: Path, server: CommandServer, large_database: Path) -> Installation:
+    """An installation with a copy of the large database."""
+    shutil.copyfile(large_database, tmp_path / "trading_bots.db")
+    return Installation(tmp_path, server)

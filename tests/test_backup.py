@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import re
-import shutil
 import signal
 import sqlite3
 import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
@@ -25,42 +23,11 @@ from tests.installations import (
     forget_people,
     is_whole,
     leave_in_log,
-    make_database,
     payments,
 )
 from tests.support import RunningService, eventually, rows
 
 BACKUP_NAME = re.compile(r"trading_bots-\d{8}T\d{6}\.\d{3}Z\.db")
-
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[CommandServer]:
-    """Runs the commands of this file."""
-    with CommandServer() as server:
-        yield server
-
-
-@pytest.fixture
-def installation(tmp_path: Path, server: CommandServer) -> Installation:
-    """One with three payments."""
-    installation = Installation(tmp_path, server)
-    make_database(installation.database, 3)
-    return installation
-
-
-@pytest.fixture(scope="module")
-def large_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """60 MB, which take about a quarter of a second to copy and check."""
-    database = tmp_path_factory.mktemp("large") / "trading_bots.db"
-    make_database(database, 6000, kilobytes=10)
-    return database
-
-
-@pytest.fixture
-def large_installation(tmp_path: Path, server: CommandServer, large_database: Path) -> Installation:
-    """One with a copy of the large database."""
-    shutil.copyfile(large_database, tmp_path / "trading_bots.db")
-    return Installation(tmp_path, server)
 
 
 def test_a_backup_holds_every_capture_that_was_acknowledged_before_it_began(

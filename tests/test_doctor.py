@@ -7,32 +7,16 @@ import os
 import shutil
 import socket
 import sqlite3
-from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
 import pytest
 
-from tests.installations import CommandServer, Installation, damage, forget_people, leave_in_log, make_database
+from tests.installations import CommandServer, Installation, damage, forget_people, leave_in_log
 from tests.support import RunningService
 
 QUESTIONS = ["capture port", "signup port", "database file", "database folder", "keys", "integrity", "foreign keys", "lock",
              "SQLite version", "write-ahead log", "disk space", "log file", "leftovers", "backups"]  # fmt: skip
-
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[CommandServer]:
-    """Runs the commands of this file."""
-    with CommandServer() as server:
-        yield server
-
-
-@pytest.fixture
-def installation(tmp_path: Path, server: CommandServer) -> Installation:
-    """One with three payments."""
-    installation = Installation(tmp_path, server)
-    make_database(installation.database, 3)
-    return installation
 
 
 class Diagnosis:
