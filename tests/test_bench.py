@@ -54,7 +54,8 @@ def test_both_clients_send_every_capture_once(client: str, tmp_path: Path, monke
         server.stop()
 
     assert outcome.refusals == outcome.failures == 0
-    assert 0 < outcome.captures <= payments_in(tmp_path) <= outcome.captures + 2  # the last ones' answers came too late
+    unanswered = 2 if client == "wrk" else 0  # it does not wait for the last ones' answers
+    assert 0 < outcome.captures <= payments_in(tmp_path) <= outcome.captures + unanswered
 
 
 def test_the_client_is_wrk_where_there_is_one() -> None:
