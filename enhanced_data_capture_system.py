@@ -16,10 +16,12 @@ from typing import Any
 from flask import Flask, Response, jsonify, request, send_from_directory
 
 from data_capture import __version__
-from data_capture.access import allow_origins, is_direct_local_caller
-from data_capture.answers import Answer, answer_batch, answer_capture
-from data_capture.captures import KINDS, Caller, parse_capture
-from data_capture.identity import normalise_email
+from data_capture.access import Doors, email_in_path, harden_answers, is_direct_local_caller, keep_doors
+from data_capture.admin_token import ensure_admin_token
+from data_capture.answers import BATCH, answer_to, read_request
+from data_capture.captures import Caller, Capture
+from data_capture.intake import Intake
+from data_capture.openapi import serve_description
 from data_capture.payloads import (
     CAPTURE_MEDIA_TYPES,
     MOST_BYTES,
@@ -27,7 +29,8 @@ from data_capture.payloads import (
     MOST_BYTES_WITH_SCREENSHOT,
     read_json_object,
 )
-from data_capture.problems import NOT_ALLOWED, UNAVAILABLE, UNUSABLE, FieldError, Problem, answer_with_problems
+from data_capture.problems import NOT_ALLOWED, UNAVAILABLE, Problem, answer_with_problems
+from data_capture.rates import Rates, limit_requests
 from data_capture.request_log import log_requests
 from data_capture.serving import serve
 from data_capture.settings import REPOSITORY, Settings, settings_from_command_line
@@ -45,60 +48,66 @@ def create_app(settings: Settings) -> Flask:
     """The capture service over the database of `settings`, whose tables are there (`store.takeover.prepare`)."""
     app = Flask(__name__, static_folder=None)
     app.json.sort_keys = False  # type: ignore[attr-defined]
+    app.url_map.merge_slashes = False  # a//b@example.com is not a/b@example.com
     app.config["MAX_CONTENT_LENGTH"] = MOST_BYTES_WITH_SCREENSHOT
     store = Store(settings.database, settings.request_seconds)
     app.extensions["store"] = store
+    ensure_admin_token(settings)
     started_at = time.monotonic()
     log_requests(app)
     answer_with_problems(app)
-    allow_origins(app, settings, public_paths=(f"/{SCRIPT_NAME}",))
+    doors = app.extensions["doors"] = Doors(settings, public_paths=(f"/{SCRIPT_NAME}",))
+    keep_doors(app, doors)
+    harden_answers(app)
 
-    def caller() -> Caller:
-        return Caller(request.path, request.remote_addr, request.headers.get("User-Agent"), datetime.now(timezone.utc))
+    def caller_address() -> str | None:
+        return doors.caller_address(request.remote_addr, request.headers.get)
 
-    def capture(kind_name: str) -> tuple[Response, int]:
-        most_bytes = MOST_BYTES_WITH_SCREENSHOT if kind_name == "questionnaire" else MOST_BYTES
-        payload = read_json_object(request, CAPTURE_MEDIA_TYPES, most_bytes)
-        if "Idempotency-Key" in request.headers:
+    rates = app.extensions["rates"] = Rates(settings)
+    app.extensions["intake"] = Intake(store, settings, doors, rates)
+    limit_requests(app, settings, caller_address, apart_from="capture_")
+
+    def capture(kind_name: str) -> Response:
+        address = caller_address()
+        rates.take(address)
+        most_bytes = MOST_BYTES_WITH_SCREENSHOT if kind_name in ("questionnaire", BATCH) else MOST_BYTES
+        most_bytes_but_pictures = MOST_BYTES_OF_A_BATCH if kind_name == BATCH else MOST_BYTES
+        payload = read_json_object(request, CAPTURE_MEDIA_TYPES, most_bytes, most_bytes_but_pictures)
+        if "Idempotency-Key" in request.headers and kind_name != BATCH:
             payload = {"capture_id": request.headers["Idempotency-Key"].strip('"'), **payload}
-        parsed = parse_capture(KINDS[kind_name], payload, caller(), settings.placeholder_emails)
-        return respond(answer_capture(store, parsed))
-
-    def respond(answer: Answer) -> tuple[Response, int]:
-        response = jsonify(answer.members)
-        if answer.replayed:
-            response.headers["Idempotency-Replayed"] = "true"
-        return response, answer.status
+        caller = Caller(request.path, address, request.headers.get("User-Agent"), datetime.now(timezone.utc))
+        asked = read_request(kind_name, payload, caller, settings.placeholder_emails)
+        for one in asked.members:
+            if isinstance(one, Capture):
+                rates.take_person(address, one.user_email)
+        answer = answer_to(asked, store.write_together(asked.works, asked.size_bytes))
+        return Response(answer.content(), answer.status, answer.headers, content_type="application/json")
 
     @app.post("/api/data-capture/payment")
-    def capture_payment() -> tuple[Response, int]:
+    def capture_payment() -> Response:
         return capture("payment")
 
     @app.post("/api/data-capture/questionnaire")
-    def capture_questionnaire() -> tuple[Response, int]:
+    def capture_questionnaire() -> Response:
         return capture("questionnaire")
 
     @app.post("/api/data-capture/dashboard")
-    def capture_dashboard() -> tuple[Response, int]:
+    def capture_dashboard() -> Response:
         return capture("dashboard")
 
     @app.post("/api/data-capture/activity")
-    def capture_activity() -> tuple[Response, int]:
+    def capture_activity() -> Response:
         return capture("activity")
 
     @app.post("/api/data-capture/batch")
-    def capture_batch() -> tuple[Response, int]:
-        payload = read_json_object(request, CAPTURE_MEDIA_TYPES, MOST_BYTES_OF_A_BATCH, MOST_BYTES_OF_A_BATCH)
-        return respond(answer_batch(store, payload, caller(), settings.placeholder_emails))
+    def capture_batch() -> Response:
+        return capture(BATCH)
 
     @app.get("/api/data-capture/stats/<path:email>")
     def person_statistics(email: str) -> Response:
         if not is_direct_local_caller(request, settings):
             raise Problem(NOT_ALLOWED, "Statistics are answered only to a direct caller on the machine that runs the service.")
-        address = normalise_email(email)
-        if address is None:
-            message = "is not an email address"
-            raise Problem(UNUSABLE, f"The address {message}.", errors=[FieldError("email", message)])
+        address = email_in_path(email)
         response = jsonify(store.read(lambda connection: statistics(connection, address)))
         response.headers["Cache-Control"] = "no-store"
         return response
@@ -139,10 +148,7 @@ def create_app(settings: Settings) -> Flask:
         response.headers["Content-Security-Policy"] = _EXAMPLES_POLICY
         return response
 
-    @app.after_request
-    def never_sniff(response: Response) -> Response:
-        response.headers["X-Content-Type-Options"] = "nosniff"
-        return response
+    serve_description(app, "Enhanced Data Capture: the capture service")
 
     return app
 

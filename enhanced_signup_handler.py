@@ -14,11 +14,13 @@ from typing import Any
 from flask import Flask, Response, jsonify, request
 
 from data_capture import __version__
-from data_capture.access import allow_origins, is_direct_local_caller
+from data_capture.access import Doors, harden_answers, is_direct_local_caller, keep_doors
 from data_capture.accounts import Accounts
 from data_capture.captures import Caller
+from data_capture.openapi import serve_description
 from data_capture.payloads import JSON_MEDIA_TYPES, MOST_BYTES_WITH_SCREENSHOT, read_json_object
 from data_capture.problems import UNAVAILABLE, Problem, answer_with_problems
+from data_capture.rates import limit_logins, limit_requests
 from data_capture.request_log import log_requests
 from data_capture.serving import serve
 from data_capture.settings import Settings, settings_from_command_line
@@ -34,22 +36,31 @@ def create_app(settings: Settings) -> Flask:
     app.config["MAX_CONTENT_LENGTH"] = MOST_BYTES_WITH_SCREENSHOT
     store = Store(settings.database, settings.request_seconds)
     app.extensions["store"] = store
-    accounts = Accounts(store, settings)
     log_requests(app)
     answer_with_problems(app)
-    allow_origins(app, settings)
+    doors = Doors(settings)
+    keep_doors(app, doors)
+    harden_answers(app)
+
+    def caller_address() -> str | None:
+        return doors.caller_address(request.remote_addr, request.headers.get)
+
+    throttled = limit_logins(limit_requests(app, settings, caller_address), settings, caller_address)
+    accounts = Accounts(store, settings)
 
     def caller() -> Caller:
-        return Caller(request.path, request.remote_addr, request.headers.get("User-Agent"), datetime.now(timezone.utc))
+        return Caller(request.path, caller_address(), request.headers.get("User-Agent"), datetime.now(timezone.utc))
 
     @app.post("/api/auth/register")
     @app.post("/auth/register")
     @app.post("/api/user/register")
+    @throttled
     def register() -> tuple[Response, int]:
         payload = read_json_object(request, JSON_MEDIA_TYPES, MOST_BYTES_WITH_SCREENSHOT)
         return jsonify(accounts.register(payload, caller())), 201
 
     @app.post("/api/auth/login")
+    @throttled
     def login() -> Response:
         payload = read_json_object(request, JSON_MEDIA_TYPES)
         return jsonify(accounts.login(payload, caller()))
@@ -70,10 +81,11 @@ def create_app(settings: Settings) -> Flask:
                           members={"status": "unhealthy", "service": SERVICE_NAME, **details})  # fmt: skip
         return jsonify({"status": "healthy", "service": SERVICE_NAME, **details})
 
+    serve_description(app, "Enhanced Data Capture: the signup service")
+
     @app.after_request
-    def neither_keep_nor_sniff(response: Response) -> Response:
+    def keep_nothing(response: Response) -> Response:
         response.headers["Cache-Control"] = "no-store"  # RFC 6749 section 5.1: an answer may hold a token
-        response.headers["X-Content-Type-Options"] = "nosniff"
         return response
 
     return app

@@ -142,6 +142,16 @@ CREATE TABLE IF NOT EXISTS data_capture_audit (
     FOREIGN KEY (user_email) REFERENCES users (email)
 );
 
+-- What proves that no audit record was changed, removed or inserted: an entry a record, each linked to the one before. How it
+-- is computed is written in data_capture/audit/chain.py; `python -m data_capture verify-audit` checks it.
+CREATE TABLE IF NOT EXISTS data_capture_audit_chain (
+    audit_id   INTEGER PRIMARY KEY,        -- data_capture_audit.id
+    adopted    INTEGER NOT NULL,           -- 1: the record was there before the chain began
+    salt       BLOB,                       -- NULL: an erasure has taken it
+    commitment BLOB NOT NULL,
+    link       BLOB NOT NULL
+);
+
 -- What a capture_id was answered with, so that a capture sent again gets its first answer and adds nothing.
 CREATE TABLE IF NOT EXISTS capture_receipts (
     capture_id     TEXT PRIMARY KEY,

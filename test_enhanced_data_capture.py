@@ -2,7 +2,7 @@
 
 python test_enhanced_data_capture.py                the whole suite, against services of its own
 python test_enhanced_data_capture.py -k payment     any argument of pytest's
-python test_enhanced_data_capture.py --live [URL]   a quick check of a running system, which leaves no trace
+python test_enhanced_data_capture.py --live [URL]   a quick check of a running system
 python test_enhanced_data_capture.py --lint         ruff and mypy
 """
 
@@ -33,7 +33,7 @@ def check_live(arguments: list[str]) -> int:
     from data_capture.settings import settings_from_command_line
 
     url = arguments.pop(0).rstrip("/") if arguments and not arguments[0].startswith("-") else None
-    settings = settings_from_command_line("manager", "Checks a running system, and leaves no trace.", arguments)
+    settings = settings_from_command_line("manager", "Checks a running system; nameless audit records stay of it.", arguments)
     return check_running_system(url or service_url("capture", settings), settings)
 
 

@@ -1,4 +1,4 @@
-"""The commands of whoever runs the services: `python -m data_capture backup`, `restore` and `doctor`; `--help` tells more."""
+"""The commands of whoever runs the services: `python -m data_capture COMMAND`; `--help` tells which there are."""
 
 # ruff: noqa: E402  (the environment is made before anything from a package is imported)
 
@@ -28,9 +28,11 @@ _PROGRAM = "python -m data_capture"
 _ABOUT = """\
 Commands for whoever runs Enhanced Data Capture.
 
-  backup    makes a checked copy of the database, while everything runs
-  restore   puts such a copy in the database's place, with the services stopped
-  doctor    checks ports, permissions, the database, the disk and the log, and says what to do
+  backup       makes a checked copy of the database, while everything runs
+  restore      puts such a copy in the database's place, with the services stopped
+  admin-token  shows the token that opens what is held on people, once, or makes a new one
+  verify-audit checks that no audit record was changed, removed or inserted
+  doctor       checks ports, permissions, the database, the disk and the log, and says what to do
 
   python -m data_capture COMMAND --help  tells more about one.
 """
@@ -41,7 +43,8 @@ tables) and on disk before it gets its name, trading_bots-20240115T103000.000Z.d
 
 The copy holds personal data, and people who are erased later are still in it: keep it where only you can read it, and no
 longer than you need it. The keys beside the database (trading_bots.keys) are left out on purpose, since copies get around.
-Without them nothing is lost: they are made anew, and everybody logs in again.
+Without them nothing is lost: they are made anew, and everybody logs in again. What the audit trail proves of the time before
+takes its key (audit.key): keep a copy of that elsewhere.
 
 Every night, the last 14 kept, in a crontab:
   30 3 * * *  cd /path/to/this/folder && .venv/bin/python -m data_capture backup --keep 14
@@ -53,6 +56,26 @@ on the database or any program has it open. What was there before is set aside b
 undone with the same command. It is safe to kill at any moment: the database is then either the old one or the new one.
 
 People who were erased after FILE was made are in it again: erase them again.
+"""
+
+_ABOUT_ADMIN = """\
+Prints the admin token, which programs send as "Authorization: Bearer TOKEN" to export what is held on a person and to erase it.
+It was made at the first start. Only its hash is kept from then on, so that it is printed once: keep it in a password manager.
+--rotate makes a new one, at any time, also while the services run; the one before it opens nothing any more.
+
+Where EDC_ADMIN_TOKEN is set, that is the token, and this command has nothing to say.
+"""
+
+_ABOUT_VERIFY = """\
+Checks every audit record against the chain beside it, and names the first that was changed, removed, inserted or moved; status 1
+then. It works while the services write, and changes nothing.
+
+The chain is made with the key in trading_bots.keys/audit.key. Who can write the database, but not read that file, can't change a
+record unnoticed, nor cut off the newest ones: which record was the newest is noted beside the database within a second or two.
+Who can read the key can forge all of it, and is found out only with a head that was kept elsewhere.
+
+  python -m data_capture verify-audit --head          prints the head: keep it on another machine
+  python -m data_capture verify-audit --since HEAD    proves that nothing before it has changed
 """
 
 _ABOUT_DOCTOR = """\
@@ -128,6 +151,28 @@ def _examine(given: argparse.Namespace, settings: Settings, progress: Progress) 
     return 0 if examine_installation(settings, quick=given.quick, as_json=given.json, progress=progress) else 1
 
 
+def _show_admin_token(given: argparse.Namespace, settings: Settings, _progress: Progress) -> int:
+    from data_capture.admin_token import fetch_admin_token, rotate_admin_token
+
+    if settings.admin_token:
+        raise Refused("The admin token is what EDC_ADMIN_TOKEN says; it is shown and changed where that is set.")
+    if not settings.database.parent.is_dir():
+        raise Refused(f"There is no folder {settings.database.parent}.")
+    token = rotate_admin_token(settings) if given.rotate else fetch_admin_token(settings)
+    if token is None:
+        raise Refused("The admin token was shown before, and only its hash is kept. With --rotate you get a new one.")
+    print(token, flush=True)
+    print("Keep it in a password manager: it is not shown again.", file=sys.stderr, flush=True)
+    return 0
+
+
+def _verify_audit(given: argparse.Namespace, settings: Settings, progress: Progress) -> int:
+    from data_capture.commands.verify_audit import verify_audit
+
+    intact = verify_audit(settings.database, given.key, given.since, print_head=given.head, progress=progress)
+    return 0 if intact else 1
+
+
 def _parser() -> argparse.ArgumentParser:
     shape = argparse.RawDescriptionHelpFormatter
     parser = argparse.ArgumentParser(prog=_PROGRAM, description=_ABOUT, formatter_class=shape, usage="%(prog)s COMMAND …")
@@ -160,6 +205,18 @@ def _parser() -> argparse.ArgumentParser:
     restoring.set_defaults(run=_restore)
     add_flags(restoring, {"database", "host", "capture_port", "signup_port"})
 
+    admin_token = commands.add_parser("admin-token", description=_ABOUT_ADMIN, formatter_class=shape)
+    admin_token.add_argument("--rotate", action="store_true", help="make a new token; the one before it is void at once")
+    admin_token.set_defaults(run=_show_admin_token)
+    add_flags(admin_token, {"database"})
+
+    verifying = commands.add_parser("verify-audit", description=_ABOUT_VERIFY, formatter_class=shape)
+    verifying.add_argument("--head", action="store_true", help="print the head alone, if everything is as it was written")
+    verifying.add_argument("--since", type=_head, metavar="HEAD", help="a head printed earlier, which has to be there still")
+    verifying.add_argument("--key", type=Path, metavar="FILE", help="the key, where it is not beside the database: for a backup")
+    verifying.set_defaults(run=_verify_audit)
+    add_flags(verifying, {"database"})
+
     doctor = commands.add_parser("doctor", description=_ABOUT_DOCTOR, formatter_class=shape)
     doctor.add_argument("--quick", action="store_true", help="check the database's pages, but not whether its indexes agree")
     doctor.add_argument("--json", action="store_true", help="answer in JSON, for programs")
@@ -170,6 +227,15 @@ def _parser() -> argparse.ArgumentParser:
 
 def _folder(text: str) -> Path:
     return Path(text).expanduser().absolute()
+
+
+def _head(text: str) -> object:
+    from data_capture.audit.head import parse_head
+
+    try:
+        return parse_head(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f"it takes {error}") from error
 
 
 def _at_least_one(text: str) -> int:

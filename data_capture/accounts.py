@@ -19,11 +19,11 @@ from data_capture.problems import (
     ALREADY_EXISTS,
     NOT_ALLOWED,
     NOT_AUTHENTICATED,
-    TOO_MANY,
     UNUSABLE_ACCOUNT,
     FieldError,
     Problem,
 )
+from data_capture.rates import Rates
 from data_capture.redaction import REDACTED, redact, redact_text
 from data_capture.settings import Settings
 from data_capture.store import Store
@@ -49,10 +49,6 @@ LONGEST_PASSWORD_CHARACTERS = 1024  # hashing reads all of it
 _SIGNING_ALGORITHM = "HS256"
 _KEY_FILE_NAME = "token-signing.key"  # in the folder `Settings.keys_directory`
 
-# NIST SP 800-63B section 5.2.2 wants a bound of at most 100 failed attempts; a person needs a handful.
-_MOST_FAILED_LOGINS = 20
-_FAILED_LOGINS_COUNT_FOR = timedelta(minutes=15)
-
 # Statuses with which other programs of the database lock a person out.
 _LOCKED_OUT = frozenset({"suspended", "disabled", "blocked", "banned", "deleted", "deactivated", "locked"})
 
@@ -61,10 +57,6 @@ _QUESTIONNAIRE_PARTS: dict[str, tuple[type, ...]] = {"questionnaire": (dict,), "
 
 _WRONG = "The email address or the password is wrong."
 _HAS_ACCOUNT = "An account with this email address already exists."
-
-_FAILED_LOGINS = """
-SELECT count(*) FROM data_capture_audit WHERE user_email = ? AND timestamp > ? AND capture_type = 'login_failed'
-"""
 
 
 class Accounts:
@@ -79,6 +71,7 @@ class Accounts:
         """
         self._store = store
         self._settings = settings
+        self._rates = Rates(settings)
         self._passwords = Passwords(settings.request_seconds)
         self._signing_key = load_or_make_key(settings.keys_directory / _KEY_FILE_NAME)
 
@@ -91,6 +84,7 @@ class Accounts:
             Problem: 400 for unusable fields, 409 for an address that has a password, 429 or 503 when it's too busy.
         """
         sign_up = _read_sign_up(payload, self._settings.placeholder_emails)
+        self._rates.take_login(sign_up.email)
         questionnaire = _questionnaire_of(sign_up, caller)
         now = timestamp(caller.now)
         person = self._store.read(lambda connection: find_person(connection, sign_up.email))
@@ -125,15 +119,17 @@ class Accounts:
         """
         email, password = _read_login(payload)
         now = timestamp(caller.now)
-        person = self._store.read(lambda connection: self._admitted(connection, email, caller.now))
+        self._rates.take_login(email)
+        self._rates.refuse_after_failures(email)
+        person = self._store.read(lambda connection: find_person(connection, email))
         verdict = self._passwords.check(password, person.password_hash if person else None)
-        if person is None:
+        if person is None or verdict is Verdict.WRONG:
+            self._rates.note_failure(email)
+            self._store.write(lambda connection: _note_failed_login(connection, person, caller))
             raise Problem(NOT_AUTHENTICATED, _WRONG)
         known = person
-        if verdict is Verdict.WRONG:
-            self._store.write(lambda connection: _record(connection, "login_failed", known.email, caller, status="failed"))
-            raise Problem(NOT_AUTHENTICATED, _WRONG)
         if (known.status or "").strip().lower() in _LOCKED_OUT:
+            self._store.write(lambda connection: _record(connection, "login_failed", known.email, caller, status="failed"))
             raise Problem(NOT_ALLOWED, "This account is not active.")
         newer_hash = self._passwords.hash(password) if verdict is Verdict.RIGHT_BUT_OUTDATED else None
 
@@ -148,17 +144,6 @@ class Accounts:
 
         self._store.write(note)
         return self._answer(known, None, caller.now, "Login successful")
-
-    def _admitted(self, connection: sqlite3.Connection, email: str, now: datetime) -> Person | None:
-        """Who logs in; refuses when too many have failed to, as that person, just now."""
-        person = find_person(connection, email)
-        if person is not None:
-            since = timestamp(now - _FAILED_LOGINS_COUNT_FOR)
-            (failures,) = connection.execute(_FAILED_LOGINS, (person.email, since)).fetchone()
-            if failures >= _MOST_FAILED_LOGINS:
-                wait = int(_FAILED_LOGINS_COUNT_FOR.total_seconds())
-                raise Problem(TOO_MANY, "Too many failed logins for this address; try again later.", retry_after_seconds=wait)
-        return person
 
     def _answer(self, person: Person, full_name: str | None, now: datetime, message: str) -> dict[str, Any]:
         token = self._token(person, now)
@@ -296,6 +281,15 @@ def _somebody(connection: sqlite3.Connection, spelling: str) -> Person:
     if person is None:
         raise sqlite3.OperationalError("the table users lost a row that was just written")
     return person
+
+
+def _note_failed_login(connection: sqlite3.Connection, person: Person | None, caller: Caller) -> None:
+    """Records it where the address is known; writes and syncs as long where it isn't, and changes nothing."""
+    if person is not None:
+        _record(connection, "login_failed", person.email, caller, status="failed")
+        return
+    (version,) = connection.execute("PRAGMA user_version").fetchone()
+    connection.execute(f"PRAGMA user_version = {version}")
 
 
 def _record(

@@ -1,22 +1,23 @@
-"""What the sender of captures is answered: for one capture alone, and for each of a batch."""
+"""What a request asks to be stored, one capture or a batch of them, and what its sender is answered."""
 
 from __future__ import annotations
 
+import json
 import logging
-import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cached_property, partial
 from http import HTTPStatus
 from typing import Any
 
 from data_capture.captures import KINDS, Caller, Capture, parse_capture
 from data_capture.payloads import MOST_BYTES, JsonObject, encode_json
 from data_capture.problems import INTERNAL, NOT_JSON, TOO_LARGE, UNUSABLE, FieldError, Problem
-from data_capture.store import Store
 from data_capture.store.captures import UNCHANGED, Receipt, record_capture
 
 log = logging.getLogger("data_capture.answers")
 
+BATCH = "batch"
 MOST_CAPTURES_IN_A_BATCH = 100
 
 
@@ -28,32 +29,69 @@ class Answer:
     status: HTTPStatus
     replayed: bool = False
 
+    @property
+    def headers(self) -> list[tuple[str, str]]:
+        """What the answer has beside its content type."""
+        return [("Idempotency-Replayed", "true")] if self.replayed else []
 
-def answer_capture(store: Store, capture: Capture) -> Answer:
-    """Stores one capture and says what became of it.
-
-    Raises:
-        Problem: 422 or 503, as `record_capture` and `Store.write` say.
-    """
-    return _answer(capture, store.write(lambda connection: record_capture(connection, capture)))
+    def content(self) -> bytes:
+        """The answer's body."""
+        return json.dumps(self.members, separators=(",", ":")).encode() + b"\n"
 
 
-def answer_batch(store: Store, payload: JsonObject, caller: Caller, placeholder_emails: tuple[str, ...]) -> Answer:
-    """Stores the captures of a batch in one commit; each is answered, in order, what it would have got alone.
+@dataclass(frozen=True)
+class CaptureRequest:
+    """What one request asks for: its captures in order, a Problem in the place of each that can't be stored."""
+
+    members: tuple[Capture | Problem, ...]
+    is_batch: bool
+
+    @cached_property
+    def works(self) -> list[Callable[..., Receipt]]:
+        """What `Store.write_together` is to do for it."""
+        return [partial(record_capture, capture=one) for one in self.members if isinstance(one, Capture)]
+
+    @property
+    def size_bytes(self) -> int:
+        """About how much memory it holds while it waits."""
+        return sum(
+            len(one.snapshot) + sum(len(value) for value in one.values if isinstance(value, str))
+            for one in self.members
+            if isinstance(one, Capture)
+        )
+
+
+def read_request(kind_name: str, payload: JsonObject, caller: Caller, placeholder_emails: tuple[str, ...]) -> CaptureRequest:
+    """What a request to the address of `kind_name` asks for.
 
     Args:
-        store: where to.
-        payload: `{"captures": [{"type": "payment", …}, …]}`.
-        caller: who sent the batch.
+        kind_name: one of KINDS, or BATCH.
+        payload: one capture; of a batch, `{"captures": [{"type": "payment", …}, …]}`.
+        caller: who sent it.
         placeholder_emails: addresses that are nobody's.
 
     Raises:
-        Problem: 422, when there is no such list of captures.
+        Problem: 422, when it is one capture that can't be used, or no list of captures.
     """
-    parsed = [_parsed(member, caller, placeholder_emails) for member in _captures_of(payload)]
-    captures = [one for one in parsed if isinstance(one, Capture)]
-    receipts = iter(store.write_together([_recording(capture) for capture in captures]))
-    answers = [_member_answer(one, next(receipts)) if isinstance(one, Capture) else one.as_json() for one in parsed]
+    if kind_name == BATCH:
+        return CaptureRequest(tuple(_parsed(one, caller, placeholder_emails) for one in _captures_of(payload)), is_batch=True)
+    return CaptureRequest((parse_capture(KINDS[kind_name], payload, caller, placeholder_emails),), is_batch=False)
+
+
+def answer_to(asked: CaptureRequest, outcomes: Sequence[Receipt | Exception]) -> Answer:
+    """What is answered to `asked`, whose `works` had these outcomes: in a batch, to each what it would have got alone.
+
+    Raises:
+        Problem: what is answered to one capture that was not stored.
+    """
+    if not asked.is_batch:
+        [capture], [outcome] = asked.members, outcomes
+        assert isinstance(capture, Capture)
+        if isinstance(outcome, Receipt):
+            return _answer(capture, outcome)
+        raise _as_problem(outcome)
+    remaining = iter(outcomes)
+    answers = [_member_answer(one, next(remaining)) if isinstance(one, Capture) else one.as_json() for one in asked.members]
     taken = sum(1 for answer in answers if answer["success"])
     members = {
         "success": taken == len(answers),
@@ -79,10 +117,10 @@ def _answer(capture: Capture, receipt: Receipt) -> Answer:
     return Answer(members, status, receipt.replayed)
 
 
-def _member_answer(capture: Capture, receipt: Receipt | Exception) -> dict[str, Any]:
-    if not isinstance(receipt, Receipt):
-        return _as_problem(receipt).as_json()
-    answer = _answer(capture, receipt)
+def _member_answer(capture: Capture, outcome: Receipt | Exception) -> dict[str, Any]:
+    if not isinstance(outcome, Receipt):
+        return _as_problem(outcome).as_json()
+    answer = _answer(capture, outcome)
     return {"status": int(answer.status), **answer.members}
 
 
@@ -115,13 +153,8 @@ def _parsed(member: Any, caller: Caller, placeholder_emails: tuple[str, ...]) ->
     return capture
 
 
-def _recording(capture: Capture) -> Callable[[sqlite3.Connection], Receipt]:
-    return lambda connection: record_capture(connection, capture)
-
-
-def _as_problem(error: Receipt | Exception) -> Problem:
+def _as_problem(error: Exception) -> Problem:
     if isinstance(error, Problem):
         return error
-    cause = error if isinstance(error, Exception) else None
-    log.error("A capture of a batch ended with an error that nobody expected", exc_info=cause)
+    log.error("A capture ended with an error that nobody expected", exc_info=error)
     return Problem(INTERNAL, "Something went wrong here with this capture; the service's log has the cause.")

@@ -19,14 +19,14 @@ from typing import Any
 
 from data_capture.identity import normalise_email
 from data_capture.payloads import JsonObject, encode_json
+from data_capture.pictures import described, is_file, with_stand_ins
 from data_capture.problems import UNUSABLE, FieldError, Problem
-from data_capture.redaction import redact, redact_text
+from data_capture.redaction import redact_and_tell, redact_text
 from data_capture.shapes import Names, Places, dashboard_nested, payment_as_usual, screenshot_spread_out
 from data_capture.values import (
     ColumnValue,
     NotUnderstood,
     Reader,
-    base64_text,
     decimal,
     happened_at,
     integer,
@@ -35,12 +35,14 @@ from data_capture.values import (
     json_list,
     json_state,
     page_user_id,
+    picture,
     text,
     timestamp,
 )
 
 _CAPTURE_ID = re.compile(r"[A-Za-z0-9._:-]{1,128}")
 _MOST_USER_AGENT_CHARACTERS = 512
+_MASKED = "_masked"
 
 
 @dataclass(frozen=True)
@@ -77,11 +79,24 @@ class Repetition:
 
 
 @dataclass(frozen=True)
+class PictureColumns:
+    """The field that holds a picture, and the columns for its media type and its size, which its content decides.
+
+    A size that the page gave is kept.
+    """
+
+    picture: Field
+    media_type: str
+    size_bytes: str
+
+
+@dataclass(frozen=True)
 class Kind:
     """One kind of capture.
 
     `reshape` turns a payload whose shape differs from the rest (say, a flat dashboard) into the usual one.
-    `time_columns` get the time at which it happened. `repetition` is None where every capture is a row.
+    `time_columns` get the time at which it happened. `repetition` is None where every capture is a row. `picture` is
+    None where there is none.
     """
 
     name: str
@@ -90,6 +105,7 @@ class Kind:
     sections: tuple[str, ...] = ()
     time_columns: tuple[str, ...] = ("created_at", "updated_at")
     repetition: Repetition | None = None
+    picture: PictureColumns | None = None
     reshape: Callable[[JsonObject], JsonObject] = field(default=lambda payload: payload)
 
     @property
@@ -158,6 +174,8 @@ _PAYMENT = Kind(
     reshape=payment_as_usual,
 )
 
+_SCREENSHOT = Field("account_screenshot", picture, ("screenshot",))
+
 _QUESTIONNAIRE = Kind(
     "questionnaire",
     "questionnaire_data",
@@ -175,7 +193,7 @@ _QUESTIONNAIRE = Kind(
         Field("account_size", decimal(12, 2)),
         Field("risk_percentage", decimal(5, 2), ("risk_per_trade", "riskManagement.riskPerTrade")),
         Field("risk_reward_ratio", text, ("riskManagement.riskRewardRatio",)),
-        Field("account_screenshot", base64_text, ("screenshot",)),
+        _SCREENSHOT,
         Field("screenshot_filename", text, ("screenshot_name",)),
         Field("screenshot_size", integer),
         Field("screenshot_type", text),
@@ -183,6 +201,7 @@ _QUESTIONNAIRE = Kind(
     sections=("questionnaire", "questionnaireData", "answers"),
     # The same answers on another day are an answer; within minutes they are a second click.
     repetition=Repetition(within_seconds=600),
+    picture=PictureColumns(_SCREENSHOT, "screenshot_type", "screenshot_size"),
     reshape=screenshot_spread_out,
 )
 
@@ -260,8 +279,9 @@ def parse_capture(kind: Kind, payload: JsonObject, caller: Caller, placeholder_e
     Raises:
         Problem: 422, when nobody can be found that it belongs to, or its `capture_id` can't be one.
     """
-    capture_id = _capture_id(payload)
-    payload = redact(payload)
+    given_id = payload.get("capture_id", payload.get("captureId"))
+    payload, masked = redact_and_tell(payload)
+    capture_id = _capture_id(given_id, payload.get("capture_id", payload.get("captureId")))
     found_in = Places(payload, kind.sections)
     user_email = _usable_email(found_in, placeholder_emails)
     reshaped = kind.reshape(payload)
@@ -273,8 +293,13 @@ def parse_capture(kind: Kind, payload: JsonObject, caller: Caller, placeholder_e
         values[one.column], warning = _read_field(one, found_in)
         if warning is not None:
             warnings.append(warning)
-    user_name, picture = values.get("user_name"), values.get("account_screenshot")
-    received_at = timestamp(caller.now)
+    if kind.picture is not None:
+        payload = _with_picture_described(payload, found_in, kind.picture, values)
+    user_name = values.get("user_name")
+    user_agent = (caller.user_agent or "")[:_MOST_USER_AGENT_CHARACTERS]
+    masked_agent = _masked_user_agent(user_agent)
+    if masked_agent != user_agent:
+        masked.append("User-Agent")
     return Capture(
         kind=kind,
         capture_id=capture_id,
@@ -282,14 +307,24 @@ def parse_capture(kind: Kind, payload: JsonObject, caller: Caller, placeholder_e
         user_name=user_name if isinstance(user_name, str) else None,
         values=tuple(values.values()),
         happened_at=timestamp(happened_at(payload.get("capture_timestamp", payload.get("captureTimestamp")), caller.now)),
-        received_at=received_at,
-        snapshot=encode_json(payload if picture is None else _without_picture(payload, picture)),
+        received_at=timestamp(caller.now),
+        snapshot=snapshot_of(payload, masked),
         digest=_digest(payload),
         warnings=tuple(warnings),
         source_endpoint=caller.source_endpoint,
         ip_address=caller.ip_address,
-        user_agent=_masked_user_agent((caller.user_agent or "")[:_MOST_USER_AGENT_CHARACTERS]) or None,
+        user_agent=masked_agent or None,
     )
+
+
+def snapshot_of(payload: JsonObject, masked: list[str]) -> str:
+    """What an audit record keeps of a payload: the payload as it is stored, and under `_masked` where it was masked."""
+    if not masked:
+        return encode_json(payload)
+    name = _MASKED
+    while name in payload:  # a member of the page's own
+        name = f"_{name}"
+    return encode_json({**payload, name: masked})
 
 
 def _digest(payload: JsonObject) -> bytes:
@@ -301,19 +336,17 @@ def _digest(payload: JsonObject) -> bytes:
 _masked_user_agent = lru_cache(maxsize=256)(redact_text)
 
 
-def _capture_id(payload: JsonObject) -> str:
-    given = payload.get("capture_id", payload.get("captureId"))
+def _capture_id(given: Any, masked: Any) -> str:
     if is_absent(given):
         return str(uuid.uuid4())
-    if isinstance(given, int) and not isinstance(given, bool):
-        given = str(given)
-    if not isinstance(given, str) or not _CAPTURE_ID.fullmatch(given):
+    capture_id = str(given) if isinstance(given, int) and not isinstance(given, bool) else given
+    if not isinstance(capture_id, str) or not _CAPTURE_ID.fullmatch(capture_id):
         message = "must be 1 to 128 letters, digits, '.', '_', ':' or '-'"
-        raise Problem(UNUSABLE, f"The capture_id {message}.", errors=[FieldError("capture_id", message)])
-    if redact_text(given) != given:
+    elif masked != given:  # two ids that end alike would become one
         message = "looks like a card number or a token, which is never stored"
-        raise Problem(UNUSABLE, f"The capture_id {message}.", errors=[FieldError("capture_id", message)])
-    return given
+    else:
+        return capture_id
+    raise Problem(UNUSABLE, f"The capture_id {message}.", errors=[FieldError("capture_id", message)])
 
 
 def _usable_email(found_in: Places, placeholder_emails: tuple[str, ...]) -> str:
@@ -349,13 +382,20 @@ def _read_field(one: Field, found_in: Places) -> tuple[ColumnValue, FieldError |
     return (one.default if warning is None else None), warning
 
 
-def _without_picture(payload: JsonObject, picture: ColumnValue) -> JsonObject:
-    """The payload with a stored picture replaced by its SHA-256 and length: the picture itself is in its column."""
-    stands_for = {"sha256": hashlib.sha256(str(picture).encode()).hexdigest(), "characters": len(str(picture))}
+def _with_picture_described(
+    payload: JsonObject, found_in: Places, columns: PictureColumns, values: dict[str, ColumnValue]
+) -> JsonObject:
+    """The payload with a picture that is stored in its column, or a file that is kept out, replaced by what it is.
 
-    def replaced(value: Any) -> Any:
-        if isinstance(value, dict):
-            return {key: replaced(member) for key, member in value.items()}
-        return stands_for if isinstance(value, str) and value == picture else value
-
-    return {key: replaced(value) for key, value in payload.items()}
+    What it is goes into the columns beside it, too.
+    """
+    kept = values[columns.picture.column]
+    stand_ins: dict[str, JsonObject] = {}
+    for _, _, given in found_in.each(columns.picture.all_names):
+        if isinstance(given, str) and (given == kept or (kept is None and (is_file(given) or given.startswith("data:")))):
+            stand_ins[given] = described(given)
+    if isinstance(kept, str):
+        values[columns.media_type] = stand_ins[kept]["type"]
+        if values[columns.size_bytes] is None:
+            values[columns.size_bytes] = stand_ins[kept]["size"]
+    return {key: with_stand_ins(member, stand_ins) for key, member in payload.items()} if stand_ins else payload

@@ -4,17 +4,22 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from decimal import Decimal, InvalidOperation
-from typing import Any, NoReturn
+from typing import Any, Generic, NoReturn, TypeVar, cast
 
 from flask import Request
 
+from data_capture.pictures import is_file
 from data_capture.problems import NOT_JSON, NOT_JSON_TYPE, TOO_LARGE, Problem
 
 MOST_BYTES = 1_000_000
 MOST_BYTES_OF_A_BATCH = 20_000_000
 MOST_BYTES_WITH_SCREENSHOT = 20_000_000  # a 13 MB picture as base64, and room for the rest: MOST_BYTES
+# Commas, to be exact, which are counted at once: a body of 1 MB that holds more of them is no page's.
+MOST_VALUES = 50_000
+MOST_KEY_CHARACTERS = 256
+MOST_DIGITS = 1_000  # of a whole number, which takes time in the square of them
 MOST_DEPTH = 64  # real payloads nest to about 6; the bound keeps every walk's recursion small
 
 # A browser sends text/plain across origins without asking first, which is what gets a capture out of a closing page.
@@ -25,8 +30,11 @@ _ESCAPED_SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
 _LONE_SURROGATE = re.compile("[\ud800-\udfff]")
 _REPLACEMENT_CHARACTER = "�"
 
-_PICTURE = re.compile(r"(?:data:[^,]{0,100},)?[A-Za-z0-9+/\r\n]*={0,2}\s*")
-_SHORTEST_PICTURE_CHARACTERS = 10_000
+_LONGEST_EXACT_CHARACTERS = 16  # of a number with a point: a double has 15 digits for certain
+
+_MOST_KEYS_REMEMBERED, _MOST_OBJECTS_REMEMBERED = 100, 500
+_UNKNOWN = object()
+Derived = TypeVar("Derived")
 
 JsonObject = dict[str, Any]
 """A JSON object as parsed here: numbers with a point or an exponent are `Decimal`, so that money keeps its digits."""
@@ -50,9 +58,6 @@ def read_json_object(
         raise _too_large(most_bytes)
     request.max_content_length = most_bytes  # for a body of unannounced length: reading stops here
     body = request.get_data(cache=False)
-    # A picture has no commas: what has this many is no payload with a picture, and needs no parsing to be refused.
-    if body.count(b",") > most_bytes_but_pictures:
-        raise _too_large(most_bytes_but_pictures)
     payload = decode_json_object(body)
     if len(body) > most_bytes_but_pictures and len(body) - _picture_bytes(payload) > most_bytes_but_pictures:
         raise Problem(TOO_LARGE, f"The body is larger than {most_bytes_but_pictures:,} bytes without the pictures in it.")
@@ -60,12 +65,12 @@ def read_json_object(
 
 
 def decode_json_object(body: bytes) -> JsonObject:
-    """The JSON object that `body` holds: UTF-8, RFC 8259, no key twice, nested at most `MOST_DEPTH` deep.
+    """The JSON object that `body` holds: UTF-8, RFC 8259, no key twice or over `MOST_KEY_CHARACTERS`, at most `MOST_DEPTH` deep.
 
     Lone surrogates, which no UTF-8 file can hold, become U+FFFD.
 
     Raises:
-        Problem: 400, saying what is wrong and where.
+        Problem: 400, saying what is wrong and where; 413 with more than `MOST_VALUES`.
     """
     try:
         text = body.decode("utf-8-sig")
@@ -83,16 +88,16 @@ def decode_json(text: str) -> Any:
     """The JSON value that `text` holds, under the rules of `decode_json_object`.
 
     Raises:
-        Problem: 400, saying what is wrong and where.
+        Problem: as `decode_json_object`.
     """
+    if text.count(",") > MOST_VALUES:
+        raise Problem(TOO_LARGE, f"The body holds more than {MOST_VALUES:,} values.")
     try:
         value = _DECODER.decode(text)
     except json.JSONDecodeError as error:
         raise Problem(NOT_JSON, f"The body is not JSON: {error.msg}, line {error.lineno}, column {error.colno}.") from error
     except RecursionError as error:
         raise _too_deep() from error
-    except ValueError as error:  # Python's own bound on the digits of an integer
-        raise Problem(NOT_JSON, "The body holds a number with too many digits.") from error
     may_be_deeper = text.count("{") + text.count("[") > MOST_DEPTH  # with fewer brackets it can't be
     if may_be_deeper and _is_deeper(value, MOST_DEPTH):
         raise _too_deep()
@@ -104,9 +109,35 @@ def encode_json(value: Any, *, sort_keys: bool = False) -> str:
     return (_SORTING_ENCODER if sort_keys else _ENCODER).encode(value)
 
 
-def is_picture(text: str) -> bool:
-    """Whether a text is what a picture is sent as: long, and nothing but base64."""
-    return len(text) >= _SHORTEST_PICTURE_CHARACTERS and _PICTURE.fullmatch(text) is not None
+class ByKeys(Generic[Derived]):
+    """What follows from an object's keys alone, remembered, since pages send objects with the same keys again and again.
+
+    Args:
+        derive: what gives it; it has to give the same for the same keys.
+    """
+
+    def __init__(self, derive: Callable[[tuple[str, ...]], Derived]) -> None:
+        self._derive = derive
+        self._known: dict[tuple[str, ...], Derived] = {}
+
+    def of(self, members: JsonObject) -> Derived:
+        """What follows from the keys of `members`."""
+        keys = tuple(members)
+        known = self._known.get(keys, _UNKNOWN)
+        if known is not _UNKNOWN:
+            return cast("Derived", known)
+        derived = self._derive(keys)
+        if len(keys) <= _MOST_KEYS_REMEMBERED and sum(map(len, keys)) <= _MOST_KEYS_REMEMBERED * 20:
+            if len(self._known) >= _MOST_OBJECTS_REMEMBERED:
+                self._known.clear()
+            self._known[keys] = derived
+        return derived
+
+
+def _integer(text: str) -> int:
+    if len(text) > MOST_DIGITS:
+        raise Problem(NOT_JSON, "The body holds a number with too many digits.")
+    return int(text)
 
 
 def _decimal(text: str) -> Decimal:
@@ -120,14 +151,19 @@ def _encode_decimal(value: Any) -> float | str:
     if not isinstance(value, Decimal):
         raise TypeError(f"{type(value).__name__} is not a JSON value")
     # The shortest spelling of the nearest double is the number itself for up to 15 digits; longer ones keep theirs as text.
-    nearest = float(value)
-    return nearest if Decimal(repr(nearest)) == value else str(value)
+    digits, nearest = str(value), float(value)
+    if len(digits) <= _LONGEST_EXACT_CHARACTERS and "E" not in digits:
+        return nearest
+    return nearest if Decimal(repr(nearest)) == value else digits
 
 
 def _object(pairs: list[tuple[str, Any]]) -> JsonObject:
     members = dict(pairs)
     if len(members) != len(pairs):
         raise Problem(NOT_JSON, "An object in the body has the same key twice, so it has no one meaning.")
+    # Most objects' keys are short all together, and that is quicker to see.
+    if len("".join(members)) > MOST_KEY_CHARACTERS and max(map(len, members)) > MOST_KEY_CHARACTERS:
+        raise Problem(NOT_JSON, f"An object in the body has a key of more than {MOST_KEY_CHARACTERS} characters.")
     return members
 
 
@@ -136,7 +172,7 @@ def _refuse_constant(_name: str) -> NoReturn:
 
 
 # Made once: json.loads and json.dumps would make them anew at each call.
-_DECODER = json.JSONDecoder(parse_float=_decimal, parse_constant=_refuse_constant, object_pairs_hook=_object)
+_DECODER = json.JSONDecoder(parse_int=_integer, parse_float=_decimal, parse_constant=_refuse_constant, object_pairs_hook=_object)
 _ENCODER, _SORTING_ENCODER = (
     json.JSONEncoder(
         ensure_ascii=False, separators=(",", ":"), sort_keys=sort_keys, default=_encode_decimal, check_circular=False
@@ -156,12 +192,12 @@ def _is_deeper(value: Any, levels: int) -> bool:
 
 
 def _picture_bytes(value: Any) -> int:
-    """How much of a payload is pictures in base64."""
+    """How much of a payload is pictures in base64, or other files, which are not stored either."""
     if isinstance(value, dict):
         return sum(map(_picture_bytes, value.values()))
     if isinstance(value, list):
         return sum(map(_picture_bytes, value))
-    return len(value) if isinstance(value, str) and is_picture(value) else 0
+    return len(value) if isinstance(value, str) and is_file(value) else 0
 
 
 def _without_lone_surrogates(value: Any) -> Any:

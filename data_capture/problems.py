@@ -10,6 +10,7 @@
     ├── 409  already-exists       the address has an account
     ├── 413  too-large            the body is over the limit
     ├── 415  not-json-type        the content type is not one that holds JSON
+    ├── 421  misdirected          meant for a host that this is not
     ├── 422  unusable             understood, but it can't be used: the member `errors` says which fields and why
     ├── 429  too-many             slow down; `Retry-After` says for how long
     ├── 500  internal             a fault of ours; never the answer to something that a client sent
@@ -21,6 +22,7 @@ faults of ours, one log line with the cause.
 
 from __future__ import annotations
 
+import json
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -28,7 +30,7 @@ from http import HTTPStatus
 from typing import Any
 
 import werkzeug
-from flask import Flask, Response, json
+from flask import Flask, Response
 from werkzeug.exceptions import HTTPException
 
 log = logging.getLogger("data_capture.problems")
@@ -55,6 +57,7 @@ METHOD_NOT_ALLOWED = ProblemType("method-not-allowed", HTTPStatus.METHOD_NOT_ALL
 ALREADY_EXISTS = ProblemType("already-exists", HTTPStatus.CONFLICT, "This account already exists")
 TOO_LARGE = ProblemType("too-large", HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "The body is too large")
 NOT_JSON_TYPE = ProblemType("not-json-type", HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "The content type is not JSON")
+MISDIRECTED = ProblemType("misdirected", HTTPStatus.MISDIRECTED_REQUEST, "This is not that host")
 UNUSABLE = ProblemType("unusable", HTTPStatus.UNPROCESSABLE_ENTITY, "The content can't be used")
 TOO_MANY = ProblemType("too-many", HTTPStatus.TOO_MANY_REQUESTS, "Too many requests")
 INTERNAL = ProblemType("internal", HTTPStatus.INTERNAL_SERVER_ERROR, "Internal error")
@@ -63,7 +66,7 @@ UNAVAILABLE = ProblemType("unavailable", HTTPStatus.SERVICE_UNAVAILABLE, "The da
 _BY_STATUS = {
     problem_type.status: problem_type
     for problem_type in (NOT_JSON, NOT_AUTHENTICATED, NOT_ALLOWED, NOT_FOUND, METHOD_NOT_ALLOWED, TOO_LARGE, NOT_JSON_TYPE,
-                         UNUSABLE, TOO_MANY, INTERNAL, UNAVAILABLE)
+                         MISDIRECTED, UNUSABLE, TOO_MANY, INTERNAL, UNAVAILABLE)
 }  # fmt: skip
 
 
@@ -119,15 +122,19 @@ class Problem(Exception):
             answer["errors"] = [{"field": error.field, "message": error.message} for error in self.errors]
         return answer
 
-    def response(self) -> Response:
-        """The answer, as application/problem+json."""
-        text = json.dumps(self.as_json(), separators=(",", ":"))
-        response = Response(text, status=int(self.problem_type.status), mimetype=MEDIA_TYPE)
+    def answer(self) -> tuple[int, list[tuple[str, str]], bytes]:
+        """Status, headers and body of the answer, as application/problem+json."""
+        headers = [("Content-Type", MEDIA_TYPE)]
         if self.retry_after_seconds is not None:
-            response.headers["Retry-After"] = str(self.retry_after_seconds)
+            headers.append(("Retry-After", str(self.retry_after_seconds)))
         if self.problem_type.status == HTTPStatus.UNAUTHORIZED:
-            response.headers["WWW-Authenticate"] = "Bearer"  # RFC 9110 section 15.5.2 requires it; browsers ask nobody for it
-        return response
+            headers.append(("WWW-Authenticate", "Bearer"))  # RFC 9110 section 15.5.2 requires it; browsers ask nobody for it
+        return int(self.problem_type.status), headers, json.dumps(self.as_json(), separators=(",", ":")).encode()
+
+    def response(self) -> Response:
+        """The answer, for Flask."""
+        status, headers, content = self.answer()
+        return Response(content, status, headers)
 
 
 def answer_with_problems(app: Flask) -> None:

@@ -2,11 +2,11 @@
 
 Three rules, at any depth of a payload, inside a text that is itself JSON too:
 
-- by key: the value of a key that names a secret (password, CVV, PIN, token, API key, private key, seed phrase) becomes
-  `[redacted]`; the value of one that names a card number becomes `[card ****1111]`.
-- by value: a card number anywhere in a text (13 to 19 digits, spaces or hyphens between, an issuer's prefix, a valid
-  Luhn sum: ISO/IEC 7812-1) becomes `[card ****1111]`; a JSON Web Token becomes `[redacted]`.
-- by words: what follows `password=`, `"cvv":` and the like in a text (an address's query, a log line) becomes `[redacted]`.
+- by key, in any spelling: the value of a key that names a secret (password, CVV, PIN, token, API key, private key, seed
+  phrase) becomes `[redacted]`; the value of one that names a card number becomes `[card ****1111]`.
+- by value: a card number anywhere in a text, a key or a number (see `cards`) becomes `[card ****1111]`; a JSON Web Token,
+  a private key in PEM and the like become `[redacted]`.
+- by words: what follows `password=`, `"cvv":` and the like in a text (an address's query, a note) becomes `[redacted]`.
 
 PCI DSS 3.3 forbids keeping CVVs and PINs after authorisation, 3.4 allows the last four digits of a card number.
 """
@@ -14,222 +14,363 @@ PCI DSS 3.3 forbids keeping CVVs and PINs after authorisation, 3.4 allows the la
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from decimal import Decimal
 from functools import lru_cache
-from typing import Any
+from itertools import count
+from typing import Any, NamedTuple
 
-from data_capture.payloads import decode_json, encode_json, is_picture
+from data_capture.cards import (
+    LEAST_CARD_NUMBER,
+    LONGEST_CARD,
+    SEPARATOR,
+    SHORTEST_CARD,
+    THREE_MORE_FOURS,
+    has_other_digits,
+    mask_cards,
+    masked_card,
+)
+from data_capture.payloads import ByKeys, decode_json, encode_json
+from data_capture.pictures import is_file
 from data_capture.problems import Problem
+from data_capture.secret_keys import NAMES_OF_PAIRS, is_first_half, role_of
 
 REDACTED = "[redacted]"
 
-# Words of a key, in any spelling: "cardCvv", "card_cvv", "CARD-CVV" and "card cvv2" are all card + cvv.
-_KEY_WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+")
-_LONGEST_KEY_CHARACTERS = 100  # of a longer one, only the end is looked at
+_BEYOND_CARD_NUMBERS = 10**LONGEST_CARD
 
-_SECRET_ANYWHERE = (
-    "password", "passwd", "passphrase", "passcode", "cvv", "cvc", "securitycode", "privatekey", "secretkey", "clientsecret",
-    "apisecret", "seedphrase", "seedwords", "recoveryphrase", "recoverywords", "mnemonic", "apikey", "authorization", "accesskey",
-)  # fmt: skip
-_SECRET_LAST_WORDS = frozenset({"token", "secret", "pwd", "pass", "pin", "jwt", "cookie", "otp", "seed"})
-_SECRET_LAST_LETTERS = ("token", "secret")  # "accesstoken", all in lower case, is one word
-_CARD_KEYS = frozenset({"cardnumber", "cardno", "cardnum", "ccnumber", "ccnum", "creditcard", "debitcard", "pan"})
+# --- By key ---------------------------------------------------------------------------------------------------------------------
 
-_SECRET_IN_TEXT = re.compile(
-    r"""( (?: pass(?:word|wd|phrase|code) | pwd | cv[vc]2? | security[ _-]?code | (?:api|private|secret|access)[ _-]?key
-            | (?:api|client)[ _-]?secret | (?:access|refresh|auth|id|session)[ _-]?token | [?&#]token
-            | seed[ _-]?phrase | recovery[ _-]?phrase | mnemonic )
-          \\*["']? \s* [=:] \s* )
-        (?! \[redacted\] ) (?: "[^"]*"? | '[^']*'? | \\+"[^"]*"? | [^\s&,;"'}]+ )""",
-    re.IGNORECASE | re.VERBOSE,
-)
-_WEB_TOKEN_IN_TEXT = re.compile(r"eyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]*")
-
-_DIGITS = frozenset("0123456789")
-_SHORTEST_CARD, _LONGEST_CARD = 13, 19  # digits
-_LEAST_CARD_NUMBER = 10 ** (_SHORTEST_CARD - 1)
-_LONGEST_PHONE = 15  # digits after a plus sign (ITU-T E.164)
-_SEPARATOR = "[ +\t\N{NO-BREAK SPACE}\N{NARROW NO-BREAK SPACE}\N{HYPHEN}-\N{EM DASH}-]{0,3}"
-# Their hexadecimal digits would hide where a number begins.
-_ESCAPE = re.compile(r"\\u[0-9A-Fa-f]{4}|%[0-9A-Fa-f]{2}")
-# A UUID is looked for first, since parts of some would pass for cards. After a point, digits are a fraction's.
-_DIGITS_IN_TEXT = re.compile(
-    r"(?<![0-9A-Za-z])[0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}(?![0-9A-Za-z])"
-    rf"|(?P<digits>(?<![0-9])(?<![0-9]\.)[0-9](?:{_SEPARATOR}[0-9]){{12,}})"
-)
-_ISSUER = re.compile(
-    r"4|5[0-8]|2(?:22[1-9]|2[3-9]|[3-6]|7[01]|720)|3[47]|3(?:0[0-5]|[689])|35(?:2[89]|[3-8])|6(?:011|[2-57])"
-)  # Visa, Mastercard and Maestro, American Express, Diners Club, JCB, Discover, UnionPay
-# What every text that has to be masked has: JSON's brackets, an escape, a web token's first letters, "=" or ":" after
-# something else than a digit (a key that names a secret ends in none, but for cvv2), or an issuer's first digit where a
-# number begins and 12 more after it. Most texts have nothing of it, and finding that out is quick.
-_MAY_HOLD_A_SECRET = re.compile(
-    rf"""[{{\[\\%J=:2-6]
-        (?: (?<=[{{\[\\]) | (?<=%)[0-9A-Fa-f]{{2}} | (?<=eyJ) | (?<=[=:])(?: (?<![0-9].) | (?<=[vVcC]2.) )
-            | (?<=[2-6])(?<![0-9].)(?:{_SEPARATOR}[0-9]){{12}} )""",
-    re.DOTALL | re.VERBOSE,
-)
-_LETTERS_BEFORE = re.compile(r"([0-9]?)([A-Za-z]+)$")
-_LETTERS_AFTER = re.compile(r"[A-Za-z]+([0-9]?)")
-_LONGEST_WORD_CHARACTERS = 32
-_MOST_TEXT_LAYERS = 2  # JSON in a text in JSON; more would take the walk's recursion too deep
+_LAST_FOUR_ONLY = re.compile(r"[*xX•·#.\s-]+[0-9]{4}")
 
 
-def redact(value: Any, layers: int = _MOST_TEXT_LAYERS) -> Any:
-    """`value`, a JSON value as `payloads` parses it, with every secret in it masked.
+class _Key(NamedTuple):
+    """A key with the secrets in it masked, its role, and whether its object's keys are read together with it."""
 
-    Args:
-        value: the JSON value.
-        layers: how deep JSON may lie inside texts for its keys to count; further down, only the looks and words do.
-    """
-    if isinstance(value, str):
-        return redact_text(value, layers)
-    if isinstance(value, dict):
-        masked = {}
-        for key, member in value.items():
-            name, role = _masked_key(key)
-            if role:
-                masked[name] = _redact_member(role, member, layers)
-            else:  # a text, as most are, without the way through this function
-                masked[name] = redact_text(member, layers) if isinstance(member, str) else redact(member, layers)
-        return masked
-    if isinstance(value, list):
-        return [redact(item, layers) for item in value]
-    return _redact_number(value) if isinstance(value, (int, Decimal)) else value
-
-
-def redact_text(text: str, layers: int = 0) -> str:
-    """`text` with the secrets in it masked; where it is JSON, down to this many layers, by its keys too."""
-    if is_picture(text) or not _MAY_HOLD_A_SECRET.search(text):
-        return text
-    if layers and text.lstrip()[:1] in ("{", "["):
-        try:
-            inner = decode_json(text)
-        except Problem:
-            pass
-        else:
-            masked = redact(inner, layers - 1)
-            return text if masked == inner else encode_json(masked)
-    if "=" in text or ":" in text:
-        text = _SECRET_IN_TEXT.sub(rf"\1{REDACTED}", text)
-    if len(text) < _SHORTEST_CARD:
-        return text
-    text = _mask_cards(text, text)
-    if "%" in text or "\\u" in text:
-        text = _mask_cards(text, _ESCAPE.sub(lambda found: ("   " if found[0] == "%20" else "|" * len(found[0])), text))
-    return _WEB_TOKEN_IN_TEXT.sub(REDACTED, text) if "eyJ" in text else text
-
-
-def _redact_number(number: int | Decimal) -> Any:
-    if -_LEAST_CARD_NUMBER < number < _LEAST_CARD_NUMBER:
-        return number
-    exponent = number.adjusted() if isinstance(number, Decimal) else len(str(abs(number))) - 1
-    if exponent >= _LONGEST_CARD:
-        return number
-    masked = redact_text(format(abs(number), "f" if isinstance(number, Decimal) else "d"))
-    return masked if masked.startswith("[") else number
-
-
-def _redact_member(role: str, member: Any, layers: int) -> Any:
-    """`member`, masked as the value of a key with this role, 'secret' or 'card'."""
-    if not isinstance(member, (bool, dict, list)) and member not in (None, ""):
-        return _mask_card(str(member)) if role == "card" else REDACTED
-    if isinstance(member, list):
-        return [_redact_member(role, item, layers) for item in member]
-    if role == "secret" and isinstance(member, dict):
-        return {redact_text(inner): _redact_member(role, item, layers) for inner, item in member.items()}
-    return redact(member, layers)
-
-
-def _masked_key(key: str) -> tuple[str, str]:
-    """A key with the secrets in it masked, and its role."""
-    if len(key) > _LONGEST_KEY_CHARACTERS:
-        return redact_text(key), _role_of(key[-_LONGEST_KEY_CHARACTERS:])
-    return _masked_short_key(key)
+    masked: str
+    role: str
+    is_first_half: bool
 
 
 @lru_cache(maxsize=4096)
-def _masked_short_key(key: str) -> tuple[str, str]:
-    return redact_text(key), _role_of(key)
+def _looked_at(key: str) -> _Key:
+    return _Key(redact_text(key), role_of(key), is_first_half(key))
 
 
-def _role_of(key: str) -> str:
-    """'secret', 'card' or '' for a key."""
-    words = [word.lower() for word in _KEY_WORD.findall(key)]
-    letters = "".join(words)
-    if any(secret in letters for secret in _SECRET_ANYWHERE):
-        return "secret"
-    if words and (words[-1] in _SECRET_LAST_WORDS or words[-1].endswith(_SECRET_LAST_LETTERS)):
-        return "secret"
-    return "card" if letters in _CARD_KEYS or letters.endswith("cardnumber") else ""
+@lru_cache(maxsize=1024)
+def _role_of_both(around: str, key: str) -> str:
+    return role_of(f"{around} {key}")
 
 
-def _mask_cards(text: str, seen_as: str) -> str:
-    """`text` with the card numbers that are found in `seen_as`, which is as long, masked."""
-    masked: list[str] = []
+def _first_halves(keys: tuple[str, ...]) -> tuple[str, ...] | None:
+    """Those of an object's keys under which another object is to be looked at closely; None when this one is."""
+    if "value" in keys and any(name in keys for name in NAMES_OF_PAIRS):
+        return None
+    looked_at = [(key, _looked_at(key)) for key in keys]
+    if any(seen.role or seen.masked != key for key, seen in looked_at):
+        return None
+    return tuple(key for key, seen in looked_at if seen.is_first_half)
+
+
+_FIRST_HALVES_OF = ByKeys(_first_halves)
+
+# --- By words and by looks ------------------------------------------------------------------------------------------------------
+
+# These are matched with a text in lower case, and begin with letters each, so that most places are passed over at once.
+_WORD_AND_VALUE = re.compile(
+    r"""(?P<word> pass(?:word|wd|phrase|code) | pwd | cv[vc] | code | authorization | mnemonic
+            | key | secret | token | phrase | words )
+        [0-9]? \\{0,64} ["']? \s{0,9} [=:] \s{0,9}
+        (?! \[redacted\] )
+        (?P<value> "[^"]*"? | '[^']*'? | \\{1,64}"[^"]*"? | (?: (?:bearer|basic|token) \s{1,9} )? [^\s&,;"'}]+ )""",
+    re.VERBOSE,
+)
+# Words that name a secret together with the one before only.
+_TWO_WORDS = re.compile(
+    r"""(?: (?:card|security|verification)[ _-]?code
+          | (?:api|private|secret|access|session|signing|encryption|recovery)[ _-]?key
+          | (?:api|client|app|consumer|shared)[ _-]?secret | (?<![a-z])secret
+          | (?:access|refresh|auth|id|session|bearer|csrf|api)[ _-]?token | [?&\#]token
+          | (?:seed|recovery|secret)[ _-]?(?:phrase|words) )\Z""",
+    re.VERBOSE,
+)
+_LONGEST_TWO_WORDS_CHARACTERS = len("verification-code")
+_WHOLE_WORDS = ("pass", "pwd", "cv", "authorization", "mnemonic")
+_WORD_AND_CODE = re.compile(
+    r"""(?: cv(?<![a-z]cv)[vcn]2? | security[ _-]?code ) \s{0,3} (?: (?:code|number|is|no\.?) \s{0,3} )? [=:]? \s{0,3}
+            \\{0,64} ["']? (?P<value> [0-9]{3,8} ) (?![0-9])
+        | (?: pin(?<![a-z]pin) | otp(?<![a-z]otp) | csc(?<![a-z]csc) | one[ -]?time[ -]?(?:code|pin) )
+            (?: [ _-]?(?:code|number) )? \\{0,64} ["']? \s{0,9} [=:] \s{0,9} \\{0,64} ["']? (?P<pin> [0-9]{3,8} ) (?![0-9])""",
+    re.VERBOSE,
+)
+_BY_LOOKS = re.compile(
+    r"""(?<![A-Za-z0-9_-])eyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]*
+        | (?<=[Bb]earer\ )[A-Za-z0-9._~+/-]{16,}=*
+        | -----BEGIN\ [A-Z ]{0,30}PRIVATE\ KEY-----.*?(?:-----END\ [A-Z ]{0,30}PRIVATE\ KEY-----|\Z)
+        | (?<![A-Za-z0-9])(?:sk|rk)_(?:live|test)_[A-Za-z0-9]{8,}
+        | (?<![A-Za-z0-9])[xyz]prv[1-9A-HJ-NP-Za-km-z]{90,}""",
+    re.DOTALL | re.VERBOSE,
+)
+# What every other text that has to be masked has: JSON's brackets, an escape, "=" or ":" but not between the digits of
+# a time or a ratio, or an issuer's first digit where a number begins and 12 more.
+_MAY_HOLD_A_SECRET = re.compile(
+    rf"""[{{\[\\%=:2-6]
+        (?: (?<=[{{\[\\]) | (?<=%)[0-9A-Fa-f]{{2}} | (?<=[=:])(?: (?<![0-9].) | (?<=[A-Za-z][0-9].) )
+            | (?<=[2-6])(?<![0-9].)(?: (?:{SEPARATOR}[0-9]){{12}} | [0-9]{{3}}{THREE_MORE_FOURS} ) )""",
+    re.DOTALL | re.VERBOSE,
+)
+
+
+def _may_hold_a_secret(text: str) -> bool:
+    """Whether a text has to be looked at closely; quick, and never mistaken when it says no."""
+    lowered = text.lower()
+    return (
+        "cv" in lowered  # a code may stand after these two without "=" or ":"
+        or "ecurity" in lowered
+        or _may_look_like_a_secret(lowered)
+        or has_other_digits(text)
+        or _MAY_HOLD_A_SECRET.search(text) is not None
+    )
+
+
+def _may_look_like_a_secret(lowered: str) -> bool:
+    return (
+        "eyj" in lowered
+        or "earer " in lowered
+        or "private key" in lowered
+        or "k_live_" in lowered
+        or "k_test_" in lowered
+        or "prv" in lowered
+    )
+
+
+def _in_lower_case(text: str) -> str:
+    """`text` in lower case and as long as it is, which some letters beyond ASCII would change."""
+    lowered = text.lower()
+    return lowered if len(lowered) == len(text) else "".join(map(_lower_character, text))
+
+
+def _lower_character(character: str) -> str:
+    lowered = character.lower()
+    return lowered if len(lowered) == 1 else character
+
+
+# --- The walk -------------------------------------------------------------------------------------------------------------------
+
+_MOST_TEXT_LAYERS = 2  # JSON in a text in JSON; more would take the walk's recursion too deep
+# In one payload, of what may be a secret. What is left over is masked unseen, text by text: no page sends that much of it.
+_MOST_LOOKS = 10_000
+_MOST_PLACES_NAMED = 100
+_LONGEST_PLACE_CHARACTERS = 200
+_LONG_TEXT_CHARACTERS = 10_000  # worth a look at whether it is a picture before anything else
+
+_Place = tuple[Any, ...]
+"""Where in a value: the place of what is around, and a key or an index in that; nothing for the value itself."""
+
+
+def redact(value: Any) -> Any:
+    """`value`, a JSON value as `payloads` parses it, with every secret in it masked; itself when there is none."""
+    return redact_and_tell(value)[0]
+
+
+def redact_and_tell(value: Any) -> tuple[Any, list[str]]:
+    """`value` likewise, and the places where something was masked, as in `paymentData.cards[0].number`."""
+    if _has_no_secret(value):
+        return value, []
+    walk = _Redaction()
+    masked = walk.value(value, (), _MOST_TEXT_LAYERS)
+    if not walk.places:
+        return value, []
+    told = [_spelled(place) for place in dict.fromkeys(walk.places[:_MOST_PLACES_NAMED])]
+    left_out = len(walk.places) - _MOST_PLACES_NAMED
+    return masked, [*told, f"… and {left_out} more"] if left_out > 0 else told
+
+
+def redact_text(text: str) -> str:
+    """`text`, not JSON, with the secrets in it masked."""
+    return _Redaction().text(text, (), 0)
+
+
+def _has_no_secret(value: Any) -> bool:
+    """Whether nothing in `value` has to be looked at closely, as in most payloads."""
+    texts: list[str] = []
+    return _is_plain([value], texts) and not _may_hold_a_secret("\n".join(texts))
+
+
+def _is_plain(members: Iterable[Any], texts: list[str]) -> bool:
+    """Whether no key and no number among these values and in them needs a closer look; adds the texts to `texts`."""
+    for member in members:
+        if isinstance(member, str):
+            if len(member) < _LONG_TEXT_CHARACTERS or not is_file(member):
+                texts.append(member)
+        elif isinstance(member, Decimal):
+            if member.adjusted() >= SHORTEST_CARD - 1:
+                return False
+        elif isinstance(member, int):
+            if not -LEAST_CARD_NUMBER < member < LEAST_CARD_NUMBER:
+                return False
+        elif isinstance(member, dict):
+            first_halves = _FIRST_HALVES_OF.of(member)
+            if first_halves is None or any(isinstance(member[key], (dict, list)) for key in first_halves):
+                return False
+            if not _is_plain(member.values(), texts):
+                return False
+        elif isinstance(member, list) and not _is_plain(member, texts):
+            return False
+    return True
+
+
+def _with_redacted(text: str, spans: list[tuple[int, int]]) -> str:
+    pieces: list[str] = []
     kept_to = 0
-    for found in _DIGITS_IN_TEXT.finditer(seen_as):
-        for start, end in _cards_in(found) if found["digits"] else ():
-            last_four = re.sub(r"\D", "", seen_as[start:end])[-4:]
-            masked += [text[kept_to:start], f"[card ****{last_four}]"]
+    for start, end in sorted(spans):
+        if end > kept_to:
+            pieces += [text[kept_to:start], REDACTED] if start >= kept_to else []
             kept_to = end
-    return "".join(masked) + text[kept_to:] if masked else text
+    return "".join(pieces) + text[kept_to:]
 
 
-def _cards_in(found: re.Match[str]) -> Iterator[tuple[int, int]]:
-    """Where the card numbers in a run of digits with spaces or hyphens between begin and end.
-
-    A card number begins and ends where the run does or at a separator, so that an expiry date or an amount beside it
-    does not hide it, and no part of one long number is taken for a card.
-    """
-    text = found.string
-    at = [index for index in range(found.start(), found.end()) if text[index] in _DIGITS]
-    luhn = _LuhnSums(text, at)
-    start = 0
-    while start <= len(at) - _SHORTEST_CARD:
-        begins = start == 0 or at[start] - at[start - 1] > 1
-        length = luhn.card_length(start) if begins else 0
-        if length and not _is_something_else(text, at[start], at[start + length - 1] + 1, length):
-            yield at[start], at[start + length - 1] + 1
-            start += length
-        else:
-            start += 1
+def _spelled(place: _Place) -> str:
+    parts: list[str] = []
+    while place:
+        place, name = place
+        parts.append(f"[{name}]" if isinstance(name, int) else f".{name}")
+    spelled = "".join(reversed(parts)).removeprefix(".")
+    half = _LONGEST_PLACE_CHARACTERS // 2
+    return spelled if len(spelled) <= 2 * half else f"{spelled[:half]}…{spelled[-half:]}"
 
 
-class _LuhnSums:
-    """The Luhn sums of the digits at some places of a text, so that any stretch of them is checked at once."""
-
-    def __init__(self, text: str, at: list[int]) -> None:
-        self._text, self._at = text, at
-        self._sums = [0], [0]  # with every digit at an even place doubled, and at an odd one
-        for place, index in enumerate(at):
-            digit = ord(text[index]) - ord("0")
-            doubled = digit * 2 - 9 * (digit > 4)
-            self._sums[0].append(self._sums[0][-1] + (digit if place % 2 else doubled))
-            self._sums[1].append(self._sums[1][-1] + (doubled if place % 2 else digit))
-
-    def card_length(self, start: int) -> int:
-        """How many digits from this one on are a card number, as many as possible; 0 when they are none."""
-        if not _ISSUER.match("".join(self._text[index] for index in self._at[start : start + 4])):
-            return 0
-        for end in range(min(start + _LONGEST_CARD, len(self._at)), start + _SHORTEST_CARD - 1, -1):
-            ends = end == len(self._at) or self._at[end] - self._at[end - 1] > 1
-            sums = self._sums[end % 2]  # counted from the right, every second digit is doubled
-            if ends and (sums[end] - sums[start]) % 10 == 0:
-                return end - start
-        return 0
+def _not_among(members: dict[str, Any], name: str) -> str:
+    """`name`, or when two keys became the same, one that is not there yet."""
+    return name if name not in members else next(other for number in count(2) if (other := f"{name} ({number})") not in members)
 
 
-def _is_something_else(text: str, start: int, end: int, length: int) -> bool:
-    """Whether what looks like a card number is a phone number, or a stretch of a hash or another mixed identifier."""
-    if text[start - 1 : start] == "+" and length <= _LONGEST_PHONE:
-        return True
-    before = _LETTERS_BEFORE.search(text[max(0, start - _LONGEST_WORD_CHARACTERS) : start])
-    after = _LETTERS_AFTER.match(text, end, end + _LONGEST_WORD_CHARACTERS)
-    return bool((before and before[1]) or (after and after[1]))
+def _written_out(value: Any) -> str:
+    """A text, or a number without an exponent if it could be a card's; abs() and others would round a decimal."""
+    return format(value, "f") if isinstance(value, Decimal) and 0 <= value.adjusted() < LONGEST_CARD else str(value)
 
 
-def _mask_card(text: str) -> str:
-    digits = re.sub(r"\D", "", text)
-    return f"[card ****{digits[-4:]}]" if len(digits) >= 12 else REDACTED
+def _mask_card(written: str) -> str:
+    digits = sum(map(str.isdigit, written))
+    return masked_card(written) if digits >= SHORTEST_CARD - 1 or _LAST_FOUR_ONLY.fullmatch(written) else REDACTED
+
+
+class _TooMuch(Exception):
+    """There is more in a text that might be a secret than there is time to look at."""
+
+
+class _Redaction:
+    """One walk through a JSON value: masks it, and notes where."""
+
+    def __init__(self) -> None:
+        self.places: list[_Place] = []
+        self._looks_left = _MOST_LOOKS
+
+    def value(self, value: Any, place: _Place, layers: int, around: str = "") -> Any:
+        """`value`, masked. `around` is the key of the object that it is in, where that names its members, too."""
+        if isinstance(value, str):
+            return self.text(value, place, layers)
+        if isinstance(value, dict):
+            return self._object(value, place, layers, around)
+        if isinstance(value, list):
+            return [self.value(item, (place, index), layers, around) for index, item in enumerate(value)]
+        if isinstance(value, (int, Decimal)):
+            return self._number(value, place)
+        return value
+
+    def text(self, text: str, place: _Place, layers: int) -> str:
+        """`text`, masked; where it is JSON, down to this many layers, by its keys too."""
+        if not _may_hold_a_secret(text) or is_file(text):
+            return text
+        if layers and text.lstrip()[:1] in ("{", "["):
+            try:
+                inner = decode_json(text)
+            except Problem:
+                pass
+            else:
+                found_before = len(self.places)
+                masked_inner = self.value(inner, place, layers - 1)
+                return text if len(self.places) == found_before else encode_json(masked_inner)
+        try:
+            masked = self._without_secrets(text)
+        except _TooMuch:
+            masked = REDACTED
+        if masked != text:
+            self.places.append(place)
+        return masked
+
+    def _object(self, value: dict[str, Any], place: _Place, layers: int, around: str) -> dict[str, Any]:
+        pair_of = next((value[name] for name in NAMES_OF_PAIRS if name in value), None) if "value" in value else None
+        masked: dict[str, Any] = {}
+        for key, member in value.items():
+            name, role, names_its_members = _looked_at(key)
+            if not role and around:
+                role = _role_of_both(around, key)
+            if key == "value" and isinstance(pair_of, str):
+                role = _looked_at(pair_of).role
+            if name != key:
+                name = _not_among(masked, name)
+                self.places.append((place, name))
+            here = (place, name)
+            if role:
+                masked[name] = self._member(role, member, here, layers)
+            else:
+                masked[name] = self.value(member, here, layers, key if names_its_members else "")
+        return masked
+
+    def _member(self, role: str, member: Any, place: _Place, layers: int) -> Any:
+        """`member`, masked as the value of a key with this role, 'secret' or 'card'."""
+        if not isinstance(member, (bool, dict, list)) and member not in (None, ""):
+            self.places.append(place)
+            return _mask_card(_written_out(member)) if role == "card" else REDACTED
+        if isinstance(member, list):
+            return [self._member(role, item, (place, index), layers) for index, item in enumerate(member)]
+        if role == "secret" and isinstance(member, dict):
+            masked: dict[str, Any] = {}
+            for key, item in member.items():
+                name = _not_among(masked, _looked_at(key).masked)
+                masked[name] = self._member(role, item, (place, name), layers)
+            return masked
+        return self.value(member, place, layers, "card")
+
+    def _number(self, number: int | Decimal, place: _Place) -> Any:
+        if -LEAST_CARD_NUMBER < number < LEAST_CARD_NUMBER or not -_BEYOND_CARD_NUMBERS < number < _BEYOND_CARD_NUMBERS:
+            return number
+        masked = self.text(_written_out(number).removeprefix("-"), place, 0)
+        return masked if masked.startswith("[") else number
+
+    def _without_secrets(self, text: str) -> str:
+        self._look(0)
+        lowered = _in_lower_case(text)
+        values = [*self._values_after_words(lowered), *self._codes_after_words(lowered)]
+        if values:
+            text = _with_redacted(text, values)
+        if len(text) >= SHORTEST_CARD:
+            text = mask_cards(text, self._look)
+        if _may_look_like_a_secret(lowered):
+            text, replaced = _BY_LOOKS.subn(REDACTED, text, count=_MOST_LOOKS)
+            self._look(replaced)
+        return text
+
+    def _values_after_words(self, lowered: str) -> Iterator[tuple[int, int]]:
+        if "=" not in lowered and ":" not in lowered:
+            return
+        for found in _WORD_AND_VALUE.finditer(lowered):
+            self._look(1)
+            end = found.end("word")
+            if found["word"].startswith(_WHOLE_WORDS) or _TWO_WORDS.search(
+                lowered, max(0, end - _LONGEST_TWO_WORDS_CHARACTERS - 1), end
+            ):
+                yield found.span("value")
+
+    def _codes_after_words(self, lowered: str) -> Iterator[tuple[int, int]]:
+        if not any(map(lowered.__contains__, ("=", ":", "cv", "ecurity"))):
+            return
+        for found in _WORD_AND_CODE.finditer(lowered):
+            self._look(1)
+            yield found.span("value" if found["value"] else "pin")
+
+    def _look(self, looks: int) -> None:
+        self._looks_left -= looks
+        if self._looks_left < 0:
+            raise _TooMuch

@@ -26,6 +26,11 @@ def log_requests(app: Flask) -> None:
     @app.after_request
     def log_outcome(response: Response) -> Response:
         route = request.url_rule.rule if request.url_rule is not None else "(no such address)"
-        milliseconds = (time.perf_counter() - g.get("started_at", time.perf_counter())) * 1000
-        log.debug("%s %s -> %d in %.1f ms", request.method, route, response.status_code, milliseconds)
+        log_request(request.method, route, response.status_code, g.get("started_at", time.perf_counter()))
         return response
+
+
+def log_request(method: str, route: str, status: int, started_at: float) -> None:
+    """Logs one request, begun at `started_at` of `time.perf_counter()`."""
+    if log.isEnabledFor(logging.DEBUG):
+        log.debug("%s %s -> %d in %.1f ms", method, route, status, (time.perf_counter() - started_at) * 1000)

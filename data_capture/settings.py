@@ -8,15 +8,24 @@ from __future__ import annotations
 
 import argparse
 import os
+import re
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
+
+from data_capture.keys import keys_beside
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 
 LOCAL_PAGES = "local"
 """The entry of `EDC_ALLOWED_ORIGINS` for pages on localhost or 127.0.0.1, at any port, and for file:// pages."""
+
+SHORTEST_TOKEN_CHARACTERS = 32
+
+_HOST_NAME = re.compile(r"[a-z0-9_]([a-z0-9_.-]*[a-z0-9_])?|[0-9a-f:.]*:[0-9a-f:.]*")
+_RATE = re.compile(r"[1-9][0-9]{0,8} ?(?:/|per) ?(?:[1-9][0-9]{0,5} ?)?(?:second|minute|hour|day)s?", re.IGNORECASE)
+_TOKEN = re.compile(r"[A-Za-z0-9._~+/-]+=*")  # RFC 6750 section 2.1: what a Bearer token is made of
 
 
 class SettingError(ValueError):
@@ -55,6 +64,31 @@ def _origins(text: str) -> tuple[str, ...]:
     return tuple(origin.lower() for origin in origins)
 
 
+def _host_names(text: str) -> tuple[str, ...]:
+    names = tuple(name.lower() for name in _words(text))
+    if not all(_HOST_NAME.fullmatch(name) for name in names):
+        raise ValueError("host names such as capture.example.com, with commas between, no ports")
+    return names
+
+
+def _hops(text: str) -> int:
+    if not text.isascii() or not text.isdigit() or int(text) > 16:
+        raise ValueError("a number of proxies from 0 to 16")
+    return int(text)
+
+
+def _rate(text: str) -> str:
+    if text.strip() and not all(_RATE.fullmatch(part.strip()) for part in re.split("[;,]", text)):
+        raise ValueError("rates such as 600/minute, or several with semicolons between, or nothing for no limit")
+    return text.strip()
+
+
+def _token(text: str) -> str:
+    if text and (len(text) < SHORTEST_TOKEN_CHARACTERS or not _TOKEN.fullmatch(text)):
+        raise ValueError(f"{SHORTEST_TOKEN_CHARACTERS} or more letters, digits or any of '._~+/-', chosen at random")
+    return text
+
+
 def _seconds(text: str) -> float:
     seconds = float(text)
     if not 0 < seconds <= 3600:
@@ -80,7 +114,7 @@ def _switch(text: str) -> bool:
 
 @dataclass(frozen=True)
 class Setting:
-    """One line of the settings table."""
+    """One line of the settings table. A secret has no `flag`: a command line can be read by everyone on the machine."""
 
     name: str
     variable: str
@@ -100,7 +134,8 @@ class Setting:
             return self.parse(text)
         except ValueError as error:
             wanted = str(error) if not str(error).startswith("could not convert") else "a number"
-            raise SettingError(f"{given_as}={text!r} is not usable: it takes {wanted}.") from error
+            shown = repr(text) if self.flag else "…"  # a secret is not repeated
+            raise SettingError(f"{given_as}={shown} is not usable: it takes {wanted}.") from error
 
 
 _CAPTURE, _SIGNUP, _BOTH = frozenset({"capture"}), frozenset({"signup"}), frozenset({"capture", "signup"})
@@ -120,6 +155,22 @@ SETTINGS: tuple[Setting, ...] = (
     Setting("allowed_origins", "EDC_ALLOWED_ORIGINS", "--allowed-origins", LOCAL_PAGES, _origins,
             "the origins whose pages may send captures and sign up, with commas between; `local` stands for pages on "
             "localhost or 127.0.0.1, at any port, and for file:// pages", _BOTH),
+    Setting("allowed_hosts", "EDC_ALLOWED_HOSTS", "--allowed-hosts", "", _host_names,
+            "further names that the services are called by, with commas between; they always answer to the names of loopback, "
+            "to `EDC_HOST` and to the names in `EDC_ALLOWED_ORIGINS`", _BOTH),
+    Setting("trusted_proxies", "EDC_TRUSTED_PROXIES", "--trusted-proxies", "0", _hops,
+            "how many reverse proxies of yours a request passes; the caller's address is then taken from `X-Forwarded-For`, that "
+            "many places from its end", _BOTH),
+    Setting("admin_token", "EDC_ADMIN_TOKEN", "", "", _token,
+            "the admin token, where it comes from your own secret store; otherwise one is made at the first start", _BOTH),
+    Setting("rate_per_caller", "EDC_RATE_PER_CALLER", "--rate-per-caller", "6000/minute", _rate,
+            "how much one address may send; an IPv6 network of 64 bits is one address, and calls from this machine are not "
+            "counted", _BOTH),
+    Setting("rate_per_person", "EDC_RATE_PER_PERSON", "--rate-per-person", "6000/minute", _rate,
+            "how many captures may come of one person; those from this machine are not counted", _CAPTURE),
+    Setting("login_rate", "EDC_LOGIN_RATE", "--login-rate", "30/minute", _rate,
+            "how often one caller may try to log in or to sign up, and how often anyone may with one email address; calls from "
+            "this machine count for the email address only", _SIGNUP),
     Setting("placeholder_emails", "EDC_PLACEHOLDER_EMAILS", "--placeholder-emails", "unknown@example.com,unknown", _words,
             "addresses that pages send when they don't know who it is; they are refused as nobody's", _BOTH),
     Setting("request_seconds", "EDC_REQUEST_SECONDS", "--request-seconds", "5", _seconds,
@@ -141,6 +192,12 @@ class Settings:
     signup_port: int
     log_file: Path
     allowed_origins: tuple[str, ...]
+    allowed_hosts: tuple[str, ...]
+    trusted_proxies: int
+    admin_token: str = field(repr=False)
+    rate_per_caller: str
+    rate_per_person: str
+    login_rate: str
     placeholder_emails: tuple[str, ...]
     request_seconds: float
     token_hours: float
@@ -149,7 +206,7 @@ class Settings:
     @property
     def keys_directory(self) -> Path:
         """Where this database's secrets are kept, each in a file that only its owner can read."""
-        return self.database.with_name(self.database.stem + ".keys")
+        return keys_beside(self.database)
 
     def as_environment(self) -> dict[str, str]:
         """These settings as environment variables, for a service that is started with them."""
@@ -197,7 +254,7 @@ def add_flags(parser: argparse.ArgumentParser, names: Collection[str], *, port_a
         port_alone: the setting that `--port` stands for as well.
     """
     for setting in SETTINGS:
-        if setting.name not in names:
+        if setting.name not in names or not setting.flag:
             continue
         flags = [setting.flag, "--port"] if setting.name == port_alone else [setting.flag]
         explanation = f"{setting.explanation} (${setting.variable}; default: {setting.default})".replace("%", "%%")

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from functools import lru_cache
 from typing import Any
 
-from data_capture.payloads import JsonObject, decode_json
+from data_capture.payloads import ByKeys, JsonObject, decode_json
 from data_capture.problems import Problem
 from data_capture.values import is_absent
 
@@ -26,7 +26,10 @@ def _short_plain_name(key: str) -> str:
 
 def payment_as_usual(payload: JsonObject) -> JsonObject:
     """A payment in which each name means what it means in the rest."""
-    return _payment_without_placeholders(_verification_as_payment(_percentage_taken_off(payload)))
+    spelled = SPELLINGS.of(payload)
+    if "crypto" in spelled:
+        payload = _verification_as_payment(payload)
+    return _percentage_taken_off(payload) if "coupon" in spelled else payload
 
 
 def _percentage_taken_off(payload: JsonObject) -> JsonObject:
@@ -39,21 +42,18 @@ def _percentage_taken_off(payload: JsonObject) -> JsonObject:
 
 def _verification_as_payment(payload: JsonObject) -> JsonObject:
     """A crypto payment's verification says in `amount` how many coins were sent, not a price."""
-    if "crypto" not in map(plain_name, payload):  # as in most payments
-        return payload
     if {"crypto", "transactionhash", "amount"} <= {plain_name(key) for key, value in payload.items() if not is_absent(value)}:
         return {"crypto_amount" if plain_name(key) == "amount" else key: value for key, value in payload.items()}
     return payload
 
 
-def _payment_without_placeholders(payload: JsonObject) -> JsonObject:
-    """A payment that is not crypto carries `NON-CRYPTO-<ms>` for its hash: a placeholder, new at each save, for none."""
-    without = [key for key, value in payload.items() if isinstance(value, str) and value.startswith("NON-CRYPTO-")]
-    return {**payload, **dict.fromkeys(without)} if without else payload
+_MAY_HOLD_A_SCREENSHOT = frozenset({"screenshot", "accountscreenshot", "questionnaire", "questionnairedata", "answers"})
 
 
 def screenshot_spread_out(payload: JsonObject) -> JsonObject:
     """A screenshot sent as one object, with its name, size and type beside the picture, as the four fields of the rest."""
+    if not _MAY_HOLD_A_SCREENSHOT & SPELLINGS.of(payload).keys():
+        return payload
     spread: JsonObject = {}
     for key, value in payload.items():
         if plain_name(key) in ("screenshot", "accountscreenshot") and isinstance(value, dict):
@@ -101,8 +101,8 @@ def dashboard_nested(payload: JsonObject) -> JsonObject:
 
 # --- Where a value is looked for -----------------------------------------------------------------------------------------------
 
-Members = tuple[dict[str, str], JsonObject]
-"""An object, and how it spells each plain name that it has a value for."""
+Step = tuple[str, str]
+"""Where one value may be: "" and its key at the top of the payload, or the place of an object and the plain name in it."""
 
 
 class Names:
@@ -118,39 +118,83 @@ class Places:
     """The objects of a payload: its top, its sections, and whatever a name's place leads to."""
 
     def __init__(self, payload: JsonObject, sections: tuple[str, ...]) -> None:
-        self._objects = _Objects({"": (_spellings(payload), payload)})
-        self._sections = sections
-        self._sections_there: list[tuple[str, dict[str, str], JsonObject]] | None = None
+        self._payload = payload
+        self._ways = _WAYS[sections].of(payload)
+        self._objects = _Objects({"": payload})
 
     def each(self, names: Names) -> Iterator[tuple[str, str, Any]]:
         """What the payload holds under these names, as place, name in the page's spelling, and value; nothing that is absent.
 
         The top comes first, then each section. A name with a place is looked for from the top alone.
         """
-        for place, name in names.at_top:
-            spelled, members = self._objects[place]
-            if name in spelled:
-                yield place, spelled[name], members[spelled[name]]
-        if self._sections_there is None:
-            self._sections_there = [(place, *self._objects[place]) for place in self._sections if self._objects[place][0]]
-        for place, spelled, members in self._sections_there:
-            for name in names.in_sections:
-                if name in spelled:
-                    yield place, spelled[name], members[spelled[name]]
+        for place, name in self._ways.to(names):
+            if place:
+                members = self._objects[place]
+                key = _first_with_value(members, name)
+                if key is not None:
+                    yield place, key, members[key]
+            elif not is_absent(value := self._payload[name]):
+                yield place, name, value
 
 
-class _Objects(dict[str, Members]):
-    """The members of a payload's objects by place, looked up when they are asked for; none for a place without an object."""
+class _Ways:
+    """The ways to values in payloads with the same keys, those left out that the keys at the top already rule out."""
 
-    def __missing__(self, place: str) -> Members:
+    def __init__(self, keys: tuple[str, ...], sections: tuple[str, ...]) -> None:
+        self._spelled = _spellings(keys)
+        self._sections = tuple(section for section in sections if self._may_be_there(section))
+        self._ways: dict[Names, tuple[Step, ...]] = {}
+
+    def to(self, names: Names) -> tuple[Step, ...]:
+        """Each place where one of these names may be, in order."""
+        ways = self._ways.get(names)
+        if ways is None:
+            ways = tuple(
+                step
+                for place, name in (*names.at_top, *((section, name) for section in self._sections for name in names.in_sections))
+                for step in self._steps(place, name)
+            )
+            self._ways[names] = ways
+        return ways
+
+    def _steps(self, place: str, name: str) -> Iterable[Step]:
+        if not place:
+            return (("", key) for key in self._spelled.get(name, ()))
+        return ((place, name),) if self._may_be_there(place) else ()
+
+    def _may_be_there(self, place: str) -> bool:
+        return plain_name(place.partition(".")[0]) in self._spelled
+
+
+class _WaysOf(dict[tuple[str, ...], "ByKeys[_Ways]"]):
+    """By a kind's sections: what is known of payloads by their keys."""
+
+    def __missing__(self, sections: tuple[str, ...]) -> ByKeys[_Ways]:
+        self[sections] = ByKeys(lambda keys: _Ways(keys, sections))
+        return self[sections]
+
+
+_WAYS = _WaysOf()
+
+
+class _Objects(dict[str, JsonObject]):
+    """A payload's objects by place, looked up when they are asked for; an empty one for a place without an object."""
+
+    def __missing__(self, place: str) -> JsonObject:
         outer, name = _outer_and_name(place)
-        spelled, members = self[outer]
-        inner = members[spelled[name]] if name in spelled else None
+        members = self[outer]
+        key = _first_with_value(members, name)
+        inner = None if key is None else members[key]
         if isinstance(inner, str) and inner.lstrip().startswith("{"):  # as it lies in localStorage
             with suppress(Problem):
                 inner = decode_json(inner)
-        self[place] = (_spellings(inner), inner) if isinstance(inner, dict) else ({}, {})
+        self[place] = inner if isinstance(inner, dict) else {}
         return self[place]
+
+
+def _first_with_value(members: JsonObject, name: str) -> str | None:
+    """The key that spells this plain name; of several, the first with a value."""
+    return next((key for key in SPELLINGS.of(members).get(name, ()) if not is_absent(members[key])), None)
 
 
 @lru_cache
@@ -160,6 +204,13 @@ def _outer_and_name(place: str) -> tuple[str, str]:
     return outer, plain_name(last)
 
 
-def _spellings(members: JsonObject) -> dict[str, str]:
-    # From the last to the first, so that of two spellings of one name the first counts.
-    return {plain_name(key): key for key, value in reversed(members.items()) if not is_absent(value)}
+def _spellings(keys: tuple[str, ...]) -> dict[str, tuple[str, ...]]:
+    """How an object with these keys spells each plain name."""
+    spelled: dict[str, tuple[str, ...]] = {}
+    for key in keys:
+        name = plain_name(key)
+        spelled[name] = (*spelled.get(name, ()), key)
+    return spelled
+
+
+SPELLINGS = ByKeys(_spellings)

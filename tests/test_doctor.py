@@ -143,7 +143,7 @@ def test_a_read_only_file_is_a_problem(installation: Installation) -> None:
 def test_a_file_that_others_can_read_is_a_warning_and_a_key_a_problem(installation: Installation) -> None:
     installation.database.chmod(0o644)
     keys = installation.directory / "trading_bots.keys"
-    keys.mkdir(mode=0o700)
+    keys.mkdir(mode=0o700, exist_ok=True)
     (keys / "token-signing.key").write_text("00" * 32)
     (keys / "token-signing.key").chmod(0o640)
     diagnosis = Diagnosis(installation)

@@ -6,6 +6,7 @@ long as such faults last.
 
 from __future__ import annotations
 
+import base64
 import errno
 import fcntl
 import hashlib
@@ -83,7 +84,8 @@ def test_30_kills_under_load_lose_nothing_and_store_nothing_twice(tmp_path: Path
         outcome = campaign.finish()
     assert outcome.all_held, str(outcome)
     assert outcome.kills == 30
-    assert outcome.seconds[15] < 2, str(outcome)  # the median: a busy machine has its moments
+    # What was killed is there again about as soon as it can be; the median, since a busy machine has its moments.
+    assert outcome.seconds[15] < 2 * outcome.start_seconds, str(outcome)
 
 
 # --- Other programs ---------------------------------------------------------------------------------------------------
@@ -130,7 +132,7 @@ def test_a_reader_of_an_old_state_lets_the_log_grow_and_afterwards_it_shrinks(ma
     with another_program(managed.database) as reader:
         reader.execute("BEGIN")
         reader.execute("SELECT count(*) FROM payment_data").fetchone()
-        picture = "A" * 3_000_000
+        picture = base64.b64encode(b"\x89PNG\r\n\x1a\n" + bytes(2_250_000)).decode()
         for number in range(5):
             payload = {"user_email": "a@example.com", "account_screenshot": picture, "propFirm": str(number)}
             answer = requests.post(f"{managed.url}/api/data-capture/questionnaire", json=payload, timeout=30)

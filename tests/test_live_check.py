@@ -1,4 +1,4 @@
-"""`python test_enhanced_data_capture.py --live`: checks a running system, and leaves no trace."""
+"""`python test_enhanced_data_capture.py --live`: checks a running system, and leaves nothing but audit records of nobody."""
 
 from __future__ import annotations
 
@@ -13,8 +13,11 @@ from pathlib import Path
 import pytest
 import requests
 
+from data_capture.live_check import EVERYBODY
 from tests.managed import RunningManager
 from tests.support import REPOSITORY, free_port, rows
+
+CHAIN = "data_capture_audit_chain"
 
 
 @pytest.fixture
@@ -39,17 +42,29 @@ def signup_port_of(system: RunningManager) -> str:
 
 
 def contents(database: Path) -> dict[str, list[dict[str, object]]]:
-    """Every row of every table, but for the numbers that AUTOINCREMENT has given away."""
-    tables = rows(database, "SELECT name FROM sqlite_master WHERE type = 'table' AND name != 'sqlite_sequence'")
-    return {table["name"]: rows(database, f"SELECT * FROM {table['name']}") for table in tables}  # noqa: S608
+    """Every row of every table, but for the numbers that AUTOINCREMENT has given away, and the audit trail of nobody."""
+    tables = rows(database, "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT IN ('sqlite_sequence', ?)", CHAIN)
+    found = {table["name"]: rows(database, f"SELECT * FROM {table['name']}") for table in tables}  # noqa: S608
+    return {
+        table: [row for row in table_rows if EVERYBODY not in (row.get("email"), row.get("user_email"))]
+        for table, table_rows in found.items()
+    }
 
 
-def test_it_passes_on_a_running_system_and_leaves_no_trace(system: RunningManager) -> None:
+def assert_audit_trail_verifies(database: Path) -> None:
+    """It also was only added to."""
+    command = [sys.executable, "-m", "data_capture", "verify-audit", "--database", str(database)]
+    verified = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, timeout=60, check=False)
+    assert verified.returncode == 0, verified.stdout + verified.stderr
+
+
+def test_it_passes_on_a_running_system_and_leaves_nothing_of_the_throwaway_person(system: RunningManager) -> None:
     before = contents(system.database)
     checked = check_live(system.urls["capture"], "--signup-port", signup_port_of(system))
     assert checked.returncode == 0, checked.stderr
     assert checked.stdout.endswith("Everything works.\n")
     assert contents(system.database) == before
+    assert_audit_trail_verifies(system.database)
     for file in system.database.parent.glob("trading_bots.db*"):
         assert b"live-check-" not in file.read_bytes(), file
     assert system.stop() == 0
@@ -77,7 +92,7 @@ class BrokenCaptureService(BaseHTTPRequestHandler):
         """Says nothing."""
 
 
-def test_what_does_not_work_is_said_and_leaves_no_trace_either(system: RunningManager) -> None:
+def test_what_does_not_work_is_said_and_leaves_nothing_either(system: RunningManager) -> None:
     before = contents(system.database)
     BrokenCaptureService.database = system.database
     with ThreadingHTTPServer(("127.0.0.1", 0), BrokenCaptureService) as broken:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from tests.seen_on_dashboards import ACTIVITIES, DASHBOARDS
-from tests.seen_on_pages import PAYMENTS, PERSON, PICTURE, QUESTIONNAIRES, Case
+from tests.seen_on_pages import PAYMENTS, PERSON, QUESTIONNAIRES, Case
 from tests.support import RunningService
 
 TABLES = {
@@ -68,12 +68,3 @@ def test_what_has_no_column_lives_on_in_the_audit_snapshot(capture_service: Runn
     capture_service.capture("questionnaire", payload)
     [audit] = capture_service.rows("SELECT data_snapshot FROM data_capture_audit WHERE user_email = ?", person)
     assert json.loads(audit["data_snapshot"]) == payload
-
-
-def test_the_picture_is_in_its_column_and_not_again_in_the_snapshot(capture_service: RunningService, person: str) -> None:
-    capture_service.capture("questionnaire", {"user_email": person, "screenshot": PICTURE, "answers": {"propFirm": "FTMO"}})
-    [audit] = capture_service.rows("SELECT data_snapshot FROM data_capture_audit WHERE user_email = ?", person)
-    snapshot = json.loads(audit["data_snapshot"])
-    assert PICTURE not in audit["data_snapshot"]
-    assert snapshot["screenshot"]["characters"] == len(PICTURE)
-    assert snapshot["answers"] == {"propFirm": "FTMO"}

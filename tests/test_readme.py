@@ -108,8 +108,8 @@ def test_the_settings_table_is_the_code_s() -> None:
     assert list(documented) == [setting.variable for setting in SETTINGS]
     for setting in SETTINGS:
         variable, flag, default, explanation = documented[setting.variable]
-        assert flag == f"`{setting.flag}`"
-        assert default.split("`")[1] == setting.default.removeprefix(f"{REPOSITORY}/"), variable
+        assert flag == (f"`{setting.flag}`" if setting.flag else "none")
+        assert (default.split("`")[1] if "`" in default else "") == setting.default.removeprefix(f"{REPOSITORY}/"), variable
         assert explanation == setting.explanation
 
 

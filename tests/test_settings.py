@@ -29,7 +29,8 @@ def test_a_flag_wins_over_its_variable_which_wins_over_the_default() -> None:
 def test_every_setting_has_the_variable_and_the_flag_of_its_name() -> None:
     for setting in SETTINGS:
         assert setting.variable == "EDC_" + setting.name.upper()
-        assert setting.flag == "--" + setting.name.replace("_", "-")
+        secret = setting.name == "admin_token"  # a command line can be read by everyone on the machine
+        assert setting.flag == ("" if secret else "--" + setting.name.replace("_", "-"))
 
 
 def test_port_is_short_for_the_services_own_port(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -52,6 +53,15 @@ def test_port_is_short_for_the_services_own_port(monkeypatch: pytest.MonkeyPatch
         ("EDC_ALLOWED_ORIGINS", "www.example.com"),
         ("EDC_ALLOWED_ORIGINS", "https://www.example.com/shop"),
         ("EDC_ALLOWED_ORIGINS", "*"),
+        ("EDC_ALLOWED_HOSTS", "https://capture.example.com"),
+        ("EDC_ALLOWED_HOSTS", "capture.example.com:443"),
+        ("EDC_ALLOWED_HOSTS", "*"),
+        ("EDC_TRUSTED_PROXIES", "-1"),
+        ("EDC_TRUSTED_PROXIES", "yes"),
+        ("EDC_RATE_PER_CALLER", "600"),
+        ("EDC_RATE_PER_CALLER", "0/minute"),
+        ("EDC_RATE_PER_PERSON", "600/fortnight"),
+        ("EDC_LOGIN_RATE", "5/minute; soon"),
         ("EDC_REQUEST_SECONDS", "0"),
         ("EDC_REQUEST_SECONDS", "nan"),
         ("EDC_REQUEST_SECONDS", "soon"),
@@ -61,6 +71,13 @@ def test_port_is_short_for_the_services_own_port(monkeypatch: pytest.MonkeyPatch
 def test_a_value_that_cannot_be_used_is_named_with_what_would_do(variable: str, text: str) -> None:
     with pytest.raises(SettingError, match=f"^{variable}=.* is not usable: it takes ."):
         load_settings({}, {variable: text})
+
+
+def test_a_secret_that_cannot_be_used_is_not_repeated() -> None:
+    with pytest.raises(SettingError, match=r"^EDC_ADMIN_TOKEN=… is not usable: it takes .") as refused:
+        load_settings({}, {"EDC_ADMIN_TOKEN": "hunter2"})
+    assert "hunter2" not in str(refused.value)
+    assert "s3cret" not in repr(load_settings({}, {"EDC_ADMIN_TOKEN": "s3cret" * 8}))
 
 
 def test_a_command_with_an_unusable_flag_ends_with_a_sentence(capsys: pytest.CaptureFixture[str]) -> None:
@@ -74,6 +91,10 @@ def test_settings_survive_being_handed_to_a_service_as_environment(tmp_path: Pat
     given = {
         "database": str(tmp_path / "a.db"),
         "allowed_origins": "local, https://www.example.com",
+        "allowed_hosts": "Capture.example.com, 2001:db8::1",
+        "admin_token": "s3cret" * 8,
+        "rate_per_caller": "600/minute; 10 per 2 seconds",
+        "login_rate": "",
         "placeholder_emails": "nobody@example.com",
         "request_seconds": "0.5",
         "debug": True,

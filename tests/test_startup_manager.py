@@ -165,7 +165,8 @@ def test_a_database_that_cannot_be_written_is_said_in_a_sentence(start: Start, t
 
 
 def test_a_service_that_cannot_start_is_said_with_the_reason_and_stops_everything(start: Start, tmp_path: Path) -> None:
-    (tmp_path / "trading_bots.keys").write_text("a file where the folder of the keys has to be")
+    (tmp_path / "trading_bots.keys").mkdir()
+    (tmp_path / "trading_bots.keys" / "token-signing.key").write_text("no key")
     manager = start()
     assert manager.process.wait(timeout=30) == 1
     assert "The signup service did not start: it ended with exit status 1" in manager.output

@@ -2,6 +2,7 @@
 
     backup.py       a checked copy of the database, while everything runs
     restore.py      puts such a copy in the database's place
+    verify_audit.py checks the audit trail
     doctor.py       says what is wrong
 
 and what these share:

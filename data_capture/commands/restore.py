@@ -20,6 +20,7 @@ from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 
+from data_capture.audit.head import forget_head
 from data_capture.commands import Refused
 from data_capture.commands.examination import (
     Examination,
@@ -214,6 +215,7 @@ def _put_in_place(staged: Path, settings: Settings) -> Path | None:
         # The services open and write the database inside the gate: none can begin to while the file is exchanged.
         with gate.held(_GATE_SECONDS), _locked_out(database):
             set_aside = _set_aside(database)
+            forget_head(database)  # of the audit trail that is being replaced
             staged.replace(database)
             sync(database.parent)
             return set_aside

@@ -16,12 +16,13 @@ import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from typing import Any, Protocol
+from typing import Any, Protocol, cast
 
 from flask import Flask
 from granian.rsgi import ProtocolClosed  # type: ignore[attr-defined]
 from werkzeug.exceptions import RequestTimeout
 
+from data_capture.intake import Intake
 from data_capture.payloads import MOST_BYTES_WITH_SCREENSHOT
 from data_capture.problems import TOO_LARGE, UNAVAILABLE, Problem
 
@@ -34,9 +35,13 @@ _READING_THREADS = 4
 _READING_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 
 _BODY_SECONDS = 120.0  # the largest questionnaire, 20 MB, at 1.4 Mbit/s
+_SWEEP_SECONDS = 5.0
 _LAST_BODIES_SECONDS = 1.0  # for bodies that are on their way when the service is told to stop
 _MOST_DISCARDED_BYTES = 64 * 1024 * 1024  # read past the limit: a browser that is cut off sees no 413, only a broken network
 _MOST_ARRIVING_BYTES = 256 * 1024 * 1024  # of all bodies that are on their way at one time
+
+_TOO_SLOW = RequestTimeout(f"The body did not arrive within {_BODY_SECONDS:g} seconds.")
+_STOPPING = Problem(UNAVAILABLE, "The service is stopping.", retry_after_seconds=1)
 
 
 class Scope(Protocol):
@@ -68,9 +73,12 @@ class WholeRequests:
         self._app = app
         self._patience_seconds = patience_seconds
         self._opened, self._closed = opened, closed
+        self._intake: Intake | None = app.extensions.get("intake")
         self._most_body_bytes: int = app.config["MAX_CONTENT_LENGTH"] or MOST_BYTES_WITH_SCREENSHOT
         self._arriving: set[asyncio.Task[Problem | None]] = set()
+        self._arriving_small: dict[asyncio.Task[Any], float] = {}
         self._arriving_bytes = 0
+        self._is_stopping = False
         self._writing = ThreadPoolExecutor(_WRITING_THREADS, "write")
         self._reading = ThreadPoolExecutor(_READING_THREADS, "read")
 
@@ -78,6 +86,7 @@ class WholeRequests:
         def end(_number: int, _frame: Any) -> None:
             loop.call_soon_threadsafe(loop.call_later, _LAST_BODIES_SECONDS, self._give_up_bodies)
 
+        loop.call_later(_SWEEP_SECONDS, self._give_up_late_bodies, loop)
         # asyncio hears of signals through a descriptor: this comes beside granian's own handling, not in its place.
         signal.signal(signal.SIGTERM, end)
         signal.signal(signal.SIGINT, end)
@@ -89,15 +98,43 @@ class WholeRequests:
         self._closed()
 
     async def __rsgi__(self, scope: Scope, protocol: Any) -> None:
-        environ = _environ(scope)
         reads = scope.method in _READING_METHODS
         try:
-            environ["wsgi.input"] = io.BytesIO() if reads else await self._body(protocol)
+            small_body_bytes = self._intake.body_bytes(scope.method, scope.path, scope.headers) if self._intake else None
+            if self._intake and small_body_bytes is not None:
+                body = await self._small_body(protocol, small_body_bytes)
+                if isinstance(body, bytes):
+                    address = scope.client.rpartition(":")[0].strip("[]")
+                    reply = await self._intake.reply(scope.path, scope.headers, address, body)
+                    if reply is not None:
+                        protocol.response_bytes(*reply)
+                        return
+                    body = io.BytesIO(body)
+            else:
+                body = io.BytesIO() if reads else await self._body(protocol)
         except ProtocolClosed:
-            return  # the caller went away before it had sent everything
+            return  # the caller went away before it had sent everything, or did not wait for the answer
+        environ = _environ(scope)
+        environ["wsgi.input"] = body
         threads = self._reading if reads else self._writing
         complete_at = time.monotonic()
         await asyncio.get_running_loop().run_in_executor(threads, self._answer, environ, protocol, complete_at)
+
+    async def _small_body(self, protocol: Any, size_bytes: int) -> bytes | io.IOBase:
+        """As `_body`, for one of announced size that is kept at once; it costs a third of that."""
+        if self._arriving_bytes + size_bytes > _MOST_ARRIVING_BYTES:
+            return await self._body(protocol)
+        task = asyncio.current_task()
+        assert task is not None
+        self._arriving_bytes += size_bytes
+        self._arriving_small[task] = time.monotonic()
+        try:
+            return cast(bytes, await protocol())
+        except asyncio.CancelledError:
+            return _NoBody(_STOPPING if self._is_stopping else _TOO_SLOW)
+        finally:
+            del self._arriving_small[task]
+            self._arriving_bytes -= size_bytes
 
     async def _body(self, protocol: Any) -> io.IOBase:
         """The body, or what raises in the app, at its first look, why there is none."""
@@ -107,17 +144,25 @@ class WholeRequests:
         try:
             refusal = await asyncio.wait_for(arriving, _BODY_SECONDS)
         except asyncio.TimeoutError:
-            return _NoBody(RequestTimeout(f"The body did not arrive within {_BODY_SECONDS:g} seconds."))
+            return _NoBody(_TOO_SLOW)
         except asyncio.CancelledError:
-            return _NoBody(Problem(UNAVAILABLE, "The service is stopping.", retry_after_seconds=1))
+            return _NoBody(_STOPPING)
         finally:
             self._arriving.discard(arriving)
             self._arriving_bytes -= len(received)
         return io.BytesIO(received) if refusal is None else _NoBody(refusal)
 
     def _give_up_bodies(self) -> None:
-        for arriving in self._arriving:
+        self._is_stopping = True
+        for arriving in (*self._arriving, *self._arriving_small):
             arriving.cancel()
+
+    def _give_up_late_bodies(self, loop: asyncio.AbstractEventLoop) -> None:
+        oldest = time.monotonic() - _BODY_SECONDS
+        for arriving, since in self._arriving_small.items():
+            if since < oldest:
+                arriving.cancel()
+        loop.call_later(_SWEEP_SECONDS, self._give_up_late_bodies, loop)
 
     async def _receive(self, protocol: Any, received: bytearray) -> Problem | None:
         """Collects the body; reads a too large one to its end without keeping it."""

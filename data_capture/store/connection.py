@@ -66,6 +66,18 @@ class Gate:
         create_private_file(self._path)
         self._descriptor = os.open(self._path, os.O_RDWR | os.O_CLOEXEC)
 
+    def take_at_once(self) -> bool:
+        """Takes the gate if no other process holds it; whoever got it gives it back with `release`."""
+        try:
+            fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return False
+        return True
+
+    def release(self) -> None:
+        """Lets the next one through."""
+        fcntl.flock(self._descriptor, fcntl.LOCK_UN)
+
     @contextmanager
     def held(self, seconds: float) -> Iterator[None]:
         """Holds the gate for the block.
@@ -74,18 +86,14 @@ class Gate:
             GateTimeout: another process holds it for longer than `seconds`.
         """
         deadline = time.monotonic() + seconds
-        while True:
-            try:
-                fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                break
-            except BlockingIOError:
-                if time.monotonic() >= deadline:
-                    raise GateTimeout from None
-                time.sleep(_GATE_POLL_SECONDS)
+        while not self.take_at_once():
+            if time.monotonic() >= deadline:
+                raise GateTimeout
+            time.sleep(_GATE_POLL_SECONDS)
         try:
             yield
         finally:
-            fcntl.flock(self._descriptor, fcntl.LOCK_UN)
+            self.release()
 
     def close(self) -> None:
         """Gives the lock's file back."""

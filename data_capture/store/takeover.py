@@ -3,6 +3,10 @@
 An existing file belongs to other programs too. What can't be added to is refused before anything is written, in a
 sentence that names the table and what to do. In the end one person and one row of each table are written and undone,
 so that what no look at a schema shows (a trigger, a CHECK) stops the start and not the first visitor's payment.
+
+Where there is no audit key yet, one is made, and audit records that are there already (of a version before the chain, or of
+a database that came without its key) are taken into the chain, marked as adopted. With a key there, nothing is: a chain that
+SQL has emptied must not be made good by a restart.
 """
 
 from __future__ import annotations
@@ -18,6 +22,10 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from data_capture.audit.chain import ChainKey
+from data_capture.audit.head import forget_head, note_head
+from data_capture.audit.trail import audit_key_file, begin_chain
+from data_capture.keys import keep_key, load_key, new_key
 from data_capture.settings import REPOSITORY
 from data_capture.store.connection import Gate, GateTimeout, create_private_file
 from data_capture.store.people import ensure_person, set_password_hash, unfillable_columns
@@ -56,10 +64,13 @@ def prepare(database: Path, request_seconds: float = 5.0, *, may_create: bool = 
     has_content = _examine_file(database)
     if not has_content:
         _refuse_to_hide_a_loss(database, may_create=may_create)
+    has_audit_key = _examine_audit_key(database)
     complete = False
     try:
         if has_content:
-            complete = _examine_database(database, request_seconds)
+            complete = _examine_database(database, request_seconds) and has_audit_key
+        else:
+            forget_head(database)
         _complete_and_rehearse(database, request_seconds)
     except (sqlite3.OperationalError, GateTimeout) as error:
         locked = isinstance(error, GateTimeout) or "locked" in str(error) or "busy" in str(error)
@@ -127,6 +138,32 @@ def _refuse_to_hide_a_loss(database: Path, *, may_create: bool) -> None:
         log.warning("There was a database before, and it is gone: a new, empty one is made. File: %s", database)
 
 
+def _examine_audit_key(database: Path) -> bool:
+    """Whether there is an audit key; refuses what is in its place and can't be one, and a folder that it can't be put in."""
+    key_file = audit_key_file(database)
+    folder = key_file.parent
+    try:
+        folder.mkdir(mode=0o700, exist_ok=True)
+        if key_file.exists():
+            load_key(key_file)
+            return True
+        if os.access(folder, os.W_OK | os.X_OK):
+            return False
+    except ValueError as error:
+        raise TakeoverRefused(f"{error} The audit trail then begins a new chain, and earlier heads are void.") from error
+    except OSError as error:
+        raise TakeoverRefused(f"{error.filename} can't be used: {error.strerror}. Nothing was changed.") from error
+    raise TakeoverRefused(f"The folder {folder} can't be written to; the audit trail's key has to be in it. Nothing was changed.")
+
+
+def _note_audit_head(connection: sqlite3.Connection, database: Path) -> None:
+    """Notes what the last run, which may have been killed, had no time to note."""
+    try:
+        note_head(connection, database, ChainKey(load_key(audit_key_file(database))))
+    except ValueError as error:
+        log.error("The audit trail's noted head is unreadable (%s): python -m data_capture verify-audit tells more", error)
+
+
 def _examine_database(database: Path, request_seconds: float) -> bool:
     """Whether everything of schema.sql is there, looking only; refuses what can't be added to, and a damaged file."""
     try:
@@ -144,8 +181,9 @@ def _examine_database(database: Path, request_seconds: float) -> bool:
 
 
 def _complete_and_rehearse(database: Path, request_seconds: float) -> None:
-    """Adds what is missing in one transaction, and undoes a rehearsal in it."""
+    """Adds what is missing, and the audit trail's chain, in one transaction, and undoes a rehearsal in it."""
     create_private_file(database)
+    key_file, key = audit_key_file(database), None
     gate = Gate(database)
     try:
         with gate.held(request_seconds), closing(_connect(database, request_seconds, "rw")) as connection:
@@ -156,16 +194,22 @@ def _complete_and_rehearse(database: Path, request_seconds: float) -> None:
                 if missing:
                     for statement in _schema_statements():
                         connection.execute(statement)
+                if not key_file.exists():
+                    key = new_key()
+                    begin_chain(connection, key)
                 _rehearse(connection, database)
             except BaseException:
                 connection.execute("ROLLBACK")
                 raise
-            connection.execute("COMMIT" if missing else "ROLLBACK")
+            connection.execute("COMMIT" if missing or key else "ROLLBACK")
+            if key is not None:
+                keep_key(key_file, key)  # not before: with a key there, nobody would begin the chain that it is of
             if connection.execute("PRAGMA journal_mode = WAL").fetchone()[0] != "wal":
                 raise TakeoverRefused(
                     f"The file system of {database} can't hold a write-ahead log (a network drive?). "
                     "The database has to lie on a local disk."
                 )
+            _note_audit_head(connection, database)
     finally:
         gate.close()
 

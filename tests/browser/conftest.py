@@ -90,6 +90,7 @@ def stored(visit: Any, capture_service: RunningService, person: str) -> Callable
             found = capture_service.rows(f"SELECT * FROM {table} WHERE user_email = ?", person)  # noqa: S608
             return found if len(found) >= count else []
 
+        visit.hurry()
         found = visit.eventually(look, f"{count} row(s) of {person} in {table}")
         assert len(found) == count
         return list(found)

@@ -10,7 +10,7 @@ from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 from urllib.parse import urlsplit
 
 from playwright.sync_api import BrowserContext, ConsoleMessage, Page
@@ -30,10 +30,11 @@ class _Server:
 
         class Handler(BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
+            disable_nagle_algorithm = True  # head and body are written apart, and neither is to wait for the other
 
             def answer(self) -> None:
                 body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
-                reply = outer.answer(self.command, self.path, self.headers, body)
+                reply = outer.answer(self.command, self.path, cast("Mapping[str, str]", self.headers), body)
                 if reply is None:  # the connection ends without an answer
                     self.close_connection = True
                     return
@@ -44,7 +45,7 @@ class _Server:
                 self.end_headers()
                 self.wfile.write(reply.body)
 
-            do_GET = do_POST = do_OPTIONS = answer  # noqa: N815
+            do_GET = do_POST = do_PUT = do_PATCH = do_OPTIONS = answer  # noqa: N815
 
             def log_message(self, *_: Any) -> None:
                 pass
@@ -110,6 +111,14 @@ class Site(_Server):
         return self._files.get(path.partition("?")[0], Reply(404))
 
 
+def _captures_in(path: str, text: str) -> list[tuple[str, str]]:
+    """The kind and the text of each capture in a request, be it one or a batch of them."""
+    kind = path.rpartition("/")[2]
+    if kind != "batch":
+        return [(kind, text)]
+    return [(one["type"], json.dumps({k: v for k, v in one.items() if k != "type"})) for one in json.loads(text)["captures"]]
+
+
 LOST = "the service stores the capture and its answer is lost"
 
 
@@ -136,7 +145,7 @@ class Front(_Server):
         path = path.removeprefix(self.prefix)
         planned: Reply | str | None = None
         if method == "POST":
-            self.posts.append(Post(path.rpartition("/")[2], dict(headers), body.decode(), time.monotonic()))
+            self.posts += [Post(kind, dict(headers), text, time.monotonic()) for kind, text in _captures_in(path, body.decode())]
             planned = self.next_answers.popleft() if self.next_answers else None
             time.sleep(self.delay_seconds)
         if isinstance(planned, Reply):
@@ -194,6 +203,10 @@ class Visit:
     def flush(self) -> Any:
         """Has everything sent that can be, and says what the script answers."""
         return self.run("window.enhancedDataCapture.flush()")
+
+    def hurry(self) -> None:
+        """Ends the quiet window after a save, in which further signals of it are waited for."""
+        self.run("window.enhancedDataCapture && enhancedDataCapture.flush()")
 
     def eventually(self, look: Callable[[], Answer], what: str, seconds: float = 10.0) -> Answer:
         """What `look` returns, once that is true. The browser's events arrive meanwhile."""

@@ -40,8 +40,9 @@ _WHOM: Sequence[tuple[_Killed, int]] = (
 
 @dataclass(frozen=True)
 class Outcome:
-    """What came of all the kills."""
+    """What came of all the kills. `start_seconds` is what a first start took, on this machine in this run."""
 
+    start_seconds: float
     kills: int
     acknowledged: int
     resent: int
@@ -65,7 +66,8 @@ class Outcome:
         lines = [
             f"{self.kills} kills, {self.acknowledged:,} captures acknowledged, {self.resent:,} sent again",
             f"{len(self.verdict.lost)} lost, {len(self.verdict.twice)} twice",
-            f"serving again after {statistics.median(seconds):.2f} s (median), {seconds[int(len(seconds) * 0.99)]:.2f} s (99 %), "
+            f"first start in {self.start_seconds:.2f} s; serving again after {statistics.median(seconds):.2f} s (median), "
+            f"{seconds[int(len(seconds) * 0.99)]:.2f} s (99 %), "
             f"{seconds[-1]:.2f} s (longest)",
             f"slowest after the killing of: {'; '.join(slowest)}",
         ]
@@ -78,7 +80,9 @@ class Campaign:
     def __init__(self, directory: Path, seed: int | None = None) -> None:
         self._directory = directory
         self._chance = random.Random(seed)
+        started_at = time.monotonic()
         self._manager = RunningManager(directory).wait_until_running()
+        self._start_seconds = time.monotonic() - started_at
         self._managers = [self._manager]
         self._ports: tuple[int, int] = tuple(int(url.rpartition(":")[2]) for url in self._manager.urls.values())  # type: ignore[assignment]
         self._session = requests.Session()
@@ -140,7 +144,7 @@ class Campaign:
             broken.append(f"{len(sent) - len(acknowledged)} captures were never acknowledged")
         verdict = examine(self._manager.database, acknowledged, sent)
         resent = sum(sender.resent for sender in self._senders)
-        return Outcome(len(self._times), len(acknowledged), resent, self._times, verdict, broken)
+        return Outcome(self._start_seconds, len(self._times), len(acknowledged), resent, self._times, verdict, broken)
 
     def _process_of(self, name: str) -> int:
         if name == "manager":

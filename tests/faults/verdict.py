@@ -9,6 +9,10 @@ from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from data_capture.audit.head import noted_head
+from data_capture.audit.trail import audit_key_file
+from data_capture.audit.verification import verify
+from data_capture.keys import load_key
 from tests.faults.senders import KINDS
 
 # Where a row has the mark of its capture.
@@ -44,6 +48,9 @@ def examine(database: Path, acknowledged: Mapping[str, tuple[str, int]], sent: C
             found = connection.execute(f"PRAGMA {check}").fetchall()
             if found != sound:
                 verdict.unsound.append(f"{check}: {found[:3]}")
+        audit = verify(connection, load_key(audit_key_file(database)), noted_head(database), lambda *_: None)
+        if audit.tampering is not None:
+            verdict.unsound.append(f"audit record {audit.tampering.record} {audit.tampering.what}")
         marks = connection.execute("SELECT json_extract(data_snapshot, '$.mark') FROM data_capture_audit")
         audited = Counter(mark for (mark,) in marks)
         receipts = {

@@ -1,0 +1,115 @@
+"""The audit trail: one record for each thing that happened to a person's data, in the same transaction.
+
+    chain.py         how the records are linked, so that nobody with SQL alone can change one unnoticed: the format
+    trail.py         a database's key, and the entries that are added with it
+    head.py          the newest entry, noted in a file beside the database, where SQL can't reach it
+    verification.py  checks every record against the chain
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Sequence
+
+from data_capture.audit.chain import ERASURE, RECORD_COLUMNS, canonical_record
+from data_capture.audit.trail import trail_of
+from data_capture.payloads import encode_json
+
+_INSERT = """
+INSERT INTO data_capture_audit
+    (user_email, capture_type, data_snapshot, source_endpoint, timestamp, ip_address, user_agent, status, error_details)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
+"""
+
+_ERASE = """
+UPDATE data_capture_audit
+SET user_email = ?, data_snapshot = NULL, ip_address = NULL, user_agent = NULL, error_details = NULL
+WHERE id = ?
+"""
+
+_MOST_RECORDS_AN_ERASURE_COVERS = 1000  # what covers them is read at once, and is about 75 bytes a record
+
+
+def record_audit(
+    connection: sqlite3.Connection,
+    *,
+    user_email: str,
+    capture_type: str,
+    timestamp: str,
+    source_endpoint: str,
+    snapshot: str | None = None,
+    ip_address: str | None = None,
+    user_agent: str | None = None,
+    status: str = "success",
+    error_details: str | None = None,
+) -> None:
+    """Adds one audit record, and its entry in the chain, inside the caller's transaction.
+
+    Args:
+        connection: in a write transaction (BEGIN IMMEDIATE), on a database that `store.takeover.prepare` has seen.
+        user_email: the address as `users.email` spells it.
+        capture_type: what happened: a capture's kind, or an event such as 'signup'.
+        timestamp: the server's time, as `values.timestamp` gives it.
+        source_endpoint: the route that took the request, with nothing in it that says whose it was: it outlives an erasure.
+        snapshot: JSON, with everything secret in it masked.
+        ip_address: the caller's.
+        user_agent: the caller's.
+        status: 'success', 'partial' or 'failed'.
+        error_details: what was not understood, for a person.
+
+    Raises:
+        sqlite3.Error: it can't be written, or the database's audit key is missing.
+    """
+    trail = trail_of(connection)
+    values = (user_email, capture_type, snapshot, source_endpoint, timestamp, ip_address, user_agent, status, error_details)
+    number = connection.execute(_INSERT, values).lastrowid
+    assert number is not None
+    trail.append(connection, number, canonical_record(number, *values))
+
+
+def pseudonymise_audit(
+    connection: sqlite3.Connection, user_email: str, pseudonym: str, *, timestamp: str, source_endpoint: str
+) -> int:
+    """Erases a person from the audit trail: their records stay, as those of `pseudonym`, without anything personal.
+
+    What is taken: the address, the snapshot, the caller's address and user agent, the error details, and the salt. Kind,
+    status, endpoint and time stay. The erasure has a record of its own, of `pseudonym`, which covers exactly these
+    records: the chain still verifies, and what is left of them can't be changed unnoticed either.
+
+    Args:
+        connection: in a write transaction.
+        user_email: the address as `users.email` spells it.
+        pseudonym: whose the records are from now on: an address in `users` that tells nothing.
+        timestamp: the server's time.
+        source_endpoint: what asked for the erasure.
+
+    Returns:
+        How many records were theirs.
+
+    Raises:
+        sqlite3.Error: it can't be written, or the database's audit key is missing.
+    """
+    trail = trail_of(connection)
+    found = connection.execute("SELECT id FROM data_capture_audit WHERE user_email = ? ORDER BY id", (user_email,)).fetchall()
+    numbers = [number for (number,) in found]
+    for start in range(0, max(1, len(numbers)), _MOST_RECORDS_AN_ERASURE_COVERS):
+        erased = numbers[start : start + _MOST_RECORDS_AN_ERASURE_COVERS]
+        connection.executemany(_ERASE, [(pseudonym, number) for number in erased])
+        connection.executemany("UPDATE data_capture_audit_chain SET salt = NULL WHERE audit_id = ?", [(n,) for n in erased])
+        left = {str(number): trail.key.left(_canonical(connection, number)).hex() for number in erased}
+        record_audit(
+            connection,
+            user_email=pseudonym,
+            capture_type=ERASURE,
+            timestamp=timestamp,
+            source_endpoint=source_endpoint,
+            snapshot=encode_json({"left": left}),
+        )
+    return len(numbers)
+
+
+def _canonical(connection: sqlite3.Connection, number: int) -> bytes:
+    # The names come from the format.
+    select = f"SELECT {', '.join(RECORD_COLUMNS)} FROM data_capture_audit WHERE id = ?"  # noqa: S608
+    values: Sequence[object] = connection.execute(select, (number,)).fetchone()
+    return canonical_record(*values)

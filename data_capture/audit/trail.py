@@ -1,0 +1,139 @@
+"""A database's audit key, and the entries of the chain that are added with it."""
+
+from __future__ import annotations
+
+import logging
+import os
+import sqlite3
+from pathlib import Path
+
+from data_capture.audit.chain import GENESIS, RECORD_COLUMNS, SALT_BYTES, VOID, ChainKey, canonical_record, commitment_to
+from data_capture.audit.head import HeadKeeper
+from data_capture.keys import keys_beside, load_key
+
+log = logging.getLogger("data_capture.audit")
+
+_KEY_FILE_NAME = "audit.key"
+_ROWS_AT_A_TIME = 1000
+
+_LAST = "SELECT link FROM data_capture_audit_chain WHERE audit_id < ? ORDER BY audit_id DESC LIMIT 1"
+
+_INSERT = "INSERT INTO data_capture_audit_chain (audit_id, adopted, salt, commitment, link) VALUES (?, ?, ?, ?, ?)"
+
+_LINK_OF = "SELECT link FROM data_capture_audit_chain WHERE audit_id = ?"
+
+_REPLACE = "UPDATE data_capture_audit_chain SET adopted = 0, salt = ?, commitment = ?, link = ? WHERE audit_id = ?"
+
+
+def audit_key_file(database: Path) -> Path:
+    """Where the audit key of `database` is."""
+    return keys_beside(database.resolve()) / _KEY_FILE_NAME
+
+
+class Trail:
+    """The chain of one database, to be added to."""
+
+    def __init__(self, database: Path) -> None:
+        """Reads the key.
+
+        Raises:
+            OSError, ValueError: as `load_key` says.
+        """
+        self.key = ChainKey(load_key(audit_key_file(database)))
+        self._head = HeadKeeper(database, self.key)
+
+    def append(self, connection: sqlite3.Connection, number: int, record: bytes) -> None:
+        """Adds the entry of the canonical record `number`, the newest, in the transaction that added the record.
+
+        What it is linked to is read in that same transaction: other processes write as well.
+        """
+        salt = os.urandom(SALT_BYTES)
+        commitment = commitment_to(record, salt)
+        last = connection.execute(_LAST, (number,)).fetchone()
+        link = self.key.link(last[0] if last is not None else GENESIS, commitment, number, 0)
+        try:
+            connection.execute(_INSERT, (number, 0, salt, commitment, link))
+        except sqlite3.IntegrityError:
+            self._replace_foreign_entry(connection, number, salt, commitment)
+        self._head.moved()
+
+    def _replace_foreign_entry(self, connection: sqlite3.Connection, number: int, salt: bytes, commitment: bytes) -> None:
+        """Records are taken on, also where someone has tampered; but never so that this could not be found any more."""
+        log.error("The audit trail was tampered with at record %s: python -m data_capture verify-audit tells more", number)
+        (foreign_link,) = connection.execute(_LINK_OF, (number,)).fetchone()
+        # Not linked to the entry before: that would make the chain good again, without the records that were removed.
+        link = self.key.link(foreign_link if isinstance(foreign_link, bytes) else GENESIS, commitment, number, 0)
+        connection.execute(_REPLACE, (salt, commitment, link, number))
+
+
+# One connection a process writes, so that the latest is nearly always the one that is asked for.
+_latest: tuple[sqlite3.Connection, Trail] | None = None
+
+
+def trail_of(connection: sqlite3.Connection) -> Trail:
+    """The chain of the database that `connection` has open.
+
+    Raises:
+        sqlite3.OperationalError: its key is missing, or can't be read.
+    """
+    global _latest
+    latest = _latest
+    if latest is not None and latest[0] is connection:
+        return latest[1]
+    (_, _, file) = connection.execute("PRAGMA database_list").fetchone()
+    try:
+        trail = Trail(Path(file))
+    except (OSError, ValueError) as error:
+        raise sqlite3.OperationalError(f"the audit key can't be read: {error}") from error
+    _latest = (connection, trail)
+    return trail
+
+
+def begin_chain(connection: sqlite3.Connection, key: bytes) -> int:
+    """Makes a chain, under a new key, of the records that are there: from now on they can't be changed unnoticed either.
+
+    That is not said of the time before: their entries are marked as adopted. Entries under a key that was lost are
+    worth nothing any more, and are replaced.
+
+    Args:
+        connection: in a write transaction.
+        key: of this installation from now on.
+
+    Returns:
+        How many records there are.
+    """
+    chain_key = ChainKey(key)
+    if connection.execute("DELETE FROM data_capture_audit_chain").rowcount > 0:
+        log.warning("The audit trail's key is gone: the records that are there begin a new chain, under a new key")
+    # The names come from the format.
+    records = connection.execute(f"SELECT {', '.join(RECORD_COLUMNS)} FROM data_capture_audit ORDER BY id")  # noqa: S608
+    link, records_there, last = GENESIS, 0, 0
+    while rows := records.fetchmany(_ROWS_AT_A_TIME):
+        for row in rows:
+            number, salt = row[0], os.urandom(SALT_BYTES)
+            if number > last + 1:
+                link = _add_gap(connection, chain_key, link, number - 1)
+            commitment = commitment_to(canonical_record(*row), salt)
+            link = chain_key.link(link, commitment, number, 1)
+            connection.execute(_INSERT, (number, 1, salt, commitment, link))
+            last = number
+        records_there += len(rows)
+    given_away = highest_number_given(connection)
+    if given_away is not None and given_away > last:
+        _add_gap(connection, chain_key, link, given_away)
+    return records_there
+
+
+def highest_number_given(connection: sqlite3.Connection) -> int | None:
+    """The highest id that a record ever had; None where SQLite does not keep it, as an older program's table may have it."""
+    counts = "SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = 'sqlite_sequence'"
+    if connection.execute(counts).fetchone() is None:
+        return None
+    row = connection.execute("SELECT seq FROM sqlite_sequence WHERE name = 'data_capture_audit'").fetchone()
+    return int(row[0]) if row is not None and isinstance(row[0], int) else None
+
+
+def _add_gap(connection: sqlite3.Connection, chain_key: ChainKey, previous: bytes, number: int) -> bytes:
+    link = chain_key.link(previous, VOID, number, 1)
+    connection.execute(_INSERT, (number, 1, None, VOID, link))
+    return link

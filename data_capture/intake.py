@@ -1,0 +1,107 @@
+"""The quick way for captures: from a request's bytes to its answer's in the event loop, without a thread and without Flask.
+
+Only ordinary requests go this way. Whatever is unusual about one, and nearly all that is refused, is left to the app,
+whose answers to the same request are the same: the tests send each both ways.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from datetime import datetime, timezone
+from typing import Any, Protocol
+
+from data_capture.access import Doors
+from data_capture.answers import BATCH, answer_to, read_request
+from data_capture.captures import KINDS, Caller, Capture
+from data_capture.payloads import decode_json_object
+from data_capture.problems import Problem
+from data_capture.rates import Rates
+from data_capture.request_log import log_request
+from data_capture.settings import Settings
+from data_capture.store import Store
+
+MOST_QUICK_BYTES = 64 * 1024  # parsing more than this would keep others waiting
+
+_MEDIA_TYPES = frozenset({
+    f"{media_type}{parameter}"
+    for media_type in ("application/json", "text/plain")
+    for parameter in ("", ";charset=utf-8", "; charset=utf-8")
+})  # fmt: skip
+_UNUSUAL_HEADERS = ("transfer-encoding", "content-encoding", "idempotency-key", "expect")
+_NEVER_SNIFF = ("X-Content-Type-Options", "nosniff")
+_JSON = ("Content-Type", "application/json")
+
+Reply = tuple[int, list[tuple[str, str]], bytes]
+"""Status, headers and body of an answer."""
+
+
+class Headers(Protocol):
+    """A request's headers, their names in lower case, as granian gives them."""
+
+    def get(self, name: str, default: str | None = None) -> str | None:
+        """The first one of that name."""
+
+    def get_all(self, name: str) -> list[str]:
+        """All of that name."""
+
+
+class Intake:
+    """The addresses that take captures.
+
+    Args:
+        store: where to.
+        settings: of the service.
+        doors: what each request has to pass.
+        rates: how many may.
+    """
+
+    def __init__(self, store: Store, settings: Settings, doors: Doors, rates: Rates) -> None:
+        self._store = store
+        self._placeholder_emails = settings.placeholder_emails
+        self._doors = doors
+        self._rates = rates
+        self._paths = {f"/api/data-capture/{name}": name for name in (*KINDS, BATCH)}
+
+    def body_bytes(self, method: str, path: str, headers: Headers) -> int | None:
+        """How long the body of an ordinary request is; None for a request that is the app's."""
+        if method != "POST" or path not in self._paths:
+            return None
+        length = headers.get("content-length") or ""
+        if not length.isdecimal() or len(length) > len(str(MOST_QUICK_BYTES)) or int(length) > MOST_QUICK_BYTES:
+            return None
+        if (headers.get("content-type") or "").lower() not in _MEDIA_TYPES:
+            return None
+        if any(headers.get(name) is not None for name in _UNUSUAL_HEADERS):
+            return None
+        return int(length)
+
+    async def reply(self, path: str, headers: Headers, remote_address: str, body: bytes) -> Reply | None:
+        """Stores what `body` holds and gives the answer; None, and nothing is done, when that is the app's."""
+        started_at = time.perf_counter()
+
+        def header(name: str) -> str | None:
+            lines = headers.get_all(name)
+            return lines[0] if len(lines) == 1 else ", ".join(lines) or None
+
+        if self._doors.refusal(path, header) is not None:
+            return None
+        address = self._doors.caller_address(remote_address, header)
+        caller = Caller(path, address, header("user-agent"), datetime.now(timezone.utc))
+        try:
+            asked = read_request(self._paths[path], decode_json_object(body), caller, self._placeholder_emails)
+            self._rates.take(address)
+            for one in asked.members:
+                if isinstance(one, Capture):
+                    self._rates.take_person(address, one.user_email)
+        except Exception:  # noqa: BLE001  (the app meets it again, and answers it or logs it with its cause)
+            return None
+        outcomes: Sequence[Any] = await self._store.write_together_in_loop(asked.works, asked.size_bytes)
+        try:
+            answer = answer_to(asked, outcomes)
+        except Problem as problem:
+            status, more_headers, content = problem.answer()
+        else:
+            status, more_headers, content = int(answer.status), [_JSON, *answer.headers], answer.content()
+        log_request("POST", path, status, started_at)
+        return status, [*more_headers, _NEVER_SNIFF, *self._doors.cors_headers(path, header("origin"))], content

@@ -1,0 +1,133 @@
+"""Every call of both services, a line each: what it does, takes and answers. A route without its line here fails the tests."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from data_capture.answers import MOST_CAPTURES_IN_A_BATCH
+from data_capture.captures import KINDS, Kind
+from data_capture.openapi.schemas import Json, ref
+from data_capture.settings import REPOSITORY
+
+JSON = "application/json"
+
+_EVERYWHERE = (400, 403, 405, 421, 429)
+_WITH_BODY = (*_EVERYWHERE, 413, 415, 503)
+
+_LOOSE = (
+    "Numbers may be texts, as pages have them ($50,000, 1.5%). What can't be understood is stored as NULL and named in "
+    "`warnings`; no field but the email address is ever a reason to refuse. A `capture_id` (1 to 128 letters, digits, '.', "
+    "'_', ':' or '-'; the header Idempotency-Key serves, too) makes sure that what is sent again adds nothing, and "
+    "`capture_timestamp` says when it happened. The body may also be text/plain that holds the JSON, which pages send "
+    "without a preflight."
+)
+
+
+@dataclass(frozen=True)
+class Operation:
+    """One call: what it does, what it takes, and what it answers, by status: a description, and what it is by media type."""
+
+    summary: str
+    answers: dict[int, tuple[str, dict[str, Json]]]
+    refusals: tuple[int, ...] = _EVERYWHERE
+    body: Json | None = None
+    example: Json | None = None
+    description: str = ""
+    parameters: dict[str, Json] = field(default_factory=dict)
+    needs_admin: bool = False
+
+
+def _text(media_type: str) -> dict[str, Json]:
+    return {media_type: {"type": "string"}}
+
+
+_EMAIL = {"email": ref("EmailInPath")}
+_EXAMPLE_FILES = sorted(path.name for path in (REPOSITORY / "examples").iterdir())
+
+
+_SOMEBODY = "user@example.com"
+_EXAMPLES_OF: dict[str, Json] = {
+    "payment": {"user_email": _SOMEBODY, "plan_name": "Pro", "final_price": "$179.99", "transaction_id": "TX-1001",
+                "payment_status": "completed"},
+    "questionnaire": {"user_email": _SOMEBODY, "tradesPerDay": "3-5", "forexAssets": ["EURUSD"], "accountSize": "$100,000",
+                      "riskPerTrade": "1.5%"},
+    "dashboard": {"user_email": _SOMEBODY, "tradingState": {"currentEquity": 10250.5, "performanceMetrics": {"winRate": 62.5}},
+                  "theme": "dark"},
+    "activity": {"user_email": _SOMEBODY, "activity_type": "trade_closed", "activity_data": {"pair": "EURUSD", "pnl": 42.5}},
+}  # fmt: skip
+
+
+def _capture(kind: Kind) -> Operation:
+    return Operation(
+        f"Stores {'an' if kind.name[0] in 'aeiou' else 'a'} {kind.name}.",
+        {
+            201: ("It is stored, and on disk.", {JSON: ref(f"{kind.title}Stored")}),
+            200: ("It was there already, and nothing was added.", {JSON: ref(f"{kind.title}Stored")}),
+        },
+        (*_WITH_BODY, 422),
+        ref(kind.title),
+        _EXAMPLES_OF[kind.name],
+        _LOOSE,
+    )
+
+
+_SIGN_UP = Operation(
+    "Signs a person up; one who was captured before becomes a full account.",
+    {201: ("The account and a token.", {JSON: ref("Account")})},
+    (*_WITH_BODY, 409),
+    ref("SignUp"),
+    {"email": _SOMEBODY, "password": "correct horse battery", "fullName": "Example User", "plan_type": "pro"},
+    "A questionnaire and a screenshot that come along are captured in the same transaction.",
+)
+_DOCUMENT = Operation("This description.", {200: ("An OpenAPI 3.1 document.", {JSON: {"type": "object"}})})
+_PAGE = Operation("This description as a page.", {200: ("The page.", _text("text/html"))})
+_HEALTH = Operation(
+    "Says whether the service can do its work; in more words to a direct caller on the same machine.",
+    {200: ("It can.", {JSON: ref("Health")})},
+    (*_EVERYWHERE, 503),
+)
+
+OPERATIONS: dict[str, Operation] = {
+    **{f"POST /api/data-capture/{kind.name}": _capture(kind) for kind in KINDS.values()},
+    "POST /api/data-capture/batch": Operation(
+        f"Stores up to {MOST_CAPTURES_IN_A_BATCH} captures in one commit.",
+        {
+            200: ("All were taken.", {JSON: ref("BatchAnswer")}),
+            207: ("Not all were taken: each has its answer, in order.", {JSON: ref("BatchAnswer")}),
+        },
+        (*_WITH_BODY, 422),
+        ref("Batch"),
+        {"captures": [{"type": name, **example} for name, example in _EXAMPLES_OF.items()]},
+    ),
+    "GET /api/data-capture/stats/{email}": Operation(
+        "Counts what is held on one person; to direct callers on the same machine only.",
+        {200: ("The counts; zeros for an address that is not known.", {JSON: ref("Statistics")})},
+        (*_EVERYWHERE, 404, 422, 503),
+        parameters=_EMAIL,
+    ),
+    "GET /api/data-capture/health": _HEALTH,
+    "GET /frontend_data_capture_integration.js": Operation(
+        "The script that pages include; for pages everywhere.", {200: ("The script.", _text("text/javascript"))}
+    ),
+    "GET /examples/": Operation("The example pages.", {200: ("The first of them.", _text("text/html"))}),
+    "GET /examples/{name}": Operation(
+        "A file of the example pages.",
+        {200: ("The file.", {**_text("text/html"), **_text("text/css"), **_text("text/javascript")})},
+        (*_EVERYWHERE, 404),
+        parameters={"name": {"type": "string", "enum": _EXAMPLE_FILES}},
+    ),
+    "GET /openapi.json": _DOCUMENT,
+    "GET /docs": _PAGE,
+    "POST /api/auth/register": _SIGN_UP,
+    "POST /auth/register": _SIGN_UP,
+    "POST /api/user/register": _SIGN_UP,
+    "POST /api/auth/login": Operation(
+        "Checks a password.",
+        {200: ("The account and a token.", {JSON: ref("Account")})},
+        (*_WITH_BODY, 401),
+        ref("Login"),
+        {"email": _SOMEBODY, "password": "correct horse battery"},
+        "A wrong password and an address that has no account are answered alike, and take as long.",
+    ),
+    "GET /api/health": _HEALTH,
+}

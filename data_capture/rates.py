@@ -1,0 +1,245 @@
+"""How often a caller may call and a person may be captured, logged in to or signed up; what is more is answered 429.
+
+The rates are written and counted as flask-limiter does it, with its engine, `limits`: fixed windows, of which each begins
+at the first request that counts in it. They are kept in the memory of the process that serves.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import math
+import threading
+import time
+from collections import OrderedDict
+from collections.abc import Callable
+from functools import lru_cache
+from typing import Any, TypeVar, cast
+
+from flask import Flask, request
+from flask_limiter import Limiter, RateLimitExceeded
+from limits import RateLimitItem, parse_many
+from limits.storage import Storage
+from limits.strategies import FixedWindowRateLimiter
+
+from data_capture.access import is_loopback
+from data_capture.problems import TOO_MANY, Problem
+from data_capture.settings import Settings
+
+_MOST_WINDOWS = 50_000  # about 15 MB; an attacker with more addresses than this is not to be stopped by counting them
+_NETWORK_BITS = 64  # RFC 6177: what one subscriber gets of IPv6 is at least this, so its addresses are one caller
+
+View = TypeVar("View", bound=Callable[..., Any])
+
+_MOST_FAILED_LOGINS = "20/15 minute"  # NIST SP 800-63B section 5.2.2 wants at most 100; a person needs a handful
+
+
+class Rates:
+    """The rates that are not Flask's to count: those of captures, which may not even reach it, and of email addresses."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._callers = _Counter(settings.rate_per_caller, "This caller sends too much; wait and send it again.")
+        self._people = _Counter(settings.rate_per_person, "Too much is sent about this person; wait and send it again.")
+        too_often = "Too many have tried to log in or to sign up with this address; try again later."
+        self._logins = _Counter(settings.login_rate, too_often)
+        self._failed_logins = _Counter(_MOST_FAILED_LOGINS, too_often)
+
+    def take(self, caller_address: str | None, person: str | None = None) -> None:
+        """Counts one capture of `caller_address`, and of `person` when it is known whose it is.
+
+        Args:
+            caller_address: as `Doors.caller_address` has it; None, or an address of this machine's, is not counted.
+            person: an email address in its one spelling.
+
+        Raises:
+            Problem: 429, for the first of both that is over its rate.
+        """
+        caller = _counted_as(caller_address)
+        if caller is None:
+            return
+        self._callers.take(caller)
+        if person is not None:
+            self._people.take(person)
+
+    def take_person(self, caller_address: str | None, person: str) -> None:
+        """Counts one capture of `person` alone, where `take` has counted the caller already.
+
+        Raises:
+            Problem: 429, over the person's rate.
+        """
+        if _counted_as(caller_address) is not None:
+            self._people.take(person)
+
+    def take_login(self, email: str) -> None:
+        """Counts one try to log in or to sign up with an address, whoever tries, whether or not it has an account.
+
+        Raises:
+            Problem: 429, over `EDC_LOGIN_RATE`.
+        """
+        self._logins.take(email)
+
+    def refuse_after_failures(self, email: str) -> None:
+        """Lets nobody try who comes after too many failures, whether or not the address has an account.
+
+        Raises:
+            Problem: 429, for a quarter of an hour after the first of them.
+        """
+        self._failed_logins.look(email)
+
+    def note_failure(self, email: str) -> None:
+        """Counts one failed login."""
+        self._failed_logins.count(email)
+
+
+def limit_requests(
+    app: Flask, settings: Settings, caller_address: Callable[[], str | None], *, apart_from: str = "(none)"
+) -> Limiter:
+    """Gives all routes of `app` together the rate per caller; the answer of one that is over it is a 429 problem.
+
+    Args:
+        app: a service.
+        settings: its settings.
+        caller_address: whose request this is.
+        apart_from: what the endpoints begin with that `Rates` counts.
+    """
+
+    def is_not_counted() -> bool:
+        is_counted_by_rates = (request.endpoint or "").startswith(apart_from)
+        return is_counted_by_rates or request.method == "OPTIONS" or _counted_as(caller_address()) is None
+
+    limiter = Limiter(
+        lambda: _counted_as(caller_address()) or "",
+        app=app,
+        application_limits=[settings.rate_per_caller] if settings.rate_per_caller else [],
+        application_limits_exempt_when=is_not_counted,
+        storage_uri=f"{_Windows.STORAGE_SCHEME[0]}://",
+        strategy="fixed-window",
+    )
+
+    def refuse(_breach: RateLimitExceeded) -> Any:
+        over = limiter.current_limit
+        problem = Problem(
+            TOO_MANY,
+            "This caller sends too much; wait and send it again.",
+            retry_after_seconds=_seconds_until(over.reset_at if over is not None else 0),
+        )
+        return problem.response()
+
+    app.register_error_handler(RateLimitExceeded, refuse)
+    return limiter
+
+
+def limit_logins(limiter: Limiter, settings: Settings, caller_address: Callable[[], str | None]) -> Callable[[View], View]:
+    """A decorator for the routes that together have the rate of logins and sign-ups per caller.
+
+    Args:
+        limiter: what `limit_requests` gave.
+        settings: the service's.
+        caller_address: whose request this is.
+    """
+    limit = limiter.shared_limit(
+        settings.login_rate, scope="logins", exempt_when=lambda: _counted_as(caller_address()) is None, override_defaults=False
+    )
+
+    def decorate(view: View) -> View:
+        return cast(View, limit(view))
+
+    return decorate
+
+
+@lru_cache(maxsize=4096)
+def _counted_as(address: str | None) -> str | None:
+    """What a caller is counted under; None for one that is not counted."""
+    if address is None or is_loopback(address):
+        return None
+    try:
+        numeric = ipaddress.ip_address(address)
+    except ValueError:
+        return address
+    if numeric.version == 4 or numeric.ipv4_mapped:
+        return address
+    return str(ipaddress.ip_network((numeric, _NETWORK_BITS), strict=False))
+
+
+def _seconds_until(moment: float) -> int:
+    return max(1, math.ceil(moment - time.time()))
+
+
+class _Counter:
+    """One setting's rates, all of which have to be kept; each counter has windows of its own."""
+
+    def __init__(self, rates: str, refusal: str) -> None:
+        self._rates: list[RateLimitItem] = parse_many(rates) if rates else []
+        self._windows = FixedWindowRateLimiter(_Windows())
+        self._refusal = refusal
+
+    def take(self, key: str) -> None:
+        for rate in self._rates:
+            if not self._windows.hit(rate, key):
+                self._refuse(rate, key)
+
+    def count(self, key: str) -> None:
+        for rate in self._rates:
+            self._windows.hit(rate, key)
+
+    def look(self, key: str) -> None:
+        for rate in self._rates:
+            if not self._windows.test(rate, key):
+                self._refuse(rate, key)
+
+    def _refuse(self, rate: RateLimitItem, key: str) -> None:
+        ends_at = self._windows.get_window_stats(rate, key).reset_time
+        raise Problem(TOO_MANY, self._refusal, retry_after_seconds=_seconds_until(ends_at))
+
+
+class _Windows(Storage):
+    """Counts in memory, at most `_MOST_WINDOWS` of them: the oldest makes room.
+
+    The engine's own memory storage keeps every key until its window ends, however many there are, and walks through all of
+    them in a thread that it starts anew up to a hundred times a second.
+    """
+
+    STORAGE_SCHEME = ["edc-windows"]  # noqa: RUF012  (the engine's registry reads it so)
+
+    def __init__(self, uri: str | None = None, wrap_exceptions: bool = False, **options: float | str | bool) -> None:
+        super().__init__(uri, wrap_exceptions, **options)
+        self._lock = threading.Lock()
+        self._counts: OrderedDict[str, list[float]] = OrderedDict()  # the count, and when its window ends; oldest windows first
+
+    @property
+    def base_exceptions(self) -> type[Exception]:
+        return ValueError
+
+    def incr(self, key: str, expiry: float, amount: int = 1) -> int:
+        now = time.time()
+        with self._lock:
+            window = self._counts.get(key)
+            if window is not None:
+                if window[1] > now:
+                    window[0] += amount
+                    return int(window[0])
+                del self._counts[key]  # so that it comes last again
+            elif len(self._counts) >= _MOST_WINDOWS:
+                self._counts.popitem(last=False)
+            self._counts[key] = [amount, now + expiry]
+            return amount
+
+    def get(self, key: str) -> int:
+        window = self._counts.get(key)
+        return int(window[0]) if window is not None and window[1] > time.time() else 0
+
+    def get_expiry(self, key: str) -> float:
+        window = self._counts.get(key)
+        return window[1] if window is not None else time.time()
+
+    def check(self) -> bool:
+        return True
+
+    def reset(self) -> int:
+        with self._lock:
+            forgotten = len(self._counts)
+            self._counts.clear()
+            return forgotten
+
+    def clear(self, key: str) -> None:
+        with self._lock:
+            self._counts.pop(key, None)

@@ -1,0 +1,160 @@
+"""The writes that wait for the one thread that commits: bounded by count and by bytes, each settled exactly once."""
+
+from __future__ import annotations
+
+import asyncio
+import queue
+import sqlite3
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Sequence
+from typing import Any, Generic, TypeVar
+
+from data_capture.problems import UNAVAILABLE, Problem
+
+MOST_WAITING_WRITES = 5000
+MOST_WAITING_BYTES = 64 * 1024 * 1024
+MOST_WRITES_A_COMMIT = 256  # bounds how long the first of them waits for its answer
+
+# Whoever waits gives up a little later than the thread that commits does: what that one says tells more.
+_GRACE_SECONDS = 0.25
+_OVERDUE = "The database is busy; this was not stored within the time a request may take."
+
+Result = TypeVar("Result")
+Work = Callable[[sqlite3.Connection], Result]
+
+
+def unavailable(detail: str) -> Problem:
+    """503: the same may be sent again in a second."""
+    return Problem(UNAVAILABLE, detail, retry_after_seconds=1)
+
+
+class PendingWrite(Generic[Result]):
+    """What one caller wants written, on its way through a commit.
+
+    Args:
+        works: what to do in the transaction; each has an outcome of its own.
+        deadline: until when its caller waits, of `time.monotonic()`.
+        size_bytes: about how much memory it holds.
+    """
+
+    def __init__(self, works: Sequence[Work[Result]], deadline: float, size_bytes: int = 0) -> None:
+        self.works = works
+        self.deadline = deadline
+        self.size_bytes = size_bytes
+        self.given_up = False
+        self.results: list[Result | Exception] | None = None
+        self._waiter: threading.Event | tuple[asyncio.AbstractEventLoop, asyncio.Future[None]]
+
+    def wait(self) -> list[Result | Exception]:
+        """The outcomes, when they are there; at the latest soon after the deadline."""
+        assert isinstance(self._waiter, threading.Event)
+        self._waiter.wait(max(0.0, self.deadline - time.monotonic()) + _GRACE_SECONDS)
+        return self._outcomes()
+
+    async def wait_in_loop(self) -> list[Result | Exception]:
+        """As `wait`, for the event loop that it was put in from."""
+        assert isinstance(self._waiter, tuple)
+        loop, future = self._waiter
+        overdue = loop.call_later(self.deadline - time.monotonic() + _GRACE_SECONDS, _resolve, [future])
+        try:
+            await future
+        finally:
+            overdue.cancel()
+        return self._outcomes()
+
+    def _outcomes(self) -> list[Result | Exception]:
+        if self.results is None:
+            # If it is being committed at this moment its receipt answers when it is sent again.
+            self.given_up = True
+            return [unavailable(_OVERDUE)] * len(self.works)
+        return self.results
+
+
+class WriteQueue:
+    """Many callers put in, one thread takes out and settles."""
+
+    def __init__(self) -> None:
+        self._arrived: queue.SimpleQueue[PendingWrite[Any] | None] = queue.SimpleQueue()
+        self._put_back: deque[PendingWrite[Any]] = deque()
+        self._counting = threading.Lock()
+        self._writes = 0
+        self._bytes = 0
+
+    def admit(self, pending: PendingWrite[Any], loop: asyncio.AbstractEventLoop | None = None) -> None:
+        """Counts a write that is to be `put` or `settle`d; `loop` is the one that its caller will `wait_in_loop` in.
+
+        Raises:
+            Problem: 503, when too many, or too much, wait already.
+        """
+        with self._counting:
+            if self._writes + len(pending.works) > MOST_WAITING_WRITES or (
+                self._bytes and self._bytes + pending.size_bytes > MOST_WAITING_BYTES
+            ):
+                raise unavailable("Too many captures are waiting to be stored; this was not.")
+            self._writes += len(pending.works)
+            self._bytes += pending.size_bytes
+        pending._waiter = threading.Event() if loop is None else (loop, loop.create_future())
+
+    def put(self, pending: PendingWrite[Any]) -> None:
+        """Puts a write that was admitted last in line."""
+        self._arrived.put(pending)
+
+    def take(self) -> list[PendingWrite[Any]]:
+        """Waits for the next writes, in their order, as many as one commit takes; none of them when it is `end`ed."""
+        group: list[PendingWrite[Any]] = []
+        works = 0
+        while works < MOST_WRITES_A_COMMIT:
+            if self._put_back:
+                pending: PendingWrite[Any] | None = self._put_back.popleft()
+            else:
+                try:
+                    pending = self._arrived.get(block=not group)
+                except queue.Empty:
+                    break
+            if pending is None:
+                if group:
+                    self._arrived.put(None)  # for the next call
+                break
+            if pending.given_up:
+                self.forget([pending])
+                continue
+            group.append(pending)
+            works += len(pending.works)
+        return group
+
+    def put_back(self, group: Sequence[PendingWrite[Any]]) -> None:
+        """Puts writes that were taken first in line again."""
+        self._put_back.extendleft(reversed(group))
+
+    def settle(self, group: Sequence[PendingWrite[Any]]) -> None:
+        """Wakes whoever waits for these, whose results are there; those of an event loop all at once."""
+        self.forget(group)
+        futures: dict[asyncio.AbstractEventLoop, list[asyncio.Future[None]]] = {}
+        for pending in group:
+            waiter = pending._waiter
+            if isinstance(waiter, tuple):
+                futures.setdefault(waiter[0], []).append(waiter[1])
+            else:
+                waiter.set()
+        for loop, of_loop in futures.items():
+            if not loop.is_closed():
+                loop.call_soon_threadsafe(_resolve, of_loop)
+
+    def end(self) -> None:
+        """Makes `take` return nothing once all that was put in before has been taken."""
+        self._arrived.put(None)
+
+    def forget(self, group: Sequence[PendingWrite[Any]]) -> None:
+        """Counts no longer what was admitted and is over."""
+        with self._counting:
+            for pending in group:
+                self._writes -= len(pending.works)
+                self._bytes -= pending.size_bytes
+
+
+def _resolve(futures: Sequence[asyncio.Future[None]]) -> None:
+    for future in futures:
+        if not future.done():
+            future.set_result(None)

@@ -1,0 +1,247 @@
+"""The one connection of a process that writes: its transactions, and what becomes of it when the disk or the file fails."""
+
+from __future__ import annotations
+
+import logging
+import sqlite3
+import threading
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from data_capture.problems import Problem
+from data_capture.store.connection import Gate, GateTimeout, open_connection
+from data_capture.store.presence import OpenedFiles, identity_of
+from data_capture.store.waiting import PendingWrite, Result, Work, unavailable
+
+log = logging.getLogger("data_capture.store")
+
+_CLOSING_SECONDS = 5.0
+_IO_ERROR = "disk I/O error"  # SQLITE_IOERR and its variants
+_FAILED_SYNCS = (1034, 1290)  # SQLITE_IOERR_FSYNC and SQLITE_IOERR_DIR_FSYNC; Python 3.10 does not tell
+_UNTIL_RESTARTED = "Nothing more is written until the service is started again."
+
+Results = list[list[Any]]
+"""For each write of a group what its works returned or raised."""
+
+
+class Writer:
+    """One transaction at a time, each for a group of writes, and each through the gate.
+
+    A group is written whole by `write`, which waits for locks; or by `begin`, which doesn't, and `commit` in another
+    thread. Between these two nobody else may write.
+    """
+
+    def __init__(self, database: Path, seconds: float) -> None:
+        """Opens the file; `prepare` of `store.takeover` has made sure of its tables.
+
+        Raises:
+            OSError: the file isn't there.
+            sqlite3.Error: the file can't be opened.
+            GateTimeout: another process held the gate for longer than `seconds`.
+        """
+        self.database = database
+        self.lost = threading.Event()
+        self.fault: str | None = None
+        self.loss: str | None = None
+        self._is_closing = False
+        self._gate = Gate(database)
+        with self._gate.held(seconds):  # a restore swaps the file with the gate held
+            identity = identity_of(database)
+            self._connection = open_connection(database, seconds)
+            self._connection.execute("SELECT 1 FROM sqlite_master").fetchone()  # opens the log, or makes it
+            self.files = OpenedFiles(database)
+        if identity_of(database) != identity:
+            raise sqlite3.OperationalError("the file was replaced while it was being opened")
+
+    def write(self, group: Sequence[PendingWrite[Any]]) -> None:
+        """Writes and commits a group, and gives each its results.
+
+        Those that may wait longer for a lock than the first of them are left without.
+        """
+        deadline = min(pending.deadline for pending in group)
+        try:
+            self._refuse_loss()
+            with self._gate.held(max(0.0, deadline - time.monotonic())):
+                results = self._write_in_transaction(group, deadline)
+            self._refuse_loss()  # what was written to a file without a name is no reason to acknowledge anything
+        except GateTimeout:
+            busy = unavailable("Another process is writing to the database; this was not stored.")
+            _fail([pending for pending in group if pending.deadline <= deadline], busy)
+        except BaseException as error:  # noqa: BLE001  (each caller is answered, and the log has the cause)
+            waits_on = isinstance(error, sqlite3.Error) and _is_lock(error)
+            refusal = self._refusal_after(error)
+            _fail([pending for pending in group if pending.deadline <= deadline or not waits_on], refusal)
+        else:
+            self._succeed(group, results)
+
+    def begin(self, group: Sequence[PendingWrite[Any]]) -> Results | None:
+        """Writes a group, but for the commit, if that takes no waiting and all goes well; if not, None, and nothing is done."""
+        if self.loss is not None or self._is_closing or not self._gate.take_at_once():
+            return None
+        try:
+            self._connection.execute("PRAGMA busy_timeout = 0")
+            self._connection.execute("BEGIN IMMEDIATE")
+            return [[self._run(work) for work in pending.works] for pending in group]
+        except Exception:  # noqa: BLE001  (it is met again by `write`, which answers it or logs it with its cause)
+            self._roll_back()
+            self._gate.release()
+            return None
+
+    def commit(self, group: Sequence[PendingWrite[Any]], results: Results) -> None:
+        """Commits what `begin` has written, and gives each write its results."""
+        try:
+            try:
+                self._connection.execute("COMMIT")
+            except BaseException:
+                self._roll_back()
+                raise
+            finally:
+                self._gate.release()
+            self._refuse_loss()
+        except BaseException as error:  # noqa: BLE001  (each caller is answered, and the log has the cause)
+            _fail(group, self._refusal_after(error))
+        else:
+            self._succeed(group, results)
+
+    def notice_loss(self) -> None:
+        """Compares the files with those that were opened: a few microseconds, before every acknowledgement."""
+        loss = self.files.loss()
+        # The closing of the last connection removes the log: `_is_closing` is set before.
+        if loss is not None and self.loss is None and not self._is_closing:
+            self._lose(loss)
+
+    def refusal(self, error: sqlite3.Error) -> Problem:
+        """503 for what the database said; anything but a lock held by someone else is logged, once for each cause."""
+        if _is_lock(error):
+            return unavailable("Another program holds the database's lock; this was not stored.")
+        fault = f"The database can't be used: {error}."
+        if fault != self.fault:
+            log.error("%s File: %s", fault, self.database)
+        self.fault = fault
+        return unavailable(fault)
+
+    def abandon(self) -> None:
+        """What is left to do for lost files; this process closes nothing, which might write to them."""
+        gate = Gate(self.database)  # of its own: a commit that hangs on the failed disk may hold this process's other one
+        try:
+            with gate.held(_CLOSING_SECONDS):
+                aside = self.files.set_log_aside()
+        except GateTimeout:
+            log.error("The database's log was left where it is: another process held the gate for %s s", _CLOSING_SECONDS)
+        else:
+            if aside is not None:
+                log.error("The log of the file that was replaced, which must not be applied to the new one, is now %s", aside)
+        finally:
+            gate.close()
+
+    def close(self) -> None:
+        """Closes the file."""
+        self._is_closing = True
+        try:
+            with self._gate.held(_CLOSING_SECONDS):  # closing the last connection checkpoints
+                self._connection.close()
+        except GateTimeout:
+            log.warning("The database was left open: another process held its gate for %s s", _CLOSING_SECONDS)
+        self._gate.close()
+
+    def _write_in_transaction(self, group: Sequence[PendingWrite[Any]], deadline: float) -> Results:
+        """What the works of each return or raise, once all is committed.
+
+        Each has a savepoint of its own only when one has failed: a savepoint makes SQLite keep a copy of every page that
+        changes after it, which is a quarter of all that a capture costs.
+        """
+        remaining_milliseconds = max(0, round((deadline - time.monotonic()) * 1000))
+        self._connection.execute(f"PRAGMA busy_timeout = {remaining_milliseconds}")
+        try:
+            self._connection.execute("BEGIN IMMEDIATE")
+            try:
+                results = [[self._run(work) for work in pending.works] for pending in group]
+            except Exception:
+                if not self._connection.in_transaction:
+                    raise  # SQLite gave up the whole transaction (disk full, I/O error): nobody's work is stored
+                self._connection.execute("ROLLBACK")
+                self._connection.execute("BEGIN IMMEDIATE")
+                results = [[self._run_in_savepoint(work) for work in pending.works] for pending in group]
+            self._connection.execute("COMMIT")
+        except BaseException:
+            self._roll_back()
+            raise
+        return results
+
+    def _run(self, work: Work[Result]) -> Result | Exception:
+        before = self._connection.total_changes
+        try:
+            return work(self._connection)
+        except Problem as problem:
+            if self._connection.total_changes != before:
+                raise
+            return problem
+
+    def _run_in_savepoint(self, work: Work[Result]) -> Result | Exception:
+        self._connection.execute("SAVEPOINT one_write")
+        result: Result | Exception
+        try:
+            result = work(self._connection)
+        except Exception as error:
+            if not self._connection.in_transaction:
+                raise  # as above
+            self._connection.execute("ROLLBACK TO one_write")
+            result = self.refusal(error) if isinstance(error, sqlite3.Error) else error
+        self._connection.execute("RELEASE one_write")
+        return result
+
+    def _roll_back(self) -> None:
+        if self._connection.in_transaction:
+            self._connection.execute("ROLLBACK")
+
+    def _succeed(self, group: Sequence[PendingWrite[Any]], results: Results) -> None:
+        if self.fault is not None:
+            log.info("The database can be written again")
+        self.fault = None
+        for pending, of_pending in zip(group, results, strict=True):
+            pending.results = of_pending
+
+    def _refusal_after(self, error: BaseException) -> Problem:
+        """What is answered after a transaction failed of `error`; notes what that means for the next."""
+        if isinstance(error, _Lost):
+            return unavailable(f"{self.loss} {_UNTIL_RESTARTED}")
+        if not isinstance(error, sqlite3.Error):
+            log.error("A commit was broken off", exc_info=error)
+            return unavailable("The write was broken off; this was not stored.")
+        refusal = self.refusal(error)
+        if not _is_lock(error) and self._is_lost_sync(error):
+            # A page that failed to sync may be gone from the cache although the next sync succeeds: only a new
+            # connection, which reads the log again, knows what is there.
+            self._lose(refusal.detail)
+        return refusal
+
+    def _is_lost_sync(self, error: sqlite3.Error) -> bool:
+        """Whether the disk failed, and is not just full, which SQLite sometimes calls by the same name."""
+        if getattr(error, "sqlite_errorcode", None) in _FAILED_SYNCS:
+            return True
+        return _IO_ERROR in str(error) and not self.files.lack_room()
+
+    def _refuse_loss(self) -> None:
+        self.notice_loss()
+        if self.loss is not None:
+            raise _Lost
+
+    def _lose(self, loss: str) -> None:
+        self.loss = loss
+        log.error("%s %s File: %s", loss, _UNTIL_RESTARTED, self.database)
+        self.lost.set()
+
+
+class _Lost(Exception):
+    """What was opened is not there any more, or can't be trusted."""
+
+
+def _fail(group: Sequence[PendingWrite[Any]], refusal: Problem) -> None:
+    for pending in group:
+        pending.results = [refusal] * len(pending.works)
+
+
+def _is_lock(error: sqlite3.Error) -> bool:
+    return "locked" in str(error) or "busy" in str(error)

@@ -1,0 +1,40 @@
+"""What schemathesis puts into captures beside what their schema tells it: the fields, with all that JSON can hold.
+
+A field is described as anything at all, since nothing in one is a reason to refuse, and so schemathesis makes none of them.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import schemathesis
+from hypothesis import strategies as st
+
+from data_capture.captures import KINDS
+
+_SPELLINGS = ["$50,000", "1.5%", "1.234,50", "-3", "1e400", "9" * 30, "", "N/A", "NaN", "[1, 2", '{"a": 1}', "a, b"]
+_NUMBERS = st.integers() | st.floats(allow_nan=False, allow_infinity=False)
+_ANYTHING = st.recursive(
+    st.none() | st.booleans() | _NUMBERS | st.text(max_size=20) | st.sampled_from(_SPELLINGS),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
+    max_leaves=8,
+)
+
+
+def _fields(kind_name: str) -> st.SearchStrategy[dict[str, Any]]:
+    kind = KINDS[kind_name]
+    names = [name for field in kind.fields for name in (field.column, *field.names) if "." not in name]
+    flat = st.dictionaries(st.sampled_from(names), _ANYTHING, max_size=8)
+    if not kind.sections:
+        return flat
+    sections = st.dictionaries(st.sampled_from([name for name in kind.sections if "." not in name]), flat | _ANYTHING, max_size=2)
+    return st.builds(lambda one, other: {**one, **other}, flat, sections)
+
+
+@schemathesis.hook
+def flatmap_body(context: schemathesis.HookContext, body: Any) -> st.SearchStrategy[Any]:
+    """A capture with some of its kind's fields; everything else as it is."""
+    kind_name = context.operation.path.rpartition("/")[2] if context.operation is not None else ""
+    if kind_name not in KINDS or not isinstance(body, dict):
+        return st.just(body)
+    return _fields(kind_name).map(lambda fields: {**fields, **body})

@@ -1,0 +1,185 @@
+"""The quick way for captures gives the answers that the app gives, and leaves to the app what it can't answer itself."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from flask import Flask
+
+from data_capture.intake import MOST_QUICK_BYTES, Intake
+from data_capture.problems import Problem
+from data_capture.settings import load_settings
+from data_capture.store import Store
+from data_capture.store.connection import Gate
+from data_capture.store.takeover import prepare
+from data_capture.store.waiting import MOST_WAITING_BYTES, MOST_WAITING_WRITES, PendingWrite, WriteQueue
+from enhanced_data_capture_system import create_app
+
+PERSON = "someone@example.com"
+PAYMENT = {"user_email": PERSON, "capture_id": "one", "transaction_id": "TX-1", "final_price": "99.80"}
+CARD = "4111 1111 1111 1111"
+
+
+class RequestHeaders:
+    """A request's headers as granian gives them."""
+
+    def __init__(self, headers: dict[str, str]) -> None:
+        self._headers = {name.lower(): value for name, value in headers.items()}
+
+    def get(self, name: str, default: str | None = None) -> str | None:
+        return self._headers.get(name, default)
+
+    def get_all(self, name: str) -> list[str]:
+        return [self._headers[name]] if name in self._headers else []
+
+
+def app_in(folder: Path) -> Flask:
+    folder.mkdir()
+    settings = load_settings({"database": str(folder / "t.db"), "rate_per_person": "5/minute"}, {})
+    prepare(settings.database)
+    return create_app(settings)
+
+
+@pytest.fixture
+def two_ways(tmp_path: Path) -> Iterator[tuple[Flask, Flask]]:
+    """The service twice: one is asked by the quick way, the other through Flask."""
+    apps = app_in(tmp_path / "quick"), app_in(tmp_path / "app")
+    yield apps
+    for app in apps:
+        app.extensions["store"].close()
+
+
+def ask_quickly(
+    app: Flask, path: str, content: bytes, headers: dict[str, str], remote_address: str = "127.0.0.1"
+) -> tuple[int, dict[str, str], Any] | None:
+    intake: Intake = app.extensions["intake"]
+    given = RequestHeaders({"Content-Length": str(len(content)), **headers})
+    if intake.body_bytes("POST", path, given) is None:
+        return None
+    reply = asyncio.run(intake.reply(path, given, remote_address, content))
+    return None if reply is None else (reply[0], dict(reply[1]), json.loads(reply[2]))
+
+
+def ask_app(
+    app: Flask, path: str, content: bytes, headers: dict[str, str], remote_address: str = "127.0.0.1"
+) -> tuple[int, dict[str, str], Any]:
+    answer = app.test_client().post(path, data=content, headers=headers, environ_base={"REMOTE_ADDR": remote_address})
+    # The server adds the length itself; werkzeug names the charset of problems' JSON, which has no other.
+    given = {name: value for name, value in answer.headers.items() if name != "Content-Length"}
+    return answer.status_code, given, json.loads(answer.data)
+
+
+HEADERS = {"Host": "127.0.0.1:5003", "Content-Type": "application/json"}
+PAGE = {"Origin": "http://localhost:8080", "Content-Type": "text/plain;charset=UTF-8"}
+BATCH = {
+    "captures": [{"type": "payment", **PAYMENT}, {"type": "activity", "user_email": PERSON, "capture_id": "a"}, {"type": "?"}, 7]
+}
+
+ORDINARY = [
+    pytest.param("payment", [PAYMENT], {}, id="a payment"),
+    pytest.param("payment", [PAYMENT, PAYMENT], {}, id="sent again"),
+    pytest.param("payment", [PAYMENT, {**PAYMENT, "capture_id": "two"}], {}, id="the same payment"),
+    pytest.param("payment", [PAYMENT, {**PAYMENT, "final_price": 1}], {}, id="another under the same capture_id"),
+    pytest.param("payment", [{**PAYMENT, "final_price": "much"}], {}, id="a field that is not understood"),
+    pytest.param("questionnaire", [{"userEmail": PERSON, "capture_id": "q", "cryptoAssets": ["BTC"]}], PAGE, id="a page"),
+    pytest.param("dashboard", [{"email": PERSON, "capture_id": "d", "theme": "light"}], PAGE, id="a dashboard"),
+    pytest.param("activity", [{"email": PERSON, "capture_id": "a", "note": f"paid by {CARD}"}], {}, id="a card in a text"),
+    pytest.param("batch", [BATCH], PAGE, id="a batch"),
+]
+
+
+@pytest.mark.parametrize(("kind", "payloads", "headers"), ORDINARY)
+def test_ordinary_requests_get_the_apps_answers(
+    two_ways: tuple[Flask, Flask], kind: str, payloads: list[Any], headers: dict[str, str]
+) -> None:
+    quick, app = two_ways
+    for payload in payloads:
+        asked = f"/api/data-capture/{kind}", json.dumps(payload).encode(), {**HEADERS, **headers}
+        assert ask_quickly(quick, *asked) == ask_app(app, *asked)
+
+
+UNUSUAL = [
+    pytest.param(b"{", {}, id="not JSON"),
+    pytest.param(b'{"user_email": "nobody"}', {}, id="nobody's"),
+    pytest.param(json.dumps({**PAYMENT, "capture_id": CARD.replace(" ", "")}).encode(), {}, id="a card number for a capture_id"),
+    pytest.param(json.dumps(PAYMENT).encode(), {"Origin": "https://elsewhere.example.com"}, id="another site's page"),
+    pytest.param(json.dumps(PAYMENT).encode(), {"Host": "rebound.example.com"}, id="another name"),
+    pytest.param(json.dumps(PAYMENT).encode(), {"Content-Type": "text/html"}, id="another media type"),
+    pytest.param(json.dumps(PAYMENT).encode(), {"Content-Encoding": "gzip"}, id="compressed"),
+    pytest.param(json.dumps(PAYMENT).encode(), {"Idempotency-Key": "key"}, id="a key in a header"),
+    pytest.param(json.dumps({**PAYMENT, "more": "x" * MOST_QUICK_BYTES}).encode(), {}, id="a large body"),
+]
+
+
+@pytest.mark.parametrize(("content", "headers"), UNUSUAL)
+def test_the_rest_is_left_to_the_app(two_ways: tuple[Flask, Flask], content: bytes, headers: dict[str, str]) -> None:
+    quick, _ = two_ways
+    assert ask_quickly(quick, "/api/data-capture/payment", content, {**HEADERS, **headers}) is None
+    store: Store = quick.extensions["store"]
+    assert store.read(lambda connection: connection.execute("SELECT count(*) FROM payment_data").fetchone()) == (0,)
+
+
+def test_other_methods_and_addresses_are_left_to_the_app(two_ways: tuple[Flask, Flask]) -> None:
+    intake: Intake = two_ways[0].extensions["intake"]
+    headers = RequestHeaders({**HEADERS, "Content-Length": "2"})
+    assert intake.body_bytes("POST", "/api/data-capture/payment", headers) == 2
+    assert intake.body_bytes("GET", "/api/data-capture/payment", headers) is None
+    assert intake.body_bytes("POST", "/api/data-capture/health", headers) is None
+    assert intake.body_bytes("POST", "/api/data-capture/payment", RequestHeaders(HEADERS)) is None
+
+
+def test_a_person_over_their_rate_is_refused_in_either_way(two_ways: tuple[Flask, Flask]) -> None:
+    quick, _ = two_ways
+    outcomes = []
+    for number in range(6):
+        content = json.dumps({**PAYMENT, "capture_id": str(number)}).encode()
+        asked = "/api/data-capture/payment", content, HEADERS, "192.0.2.1"
+        outcomes.append((ask_quickly(quick, *asked) or ask_app(quick, *asked))[0])
+    assert outcomes == [201, 200, 200, 200, 200, 429]
+
+
+class TestTheQueue:
+    def test_too_many_writes_are_refused_until_some_are_settled(self) -> None:
+        waiting = WriteQueue()
+        deadline = time.monotonic() + 60
+        for _ in range(MOST_WAITING_WRITES):
+            pending = PendingWrite([lambda _connection: None], deadline)
+            waiting.admit(pending)
+            waiting.put(pending)
+        with pytest.raises(Problem, match="Too many") as refused:
+            waiting.admit(PendingWrite([lambda _connection: None], deadline))
+        assert refused.value.problem_type.status == 503
+        assert refused.value.retry_after_seconds
+        group = waiting.take()
+        waiting.settle(group)
+        waiting.admit(PendingWrite([lambda _connection: None] * len(group), deadline))
+
+    def test_too_much_is_refused_but_never_a_large_one_alone(self) -> None:
+        waiting = WriteQueue()
+        deadline = time.monotonic() + 60
+        waiting.admit(PendingWrite([lambda _connection: None], deadline, MOST_WAITING_BYTES + 1))
+        with pytest.raises(Problem, match="Too many"):
+            waiting.admit(PendingWrite([lambda _connection: None], deadline, 1))
+
+    def test_the_store_answers_503_while_its_queue_is_full(self, two_ways: tuple[Flask, Flask]) -> None:
+        quick, _ = two_ways
+        store: Store = quick.extensions["store"]
+        asked = "/api/data-capture/payment", json.dumps(PAYMENT).encode(), HEADERS
+        full = PendingWrite([lambda _connection: None], time.monotonic() + 60, 2 * MOST_WAITING_BYTES)
+        another_process = Gate(store.database)
+        with another_process.held(1):
+            store._queue.admit(full)
+            store._queue.put(full)
+            refused = ask_quickly(quick, *asked)
+            assert refused is not None
+            assert (refused[0], refused[1]["Retry-After"]) == (503, "1")
+            assert ask_app(quick, *asked) == refused
+        another_process.close()
+        assert full.wait() == [None]
+        assert (ask_quickly(quick, *asked) or (0,))[0] == 201

@@ -1,0 +1,98 @@
+"""Rates where no server is needed: what is counted, for how long, at what cost, and in how much memory."""
+
+from __future__ import annotations
+
+import timeit
+import tracemalloc
+from typing import Any
+
+import pytest
+
+from data_capture.problems import Problem
+from data_capture.rates import Rates
+from data_capture.settings import load_settings
+
+
+def rates(**settings: str) -> Rates:
+    return Rates(load_settings(dict(settings), {}))
+
+
+def taken(rates: Rates, *arguments: Any) -> int | None:
+    """None when it was taken; else how many seconds to wait."""
+    try:
+        rates.take(*arguments)
+    except Problem as problem:
+        return problem.retry_after_seconds
+    return None
+
+
+def test_each_of_several_rates_holds() -> None:
+    counted = rates(rate_per_caller="3/second; 5/hour")
+    assert [taken(counted, "192.0.2.1") for _ in range(3)] == [None] * 3
+    assert taken(counted, "192.0.2.1") == 1
+    assert taken(counted, "192.0.2.2") is None
+
+
+def test_when_a_window_is_over_another_begins(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = 1_700_000_000.0
+    monkeypatch.setattr("time.time", lambda: now)
+    counted = rates(rate_per_caller="2/minute")
+    assert [taken(counted, "192.0.2.1") for _ in range(4)] == [None, None, 60, 60]
+    now += 45
+    assert taken(counted, "192.0.2.1") == 15
+    now += 15
+    assert [taken(counted, "192.0.2.1") for _ in range(3)] == [None, None, 60]
+
+
+@pytest.mark.parametrize("address", ["127.0.0.1", "127.8.8.8", "::1", "::ffff:127.0.0.1", None])
+def test_this_machine_is_not_counted(address: str | None) -> None:
+    counted = rates(rate_per_caller="1/hour", rate_per_person="1/hour")
+    assert [taken(counted, address, "a@example.com") for _ in range(3)] == [None] * 3
+
+
+def test_an_empty_rate_is_no_limit() -> None:
+    counted = rates(rate_per_caller="", rate_per_person="", login_rate="")
+    assert {taken(counted, "192.0.2.1", "a@example.com") for _ in range(10_000)} == {None}
+    for _ in range(100):
+        counted.take_login("a@example.com")
+
+
+def test_a_network_of_ipv6_is_one_caller_and_every_address_of_ipv4() -> None:
+    counted = rates(rate_per_caller="1/hour")
+    assert [taken(counted, f"2001:db8:0:1::{index:x}") is None for index in range(3)] == [True, False, False]
+    assert taken(counted, "2001:db8:0:2::1") is None
+    assert [taken(counted, f"192.0.2.{index}") for index in range(3)] == [None] * 3
+    assert [taken(counted, f"::ffff:198.51.100.{index}") for index in range(3)] == [None] * 3
+
+
+def test_after_twenty_failures_an_address_has_to_wait_known_or_not() -> None:
+    counted = rates()
+    for _ in range(20):
+        counted.refuse_after_failures("a@example.com")
+        counted.note_failure("a@example.com")
+    with pytest.raises(Problem) as refused:
+        counted.refuse_after_failures("a@example.com")
+    assert 890 < (refused.value.retry_after_seconds or 0) <= 900
+    counted.refuse_after_failures("b@example.com")
+
+
+def test_however_many_addresses_an_attacker_has_memory_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("data_capture.rates._MOST_WINDOWS", 1000)
+    counted = rates(rate_per_caller="1/hour", rate_per_person="1/hour")
+    tracemalloc.start()
+    try:
+        for index in range(20_000):
+            counted.take(f"10.0.{index >> 8}.{index & 255}", f"{index}@example.com")
+        bytes_held, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert bytes_held < 3_000_000
+    assert taken(counted, "10.0.78.31") is not None, "the newest are still counted"
+    assert taken(counted, "10.0.0.0") is None, "the oldest made room"
+
+
+def test_counting_costs_less_than_ten_microseconds() -> None:
+    counted = rates(rate_per_caller="100000000/minute", rate_per_person="100000000/minute")
+    number = 2_000
+    fastest = min(timeit.repeat(lambda: counted.take("192.0.2.1", "a@example.com"), number=number, repeat=20)) / number
+    assert fastest < 10e-6
