@@ -7,7 +7,7 @@ import sqlite3
 import sys
 import time
 import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
@@ -109,13 +109,13 @@ def fill(database: Path, captures: int) -> None:
     waiting = iter(_captures(captures))
     stored = 0
 
-    def record_some(connection: sqlite3.Connection) -> int:
-        return len([record_capture(connection, one) for one in itertools.islice(waiting, _CAPTURES_A_TRANSACTION)])
+    def record(some: Sequence[Capture]) -> Callable[[sqlite3.Connection], int]:
+        return lambda connection: len([record_capture(connection, one) for one in some])
 
     try:
         while stored < captures:
             print(f"filling a file: {stored:,} of {captures:,} captures …", file=sys.stderr, flush=True)
-            stored += store.write(record_some)
+            stored += store.write(record(list(itertools.islice(waiting, _CAPTURES_A_TRANSACTION))))
     finally:
         store.close()
 

@@ -45,7 +45,7 @@ _MOST_USER_AGENT_CHARACTERS = 512
 _MASKED = "_masked"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Field:
     """One column of a captured kind, and where pages send its value."""
 
@@ -90,7 +90,7 @@ class PictureColumns:
     size_bytes: str
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)  # each is itself alone; comparing them field by field would cost at every look-up
 class Kind:
     """One kind of capture.
 

@@ -35,7 +35,7 @@ from tests.support import capture_service_in, eventually, rows
 FULL = os.environ.get("EDC_FULL_FAULTS") == "1"
 LOCKED_SECONDS = 30.0 if FULL else 2.0
 FULL_DISK_SECONDS = 25.0 if FULL else 1.5
-IDLE_LOG_BYTES = 8 * 1024 * 1024
+IDLE_LOG_BYTES = 24 * 1024 * 1024
 HALF_A_BODY = b"POST /api/data-capture/payment HTTP/1.1\r\nHost: localhost\r\nContent-Length: 4000\r\n\r\n{"
 
 
@@ -132,7 +132,7 @@ def test_a_reader_of_an_old_state_lets_the_log_grow_and_afterwards_it_shrinks(ma
     with another_program(managed.database) as reader:
         reader.execute("BEGIN")
         reader.execute("SELECT count(*) FROM payment_data").fetchone()
-        picture = base64.b64encode(b"\x89PNG\r\n\x1a\n" + bytes(2_250_000)).decode()
+        picture = base64.b64encode(b"\x89PNG\r\n\x1a\n" + bytes(8_000_000)).decode()
         for number in range(5):
             payload = {"user_email": "a@example.com", "account_screenshot": picture, "propFirm": str(number)}
             answer = requests.post(f"{managed.url}/api/data-capture/questionnaire", json=payload, timeout=30)

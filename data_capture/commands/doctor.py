@@ -40,7 +40,7 @@ from data_capture.supervision.services import CAPTURE, SIGNUP, Service, ask_heal
 _FIXED_SQLITE = (3, 51, 3)  # the first with a remedy for the WAL-reset bug (sqlite.org/wal.html)
 _OLDEST_SQLITE = (3, 24, 0)  # the first with ON CONFLICT … DO UPDATE, which the store uses
 
-_LARGE_LOG_BYTES = 64 * 1024 * 1024  # a log is usually 4 MB; it grows while someone reads for long, and is used anew after
+_LARGE_LOG_BYTES = 64 * 1024 * 1024  # a log is usually 16 MB; it grows while someone reads for long, and is used anew after
 _LITTLE_SPACE_BYTES = 1_000_000_000
 _NO_SPACE_BYTES = 100_000_000
 _LOG_FITS_TIMES = 10

@@ -10,9 +10,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+# How much log is written before it is brought into the database. In a large file each capture changes other pages, and
+# those that are changed again and again, each person's latest ones, are then written there once in a while, and not always.
+_CHECKPOINT_PAGES = 4000  # 16 MB
+_CACHE_KIBIBYTES = 16 * 1024  # holds those pages
 # The log grows while a reader holds an old state; once it can start again, what is beyond this is given back. Without such
-# a reader it has about 4 MB, and giving back and taking again at every turn would cost more than the disk space.
-_LARGEST_IDLE_LOG_BYTES = 8 * 1024 * 1024
+# a reader it is smaller, and giving back and taking again at every turn would cost more than the disk space.
+_LARGEST_IDLE_LOG_BYTES = 24 * 1024 * 1024
 _GATE_POLL_SECONDS = 0.0005  # a transaction takes about a millisecond, its fsync included
 
 
@@ -47,6 +51,8 @@ def open_connection(database: Path, busy_seconds: float, *, read_only: bool = Fa
             connection.execute("PRAGMA journal_mode = WAL")
             connection.execute("PRAGMA synchronous = FULL")
             connection.execute("PRAGMA secure_delete = ON")
+            connection.execute(f"PRAGMA wal_autocheckpoint = {_CHECKPOINT_PAGES}")
+            connection.execute(f"PRAGMA cache_size = -{_CACHE_KIBIBYTES}")
             connection.execute(f"PRAGMA journal_size_limit = {_LARGEST_IDLE_LOG_BYTES}")
     except sqlite3.Error:
         connection.close()
