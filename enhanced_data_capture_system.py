@@ -16,7 +16,7 @@ from typing import Any
 from flask import Flask, Response, jsonify, request, send_from_directory
 
 from data_capture import __version__
-from data_capture.access import Doors, email_in_path, harden_answers, is_direct_local_caller, keep_doors
+from data_capture.access import Doors, email_in_path, harden_answers, is_direct_local_caller, keep_doors, require_admin
 from data_capture.admin_token import ensure_admin_token
 from data_capture.answers import BATCH, answer_to, read_request
 from data_capture.captures import Caller, Capture
@@ -29,13 +29,16 @@ from data_capture.payloads import (
     MOST_BYTES_WITH_SCREENSHOT,
     read_json_object,
 )
-from data_capture.problems import NOT_ALLOWED, UNAVAILABLE, Problem, answer_with_problems
+from data_capture.problems import NOT_ALLOWED, UNAVAILABLE, UNUSABLE, FieldError, Problem, answer_with_problems
 from data_capture.rates import Rates, limit_requests
 from data_capture.request_log import log_requests
 from data_capture.serving import serve
 from data_capture.settings import REPOSITORY, Settings, settings_from_command_line
 from data_capture.store import Store
-from data_capture.subjects import statistics
+from data_capture.subjects.counts import statistics
+from data_capture.subjects.daily import Housekeeping
+from data_capture.subjects.export import MEDIA_TYPES, export_person
+from data_capture.subjects.finishing import Erasures
 
 SERVICE_NAME = "enhanced-data-capture"
 SCRIPT_NAME = "frontend_data_capture_integration.js"
@@ -53,6 +56,8 @@ def create_app(settings: Settings) -> Flask:
     store = Store(settings.database, settings.request_seconds)
     app.extensions["store"] = store
     ensure_admin_token(settings)
+    erasures = Erasures(store)
+    Housekeeping(store, settings, erasures).begin()
     started_at = time.monotonic()
     log_requests(app)
     answer_with_problems(app)
@@ -112,6 +117,28 @@ def create_app(settings: Settings) -> Flask:
         response.headers["Cache-Control"] = "no-store"
         return response
 
+    @app.get("/api/data-capture/users/<path:email>/export")
+    def export(email: str) -> Response:
+        require_admin(request, settings)
+        form = request.args.get("format", "json")
+        if form not in MEDIA_TYPES:
+            message = f"must be one of {', '.join(MEDIA_TYPES)}"
+            raise Problem(UNUSABLE, f"The format {message}.", errors=[FieldError("format", message)])
+        pieces = export_person(store, email_in_path(email), form, source_endpoint=str(request.url_rule),
+                               ip_address=caller_address(), user_agent=request.headers.get("User-Agent"))  # fmt: skip
+        response = Response(pieces, content_type=MEDIA_TYPES[form])
+        response.headers["Content-Disposition"] = f'attachment; filename="export.{form}"'
+        response.headers["Cache-Control"] = "no-store"
+        return response
+
+    @app.delete("/api/data-capture/users/<path:email>")
+    def erase(email: str) -> tuple[Response, int]:
+        require_admin(request, settings)
+        erased, is_complete = erasures.erase(email_in_path(email), str(request.url_rule))
+        response = jsonify(erased.answer(is_complete=is_complete))
+        response.headers["Cache-Control"] = "no-store"
+        return response, 200 if is_complete else 202
+
     @app.get("/api/data-capture/health")
     def health() -> tuple[Response, int]:
         fault = store.fault()
@@ -125,6 +152,8 @@ def create_app(settings: Settings) -> Flask:
                 "sqlite_version": sqlite3.sqlite_version,
                 "wal_bytes": store.log_bytes(),
             }
+            if fault is None:
+                details["erasures_pending"] = erasures.pending()
         if fault is not None:
             raise Problem(UNAVAILABLE, fault if details else "The service can't take captures now.", retry_after_seconds=1,
                           members={"status": "unhealthy", "service": SERVICE_NAME, **details})  # fmt: skip

@@ -71,7 +71,7 @@ CREATE TABLE IF NOT EXISTS questionnaire_data (
     account_screenshot  TEXT,              -- base64, as the page sent it
     screenshot_filename TEXT,
     screenshot_size     INTEGER,           -- bytes
-    screenshot_type     TEXT,              -- media type
+    screenshot_type     TEXT,              -- media type, by its content
     ip_address          TEXT,
     user_agent          TEXT,
     created_at          TEXT DEFAULT (strftime('%Y-%m-%dT%H:%M:%fZ', 'now')),
@@ -132,7 +132,7 @@ CREATE TABLE IF NOT EXISTS data_capture_audit (
     id              INTEGER PRIMARY KEY AUTOINCREMENT,
     user_email      TEXT NOT NULL,
     capture_type    TEXT NOT NULL,
-    data_snapshot   TEXT,                  -- JSON: the payload as it came, secrets masked
+    data_snapshot   TEXT,                  -- JSON: the payload as it came, secrets masked; `_masked` lists which
     source_endpoint TEXT,
     timestamp       TEXT DEFAULT (strftime('%Y-%m-%dT%H:%M:%fZ', 'now')),
     ip_address      TEXT,
@@ -160,6 +160,13 @@ CREATE TABLE IF NOT EXISTS capture_receipts (
     outcome        TEXT NOT NULL,          -- 'stored', or 'unchanged' when the row was there already
     payload_digest BLOB NOT NULL,          -- SHA-256 of the masked payload
     created_at     TEXT NOT NULL DEFAULT (strftime('%Y-%m-%dT%H:%M:%fZ', 'now'))
+) WITHOUT ROWID;
+
+-- Who was erased, and when, without saying who: what pages still hold of the time before is not taken, for 30 days.
+CREATE TABLE IF NOT EXISTS data_capture_erasures (
+    address_hash TEXT PRIMARY KEY,         -- HMAC-SHA-256 of the address, under a key that lies outside the database
+    erased_at    TEXT NOT NULL,
+    remaining    INTEGER NOT NULL          -- 2: the file is to be rewritten, 1: the log is to be emptied, 0: nothing
 ) WITHOUT ROWID;
 
 -- Passwords of people whose `users` table (an older program's) has no column for them.

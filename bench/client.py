@@ -22,6 +22,7 @@ from typing import cast
 
 _CONTENT_LENGTH = re.compile(rb"\r\ncontent-length: *(\d+)", re.IGNORECASE)
 _CLOSING = re.compile(rb"^HTTP/1\.0|\r\nconnection: *close", re.IGNORECASE)
+_PLACE = re.compile("@[A-Z]+@")
 _LAST_CHUNK = b"0\r\n\r\n"
 _FIRST_REFUSAL = 400  # HTTP's statuses from here on
 _LAST_ANSWERS_SECONDS = 20.0
@@ -33,17 +34,27 @@ def bodies(template: str, captures_a_request: int, people: int, prefix: str) -> 
 
     def capture() -> str:
         number = next(counter)
-        now = datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%S.000Z")
-        person = str(number * 7919 % people)
-        # Random from its first digit on, as the script's are: in order, they would be cheaper to index.
-        unique = f"{random.getrandbits(32):08x}{prefix[8:]}-{number:012x}"
-        return template.replace("@UNIQUE@", unique).replace("@PERSON@", person).replace("@TIME@", now)
+        now = datetime.now(timezone.utc)
+        values = {
+            "@ID@": capture_id(int(now.timestamp() * 1000), number, prefix),
+            # Random from its first digit on, as most processors' are.
+            "@TRANSACTION@": f"{random.getrandbits(32):08x}{number:08x}",
+            "@PERSON@": str(number * 7919 % people),
+            "@TIME@": now.strftime("%Y-%m-%dT%H:%M:%S.000Z"),
+        }
+        return _PLACE.sub(lambda place: values[place[0]], template)
 
     while True:
         if captures_a_request == 1:
             yield capture().encode()
         else:
             yield f'{{"captures":[{",".join(capture() for _ in range(captures_a_request))}]}}'.encode()
+
+
+def capture_id(milliseconds: int, number: int, prefix: str) -> str:
+    """A UUID that begins with its time (RFC 9562, version 7), as the script's ids do."""
+    time_digits = f"{milliseconds:012x}"
+    return f"{time_digits[:8]}-{time_digits[8:]}-7{prefix[15:18]}-8{prefix[20:23]}-{number:012x}"
 
 
 class _Tally:

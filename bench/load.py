@@ -14,10 +14,10 @@ from pathlib import Path
 _HERE = Path(__file__).resolve().parent
 PEOPLE = 1000
 
-# wrk and bench.client put a new value for each capture in place of @UNIQUE@, @PERSON@ and @TIME@.
+# wrk and bench.client put a new value for each capture in place of @ID@, @TRANSACTION@, @PERSON@ and @TIME@.
 PAYMENT = json.dumps({
     "type": "payment",
-    "capture_id": "@UNIQUE@",
+    "capture_id": "@ID@",
     "capture_timestamp": "@TIME@",
     "user_email": "person-@PERSON@@example.com",
     "user_name": "Example User",
@@ -27,7 +27,7 @@ PAYMENT = json.dumps({
     "final_price": 179.99,
     "coupon_code": "SAVE10",
     "payment_method": "card",
-    "transaction_id": "TX-@UNIQUE@",
+    "transaction_id": "TX-@TRANSACTION@",
     "payment_status": "completed",
     "payment_processor": "stripe",
     "crypto_transaction_hash": "NON-CRYPTO-1700000000000",

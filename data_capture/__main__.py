@@ -31,6 +31,9 @@ Commands for whoever runs Enhanced Data Capture.
   backup       makes a checked copy of the database, while everything runs
   restore      puts such a copy in the database's place, with the services stopped
   admin-token  shows the token that opens what is held on people, once, or makes a new one
+  export       writes everything that is held on a person, as JSON or as an archive
+  erase        erases a person: rows, audit contents, bytes
+  retention    deletes what is older than EDC_RETENTION_DAYS says
   verify-audit checks that no audit record was changed, removed or inserted
   doctor       checks ports, permissions, the database, the disk and the log, and says what to do
 
@@ -55,7 +58,8 @@ Checks FILE (integrity, foreign keys, our tables) and puts a copy of it in the d
 on the database or any program has it open. What was there before is set aside beside it, never deleted, so that this can be
 undone with the same command. It is safe to kill at any moment: the database is then either the old one or the new one.
 
-People who were erased after FILE was made are in it again: erase them again.
+People who were erased after FILE was made are erased again: trading_bots.keys/erasures tells who, without their addresses.
+FILE itself, and what is set aside, still hold them.
 """
 
 _ABOUT_ADMIN = """\
@@ -64,6 +68,27 @@ It was made at the first start. Only its hash is kept from then on, so that it i
 --rotate makes a new one, at any time, also while the services run; the one before it opens nothing any more.
 
 Where EDC_ADMIN_TOKEN is set, that is the token, and this command has nothing to say.
+"""
+
+_ABOUT_EXPORT = """\
+Writes everything that is held on a person, from every table: a JSON document, or with --format zip an archive of it with a CSV
+file a table and the screenshots as files. It works while the services run, and is recorded in the audit trail.
+"""
+
+_ABOUT_ERASE = """\
+Erases a person: rows, receipts, addresses, the email itself. Audit records stay, as those of a pseudonym, without what was
+captured; the trail still verifies. Then no byte of it is in the database's files; where a program keeps that from being done at
+once, the capture service does it later. What browsers still hold of the time before is refused for 30 days, and a backup that is
+restored is erased from again. It works while the services run.
+
+Backups keep what they hold: delete those that you need no longer (backup --keep).
+"""
+
+_ABOUT_RETENTION = """\
+Deletes what is older than EDC_RETENTION_DAYS says, as the capture service does once a day by itself, and records it in the audit
+trail. Audit records stay, without what they held of it; the trail still verifies.
+
+  EDC_RETENTION_DAYS=payment=3650,dashboard=90,ip_address=30,user_agent=30  python -m data_capture retention --dry-run
 """
 
 _ABOUT_VERIFY = """\
@@ -166,6 +191,28 @@ def _show_admin_token(given: argparse.Namespace, settings: Settings, _progress: 
     return 0
 
 
+def _export(given: argparse.Namespace, settings: Settings, _progress: Progress) -> int:
+    from data_capture.commands.people import export
+
+    export(given.email, settings, given.format, given.to)
+    return 0
+
+
+def _erase(given: argparse.Namespace, settings: Settings, _progress: Progress) -> int:
+    from data_capture.commands.people import erase
+    from data_capture.commands.restore import ask_on_terminal
+
+    erase(given.email, settings, (lambda _: True) if given.yes else ask_on_terminal)
+    return 0
+
+
+def _apply_retention(given: argparse.Namespace, settings: Settings, progress: Progress) -> int:
+    from data_capture.commands.people import retention
+
+    retention(settings, progress, dry_run=given.dry_run)
+    return 0
+
+
 def _verify_audit(given: argparse.Namespace, settings: Settings, progress: Progress) -> int:
     from data_capture.commands.verify_audit import verify_audit
 
@@ -209,6 +256,24 @@ def _parser() -> argparse.ArgumentParser:
     admin_token.add_argument("--rotate", action="store_true", help="make a new token; the one before it is void at once")
     admin_token.set_defaults(run=_show_admin_token)
     add_flags(admin_token, {"database"})
+
+    exporting = commands.add_parser("export", description=_ABOUT_EXPORT, formatter_class=shape)
+    exporting.add_argument("email", metavar="EMAIL", help="the person's address")
+    exporting.add_argument("--to", type=_folder, metavar="FILE", help="the file to make (default: standard output)")
+    exporting.add_argument("--format", choices=("json", "zip"), default="json", help="the form (default: json)")
+    exporting.set_defaults(run=_export)
+    add_flags(exporting, {"database", "request_seconds"})
+
+    erasing = commands.add_parser("erase", description=_ABOUT_ERASE, formatter_class=shape)
+    erasing.add_argument("email", metavar="EMAIL", help="the person's address")
+    erasing.add_argument("--yes", action="store_true", help="don't ask (nobody is asked either where no terminal is)")
+    erasing.set_defaults(run=_erase)
+    add_flags(erasing, {"database", "request_seconds"})
+
+    ageing = commands.add_parser("retention", description=_ABOUT_RETENTION, formatter_class=shape)
+    ageing.add_argument("--dry-run", action="store_true", help="only tell what would be done")
+    ageing.set_defaults(run=_apply_retention)
+    add_flags(ageing, {"database", "request_seconds", "retention_days"})
 
     verifying = commands.add_parser("verify-audit", description=_ABOUT_VERIFY, formatter_class=shape)
     verifying.add_argument("--head", action="store_true", help="print the head alone, if everything is as it was written")

@@ -10,11 +10,11 @@ from typing import Any
 import jwt
 
 from data_capture.audit import record_audit
-from data_capture.captures import KINDS, Caller, Capture, parse_capture
+from data_capture.captures import KINDS, Caller, Capture, parse_capture, snapshot_of
 from data_capture.identity import normalise_email
 from data_capture.keys import load_or_make_key
 from data_capture.passwords import Passwords, Verdict
-from data_capture.payloads import JsonObject, encode_json
+from data_capture.payloads import JsonObject
 from data_capture.problems import (
     ALREADY_EXISTS,
     NOT_ALLOWED,
@@ -24,7 +24,7 @@ from data_capture.problems import (
     Problem,
 )
 from data_capture.rates import Rates
-from data_capture.redaction import REDACTED, redact, redact_text
+from data_capture.redaction import REDACTED, redact_and_tell, redact_text
 from data_capture.settings import Settings
 from data_capture.store import Store
 from data_capture.store.captures import record_capture
@@ -213,7 +213,7 @@ def _read_sign_up(payload: JsonObject, placeholder_emails: tuple[str, ...]) -> S
     without_password = _masked(payload, password)
     captured_by_itself = _QUESTIONNAIRE_PARTS if _brings_questionnaire(payload) else {}
     said = {key: value for key, value in without_password.items() if key not in captured_by_itself}
-    return SignUp(email, password, details, without_password, encode_json(redact(said)))
+    return SignUp(email, password, details, without_password, snapshot_of(*redact_and_tell(said)))
 
 
 def _read_login(payload: JsonObject) -> tuple[str, str]:

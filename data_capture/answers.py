@@ -6,7 +6,7 @@ import json
 import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import cached_property, partial
+from functools import partial
 from http import HTTPStatus
 from typing import Any
 
@@ -46,7 +46,7 @@ class CaptureRequest:
     members: tuple[Capture | Problem, ...]
     is_batch: bool
 
-    @cached_property
+    @property
     def works(self) -> list[Callable[..., Receipt]]:
         """What `Store.write_together` is to do for it."""
         return [partial(record_capture, capture=one) for one in self.members if isinstance(one, Capture)]
@@ -54,11 +54,13 @@ class CaptureRequest:
     @property
     def size_bytes(self) -> int:
         """About how much memory it holds while it waits."""
-        return sum(
-            len(one.snapshot) + sum(len(value) for value in one.values if isinstance(value, str))
-            for one in self.members
-            if isinstance(one, Capture)
-        )
+        return sum(_size_bytes(one) for one in self.members if isinstance(one, Capture))
+
+
+def _size_bytes(capture: Capture) -> int:
+    if capture.kind.picture is None:  # what is in the columns is in the snapshot, too
+        return 2 * len(capture.snapshot)
+    return len(capture.snapshot) + sum(len(value) for value in capture.values if isinstance(value, str))
 
 
 def read_request(kind_name: str, payload: JsonObject, caller: Caller, placeholder_emails: tuple[str, ...]) -> CaptureRequest:

@@ -15,7 +15,7 @@ from data_capture.problems import NOT_JSON, NOT_JSON_TYPE, TOO_LARGE, Problem
 
 MOST_BYTES = 1_000_000
 MOST_BYTES_OF_A_BATCH = 20_000_000
-MOST_BYTES_WITH_SCREENSHOT = 20_000_000  # a 13 MB picture as base64, and room for the rest: MOST_BYTES
+MOST_BYTES_WITH_SCREENSHOT = 20_000_000  # 14 MB for a picture of 10 MB in base64, and room for the rest
 # Commas, to be exact, which are counted at once: a body of 1 MB that holds more of them is no page's.
 MOST_VALUES = 50_000
 MOST_KEY_CHARACTERS = 256

@@ -8,6 +8,7 @@
     ├── 404  not-found            there is nothing at this address
     ├── 405  method-not-allowed   there is something, but not for this method
     ├── 409  already-exists       the address has an account
+    ├── 410  gone                 it is of the time before its person was erased, and is not taken any more
     ├── 413  too-large            the body is over the limit
     ├── 415  not-json-type        the content type is not one that holds JSON
     ├── 421  misdirected          meant for a host that this is not
@@ -55,6 +56,7 @@ NOT_ALLOWED = ProblemType("not-allowed", HTTPStatus.FORBIDDEN, "Not allowed")
 NOT_FOUND = ProblemType("not-found", HTTPStatus.NOT_FOUND, "Not found")
 METHOD_NOT_ALLOWED = ProblemType("method-not-allowed", HTTPStatus.METHOD_NOT_ALLOWED, "Method not allowed")
 ALREADY_EXISTS = ProblemType("already-exists", HTTPStatus.CONFLICT, "This account already exists")
+GONE = ProblemType("gone", HTTPStatus.GONE, "This was erased")
 TOO_LARGE = ProblemType("too-large", HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "The body is too large")
 NOT_JSON_TYPE = ProblemType("not-json-type", HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "The content type is not JSON")
 MISDIRECTED = ProblemType("misdirected", HTTPStatus.MISDIRECTED_REQUEST, "This is not that host")

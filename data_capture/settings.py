@@ -25,6 +25,10 @@ SHORTEST_TOKEN_CHARACTERS = 32
 
 _HOST_NAME = re.compile(r"[a-z0-9_]([a-z0-9_.-]*[a-z0-9_])?|[0-9a-f:.]*:[0-9a-f:.]*")
 _RATE = re.compile(r"[1-9][0-9]{0,8} ?(?:/|per) ?(?:[1-9][0-9]{0,5} ?)?(?:second|minute|hour|day)s?", re.IGNORECASE)
+AGEING = ("payment", "questionnaire", "dashboard", "activity", "ip_address", "user_agent")
+"""What `EDC_RETENTION_DAYS` can be said of: the kinds of captures, and two columns of all."""
+
+_RETENTION = re.compile(rf"(?:{'|'.join(AGEING)})=[1-9][0-9]{{0,4}}")
 _TOKEN = re.compile(r"[A-Za-z0-9._~+/-]+=*")  # RFC 6750 section 2.1: what a Bearer token is made of
 
 
@@ -81,6 +85,14 @@ def _rate(text: str) -> str:
     if text.strip() and not all(_RATE.fullmatch(part.strip()) for part in re.split("[;,]", text)):
         raise ValueError("rates such as 600/minute, or several with semicolons between, or nothing for no limit")
     return text.strip()
+
+
+def _retention(text: str) -> tuple[str, ...]:
+    rules = _words(text.replace(" ", ""))
+    names = [rule.partition("=")[0] for rule in rules]
+    if not all(_RETENTION.fullmatch(rule) for rule in rules) or len(set(names)) < len(names):
+        raise ValueError(f"what is kept for how many days, such as payment=3650,ip_address=30, of {', '.join(AGEING)}")
+    return rules
 
 
 def _token(text: str) -> str:
@@ -175,6 +187,9 @@ SETTINGS: tuple[Setting, ...] = (
             "addresses that pages send when they don't know who it is; they are refused as nobody's", _BOTH),
     Setting("request_seconds", "EDC_REQUEST_SECONDS", "--request-seconds", "5", _seconds,
             "how long a write may wait for the database before it is answered 503", _BOTH),
+    Setting("retention_days", "EDC_RETENTION_DAYS", "--retention-days", "", _retention,
+            "what goes when it is so many days old, such as `payment=3650,dashboard=90,ip_address=30,user_agent=30`; what isn't "
+            "named is kept", _CAPTURE),
     Setting("token_hours", "EDC_TOKEN_HOURS", "--token-hours", "24", _hours,
             "how long the token that signup and login give stays valid", _SIGNUP),
     Setting("debug", "EDC_DEBUG", "--debug", "0", _switch,
@@ -200,6 +215,7 @@ class Settings:
     login_rate: str
     placeholder_emails: tuple[str, ...]
     request_seconds: float
+    retention_days: tuple[str, ...]
     token_hours: float
     debug: bool
 

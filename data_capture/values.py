@@ -141,22 +141,28 @@ def json_any(value: Any) -> str:
     return encode_json(value)
 
 
-def happened_at(value: Any, now: datetime) -> datetime:
-    """When a capture happened: its own time if that is at most 7 days old and 5 minutes ahead, else `now`.
+def moment_said(value: Any) -> datetime | None:
+    """The moment that a page says, whenever it was; None for what is none.
 
     Takes ISO 8601 with an offset or Z, and milliseconds since 1970. A time without an offset is not taken: it could be any.
     """
-    moment: datetime | None = None
     try:
         if isinstance(value, str):
             said = value.strip()
             said = f"{said[:-1]}+00:00" if said.endswith(("Z", "z")) else said
             moment = datetime.fromisoformat(_three_decimals(said))
-        elif isinstance(value, (int, Decimal)) and not isinstance(value, bool):
-            moment = datetime.fromtimestamp(float(value) / 1000, timezone.utc)
+            return moment if moment.tzinfo is not None else None
+        if isinstance(value, (int, Decimal)) and not isinstance(value, bool):
+            return datetime.fromtimestamp(float(value) / 1000, timezone.utc)
     except (ValueError, OverflowError, OSError):
-        return now
-    if moment is None or moment.tzinfo is None:
+        return None
+    return None
+
+
+def happened_at(value: Any, now: datetime) -> datetime:
+    """When a capture happened: its own time if that is at most 7 days old and 5 minutes ahead, else `now`."""
+    moment = moment_said(value)
+    if moment is None:
         return now
     try:
         age = now - moment

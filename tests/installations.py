@@ -22,7 +22,7 @@ KILLED = -signal.SIGKILL
 _SERVER = """
 import json, os, resource, signal, sys, tempfile
 import data_capture.__main__ as program, data_capture.commands.backup, data_capture.commands.doctor, data_capture.commands.restore
-import data_capture.commands.verify_audit
+import data_capture.commands.people, data_capture.commands.verify_audit
 CHANGES = {"open", "os.link", "os.rename", "os.remove", "os.chmod", "os.mkdir", "sqlite3.connect"}
 
 def die_before(change, folder):

@@ -8,9 +8,14 @@ from __future__ import annotations
 from typing import Any
 
 import schemathesis
+from hypothesis import Phase, settings
 from hypothesis import strategies as st
 
 from data_capture.captures import KINDS
+
+# Hypothesis 6.168, where schemathesis gives it a target, ends some runs with a ValueError of its own ("is not in list").
+settings.register_profile("without a target", phases=[phase for phase in Phase if phase is not Phase.target])
+settings.load_profile("without a target")
 
 _SPELLINGS = ["$50,000", "1.5%", "1.234,50", "-3", "1e400", "9" * 30, "", "N/A", "NaN", "[1, 2", '{"a": 1}', "a, b"]
 _NUMBERS = st.integers() | st.floats(allow_nan=False, allow_infinity=False)

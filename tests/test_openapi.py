@@ -84,7 +84,7 @@ def test_every_capture_s_refusals_are_described(capture_service: RunningService)
     document = requests.get(f"{capture_service.url}/openapi.json", timeout=10).json()
     assert document["openapi"].startswith("3.1")
     statuses = set(document["paths"]["/api/data-capture/payment"]["post"]["responses"])
-    assert statuses == {"200", "201", "400", "403", "405", "413", "415", "421", "422", "429", "503"}
+    assert statuses == {"200", "201", "400", "403", "405", "410", "413", "415", "421", "422", "429", "503"}
 
 
 @pytest.mark.parametrize("service_name", ["capture_service", "signup_service"])

@@ -21,6 +21,7 @@ from data_capture.store.takeover import prepare
 from tests.support import REPOSITORY, RunningService, capture_service_in, signup_service_in
 
 README = (REPOSITORY / "README.md").read_text()
+TOKEN = "for-the-readme-0123456789abcdef0123"
 
 
 def blocks(language: str) -> list[str]:
@@ -38,7 +39,7 @@ def table_rows(heading: str) -> list[list[str]]:
 def services(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[RunningService, RunningService]]:
     """Both services over an empty database, as on a first day."""
     directory = tmp_path_factory.mktemp("readme")
-    capture, signup = capture_service_in(directory), signup_service_in(directory)
+    capture, signup = capture_service_in(directory, EDC_ADMIN_TOKEN=TOKEN), signup_service_in(directory)
     capture.start()
     signup.start()
     yield capture, signup
@@ -82,7 +83,7 @@ def test_every_curl_line_prints_what_the_readme_says(
     assert len(calls) >= 10
     for command, written in calls:
         for port, service in ((5003, capture), (5001, signup)):
-            command = command.replace(f"127.0.0.1:{port}", f"127.0.0.1:{service.port}")
+            command = command.replace(f"127.0.0.1:{port}", f"127.0.0.1:{service.port}").replace("$TOKEN", TOKEN)
         ran = subprocess.run(shlex.split(command), capture_output=True, text=True, timeout=30, cwd=tmp_path, check=True)
         printed = ran.stdout.strip()
         try:

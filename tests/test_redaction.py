@@ -68,6 +68,7 @@ def test_a_card_of_any_issuer_keeps_its_last_four_digits_only(card: str) -> None
         ("4111%C2%A01111%C2%A01111%C2%A01111", "[card ****1111]"),
         (r"4111\u00201111\u002d1111\u00a01111", "[card ****1111]"),
         ("name=Ann+378282246310005", "name=Ann+[card ****0005]"),
+        ("+4111111111111111", "+[card ****1111]"),
         ("EUR 5.00 378282246310005", "EUR 5.00 [card ****0005]"),
         ("cvv 123 or Security Code is 4567", "cvv [redacted] or Security Code is [redacted]"),
         ("https://shop.example/?pin=1234&password2=abc", "https://shop.example/?pin=[redacted]&password2=[redacted]"),

@@ -91,7 +91,7 @@ def test_what_the_table_has_no_room_for_is_kept_in_the_audit_record(signup_servi
     assert record["source_endpoint"] == "/api/auth/register"
     snapshot = json.loads(record["data_snapshot"])
     assert snapshot == {"email": person.upper(), "password": "[redacted]", "phone": "+1 555 0100", "company": "Archer Ltd",
-                        "riskManagementPlan": {"steps": [1, 2]}}  # fmt: skip
+                        "riskManagementPlan": {"steps": [1, 2]}, "_masked": ["password"]}  # fmt: skip
 
 
 def test_a_questionnaire_that_comes_with_a_signup_is_captured_with_its_screenshot(

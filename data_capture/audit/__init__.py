@@ -9,9 +9,9 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
-from data_capture.audit.chain import ERASURE, RECORD_COLUMNS, canonical_record
+from data_capture.audit.chain import ERASURE, RECORD_COLUMNS, RETENTION, canonical_record
 from data_capture.audit.trail import trail_of
 from data_capture.payloads import encode_json
 
@@ -27,7 +27,12 @@ SET user_email = ?, data_snapshot = NULL, ip_address = NULL, user_agent = NULL, 
 WHERE id = ?
 """
 
-_MOST_RECORDS_AN_ERASURE_COVERS = 1000  # what covers them is read at once, and is about 75 bytes a record
+_FORGET_SALT = "UPDATE data_capture_audit_chain SET salt = NULL WHERE audit_id = ?"
+
+AGEING_COLUMNS = ("data_snapshot", "error_details", "ip_address", "user_agent")
+"""What may be taken from a record when it is old."""
+
+_MOST_RECORDS_COVERED = 1000  # what covers them is read at once, and is about 75 bytes a record
 
 
 def record_audit(
@@ -89,23 +94,58 @@ def pseudonymise_audit(
     Raises:
         sqlite3.Error: it can't be written, or the database's audit key is missing.
     """
-    trail = trail_of(connection)
     found = connection.execute("SELECT id FROM data_capture_audit WHERE user_email = ? ORDER BY id", (user_email,)).fetchall()
     numbers = [number for (number,) in found]
-    for start in range(0, max(1, len(numbers)), _MOST_RECORDS_AN_ERASURE_COVERS):
-        erased = numbers[start : start + _MOST_RECORDS_AN_ERASURE_COVERS]
-        connection.executemany(_ERASE, [(pseudonym, number) for number in erased])
-        connection.executemany("UPDATE data_capture_audit_chain SET salt = NULL WHERE audit_id = ?", [(n,) for n in erased])
-        left = {str(number): trail.key.left(_canonical(connection, number)).hex() for number in erased}
-        record_audit(
-            connection,
-            user_email=pseudonym,
-            capture_type=ERASURE,
-            timestamp=timestamp,
-            source_endpoint=source_endpoint,
-            snapshot=encode_json({"left": left}),
-        )
+    connection.executemany(_ERASE, [(pseudonym, number) for number in numbers])
+    for start in range(0, max(1, len(numbers)), _MOST_RECORDS_COVERED):
+        erased = numbers[start : start + _MOST_RECORDS_COVERED]
+        _cover(connection, erased, ERASURE, pseudonym, timestamp, source_endpoint)
     return len(numbers)
+
+
+def take_from_records(
+    connection: sqlite3.Connection, taken: Mapping[str, Sequence[int]], whose: str, *, timestamp: str, source_endpoint: str
+) -> int:
+    """Takes what is old from audit records; a record of its own covers exactly these, as an erasure's does.
+
+    Args:
+        connection: in a write transaction.
+        taken: for each of `AGEING_COLUMNS` the records' ids.
+        whose: the address in `users`, of no person, that the covering record is of.
+        timestamp: the server's time.
+        source_endpoint: what asked for it.
+
+    Returns:
+        How many records something was taken from.
+
+    Raises:
+        sqlite3.Error: it can't be written, or the database's audit key is missing.
+    """
+    for column, of_column in taken.items():
+        if column not in AGEING_COLUMNS:
+            raise ValueError(f"{column} does not age")
+        update = f"UPDATE data_capture_audit SET {column} = NULL WHERE id = ?"  # noqa: S608
+        connection.executemany(update, [(number,) for number in of_column])
+    numbers = sorted({number for of_column in taken.values() for number in of_column})
+    for start in range(0, len(numbers), _MOST_RECORDS_COVERED):
+        _cover(connection, numbers[start : start + _MOST_RECORDS_COVERED], RETENTION, whose, timestamp, source_endpoint)
+    return len(numbers)
+
+
+def _cover(
+    connection: sqlite3.Connection, numbers: Sequence[int], capture_type: str, whose: str, timestamp: str, source_endpoint: str
+) -> None:
+    """Adds the record that covers these, of which something was taken, and takes their salts."""
+    key = trail_of(connection).key
+    connection.executemany(_FORGET_SALT, [(number,) for number in numbers])
+    record_audit(
+        connection,
+        user_email=whose,
+        capture_type=capture_type,
+        timestamp=timestamp,
+        source_endpoint=source_endpoint,
+        snapshot=encode_json({"left": {str(number): key.left(_canonical(connection, number)).hex() for number in numbers}}),
+    )
 
 
 def _canonical(connection: sqlite3.Connection, number: int) -> bytes:

@@ -22,6 +22,9 @@ An erasure takes a record's person, snapshot, address, user agent and error deta
 find out by trying what the commitment was of. The commitment and the link stay. The erasure's own record, whose
 `capture_type` is 'erasure', covers it: the snapshot's member `left` holds, under each erased record's id, HMAC-SHA-256, the
 installation's key its key, of "left" ‖ 0x00 ‖ what is left of the record, as canonical JSON, in hexadecimal.
+
+Retention takes what is old in the same way: its records' `capture_type` is 'retention'. What the last of several records says
+of one holds.
 """
 
 from __future__ import annotations
@@ -38,8 +41,8 @@ GENESIS = bytes(HASH_BYTES)
 VOID = bytes(HASH_BYTES)
 """The commitment of an adopted entry without a record."""
 
-ERASURE = "erasure"
-"""The `capture_type` of a record that covers others."""
+ERASURE, RETENTION = "erasure", "retention"
+"""The `capture_type` of the records that cover others."""
 
 RECORD_COLUMNS = (
     "id", "user_email", "capture_type", "data_snapshot", "source_endpoint", "timestamp", "ip_address", "user_agent", "status",

@@ -9,12 +9,13 @@ import json
 import sqlite3
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 from data_capture.audit.chain import (
     ERASURE,
     GENESIS,
     RECORD_COLUMNS,
+    RETENTION,
     SALT_BYTES,
     VOID,
     ChainKey,
@@ -45,7 +46,7 @@ SELECT chain.audit_id, adopted, salt, commitment, link,
        {", ".join(f"audit.{name}" for name in RECORD_COLUMNS)}
 FROM data_capture_audit AS audit
 JOIN data_capture_audit_chain AS chain ON chain.audit_id = audit.id
-WHERE audit.capture_type = '{ERASURE}'
+WHERE audit.capture_type IN ('{ERASURE}', '{RETENTION}')
 ORDER BY chain.audit_id
 """  # noqa: S608
 
@@ -74,6 +75,7 @@ class Verification:
         records: how many records were checked.
         adopted: how many of them were there before the chain began.
         erased: how many of them an erasure has taken the content of.
+        aged: how many of the others the retention has taken something of.
         head: the newest entry.
         tampering: what was found first, by the records' order; None when every record is as it was written.
     """
@@ -81,6 +83,7 @@ class Verification:
     records: int
     adopted: int
     erased: int
+    aged: int
     head: Head
     tampering: Tampering | None
 
@@ -118,7 +121,8 @@ def _verify(
     stray = _stray_record(connection)
     if stray is not None and (tampering is None or stray.record <= tampering.record):
         tampering = stray
-    return Verification(walk.records, walk.adopted, walk.erased, Head(walk.number, walk.link), tampering or walk.shortened())
+    head = Head(walk.number, walk.link)
+    return Verification(walk.records, walk.adopted, walk.erased, walk.aged, head, tampering or walk.shortened())
 
 
 class _Walk:
@@ -127,7 +131,7 @@ class _Walk:
     def __init__(self, connection: sqlite3.Connection, key: ChainKey, noted: Head) -> None:
         self._connection, self._key, self._noted = connection, key, noted
         self._covers = _read_covers(connection, key)
-        self.records = self.adopted = self.erased = 0
+        self.records = self.adopted = self.erased = self.aged = 0
         self.number, self.link = EMPTY.number, EMPTY.link
 
     def to_the_end(self, on_progress: Callable[[int, int], None]) -> Tampering | None:
@@ -173,7 +177,9 @@ class _Walk:
                 reason = self._what_is_wrong_after_erasure(number, salt, canonical_record(number, *values))
                 if reason is not None:
                     return Tampering(number, reason)
-                self.erased += 1
+                by_retention = covers[number].by_retention
+                self.aged += by_retention
+                self.erased += not by_retention
             elif salt.__class__ is not bytes or len(salt) != SALT_BYTES:
                 return Tampering(number, "has another salt in the chain than it was written with")
             elif commitment_to(canonical_record(number, *values), salt) != commitment:
@@ -189,7 +195,7 @@ class _Walk:
             return "has no salt in the chain, and no erasure covers it"
         if salt is not None:
             return "was put back after its erasure"
-        left = self._covers[number]
+        left = self._covers[number].left
         return None if left in (None, self._key.left(record)) else "was changed after its erasure"
 
     def _explain_break(self, number: int, adopted: Any, commitment: Any, link: Any) -> Tampering:
@@ -227,19 +233,28 @@ def _counts_numbers(connection: sqlite3.Connection) -> bool:
     return "AUTOINCREMENT" in str(connection.execute(table).fetchone()).upper()
 
 
-def _read_covers(connection: sqlite3.Connection, key: ChainKey) -> dict[int, bytes | None]:
-    """What is left of each erased record, by its id, as the erasures' own records say; one without an entry says nothing.
+class _Cover(NamedTuple):
+    """What is left of a record, hashed, and what has taken the rest.
 
-    None stands for what the record of an erasure says that was changed itself: that one is named, and not what it covers.
+    `left` is None where the record that says so was changed itself: that one is named, and not what it covers.
     """
-    covers: dict[int, bytes | None] = {}
+
+    left: bytes | None
+    by_retention: bool
+
+
+def _read_covers(connection: sqlite3.Connection, key: ChainKey) -> dict[int, _Cover]:
+    """What is left of each erased or aged record, by its id, as the covering records say; one without an entry says nothing."""
+    covers: dict[int, _Cover] = {}
     for number, adopted, salt, commitment, link, before, *values in connection.execute(_ERASURES):
         if adopted != 0 or not key.follows(GENESIS if before is None else before, number, adopted, commitment, link):
             continue
         is_unchanged = isinstance(salt, bytes) and commitment_to(canonical_record(*values), salt) == commitment
         try:
             covered = json.loads(values[RECORD_COLUMNS.index("data_snapshot")])["left"]
-            covers.update((int(erased), bytes.fromhex(left) if is_unchanged else None) for erased, left in covered.items())
+            aged = values[RECORD_COLUMNS.index("capture_type")] == RETENTION
+            for one, left in covered.items():
+                covers[int(one)] = _Cover(bytes.fromhex(left) if is_unchanged else None, aged)
         except (AttributeError, KeyError, TypeError, ValueError):
             continue  # it was changed beyond reading
     return covers

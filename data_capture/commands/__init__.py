@@ -2,6 +2,7 @@
 
     backup.py       a checked copy of the database, while everything runs
     restore.py      puts such a copy in the database's place
+    people.py       exports and erases what is held on a person, and applies the retention
     verify_audit.py checks the audit trail
     doctor.py       says what is wrong
 

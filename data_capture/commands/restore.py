@@ -43,6 +43,7 @@ from data_capture.commands.files import (
 )
 from data_capture.commands.interruption import undisturbed
 from data_capture.commands.occupants import programs_with, services_on
+from data_capture.commands.people import erase_again_after_restore
 from data_capture.commands.words import Progress, count, size
 from data_capture.settings import Settings
 from data_capture.store.connection import Gate, GateTimeout
@@ -101,6 +102,10 @@ def restore(
     print(f"{database} is now what {file} holds: {_contents(examination)}.")
     if set_aside is not None:
         print(f"What was there before is {set_aside}. To go back: python -m data_capture restore {set_aside}")
+    try:
+        erase_again_after_restore(settings)
+    except Refused as refusal:
+        print(f"Who was erased after this copy was made is erased again when the capture service starts: {refusal}")
     print("The services can be started again.", flush=True)
 
 

@@ -109,6 +109,8 @@ def _announce(found: Verification, since: Head | None, seconds: float) -> None:
         print(f"Of these {found.adopted:,} were there before the chain began; it says nothing of the time before.")
     if found.erased:
         print(f"Of these {found.erased:,} belong to people who were erased; what is left of them is as the erasure left it.")
+    if found.aged:
+        print(f"Of {found.aged:,} others the retention has taken what was old; what is left of them is as it was left.")
     if since is not None:
         print(f"Nothing up to record {since.number} has changed since the head was printed.")
     print("The head, to keep elsewhere: python -m data_capture verify-audit --head", flush=True)

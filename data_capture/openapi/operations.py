@@ -8,8 +8,9 @@ from data_capture.answers import MOST_CAPTURES_IN_A_BATCH
 from data_capture.captures import KINDS, Kind
 from data_capture.openapi.schemas import Json, ref
 from data_capture.settings import REPOSITORY
+from data_capture.subjects.export import MEDIA_TYPES
 
-JSON = "application/json"
+JSON, ZIP = MEDIA_TYPES["json"], MEDIA_TYPES["zip"]
 
 _EVERYWHERE = (400, 403, 405, 421, 429)
 _WITH_BODY = (*_EVERYWHERE, 413, 415, 503)
@@ -64,7 +65,7 @@ def _capture(kind: Kind) -> Operation:
             201: ("It is stored, and on disk.", {JSON: ref(f"{kind.title}Stored")}),
             200: ("It was there already, and nothing was added.", {JSON: ref(f"{kind.title}Stored")}),
         },
-        (*_WITH_BODY, 422),
+        (*_WITH_BODY, 410, 422),
         ref(kind.title),
         _EXAMPLES_OF[kind.name],
         _LOOSE,
@@ -104,6 +105,25 @@ OPERATIONS: dict[str, Operation] = {
         {200: ("The counts; zeros for an address that is not known.", {JSON: ref("Statistics")})},
         (*_EVERYWHERE, 404, 422, 503),
         parameters=_EMAIL,
+    ),
+    "GET /api/data-capture/users/{email}/export": Operation(
+        "Hands out everything that is held on one person.",
+        {200: ("The document, or an archive of it with the screenshots as files.", {JSON: ref("Export"), **_text(ZIP)})},
+        (*_EVERYWHERE, 404, 422, 503),
+        description="Of one moment; the rows as the tables have them, a member a column. Secrets are left out. It is recorded.",
+        parameters={**_EMAIL, "format": {"type": "string", "enum": list(MEDIA_TYPES), "default": "json"}},
+        needs_admin=True,
+    ),
+    "DELETE /api/data-capture/users/{email}": Operation(
+        "Erases one person; captures of the time before are refused from then on.",
+        {
+            200: ("Nothing of them is left, also not in the files' bytes.", {JSON: ref("Erasure")}),
+            202: ("The same, once nobody reads an older state any more.", {JSON: ref("Erasure")}),
+        },
+        (*_EVERYWHERE, 404, 422, 503),
+        description="Audit records stay, and name nobody. Erasing somebody who is not known is no error.",
+        parameters=_EMAIL,
+        needs_admin=True,
     ),
     "GET /api/data-capture/health": _HEALTH,
     "GET /frontend_data_capture_integration.js": Operation(

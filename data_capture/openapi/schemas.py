@@ -13,6 +13,8 @@ from data_capture.answers import MOST_CAPTURES_IN_A_BATCH
 from data_capture.captures import KINDS, Kind
 from data_capture.identity import LONGEST_EMAIL_CHARACTERS, LONGEST_GIVEN_CHARACTERS, UNSEEN
 from data_capture.problems import TYPE_PREFIX
+from data_capture.subjects.export import FORMAT
+from data_capture.subjects.tables import PEOPLE, RECEIPTS, tables_of_people
 
 Json = dict[str, Any]
 
@@ -88,6 +90,27 @@ def all_schemas() -> dict[str, Json]:
                 "payment questionnaire dashboard", payment=_TIME_OR_NULL, questionnaire=_TIME_OR_NULL, dashboard=_TIME_OR_NULL
             ),
             total_data_points=_COUNT,
+        ),
+        "Export": _object(
+            "format email users",
+            "A member a table, with the person's rows.",
+            format={"const": FORMAT},
+            email=_WORDS,
+            **{table: {"type": "array", "items": {"type": "object"}} for table in (PEOPLE, *tables_of_people(), RECEIPTS)},
+        ),
+        "Erasure": _object(
+            "success complete message erased audit_records_kept pseudonym emptied_for",
+            success=_DONE,
+            complete={"type": "boolean", "description": "Whether it is gone from the files' bytes, too."},
+            message=_WORDS,
+            erased={"type": "object", "additionalProperties": _COUNT, "description": "How many rows went, by table."},
+            audit_records_kept={**_COUNT, "description": "As the pseudonym's."},
+            pseudonym=_WORDS,
+            emptied_for={
+                "type": "array",
+                "items": _WORDS,
+                "description": "Tables of other programs that refer to the row in `users`, which is therefore only emptied.",
+            },
         ),
         "Health": _object("status service", status={"const": "healthy"}, service=_WORDS),
         "SignUp": _object(

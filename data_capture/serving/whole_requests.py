@@ -40,8 +40,6 @@ _LAST_BODIES_SECONDS = 1.0  # for bodies that are on their way when the service 
 _MOST_DISCARDED_BYTES = 64 * 1024 * 1024  # read past the limit: a browser that is cut off sees no 413, only a broken network
 _MOST_ARRIVING_BYTES = 256 * 1024 * 1024  # of all bodies that are on their way at one time
 
-_TOO_SLOW = RequestTimeout(f"The body did not arrive within {_BODY_SECONDS:g} seconds.")
-_STOPPING = Problem(UNAVAILABLE, "The service is stopping.", retry_after_seconds=1)
 
 
 class Scope(Protocol):
@@ -131,7 +129,7 @@ class WholeRequests:
         try:
             return cast(bytes, await protocol())
         except asyncio.CancelledError:
-            return _NoBody(_STOPPING if self._is_stopping else _TOO_SLOW)
+            return _stopping() if self._is_stopping else _too_slow()
         finally:
             del self._arriving_small[task]
             self._arriving_bytes -= size_bytes
@@ -144,9 +142,9 @@ class WholeRequests:
         try:
             refusal = await asyncio.wait_for(arriving, _BODY_SECONDS)
         except asyncio.TimeoutError:
-            return _NoBody(_TOO_SLOW)
+            return _too_slow()
         except asyncio.CancelledError:
-            return _NoBody(_STOPPING)
+            return _stopping()
         finally:
             self._arriving.discard(arriving)
             self._arriving_bytes -= len(received)
@@ -225,6 +223,14 @@ class _NoBody(io.RawIOBase):
 
     def readline(self, _size: int | None = -1) -> bytes:
         raise self._reason
+
+
+def _too_slow() -> _NoBody:
+    return _NoBody(RequestTimeout(f"The body did not arrive within {_BODY_SECONDS:g} seconds."))
+
+
+def _stopping() -> _NoBody:
+    return _NoBody(Problem(UNAVAILABLE, "The service is stopping.", retry_after_seconds=1))
 
 
 def _no_write(_content: bytes) -> None:

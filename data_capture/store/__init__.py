@@ -62,6 +62,8 @@ class Store:
         self._reading = threading.Lock()
         self._queue = WriteQueue()
         self._closed = False
+        self.closing = threading.Event()
+        """Set when it is being closed."""
         self._turn = threading.Lock()  # whose turn with the writer it is; taken in one thread and given back in another
         self._gathered: deque[PendingWrite[Any]] = deque()  # of the event loop, and changed in it alone
         self._begun: queue.SimpleQueue[tuple[asyncio.AbstractEventLoop, list[PendingWrite[Any]], Results] | None]
@@ -124,6 +126,8 @@ class Store:
             Problem: 503, when the database can't be read now.
         """
         with self._reading:
+            if self._closed:
+                raise unavailable(_CLOSED)
             try:
                 self._reader.execute("BEGIN")
                 try:
@@ -133,6 +137,24 @@ class Store:
                         self._reader.execute("ROLLBACK")
             except sqlite3.Error as error:
                 raise self._writer.refusal(error) from error
+
+    def checkpoint(self) -> bool:
+        """Brings the log into the file and empties it; False while somebody still reads an older state, or writes.
+
+        Raises:
+            Problem: 503, when the database can't be used.
+        """
+        with self._turn:
+            return not self._closed and self._writer.checkpoint(self._request_seconds)
+
+    def rewrite(self) -> bool:
+        """Writes the file anew, with nothing in it but what is held; False while somebody else writes. All writes wait for it.
+
+        Raises:
+            Problem: 503, when the database can't be used, or there is no room for a second copy of it.
+        """
+        with self._turn:
+            return not self._closed and self._writer.rewrite(self._request_seconds)
 
     def fault(self) -> str | None:
         """What is wrong with the database, in a sentence, or None when it can be read and written.
@@ -167,12 +189,14 @@ class Store:
     def close(self) -> None:
         """Closes the file, after the writes that wait already."""
         self._closed = True
+        self.closing.set()
         self._queue.end()
         self._begun.put(None)
         deadline = time.monotonic() + self._request_seconds + _CLOSING_SECONDS
         for thread in self._threads:
             thread.join(max(0.0, deadline - time.monotonic()))
-        if any(thread.is_alive() for thread in self._threads):
+        is_over = not any(thread.is_alive() for thread in self._threads)
+        if not is_over or not self._turn.acquire(timeout=max(0.0, deadline - time.monotonic())):
             log.error("The database was left open: a commit has not ended")
             return
         with self._reading:
@@ -202,9 +226,17 @@ class Store:
             loop, group, results = begun
             self._writer.commit(group, results)
             self._turn.release()
-            self._queue.settle(group)
-            if not loop.is_closed():
-                loop.call_soon_threadsafe(self._begin_gathered, loop)
+            self._queue.forget(group)
+            try:
+                loop.call_soon_threadsafe(self._wake_begun, loop, group)
+            except RuntimeError:  # the loop was closed: nobody waits any more
+                self._is_begun = False
+
+    def _wake_begun(self, loop: asyncio.AbstractEventLoop, group: Sequence[PendingWrite[Any]]) -> None:
+        """Lets those answer whose writes were committed, and after them begins with the next; called in the event loop."""
+        for pending in group:
+            pending.wake()
+        loop.call_soon(self._begin_gathered, loop)
 
     def _begin_gathered(self, loop: asyncio.AbstractEventLoop) -> None:
         """Runs what the event loop has gathered, in it, and has it committed; called in it."""

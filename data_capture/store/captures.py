@@ -9,6 +9,7 @@ from functools import cache
 from data_capture.audit import record_audit
 from data_capture.captures import Capture, Kind
 from data_capture.problems import UNUSABLE, FieldError, Problem
+from data_capture.store.erasures import refuse_what_was_erased
 from data_capture.store.people import ensure_person
 from data_capture.values import ColumnValue, earlier
 
@@ -40,7 +41,7 @@ def record_capture(connection: sqlite3.Connection, capture: Capture) -> Receipt:
     """Stores `capture`, once: sent again it is answered from its receipt.
 
     Raises:
-        Problem: 422, when its capture_id belongs to another capture.
+        Problem: 422, when its capture_id belongs to another capture; 410, when it is of the time before its person was erased.
     """
     earlier = connection.execute(_FIND_RECEIPT, (capture.capture_id,)).fetchone()
     if earlier is not None:
@@ -50,6 +51,7 @@ def record_capture(connection: sqlite3.Connection, capture: Capture) -> Receipt:
             raise Problem(UNUSABLE, f"The capture_id {message}.", errors=[FieldError("capture_id", message)])
         return Receipt(row_id, outcome, replayed=True)
 
+    refuse_what_was_erased(connection, capture)
     user_email = ensure_person(connection, capture.user_email, capture.user_name, capture.received_at)
     row_id, outcome = _repeated_row(connection, capture, user_email), UNCHANGED
     if row_id is None:

@@ -78,6 +78,20 @@ def find_person(connection: sqlite3.Connection, email: str) -> Person | None:
     )
 
 
+def spellings_of(connection: sqlite3.Connection, email: str) -> list[str]:
+    """Every spelling of `email` (normalised) in `users.email`: an older program's table may have several."""
+    found = connection.execute(
+        "SELECT email FROM users WHERE email = ? OR lower(email) IN (?, ?, ?)", (email, *_lowered_spellings(email))
+    ).fetchall()
+    return list(dict.fromkeys([*(str(spelling) for (spelling,) in found), *filter(None, [_spelling_of(connection, email)])]))
+
+
+def spellings_in(connection: sqlite3.Connection, table: str, email: str) -> list[str]:
+    """Likewise in the column `user_email` of one of our tables."""
+    select = f"SELECT DISTINCT user_email FROM {table} WHERE lower(user_email) IN (?, ?, ?)"  # noqa: S608
+    return [str(spelling) for (spelling,) in connection.execute(select, _lowered_spellings(email))]
+
+
 def ensure_person(connection: sqlite3.Connection, email: str, name: str | None, now: str) -> str:
     """The spelling of `email` in `users.email`; adds a provisional row where there is no such person.
 

@@ -9,6 +9,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import Any, Generic, TypeVar
 
 from data_capture.problems import UNAVAILABLE, Problem
@@ -57,12 +58,27 @@ class PendingWrite(Generic[Result]):
         """As `wait`, for the event loop that it was put in from."""
         assert isinstance(self._waiter, tuple)
         loop, future = self._waiter
-        overdue = loop.call_later(self.deadline - time.monotonic() + _GRACE_SECONDS, _resolve, [future])
+        overdue = loop.call_later(self.deadline - time.monotonic() + _GRACE_SECONDS, self.wake)
         try:
             await future
         finally:
             overdue.cancel()
         return self._outcomes()
+
+    def wake(self) -> None:
+        """Ends the wait; of one in an event loop only there."""
+        if isinstance(self._waiter, threading.Event):
+            self._waiter.set()
+        elif not self._waiter[1].done():
+            self._waiter[1].set_result(None)
+
+    def wake_from_thread(self) -> None:
+        """Ends the wait, from any thread."""
+        if isinstance(self._waiter, threading.Event):
+            self._waiter.set()
+        else:
+            with suppress(RuntimeError):  # the loop was closed: nobody waits any more
+                self._waiter[0].call_soon_threadsafe(self.wake)
 
     def _outcomes(self) -> list[Result | Exception]:
         if self.results is None:
@@ -129,18 +145,10 @@ class WriteQueue:
         self._put_back.extendleft(reversed(group))
 
     def settle(self, group: Sequence[PendingWrite[Any]]) -> None:
-        """Wakes whoever waits for these, whose results are there; those of an event loop all at once."""
+        """Wakes whoever waits for these, whose results are there."""
         self.forget(group)
-        futures: dict[asyncio.AbstractEventLoop, list[asyncio.Future[None]]] = {}
         for pending in group:
-            waiter = pending._waiter
-            if isinstance(waiter, tuple):
-                futures.setdefault(waiter[0], []).append(waiter[1])
-            else:
-                waiter.set()
-        for loop, of_loop in futures.items():
-            if not loop.is_closed():
-                loop.call_soon_threadsafe(_resolve, of_loop)
+            pending.wake_from_thread()
 
     def end(self) -> None:
         """Makes `take` return nothing once all that was put in before has been taken."""
@@ -153,8 +161,3 @@ class WriteQueue:
                 self._writes -= len(pending.works)
                 self._bytes -= pending.size_bytes
 
-
-def _resolve(futures: Sequence[asyncio.Future[None]]) -> None:
-    for future in futures:
-        if not future.done():
-            future.set_result(None)

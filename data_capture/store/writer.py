@@ -18,6 +18,7 @@ from data_capture.store.waiting import PendingWrite, Result, Work, unavailable
 log = logging.getLogger("data_capture.store")
 
 _CLOSING_SECONDS = 5.0
+_CHECKPOINT_SECONDS = 0.2  # for which readers of a moment are waited for, while nobody can write
 _IO_ERROR = "disk I/O error"  # SQLITE_IOERR and its variants
 _FAILED_SYNCS = (1034, 1290)  # SQLITE_IOERR_FSYNC and SQLITE_IOERR_DIR_FSYNC; Python 3.10 does not tell
 _UNTIL_RESTARTED = "Nothing more is written until the service is started again."
@@ -104,6 +105,42 @@ class Writer:
             _fail(group, self._refusal_after(error))
         else:
             self._succeed(group, results)
+
+    def checkpoint(self, seconds: float) -> bool:
+        """Brings the log into the file and empties it; False while somebody still reads an older state, or writes.
+
+        Args:
+            seconds: how long to wait for the gate.
+
+        Raises:
+            Problem: 503, when the database can't be used.
+        """
+        return self._maintain("PRAGMA wal_checkpoint(TRUNCATE)", seconds)
+
+    def rewrite(self, seconds: float) -> bool:
+        """Writes the file anew, with nothing in it but what is held, which takes about a second for 100 MB; False as above.
+
+        Where SQLite moves rows from page to page, the room that they leave keeps a copy of them, also with secure_delete.
+        """
+        return self._maintain("VACUUM", seconds)
+
+    def _maintain(self, statement: str, seconds: float) -> bool:
+        try:
+            self._refuse_loss()
+            with self._gate.held(seconds):
+                self._connection.execute(f"PRAGMA busy_timeout = {round(_CHECKPOINT_SECONDS * 1000)}")
+                row = self._connection.execute(statement).fetchone()
+        except GateTimeout:
+            return False
+        except _Lost as error:
+            raise self._refusal_after(error) from error
+        except sqlite3.Error as error:
+            if _is_lock(error):
+                return False
+            if self._is_lost_sync(error):
+                raise self._refusal_after(error) from error
+            raise unavailable(f"The database file can't be put in order: {error}.") from error  # it can be written all the same
+        return row is None or row[0] == 0  # a checkpoint says whether it was kept from finishing
 
     def notice_loss(self) -> None:
         """Compares the files with those that were opened: a few microseconds, before every acknowledgement."""

@@ -1,0 +1,166 @@
+"""`export`, `erase` and `retention`: what is held on people, for whoever answers for it; with the services running or not."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import BinaryIO
+
+from data_capture.commands import Refused
+from data_capture.commands.files import PARTIAL_SUFFIX, give_to_owner_of, remove_partial, sync
+from data_capture.commands.words import Progress, count
+from data_capture.identity import normalise_email
+from data_capture.problems import Problem
+from data_capture.settings import Settings
+from data_capture.store import Store
+from data_capture.store.connection import GateTimeout
+from data_capture.store.erasures import erasures_key_file
+from data_capture.store.takeover import TakeoverRefused, prepare
+from data_capture.subjects.export import export_person
+from data_capture.subjects.finishing import Erasures
+from data_capture.subjects.journal import entries_of, erase_again, journal_file
+from data_capture.subjects.retention import apply_retention
+
+_ROUTE = "python -m data_capture "
+
+
+def export(email: str, settings: Settings, form: str, target: Path | None) -> None:
+    """Writes everything that is held on a person to `target`, or to standard output.
+
+    Raises:
+        Refused: there is nothing, or it can't be written.
+    """
+    address = _address(email)
+    if target is None and form == "zip" and sys.stdout.isatty():
+        raise Refused("An archive is nothing for a terminal: name a file with --to.")
+    if target is not None and target.exists():
+        raise Refused(f"There is a file {target} already.")
+    with _opened(settings) as store:
+        pieces = export_person(store, address, form, source_endpoint=f"{_ROUTE}export")
+        if target is None:
+            _write(pieces, sys.stdout.buffer)
+            return
+        partial = target.with_name(target.name + PARTIAL_SUFFIX)
+        remove_partial(partial)
+        try:
+            with os.fdopen(os.open(partial, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "wb") as file:
+                _write(pieces, file)
+            sync(partial)
+            partial.rename(target)
+        finally:
+            remove_partial(partial)
+    print(f"{target}: everything that is held on this person. It is recorded in the audit trail.", flush=True)
+
+
+def erase(email: str, settings: Settings, confirm: Callable[[Callable[[], str]], bool]) -> None:
+    """Erases a person, and says what was done.
+
+    Args:
+        email: the address, in any spelling.
+        settings: whose database.
+        confirm: gets what says what is about to happen; nothing does happen if it returns False.
+
+    Raises:
+        Refused: nothing was erased.
+    """
+    address = _address(email)
+    with _opened(settings) as store:
+        if not confirm(lambda: f"Everything that is held on {address} will be erased. It can't be undone."):
+            raise Refused("Nothing was erased.")
+        erased, is_complete = Erasures(store).erase(address, f"{_ROUTE}erase")
+        _keep_ownership(settings.database)
+    if not any(erased.rows.values()) and not erased.audit_records:
+        print("Nothing was held on this address. What browsers may still hold of it is refused from now on.")
+    else:
+        rows = ", ".join(f"{table} {number:,}" for table, number in erased.rows.items() if number)
+        print(f"Erased: {rows or 'no rows'}. {count(erased.audit_records, 'audit record')} kept, of {erased.pseudonym}.")
+    if erased.emptied_for:
+        print(f"The row in users was emptied, not deleted: {', '.join(erased.emptied_for)} of another program refers to it.")
+    if not is_complete:
+        print(
+            "A program still reads an older state, or the file can't be written anew yet: until it lets go, bytes of it remain. "
+            "The capture service, or the next erase, then removes them."
+        )
+    print("Backups made before still hold it; delete them when you need them no longer.", flush=True)
+
+
+def retention(settings: Settings, progress: Progress, *, dry_run: bool) -> None:
+    """Applies `EDC_RETENTION_DAYS`, and says what was done.
+
+    Raises:
+        Refused: there is no rule, or it can't be applied.
+    """
+    if not settings.retention_days:
+        raise Refused("Everything is kept: EDC_RETENTION_DAYS (or --retention-days) names nothing.")
+    with _opened(settings) as store:
+        progress.step("Looking for what is old …")
+        now = datetime.now(timezone.utc)
+        steps = apply_retention(
+            store, settings.retention_days, now, source_endpoint=f"{_ROUTE}retention", dry_run=dry_run
+        )
+        _keep_ownership(settings.database)
+        progress.clear()
+    would = "would be " if dry_run else ""
+    for step in steps:
+        print(f"{step.table}: {count(step.rows, 'row')} {would}{step.what}")
+    if not steps:
+        print("Nothing is that old.")
+    sys.stdout.flush()
+
+
+def erase_again_after_restore(settings: Settings) -> None:
+    """Erases those again who were erased after the database, which was just put in place, was copied; says so.
+
+    Raises:
+        Refused: it can't be done now; the capture service does it at its next start.
+    """
+    if not entries_of(settings.database):
+        return
+    with _opened(settings) as store:
+        people = store.write(lambda connection: erase_again(connection, settings.database))
+        Erasures(store).finish()
+        _keep_ownership(settings.database)
+    if people:
+        print(f"Erased again, since it was asked for after this copy was made: {people:,} people.")
+
+
+@contextmanager
+def _opened(settings: Settings) -> Iterator[Store]:
+    """The database, with every table of ours in it; what it refuses is said in a sentence."""
+    if not settings.database.exists():
+        raise Refused(f"There is no database {settings.database}.")
+    try:
+        prepare(settings.database, settings.request_seconds)
+        store = Store(settings.database, settings.request_seconds)
+    except TakeoverRefused as refusal:
+        raise Refused(str(refusal)) from refusal
+    except GateTimeout:
+        raise Refused(f"Another process is writing to {settings.database}. Nothing was changed.") from None
+    try:
+        yield store
+    except Problem as problem:
+        raise Refused(problem.detail) from problem
+    finally:
+        store.close()
+
+
+def _address(email: str) -> str:
+    address = normalise_email(email)
+    if address is None:
+        raise Refused("That is not an email address.")
+    return address
+
+
+def _keep_ownership(database: Path) -> None:
+    files = [path for path in (journal_file(database), erasures_key_file(database)) if path.exists()]
+    give_to_owner_of(database, *files)
+
+
+def _write(pieces: Iterator[bytes], file: BinaryIO) -> None:
+    for piece in pieces:
+        file.write(piece)
+    file.flush()

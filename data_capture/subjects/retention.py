@@ -1,0 +1,150 @@
+"""Retention: what is older than `EDC_RETENTION_DAYS` says goes, by kind, and separately callers' addresses and user agents.
+
+A capture's row goes when that many days have passed since it happened (a dashboard's state: since it last held), with its
+receipt; from the audit records, which stay, what they hold of it. That happened on the server's clock, so that a capture which
+waited in a browser's queue is in its audit record for up to a week longer. Covered records still verify (`data_capture.audit`).
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from data_capture.audit import record_audit, take_from_records
+from data_capture.audit.chain import RETENTION
+from data_capture.captures import KINDS, Kind
+from data_capture.payloads import encode_json
+from data_capture.store import Store
+from data_capture.store.people import ensure_person
+from data_capture.subjects.tables import AUDIT, RECEIPTS
+from data_capture.values import timestamp
+
+_WHOSE = "retention@data-capture.invalid"  # of no person
+_ROWS_A_COMMIT = 500  # others wait for one commit only
+_COLUMNS = ("ip_address", "user_agent")
+_OF_KIND = ("data_snapshot", "error_details")
+
+
+@dataclass(frozen=True)
+class Step:
+    """What one rule does to one table: `what` it was, `rows` that it concerned."""
+
+    table: str
+    what: str
+    rows: int
+
+
+def apply_retention(
+    store: Store, rules: Sequence[str], now: datetime, *, source_endpoint: str = "retention", dry_run: bool = False
+) -> list[Step]:
+    """Applies the rules, some hundred rows a commit, and records it in the audit trail.
+
+    Args:
+        store: the database.
+        rules: as `EDC_RETENTION_DAYS` has them: `payment=3650`.
+        now: the server's time.
+        source_endpoint: what asked for it.
+        dry_run: changes nothing, and tells what would be done.
+
+    Returns:
+        What was done, without what concerned nothing.
+
+    Raises:
+        Problem: 503, when the database can't be written; what was done by then is.
+    """
+    before = {name: timestamp(now - timedelta(days=int(days))) for name, _, days in (rule.partition("=") for rule in rules)}
+    if not before:
+        return []
+    steps = [
+        Step(table, what, _count(store, select, since) if dry_run else _repeat(store, select, change, since))
+        for table, what, select, change, since in _changes(before)
+    ]
+    steps.append(_age_records(store, before, timestamp(now), source_endpoint, dry_run=dry_run))
+    done = [step for step in steps if step.rows]
+    if done and not dry_run:
+        said = encode_json({"rules": list(rules), "rows": {f"{step.table}: {step.what}": step.rows for step in done}})
+
+        def record(connection: sqlite3.Connection) -> None:
+            whose = ensure_person(connection, _WHOSE, None, timestamp(now))
+            record_audit(connection, user_email=whose, capture_type=RETENTION, timestamp=timestamp(now),
+                         source_endpoint=source_endpoint, snapshot=said)  # fmt: skip
+
+        store.write(record)
+        store.checkpoint()  # at once if nobody reads; else the log goes round before long
+    return done
+
+
+# Table and column names come from the table of kinds, and from the two columns above.
+
+
+def _changes(before: dict[str, str]) -> Iterator[tuple[str, str, str, str, str]]:
+    """For each rule and table: what it is, which rows are due, and what becomes of one."""
+    for kind in KINDS.values():
+        time = _time_of(kind)
+        if kind.name in before:
+            due = f"SELECT id FROM {kind.table} WHERE {time} < ? LIMIT {_ROWS_A_COMMIT}"  # noqa: S608
+            yield kind.table, "deleted", due, f"DELETE FROM {kind.table} WHERE id = ?", before[kind.name]  # noqa: S608
+            due = (f"SELECT capture_id FROM {RECEIPTS} WHERE capture_type = '{kind.name}' AND created_at < ? "  # noqa: S608
+                   f"LIMIT {_ROWS_A_COMMIT}")  # fmt: skip
+            yield RECEIPTS, f"deleted ({kind.name})", due, f"DELETE FROM {RECEIPTS} WHERE capture_id = ?", before[kind.name]  # noqa: S608
+        for column in _COLUMNS:
+            if column in before:
+                due = f"SELECT id FROM {kind.table} WHERE {column} IS NOT NULL AND {time} < ? LIMIT {_ROWS_A_COMMIT}"  # noqa: S608
+                taken = f"UPDATE {kind.table} SET {column} = NULL WHERE id = ?"  # noqa: S608
+                yield kind.table, f"{column} taken", due, taken, before[column]
+
+
+def _time_of(kind: Kind) -> str:
+    lasts = kind.repetition is not None and kind.repetition.moves_updated_at
+    return kind.time_columns[-1 if lasts else 0]
+
+
+def _count(store: Store, select: str, since: str) -> int:
+    every = f"SELECT count(*) FROM ({select.rpartition(' LIMIT ')[0]})"  # noqa: S608
+    return int(store.read(lambda connection: connection.execute(every, (since,)).fetchone()[0]))
+
+
+def _repeat(store: Store, select: str, change: str, since: str) -> int:
+    def work(connection: sqlite3.Connection) -> int:
+        due = connection.execute(select, (since,)).fetchall()
+        connection.executemany(change, due)
+        return len(due)
+
+    total = 0
+    while changed := store.write(work):
+        total += changed
+    return total
+
+
+def _age_records(store: Store, before: dict[str, str], now: str, source_endpoint: str, *, dry_run: bool) -> Step:
+    """Takes what is due from the audit records, in the order of their ids."""
+    total, last = 0, 0
+    while True:
+        taken, last = store.read(lambda connection, last=last: _records_due(connection, before, last))  # type: ignore[misc]
+        if not last:
+            return Step(AUDIT, "aged", total)
+        numbers = {number for of_column in taken.values() for number in of_column}
+        total += len(numbers)
+        if numbers and not dry_run:
+
+            def work(connection: sqlite3.Connection, taken: dict[str, list[int]] = taken) -> int:
+                whose = ensure_person(connection, _WHOSE, None, now)
+                return take_from_records(connection, taken, whose, timestamp=now, source_endpoint=source_endpoint)
+
+            store.write(work)
+
+
+def _records_due(connection: sqlite3.Connection, before: dict[str, str], after: int) -> tuple[dict[str, list[int]], int]:
+    """Of the next records what is due, by column; and the last of them, 0 when there are no more."""
+    columns = ", ".join(f"{column} IS NOT NULL" for column in (*_OF_KIND, *_COLUMNS))
+    select = f"SELECT id, capture_type, timestamp, {columns} FROM {AUDIT} WHERE id > ? AND timestamp < ? ORDER BY id LIMIT ?"  # noqa: S608
+    rows = connection.execute(select, (after, max(before.values()), _ROWS_A_COMMIT)).fetchall()
+    taken: dict[str, list[int]] = {}
+    for number, capture_type, moment, *there in rows:
+        for column, is_there in zip((*_OF_KIND, *_COLUMNS), there, strict=True):
+            since = before.get(capture_type if column in _OF_KIND else column)
+            if is_there and since is not None and moment < since and (column in _COLUMNS or capture_type in KINDS):
+                taken.setdefault(column, []).append(number)
+    return taken, rows[-1][0] if rows else 0
