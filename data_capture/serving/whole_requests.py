@@ -8,12 +8,13 @@ in time, and answers are handed over whole, so that a slow reader holds no threa
 from __future__ import annotations
 
 import asyncio
+import concurrent.futures
 import io
 import logging
 import signal
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from typing import Any, Protocol, cast
@@ -36,6 +37,7 @@ _READING_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 
 _BODY_SECONDS = 120.0  # the largest questionnaire, 20 MB, at 1.4 Mbit/s
 _SWEEP_SECONDS = 5.0
+_PART_SECONDS = 30.0  # for a reader to take one part of a long answer; it holds a thread meanwhile
 _LAST_BODIES_SECONDS = 1.0  # for bodies that are on their way when the service is told to stop
 _MOST_DISCARDED_BYTES = 64 * 1024 * 1024  # read past the limit: a browser that is cut off sees no 413, only a broken network
 _MOST_ARRIVING_BYTES = 256 * 1024 * 1024  # of all bodies that are on their way at one time
@@ -77,10 +79,13 @@ class WholeRequests:
         self._arriving_small: dict[asyncio.Task[Any], float] = {}
         self._arriving_bytes = 0
         self._is_stopping = False
+        self._loop: asyncio.AbstractEventLoop | None = None
         self._writing = ThreadPoolExecutor(_WRITING_THREADS, "write")
         self._reading = ThreadPoolExecutor(_READING_THREADS, "read")
 
     def __rsgi_init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._loop = loop
+
         def end(_number: int, _frame: Any) -> None:
             loop.call_soon_threadsafe(loop.call_later, _LAST_BODIES_SECONDS, self._give_up_bodies)
 
@@ -191,19 +196,47 @@ class WholeRequests:
             status, headers = int(line[:3]), header_list
             return _no_write
 
-        try:
-            parts = self._app(environ, start_response)
-            try:
-                content = b"".join(parts)
-            finally:
-                close = getattr(parts, "close", None)
-                if close is not None:
-                    close()
-        except Exception:
-            log.exception("The app failed on a request, past its own handling of errors")
-            status, headers, content = 500, [("Content-Type", "text/plain")], b"Internal error\n"
         with suppress(ProtocolClosed):  # the caller did not wait for the answer
+            try:
+                parts = self._app(environ, start_response)
+                try:
+                    if not any(name.lower() == "content-length" for name, _ in headers):
+                        self._send_in_parts(protocol, status, headers, parts)
+                        return
+                    content = b"".join(parts)
+                finally:
+                    close = getattr(parts, "close", None)
+                    if close is not None:
+                        close()
+            except ProtocolClosed:
+                raise
+            except Exception:
+                log.exception("The app failed on a request, past its own handling of errors")
+                status, headers, content = 500, [("Content-Type", "text/plain")], b"Internal error\n"
             protocol.response_bytes(status, headers, content)
+
+    def _send_in_parts(self, protocol: Any, status: int, headers: list[tuple[str, str]], parts: Iterable[bytes]) -> None:
+        """Sends an answer of unknown length as it is made; the next part once the one before was taken.
+
+        When it can't be completed it just ends: what is sent so, JSON and archives, is then not whole, and can't be read.
+        """
+        assert self._loop is not None
+        waiting = filter(None, iter(parts))
+        part = next(waiting, None)  # until there is something, a failure can still be answered
+        if part is None:
+            protocol.response_empty(status, headers)
+            return
+        transport = protocol.response_stream(status, headers)
+        try:
+            while part is not None:
+                asyncio.run_coroutine_threadsafe(_send(transport, part), self._loop).result(_PART_SECONDS)
+                part = next(waiting, None)
+        except concurrent.futures.TimeoutError:
+            log.warning("An answer was broken off: its reader took nothing for %s s", _PART_SECONDS)
+        except ProtocolClosed:
+            pass  # the reader has gone
+        except Exception:
+            log.exception("An answer was broken off: the rest of it could not be made")
 
 
 class _NoBody(io.RawIOBase):
@@ -223,6 +256,10 @@ class _NoBody(io.RawIOBase):
 
     def readline(self, _size: int | None = -1) -> bytes:
         raise self._reason
+
+
+async def _send(transport: Any, part: bytes) -> None:
+    await transport.send_bytes(part)
 
 
 def _too_slow() -> _NoBody:
