@@ -16,6 +16,7 @@ from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
 _NODE_LOOKS = "require('fastify'); new (require('better-sqlite3'))(':memory:')"
+_NODE_FINDS_EACH = "for (const name in require('./package.json').dependencies) require('fs').statSync('node_modules/' + name)"
 _MOST_SECONDS = 600
 _SHOWN_CHARACTERS = 200
 
@@ -30,20 +31,35 @@ def node_packages(install: bool) -> str:
     Raises:
         Missing: there is no Node, or no packages and they may not or can't be installed.
     """
+    return packages_of(HERE, "Fastify and better-sqlite3", install=install, look=_NODE_LOOKS)
+
+
+def packages_of(folder: Path, what: str, *, install: bool, look: str = _NODE_FINDS_EACH) -> str:
+    """The node program, with the packages of the package.json in `folder`, in its node_modules.
+
+    Args:
+        folder: where package.json is.
+        what: the packages' names, for people.
+        install: whether they may be installed when they aren't.
+        look: a line of JavaScript that fails without them.
+
+    Raises:
+        Missing: there is no Node, or no packages and they may not or can't be installed.
+    """
     node = shutil.which("node")
     if node is None:
         raise Missing("there is no node")
-    if _runs([node, "-e", _NODE_LOOKS]):
+    if _runs([node, "-e", look], folder):
         return node
     npm = shutil.which("npm")
     if not install or npm is None:
         raise Missing("its packages are not installed" if npm else "there is no npm to install its packages with")
-    _say("installing Fastify and better-sqlite3 in bench/node_modules …")
+    _say(f"installing {what} in {folder.relative_to(HERE.parent)}/node_modules …")
     headers = Path(node).resolve().parent.parent / "include" / "node" / "node.h"
     environment = {"npm_config_nodedir": str(headers.parent.parent.parent)} if headers.exists() else {}
-    _run([npm, "install", "--no-audit", "--no-fund", "--no-package-lock"], environment)
-    if not _runs([node, "-e", _NODE_LOOKS]):
-        raise Missing("better-sqlite3 does not run with this Node")
+    _run([npm, "install", "--no-audit", "--no-fund", "--no-package-lock"], environment, folder)
+    if not _runs([node, "-e", look], folder):
+        raise Missing(f"{what} do not run with this Node")
     return node
 
 
@@ -70,17 +86,17 @@ def printed_by(*command: str) -> str:
     return subprocess.run(command, cwd=HERE, capture_output=True, text=True, check=True, stdin=subprocess.DEVNULL).stdout.strip()
 
 
-def _runs(command: Sequence[str]) -> bool:
+def _runs(command: Sequence[str], folder: Path = HERE) -> bool:
     try:
-        return subprocess.run(command, cwd=HERE, capture_output=True, check=False, stdin=subprocess.DEVNULL).returncode == 0
+        return subprocess.run(command, cwd=folder, capture_output=True, check=False, stdin=subprocess.DEVNULL).returncode == 0
     except OSError:
         return False
 
 
-def _run(command: Sequence[str], environment: Mapping[str, str] | None = None) -> None:
+def _run(command: Sequence[str], environment: Mapping[str, str] | None = None, folder: Path = HERE) -> None:
     try:
         outcome = subprocess.run(
-            command, cwd=HERE, env={**os.environ, **(environment or {})}, stdin=subprocess.DEVNULL, capture_output=True,
+            command, cwd=folder, env={**os.environ, **(environment or {})}, stdin=subprocess.DEVNULL, capture_output=True,
             text=True, errors="replace", check=False, timeout=_MOST_SECONDS,
         )  # fmt: skip
     except subprocess.TimeoutExpired:

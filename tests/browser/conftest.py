@@ -70,6 +70,7 @@ def visit(chromium: Any, site: Any, front: Any) -> Iterator[Any]:
     context = chromium.new_context()
     visit = Visit(context, site, front)
     yield visit
+    visit.forget()
     context.close()
     assert visit.errors == [], "the page saw an error"
     assert visit.console == [], "something was printed"

@@ -21,6 +21,15 @@ SCRIPT = "frontend_data_capture_integration.js"
 
 Answer = TypeVar("Answer")
 
+# Everything that the script keeps in its database.
+KEPT = """(async () => {
+  const answer = (request) => new Promise((done) => { request.onsuccess = () => done(request.result) });
+  const database = await answer(indexedDB.open('enhanced-data-capture'));
+  const records = await answer(database.transaction('enhanced-data-capture').objectStore('enhanced-data-capture').getAll());
+  database.close();
+  return records;
+})()"""
+
 
 class _Server:
     """A server on a free port of loopback, in threads of this process."""
@@ -182,7 +191,7 @@ class Visit:
         self.page.on("pageerror", lambda error: self.errors.append(str(error)))
 
     def _heard(self, message: ConsoleMessage) -> None:
-        if not message.text.startswith("Failed to load resource: "):  # the browser's own; no script can prevent it
+        if not message.text.startswith(("Failed to load resource: ", "[DOM]")):  # the browser's own; no script can prevent it
             self.console.append(message.text)
 
     def open(
@@ -207,6 +216,11 @@ class Visit:
     def hurry(self) -> None:
         """Ends the quiet window after a save, in which further signals of it are waited for."""
         self.run("window.enhancedDataCapture && enhancedDataCapture.flush()")
+
+    def forget(self) -> None:
+        """Empties the page's queue, so that its leaving sends nothing into the next test."""
+        if not self.page.is_closed():
+            self.run("window.enhancedDataCapture?.consent(false)")
 
     def eventually(self, look: Callable[[], Answer], what: str, seconds: float = 10.0) -> Answer:
         """What `look` returns, once that is true. The browser's events arrive meanwhile."""

@@ -1,0 +1,1 @@
+"""Measures the capture script in real browsers, beside the senders of five well-known SDKs; `python -m bench.script`."""

@@ -1,0 +1,78 @@
+"""How many captures each sender loses, and sends twice, in the fault scenarios of the tests."""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from bench.script.collector import Collector
+from bench.script.senders import Sender
+from tests.engines.captures import CapturePlay
+from tests.engines.engines import Engine
+from tests.engines.play import Play
+from tests.engines.scenarios import CAPTURES, SCENARIOS
+from tests.support import RunningService
+
+_PATIENCE_SECONDS = 20.0
+_LATECOMERS_SECONDS = 2.0
+
+
+@dataclass
+class Losses:
+    """By scenario, of all runs together: how many captures were made, lost, and there or sent twice."""
+
+    made: dict[str, int] = field(default_factory=dict)
+    lost: dict[str, int] = field(default_factory=dict)
+    twice: dict[str, int] = field(default_factory=dict)
+
+    def add(self, scenario: str, lost: int, twice: int) -> None:
+        """Adds one run."""
+        self.made[scenario] = self.made.get(scenario, 0) + CAPTURES
+        self.lost[scenario] = self.lost.get(scenario, 0) + lost
+        self.twice[scenario] = self.twice.get(scenario, 0) + twice
+
+
+class SenderPlay(Play):
+    """An SDK, before a collector."""
+
+    def __init__(self, engine: Engine, sender: Sender, folder: Path, fault_seconds: float) -> None:
+        self._collector = Collector()
+        super().__init__(engine, folder, self._collector, "in this process", fault_seconds)
+        self._shop.put("/sender.js", sender.code, "text/javascript")
+        self.put_page(f'<script>window.collector = "{self._gate.url}"</script><script src="/sender.js"></script>')
+
+    def saves(self) -> str:
+        """By the SDK's call."""
+        return "(ids) => ids.forEach((id) => sendCapture({ transaction_id: id, final_price: 179.99 }))"
+
+    def arrived(self, captures: Sequence[str]) -> int:
+        """Captures that the collector got."""
+        return sum(self._collector.times[capture] > 0 for capture in captures)
+
+    def twice(self, captures: Sequence[str]) -> int:
+        """Captures that came in more than one request."""
+        return sum(self._collector.times[capture] > 1 for capture in captures)
+
+
+def cause_fault(
+    engine: Engine, sender: Sender, service: RunningService, scenario: str, run: int, fault_seconds: float
+) -> tuple[int, int]:
+    """Causes a fault once, in a browser of its own; how many captures are lost, and how many there or sent twice."""
+    number = list(SCENARIOS).index(scenario) * 1000 + run
+    captures = [f"capture-{number}-{index}" for index in range(CAPTURES)]
+    with tempfile.TemporaryDirectory(prefix="edc-bench-", ignore_cleanup_errors=True) as folder:
+        play: Play
+        if sender.is_ours:
+            play = CapturePlay(engine, service, f"person-{number}@example.com", Path(folder), fault_seconds)
+        else:
+            play = SenderPlay(engine, sender, Path(folder), fault_seconds)
+        try:
+            SCENARIOS[scenario](play, captures)
+            arrived = play.arrive(captures, _PATIENCE_SECONDS)
+            time.sleep(_LATECOMERS_SECONDS)
+            return CAPTURES - arrived, play.twice(captures)
+        finally:
+            play.end()

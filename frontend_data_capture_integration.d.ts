@@ -1,0 +1,103 @@
+/** What window.enhancedDataCapture and its settings are. Every call returns a promise that never rejects. */
+
+export type CaptureKind = "payment" | "questionnaire" | "dashboard" | "activity";
+
+/** What means a save. `call` is a function's name on window; the others are sources of regular expressions (case-insensitive). */
+export interface CaptureRule {
+  /** By which `without` takes it out; its kind, if there is none. */
+  name?: string;
+  kind: CaptureKind;
+  call?: string;
+  /** The address of a POST, PUT or PATCH, without its query. */
+  url?: string;
+  /** A key of localStorage or sessionStorage; its first group, if any, is the person's address. */
+  key?: string;
+  /** A form's opening tag. */
+  form?: string;
+  /** The member of the capture under which it goes. */
+  under?: string;
+  /** New names of members. */
+  as?: Record<string, string>;
+}
+
+/** window.enhancedDataCaptureConfig, set before the script; or the tag's data- attributes. */
+export interface EnhancedDataCaptureConfig {
+  /** Where the capture service is, for a script that is not loaded from it. */
+  endpoint?: string;
+  /** Further addresses that stand for nobody. */
+  placeholders?: string[] | string;
+  enabled?: boolean;
+  consent?: "required";
+  /** More rules; as an attribute, JSON. */
+  rules?: CaptureRule[] | string;
+  /** Names of rules to leave out: payment, crypto, questionnaire, dashboard, trading-state, dashboard-data. */
+  without?: string[] | string;
+  debug?: boolean;
+}
+
+export interface EnhancedDataCapturePerson {
+  email: string;
+  name?: string;
+  id?: number | string;
+}
+
+/** The service's answer; or `queued`, when it has to wait. */
+export interface CaptureAnswer {
+  success: boolean;
+  queued?: boolean;
+  capture_id?: string;
+  error?: string;
+  [member: string]: unknown;
+}
+
+export interface UndeliveredCapture {
+  capture_id: string;
+  kind: CaptureKind;
+  /** HTTP status of the refusal. */
+  status: number;
+  reason: string;
+}
+
+export interface EnhancedDataCaptureStatus {
+  enabled: boolean;
+  consent: boolean;
+  endpoint: string;
+  storage: "indexedDB" | "localStorage" | "memory";
+  /** Captures that are to be sent. */
+  waiting: number;
+  /** Captures whose person is not known yet. */
+  unattributed: number;
+  /** Not allowed (401, 403) or not found (404): tried again by the next page. */
+  parked: UndeliveredCapture[];
+  /** Refused (400, 413, 422): not sent again. */
+  setAside: UndeliveredCapture[];
+  /** Captures that were given up, for want of room or after 7 days, by kind. */
+  dropped: Partial<Record<CaptureKind, number>>;
+}
+
+export interface EnhancedDataCapture {
+  readonly version: string;
+  capturePaymentData(payment: object): Promise<CaptureAnswer>;
+  captureQuestionnaireData(answers: object): Promise<CaptureAnswer>;
+  captureDashboardData(dashboardData: object, tradingState?: object, theme?: string, user?: EnhancedDataCapturePerson): Promise<CaptureAnswer>;
+  captureTradingActivity(activityType: string, activityData?: unknown): Promise<CaptureAnswer>;
+  /** Who is here; null: nobody that the script was told of. */
+  identify(person: EnhancedDataCapturePerson | string | null): Promise<{ success: boolean; error?: string }>;
+  /** false: a kill switch, which survives a reload. What waits stays where it is. */
+  setEnabled(enabled: boolean): Promise<{ success: boolean; enabled?: boolean }>;
+  /** false: empties the queue, and holds on every page until it is true. */
+  consent(given: boolean): Promise<{ success: boolean }>;
+  /** Sends what waits, now. */
+  flush(): Promise<{ success: boolean; queued?: boolean; waiting?: number }>;
+  status(): Promise<EnhancedDataCaptureStatus>;
+  healthCheck(): Promise<{ success?: boolean; status: string; [member: string]: unknown }>;
+  /** Puts everything back as it was. */
+  uninstall(): Promise<{ success: boolean }>;
+}
+
+declare global {
+  interface Window {
+    enhancedDataCapture?: EnhancedDataCapture;
+    enhancedDataCaptureConfig?: EnhancedDataCaptureConfig;
+  }
+}
