@@ -18,7 +18,7 @@
 
   if (typeof window === 'undefined' || window[MARKER] || !window.fetch || !window.Proxy) return;
 
-  // Shared, so that no copy of this script wraps another's.
+  // Shared by all copies of this script.
   const wrappers = new WeakMap();
   window[MARKER] = wrappers;
 
@@ -70,7 +70,6 @@
   const SMALL = 60000; // characters
   const KINDS = ['payment', 'questionnaire', 'activity', 'dashboard']; // kept longest first
 
-  // A bundle's currentScript is the bundle.
   const tag = document.currentScript || document.querySelector('script[src*=' + FILE + ']');
   const config = { ...tag?.dataset, ...window.enhancedDataCaptureConfig };
   const source = /^https?:/.test(tag?.src) ? tag.src.split('#')[0] : '';
@@ -254,7 +253,7 @@
   // --- one action ---
 
   // Grows while the action lasts, in the queue already; without `parts`, its text never changes again.
-  let known = {}; // to the next page, too
+  let known = {};
   let knownChanged = false;
   let said = {};
   const forgetAll = () => {
@@ -271,7 +270,7 @@
   const gist = (body) => JSON.stringify(body, (key, value) =>
     (VOLATILE.test(plain(key)) || (typeof value === 'string' && value.startsWith('NON-CRYPTO-')) ? undefined : value));
 
-  /** Both together; of what both say, however it is spelt, the richer's. */
+  /** Both together; of what both say, the richer's. */
   const union = (richer, poorer) => {
     const whole = { ...richer };
     const names = new Map(Object.keys(richer).map((key) => [plain(key), key]));
@@ -367,9 +366,9 @@
     if (knownChanged) known.paid = Object.fromEntries(Object.entries(known.paid).slice(-200));
   };
 
-  /** Plain http has no randomUUID. */
-  const newId = () => crypto.randomUUID?.() ||
-    crypto.getRandomValues(new Uint32Array(4)).reduce((id, bits) => id + bits.toString(36), 'c');
+  /** In the order of time, so that the service adds receipts where the last one is. */
+  const newId = () =>
+    crypto.getRandomValues(new Uint32Array(3)).reduce((id, bits) => id + bits.toString(36), 'c' + Date.now().toString(36));
 
   // --- privacy ---
 
@@ -427,7 +426,7 @@
 
   const keyOf = ({ email }) => email.toLowerCase();
 
-  /** Address, name and id of a user's record, and nothing beside them. */
+  /** Address, name and id of a user's record alone. */
   const personIn = (record) => {
     if (typeof record === 'string') record = { email: record };
     const find = (keys, read) => keys.split(' ').map((key) => read(record?.[key])).find(Boolean);
@@ -441,7 +440,7 @@
     };
   };
 
-  /** Whose capture it is; `own` if it says so itself. Name and id may come from wherever the address is the same. */
+  /** Whose capture it is; `own` if it says so itself. Name and id come from wherever the address is the same. */
   const personOf = (body, argument, around) => {
     const inside = ['userData', 'user', 'userProfile', 'dashboardData', 'tradingState'].flatMap((key) =>
       [body[key], body[key]?.userProfile, body[key]?.userData]);
@@ -465,7 +464,7 @@
     return hereNow.person;
   };
 
-  /** Who the site says is here; takes note of who is not any more. */
+  /** Who is signed in; takes note of who is not any more. */
   const lookAround = () => {
     const session = quietly(() => Object.keys(localStorage).find((name) => /^sb-.+-auth-token$/.test(name)));
     const present = stored(['localStorage', 'current_user']) || (session && stored(['localStorage', session]));
@@ -578,6 +577,11 @@
       });
     })]).catch(log);
     small = !db && !!quietly(readSmall);
+    const left = db && quietly(readSmall); // by a page that went before its database was open
+    if (left?.[0]) {
+      persist([...byId(left)]);
+      removeItem.call(localStorage, NAME);
+    }
     const all = await readAll();
     const off = all.get('#off');
     const saved = all.get('#known');
@@ -587,7 +591,6 @@
     Object.assign(known, saved, { left: [...known.left, ...(saved?.left || [])] });
   };
 
-  /** What other pages left, or delivered. */
   const refresh = async () => {
     const all = await readAll();
     for (const item of queue) if (item.kept && !all.has(item.id)) forget(item, { success: true });
@@ -694,6 +697,7 @@
 
   const leave = () => {
     loaded = true;
+    small = small || !db;
     drain(true);
     gone = true;
     if (!active()) return;
@@ -719,7 +723,7 @@
     const bytes = size(items);
     const direct = out || !courierWorks; // a courier does not outlive the page
     const keepalive = direct && keepaliveBytes + bytes <= KEEPALIVE_BYTES && (out || !items.some(({ tries }) => tries));
-    if (out && !keepalive) return; // by the next page
+    if (out && !keepalive) return;
     const held = keepalive ? bytes : 0;
     keepaliveBytes += held;
     for (const item of items) item.out = keepalive;
@@ -764,8 +768,8 @@
   let keepaliveBytes = 0;
 
   /**
-   * Where this script came from, if its Server-Timing says that this is a capture service; else what the tag says; else where
-   * it came from, if not from the page's own host (plain http hides Server-Timing); else port 5003 of the page's host.
+   * Where this script came from, if its Server-Timing says that a capture service is there; else what the tag says; else where
+   * it came from, if not from the page's own host; else port 5003 of the page's host.
    */
   const locate = () => {
     const base = source && new URL('.', source).href.slice(0, -1);
@@ -787,8 +791,8 @@
     return result;
   }
 
-  // Browsers print an error in a page's console for a request that finds nobody, in a worker's they do not. So requests are a
-  // worker's where none can be forbidden: from this script's own URL on the page's origin, and in a page from disk.
+  // For a request that finds nobody browsers print an error in a page's console, in a worker's they do not. So requests are a
+  // worker's where none can be forbidden: on the page's own origin, and in a page from disk.
   const onDisk = location.protocol === 'file:';
   let dismissCourier = () => {};
   let courierWorks = window.Worker && (onDisk || (isOwnFile && new URL(source).origin === location.origin));
@@ -938,7 +942,7 @@
     };
     tapAll();
 
-    // What can come before a definition is used: the parser adds a script, one has loaded, a click comes.
+    // Before a definition is used comes a script or a click.
     const observer = new MutationObserver(look);
     observer.observe(document, { childList: true, subtree: true });
     for (const type of ['load', 'DOMContentLoaded', 'click']) listen(document, type, look);
