@@ -1,6 +1,6 @@
 /*
  * Enhanced Data Capture: a second copy of what a page saves, without a change to the page.
- * First in <head>, without async or defer, or imported before all else, so that nothing keeps a fetch that is not wrapped.
+ * First in <head>, without async or defer, or imported before all else.
  * Settings and API are described in the .d.ts. It reads as data moves; nothing in here may be felt by the page.
  */
 (function () {
@@ -413,7 +413,7 @@
 
   // The payload's own address, the call's `user`, the key; identify(); who is signed in; what is remembered. Sites leave copies
   // behind at logout: those who were signed in, and whom the copies named then, count no more, here or on the next page,
-  // until they are signed in again. What is known to outlive a logout counts only when it names one person.
+  // until they are signed in again. What is known to outlive a logout counts only when it names one.
   const LEFT_BEHIND = [['localStorage', 'user_data'], ['sessionStorage', 'userData']];
 
   let identified = null;
@@ -440,7 +440,7 @@
     };
   };
 
-  /** Whose capture it is; `own` if it says so itself. Name and id come from wherever the address is the same. */
+  /** Whose capture it is; `own` if it says so itself. Name and id are from wherever the address is the same. */
   const personOf = (body, argument, around) => {
     const inside = ['userData', 'user', 'userProfile', 'dashboardData', 'tradingState'].flatMap((key) =>
       [body[key], body[key]?.userProfile, body[key]?.userData]);
@@ -456,7 +456,6 @@
     return personIn(/^\s*[{"]/.test(text) ? JSON.parse(text) : text);
   });
 
-  /** Kept, since looking takes longer than a call may. */
   const whoIsHere = () => {
     const text = quietly(() => getItem.call(localStorage, 'current_user'));
     const user = window.currentUser;
@@ -545,7 +544,7 @@
   const readSmall = () => JSON.parse(getItem.call(localStorage, NAME) || '[]');
   const byId = (records) => new Map(records.map((record) => [record.id, record]));
 
-  /** Only while the page has four times as much left: a full localStorage would make its own setItem throw. */
+  /** Only while the page has four times as much left: when full, its own setItem throws. */
   const persistSmall = (entries) => {
     let room = SMALL;
     const kept = [...new Map([...byId(readSmall()), ...entries]).values()].filter((record) =>
@@ -739,7 +738,7 @@
     save();
   };
 
-  /** Confirmed, refused (set aside), not allowed (parked until the next page), or to be sent again. */
+  /** Confirmed, refused (set aside), not allowed (parked), or to be sent again. */
   const judge = (item, status, answer) => {
     log(item.kind, status);
     const refusal = { error: 'HTTP ' + status, ...answer, success: false };
