@@ -6,6 +6,7 @@ import asyncio
 import json
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -62,7 +63,8 @@ def ask_quickly(
     given = RequestHeaders({"Content-Length": str(len(content)), **headers})
     if intake.body_bytes("POST", path, given) is None:
         return None
-    reply = asyncio.run(intake.reply(path, given, remote_address, content))
+    with ThreadPoolExecutor(1) as thread:  # in this one the browser's driver may have a loop of its own
+        reply = thread.submit(lambda: asyncio.run(intake.reply(path, given, remote_address, content))).result()
     return None if reply is None else (reply[0], dict(reply[1]), json.loads(reply[2]))
 
 
