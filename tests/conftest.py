@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.faults.shim import NoShim, Shim
 from tests.installations import CommandServer, Installation, make_database
 from tests.support import RunningService, capture_service_in, signup_service_in
 
@@ -80,3 +81,12 @@ def large_installation(tmp_path: Path, server: CommandServer, large_database: Pa
     """An installation with a copy of the large database."""
     shutil.copyfile(large_database, tmp_path / "trading_bots.db")
     return Installation(tmp_path, server)
+
+
+@pytest.fixture
+def shim(tmp_path: Path) -> Shim:
+    """What is put below a service, so that the disk can fail, the clock jump and the system calls be recorded."""
+    try:
+        return Shim(tmp_path)
+    except NoShim as reason:
+        pytest.skip(str(reason))

@@ -28,7 +28,7 @@ import requests
 
 from tests.faults.installation import Managed
 from tests.faults.kills import Campaign
-from tests.faults.shim import NoShim, Shim
+from tests.faults.shim import Shim
 from tests.managed import worker_of
 from tests.support import capture_service_in, eventually, rows
 
@@ -45,14 +45,6 @@ def managed(tmp_path: Path) -> Iterator[Managed]:
     yield one
     one.manager.all_processes()
     one.manager.clean_up()
-
-
-@pytest.fixture
-def shim(tmp_path: Path) -> Shim:
-    try:
-        return Shim(tmp_path)
-    except NoShim as reason:
-        pytest.skip(str(reason))
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 import requests
 
-from tests.faults.shim import NoShim, Shim
+from tests.faults.shim import Shim
 from tests.managed import worker_of
 from tests.support import RunningService, capture_service_in
 
@@ -50,14 +50,6 @@ def assert_synced_before_answered(events: list[str], marks: list[str]) -> None:
     for mark in marks:
         written, answered = events.index(f"wrote {mark}"), events.index(f"answered {mark}")
         assert "synced" in events[written:answered], f"answered before the sync: {events[written : answered + 1]}"
-
-
-@pytest.fixture
-def shim(tmp_path: Path) -> Shim:
-    try:
-        return Shim(tmp_path)
-    except NoShim as reason:
-        pytest.skip(str(reason))
 
 
 def traffic(service: RunningService) -> list[str]:
