@@ -16,7 +16,15 @@ from typing import Any
 from flask import Flask, Response, jsonify, request, send_from_directory
 
 from data_capture import __version__
-from data_capture.access import Doors, email_in_path, harden_answers, is_direct_local_caller, keep_doors, require_admin
+from data_capture.access import (
+    Doors,
+    PersonConverter,
+    email_in_path,
+    harden_answers,
+    is_direct_local_caller,
+    keep_doors,
+    require_admin,
+)
 from data_capture.admin_token import ensure_admin_token
 from data_capture.answers import BATCH, answer_to, read_request
 from data_capture.captures import Caller, Capture
@@ -52,6 +60,7 @@ def create_app(settings: Settings) -> Flask:
     app = Flask(__name__, static_folder=None)
     app.json.sort_keys = False  # type: ignore[attr-defined]
     app.url_map.merge_slashes = False  # a//b@example.com is not a/b@example.com
+    app.url_map.converters["person"] = PersonConverter
     app.config["MAX_CONTENT_LENGTH"] = MOST_BYTES_WITH_SCREENSHOT
     store = Store(settings.database, settings.request_seconds)
     app.extensions["store"] = store
@@ -131,7 +140,7 @@ def create_app(settings: Settings) -> Flask:
         response.headers["Cache-Control"] = "no-store"
         return response
 
-    @app.delete("/api/data-capture/users/<path:email>")
+    @app.delete("/api/data-capture/users/<person:email>")
     def erase(email: str) -> tuple[Response, int]:
         require_admin(request, settings)
         erased, is_complete = erasures.erase(email_in_path(email), str(request.url_rule))

@@ -10,6 +10,7 @@ from functools import lru_cache
 from flask import Flask, Request, Response, request
 from flask_cors.core import DEFAULT_OPTIONS, get_cors_headers, serialize_options
 from werkzeug.datastructures import Headers
+from werkzeug.routing import PathConverter
 
 from data_capture.admin_token import is_admin_token
 from data_capture.identity import normalise_email
@@ -168,6 +169,12 @@ def harden_answers(app: Flask) -> None:
         if response.mimetype == "text/html":
             response.headers.setdefault("Content-Security-Policy", _NO_PAGE_POLICY)
         return response
+
+
+class PersonConverter(PathConverter):
+    """A person in a path, which may have slashes before its @, but is not what another route says of a person."""
+
+    regex = r"(?!.*/export\Z)[^/].*?"
 
 
 def email_in_path(text: str) -> str:

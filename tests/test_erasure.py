@@ -140,7 +140,7 @@ def test_the_audit_trail_says_that_there_was_an_erasure_and_not_whose(service: R
     records = service.rows("SELECT * FROM data_capture_audit ORDER BY id")
     assert {record["user_email"] for record in records} == {pseudonym}
     assert [record["capture_type"] for record in records] == [*(one["type"] for one in ann.captures(8)), "erasure"]
-    assert records[-1]["source_endpoint"] == "/api/data-capture/users/<path:email>"
+    assert records[-1]["source_endpoint"] == "/api/data-capture/users/<person:email>"
     assert ann.name not in pseudonym
 
 

@@ -107,6 +107,17 @@ def test_what_can_t_be_exported_is_said(service: RunningService, address: str, f
     assert service.rows("SELECT * FROM users WHERE email LIKE 'nobody%'") == []
 
 
+@pytest.mark.parametrize("suffix", ["/export", "%2Fexport", "/export?format=json"])
+def test_an_export_can_t_be_deleted_and_is_nobody_s_address(service: RunningService, suffix: str) -> None:
+    answer = requests.delete(f"{person_url(service, ANN.email)}{suffix}", headers=ADMIN, timeout=10)
+    assert answer.status_code == 405
+    assert "DELETE" not in answer.headers["Allow"]
+    options = requests.options(f"{person_url(service, ANN.email)}{suffix}", headers=ADMIN, timeout=10)
+    assert "DELETE" not in options.headers["Allow"]
+    allowed = requests.options(person_url(service, ANN.email), headers=ADMIN, timeout=10).headers["Allow"]
+    assert sorted(allowed.split(", ")) == ["DELETE", "OPTIONS"]
+
+
 def test_the_answer_is_kept_nowhere_and_its_name_tells_nothing(service: RunningService) -> None:
     answer = requests.get(f"{person_url(service, ANN.email)}/export", headers=ADMIN, timeout=10)
     assert answer.headers["Cache-Control"] == "no-store"
