@@ -59,6 +59,7 @@ export interface UndeliveredCapture {
 }
 
 export interface EnhancedDataCaptureStatus {
+  success: boolean;
   enabled: boolean;
   consent: boolean;
   endpoint: string;

@@ -30,6 +30,18 @@ KEPT = """(async () => {
   return records;
 })()"""
 
+# Until the page calls openDatabase(), no answer to indexedDB.open arrives.
+SLOW_DATABASE = """<script>{
+  const open = IDBFactory.prototype.open;
+  const opened = new Promise((done) => { window.openDatabase = done });
+  IDBFactory.prototype.open = function (...given) {
+    const request = open.apply(this, given);
+    const later = (handle) => request.addEventListener('success', () => opened.then(handle));
+    Object.defineProperty(request, 'onsuccess', { set: later });
+    return request;
+  };
+}</script>"""
+
 
 class _Server:
     """A server on a free port of loopback, in threads of this process."""

@@ -5,7 +5,9 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from tests.browser.stage import KEPT
+import pytest
+
+from tests.browser.stage import KEPT, SLOW_DATABASE
 from tests.support import REPOSITORY
 
 SAVES = "<script>async function savePaymentToSupabase() {}</script>"
@@ -55,6 +57,49 @@ def test_the_kill_switch_survives_a_reload_and_gives_the_page_its_functions_back
     visit.run(f"{API}.setEnabled(true)")
     visit.run(PAY)
     assert len(stored("payment_data")) == 1
+
+
+@pytest.mark.parametrize("switch", ["setEnabled", "consent"])
+@pytest.mark.parametrize("leaving", [False, True], ids=["staying", "leaving at once"])
+def test_what_a_page_saves_before_the_switch_was_read_is_not_sent(
+    switch: str, leaving: bool, visit: Any, front: Any, site: Any, person: str
+) -> None:
+    visit.open(SAVES, person=person)
+    visit.run(f"{API}.{switch}(false)")
+    visit.open(f"{SAVES}<script>{PAY}</script>", before=SLOW_DATABASE)
+    if leaving:
+        visit.page.goto(site.put("/away.html", "<title>away</title>"))
+        visit.open(SAVES)
+    else:
+        visit.run("openDatabase()")
+    assert visit.run(f"{API}.status().then(({{waiting}}) => waiting)") == 0
+    visit.flush()
+    assert front.posts == []
+    assert "enhanced-data-capture" not in visit.run("Object.keys(localStorage)")
+
+
+def test_a_switch_does_not_undo_the_other(visit: Any, front: Any, person: str) -> None:
+    visit.open(SAVES, person=person)
+    visit.run(f"{API}.consent(false).then(() => {API}.setEnabled(false)).then(() => {API}.setEnabled(true))")
+    visit.open(SAVES)
+    visit.run(PAY)
+    visit.flush()
+    assert visit.run(f"{API}.status().then(({{enabled, consent}}) => [enabled, consent])") == [True, False]
+    assert front.posts == []
+
+
+def test_consent_taken_back_ends_what_is_under_way(visit: Any, front: Any, person: str) -> None:
+    failed: list[str] = []
+    visit.page.on("requestfailed", lambda request: failed.append(request.url))
+    visit.open(SAVES, person=person)
+    front.delay_seconds = 3
+    visit.run(PAY)
+    visit.run("new Promise((sent) => { setTimeout(sent) })")
+    visit.run(f"{API}.flush(), 0")
+    visit.eventually(lambda: front.posts, "the request is under way")
+    visit.run(f"{API}.consent(false)")
+    visit.eventually(lambda: failed, "the request is ended", 2)
+    assert visit.run(RECORDS) == ["#off"]
 
 
 def test_uninstall_puts_everything_back(visit: Any, front: Any, person: str) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+from email.utils import formatdate
 from typing import Any
 
 import pytest
@@ -77,6 +79,16 @@ def test_retry_after_is_waited_for_even_when_asked_to_hurry(visit: Any, front: A
     assert len(stored("payment_data")) == 1
     first, second = front.posts
     assert second.at - first.at >= 2
+
+
+def test_retry_after_may_be_a_date(visit: Any, front: Any, stored: Any, person: str) -> None:
+    front.next_answers.append(Reply(503, {"Retry-After": formatdate(time.time() + 3, usegmt=True)}))  # of whole seconds
+    visit.open(SAVES, person=person)
+    assert visit.run(CAPTURE) == {"success": False, "queued": True}
+    assert visit.flush() == {"success": False, "queued": True, "waiting": 1}
+    assert len(stored("payment_data")) == 1
+    first, second = front.posts
+    assert second.at - first.at >= 1.5
 
 
 def test_becoming_visible_ends_the_waiting(visit: Any, front: Any, stored: Any, person: str) -> None:

@@ -7,6 +7,8 @@ from typing import Any
 
 import pytest
 
+from tests.browser.stage import SLOW_DATABASE
+
 SAVES = "<script>async function savePaymentToSupabase() {} async function saveDashboardToSupabase() {}</script>"
 PAY = "savePaymentToSupabase({transaction_id: 'T'})"
 
@@ -182,6 +184,31 @@ def test_the_next_person_gets_nothing_of_the_one_before(visit: Any, front: Any, 
         return {row["user_email"]: row["transaction_id"] for row in found} if len(found) == 2 else {}
 
     assert visit.eventually(owners, "two payments") == {"first-" + person: "of the first", person: "of the second"}
+
+
+def test_who_was_there_counts_however_late_the_database_opens(visit: Any, front: Any, capture_service: Any, person: str) -> None:
+    first, second = "first-" + person, "second-" + person
+    visit.open(SAVES, before=SLOW_DATABASE, person=first)
+    visit.run("savePaymentToSupabase({transaction_id: 'of the first'})")
+    visit.run(f"localStorage.setItem('current_user', JSON.stringify({{email: '{second}'}}))")
+    visit.run("savePaymentToSupabase({transaction_id: 'of the second'})")
+    visit.run("localStorage.removeItem('current_user')")
+    visit.run("savePaymentToSupabase({transaction_id: 'of nobody'})")
+    visit.run("openDatabase()")
+    assert visit.flush()["waiting"] == 1
+    found = capture_service.rows("SELECT * FROM payment_data WHERE user_email LIKE ?", "%" + person)
+    assert {row["user_email"]: row["transaction_id"] for row in found} == {first: "of the first", second: "of the second"}
+
+
+def test_who_left_on_an_earlier_page_is_not_found_however_late_the_database_opens(visit: Any, front: Any, person: str) -> None:
+    visit.open(SAVES, person=person)
+    visit.run(f"localStorage.setItem('userData', JSON.stringify({{email: '{person}'}}))")
+    visit.run("localStorage.removeItem('current_user')")
+    visit.flush()
+    visit.open(f"{SAVES}<script>{PAY}</script>", before=SLOW_DATABASE)
+    visit.run("openDatabase()")
+    assert visit.flush() == {"success": False, "queued": True, "waiting": 1}
+    assert front.posts == []
 
 
 def unavailable() -> Any:

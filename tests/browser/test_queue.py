@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import gzip
 import json
+import os
+import shutil
+import subprocess
 from typing import Any
 
 import pytest
 
 from tests.browser.stage import KEPT, LOST, SCRIPT, Reply
+from tests.support import REPOSITORY
 
 SAVES = "<script>async function savePaymentToSupabase() {}</script>"
 API = "enhancedDataCapture"
@@ -207,9 +212,50 @@ def test_no_secret_is_kept_in_the_database(visit: Any, front: Any, person: str) 
         assert secret not in kept, secret
 
 
-def test_the_script_is_small() -> None:
-    import gzip
+def test_where_the_database_has_no_room_nothing_is_thrown_and_what_waits_in_memory_is_sent(
+    visit: Any, front: Any, stored: Any, person: str
+) -> None:
+    """As when the disk is full: some browsers refuse at once, others when the transaction is to be written."""
+    visit.open(SAVES, person=person)
+    visit.run(f"{API}.status()")
+    visit.run(
+        """() => {
+          window.refused = 0;
+          const puts = IDBObjectStore.prototype.put;
+          IDBObjectStore.prototype.put = function (...given) {
+            window.refused += 1;
+            if (window.refused % 2) throw new DOMException('full', 'QuotaExceededError');
+            const request = puts.apply(this, given);
+            request.transaction.abort();
+            return request;
+          };
+        }"""
+    )
+    front.next_answers.extend([Reply(503)] * 2)
+    visit.run(saves(1))
+    visit.flush()
+    visit.run("savePaymentToSupabase({transaction_id: 'T1'})")
+    visit.flush()
+    assert visit.run("refused") > 1
+    visit.run("window.dispatchEvent(new Event('online'))")
+    assert {row["transaction_id"] for row in stored("payment_data", 2)} == {"T0", "T1"}
 
-    from tests.support import REPOSITORY
 
-    assert len(gzip.compress((REPOSITORY / SCRIPT).read_bytes(), 9)) <= 14 * 1024
+def test_the_script_is_small_as_served() -> None:
+    assert zipped((REPOSITORY / SCRIPT).read_bytes()) <= 14_000
+
+
+@pytest.mark.parametrize(
+    ("program", "options", "most"), [("terser", ["--compress", "--mangle"], 8_000), ("esbuild", ["--minify"], 8 * 1024)]
+)
+def test_the_script_is_small_when_a_site_minifies_it(program: str, options: list[str], most: int) -> None:
+    folders = [REPOSITORY / folder / "node_modules" / ".bin" for folder in ("tests/engines/app", "bench/script")]
+    found = shutil.which(program, path=os.pathsep.join(map(str, folders)))
+    if not found:
+        pytest.skip(f"no {program}: the tests in three engines and the script's bench install it")
+    minified = subprocess.run([found, str(REPOSITORY / SCRIPT), *options], capture_output=True, check=True, timeout=60).stdout
+    assert zipped(minified) <= most
+
+
+def zipped(text: bytes) -> int:
+    return len(gzip.compress(text, 9, mtime=0))

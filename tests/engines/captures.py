@@ -9,7 +9,7 @@ from pathlib import Path
 from tests.engines.engines import Engine
 from tests.engines.play import FAULT_SECONDS, Play
 from tests.engines.servers import Gate, tag
-from tests.engines.stage import PAYS
+from tests.engines.stage import PAYS, STARTED
 from tests.support import RunningService
 
 
@@ -28,6 +28,10 @@ class CapturePlay(Play):
     def saves(self) -> str:
         """Through an event, since nothing of the page is global."""
         return "(ids) => document.dispatchEvent(new CustomEvent('pay', { detail: ids.join(' ') }))"
+
+    def settled(self) -> str:
+        """Its database is open, which may have had to be made first."""
+        return STARTED
 
     def arrived(self, captures: Sequence[str]) -> int:
         """Payments with a row."""

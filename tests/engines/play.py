@@ -14,7 +14,8 @@ from tests.engines.servers import Gate, Shop
 from tests.engines.webkit import Unattended, WebKit
 
 FAULT_SECONDS = 8.0
-SETTLED_SECONDS = 1.0  # on a page before saving, less than anybody needs; a database may have to be made first
+# What a sender does at its start takes less than this on a page, where it does not say when it has done it.
+_SETTLED_MS = 1000
 _KILLED_START_SECONDS = 60.0
 
 
@@ -50,14 +51,22 @@ class Play(ABC):
     def twice(self, captures: Sequence[str]) -> int:
         """How many of these were stored, or sent, more than once."""
 
+    def settled(self) -> str:
+        """A promise, in JavaScript, of the sender's having started."""
+        return f"new Promise((settled) => setTimeout(settled, {_SETTLED_MS}))"
+
+    def settle(self, tab: Tab) -> None:
+        """Waits until the sender has started in a tab."""
+        tab.run(f"{self.settled()}.then(() => 0)")
+
     def put_page(self, head: str, body: str = "") -> None:
         """The page that saves. A browser that nobody drives is told by the address what to save."""
         told = f"""<script type=module>
           if (location.hash) {{
-            setTimeout(() => {{
+            {self.settled()}.then(() => {{
               ({self.saves()})(location.hash.slice(1).split(','));
               fetch('/api/saved', {{ method: 'POST' }});
-            }}, {SETTLED_SECONDS * 1000});
+            }});
           }}</script>"""
         self._address = self._shop.page(head, body + told)
 
@@ -111,7 +120,7 @@ class Play(ABC):
             return
         tab = self.open()
         self.set_state("down")
-        time.sleep(SETTLED_SECONDS)
+        self.settle(tab)
         tab.run(f"() => {{ {self.save(captures)} }}")
         self.tabs.clear()
         assert self._browser is not None

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 
-from tests.engines.play import SETTLED_SECONDS, Play
+from tests.engines.play import Play
 
 RUNS = "EDC_RUNS"
 CAPTURES = 20
@@ -47,7 +47,7 @@ def left_at_once(play: Play, captures: Sequence[str]) -> None:
     """The service is down, and the page saves and leaves in one task."""
     tab = play.open()
     play.set_state("down")
-    time.sleep(SETTLED_SECONDS)
+    play.settle(tab)
     tab.soon(f"{play.save(captures)}; location.href = '{play.elsewhere}'")
     tab.eventually(f"location.href === '{play.elsewhere}' && document.readyState === 'complete'", "the other page")
     play.set_state("up")

@@ -13,6 +13,11 @@ from tests.support import RunningService
 
 NOTHING_SEEN: dict[str, list[str]] = {"console": [], "errors": [], "rejections": []}
 
+# A promise of the script's having opened its database, before which it keeps what it captures in memory.
+STARTED = """(async () => {
+  while ((await enhancedDataCapture.status()).storage !== 'indexedDB') await new Promise((turn) => setTimeout(turn, 20));
+})()"""
+
 # A page with one local function, which saves a payment for a person; it is called by an event, with a transaction id.
 PAYS = """<script type=module>
 async function pay(id) {

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -12,9 +11,8 @@ import pytest
 from tests.browser.stage import Reply
 from tests.engines.browser import Browser, Tab
 from tests.engines.engines import Engine
-from tests.engines.play import SETTLED_SECONDS
 from tests.engines.servers import tag
-from tests.engines.stage import NOTHING_SEEN, Stage
+from tests.engines.stage import NOTHING_SEEN, STARTED, Stage
 
 SAVE = """([path, size, id]) => void fetch(path, { method: 'POST', body: JSON.stringify({
   user_email: 'PERSON', transaction_id: id, plan_name_payment: 'Pro', final_price: 10, notes: 'x'.repeat(size) }) })"""
@@ -108,7 +106,7 @@ def test_a_body_of_100_kb_that_is_left_at_once_waits_for_the_next_page(stage: St
     tab = stage.open()
     away = f"{stage.shop.url}/away.html"
     statement = SAVE.replace("PERSON", stage.person)
-    time.sleep(SETTLED_SECONDS)
+    tab.run(STARTED)
     tab.soon(f"({statement})(['/api/payments', 100000, 'T1']); location.href = '{away}'")
     tab.eventually("location.pathname === '/away.html'", "the other page")
     tab.goto(stage.shop.page(stage.tag()))

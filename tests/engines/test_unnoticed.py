@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import time
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.engines.play import SETTLED_SECONDS
 from tests.engines.servers import tag
-from tests.engines.stage import NOTHING_SEEN, Stage
+from tests.engines.stage import NOTHING_SEEN, STARTED, Stage
 
 _BATTERY = (Path(__file__).parent / "battery.js").read_text()
 _FUNCTIONS = """<script>
@@ -83,7 +81,7 @@ def test_a_page_with_something_in_the_queue_keeps_its_place_too(stage: Stage) ->
     tab = stage.tab()
     tab.goto(stage.paying_page())
     stage.gate.state = stage.gate.UNAVAILABLE
-    time.sleep(SETTLED_SECONDS)
+    tab.run(STARTED)
     stage.pay(tab, "T1")
     tab.goto(f"{stage.shop.url}/away.html")
     stage.gate.state = stage.gate.UP
