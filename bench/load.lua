@@ -32,8 +32,10 @@ local function capture()
   counter = counter + 1
   local time = string.format("%012x", os.time() * 1000)
   local values = {
-    -- A UUID that begins with its time (RFC 9562, version 7), as the script's ids do.
-    ID = string.format("%s-%s-7%s-8%s-%012x", time:sub(1, 8), time:sub(9), prefix:sub(16, 18), prefix:sub(21, 23), counter),
+    -- A UUID that begins with its time, and then a counter (RFC 9562, version 7), in order, as the script's ids are. The
+    -- rest is another for each: an id that looks a little like a card number takes longer, and is to be as rare as it is.
+    ID = string.format("%s-%s-7%03x-8%03x-%s%08x", time:sub(1, 8), time:sub(9), math.floor(counter / 2) % 4096,
+                       math.random(0, 4095), prefix:sub(1, 4), counter),
     -- Random from its first digit on, as most processors' are.
     TRANSACTION = string.format("%04x%04x%08x", math.random(0, 65535), math.random(0, 65535), counter),
     PERSON = tostring(counter * 7919 % people),

@@ -10,7 +10,7 @@ from typing import Any
 import jwt
 
 from data_capture.audit import record_audit
-from data_capture.captures import KINDS, Caller, Capture, parse_capture, snapshot_of
+from data_capture.captures import KINDS, Caller, Capture, parse_capture
 from data_capture.identity import normalise_email
 from data_capture.keys import load_or_make_key
 from data_capture.passwords import Passwords, Verdict
@@ -26,6 +26,7 @@ from data_capture.problems import (
 from data_capture.rates import Rates
 from data_capture.redaction import REDACTED, redact_and_tell, redact_text
 from data_capture.settings import Settings
+from data_capture.snapshots import snapshot_of
 from data_capture.store import Store
 from data_capture.store.captures import record_capture
 from data_capture.store.people import (

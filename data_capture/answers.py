@@ -4,25 +4,24 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from functools import partial
+from collections.abc import Sequence
 from http import HTTPStatus
-from typing import Any
+from typing import Any, NamedTuple
 
 from data_capture.captures import KINDS, Caller, Capture, parse_capture
 from data_capture.payloads import MOST_BYTES, JsonObject, encode_json
 from data_capture.problems import INTERNAL, NOT_JSON, TOO_LARGE, UNUSABLE, FieldError, Problem
-from data_capture.store.captures import UNCHANGED, Receipt, record_capture
+from data_capture.store.captures import UNCHANGED, Receipt, RecordCapture
 
 log = logging.getLogger("data_capture.answers")
 
 BATCH = "batch"
 MOST_CAPTURES_IN_A_BATCH = 100
 
+_ENCODER = json.JSONEncoder(separators=(",", ":"))  # made once: json.dumps would make it anew at each call
 
-@dataclass(frozen=True)
-class Answer:
+
+class Answer(NamedTuple):
     """The members of an answer, its status, and whether the capture had been answered before."""
 
     members: dict[str, Any]
@@ -36,20 +35,19 @@ class Answer:
 
     def content(self) -> bytes:
         """The answer's body."""
-        return json.dumps(self.members, separators=(",", ":")).encode() + b"\n"
+        return _ENCODER.encode(self.members).encode() + b"\n"
 
 
-@dataclass(frozen=True)
-class CaptureRequest:
+class CaptureRequest(NamedTuple):
     """What one request asks for: its captures in order, a Problem in the place of each that can't be stored."""
 
     members: tuple[Capture | Problem, ...]
     is_batch: bool
 
     @property
-    def works(self) -> list[Callable[..., Receipt]]:
+    def works(self) -> list[RecordCapture]:
         """What `Store.write_together` is to do for it."""
-        return [partial(record_capture, capture=one) for one in self.members if isinstance(one, Capture)]
+        return [RecordCapture(one) for one in self.members if isinstance(one, Capture)]
 
     @property
     def size_bytes(self) -> int:

@@ -8,21 +8,21 @@ sections, its names are looked for at the top of the payload first and then in e
 
 from __future__ import annotations
 
-import hashlib
 import re
 import uuid
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property, lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 
 from data_capture.identity import normalise_email
-from data_capture.payloads import JsonObject, encode_json
+from data_capture.payloads import JsonObject
 from data_capture.pictures import described, is_file, with_stand_ins
 from data_capture.problems import UNUSABLE, FieldError, Problem
 from data_capture.redaction import redact_and_tell, redact_text
-from data_capture.shapes import Names, Places, dashboard_nested, payment_as_usual, screenshot_spread_out
+from data_capture.shapes import Names, Places, Step, dashboard_nested, payment_as_usual, screenshot_spread_out
+from data_capture.snapshots import snapshot_and_digest
 from data_capture.values import (
     ColumnValue,
     NotUnderstood,
@@ -42,7 +42,6 @@ from data_capture.values import (
 
 _CAPTURE_ID = re.compile(r"[A-Za-z0-9._:-]{1,128}")
 _MOST_USER_AGENT_CHARACTERS = 512
-_MASKED = "_masked"
 
 
 @dataclass(frozen=True, eq=False)
@@ -108,6 +107,11 @@ class Kind:
     picture: PictureColumns | None = None
     reshape: Callable[[JsonObject], JsonObject] = field(default=lambda payload: payload)
 
+    @cached_property
+    def all_names(self) -> tuple[Names, ...]:
+        """Each field's names to look for."""
+        return tuple(one.all_names for one in self.fields)
+
     @property
     def id_name(self) -> str:
         """The answer's member that holds the row's id."""
@@ -119,8 +123,7 @@ class Kind:
         return self.name.capitalize()
 
 
-@dataclass(frozen=True)
-class Capture:
+class Capture(NamedTuple):
     """A payload that was understood, ready to be stored. `values` holds a value for each of the kind's fields."""
 
     kind: Kind
@@ -270,6 +273,11 @@ class Caller:
     user_agent: str | None
     now: datetime
 
+    @cached_property
+    def received_at(self) -> str:
+        """The time of storing, as the tables have it."""
+        return timestamp(self.now)
+
 
 def parse_capture(kind: Kind, payload: JsonObject, caller: Caller, placeholder_emails: tuple[str, ...]) -> Capture:
     """The capture that `payload` holds, with everything secret in it masked.
@@ -289,8 +297,8 @@ def parse_capture(kind: Kind, payload: JsonObject, caller: Caller, placeholder_e
         found_in = Places(reshaped, kind.sections)
     values: dict[str, ColumnValue] = {}
     warnings: list[FieldError] = []
-    for one in kind.fields:
-        values[one.column], warning = _read_field(one, found_in)
+    for one, steps in zip(kind.fields, found_in.steps(kind.all_names), strict=True):
+        values[one.column], warning = _read_field(one, found_in, steps) if steps else (one.default, None)
         if warning is not None:
             warnings.append(warning)
     if kind.picture is not None:
@@ -300,6 +308,7 @@ def parse_capture(kind: Kind, payload: JsonObject, caller: Caller, placeholder_e
     masked_agent = _masked_user_agent(user_agent)
     if masked_agent != user_agent:
         masked.append("User-Agent")
+    snapshot, digest = snapshot_and_digest(payload, masked)
     return Capture(
         kind=kind,
         capture_id=capture_id,
@@ -307,30 +316,14 @@ def parse_capture(kind: Kind, payload: JsonObject, caller: Caller, placeholder_e
         user_name=user_name if isinstance(user_name, str) else None,
         values=tuple(values.values()),
         happened_at=timestamp(happened_at(payload.get("capture_timestamp", payload.get("captureTimestamp")), caller.now)),
-        received_at=timestamp(caller.now),
-        snapshot=snapshot_of(payload, masked),
-        digest=_digest(payload),
+        received_at=caller.received_at,
+        snapshot=snapshot,
+        digest=digest,
         warnings=tuple(warnings),
         source_endpoint=caller.source_endpoint,
         ip_address=caller.ip_address,
         user_agent=masked_agent or None,
     )
-
-
-def snapshot_of(payload: JsonObject, masked: list[str]) -> str:
-    """What an audit record keeps of a payload: the payload as it is stored, and under `_masked` where it was masked."""
-    if not masked:
-        return encode_json(payload)
-    name = _MASKED
-    while name in payload:  # a member of the page's own
-        name = f"_{name}"
-    return encode_json({**payload, name: masked})
-
-
-def _digest(payload: JsonObject) -> bytes:
-    """What tells whether two payloads under one `capture_id` are the same, in whatever order their members come."""
-    said = {key: value for key, value in payload.items() if key != "type"} if "type" in payload else payload
-    return hashlib.sha256(encode_json(said, sort_keys=True).encode()).digest()
 
 
 _masked_user_agent = lru_cache(maxsize=256)(redact_text)
@@ -368,14 +361,17 @@ def _usable_email(found_in: Places, placeholder_emails: tuple[str, ...]) -> str:
     )
 
 
-def _read_field(one: Field, found_in: Places) -> tuple[ColumnValue, FieldError | None]:
+def _read_field(one: Field, found_in: Places, steps: tuple[Step, ...]) -> tuple[ColumnValue, FieldError | None]:
     """The field's value: the first that can be understood; if there is none, None and what is wrong with the first."""
     warning: FieldError | None = None
-    for place, name, value in found_in.each(one.all_names):
+    for step in steps:
+        found = found_in.at(step)
+        if found is None:
+            continue
         try:
-            read = one.read(value)
+            read = one.read(found[1])
         except NotUnderstood as error:
-            warning = warning or FieldError(f"{place}.{name}".lstrip("."), f"{error}, so it was stored as NULL")
+            warning = warning or FieldError(f"{step[0]}.{found[0]}".lstrip("."), f"{error}, so it was stored as NULL")
         else:
             if read is not None:
                 return read, None

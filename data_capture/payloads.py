@@ -6,6 +6,7 @@ import json
 import re
 from collections.abc import Callable, Iterable
 from decimal import Decimal, InvalidOperation
+from json.encoder import encode_basestring as quoted
 from typing import Any, Generic, NoReturn, TypeVar, cast
 
 from flask import Request
@@ -29,6 +30,7 @@ JSON_MEDIA_TYPES = ("application/json",)
 _ESCAPED_SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
 _LONE_SURROGATE = re.compile("[\ud800-\udfff]")
 _REPLACEMENT_CHARACTER = "�"
+_BYTE_ORDER_MARK = "\ufeff"
 
 _LONGEST_EXACT_CHARACTERS = 16  # of a number with a point: a double has 15 digits for certain
 
@@ -73,7 +75,7 @@ def decode_json_object(body: bytes) -> JsonObject:
         Problem: 400, saying what is wrong and where; 413 with more than `MOST_VALUES`.
     """
     try:
-        text = body.decode("utf-8-sig")
+        text = body.decode().removeprefix(_BYTE_ORDER_MARK)
     except UnicodeDecodeError as error:
         raise Problem(NOT_JSON, f"The body is not UTF-8: byte {error.start} can't be decoded.") from error
     if not text.strip():
@@ -101,12 +103,18 @@ def decode_json(text: str) -> Any:
     may_be_deeper = text.count("{") + text.count("[") > MOST_DEPTH  # with fewer brackets it can't be
     if may_be_deeper and _is_deeper(value, MOST_DEPTH):
         raise _too_deep()
-    return _without_lone_surrogates(value) if _ESCAPED_SURROGATE.search(text) else value
+    return _without_lone_surrogates(value) if "\\u" in text and _ESCAPED_SURROGATE.search(text) else value
 
 
 def encode_json(value: Any, *, sort_keys: bool = False) -> str:
     """`value` as compact JSON text that SQLite and any reader take."""
     return (_SORTING_ENCODER if sort_keys else _ENCODER).encode(value)
+
+
+def encode_decimal(number: Decimal) -> str:
+    """What `encode_json` makes of a number."""
+    encoded = _encode_decimal(number)
+    return repr(encoded) if isinstance(encoded, float) else quoted(encoded)
 
 
 class ByKeys(Generic[Derived]):

@@ -127,14 +127,24 @@ class Places:
 
         The top comes first, then each section. A name with a place is looked for from the top alone.
         """
-        for place, name in self._ways.to(names):
-            if place:
-                members = self._objects[place]
-                key = _first_with_value(members, name)
-                if key is not None:
-                    yield place, key, members[key]
-            elif not is_absent(value := self._payload[name]):
-                yield place, name, value
+        for step in self._ways.to(names):
+            found = self.at(step)
+            if found is not None:
+                yield step[0], *found
+
+    def steps(self, of_fields: tuple[Names, ...]) -> tuple[tuple[Step, ...], ...]:
+        """For each field's names the steps that `each` takes; mostly one or none."""
+        return self._ways.to_all(of_fields)
+
+    def at(self, step: Step) -> tuple[str, Any] | None:
+        """The name in the page's spelling, and the value; None when there is none, or it is absent."""
+        place, name = step
+        if not place:
+            value = self._payload[name]
+            return None if is_absent(value) else (name, value)
+        members = self._objects[place]
+        key = _first_with_value(members, name)
+        return None if key is None else (key, members[key])
 
 
 class _Ways:
@@ -144,6 +154,14 @@ class _Ways:
         self._spelled = _spellings(keys)
         self._sections = tuple(section for section in sections if self._may_be_there(section))
         self._ways: dict[Names, tuple[Step, ...]] = {}
+        self._ways_to_all: dict[tuple[Names, ...], tuple[tuple[Step, ...], ...]] = {}
+
+    def to_all(self, of_fields: tuple[Names, ...]) -> tuple[tuple[Step, ...], ...]:
+        """Likewise for each of several."""
+        ways = self._ways_to_all.get(of_fields)
+        if ways is None:
+            ways = self._ways_to_all[of_fields] = tuple(map(self.to, of_fields))
+        return ways
 
     def to(self, names: Names) -> tuple[Step, ...]:
         """Each place where one of these names may be, in order."""

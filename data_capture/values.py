@@ -26,6 +26,7 @@ _MOST_AHEAD = timedelta(minutes=5)
 
 _NOTHING = frozenset({"", "n/a", "N/A", "N/a", "n/A"})
 _NO_HASH = "NON-CRYPTO-"  # and the milliseconds: what pages put in the place of a hash that there is none of
+_NOTHING_BEGINS_WITH = frozenset({"", "n", "N"})
 _NO_NUMBER = frozenset({"", "n/a", "null", "none", "nan", "undefined", "-"})
 
 _CURRENCY = re.compile(r"^(?:US\$|[$€£¥]|USDT|USDC|USD|EUR|GBP)\s*|\s*(?:[$€£¥]|USDT|USDC|USD|EUR|GBP)$", re.IGNORECASE)
@@ -41,6 +42,7 @@ _LONGEST_NUMBER_CHARACTERS = 64
 _MAGNITUDE = {"k": Decimal(1000), "m": Decimal(1_000_000)}
 
 _TIMESTAMP_CHARACTERS = len("2024-01-15T10:30:00.000")
+_SAID_CHARACTERS = _TIMESTAMP_CHARACTERS + len("+00:00")
 _FRACTION = re.compile(r"\.(\d+)")
 
 
@@ -50,7 +52,12 @@ class NotUnderstood(ValueError):
 
 def is_absent(value: Any) -> bool:
     """Whether a page says "nothing" with this value: null, an empty or blank text, "N/A", a placeholder for a hash."""
-    return value is None or (isinstance(value, str) and (value.strip() in _NOTHING or value.startswith(_NO_HASH)))
+    if not isinstance(value, str):
+        return value is None
+    first = value[:1]
+    if first not in _NOTHING_BEGINS_WITH and not first.isspace():
+        return False
+    return value.strip() in _NOTHING or value.startswith(_NO_HASH)
 
 
 def text(value: Any) -> str:
@@ -88,8 +95,8 @@ def decimal(digits: int, scale: int) -> Reader:
             return None
         if number.adjusted() > digits - scale:  # checked before rounding, which needs the digits
             raise NotUnderstood(f"is too large for {digits} digits")
-        rounded = number.quantize(step, rounding=ROUND_HALF_EVEN)
-        if abs(rounded) >= limit:
+        rounded = number.quantize(step, ROUND_HALF_EVEN)
+        if not -limit < rounded < limit:
             raise NotUnderstood(f"is too large for {digits} digits")
         return str(rounded)
 
@@ -150,7 +157,8 @@ def moment_said(value: Any) -> datetime | None:
         if isinstance(value, str):
             said = value.strip()
             said = f"{said[:-1]}+00:00" if said.endswith(("Z", "z")) else said
-            moment = datetime.fromisoformat(_three_decimals(said))
+            has_three_decimals = len(said) == _SAID_CHARACTERS and said[-10] == "."
+            moment = datetime.fromisoformat(said if has_three_decimals else _three_decimals(said))
             return moment if moment.tzinfo is not None else None
         if isinstance(value, (int, Decimal)) and not isinstance(value, bool):
             return datetime.fromtimestamp(float(value) / 1000, timezone.utc)
@@ -199,7 +207,7 @@ def _number(value: Any) -> Decimal | None:
     if isinstance(value, bool) or not isinstance(value, (int, Decimal, str)):
         raise NotUnderstood("is not a number")
     if not isinstance(value, str):
-        return Decimal(value)
+        return value if isinstance(value, Decimal) else Decimal(value)
     if len(value) > _LONGEST_NUMBER_CHARACTERS:
         raise NotUnderstood("is not a number")
     if _PLAIN.fullmatch(value):  # as most are: there is nothing to take away

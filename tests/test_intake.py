@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
+import sqlite3
+import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -185,3 +187,58 @@ class TestTheQueue:
         another_process.close()
         assert full.wait() == [None]
         assert (ask_quickly(quick, *asked) or (0,))[0] == 201
+
+
+class TestTheEventLoop:
+    """Whose writes are run in it, unless a thread has to wait for a lock all the same."""
+
+    def wrote_in_loop(self, store: Store, hold_seconds: float) -> bool:
+        """Whether a write of the event loop is run in it, when a thread is at a write that ends a while after it came."""
+        is_held, let_go = threading.Event(), threading.Event()
+
+        def hold(_connection: sqlite3.Connection) -> None:
+            is_held.set()
+            let_go.wait(10)
+
+        async def write() -> bool:
+            asyncio.get_running_loop().call_later(hold_seconds, let_go.set)
+            [thread] = await store.write_together_in_loop([lambda _connection: threading.current_thread()])
+            return thread is threading.current_thread()
+
+        with ThreadPoolExecutor(2) as threads:
+            holding = threads.submit(store.write, hold)
+            is_held.wait(10)
+            in_loop = threads.submit(lambda: asyncio.run(write())).result()
+            holding.result()
+        return in_loop
+
+    def test_waits_a_moment_for_a_thread_that_writes(self, two_ways: tuple[Flask, Flask]) -> None:
+        assert self.wrote_in_loop(two_ways[0].extensions["store"], hold_seconds=0.005)
+
+    def test_leaves_its_writes_to_a_thread_that_waits_for_long(self, two_ways: tuple[Flask, Flask]) -> None:
+        assert not self.wrote_in_loop(two_ways[0].extensions["store"], hold_seconds=0.5)
+
+    def test_gives_up_what_is_not_written_in_time(self, tmp_path: Path) -> None:
+        """Nobody has to come by for that: the thread that would say so is held up as well."""
+        prepare(tmp_path / "t.db")
+        store = Store(tmp_path / "t.db", request_seconds=0.2)
+        is_held, let_go = threading.Event(), threading.Event()
+
+        def hold(_connection: sqlite3.Connection) -> None:
+            is_held.set()
+            let_go.wait(20)
+
+        async def write() -> list[Any]:
+            works = [store.write_together_in_loop([lambda _connection: None]) for _ in range(3)]
+            return await asyncio.gather(*works)
+
+        with ThreadPoolExecutor(2) as threads:
+            holding = threads.submit(store.write, hold)
+            is_held.wait(10)
+            outcomes = threads.submit(lambda: asyncio.run(write())).result(10)
+            let_go.set()
+            assert holding.exception() is not None  # its caller, too, waited no longer
+        store.close()
+        assert [str(outcome) for [outcome] in outcomes] == [
+            "The database is busy; this was not stored within the time a request may take."
+        ] * 3

@@ -10,10 +10,12 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Mapping, Sequence
+from typing import NamedTuple
 
 from data_capture.audit.chain import ERASURE, RECORD_COLUMNS, RETENTION, canonical_record
 from data_capture.audit.trail import trail_of
 from data_capture.payloads import encode_json
+from data_capture.rows import insert_in_order
 
 _INSERT = """
 INSERT INTO data_capture_audit
@@ -33,6 +35,31 @@ AGEING_COLUMNS = ("data_snapshot", "error_details", "ip_address", "user_agent")
 """What may be taken from a record when it is old."""
 
 _MOST_RECORDS_COVERED = 1000  # what covers them is read at once, and is about 75 bytes a record
+
+
+class AuditRecord(NamedTuple):
+    """A record without its id; what each of these is, `record_audit` says."""
+
+    user_email: str
+    capture_type: str
+    snapshot: str | None
+    source_endpoint: str
+    timestamp: str
+    ip_address: str | None
+    user_agent: str | None
+    status: str
+    error_details: str | None
+
+
+def record_audits(connection: sqlite3.Connection, records: Sequence[AuditRecord]) -> None:
+    """Adds audit records, at least one, in their order, and their entries in the chain, as `record_audit` does.
+
+    Raises:
+        sqlite3.Error: likewise; also when there are several that can't be added together, but one by one.
+    """
+    trail = trail_of(connection)
+    first = insert_in_order(connection, _INSERT, records)
+    trail.append(connection, first, [canonical_record(number, *record) for number, record in enumerate(records, first)])
 
 
 def record_audit(
@@ -65,11 +92,10 @@ def record_audit(
     Raises:
         sqlite3.Error: it can't be written, or the database's audit key is missing.
     """
-    trail = trail_of(connection)
-    values = (user_email, capture_type, snapshot, source_endpoint, timestamp, ip_address, user_agent, status, error_details)
-    number = connection.execute(_INSERT, values).lastrowid
-    assert number is not None
-    trail.append(connection, number, canonical_record(number, *values))
+    record = AuditRecord(
+        user_email, capture_type, snapshot, source_endpoint, timestamp, ip_address, user_agent, status, error_details
+    )
+    record_audits(connection, [record])
 
 
 def pseudonymise_audit(

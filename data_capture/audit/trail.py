@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import sqlite3
+from collections.abc import Sequence
 from pathlib import Path
 
 from data_capture.audit.chain import GENESIS, RECORD_COLUMNS, SALT_BYTES, VOID, ChainKey, canonical_record, commitment_to
@@ -42,19 +43,30 @@ class Trail:
         self.key = ChainKey(load_key(audit_key_file(database)))
         self._head = HeadKeeper(database, self.key)
 
-    def append(self, connection: sqlite3.Connection, number: int, record: bytes) -> None:
-        """Adds the entry of the canonical record `number`, the newest, in the transaction that added the record.
+    def append(self, connection: sqlite3.Connection, first: int, records: Sequence[bytes]) -> None:
+        """Adds the entries of canonical records, the newest, numbered from `first` on, in the transaction that added them.
 
-        What it is linked to is read in that same transaction: other processes write as well.
+        What they are linked to is read in that same transaction: other processes write as well.
+
+        Raises:
+            sqlite3.IntegrityError: someone has tampered, and there are several; one alone is added all the same.
         """
-        salt = os.urandom(SALT_BYTES)
-        commitment = commitment_to(record, salt)
-        last = connection.execute(_LAST, (number,)).fetchone()
-        link = self.key.link(last[0] if last is not None else GENESIS, commitment, number, 0)
-        try:
-            connection.execute(_INSERT, (number, 0, salt, commitment, link))
-        except sqlite3.IntegrityError:
-            self._replace_foreign_entry(connection, number, salt, commitment)
+        last = connection.execute(_LAST, (first,)).fetchone()
+        link = last[0] if last is not None else GENESIS
+        salts = os.urandom(SALT_BYTES * len(records))
+        entries: list[tuple[int, int, bytes, bytes, bytes]] = []
+        for place, record in enumerate(records):
+            salt = salts[place * SALT_BYTES : (place + 1) * SALT_BYTES]
+            commitment = commitment_to(record, salt)
+            link = self.key.link(link, commitment, first + place, 0)
+            entries.append((first + place, 0, salt, commitment, link))
+        if len(entries) > 1:
+            connection.executemany(_INSERT, entries)
+        else:
+            try:
+                connection.execute(_INSERT, entries[0])
+            except sqlite3.IntegrityError:
+                self._replace_foreign_entry(connection, first, *entries[0][2:4])
         self._head.moved()
 
     def _replace_foreign_entry(self, connection: sqlite3.Connection, number: int, salt: bytes, commitment: bytes) -> None:

@@ -41,7 +41,9 @@ _PART_SECONDS = 30.0  # for a reader to take one part of a long answer; it holds
 _LAST_BODIES_SECONDS = 1.0  # for bodies that are on their way when the service is told to stop
 _MOST_DISCARDED_BYTES = 64 * 1024 * 1024  # read past the limit: a browser that is cut off sees no 413, only a broken network
 _MOST_ARRIVING_BYTES = 256 * 1024 * 1024  # of all bodies that are on their way at one time
-
+# For how long a thread may keep the interpreter while another waits for it; Python's own is 5 ms. The thread that commits
+# needs it twice a commit, beside an event loop that is busy, and all who wait for that commit wait with it.
+_SWITCH_SECONDS = 0.0001
 
 
 class Scope(Protocol):
@@ -85,6 +87,7 @@ class WholeRequests:
 
     def __rsgi_init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
+        sys.setswitchinterval(_SWITCH_SECONDS)
 
         def end(_number: int, _frame: Any) -> None:
             loop.call_soon_threadsafe(loop.call_later, _LAST_BODIES_SECONDS, self._give_up_bodies)

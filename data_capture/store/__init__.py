@@ -20,13 +20,15 @@ from typing import Any, TypeVar
 
 from data_capture.problems import Problem
 from data_capture.store.connection import open_connection
-from data_capture.store.waiting import MOST_WRITES_A_COMMIT, PendingWrite, Work, WriteQueue, unavailable
+from data_capture.store.waiting import MOST_WRITES_A_COMMIT, Overdue, PendingWrite, Work, WriteQueue, unavailable
 from data_capture.store.writer import Results, Writer
 
 log = logging.getLogger("data_capture.store")
 
 _PROBE_SECONDS = 0.2
 _CLOSING_SECONDS = 5.0
+_TURN_POLL_SECONDS = 0.001
+_TURN_SECONDS = 0.05  # a commit of a thread's takes less, unless it waits for a lock
 _CLOSED = "The database can't be used: it was closed, since the service is stopping."
 
 Result = TypeVar("Result")
@@ -61,6 +63,7 @@ class Store:
         self._reader = open_connection(database, request_seconds, read_only=True)
         self._reading = threading.Lock()
         self._queue = WriteQueue()
+        self._overdue = Overdue()
         self._closed = False
         self.closing = threading.Event()
         """Set when it is being closed."""
@@ -68,6 +71,7 @@ class Store:
         self._gathered: deque[PendingWrite[Any]] = deque()  # of the event loop, and changed in it alone
         self._begun: queue.SimpleQueue[tuple[asyncio.AbstractEventLoop, list[PendingWrite[Any]], Results] | None]
         self._begun = queue.SimpleQueue()
+        self._committed: deque[tuple[list[PendingWrite[Any]], Results, BaseException | None]] = deque(maxlen=1)
         self._is_begun = False
         self._threads = [
             threading.Thread(target=target, name=name, daemon=True)
@@ -114,6 +118,7 @@ class Store:
         except Problem as problem:
             return [problem] * len(works)
         self._gathered.append(pending)
+        self._overdue.watch(loop, pending)
         if not self._is_begun:
             self._is_begun = True
             loop.call_soon(self._begin_gathered, loop)  # after all that has arrived by now was gathered, too
@@ -195,6 +200,7 @@ class Store:
         deadline = time.monotonic() + self._request_seconds + _CLOSING_SECONDS
         for thread in self._threads:
             thread.join(max(0.0, deadline - time.monotonic()))
+        self._settle_committed()  # in a loop that does not go on
         is_over = not any(thread.is_alive() for thread in self._threads)
         if not is_over or not self._turn.acquire(timeout=max(0.0, deadline - time.monotonic())):
             log.error("The database was left open: a commit has not ended")
@@ -224,22 +230,57 @@ class Store:
         """What the other thread does."""
         while (begun := self._begun.get()) is not None:
             loop, group, results = begun
-            self._writer.commit(group, results)
-            self._turn.release()
-            self._queue.forget(group)
+            self._committed.append((group, results, self._writer.commit()))
             try:
-                loop.call_soon_threadsafe(self._wake_begun, loop, group)
+                loop.call_soon_threadsafe(self._wake_committed, loop)
             except RuntimeError:  # the loop was closed: nobody waits any more
+                self._settle_committed()
                 self._is_begun = False
 
-    def _wake_begun(self, loop: asyncio.AbstractEventLoop, group: Sequence[PendingWrite[Any]]) -> None:
+    def _wake_committed(self, loop: asyncio.AbstractEventLoop) -> None:
         """Lets those answer whose writes were committed, and after them begins with the next; called in the event loop."""
-        for pending in group:
+        for pending in self._settle_committed():
             pending.wake()
         loop.call_soon(self._begin_gathered, loop)
 
-    def _begin_gathered(self, loop: asyncio.AbstractEventLoop) -> None:
-        """Runs what the event loop has gathered, in it, and has it committed; called in it."""
+    def _settle_committed(self) -> Sequence[PendingWrite[Any]]:
+        """Gives those their results whose writes were committed; nobody, when that was done already."""
+        try:
+            group, results, error = self._committed.pop()
+        except IndexError:
+            return ()
+        self._writer.settle(group, results, error)
+        self._turn.release()
+        self._queue.forget(group)
+        return group
+
+    def _begin_gathered(self, loop: asyncio.AbstractEventLoop, waits_since: float | None = None) -> None:
+        """Runs what the event loop has gathered, in it, and has it committed; called in it.
+
+        While a thread writes, this comes back in a millisecond. Given to that thread at once, they would keep it writing
+        when the next ones arrive, and those would be given to it as well, and so on for as long as there is much to do.
+        """
+        is_our_turn = self._turn.acquire(blocking=False)
+        if not is_our_turn and self._gathered:
+            waits_since = waits_since or time.monotonic()
+            if time.monotonic() - waits_since < _TURN_SECONDS:
+                loop.call_later(_TURN_POLL_SECONDS, self._begin_gathered, loop, waits_since)
+                return
+        group = self._take_gathered()
+        self._is_begun = bool(group)
+        results = self._writer.begin(group) if group and is_our_turn else None
+        if results is not None:
+            self._begun.put((loop, group, results))
+            return
+        if is_our_turn:
+            self._turn.release()
+        for pending in group:
+            self._queue.put(pending)
+        if group:
+            loop.call_soon(self._begin_gathered, loop)
+
+    def _take_gathered(self) -> list[PendingWrite[Any]]:
+        """The next of what the event loop has gathered, as many as one commit takes."""
         group: list[PendingWrite[Any]] = []
         works = 0
         while self._gathered and works < MOST_WRITES_A_COMMIT:
@@ -249,18 +290,7 @@ class Store:
                 continue
             group.append(pending)
             works += len(pending.works)
-        self._is_begun = bool(group)
-        if not group:
-            return
-        if self._turn.acquire(blocking=False):
-            results = self._writer.begin(group)
-            if results is not None:
-                self._begun.put((loop, group, results))
-                return
-            self._turn.release()
-        for pending in group:
-            self._queue.put(pending)
-        loop.call_soon(self._begin_gathered, loop)
+        return group
 
     def _probe(self) -> None:
         """Finds out whether what a write failed of is over: commits the file's header again, as it is.

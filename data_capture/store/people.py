@@ -13,13 +13,14 @@ import sqlite3
 import string
 import unicodedata
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from typing import Any
 
 from data_capture.problems import UNAVAILABLE, Problem
+from data_capture.rows import find_among
 
 PROVISIONAL = "provisional"
 """The status of a person who was captured before signing up."""
@@ -90,6 +91,12 @@ def spellings_in(connection: sqlite3.Connection, table: str, email: str) -> list
     """Likewise in the column `user_email` of one of our tables."""
     select = f"SELECT DISTINCT user_email FROM {table} WHERE lower(user_email) IN (?, ?, ?)"  # noqa: S608
     return [str(spelling) for (spelling,) in connection.execute(select, _lowered_spellings(email))]
+
+
+def addresses_known(connection: sqlite3.Connection, emails: Collection[str]) -> set[str]:
+    """Those of at least one address (normalised) that `users.email` spells exactly so."""
+    find = "SELECT email FROM users WHERE email IN (VALUES {})"
+    return {str(spelling) for (spelling,) in find_among(connection, find, [*zip(emails)])} & set(emails)
 
 
 def ensure_person(connection: sqlite3.Connection, email: str, name: str | None, now: str) -> str:

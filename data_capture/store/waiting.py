@@ -55,15 +55,15 @@ class PendingWrite(Generic[Result]):
         return self._outcomes()
 
     async def wait_in_loop(self) -> list[Result | Exception]:
-        """As `wait`, for the event loop that it was put in from."""
+        """As `wait`, for the event loop that it was put in from, where `Overdue` ends what takes too long."""
         assert isinstance(self._waiter, tuple)
-        loop, future = self._waiter
-        overdue = loop.call_later(self.deadline - time.monotonic() + _GRACE_SECONDS, self.wake)
-        try:
-            await future
-        finally:
-            overdue.cancel()
+        await self._waiter[1]
         return self._outcomes()
+
+    @property
+    def gives_up_at(self) -> float:
+        """Until when its caller waits in the end, of `time.monotonic()`."""
+        return self.deadline + _GRACE_SECONDS
 
     def wake(self) -> None:
         """Ends the wait; of one in an event loop only there."""
@@ -86,6 +86,37 @@ class PendingWrite(Generic[Result]):
             self.given_up = True
             return [unavailable(_OVERDUE)] * len(self.works)
         return self.results
+
+
+class Overdue:
+    """Ends the waits of an event loop that take too long, with one timer for all of them.
+
+    All of them may take the same time, so that the first to come is the first to be overdue.
+    """
+
+    def __init__(self) -> None:
+        self._waiting: deque[PendingWrite[Any]] = deque()
+        self._is_timed = False
+
+    def watch(self, loop: asyncio.AbstractEventLoop, pending: PendingWrite[Any]) -> None:
+        """Wakes `pending`, which is waited for in `loop`, when it is overdue."""
+        while self._waiting and self._waiting[0].results is not None:
+            self._waiting.popleft()
+        self._waiting.append(pending)
+        if not self._is_timed:
+            self._is_timed = True
+            self._wait(loop)
+
+    def _wait(self, loop: asyncio.AbstractEventLoop) -> None:
+        loop.call_later(self._waiting[0].gives_up_at - time.monotonic(), self._wake, loop)
+
+    def _wake(self, loop: asyncio.AbstractEventLoop) -> None:
+        now = time.monotonic()
+        while self._waiting and (self._waiting[0].results is not None or self._waiting[0].gives_up_at <= now):
+            self._waiting.popleft().wake()
+        self._is_timed = bool(self._waiting)
+        if self._is_timed:
+            self._wait(loop)
 
 
 class WriteQueue:

@@ -11,7 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from data_capture.problems import Problem
+from data_capture.store.captures import RecordCapture
 from data_capture.store.connection import Gate, GateTimeout, open_connection
+from data_capture.store.groups import record_captures
 from data_capture.store.presence import OpenedFiles, identity_of
 from data_capture.store.waiting import PendingWrite, Result, Work, unavailable
 
@@ -21,6 +23,7 @@ _CLOSING_SECONDS = 5.0
 _CHECKPOINT_SECONDS = 0.2  # for which readers of a moment are waited for, while nobody can write
 _IO_ERROR = "disk I/O error"  # SQLITE_IOERR and its variants
 _FAILED_SYNCS = (1034, 1290)  # SQLITE_IOERR_FSYNC and SQLITE_IOERR_DIR_FSYNC; Python 3.10 does not tell
+_LEAST_TOGETHER = 6  # captures; finding out what fewer have to do with each other takes longer than it saves
 _UNTIL_RESTARTED = "Nothing more is written until the service is started again."
 
 Results = list[list[Any]]
@@ -30,8 +33,8 @@ Results = list[list[Any]]
 class Writer:
     """One transaction at a time, each for a group of writes, and each through the gate.
 
-    A group is written whole by `write`, which waits for locks; or by `begin`, which doesn't, and `commit` in another
-    thread. Between these two nobody else may write.
+    A group is written whole by `write`, which waits for locks; or by `begin`, which doesn't, `commit` in another thread,
+    and `settle`. From the first to the last of these three nobody else may write.
     """
 
     def __init__(self, database: Path, seconds: float) -> None:
@@ -84,25 +87,36 @@ class Writer:
         try:
             self._connection.execute("PRAGMA busy_timeout = 0")
             self._connection.execute("BEGIN IMMEDIATE")
-            return [[self._run(work) for work in pending.works] for pending in group]
+            return self._run_all(group)
         except Exception:  # noqa: BLE001  (it is met again by `write`, which answers it or logs it with its cause)
             self._roll_back()
             self._gate.release()
             return None
 
-    def commit(self, group: Sequence[PendingWrite[Any]], results: Results) -> None:
-        """Commits what `begin` has written, and gives each write its results."""
+    def commit(self) -> BaseException | None:
+        """Commits what `begin` has written; what it failed of, or None. Called in another thread, which does no more.
+
+        Beside a busy loop a thread waits a while for each of its turns with the interpreter.
+        """
         try:
             try:
                 self._connection.execute("COMMIT")
             except BaseException:
                 self._roll_back()
                 raise
-            finally:
-                self._gate.release()
+        except BaseException as error:  # noqa: BLE001  (`settle` answers each caller, and logs the cause)
+            return error
+        return None
+
+    def settle(self, group: Sequence[PendingWrite[Any]], results: Results, error: BaseException | None) -> None:
+        """Gives each write its results, or a refusal, after `commit`, whose outcome is `error`."""
+        self._gate.release()
+        try:
+            if error is not None:
+                raise error
             self._refuse_loss()
-        except BaseException as error:  # noqa: BLE001  (each caller is answered, and the log has the cause)
-            _fail(group, self._refusal_after(error))
+        except BaseException as failed_of:  # noqa: BLE001  (each caller is answered, and the log has the cause)
+            _fail(group, self._refusal_after(failed_of))
         else:
             self._succeed(group, results)
 
@@ -194,7 +208,7 @@ class Writer:
         try:
             self._connection.execute("BEGIN IMMEDIATE")
             try:
-                results = [[self._run(work) for work in pending.works] for pending in group]
+                results = self._run_all(group)
             except Exception:
                 if not self._connection.in_transaction:
                     raise  # SQLite gave up the whole transaction (disk full, I/O error): nobody's work is stored
@@ -206,6 +220,13 @@ class Writer:
             self._roll_back()
             raise
         return results
+
+    def _run_all(self, group: Sequence[PendingWrite[Any]]) -> Results:
+        works = [work for pending in group for work in pending.works]
+        captures = [work.capture for work in works if isinstance(work, RecordCapture)]
+        together = len(captures) == len(works) >= _LEAST_TOGETHER
+        outcomes = iter(record_captures(self._connection, captures) if together else map(self._run, works))
+        return [[next(outcomes) for _ in pending.works] for pending in group]
 
     def _run(self, work: Work[Result]) -> Result | Exception:
         before = self._connection.total_changes

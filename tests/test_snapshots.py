@@ -1,0 +1,40 @@
+"""What is kept of a payload: its text, and a digest that does not tell in which order its members came."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from decimal import Decimal
+from typing import Any
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from data_capture.payloads import encode_json
+from data_capture.snapshots import snapshot_and_digest
+
+NUMBERS = st.integers() | st.decimals(allow_nan=False, allow_infinity=False) | st.sampled_from([Decimal("1E+400")])
+SCALARS = st.none() | st.booleans() | NUMBERS | st.text(st.characters(blacklist_categories=["Cs"]))
+NESTED = st.recursive(SCALARS, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=3), inner))
+PAYLOADS = st.dictionaries(st.sampled_from(["type", "capture_id", "\u00e9", "_masked", '"', "\n", "b", "a", "Z"]), NESTED)
+
+
+@settings(max_examples=50, deadline=None)
+@given(PAYLOADS, st.permutations(range(9)))
+def test_they_are_those_of_the_whole_payload(payload: dict[str, Any], order: list[int]) -> None:
+    """The text of each member is made once for both; the digests are those in the receipts of existing databases."""
+    in_digest = {key: value for key, value in payload.items() if key != "type"}
+    digest = hashlib.sha256(encode_json(in_digest, sort_keys=True).encode()).digest()
+    assert snapshot_and_digest(payload, []) == (encode_json(payload), digest)
+    keys = list(payload)
+    shuffled = {keys[place]: payload[keys[place]] for place in order if place < len(keys)}
+    assert snapshot_and_digest(shuffled, [])[1] == digest
+
+
+@settings(max_examples=30, deadline=None)
+@given(PAYLOADS)
+def test_what_was_masked_is_told_beside_the_pages_own_members(payload: dict[str, Any]) -> None:
+    told = json.loads(snapshot_and_digest(payload, ["cvv"])[0])
+    name = "__masked" if "_masked" in payload else "_masked"
+    assert told.pop(name) == ["cvv"]
+    assert told == json.loads(encode_json(payload))
