@@ -242,3 +242,19 @@ class TestTheEventLoop:
         assert [str(outcome) for [outcome] in outcomes] == [
             "The database is busy; this was not stored within the time a request may take."
         ] * 3
+
+    def test_is_answered_what_was_begun_when_the_store_is_closed(self, tmp_path: Path) -> None:
+        """The loop that would go on after the commit is the one that closes it."""
+        prepare(tmp_path / "t.db")
+        store = Store(tmp_path / "t.db", request_seconds=60)
+
+        async def write_and_close() -> list[Any]:
+            writing = asyncio.ensure_future(store.write_together_in_loop([lambda connection: connection.in_transaction]))
+            while not store._is_begun or store._gathered:
+                await asyncio.sleep(0)
+            store.close()
+            return await asyncio.wait_for(writing, 10)
+
+        with ThreadPoolExecutor(1) as thread:
+            assert thread.submit(lambda: asyncio.run(write_and_close())).result(30) == [True]
+        assert not (tmp_path / "t.db-wal").exists()  # closed in good order

@@ -114,7 +114,8 @@ def test_schemathesis_finds_nothing(service_in: Any, quick_cases: str, tmp_path:
         outcome = subprocess.run(
             [sys.executable, "-m", "schemathesis.cli", "run", f"{service.url}/openapi.json", "--checks", "all",
              # The quick cases are the same each time.
-             "--max-examples", CASES or quick_cases, *([] if CASES else ["--seed", "1"]), "--phases", ",".join(phases), "--continue-on-failure", "--no-color",
+             "--max-examples", CASES or quick_cases, *([] if CASES else ["--seed", "1"]),
+             "--phases", ",".join(phases), "--continue-on-failure", "--no-color",
              # Of what it makes for an address in a path it throws much away, which says nothing of the service.
              "--suppress-health-check", "filter_too_much",
              "--header", "Authorization: Bearer for-schemathesis-0123456789abcdef"],

@@ -200,7 +200,7 @@ class Store:
         deadline = time.monotonic() + self._request_seconds + _CLOSING_SECONDS
         for thread in self._threads:
             thread.join(max(0.0, deadline - time.monotonic()))
-        self._settle_committed()  # in a loop that does not go on
+        self._settle_committed()  # what the loop, if it does not go on, would not any more
         is_over = not any(thread.is_alive() for thread in self._threads)
         if not is_over or not self._turn.acquire(timeout=max(0.0, deadline - time.monotonic())):
             log.error("The database was left open: a commit has not ended")
@@ -232,27 +232,27 @@ class Store:
             loop, group, results = begun
             self._committed.append((group, results, self._writer.commit()))
             try:
-                loop.call_soon_threadsafe(self._wake_committed, loop)
+                loop.call_soon_threadsafe(self._wake_committed, loop, group)
             except RuntimeError:  # the loop was closed: nobody waits any more
                 self._settle_committed()
                 self._is_begun = False
 
-    def _wake_committed(self, loop: asyncio.AbstractEventLoop) -> None:
+    def _wake_committed(self, loop: asyncio.AbstractEventLoop, group: Sequence[PendingWrite[Any]]) -> None:
         """Lets those answer whose writes were committed, and after them begins with the next; called in the event loop."""
-        for pending in self._settle_committed():
+        self._settle_committed()
+        for pending in group:
             pending.wake()
         loop.call_soon(self._begin_gathered, loop)
 
-    def _settle_committed(self) -> Sequence[PendingWrite[Any]]:
-        """Gives those their results whose writes were committed; nobody, when that was done already."""
+    def _settle_committed(self) -> None:
+        """Gives those their results whose writes were committed, unless that was done already."""
         try:
             group, results, error = self._committed.pop()
         except IndexError:
-            return ()
+            return
         self._writer.settle(group, results, error)
         self._turn.release()
         self._queue.forget(group)
-        return group
 
     def _begin_gathered(self, loop: asyncio.AbstractEventLoop, waits_since: float | None = None) -> None:
         """Runs what the event loop has gathered, in it, and has it committed; called in it.
