@@ -37,7 +37,7 @@
   const NAME = 'enhanced-data-capture';
 
   const { window, fetch } = globalThis;
-  if (!window && globalThis.name === NAME) onmessage = async ({ data }) => postMessage(await exchange(fetch, ...data)); 
+  if (!window && globalThis.name === NAME) onmessage = async ({ data }) => postMessage(await exchange(fetch, ...data)); // a courier
   if (!window?.fetch || window.enhancedDataCapture) return;
 
   // Pages wrap fetch later, zone.js the timers.
@@ -66,7 +66,6 @@
   const VOLATILE = /^timestamp$|(created|updated|saved|submitted)at$|^last(upd|sav|mod)/;
 
   // --- settings ---
-
 
   const tag = document.currentScript || document.querySelector('script[src*=data_capture_integration]');
   const config = { ...tag?.dataset, ...window.enhancedDataCaptureConfig };
@@ -579,7 +578,10 @@
     Object.assign(known, saved, { left: known.left.concat(saved.left) });
   };
 
-  const refresh = async () => {
+  /** In WebKitGTK a page's database may hang after another page: what is in memory goes all the same. */
+  const refresh = () => Promise.race([readNew(), pause(OPEN_MS)]).catch(log);
+
+  const readNew = async () => {
     const all = await readAll();
     for (const item of queue) if (item.kept && !all[item.id]) forget(item, { success: true });
     const left = Object.values(all).filter((record) => record.kind && !seen.has(record.id));
@@ -647,7 +649,7 @@
   };
 
   const pass = async () => {
-    await refresh().catch(log);
+    await refresh();
     for (let items; !gone && active() && (items = batchOf(due(), BATCH_BYTES)).length;) await deliver(items);
   };
 
@@ -674,7 +676,7 @@
 
   const wake = async () => {
     hurry();
-    await refresh().catch(log);
+    await refresh();
     quietly(pump);
   };
 
@@ -743,7 +745,8 @@
 
   /**
    * Where this script came from, if its Server-Timing says that a capture service is there; else what the tag says; else where
-   * it came from, if not from the page's own host; else port 5003 of the page's host.
+   * it came from, if not from the page's own host; else port 5003 of the page's host. WebKitGTK tells no Server-Timing: a service
+   * on the page's own host has to be named by the tag there.
    */
   const locate = () => {
     const isService = JSON.stringify(performance.getEntriesByName(source)).includes('"' + NAME);

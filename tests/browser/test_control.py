@@ -92,13 +92,12 @@ def test_consent_taken_back_ends_what_is_under_way(visit: Any, front: Any, perso
     failed: list[str] = []
     visit.page.on("requestfailed", lambda request: failed.append(request.url))
     visit.open(SAVES, person=person)
-    front.delay_seconds = 3
+    front.delay_seconds = 8
     visit.run(PAY)
-    visit.run("new Promise((sent) => { setTimeout(sent) })")
-    visit.run(f"{API}.flush(), 0")
+    visit.run(f"() => void {API}.flush()")
     visit.eventually(lambda: front.posts, "the request is under way")
     visit.run(f"{API}.consent(false)")
-    visit.eventually(lambda: failed, "the request is ended", 2)
+    visit.eventually(lambda: failed, "the request is ended", 6)
     assert visit.run(RECORDS) == ["#off"]
 
 

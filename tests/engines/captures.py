@@ -6,8 +6,10 @@ from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
+from tests.browser.stage import KEPT
 from tests.engines.engines import Engine
 from tests.engines.play import FAULT_SECONDS, Play
+from tests.engines.scenarios import CAPTURES
 from tests.engines.servers import Gate, tag
 from tests.engines.stage import PAYS, STARTED
 from tests.support import RunningService
@@ -32,6 +34,13 @@ class CapturePlay(Play):
     def settled(self) -> str:
         """Its database is open, which may have had to be made first."""
         return STARTED
+
+    def landed(self) -> str:
+        """Another connection to the script's database sees as many captures as a scenario makes."""
+        return f"""(async () => {{
+          const captures = async () => (await {KEPT}).filter(({{ kind }}) => kind);
+          while ((await captures()).length < {CAPTURES}) await new Promise((turn) => setTimeout(turn, 20));
+        }})()"""
 
     def arrived(self, captures: Sequence[str]) -> int:
         """Payments with a row."""

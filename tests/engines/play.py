@@ -59,14 +59,21 @@ class Play(ABC):
         """Waits until the sender has started in a tab."""
         tab.run(f"{self.settled()}.then(() => 0)")
 
+    def landed(self) -> str:
+        """A promise, in JavaScript, that what the page asked of the browser at a save has reached the storage's process.
+
+        A kill in the milliseconds before that shows how busy the machine is, not what a sender does.
+        """
+        return "indexedDB.databases()"
+
     def put_page(self, head: str, body: str = "") -> None:
         """The page that saves. A browser that nobody drives is told by the address what to save."""
         told = f"""<script type=module>
           if (location.hash) {{
             {self.settled()}.then(() => {{
               ({self.saves()})(location.hash.slice(1).split(','));
-              fetch('/api/saved', {{ method: 'POST' }});
-            }});
+              return {self.landed()};
+            }}).then(() => fetch('/api/saved', {{ method: 'POST' }}));
           }}</script>"""
         self._address = self._shop.page(head, body + told)
 
@@ -122,6 +129,7 @@ class Play(ABC):
         self.set_state("down")
         self.settle(tab)
         tab.run(f"() => {{ {self.save(captures)} }}")
+        tab.run(f"{self.landed()}.then(() => 0)")
         self.tabs.clear()
         assert self._browser is not None
         self._browser.kill()
