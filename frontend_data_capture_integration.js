@@ -521,14 +521,15 @@
     persist(records);
   };
 
-  /** By their ids; nothing in the place of a record deletes it. */
+  /** By their ids; nothing in the place of a record deletes it. Gives a promise that they are in the database. */
   const persist = (records) => quietly(() => {
-    if (small) persistSmall(records);
-    if (!db) return;
+    if (small) quietly(() => persistSmall(records));
+    if (!db) return null;
     const transaction = db.transaction(NAME, 'readwrite');
     const shelf = transaction.objectStore(NAME);
     for (const id in records) records[id] ? shelf.put(records[id]) : shelf.delete(id);
     transaction.commit();
+    return new Promise((done) => { transaction.oncomplete = done; });
   });
 
   const readSmall = () => JSON.parse(getItem.call(localStorage, NAME));
@@ -550,7 +551,10 @@
   });
   const readAll = async () => {
     const all = (small && readSmall()) || {};
-    for (const record of db ? await answered(db.transaction(NAME).objectStore(NAME).getAll()) : []) all[record.id] = record;
+    const reading = db?.transaction(NAME);
+    const records = reading && answered(reading.objectStore(NAME).getAll());
+    reading?.commit(); // else a page that goes now takes with it what waits behind this to be written
+    for (const record of await records || []) all[record.id] = record;
     return all;
   };
 
@@ -569,9 +573,8 @@
     small = !db && left !== undefined; // storage that is blocked throws
     const all = await readAll();
     for (const name in may) may[name] = may[name] && all['#off']?.[name] !== false;
-    if (db && left) { // by a page that went before its database was open
-      if (active()) persist(left);
-      removeItem.call(localStorage, NAME);
+    if (db && left) { // by a page that went before its database was open; this one may go before they are there
+      persist(active() ? left : {})?.then(() => removeItem.call(localStorage, NAME)).catch(log);
     }
     lookAround();
     const saved = all[known.id] || known;
@@ -683,7 +686,7 @@
   const leave = () => {
     const mayLeave = loaded; // before that nobody knows whether an earlier page was switched off
     loaded = true;
-    small = small || !db;
+    small = small || !db || !mayLeave; // of a database that has just been opened, the last of a page's writes may be lost
     drain(true);
     gone = true;
     if (!active()) return;

@@ -189,6 +189,30 @@ def test_back_from_the_back_forward_cache_it_goes_on(visit: Any, front: Any, sit
     assert {row["transaction_id"] for row in stored("payment_data", 2)} == {"T0", "back"}
 
 
+# A transaction in which the script reads does not end by itself, as in a page that goes before it has heard the result.
+ENDLESS_READING = """<script>{
+  const { getAll } = IDBObjectStore.prototype;
+  IDBObjectStore.prototype.getAll = function (...given) {
+    const again = () => { try { this.count().onsuccess = again } catch (_) { /* it was told to end */ } };
+    const request = getAll.apply(this, given);
+    request.addEventListener('success', again);
+    return request;
+  };
+}</script>"""
+
+
+def test_what_a_page_writes_does_not_wait_for_what_it_reads(visit: Any, front: Any, site: Any, stored: Any, person: str) -> None:
+    visit.open(SAVES, before=ENDLESS_READING, person=person)
+    visit.flush()
+    front.next_answers.extend([Reply(503)] * 3)
+    visit.run(saves(1))
+    visit.flush()
+    visit.page.goto(site.put("/away.html", "<title>away</title>"))
+    front.next_answers.clear()
+    visit.open(SAVES, person=person)
+    assert [row["transaction_id"] for row in stored("payment_data", 1)] == ["T0"]
+
+
 def test_no_secret_is_kept_in_the_database(visit: Any, front: Any, person: str) -> None:
     visit.open("<script>function storeQuestionnaireData() {}</script>", person=person)
     secrets = {
@@ -245,16 +269,14 @@ def test_the_script_is_small_as_served() -> None:
     assert zipped((REPOSITORY / SCRIPT).read_bytes()) <= 14_000
 
 
-@pytest.mark.parametrize(
-    ("program", "options", "most"), [("terser", ["--compress", "--mangle"], 8_000), ("esbuild", ["--minify"], 8 * 1024)]
-)
-def test_the_script_is_small_when_a_site_minifies_it(program: str, options: list[str], most: int) -> None:
+@pytest.mark.parametrize(("program", "options"), [("terser", ["--compress", "--mangle"]), ("esbuild", ["--minify"])])
+def test_the_script_is_small_when_a_site_minifies_it(program: str, options: list[str]) -> None:
     folders = [REPOSITORY / folder / "node_modules" / ".bin" for folder in ("tests/engines/app", "bench/script")]
     found = shutil.which(program, path=os.pathsep.join(map(str, folders)))
     if not found:
         pytest.skip(f"no {program}: the tests in three engines and the script's bench install it")
     minified = subprocess.run([found, str(REPOSITORY / SCRIPT), *options], capture_output=True, check=True, timeout=60).stdout
-    assert zipped(minified) <= most
+    assert zipped(minified) <= 8 * 1024
 
 
 def zipped(text: bytes) -> int:
