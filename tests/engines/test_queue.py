@@ -29,6 +29,7 @@ def arrived(stage: Stage) -> list[str]:
 @pytest.mark.quick
 def test_a_save_followed_by_leaving_in_the_same_task_is_stored(shopping: Stage) -> None:
     tab = shopping.open_application()
+    tab.run(STARTED)
     shopping.gate.delay_seconds = 0.3
     away = f"{shopping.shop.url}/away.html"
     tab.run(
