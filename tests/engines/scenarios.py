@@ -12,13 +12,17 @@ CAPTURES = 20
 _OFF_SECONDS = 0.3
 
 
-def unavailable(play: Play, captures: Sequence[str]) -> None:
-    """The service answers 503 for a while, then is healthy."""
+def _save_while(state: str, play: Play, captures: Sequence[str]) -> None:
     tab = play.open()
-    play.set_state("unavailable")
+    play.set_state(state)
     tab.run(f"() => {{ {play.save(captures)} }}")
     time.sleep(play.fault_seconds)
     play.set_state("up")
+
+
+def unavailable(play: Play, captures: Sequence[str]) -> None:
+    """The service answers 503 for a while, then is healthy."""
+    _save_while("unavailable", play, captures)
 
 
 def tab_closed(play: Play, captures: Sequence[str]) -> None:
@@ -63,11 +67,7 @@ def killed(play: Play, captures: Sequence[str]) -> None:
 
 def answer_lost(play: Play, captures: Sequence[str]) -> None:
     """The service stores what comes, and for a while its answers are lost."""
-    tab = play.open()
-    play.set_state("answers lost")
-    tab.run(f"() => {{ {play.save(captures)} }}")
-    time.sleep(play.fault_seconds)
-    play.set_state("up")
+    _save_while("answers lost", play, captures)
 
 
 def two_tabs(play: Play, captures: Sequence[str]) -> None:
