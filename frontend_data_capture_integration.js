@@ -1,7 +1,7 @@
 /*
  * Enhanced Data Capture: a second copy of what a page saves, without a change to the page.
  * First in <head>, without async or defer, or imported before all else.
- * Settings and API are described in the .d.ts. It reads as data moves; nothing in here may be felt by the page.
+ * Settings and API are described in the .d.ts. Nothing in here may be felt by the page.
  */
 (() => {
   'use strict';
@@ -11,7 +11,7 @@
   const ACTION_MS = 5000;
   const REPEAT_MS = 10000; // the same again is no new save
   const SLICE_MS = 25; // at a time; 50 is a long task
-  const REWRITE_MS = 200; // for a key that is rewritten
+  const REWRITE_MS = 200; // for a rewritten key
   const DAY_MS = 24 * 60 * 60 * 1000;
   const POLL_MS = 1000;
   const OPEN_MS = 2000;
@@ -35,6 +35,7 @@
   const FORM = 4;
 
   const NAME = 'enhanced-data-capture';
+  const OFF = NAME + '-off';
 
   const { window, fetch } = globalThis;
   if (!window && globalThis.name === NAME) onmessage = async ({ data }) => postMessage(await exchange(fetch, ...data)); // a courier
@@ -46,8 +47,8 @@
 
   // --- rules ---
 
-  // What means a save: a call of a function; a POST, PUT or PATCH to an address; a write to a key, whose group is the person's
-  // address; a form by its opening tag. `under` says where it goes, `as` renames. Sites add `rules`; `without` takes names out.
+  // What means a save: a call; a POST, PUT or PATCH to an address; a write to a key, whose group is the person's address; a
+  // form by its opening tag. `under` says where it goes, `as` renames. Sites add `rules`; `without` takes names out.
   const FORM_SAYS = ' (id|name|class)="[^"]*';
   const RULES = [
     { kind: 'payment', call: 'savePaymentToSupabase', form: FORM_SAYS + 'payment',
@@ -231,7 +232,7 @@
 
   const drain = (all) => {
     draining = 0;
-    if (!loaded) return;
+    if (!loaded && !all) return;
     drainedAt = performance.now();
     for (let one; (all || performance.now() < drainedAt + SLICE_MS) && (one = signals.shift());) {
       try {
@@ -258,8 +259,8 @@
   };
   forgetAll();
 
-  const plain = (key) => key.toLowerCase().replace(/[^a-z0-9]/g, '');
-  const isEmpty = (value) => value === null || value === undefined || value === '';
+  const plain = (key) => key.toLowerCase().replace(/[\W_]/g, '');
+  const isEmpty = (value) => (value ?? '') === '';
   const isRecord = (value) => value?.constructor === Object;
 
   const gist = (body) => JSON.stringify(body, (key, value) =>
@@ -417,7 +418,7 @@
   const personIn = (record) => {
     if (typeof record === 'string') record = { email: record };
     const find = (keys, read) => keys.split(' ').map((key) => read(record?.[key])).find(Boolean);
-    const words = (value) => (typeof value === 'string' ? value.trim() : '');
+    const words = (value) => value?.trim?.();
     const email = find('user_email userEmail email', address);
     if (!email) return record?.user && !record.user.user && personIn(record.user);
     return {
@@ -451,8 +452,8 @@
     return hereNow;
   };
 
-  /** Finds who is signed in, and takes note of who is not any more. What is found are the people of this moment; which of them
-   *  counts is asked for later: whom an earlier page saw leave is not known before the database is open. */
+  /** Finds who is signed in, and takes note of who is not any more. Which of the others count is asked for later: whom an
+   *  earlier page saw leave, the database knows. */
   const lookAround = () => {
     const session = quietly(() => Object.keys(localStorage).find((name) => /^sb-.+-auth-token$/.test(name)));
     const [present] = stored('localStorage', 'current_user', session);
@@ -467,7 +468,7 @@
     known.user = present ? [present, ...kept, ...left].map((person) => person.key) : [];
     if (String(before) !== String(known.user)) knownChanged = true;
     known.left = known.left.filter((key) => key !== present?.key);
-    const counts = ({ key }) => !known.left.includes(key);
+    const counts = ({ key }) => loaded && !known.left.includes(key);
     return () => {
       const [one, ...rest] = left.filter(counts);
       return present || kept.find(counts) || (rest.every(({ key }) => key === one.key) && one);
@@ -568,11 +569,13 @@
         db = null;
       };
     };
-    await Promise.race([pause(OPEN_MS), open()]).catch(log);
+    await Promise.race([open(), pause(OPEN_MS)]).catch(log);
     const left = quietly(readSmall);
     small = !db && left !== undefined; // storage that is blocked throws
     const all = await readAll();
-    for (const name in may) may[name] = may[name] && all['#off']?.[name] !== false;
+    const off = all['#off'];
+    for (const name in may) may[name] = may[name] && off?.[name] !== false;
+    if (off) tell(off);
     if (db && left) { // by a page that went before its database was open; this one may go before they are there
       persist(active() ? left : {})?.then(() => removeItem.call(localStorage, NAME)).catch(log);
     }
@@ -684,18 +687,16 @@
   };
 
   const leave = () => {
-    const mayLeave = loaded; // before that nobody knows whether an earlier page was switched off
-    loaded = true;
-    small = small || !db || !mayLeave; // of a database that has just been opened, the last of a page's writes may be lost
+    small = small || !db || !loaded; // the last writes of a page may be lost in a database that is just being opened
+    const maySend = loaded || quietly(() => !localStorage[OFF]);
     drain(true);
     gone = true;
     if (!active()) return;
     finish(Infinity);
     queue.forEach(release);
     attributeWaiting();
-    const rest = waiting().filter((item) => item.email && !item.parked && !item.out);
-    rest.sort((one, other) => one.bytes - other.bytes);
-    if (mayLeave && rest.length) deliver(batchOf(rest, KEEPALIVE_BYTES - keepaliveBytes), true).catch(log);
+    const rest = waiting().filter((item) => item.email && !item.parked && !item.out).sort((one, other) => one.bytes - other.bytes);
+    if (maySend && rest.length) deliver(batchOf(rest, KEEPALIVE_BYTES - keepaliveBytes), true).catch(log);
   };
 
   const deliver = async (items, out) => {
@@ -817,6 +818,12 @@
 
   const untap = () => undo.splice(0).forEach(quietly);
 
+  /** For a page that goes before its database is open; pages clear localStorage. */
+  const tell = ({ enabled, consent }) => quietly(() => {
+    if (enabled && consent) delete localStorage[OFF];
+    else localStorage[OFF] = 1;
+  });
+
   /** Off it is at once; on, when it is known what an earlier page was told. */
   const turn = async (name, wanted) => {
     may[name] = may[name] && wanted;
@@ -825,6 +832,7 @@
     if (active()) start();
     else untap(); // the page has its functions back
     persist({ '#off': { id: '#off', ...may } });
+    tell(may);
     await wake();
     return wanted;
   };

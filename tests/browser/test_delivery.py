@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.browser.stage import LOST, Reply
+from tests.browser.stage import LOST, SLOW_DATABASE, Reply
 
 SAVES = "<script>async function savePaymentToSupabase() { return 1 } async function saveDashboardToSupabase() {}</script>"
 PAY = "savePaymentToSupabase({transaction_id: 'T'})"
@@ -129,12 +129,13 @@ def test_a_capture_that_the_service_cannot_take_holds_up_its_own_kind_only(
     assert len(stored("dashboard_data")) == 1
 
 
+@pytest.mark.parametrize("database", ["", SLOW_DATABASE], ids=["open", "not open yet"])
 def test_a_save_followed_by_leaving_the_page_in_the_same_moment_is_stored(
-    visit: Any, front: Any, site: Any, stored: Any, person: str
+    database: str, visit: Any, front: Any, site: Any, stored: Any, person: str
 ) -> None:
     front.delay_seconds = 0.3
     away = site.put("/away.html", "<title>away</title>")
-    visit.open(SAVES, person=person)
+    visit.open(SAVES, before=database, person=person)
     visit.run(f"() => {{ {PAY}; location.href = '{away}' }}")
     visit.page.wait_for_url(away)
     assert len(stored("payment_data")) == 1

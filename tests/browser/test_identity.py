@@ -200,13 +200,20 @@ def test_who_was_there_counts_however_late_the_database_opens(visit: Any, front:
     assert {row["user_email"]: row["transaction_id"] for row in found} == {first: "of the first", second: "of the second"}
 
 
-def test_who_left_on_an_earlier_page_is_not_found_however_late_the_database_opens(visit: Any, front: Any, person: str) -> None:
+@pytest.mark.parametrize("leaving", [False, True], ids=["staying", "leaving at once"])
+def test_who_left_on_an_earlier_page_is_not_found_however_late_the_database_opens(
+    leaving: bool, visit: Any, front: Any, site: Any, person: str
+) -> None:
     visit.open(SAVES, person=person)
     visit.run(f"localStorage.setItem('userData', JSON.stringify({{email: '{person}'}}))")
     visit.run("localStorage.removeItem('current_user')")
     visit.flush()
     visit.open(f"{SAVES}<script>{PAY}</script>", before=SLOW_DATABASE)
-    visit.run("openDatabase()")
+    if leaving:
+        visit.page.goto(site.put("/away.html", "<title>away</title>"))
+        visit.open(SAVES)
+    else:
+        visit.run("openDatabase()")
     assert visit.flush() == {"success": False, "queued": True, "waiting": 1}
     assert front.posts == []
 
