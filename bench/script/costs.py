@@ -27,14 +27,20 @@ _MEASURES = (HERE / "page.js").read_text()
 
 @dataclass(frozen=True)
 class Effort:
-    """How much is done for one figure: how many single calls, and how long a page is looked at."""
+    """How much is done for one figure: how many single calls, and how long a page is looked at.
 
+    Attributes:
+        settling_seconds: after the opening of a tab, with which the browser's other processes are busy for a while: what
+            that takes from a page is nobody's cost.
+    """
+
+    settling_seconds: float = 1
     calls: int = 60
     idle_seconds: float = 3
     rewriting_seconds: float = 5
 
 
-QUICK = Effort(calls=3, idle_seconds=0.2, rewriting_seconds=0.5)
+QUICK = Effort(settling_seconds=0, calls=3, idle_seconds=0.2, rewriting_seconds=0.5)
 
 
 @dataclass
@@ -103,7 +109,7 @@ class Bench:
                 before = self._browser.main_thread_seconds(tab)
                 if started:
                     self._start(tab, sender)
-                tab.run(f"new Promise((resolve) => setTimeout(resolve, {self._effort.idle_seconds * 1000}))")
+                self._let_pass(tab, self._effort.idle_seconds)
                 after = self._browser.main_thread_seconds(tab)
                 if before is None or after is None:
                     return
@@ -133,11 +139,16 @@ class Bench:
         try:
             head = f"<script>window.collector = {json.dumps(gate.url)}</script><script>{_MEASURES}</script>"
             tab.goto(shop.page(head, **_ISOLATED))
+            self._let_pass(tab, self._effort.settling_seconds)
             yield tab
         finally:
             tab.close()
             shop.close()
             gate.close()
+
+    @staticmethod
+    def _let_pass(tab: Tab, seconds: float) -> None:
+        tab.run(f"new Promise((resolve) => setTimeout(resolve, {seconds * 1000}))")
 
     def _start(self, tab: Tab, sender: Sender) -> float:
         return float(tab.run("measure.start", [sender.code, self._attributes]))
