@@ -1,7 +1,7 @@
 /*
  * Enhanced Data Capture: a second copy of what a page saves, without a change to the page.
  * First in <head>, without async or defer, or imported before all else.
- * Settings and API are described in the .d.ts. Nothing in here may be felt by the page.
+ * Settings and API: see the .d.ts. Nothing in here may be felt by the page.
  */
 (() => {
   'use strict';
@@ -20,7 +20,7 @@
   const RETRY_BASE_MS = 1000;
   const RETRY_CAP_MS = 5 * 60 * 1000;
   const RETRY_AFTER_MS = 60 * 60 * 1000;
-  const KEEPALIVE_BYTES = 60000; // of a page's 64 KiB
+  const KEEPALIVE_BYTES = 60000; // of 64 KiB
   const BATCH_BYTES = 512 * 1024;
   const QUEUE_COUNT = 1000;
   const QUEUE_BYTES = 24 * 1024 * 1024;
@@ -74,7 +74,7 @@
   const isOwnFile = /^http.*data_capture_integration/.test(source);
   const isNear = isOwnFile && source.startsWith(location.origin + '/');
   const log = /^(|1|true)$/.test(config.debug)
-    ? console.debug.bind(console, '[' + NAME + ']') // never what a capture holds
+    ? console.debug.bind(console, '[' + NAME + ']') // no capture
     : () => {};
   const listed = (words) => String(words).toLowerCase().split(/[\s,]+/);
   const placeholders = listed(['unknown@example.com', config.placeholders]);
@@ -452,8 +452,8 @@
     return hereNow;
   };
 
-  /** Finds who is signed in, and takes note of who is not any more. Which of the others count is asked for later: whom an
-   *  earlier page saw leave, the database knows. */
+  /** Finds who is signed in, and takes note of who is not any more. Which others count is asked later: the database knows whom
+   *  an earlier page saw leave. */
   const lookAround = () => {
     const session = quietly(() => Object.keys(localStorage).find((name) => /^sb-.+-auth-token$/.test(name)));
     const [present] = stored('localStorage', 'current_user', session);
@@ -573,9 +573,8 @@
     const left = quietly(readSmall);
     small = !db && left !== undefined; // storage that is blocked throws
     const all = await readAll();
-    const off = all['#off'];
-    for (const name in may) may[name] = may[name] && off?.[name] !== false;
-    if (off) tell(off);
+    for (const name in may) may[name] = may[name] && all['#off']?.[name] !== false;
+    if (all['#off']) tell();
     if (db && left) { // by a page that went before its database was open; this one may go before they are there
       persist(active() ? left : {})?.then(() => removeItem.call(localStorage, NAME)).catch(log);
     }
@@ -663,7 +662,11 @@
 
   /** One page sends at a time; where two do, receipts make it harmless. */
   const exclusively = async (work) => {
-    if (db && navigator.locks) return navigator.locks.request(NAME, work); // not on plain http
+    if (db && navigator.locks) { // not on plain http
+      const stop = new AbortController();
+      setTimeout(() => stop.abort(), TIMEOUT_MS); // a frozen page may hold it
+      return navigator.locks.request(NAME, stop, work).catch(work); // for its signal
+    }
     while (db) {
       const shelf = db.transaction(NAME, 'readwrite').objectStore(NAME);
       const lease = await answered(shelf.get('#lease'));
@@ -687,16 +690,16 @@
   };
 
   const leave = () => {
-    small = small || !db || !loaded; // the last writes of a page may be lost in a database that is just being opened
+    small = small || !db || !loaded; // the last writes into a new database may be lost
     const maySend = loaded || quietly(() => !localStorage[OFF]);
+    gone = true; // no lock from here on
     drain(true);
-    gone = true;
     if (!active()) return;
     finish(Infinity);
     queue.forEach(release);
     attributeWaiting();
     const rest = waiting().filter((item) => item.email && !item.parked && !item.out).sort((one, other) => one.bytes - other.bytes);
-    if (maySend && rest.length) deliver(batchOf(rest, KEEPALIVE_BYTES - keepaliveBytes), true).catch(log);
+    if (rest[0] && maySend) deliver(batchOf(rest, KEEPALIVE_BYTES - keepaliveBytes), true).catch(log);
   };
 
   const deliver = async (items, out) => {
@@ -819,8 +822,8 @@
   const untap = () => undo.splice(0).forEach(quietly);
 
   /** For a page that goes before its database is open; pages clear localStorage. */
-  const tell = ({ enabled, consent }) => quietly(() => {
-    if (enabled && consent) delete localStorage[OFF];
+  const tell = () => quietly(() => {
+    if (active()) delete localStorage[OFF];
     else localStorage[OFF] = 1;
   });
 
@@ -828,13 +831,13 @@
   const turn = async (name, wanted) => {
     may[name] = may[name] && wanted;
     await ready;
-    may[name] = wanted;
+    may[name] = Boolean(wanted);
     if (active()) start();
     else untap(); // the page has its functions back
     persist({ '#off': { id: '#off', ...may } });
-    tell(may);
+    tell();
     await wake();
-    return wanted;
+    return may[name];
   };
 
   const api = {
@@ -851,7 +854,7 @@
       await wake();
     },
 
-    setEnabled: async (wanted) => ({ enabled: await turn('enabled', Boolean(wanted)) }),
+    setEnabled: async (wanted) => ({ enabled: await turn('enabled', wanted) }),
 
     consent: async (given) => {
       if (!given) {
@@ -865,7 +868,7 @@
         for (const id in all) all[id] = null;
         persist(all);
       }
-      await turn('consent', Boolean(given));
+      await turn('consent', given);
     },
 
     flush: async () => {
@@ -929,7 +932,7 @@
     });
     tapAll();
 
-    // Before a definition is used comes a script or a click.
+    // Before a function is used comes a script or a click.
     const observer = new MutationObserver(look);
     observer.observe(document, { childList: true, subtree: true });
     listen('DOMContentLoaded click submit', look);

@@ -134,6 +134,15 @@ def test_a_full_local_storage_stays_the_pages_own(visit: Any, front: Any, stored
     assert len(stored("payment_data", 3)) == 3
 
 
+def test_a_lock_that_is_never_given_back_holds_nothing_up_for_ever(visit: Any, capture_service: Any, person: str) -> None:
+    """As by a page that a browser froze on its way into the back/forward cache."""
+    visit.open(SAVES, person=person)
+    visit.run(f"{API}.status().then(() => void navigator.locks.request('enhanced-data-capture', () => new Promise(() => {{}})))")
+    visit.run(saves(1))
+    query = "SELECT id FROM payment_data WHERE user_email = ?"
+    visit.eventually(lambda: capture_service.rows(query, person), "the row, without the lock", 20)
+
+
 def test_where_there_are_no_locks_a_lease_lets_one_page_send(visit: Any, front: Any, stored: Any, person: str) -> None:
     visit.open(SAVES, before=WITHOUT_LOCKS, person=person)
     visit.run(saves(2))
