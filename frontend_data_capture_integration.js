@@ -74,7 +74,7 @@
   const isOwnFile = /^http.*data_capture_integration/.test(source);
   const isNear = isOwnFile && source.startsWith(location.origin + '/');
   const log = /^(|1|true)$/.test(config.debug)
-    ? console.debug.bind(console, '[' + NAME + ']') // no capture
+    ? console.debug.bind(console, '[' + NAME + ']') // nothing captured
     : () => {};
   const listed = (words) => String(words).toLowerCase().split(/[\s,]+/);
   const placeholders = listed(['unknown@example.com', config.placeholders]);

@@ -55,6 +55,7 @@ def test_the_kill_switch_survives_a_reload_and_gives_the_page_its_functions_back
     visit.flush()
     assert front.posts == []
     visit.run(f"{API}.setEnabled(true)")
+    assert visit.run("Object.keys(localStorage)") == ["current_user"]
     visit.run(PAY)
     assert len(stored("payment_data")) == 1
 
