@@ -503,6 +503,7 @@
   const seen = new Set();
   let db;
   let small;
+  let writing = 0;
   let loaded;
 
   const size = (items) => items.reduce((sum, item) => sum + item.bytes, 0);
@@ -522,15 +523,19 @@
     persist(records);
   };
 
-  /** By their ids; nothing in the place of a record deletes it. Gives a promise that they are in the database. */
-  const persist = (records) => quietly(() => {
+  /** By their ids; nothing in the place of a record deletes it. */
+  const persist = (records, then) => quietly(() => {
     if (small) quietly(() => persistSmall(records));
-    if (!db) return null;
+    if (!db) return;
     const transaction = db.transaction(NAME, 'readwrite');
     const shelf = transaction.objectStore(NAME);
     for (const id in records) records[id] ? shelf.put(records[id]) : shelf.delete(id);
     transaction.commit();
-    return new Promise((done) => { transaction.oncomplete = done; });
+    writing++;
+    transaction.oncomplete = () => {
+      writing--;
+      if (then) quietly(then);
+    };
   });
 
   const readSmall = () => JSON.parse(getItem.call(localStorage, NAME));
@@ -553,9 +558,9 @@
   const readAll = async () => {
     const all = (small && readSmall()) || {};
     const reading = db?.transaction(NAME);
-    const records = reading && answered(reading.objectStore(NAME).getAll());
+    const records = reading?.objectStore(NAME).getAll();
     reading?.commit(); // else a page that goes now takes with it what waits behind this to be written
-    for (const record of await records || []) all[record.id] = record;
+    for (const record of (records && await answered(records)) || []) all[record.id] = record;
     return all;
   };
 
@@ -576,7 +581,7 @@
     for (const name in may) may[name] = may[name] && all['#off']?.[name] !== false;
     if (all['#off']) tell();
     if (db && left) { // by a page that went before its database was open; this one may go before they are there
-      persist(active() ? left : {})?.then(() => removeItem.call(localStorage, NAME)).catch(log);
+      persist(active() ? left : {}, () => removeItem.call(localStorage, NAME));
     }
     lookAround();
     const saved = all[known.id] || known;
@@ -690,7 +695,7 @@
   };
 
   const leave = () => {
-    small = small || !db || !loaded; // the last writes into a new database may be lost
+    small = small || !db || !loaded || writing; // what a new database has not confirmed may be lost
     const maySend = loaded || quietly(() => !localStorage[OFF]);
     gone = true; // no lock from here on
     drain(true);
@@ -834,7 +839,7 @@
     may[name] = Boolean(wanted);
     if (active()) start();
     else untap(); // the page has its functions back
-    persist({ '#off': { id: '#off', ...may } });
+    persist({ '#off': { ...may, id: '#off' } });
     tell();
     await wake();
     return may[name];

@@ -127,6 +127,30 @@ def test_a_save_in_a_pages_first_moment_is_kept_when_the_page_is_left_at_once_an
     stage.wait_for_rows("payment_data", 1)
 
 
+WRITES_ON_AND_ON = """() => new Promise((begun) => { indexedDB.open('enhanced-data-capture').onsuccess = ({ target }) => {
+  const shelf = target.result.transaction('enhanced-data-capture', 'readwrite').objectStore('enhanced-data-capture');
+  const again = () => { if (!window.over) shelf.count().onsuccess = again; begun(); };
+  again(); }; })"""
+
+
+def test_what_the_database_has_not_taken_when_the_page_is_left_is_kept_all_the_same(stage: Stage) -> None:
+    """WebKit drops what waits behind another page's writing."""
+    away = f"{stage.shop.url}/away.html"
+    tab, writing = stage.open(), stage.open("")
+    tab.run("enhancedDataCapture.status()")  # its database is open
+    writing.run(WRITES_ON_AND_ON)
+    stage.take_down()
+    save(stage, tab, "T1")
+    tab.soon(f"location.href = '{away}'")
+    tab.eventually("location.pathname === '/away.html'", "the other page")
+    writing.run("() => { window.over = true; }")
+    stage.bring_back()
+    tab.goto(stage.shop.page(stage.tag()))
+    stage.wait_for_rows("payment_data", 1)
+    stage.gate.wait_until_quiet()
+    assert arrived(stage) == ["T1"]
+
+
 def test_captures_for_a_wrong_endpoint_are_kept_shown_and_sent_once_it_is_right(stage: Stage) -> None:
     tab = stage.open()
     stage.gate.state = stage.gate.NOT_FOUND
