@@ -289,6 +289,43 @@ def noted(store: Store) -> list[str]:
     )
 
 
+def log_pages(connection: sqlite3.Connection) -> int:
+    """How much log is written before it is brought into the file."""
+    return int(connection.execute("PRAGMA wal_autocheckpoint").fetchone()[0])
+
+
+class TestTheLog:
+    """It is brought into the file at a sixteenth of what that holds, between 8 and 64 MB."""
+
+    @pytest.mark.parametrize("page_bytes", [1024, 4096, 65536])
+    def test_over_a_small_file_it_is_small(self, page_bytes: int, tmp_path: Path) -> None:
+        database = tmp_path / "trading_bots.db"
+        with another_program(database) as connection:
+            connection.execute(f"PRAGMA page_size = {page_bytes}")
+            connection.execute("VACUUM")
+        prepare(database)
+        store = Store(database, request_seconds=2)
+        assert store.write(log_pages) * page_bytes == 8 * 1024 * 1024
+        store.close()
+
+    def test_it_grows_with_the_file_while_the_service_runs(self, store: tuple[Store, FailingConnection]) -> None:
+        opened, _ = store
+        opened.write(lambda connection: connection.execute("CREATE TABLE filling (content BLOB)"))
+        opened.write(lambda connection: connection.execute("INSERT INTO filling VALUES (zeroblob(200000000))"))
+        for number in range(1000):
+            opened.write(note(str(number)))
+        (pages,) = opened.read(lambda connection: connection.execute("PRAGMA page_count").fetchone())
+        assert opened.write(log_pages) == pytest.approx(pages / 16, rel=0.01)
+
+    def test_the_file_on_disk_is_no_larger_for_long(self, store: tuple[Store, FailingConnection]) -> None:
+        opened, _ = store
+        for _ in range(6):
+            opened.write(lambda connection: connection.execute("CREATE TABLE filling (content BLOB)"))
+            opened.write(lambda connection: connection.execute("INSERT INTO filling VALUES (zeroblob(5000000))"))
+            opened.write(lambda connection: connection.execute("DROP TABLE filling"))
+        assert opened.log_bytes() < 20_000_000
+
+
 class TestFaults:
     def test_after_a_failed_sync_nothing_more_is_written_on_that_connection(self, store: tuple[Store, FailingConnection]) -> None:
         opened, connection = store

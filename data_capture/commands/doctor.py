@@ -34,13 +34,13 @@ from data_capture.commands.restore import second_names_of, staged_beside
 from data_capture.commands.words import Progress, age, count, size
 from data_capture.serving import why_not_listen
 from data_capture.settings import Settings
-from data_capture.store.connection import Gate, GateTimeout
+from data_capture.store.connection import Gate, GateTimeout, usual_log_bytes
 from data_capture.supervision.services import CAPTURE, SIGNUP, Service, ask_health
 
 _FIXED_SQLITE = (3, 51, 3)  # the first with a remedy for the WAL-reset bug (sqlite.org/wal.html)
 _OLDEST_SQLITE = (3, 24, 0)  # the first with ON CONFLICT … DO UPDATE, which the store uses
 
-_LARGE_LOG_BYTES = 64 * 1024 * 1024  # a log is usually 16 MB; it grows while someone reads for long, and is used anew after
+_LARGE_LOG = 4  # times the usual; it grows while someone reads for long, and is used anew after
 _LITTLE_SPACE_BYTES = 1_000_000_000
 _NO_SPACE_BYTES = 100_000_000
 _LOG_FITS_TIMES = 10
@@ -317,7 +317,7 @@ def _write_ahead_log(question: str, database: Path) -> Finding:
             f"{log} ({size(length)}) is there without the database that it belongs to",
             "do not start the services: put the database back beside it first, or move it away if it is not needed",
         )
-    if length > _LARGE_LOG_BYTES:
+    if length > _LARGE_LOG * usual_log_bytes(database.stat().st_size):
         return _warning(
             question,
             f"{size(length)}: something read the database for a long time while it was written to",

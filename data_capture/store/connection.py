@@ -10,13 +10,16 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-# How much log is written before it is brought into the database. In a large file each capture changes other pages, and
-# those that are changed again and again, each person's latest ones, are then written there once in a while, and not always.
-_CHECKPOINT_PAGES = 4000  # 16 MB
+# How much log is written before it is brought into the database, as a part of what that holds. In a large file each
+# capture changes other pages, and those that are changed again and again, each person's latest ones, are then written there
+# once in a while, and not always. Everybody who writes waits for it meanwhile: over a small file that is to be short.
+_LOG_PART = 16
+_LEAST_LOG_BYTES = 8 * 1024 * 1024
+_MOST_LOG_BYTES = 64 * 1024 * 1024
 _CACHE_KIBIBYTES = 16 * 1024  # holds those pages
 # The log grows while a reader holds an old state; once it can start again, what is beyond this is given back. Without such
 # a reader it is smaller, and giving back and taking again at every turn would cost more than the disk space.
-_LARGEST_IDLE_LOG_BYTES = 24 * 1024 * 1024
+_LARGEST_IDLE_LOG = 1.5  # times that
 _GATE_POLL_SECONDS = 0.0005  # a transaction takes about a millisecond, its fsync included
 
 
@@ -51,13 +54,26 @@ def open_connection(database: Path, busy_seconds: float, *, read_only: bool = Fa
             connection.execute("PRAGMA journal_mode = WAL")
             connection.execute("PRAGMA synchronous = FULL")
             connection.execute("PRAGMA secure_delete = ON")
-            connection.execute(f"PRAGMA wal_autocheckpoint = {_CHECKPOINT_PAGES}")
             connection.execute(f"PRAGMA cache_size = -{_CACHE_KIBIBYTES}")
-            connection.execute(f"PRAGMA journal_size_limit = {_LARGEST_IDLE_LOG_BYTES}")
+            fit_log(connection)
     except sqlite3.Error:
         connection.close()
         raise
     return connection
+
+
+def usual_log_bytes(database_bytes: int) -> int:
+    """At which size the log of a database of this size is brought into it."""
+    return min(max(database_bytes // _LOG_PART, _LEAST_LOG_BYTES), _MOST_LOG_BYTES)
+
+
+def fit_log(connection: sqlite3.Connection) -> None:
+    """Has the log brought into the database at the size that is right for the database's size at this moment."""
+    (page_bytes,) = connection.execute("PRAGMA page_size").fetchone()
+    (pages,) = connection.execute("PRAGMA page_count").fetchone()
+    log_bytes = usual_log_bytes(pages * page_bytes)
+    connection.execute(f"PRAGMA wal_autocheckpoint = {log_bytes // page_bytes}")
+    connection.execute(f"PRAGMA journal_size_limit = {round(log_bytes * _LARGEST_IDLE_LOG)}")
 
 
 class Gate:

@@ -191,4 +191,3 @@ class WriteQueue:
             for pending in group:
                 self._writes -= len(pending.works)
                 self._bytes -= pending.size_bytes
-

@@ -12,7 +12,7 @@ from typing import Any
 
 from data_capture.problems import Problem
 from data_capture.store.captures import RecordCapture
-from data_capture.store.connection import Gate, GateTimeout, open_connection
+from data_capture.store.connection import Gate, GateTimeout, fit_log, open_connection
 from data_capture.store.groups import record_captures
 from data_capture.store.presence import OpenedFiles, identity_of
 from data_capture.store.waiting import PendingWrite, Result, Work, unavailable
@@ -23,6 +23,7 @@ _CLOSING_SECONDS = 5.0
 _CHECKPOINT_SECONDS = 0.2  # for which readers of a moment are waited for, while nobody can write
 _IO_ERROR = "disk I/O error"  # SQLITE_IOERR and its variants
 _FAILED_SYNCS = (1034, 1290)  # SQLITE_IOERR_FSYNC and SQLITE_IOERR_DIR_FSYNC; Python 3.10 does not tell
+_COMMITS_A_FITTING = 1000  # after which the log's size follows the file's, should that have grown
 _LEAST_TOGETHER = 6  # captures; finding out what fewer have to do with each other takes longer than it saves
 _UNTIL_RESTARTED = "Nothing more is written until the service is started again."
 
@@ -50,6 +51,7 @@ class Writer:
         self.fault: str | None = None
         self.loss: str | None = None
         self._is_closing = False
+        self._commits = 0
         self._gate = Gate(database)
         with self._gate.held(seconds):  # a restore swaps the file with the gate held
             identity = identity_of(database)
@@ -222,6 +224,9 @@ class Writer:
         return results
 
     def _run_all(self, group: Sequence[PendingWrite[Any]]) -> Results:
+        self._commits += 1
+        if self._commits % _COMMITS_A_FITTING == 0:
+            fit_log(self._connection)
         works = [work for pending in group for work in pending.works]
         captures = [work.capture for work in works if isinstance(work, RecordCapture)]
         together = len(captures) == len(works) >= _LEAST_TOGETHER

@@ -158,4 +158,3 @@ class Gate(Front):
             time.sleep(0.05)
             if len(self.requests) != count:
                 count, since = len(self.requests), time.monotonic()
-
