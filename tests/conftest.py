@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import signal
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,6 +13,15 @@ import pytest
 from tests.faults.shim import NoShim, Shim
 from tests.installations import CommandServer, Installation, make_database
 from tests.support import RunningService, capture_service_in, signup_service_in
+
+
+def pytest_configure() -> None:
+    """A run in the background, or under nohup, ignores these, and so would all programs that it starts: a handler ends at
+    their start, and still does nothing here.
+    """
+    for number in (signal.SIGINT, signal.SIGHUP):
+        if signal.getsignal(number) == signal.SIG_IGN:
+            signal.signal(number, lambda _number, _frame: None)
 
 
 @pytest.fixture
