@@ -523,7 +523,7 @@
     persist(records);
   };
 
-  /** By their ids; nothing in the place of a record deletes it. */
+  /** By their ids; nothing in the place of a record deletes it. `then` comes when they are there. */
   const persist = (records, then) => quietly(() => {
     if (small) quietly(() => persistSmall(records));
     if (!db) return;
@@ -695,7 +695,7 @@
   };
 
   const leave = () => {
-    small = small || !db || !loaded || writing; // what a new database has not confirmed may be lost
+    small = small || !db || !loaded || writing; // what the database has not confirmed may be lost
     const maySend = loaded || quietly(() => !localStorage[OFF]);
     gone = true; // no lock from here on
     drain(true);
