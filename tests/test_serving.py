@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import http.client
 import json
 import os
@@ -11,6 +12,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import AsyncIterator, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -23,6 +25,7 @@ import requests
 from flask import Flask, request
 
 from data_capture.problems import answer_with_problems
+from data_capture.serving import why_not_listen
 from data_capture.serving.logs import LOG_FILE_BYTES, OLD_LOG_FILES
 from data_capture.serving.whole_requests import WholeRequests
 from tests.managed import LOG_LINE, is_running, worker_of
@@ -225,6 +228,29 @@ def test_a_second_service_on_the_port_is_refused_in_a_sentence(service: RunningS
     assert refused.stderr == f"Port {service.port} is taken by another program. Choose another with --port or EDC_CAPTURE_PORT.\n"
 
 
+def test_looking_at_a_port_is_not_seen_by_others_who_look_and_keeps_nobody_from_using_it() -> None:
+    port, done = free_port(), threading.Event()
+
+    def look() -> list[str]:
+        seen = []
+        while not done.is_set():
+            seen += [reason] if (reason := why_not_listen("127.0.0.1", port)) else []
+        return seen
+
+    with ThreadPoolExecutor(2) as pool:
+        lookers = [pool.submit(look) for _ in range(2)]
+        try:
+            for _ in range(500):
+                with closing(socket.socket()) as caller:
+                    assert caller.connect_ex(("127.0.0.1", port)) == errno.ECONNREFUSED
+                with closing(socket.socket()) as server:
+                    server.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # as granian does
+                    server.bind(("127.0.0.1", port))
+        finally:
+            done.set()
+    assert [looker.result() for looker in lookers] == [[], []]
+
+
 def test_a_database_that_can_not_be_used_is_refused_in_a_sentence(tmp_path: Path) -> None:
     (tmp_path / "other.db").write_text("this is no database, but a text")
     refused = run_service(tmp_path, "--port", str(free_port()))
@@ -318,6 +344,7 @@ def test_the_log_is_rotated_while_two_processes_write_to_it_and_no_line_is_lost_
     program = f"""
 import logging, sys
 sys.path.insert(0, {str(REPOSITORY)!r})
+from data_capture.serving import why_not_listen
 from data_capture.serving.logs import configure_logging
 from data_capture.settings import load_settings
 configure_logging(sys.argv[1], load_settings({{"log_file": {str(log_file)!r}}}))

@@ -6,6 +6,8 @@ import os
 import signal
 import socket
 import sqlite3
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -15,8 +17,9 @@ from pathlib import Path
 import pytest
 import requests
 
+from data_capture.serving import is_claimed
 from tests.managed import LOG_LINE, RunningManager
-from tests.support import RunningService, capture_service_in, eventually, free_port, rows, signup_service_in
+from tests.support import REPOSITORY, RunningService, capture_service_in, eventually, free_port, rows, signup_service_in
 
 Start = Callable[..., RunningManager]
 
@@ -212,6 +215,27 @@ def test_of_two_managers_started_at_once_one_starts_the_services_and_the_other_u
         assert manager.stop() == 0
     assert not managers[0].is_healthy("capture")
     assert managers[0].leftovers() + managers[1].leftovers() == []
+
+
+def test_a_service_that_someone_else_is_just_starting_is_waited_for(start: Start, tmp_path: Path) -> None:
+    port = free_port()
+    arguments = ["--port", str(port), "--database", str(tmp_path / "trading_bots.db"), "--log-file", str(tmp_path / "slow.log")]
+    with subprocess.Popen(
+        [sys.executable, str(REPOSITORY / "enhanced_data_capture_system.py"), *arguments], stdin=subprocess.DEVNULL
+    ) as slow_one:
+        try:
+            eventually(lambda: is_claimed("127.0.0.1", port), "it is about to listen", 10)
+            slow_one.send_signal(signal.SIGSTOP)
+            manager = start(ports=(port, free_port()))
+            with pytest.raises(subprocess.TimeoutExpired):
+                manager.process.wait(timeout=7)  # longer than a port gets that is not claimed by one of the services
+            slow_one.send_signal(signal.SIGCONT)
+            manager.wait_until_running()
+            assert "The capture service was running already" in manager.output
+            assert manager.stop() == 0
+        finally:
+            slow_one.send_signal(signal.SIGCONT)
+            slow_one.terminate()
 
 
 # --- Watching ---------------------------------------------------------------------------------------------------------

@@ -58,7 +58,7 @@ def serve(name: str, create_app: CreateApp, settings: Settings) -> None:
     """
     configure_logging(name, settings)
     port = service_port(name, settings)
-    reason = why_not_listen(settings.host, port) or _claim(settings.host, port)
+    reason = _claim(settings.host, port) or why_not_listen(settings.host, port)
     if reason is not None:
         _refuse(f"Port {port} {reason}. Choose another with --port or EDC_{name.upper()}_PORT.")
     try:
@@ -108,7 +108,8 @@ def service_url(name: str, settings: Settings) -> str:
 def why_not_listen(host: str, port: int) -> str | None:
     """Why a service could not listen there, as the rest of a sentence that begins with the port; None when it could.
 
-    granian itself would not notice another listener: it binds with SO_REUSEPORT and shares the port with it.
+    granian itself would not notice another listener: it binds with SO_REUSEPORT and shares the port with it. Binding alone
+    tells of one; listening too would for a moment make this look the very thing that another look finds.
     """
     try:
         address = _address_of(host)
@@ -120,12 +121,19 @@ def why_not_listen(host: str, port: int) -> str | None:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind((address, port))
-            probe.listen()
         except OSError as error:
             if error.errno == errno.EADDRINUSE:
                 return _TAKEN
             return f"can't be listened on at {host} ({error.strerror})"
     return None
+
+
+def is_claimed(host: str, port: int) -> bool:
+    """Whether a service of ours serves there, is about to, or has not quite ended; False where that can't be told."""
+    if sys.platform != "linux":
+        return False
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as looker:
+        return looker.connect_ex(_claim_on(host, port)) == 0
 
 
 def _claim(host: str, port: int) -> str | None:
@@ -135,14 +143,18 @@ def _claim(host: str, port: int) -> str | None:
     binds with SO_REUSEPORT, both would serve. A name in the abstract namespace has one owner, and ends with its processes.
     """
     if sys.platform == "linux":
-        claim = socket.socket(socket.AF_UNIX)
+        claim = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         try:
-            claim.bind(f"\0enhanced-data-capture {host} {port}")
+            claim.bind(_claim_on(host, port))
         except OSError:
             claim.close()
             return _TAKEN
         claim.detach()  # from here on it is the process's, to its end
     return None
+
+
+def _claim_on(host: str, port: int) -> str:
+    return f"\0enhanced-data-capture {host} {port}"
 
 
 def _address_of(host: str) -> str:

@@ -6,10 +6,11 @@ import os
 import signal
 import sys
 import threading
+import time
 from contextlib import suppress
 from types import FrameType
 
-from data_capture.serving import why_not_listen
+from data_capture.serving import is_claimed, why_not_listen
 from data_capture.serving.logs import configure_logging
 from data_capture.settings import Settings, settings_from_command_line
 from data_capture.store.takeover import TakeoverRefused, prepare
@@ -17,6 +18,8 @@ from data_capture.supervision.services import CAPTURE, SERVICES, SIGNUP, Service
 from data_capture.supervision.supervised import SupervisedService
 
 _FIRST_LOOK_SECONDS = 3.0
+_STARTING_SECONDS = 10.0
+_LOOK_SECONDS = 0.1
 
 _console_lock = threading.Lock()
 
@@ -26,7 +29,7 @@ def main() -> None:
     settings = settings_from_command_line("manager", "Starts, watches and stops Enhanced Data Capture's two services.")
     stopping, hurry = _stop_on_signals()
     configure_logging("manager", settings)
-    refusal = _what_stands_in_the_way(settings)
+    refusal = _what_stands_in_the_way(settings, stopping)
     if refusal is not None:
         print(refusal, file=sys.stderr, flush=True)
         sys.exit(1)
@@ -65,7 +68,7 @@ def _stop_on_signals() -> tuple[threading.Event, threading.Event]:
     return stopping, hurry
 
 
-def _what_stands_in_the_way(settings: Settings) -> str | None:
+def _what_stands_in_the_way(settings: Settings, stopping: threading.Event) -> str | None:
     """Why the services can't be started, in a sentence, or None."""
     if settings.capture_port == settings.signup_port:
         return (
@@ -73,7 +76,7 @@ def _what_stands_in_the_way(settings: Settings) -> str | None:
             "EDC_CAPTURE_PORT, --signup-port or EDC_SIGNUP_PORT."
         )
     for service in SERVICES:
-        refusal = _what_holds_the_port(service, settings)
+        refusal = _what_holds_the_port(service, settings, stopping)
         if refusal is not None:
             return refusal
     try:
@@ -83,12 +86,19 @@ def _what_stands_in_the_way(settings: Settings) -> str | None:
     return None
 
 
-def _what_holds_the_port(service: Service, settings: Settings) -> str | None:
+def _what_holds_the_port(service: Service, settings: Settings, stopping: threading.Event) -> str | None:
     port = service.port(settings)
+    remedy = f"Choose another with --{service.name}-port or EDC_{service.name.upper()}_PORT"
+    deadline = time.monotonic() + _STARTING_SECONDS
     health = ask_health(service, settings, _FIRST_LOOK_SECONDS)
+    while not health.spoke and is_claimed(settings.host, port):  # someone else is just starting it
+        if time.monotonic() > deadline:
+            return f"Port {port} is used by one of these services that {health.says}. {remedy}, or stop that one."
+        if stopping.wait(_LOOK_SECONDS):
+            return None
+        health = ask_health(service, settings, _FIRST_LOOK_SECONDS)
     if health.healthy and health.is_over(settings.database):
         return None
-    remedy = f"Choose another with --{service.name}-port or EDC_{service.name.upper()}_PORT"
     used_by = f"Port {port} is used by a {service.name} service"
     if health.database is None:
         reason = "is taken by another program" if health.listening else why_not_listen(settings.host, port)

@@ -56,6 +56,8 @@ class Health:
     process: int | None = None
     answering: bool = False
     """It is the service that was asked for, healthy or not."""
+    spoke: bool = False
+    """Something answered, be it another program."""
 
     def is_over(self, database: Path) -> bool:
         """Whether it is known to use this database."""
@@ -92,7 +94,7 @@ def _read_health(service: Service, status: int, content: bytes) -> Health:
     except ValueError:
         answer = None
     if not isinstance(answer, dict) or answer.get("service") != service.answers_as:
-        return Health(listening=True, healthy=False, says="is another program")
+        return Health(listening=True, healthy=False, says="is another program", spoke=True)
     database, process = answer.get("database"), answer.get("pid")
     return Health(
         listening=True,
@@ -101,4 +103,5 @@ def _read_health(service: Service, status: int, content: bytes) -> Health:
         database=Path(database) if isinstance(database, str) else None,
         process=process if isinstance(process, int) else None,
         answering=True,
+        spoke=True,
     )

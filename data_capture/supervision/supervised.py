@@ -14,6 +14,7 @@ from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
 
+from data_capture.serving import is_claimed
 from data_capture.serving.lifelines import SUPERVISED_VARIABLE
 from data_capture.settings import REPOSITORY, Settings
 from data_capture.supervision.services import Health, Service, ask_health
@@ -109,9 +110,11 @@ class SupervisedService(threading.Thread):
         return health.healthy and health.is_over(self._settings.database)
 
     def _is_served_soon(self) -> bool:
-        deadline = time.monotonic() + _FASTER_ONE_SECONDS
+        began = time.monotonic()
         while not self._is_served_already(self._ask()):
-            if time.monotonic() > deadline or self._stopping.wait(_LOOK_SECONDS):
+            claimed = is_claimed(self._settings.host, self.service.port(self._settings))
+            patience_seconds = _STARTING_SECONDS if claimed else _FASTER_ONE_SECONDS
+            if time.monotonic() - began > patience_seconds or self._stopping.wait(_LOOK_SECONDS):
                 return False
         return True
 
