@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import socket
 import sqlite3
@@ -217,25 +218,49 @@ def test_of_two_managers_started_at_once_one_starts_the_services_and_the_other_u
     assert managers[0].leftovers() + managers[1].leftovers() == []
 
 
-def test_a_service_that_someone_else_is_just_starting_is_waited_for(start: Start, tmp_path: Path) -> None:
+@pytest.fixture
+def service_that_does_not_get_on(tmp_path: Path) -> Iterator[tuple[int, subprocess.Popen[bytes]]]:
+    """A capture service, and its port, that was suspended, all of it, before its first answer."""
     port = free_port()
     arguments = ["--port", str(port), "--database", str(tmp_path / "trading_bots.db"), "--log-file", str(tmp_path / "slow.log")]
     with subprocess.Popen(
-        [sys.executable, str(REPOSITORY / "enhanced_data_capture_system.py"), *arguments], stdin=subprocess.DEVNULL
-    ) as slow_one:
+        [sys.executable, str(REPOSITORY / "enhanced_data_capture_system.py"), *arguments],
+        stdin=subprocess.DEVNULL,
+        start_new_session=True,
+    ) as process:
         try:
             eventually(lambda: is_claimed("127.0.0.1", port), "it is about to listen", 10)
-            slow_one.send_signal(signal.SIGSTOP)
-            manager = start(ports=(port, free_port()))
-            with pytest.raises(subprocess.TimeoutExpired):
-                manager.process.wait(timeout=7)  # longer than a port gets that is not claimed by one of the services
-            slow_one.send_signal(signal.SIGCONT)
-            manager.wait_until_running()
-            assert "The capture service was running already" in manager.output
-            assert manager.stop() == 0
+            os.killpg(process.pid, signal.SIGSTOP)
+            yield port, process
         finally:
-            slow_one.send_signal(signal.SIGCONT)
-            slow_one.terminate()
+            os.killpg(process.pid, signal.SIGCONT)
+            process.terminate()
+
+
+def test_a_service_that_someone_else_is_just_starting_is_waited_for(
+    start: Start, service_that_does_not_get_on: tuple[int, subprocess.Popen[bytes]]
+) -> None:
+    port, slow_one = service_that_does_not_get_on
+    manager = start(ports=(port, free_port()))
+    with pytest.raises(subprocess.TimeoutExpired):
+        manager.process.wait(timeout=7)  # longer than a port gets that is not claimed by one of the services
+    os.killpg(slow_one.pid, signal.SIGCONT)
+    manager.wait_until_running()
+    assert "The capture service was running already" in manager.output
+    assert manager.stop() == 0
+
+
+def test_a_service_that_never_gets_on_is_said_in_a_sentence(
+    start: Start, service_that_does_not_get_on: tuple[int, subprocess.Popen[bytes]]
+) -> None:
+    port, _ = service_that_does_not_get_on
+    manager = start(ports=(port, free_port()))
+    assert manager.process.wait(timeout=30) == 1
+    assert re.fullmatch(
+        rf"Port {port} is used by one of these services, which (takes no connections|gives no answer within 3 s)\. "
+        r"Choose another with --capture-port or EDC_CAPTURE_PORT, or stop that one\.\n",
+        manager.output,
+    )
 
 
 # --- Watching ---------------------------------------------------------------------------------------------------------

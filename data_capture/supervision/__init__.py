@@ -93,7 +93,7 @@ def _what_holds_the_port(service: Service, settings: Settings, stopping: threadi
     health = ask_health(service, settings, _FIRST_LOOK_SECONDS)
     while not health.spoke and is_claimed(settings.host, port):  # someone else is just starting it
         if time.monotonic() > deadline:
-            return f"Port {port} is used by one of these services that {health.says}. {remedy}, or stop that one."
+            return f"Port {port} is used by one of these services, which {health.says}. {remedy}, or stop that one."
         if stopping.wait(_LOOK_SECONDS):
             return None
         health = ask_health(service, settings, _FIRST_LOOK_SECONDS)
