@@ -177,12 +177,14 @@ CREATE TABLE IF NOT EXISTS user_credentials (
     FOREIGN KEY (user_email) REFERENCES users (email)
 );
 
--- One person's rows, newest first; and the latest state of a person's dashboard.
+-- One person's rows, newest first; and until when a person's latest dashboard held: without an index of its own that is
+-- read from the very end of each of the rows, which can be long.
 CREATE INDEX IF NOT EXISTS payment_data_by_person         ON payment_data         (user_email, created_at);
 CREATE INDEX IF NOT EXISTS payment_data_by_transaction    ON payment_data         (user_email, transaction_id, created_at)
     WHERE transaction_id IS NOT NULL;
 CREATE INDEX IF NOT EXISTS questionnaire_data_by_person   ON questionnaire_data   (user_email, created_at);
 CREATE INDEX IF NOT EXISTS dashboard_data_by_person       ON dashboard_data       (user_email, created_at);
+CREATE INDEX IF NOT EXISTS dashboard_data_by_update       ON dashboard_data       (user_email, updated_at);
 CREATE INDEX IF NOT EXISTS trading_activity_log_by_person ON trading_activity_log (user_email, timestamp);
 CREATE INDEX IF NOT EXISTS data_capture_audit_by_person   ON data_capture_audit   (user_email, timestamp);
 

@@ -29,7 +29,7 @@ BUSY_PERSON = "busy@example.com"
 BUSY_PERSON_ROWS = 1000
 _CAPTURES_A_TRANSACTION = 5000
 _STORE_SECONDS = 60.0
-_STATISTICS_CALLS = 200
+_STATISTICS_CALLS = 1000
 _FIRST_SHARE = 10  # memory is first read after a tenth of the captures
 
 

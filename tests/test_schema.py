@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from data_capture.subjects.counts import statistics
 from tests.support import REPOSITORY
 
 SCHEMA = REPOSITORY / "schema.sql"
@@ -178,3 +179,16 @@ def test_one_persons_rows_are_found_by_an_index(database: Path, table: str) -> N
         plan = " ".join(row[3] for row in connection.execute(f"EXPLAIN QUERY PLAN {query}"))
     assert f"USING INDEX {table}_by_person (user_email=?)" in plan
     assert "TEMP B-TREE" not in plan
+
+
+def test_the_statistics_of_a_person_read_indexes_alone(database: Path) -> None:
+    said: list[str] = []
+    with closing(sqlite3.connect(database)) as connection:
+        connection.set_trace_callback(said.append)
+        statistics(connection, "a@example.com")
+        connection.set_trace_callback(None)
+        (counting,) = (statement for statement in said if "FROM payment_data" in statement)
+        plan = [row[3] for row in connection.execute(f"EXPLAIN QUERY PLAN {counting}")]
+    steps = [step for step in plan if step.startswith(("SEARCH", "SCAN ")) and step != "SCAN CONSTANT ROW"]
+    assert len(steps) == 8
+    assert all(re.match(r"SEARCH \w+ USING COVERING INDEX \w+ \(user_email=\?\)", step) for step in steps), steps
