@@ -7,6 +7,7 @@ A flag wins over its environment variable, which wins over the default. The READ
 from __future__ import annotations
 
 import argparse
+import ipaddress
 import os
 import re
 from collections.abc import Callable, Collection, Mapping, Sequence
@@ -24,6 +25,7 @@ LOCAL_PAGES = "local"
 SHORTEST_TOKEN_CHARACTERS = 32
 
 _HOST_NAME = re.compile(r"[a-z0-9_]([a-z0-9_.-]*[a-z0-9_])?|[0-9a-f:.]*:[0-9a-f:.]*")
+_MOST_HOST_CHARACTERS = 253  # RFC 1035 section 2.3.4, without the root's
 _RATE = re.compile(r"[1-9][0-9]{0,8} ?(?:/|per) ?(?:[1-9][0-9]{0,5} ?)?(?:second|minute|hour|day)s?", re.IGNORECASE)
 AGEING = ("payment", "questionnaire", "dashboard", "activity", "ip_address", "user_agent")
 """What `EDC_RETENTION_DAYS` can be said of: the kinds of captures, and two columns of all."""
@@ -50,7 +52,14 @@ def _path(text: str) -> Path:
 
 
 def _host(text: str) -> str:
-    if not text or any(character.isspace() or character in "/@" for character in text):
+    usable = text and not any(character.isspace() or character in "/@" for character in text)
+    try:
+        if ":" in text:
+            ipaddress.IPv6Address(text)
+        usable = usable and len(text.encode("idna")) <= _MOST_HOST_CHARACTERS
+    except ValueError:  # no such address, or a part of the name is empty, too long, or holds what no name can
+        usable = False
+    if not usable:
         raise ValueError("a host name or an address to listen on")
     return text
 

@@ -49,6 +49,12 @@ def test_port_is_short_for_the_services_own_port(monkeypatch: pytest.MonkeyPatch
         ("EDC_CAPTURE_PORT", "5003 "),
         ("EDC_HOST", ""),
         ("EDC_HOST", "http://localhost"),
+        ("EDC_HOST", "a" * 64 + ".example.com"),
+        ("EDC_HOST", "a." * 124 + "example.com"),
+        ("EDC_HOST", "a..example.com"),
+        ("EDC_HOST", "::1::2"),
+        ("EDC_HOST", "localhost:5003"),
+        ("EDC_HOST", "\udcff"),  # as the byte 255 on a command line
         ("EDC_DATABASE", ""),
         ("EDC_ALLOWED_ORIGINS", "www.example.com"),
         ("EDC_ALLOWED_ORIGINS", "https://www.example.com/shop"),

@@ -160,6 +160,16 @@ def test_a_host_that_is_not_of_this_machine_is_refused(start: Start) -> None:
     assert "can't be listened on at 192.0.2.1" in manager.output
 
 
+def test_a_host_that_can_not_be_resolved_is_refused(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RES_OPTIONS", "attempts:1 timeout:1")  # resolv.conf(5): where no name server answers
+    # Names below .invalid never resolve (RFC 6761); this one is longer than the name of a socket can be.
+    host = f"{'a.' * 80}invalid"
+    manager = start("--host", host)
+    assert manager.process.wait(timeout=30) == 1
+    assert f"can't be listened on: the host {host} can't be resolved" in manager.output
+    assert "Traceback" not in manager.output
+
+
 def test_a_database_that_cannot_be_written_is_said_in_a_sentence(start: Start, tmp_path: Path) -> None:
     (tmp_path / "trading_bots.db").touch(mode=0o400)
     manager = start()

@@ -41,6 +41,8 @@ _ENDING_SECONDS = 6
 _MOST_CONNECTIONS = 8192
 _DESCRIPTORS_FOR_ELSE = 128
 
+_MOST_SOCKET_NAME_BYTES = 108  # unix(7)
+
 _TAKEN = "is taken by another program"
 _WILDCARDS = {"0.0.0.0": "127.0.0.1", "::": "::1", "": "127.0.0.1"}  # noqa: S104
 
@@ -153,8 +155,9 @@ def _claim(host: str, port: int) -> str | None:
     return None
 
 
-def _claim_on(host: str, port: int) -> str:
-    return f"\0enhanced-data-capture {host} {port}"
+def _claim_on(host: str, port: int) -> bytes:
+    # The port comes first: a host's name can be longer than the name of a socket.
+    return f"\0enhanced-data-capture {port} {host}".encode()[:_MOST_SOCKET_NAME_BYTES]
 
 
 def _address_of(host: str) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import http.client
 import json
 import os
+import socket
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -77,6 +78,8 @@ def ask_health(service: Service, settings: Settings, timeout_seconds: float) -> 
         connection.request("GET", service.health_path, headers={"Connection": "close"})
         response = connection.getresponse()
         content = response.read(_MOST_HEALTH_BYTES)
+    except socket.gaierror as error:
+        return Health(listening=False, healthy=False, says=f"is at a host that can't be resolved ({error.strerror})")
     except ConnectionRefusedError:
         return Health(listening=False, healthy=False, says="takes no connections")
     except TimeoutError:
