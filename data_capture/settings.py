@@ -52,14 +52,13 @@ def _path(text: str) -> Path:
 
 
 def _host(text: str) -> str:
-    usable = text and not any(character.isspace() or character in "/@" for character in text)
     try:
         if ":" in text:
             ipaddress.IPv6Address(text)
-        usable = usable and len(text.encode("idna")) <= _MOST_HOST_CHARACTERS
+        length = len(text.encode("idna"))
     except ValueError:  # no such address, or a part of the name is empty, too long, or holds what no name can
-        usable = False
-    if not usable:
+        length = 0
+    if not 0 < length <= _MOST_HOST_CHARACTERS or any(character.isspace() or character in "/@" for character in text):
         raise ValueError("a host name or an address to listen on")
     return text
 

@@ -344,7 +344,6 @@ def test_the_log_is_rotated_while_two_processes_write_to_it_and_no_line_is_lost_
     program = f"""
 import logging, sys
 sys.path.insert(0, {str(REPOSITORY)!r})
-from data_capture.serving import why_not_listen
 from data_capture.serving.logs import configure_logging
 from data_capture.settings import load_settings
 configure_logging(sys.argv[1], load_settings({{"log_file": {str(log_file)!r}}}))

@@ -18,7 +18,7 @@ from data_capture.supervision.services import CAPTURE, SERVICES, SIGNUP, Service
 from data_capture.supervision.supervised import SupervisedService
 
 _FIRST_LOOK_SECONDS = 3.0
-_STARTING_SECONDS = 10.0
+_SOMEONE_ELSES_START_SECONDS = 10.0
 _LOOK_SECONDS = 0.1
 
 _console_lock = threading.Lock()
@@ -89,7 +89,7 @@ def _what_stands_in_the_way(settings: Settings, stopping: threading.Event) -> st
 def _what_holds_the_port(service: Service, settings: Settings, stopping: threading.Event) -> str | None:
     port = service.port(settings)
     remedy = f"Choose another with --{service.name}-port or EDC_{service.name.upper()}_PORT"
-    deadline = time.monotonic() + _STARTING_SECONDS
+    deadline = time.monotonic() + _SOMEONE_ELSES_START_SECONDS
     health = ask_health(service, settings, _FIRST_LOOK_SECONDS)
     while not health.spoke and is_claimed(settings.host, port):  # someone else is just starting it
         if time.monotonic() > deadline:
