@@ -179,7 +179,7 @@ def test_a_database_that_cannot_be_written_is_said_in_a_sentence(start: Start, t
 
 
 def test_a_service_that_cannot_start_is_said_with_the_reason_and_stops_everything(start: Start, tmp_path: Path) -> None:
-    (tmp_path / "trading_bots.keys").mkdir()
+    (tmp_path / "trading_bots.keys").mkdir(mode=0o700)
     (tmp_path / "trading_bots.keys" / "token-signing.key").write_text("no key")
     manager = start()
     assert manager.process.wait(timeout=30) == 1

@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import os
 import re
+import secrets
 import sqlite3
 import threading
 from contextlib import closing
@@ -16,6 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from data_capture.audit.chain import GENESIS, HASH_BYTES, ChainKey
+from data_capture.keys import open_new_file
 
 log = logging.getLogger("data_capture.audit")
 
@@ -107,11 +109,15 @@ def note_head(connection: sqlite3.Connection, database: Path, key: ChainKey) -> 
     if newest.number <= noted.number:
         return
     path = head_file(database)
-    draft = path.with_name(f"{path.name}.{os.getpid()}.{threading.get_ident()}")
-    descriptor = os.open(draft, os.O_CREAT | os.O_TRUNC | os.O_WRONLY, 0o600)
-    with os.fdopen(descriptor, "w", encoding="ascii") as file:
-        file.write(f"{newest}\n")
-    draft.replace(path)
+    draft = path.with_name(f"{path.name}.{os.getpid()}.{secrets.token_hex(4)}")
+    descriptor = open_new_file(draft)
+    try:
+        with os.fdopen(descriptor, "w", encoding="ascii") as file:
+            file.write(f"{newest}\n")
+        draft.replace(path)
+    except BaseException:
+        draft.unlink(missing_ok=True)
+        raise
 
 
 def forget_head(database: Path) -> None:

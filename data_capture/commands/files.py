@@ -14,6 +14,7 @@ from pathlib import Path
 
 from data_capture.commands import Refused
 from data_capture.commands.words import size
+from data_capture.keys import open_new_file
 
 PARTIAL_SUFFIX = ".partial"
 """What a file's name ends with while it is being made."""
@@ -38,7 +39,7 @@ def copy_database(source: sqlite3.Connection, copy: Path, on_progress: Callable[
         OSError: it can't be made.
         sqlite3.Error: reading or writing failed; an incomplete file may be left.
     """
-    os.close(os.open(copy, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
+    os.close(open_new_file(copy))
     with closing(sqlite3.connect(copy, isolation_level=None)) as target:
         target.execute("PRAGMA synchronous = OFF")  # it is synced below, all at once
         target.execute("PRAGMA journal_mode = MEMORY")

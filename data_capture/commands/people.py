@@ -14,6 +14,7 @@ from data_capture.commands import Refused
 from data_capture.commands.files import PARTIAL_SUFFIX, give_to_owner_of, remove_partial, sync
 from data_capture.commands.words import Progress, count
 from data_capture.identity import normalise_email
+from data_capture.keys import open_new_file
 from data_capture.problems import Problem
 from data_capture.settings import Settings
 from data_capture.store import Store
@@ -47,7 +48,7 @@ def export(email: str, settings: Settings, form: str, target: Path | None) -> No
         partial = target.with_name(target.name + PARTIAL_SUFFIX)
         remove_partial(partial)
         try:
-            with os.fdopen(os.open(partial, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "wb") as file:
+            with os.fdopen(open_new_file(partial), "wb") as file:
                 _write(pieces, file)
             sync(partial)
             partial.rename(target)

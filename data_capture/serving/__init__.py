@@ -28,7 +28,7 @@ from data_capture.serving.lifelines import end_with_loss, end_with_manager, end_
 from data_capture.serving.logs import configure_logging, log_of, logging_configuration
 from data_capture.serving.whole_requests import WholeRequests
 from data_capture.settings import Settings
-from data_capture.store.takeover import TakeoverRefused, prepare
+from data_capture.store.takeover import TakeoverRefused, prepare, warn_of_other_readers
 
 CreateApp = Callable[[Settings], Flask]
 
@@ -63,11 +63,14 @@ def serve(name: str, create_app: CreateApp, settings: Settings) -> None:
     reason = _claim(settings.host, port) or why_not_listen(settings.host, port)
     if reason is not None:
         _refuse(f"Port {port} {reason}. Choose another with --port or EDC_{name.upper()}_PORT.")
+    supervised = is_supervised()
     try:
         # The manager made the file: one that is gone since then is a loss, which an empty new one would only hide.
-        prepare(settings.database, may_create=not is_supervised())
+        prepare(settings.database, may_create=not supervised)
     except TakeoverRefused as refusal:
         _refuse(str(refusal))
+    if not supervised:  # else the manager has said it
+        warn_of_other_readers(settings.database)
     server = MPServer(
         f"enhanced-data-capture {name}",
         address=_address_of(settings.host),

@@ -29,7 +29,8 @@ class GateTimeout(Exception):
 
 def create_private_file(path: Path) -> None:
     """Makes `path` where it is missing, readable by its owner only: it will hold personal data or a secret."""
-    os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
+    # O_NOFOLLOW: in a folder that others may write to, a link of theirs would have their file opened in its place.
+    os.close(os.open(path, os.O_CREAT | os.O_RDWR | os.O_NOFOLLOW, 0o600))
 
 
 def open_connection(database: Path, busy_seconds: float, *, read_only: bool = False) -> sqlite3.Connection:
@@ -86,7 +87,7 @@ class Gate:
     def __init__(self, database: Path) -> None:
         self._path = database.with_name(database.name + "-gate")
         create_private_file(self._path)
-        self._descriptor = os.open(self._path, os.O_RDWR | os.O_CLOEXEC)
+        self._descriptor = os.open(self._path, os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW)
 
     def take_at_once(self) -> bool:
         """Takes the gate if no other process holds it; whoever got it gives it back with `release`."""

@@ -25,7 +25,7 @@ from typing import Any
 from data_capture.audit.chain import ChainKey
 from data_capture.audit.head import forget_head, note_head
 from data_capture.audit.trail import audit_key_file, begin_chain
-from data_capture.keys import keep_key, load_key, new_key
+from data_capture.keys import UntrustedKeysError, check_keys_directory, keep_key, load_key, new_key
 from data_capture.settings import REPOSITORY
 from data_capture.store.connection import Gate, GateTimeout, create_private_file
 from data_capture.store.people import ensure_person, set_password_hash, unfillable_columns
@@ -36,6 +36,7 @@ _RESTORE = "python -m data_capture restore FILE"
 _FILE_HEADER = b"SQLite format 3\x00"  # sqlite.org/fileformat2.html, section 1.3.1
 _CHECKED_AT_EVERY_START_BYTES = 16 * 1024 * 1024  # takes 10 ms; a first start checks a file of any size
 _MOST_DAMAGE_NAMED = 3
+_OPEN_TO_OTHERS = 0o077  # a file's mode
 _REHEARSAL_TIME = "2000-01-01T00:00:00.000Z"
 _REHEARSAL_HASH = "$argon2id$v=19$m=19456,t=2,p=1$" + "-" * 66  # as long as a real one
 
@@ -86,6 +87,13 @@ def prepare(database: Path, request_seconds: float = 5.0, *, may_create: bool = 
         raise TakeoverRefused(_damage(database, str(error))) from error
     except OSError as error:
         raise TakeoverRefused(f"{database} can't be used: {error.strerror}. Nothing was changed.") from error
+
+
+def warn_of_other_readers(database: Path) -> None:
+    """Log a warning if other users of this machine can open the database, whose mode is its owner's to change."""
+    mode = stat.S_IMODE(database.stat().st_mode)
+    if mode & _OPEN_TO_OTHERS:
+        log.warning("Other users of this machine can open the database (mode %04o): chmod 600 %s", mode, database)
 
 
 def _examine_file(database: Path) -> bool:
@@ -144,11 +152,16 @@ def _examine_audit_key(database: Path) -> bool:
     folder = key_file.parent
     try:
         folder.mkdir(mode=0o700, exist_ok=True)
-        if key_file.exists():
+        has_key = key_file.exists()
+        if has_key:
             load_key(key_file)
+        check_keys_directory(database.resolve())
+        if has_key:
             return True
         if os.access(folder, os.W_OK | os.X_OK):
             return False
+    except UntrustedKeysError as error:
+        raise TakeoverRefused(f"{error} Nothing was changed.") from error
     except ValueError as error:
         raise TakeoverRefused(f"{error} The audit trail then begins a new chain, and earlier heads are void.") from error
     except OSError as error:
@@ -182,7 +195,7 @@ def _examine_database(database: Path, request_seconds: float) -> bool:
 
 def _complete_and_rehearse(database: Path, request_seconds: float) -> None:
     """Adds what is missing, and the audit trail's chain, in one transaction, and undoes a rehearsal in it."""
-    create_private_file(database)
+    create_private_file(database.resolve())
     key_file, key = audit_key_file(database), None
     gate = Gate(database)
     try:

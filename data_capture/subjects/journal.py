@@ -53,7 +53,7 @@ def note_in_journal(database: Path, erasures: set[Entry]) -> None:
     if not missing:
         return
     path = journal_file(database)
-    descriptor = os.open(path, os.O_CREAT | os.O_APPEND | os.O_WRONLY, 0o600)
+    descriptor = os.open(path, os.O_CREAT | os.O_APPEND | os.O_WRONLY | os.O_NOFOLLOW, 0o600)
     with os.fdopen(descriptor, "w", encoding="ascii") as file:
         # It begins a line of its own, whatever a crash has left of the one before.
         file.write("".join(f"\n{address_hash} {erased_at}\n" for address_hash, erased_at in sorted(missing)))

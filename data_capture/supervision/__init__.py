@@ -13,7 +13,7 @@ from types import FrameType
 from data_capture.serving import is_claimed, why_not_listen
 from data_capture.serving.logs import configure_logging
 from data_capture.settings import Settings, settings_from_command_line
-from data_capture.store.takeover import TakeoverRefused, prepare
+from data_capture.store.takeover import TakeoverRefused, prepare, warn_of_other_readers
 from data_capture.supervision.services import CAPTURE, SERVICES, SIGNUP, Service, ask_health
 from data_capture.supervision.supervised import SupervisedService
 
@@ -83,6 +83,7 @@ def _what_stands_in_the_way(settings: Settings, stopping: threading.Event) -> st
         prepare(settings.database, settings.request_seconds)
     except TakeoverRefused as refused:
         return str(refused)
+    warn_of_other_readers(settings.database)
     return None
 
 
