@@ -21,6 +21,7 @@ from data_capture.access import (
     PersonConverter,
     email_in_path,
     harden_answers,
+    is_confirmed_caller,
     is_direct_local_caller,
     keep_doors,
     require_admin,
@@ -28,6 +29,7 @@ from data_capture.access import (
 from data_capture.admin_token import ensure_admin_token
 from data_capture.answers import BATCH, answer_to, read_request
 from data_capture.captures import Caller, Capture
+from data_capture.disk_space import DiskSpace
 from data_capture.intake import Intake
 from data_capture.openapi import serve_description
 from data_capture.payloads import (
@@ -78,22 +80,28 @@ def create_app(settings: Settings) -> Flask:
         return doors.caller_address(request.remote_addr, request.headers.get)
 
     rates = app.extensions["rates"] = Rates(settings)
-    app.extensions["intake"] = Intake(store, settings, doors, rates)
+    disk_space = DiskSpace(settings.database, settings.min_free_disk)
+    app.extensions["intake"] = Intake(store, settings, doors, rates, disk_space)
     limit_requests(app, settings, caller_address, apart_from="capture_")
 
     def capture(kind_name: str) -> Response:
         address = caller_address()
-        rates.take(address)
+        is_confirmed = is_confirmed_caller(request.headers.get("Authorization"), settings)
+        counted_address = None if is_confirmed else address  # the owner's own servers have no rate
+        if not is_confirmed:
+            disk_space.refuse_if_short()
+        rates.take(counted_address)
         most_bytes = MOST_BYTES_WITH_SCREENSHOT if kind_name in ("questionnaire", BATCH) else MOST_BYTES
         most_bytes_but_pictures = MOST_BYTES_OF_A_BATCH if kind_name == BATCH else MOST_BYTES
-        payload = read_json_object(request, CAPTURE_MEDIA_TYPES, most_bytes, most_bytes_but_pictures)
+        payload = read_json_object(request, CAPTURE_MEDIA_TYPES, most_bytes, most_bytes_but_pictures,
+                                   lambda size_bytes: rates.take_bytes(counted_address, size_bytes))  # fmt: skip
         if "Idempotency-Key" in request.headers and kind_name != BATCH:
             payload = {"capture_id": request.headers["Idempotency-Key"].strip('"'), **payload}
         caller = Caller(request.path, address, request.headers.get("User-Agent"), datetime.now(timezone.utc))
         asked = read_request(kind_name, payload, caller, settings.placeholder_emails)
         for one in asked.members:
             if isinstance(one, Capture):
-                rates.take_person(address, one.user_email)
+                rates.take_person(counted_address, one.user_email)
         answer = answer_to(asked, store.write_together(asked.works, asked.size_bytes))
         return Response(answer.content(), answer.status, answer.headers, content_type="application/json")
 
@@ -150,7 +158,7 @@ def create_app(settings: Settings) -> Flask:
 
     @app.get("/api/data-capture/health")
     def health() -> tuple[Response, int]:
-        fault = store.fault()
+        fault = store.fault() or disk_space.fault()
         details: dict[str, Any] = {}
         if is_direct_local_caller(request, settings):
             details = {

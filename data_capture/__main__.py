@@ -31,6 +31,7 @@ Commands for whoever runs Enhanced Data Capture.
   backup       makes a checked copy of the database, while everything runs
   restore      puts such a copy in the database's place, with the services stopped
   admin-token  shows the token that opens what is held on people, once, or makes a new one
+  write-token  makes, lists and revokes tokens with which servers of yours confirm what they capture
   export       writes everything that is held on a person, as JSON or as an archive
   erase        erases a person: rows, audit contents, bytes
   retention    deletes what is older than EDC_RETENTION_DAYS says
@@ -68,6 +69,18 @@ It was made at the first start. Only its hash is kept from then on, so that it i
 --rotate makes a new one, at any time, also while the services run; the one before it opens nothing any more.
 
 Where EDC_ADMIN_TOKEN is set, that is the token, and this command has nothing to say.
+"""
+
+_ABOUT_WRITE = """\
+Makes a write token and prints it, once; only its hash is kept. A server of yours that sends captures with the header
+"Authorization: Bearer TOKEN" confirms them. All other captures are claims: anyone can send one for any address. The view
+capture_sources tells them apart. A write token opens nothing else: it reads nothing and erases nothing.
+
+Never put one into a page, where every visitor can read it. Each token has a name:
+
+  python3 -m data_capture write-token shop             makes the token "shop"
+  python3 -m data_capture write-token --list           names all tokens
+  python3 -m data_capture write-token shop --revoke    makes it void at once, also for services that run
 """
 
 _ABOUT_EXPORT = """\
@@ -191,6 +204,28 @@ def _show_admin_token(given: argparse.Namespace, settings: Settings, _progress: 
     return 0
 
 
+def _manage_write_tokens(given: argparse.Namespace, settings: Settings, _progress: Progress) -> int:
+    from data_capture.write_tokens import create_write_token, revoke_write_token, write_token_names
+
+    if not settings.database.parent.is_dir():
+        raise Refused(f"There is no folder {settings.database.parent}.")
+    if given.list:
+        for name in write_token_names(settings):
+            print(name)
+        return 0
+    if given.revoke:
+        if not revoke_write_token(settings, given.name):
+            raise Refused(f"There is no write token {given.name}. --list names those that there are.")
+        print(f"The write token {given.name} is revoked.", file=sys.stderr, flush=True)
+        return 0
+    token = create_write_token(settings, given.name)
+    if token is None:
+        raise Refused(f"There is a write token {given.name} already. Choose another name, or revoke it with --revoke.")
+    print(token, flush=True)
+    print("Keep it in your server's secret store: it is not shown again.", file=sys.stderr, flush=True)
+    return 0
+
+
 def _export(given: argparse.Namespace, settings: Settings, _progress: Progress) -> int:
     from data_capture.commands.people import export
 
@@ -257,6 +292,15 @@ def _parser() -> argparse.ArgumentParser:
     admin_token.set_defaults(run=_show_admin_token)
     add_flags(admin_token, {"database"})
 
+    write_token = commands.add_parser("write-token", description=_ABOUT_WRITE, formatter_class=shape)
+    write_token.add_argument("name", nargs="?", type=_token_name, metavar="NAME", default="default",
+                             help="the token's name: letters, digits, hyphens (default: default)")  # fmt: skip
+    choice = write_token.add_mutually_exclusive_group()
+    choice.add_argument("--list", action="store_true", help="name all write tokens, and make none")
+    choice.add_argument("--revoke", action="store_true", help="make the token void at once")
+    write_token.set_defaults(run=_manage_write_tokens)
+    add_flags(write_token, {"database"})
+
     exporting = commands.add_parser("export", description=_ABOUT_EXPORT, formatter_class=shape)
     exporting.add_argument("email", metavar="EMAIL", help="the person's address")
     exporting.add_argument("--to", type=_folder, metavar="FILE", help="the file to make (default: standard output)")
@@ -301,6 +345,14 @@ def _head(text: str) -> object:
         return parse_head(text)
     except ValueError as error:
         raise argparse.ArgumentTypeError(f"it takes {error}") from error
+
+
+def _token_name(text: str) -> str:
+    from data_capture.write_tokens import NAME
+
+    if not NAME.fullmatch(text):
+        raise argparse.ArgumentTypeError("it takes 1 to 40 small letters, digits and hyphens")
+    return text
 
 
 def _at_least_one(text: str) -> int:

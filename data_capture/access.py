@@ -25,6 +25,7 @@ from data_capture.problems import (
     ProblemType,
 )
 from data_capture.settings import LOCAL_PAGES, Settings
+from data_capture.write_tokens import is_write_token
 
 _FOR_PAGES = ("/api/", "/auth/")  # the addresses that pages may call
 _LOCAL_ORIGIN = r"https?://(?:localhost|127\.0\.0\.1|\[::1\])(?::[0-9]{1,5})?"
@@ -201,6 +202,28 @@ def require_admin(caller: Request, settings: Settings) -> None:
         raise Problem(NOT_AUTHENTICATED, "This needs the admin token: send the header 'Authorization: Bearer' with it.")
     if not is_admin_token(token.strip(), settings):
         raise Problem(NOT_AUTHENTICATED, "The admin token is not valid.")
+
+
+def is_confirmed_caller(authorization: str | None, settings: Settings) -> bool:
+    """Tell whether a capture is sent with a credential of the owner's, the admin token or a write token.
+
+    Args:
+        authorization: the header, None where it is missing.
+        settings: the service's.
+
+    Raises:
+        Problem: 401, for a Bearer token that is not valid: its sender relies on being confirmed.
+    """
+    scheme, _, token = (authorization or "").partition(" ")
+    if scheme.lower() != "bearer":
+        return False
+    token = token.strip()
+    if not token or not (is_admin_token(token, settings) or is_write_token(token, settings)):
+        raise Problem(
+            NOT_AUTHENTICATED,
+            "The token is not valid, or was revoked. Without a token the capture is stored as a claim.",
+        )
+    return True
 
 
 def is_direct_local_caller(caller: Request, settings: Settings) -> bool:

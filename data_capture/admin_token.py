@@ -31,8 +31,8 @@ def ensure_admin_token(settings: Settings) -> None:
     folder = settings.keys_directory
     if settings.admin_token or (folder / _HASH_NAME).exists():
         return
-    token = _new_token()
-    if make_private_file(folder / _HASH_NAME, _hash_of(token) + "\n"):
+    token = new_token(_PREFIX)
+    if make_private_file(folder / _HASH_NAME, hash_of_token(token) + "\n"):
         (folder / _TOKEN_NAME).unlink(missing_ok=True)  # of a hash that somebody removed
         make_private_file(folder / _TOKEN_NAME, token + "\n")
 
@@ -43,13 +43,13 @@ def is_admin_token(given: str, settings: Settings) -> bool:
     The hash is read anew each time, so that a rotation holds at once.
     """
     if settings.admin_token:
-        hash_kept = _hash_of(settings.admin_token)
+        hash_kept = hash_of_token(settings.admin_token)
     else:
         try:
             hash_kept = (settings.keys_directory / _HASH_NAME).read_text(encoding="ascii").strip()
         except (FileNotFoundError, UnicodeDecodeError):
             hash_kept = ""
-    return hmac.compare_digest(_hash_of(given), hash_kept)
+    return hmac.compare_digest(hash_of_token(given), hash_kept)
 
 
 def fetch_admin_token(settings: Settings) -> str | None:
@@ -74,11 +74,11 @@ def rotate_admin_token(settings: Settings) -> str:
     Raises:
         OSError: its file can't be written.
     """
-    token = _new_token()
+    token = new_token(_PREFIX)
     path: Path = settings.keys_directory / _HASH_NAME
     draft = path.with_name(f".{_HASH_NAME}.{secrets.token_hex(4)}")
     try:
-        make_private_file(draft, _hash_of(token) + "\n")
+        make_private_file(draft, hash_of_token(token) + "\n")
         draft.replace(path)
     finally:
         draft.unlink(missing_ok=True)
@@ -87,9 +87,11 @@ def rotate_admin_token(settings: Settings) -> str:
     return token
 
 
-def _new_token() -> str:
-    return _PREFIX + secrets.token_urlsafe(KEY_BYTES)
+def new_token(prefix: str) -> str:
+    """Return a token with 256 random bits; its prefix tells what it is for."""
+    return prefix + secrets.token_urlsafe(KEY_BYTES)
 
 
-def _hash_of(token: str) -> str:
+def hash_of_token(token: str) -> str:
+    """Return what is kept of a token, in hexadecimal: there is nothing to guess that a slow hash would protect."""
     return hashlib.sha256(token.encode(errors="surrogatepass")).hexdigest()

@@ -14,6 +14,7 @@ from typing import Any, Protocol
 from data_capture.access import Doors
 from data_capture.answers import BATCH, answer_to, read_request
 from data_capture.captures import KINDS, Caller, Capture
+from data_capture.disk_space import DiskSpace
 from data_capture.payloads import decode_json_object
 from data_capture.problems import Problem
 from data_capture.rates import Rates
@@ -28,7 +29,7 @@ _MEDIA_TYPES = frozenset({
     for media_type in ("application/json", "text/plain")
     for parameter in ("", ";charset=utf-8", "; charset=utf-8")
 })  # fmt: skip
-_UNUSUAL_HEADERS = ("transfer-encoding", "content-encoding", "idempotency-key", "expect")
+_UNUSUAL_HEADERS = ("transfer-encoding", "content-encoding", "idempotency-key", "expect", "authorization")
 _NEVER_SNIFF = ("X-Content-Type-Options", "nosniff")
 _JSON = ("Content-Type", "application/json")
 
@@ -54,18 +55,22 @@ class Intake:
         settings: of the service.
         doors: what each request has to pass.
         rates: how many may.
+        disk_space: what has to be left.
     """
 
-    def __init__(self, store: Store, settings: Settings, doors: Doors, rates: Rates) -> None:
+    def __init__(
+        self, store: Store, settings: Settings, doors: Doors, rates: Rates, disk_space: DiskSpace
+    ) -> None:
         self._store = store
         self._placeholder_emails = settings.placeholder_emails
         self._doors = doors
         self._rates = rates
+        self._disk_space = disk_space
         self._paths = {f"/api/data-capture/{name}": name for name in (*KINDS, BATCH)}
 
     def body_bytes(self, method: str, path: str, headers: Headers) -> int | None:
         """How long the body of an ordinary request is; None for a request that is the app's."""
-        if method != "POST" or path not in self._paths:
+        if method != "POST" or path not in self._paths or self._disk_space.is_short:
             return None
         length = headers.get("content-length") or ""
         if not length.isdecimal() or len(length) > len(str(MOST_QUICK_BYTES)) or int(length) > MOST_QUICK_BYTES:
@@ -91,6 +96,7 @@ class Intake:
         try:
             asked = read_request(self._paths[path], decode_json_object(body), caller, self._placeholder_emails)
             self._rates.take(address)
+            self._rates.take_bytes(address, len(body))
             for one in asked.members:
                 if isinstance(one, Capture):
                     self._rates.take_person(address, one.user_email)

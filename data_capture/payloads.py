@@ -42,10 +42,25 @@ JsonObject = dict[str, Any]
 """A JSON object as parsed here: numbers with a point or an exponent are `Decimal`, so that money keeps its digits."""
 
 
+def _admit_all(_size_bytes: int) -> None:
+    """Count nothing."""
+
+
 def read_json_object(
-    request: Request, media_types: tuple[str, ...], most_bytes: int = MOST_BYTES, most_bytes_but_pictures: int = MOST_BYTES
+    request: Request,
+    media_types: tuple[str, ...],
+    most_bytes: int = MOST_BYTES,
+    most_bytes_but_pictures: int = MOST_BYTES,
+    admit_bytes: Callable[[int], None] = _admit_all,
 ) -> JsonObject:
     """The request's body as a JSON object.
+
+    Args:
+        request: Flask's.
+        media_types: those that are taken; every `application/…+json` is.
+        most_bytes: how large the body may be.
+        most_bytes_but_pictures: how large without the pictures in it.
+        admit_bytes: called with the body's size before it is parsed; may raise.
 
     Raises:
         Problem: 400 not such an object, 413 over `most_bytes` or, without the pictures in it, over
@@ -60,6 +75,7 @@ def read_json_object(
         raise _too_large(most_bytes)
     request.max_content_length = most_bytes  # for a body of unannounced length: reading stops here
     body = request.get_data(cache=False)
+    admit_bytes(len(body))
     payload = decode_json_object(body)
     if len(body) > most_bytes_but_pictures and len(body) - _picture_bytes(payload) > most_bytes_but_pictures:
         raise Problem(TOO_LARGE, f"The body is larger than {most_bytes_but_pictures:,} bytes without the pictures in it.")

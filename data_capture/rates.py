@@ -23,7 +23,7 @@ from limits.strategies import FixedWindowRateLimiter
 
 from data_capture.access import is_loopback
 from data_capture.problems import TOO_MANY, Problem
-from data_capture.settings import Settings
+from data_capture.settings import Settings, byte_rates
 
 _MOST_WINDOWS = 50_000  # about 15 MB; an attacker with more addresses than this is not to be stopped by counting them
 _NETWORK_BITS = 64  # RFC 6177: what one subscriber gets of IPv6 is at least this, so its addresses are one caller
@@ -38,7 +38,16 @@ class Rates:
 
     def __init__(self, settings: Settings) -> None:
         self._callers = _Counter(settings.rate_per_caller, "This caller sends too much; wait and send it again.")
-        self._people = _Counter(settings.rate_per_person, "Too much is sent about this person; wait and send it again.")
+        self._people = _Counter(
+            settings.rate_per_person, "This caller sends too much about this user; wait and send it again."
+        )
+        self._bytes = _Counter(
+            byte_rates(settings.bytes_per_caller), "This caller sends too many bytes; wait and send it again."
+        )
+        self._new_users = _Counter(
+            settings.new_users_per_caller,
+            "This caller sends too many users that are not known yet; wait and send it again.",
+        )
         too_often = "Too many have tried to log in or to sign up with this address; try again later."
         self._logins = _Counter(settings.login_rate, too_often)
         self._failed_logins = _Counter(_MOST_FAILED_LOGINS, too_often)
@@ -58,16 +67,39 @@ class Rates:
             return
         self._callers.take(caller)
         if person is not None:
-            self._people.take(person)
+            self._people.take(f"{caller} {person}")
 
-    def take_person(self, caller_address: str | None, person: str) -> None:
-        """Counts one capture of `person` alone, where `take` has counted the caller already.
+    def take_bytes(self, caller_address: str | None, size_bytes: int) -> None:
+        """Count the body of one request, of which the caller has been counted already.
 
         Raises:
-            Problem: 429, over the person's rate.
+            Problem: 429, over `EDC_BYTES_PER_CALLER`.
         """
-        if _counted_as(caller_address) is not None:
-            self._people.take(person)
+        caller = _counted_as(caller_address)
+        if caller is not None and size_bytes:
+            self._bytes.take(caller, size_bytes)
+
+    def take_new_user(self, caller_address: str | None) -> None:
+        """Count one user who is about to be added to the database.
+
+        Raises:
+            Problem: 429, over `EDC_NEW_USERS_PER_CALLER`.
+        """
+        caller = _counted_as(caller_address)
+        if caller is not None:
+            self._new_users.take(caller)
+
+    def take_person(self, caller_address: str | None, person: str) -> None:
+        """Counts one capture of `person` from this caller, where `take` has counted the caller already.
+
+        The rate is one of both: what others send of a user, forged or not, takes nothing from the user's own pages.
+
+        Raises:
+            Problem: 429, over the rate of this user from this caller.
+        """
+        caller = _counted_as(caller_address)
+        if caller is not None:
+            self._people.take(f"{caller} {person}")
 
     def take_login(self, email: str) -> None:
         """Counts one try to log in or to sign up with an address, whoever tries, whether or not it has an account.
@@ -172,9 +204,9 @@ class _Counter:
         self._windows = FixedWindowRateLimiter(_Windows())
         self._refusal = refusal
 
-    def take(self, key: str) -> None:
+    def take(self, key: str, amount: int = 1) -> None:
         for rate in self._rates:
-            if not self._windows.hit(rate, key):
+            if not self._windows.hit(rate, key, cost=amount):
                 self._refuse(rate, key)
 
     def count(self, key: str) -> None:

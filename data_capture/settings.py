@@ -27,6 +27,11 @@ SHORTEST_TOKEN_CHARACTERS = 32
 _HOST_NAME = re.compile(r"[a-z0-9_]([a-z0-9_.-]*[a-z0-9_])?|[0-9a-f:.]*:[0-9a-f:.]*")
 _MOST_HOST_CHARACTERS = 253  # RFC 1035 section 2.3.4, without the root's
 _RATE = re.compile(r"[1-9][0-9]{0,8} ?(?:/|per) ?(?:[1-9][0-9]{0,5} ?)?(?:second|minute|hour|day)s?", re.IGNORECASE)
+_BYTES_IN = {"": 1, "B": 1, "KB": 1000, "MB": 1000**2, "GB": 1000**3}
+_SIZE = re.compile(r"([0-9]{1,9}) ?([kmg]?b|)", re.IGNORECASE)
+_BYTE_RATE = re.compile(
+    r"([1-9][0-9]{0,8}) ?([kmg]?b) ?((?:/|per) ?(?:[1-9][0-9]{0,5} ?)?(?:second|minute|hour|day)s?)", re.IGNORECASE
+)
 AGEING = ("payment", "questionnaire", "dashboard", "activity", "ip_address", "user_agent")
 """What `EDC_RETENTION_DAYS` can be said of: the kinds of captures, and two columns of all."""
 
@@ -93,6 +98,31 @@ def _rate(text: str) -> str:
     if text.strip() and not all(_RATE.fullmatch(part.strip()) for part in re.split("[;,]", text)):
         raise ValueError("rates such as 600/minute, or several with semicolons between, or nothing for no limit")
     return text.strip()
+
+
+def byte_rates(text: str) -> str:
+    """Return rates in bytes as the engine of the rates reads them: `60MB/minute` is `60000000/minute`.
+
+    Raises:
+        ValueError: the text is no such list.
+    """
+    parts = [part.strip() for part in re.split("[;,]", text) if part.strip()]
+    found = [_BYTE_RATE.fullmatch(part) for part in parts]
+    if not all(found):
+        raise ValueError("bytes a time such as 60MB/minute, or several with semicolons, or nothing for no limit")
+    return "; ".join(f"{int(one[1]) * _BYTES_IN[one[2].upper()]}{one[3]}" for one in found if one is not None)
+
+
+def _byte_rate(text: str) -> str:
+    byte_rates(text)
+    return text.strip()
+
+
+def _size(text: str) -> int:
+    found = _SIZE.fullmatch(text.strip())
+    if found is None:
+        raise ValueError("a number of bytes such as 100MB, or 0")
+    return int(found[1]) * _BYTES_IN[found[2].upper()]
 
 
 def _retention(text: str) -> tuple[str, ...]:
@@ -187,7 +217,15 @@ SETTINGS: tuple[Setting, ...] = (
             "how much one address may send; an IPv6 network of 64 bits is one address, and calls from this machine are not "
             "counted", _BOTH),
     Setting("rate_per_person", "EDC_RATE_PER_PERSON", "--rate-per-person", "6000/minute", _rate,
-            "how many captures may come of one person; those from this machine are not counted", _CAPTURE),
+            "how many captures of one user may come from one caller; those from this machine are not counted", _CAPTURE),
+    Setting("bytes_per_caller", "EDC_BYTES_PER_CALLER", "--bytes-per-caller", "60MB/minute; 2GB/day", _byte_rate,
+            "how many bytes of captures one caller may send; those from this machine are not counted", _CAPTURE),
+    Setting("new_users_per_caller", "EDC_NEW_USERS_PER_CALLER", "--new-users-per-caller", "300/hour", _rate,
+            "how many users that are not known yet may come from one caller, by captures and by sign-ups; those from this "
+            "machine are not counted", _BOTH),
+    Setting("min_free_disk", "EDC_MIN_FREE_DISK", "--min-free-disk", "100MB", _size,
+            "how much room has to be left on the database's disk: below it captures are refused (503), except those with the "
+            "admin token or a write token", _CAPTURE),
     Setting("login_rate", "EDC_LOGIN_RATE", "--login-rate", "30/minute", _rate,
             "how often one caller may try to log in or to sign up, and how often anyone may with one email address; calls from "
             "this machine count for the email address only", _SIGNUP),
@@ -220,6 +258,9 @@ class Settings:
     admin_token: str = field(repr=False)
     rate_per_caller: str
     rate_per_person: str
+    bytes_per_caller: str
+    new_users_per_caller: str
+    min_free_disk: int
     login_rate: str
     placeholder_emails: tuple[str, ...]
     request_seconds: float

@@ -66,8 +66,8 @@ class RunningService:
         self._process: subprocess.Popen[str] | None = None
         self.output = directory / f"{script}.output"
 
-    def start(self) -> None:
-        """Starts it and waits until it is healthy; does nothing when it runs."""
+    def start(self, seconds: float = 20) -> None:
+        """Starts it and waits until it is healthy, for `seconds` at most; does nothing when it runs."""
         if self._process is not None and self._process.poll() is None:
             return
         with self.output.open("a") as output:
@@ -80,7 +80,7 @@ class RunningService:
                 text=True,
                 start_new_session=True,
             )
-        eventually(self._is_healthy, f"{self._script} is healthy; it said: {self.output.read_text()}", 20)
+        eventually(self._is_healthy, f"{self._script} is healthy; it said: {self.output.read_text()}", seconds)
 
     def stop(self) -> None:
         """Stops it as an operator would and waits for its end."""

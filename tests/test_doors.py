@@ -197,14 +197,17 @@ class TestRates:
         assert behind_proxy.rows("SELECT * FROM users WHERE email = ?", f"5-{person}") == []
         assert send(5, other).status_code == 201
 
-    def test_of_one_person_not_too_much_is_taken_whoever_sends_it(self, behind_proxy: RunningService, person: str) -> None:
-        def send(index: int) -> requests.Response:
-            headers = {"X-Forwarded-For": f"192.0.2.{100 + index}"}
+    def test_of_one_user_not_too_much_is_taken_from_one_caller(self, behind_proxy: RunningService, person: str) -> None:
+        def send(caller: str) -> requests.Response:
+            headers = {"X-Forwarded-For": caller}
             return behind_proxy.capture("activity", {"user_email": person.upper()}, **headers)
 
-        assert [send(index).status_code for index in range(4)] == [201] * 4
-        assert_too_many(send(5))
-        batch = {"captures": [{"type": "activity", "user_email": person}]}
+        assert [send("192.0.2.100").status_code for _ in range(4)] == [201] * 4
+        assert_too_many(send("192.0.2.100"))
+        assert send("192.0.2.101").status_code == 201, "another caller's captures of the user are not counted with these"
+
+    def test_each_capture_of_a_batch_counts_for_its_user(self, behind_proxy: RunningService, person: str) -> None:
+        batch = {"captures": [{"type": "activity", "user_email": person}] * 5}
         assert_too_many(behind_proxy.capture("batch", batch, **{"X-Forwarded-For": "192.0.2.110"}))
 
     def test_what_is_read_counts_too(self, behind_proxy: RunningService) -> None:

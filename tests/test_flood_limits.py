@@ -1,0 +1,92 @@
+"""A flood of captures, as a stranger sends it: what it can add to the database is bounded, and nobody else pays for it.
+
+The services stand behind a proxy here, so that each request says in X-Forwarded-For who its caller is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import requests
+
+from tests.installations import CommandServer, Installation
+from tests.support import RunningService, capture_service_in
+
+STRANGER, HONEST = "192.0.2.1", "198.51.100.7"
+MORE_THAN_ANY_DISK_HAS = "999999999GB"
+
+
+@pytest.fixture(scope="module")
+def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningService]:
+    service = capture_service_in(
+        tmp_path_factory.mktemp("flood"),
+        EDC_TRUSTED_PROXIES="1",
+        EDC_RATE_PER_PERSON="5/hour",
+        EDC_BYTES_PER_CALLER="200KB/hour",
+    )
+    service.start()
+    yield service
+    service.stop()
+
+
+def send(service: RunningService, caller: str, payload: dict[str, object], **headers: str) -> requests.Response:
+    return service.capture("payment", payload, **{"X-Forwarded-For": caller, **headers})
+
+
+def test_what_a_stranger_sends_of_a_user_takes_nothing_from_the_user_s_own_pages(
+    service: RunningService, person: str
+) -> None:
+    statuses = [send(service, STRANGER, {"user_email": person}).status_code for _ in range(7)]
+    assert statuses == [201] * 5 + [429] * 2
+    assert send(service, HONEST, {"user_email": person}).status_code == 201
+    assert send(service, STRANGER, {"user_email": f"other-{person}"}).status_code == 201
+
+
+@pytest.mark.parametrize("large", [30_000, 90_000], ids=["in the event loop", "in a thread"])
+def test_the_bytes_of_a_caller_are_counted_whatever_the_size_of_a_body(
+    service: RunningService, person: str, large: int
+) -> None:
+    caller = f"203.0.113.{large // 1000}"
+    statuses = [
+        send(service, caller, {"user_email": f"{turn}-{person}", "note": "x" * large}).status_code for turn in range(8)
+    ]
+    stored = 200_000 // (large + 100)
+    assert statuses == [201] * stored + [429] * (8 - stored)
+    refused = send(service, caller, {"user_email": person, "note": "x" * large})
+    assert refused.json()["detail"] == "This caller sends too many bytes; wait and send it again."
+    assert 3000 < int(refused.headers["Retry-After"]) <= 3600
+    assert send(service, HONEST, {"user_email": f"x-{person}", "note": "x" * 1000}).status_code == 201
+
+
+@pytest.fixture
+def short_of_space(tmp_path: Path) -> Iterator[RunningService]:
+    service = capture_service_in(tmp_path)
+    service.start()  # makes the database, and shows that it is healthy with the default
+    service.stop()
+    short = capture_service_in(tmp_path, EDC_MIN_FREE_DISK=MORE_THAN_ANY_DISK_HAS)
+    with pytest.raises(AssertionError, match="healthy"):
+        short.start(seconds=4)
+    yield short
+    short.stop()
+
+
+def test_when_the_disk_is_almost_full_the_owner_still_writes_and_nobody_else(
+    short_of_space: RunningService, person: str, server: CommandServer
+) -> None:
+    service, installation = short_of_space, Installation(short_of_space.database.parent, server)
+    payload = {"user_email": person, "final_price": 9.5}
+    for body in (payload, {**payload, "note": "x" * 90_000}):
+        refused = service.capture("payment", body)
+        assert (refused.status_code, refused.headers["Retry-After"]) == (503, "60")
+        assert "almost full" in refused.json()["detail"]
+    health = requests.get(f"{service.url}/api/data-capture/health", timeout=10)
+    assert health.status_code == 503
+    assert "EDC_MIN_FREE_DISK" in health.json()["detail"]
+    assert service.rows("SELECT * FROM payment_data") == []
+    for command in (["admin-token"], ["write-token", "shop"]):
+        token = installation.run(*command).output.strip()
+        taken = service.capture("payment", payload, Authorization=f"Bearer {token}")
+        assert taken.status_code in (200, 201)
+    assert len(service.rows("SELECT * FROM payment_data")) >= 1
