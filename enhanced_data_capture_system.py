@@ -22,7 +22,6 @@ from data_capture.access import (
     email_in_path,
     harden_answers,
     is_confirmed_caller,
-    is_direct_local_caller,
     keep_doors,
     require_admin,
 )
@@ -30,6 +29,8 @@ from data_capture.admin_token import ensure_admin_token
 from data_capture.answers import BATCH, answer_to, read_request
 from data_capture.captures import Caller, Capture
 from data_capture.disk_space import DiskSpace
+from data_capture.exposure import may_read_details, require_reader
+from data_capture.health_probe import load_or_make_probe_key
 from data_capture.intake import Intake
 from data_capture.openapi import serve_description
 from data_capture.payloads import (
@@ -39,7 +40,7 @@ from data_capture.payloads import (
     MOST_BYTES_WITH_SCREENSHOT,
     read_json_object,
 )
-from data_capture.problems import NOT_ALLOWED, UNAVAILABLE, UNUSABLE, FieldError, Problem, answer_with_problems
+from data_capture.problems import UNAVAILABLE, UNUSABLE, FieldError, Problem, answer_with_problems
 from data_capture.rates import Rates, limit_requests
 from data_capture.request_log import log_requests
 from data_capture.serving import serve
@@ -67,12 +68,13 @@ def create_app(settings: Settings) -> Flask:
     store = Store(settings.database, settings.request_seconds)
     app.extensions["store"] = store
     ensure_admin_token(settings)
+    probe_key = load_or_make_probe_key(settings)
     erasures = Erasures(store)
     Housekeeping(store, settings, erasures).begin()
     started_at = time.monotonic()
     log_requests(app)
     answer_with_problems(app)
-    doors = app.extensions["doors"] = Doors(settings, public_paths=(f"/{SCRIPT_NAME}",))
+    doors = app.extensions["doors"] = Doors(settings, public_paths=(f"/{SCRIPT_NAME}",), takes_file_pages=True)
     keep_doors(app, doors)
     harden_answers(app)
 
@@ -127,8 +129,7 @@ def create_app(settings: Settings) -> Flask:
 
     @app.get("/api/data-capture/stats/<path:email>")
     def person_statistics(email: str) -> Response:
-        if not is_direct_local_caller(request, settings):
-            raise Problem(NOT_ALLOWED, "Statistics are answered only to a direct caller on the machine that runs the service.")
+        require_reader(request, settings)
         address = email_in_path(email)
         response = jsonify(store.read(lambda connection: statistics(connection, address)))
         response.headers["Cache-Control"] = "no-store"
@@ -160,7 +161,7 @@ def create_app(settings: Settings) -> Flask:
     def health() -> tuple[Response, int]:
         fault = store.fault() or disk_space.fault()
         details: dict[str, Any] = {}
-        if is_direct_local_caller(request, settings):
+        if may_read_details(request, settings, probe_key):
             details = {
                 "version": __version__,
                 "database": str(settings.database),

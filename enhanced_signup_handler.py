@@ -7,6 +7,7 @@ from data_capture.bootstrap import ensure_environment
 
 ensure_environment(__file__, __name__)
 
+import logging
 import os
 from datetime import datetime, timezone
 from typing import Any
@@ -14,19 +15,23 @@ from typing import Any
 from flask import Flask, Response, jsonify, request
 
 from data_capture import __version__
-from data_capture.access import Doors, harden_answers, is_direct_local_caller, keep_doors
+from data_capture.access import Doors, harden_answers, keep_doors
 from data_capture.accounts import Accounts
 from data_capture.captures import Caller
+from data_capture.exposure import may_read_details
+from data_capture.health_probe import load_or_make_probe_key
 from data_capture.openapi import serve_description
 from data_capture.payloads import JSON_MEDIA_TYPES, MOST_BYTES_WITH_SCREENSHOT, read_json_object
 from data_capture.problems import UNAVAILABLE, Problem, answer_with_problems
 from data_capture.rates import limit_logins, limit_requests
 from data_capture.request_log import log_requests
 from data_capture.serving import serve
-from data_capture.settings import Settings, settings_from_command_line
+from data_capture.settings import FILE_PAGES, Settings, settings_from_command_line
 from data_capture.store import Store
 
 SERVICE_NAME = "enhanced-signup"
+
+log = logging.getLogger("data_capture.signup")
 
 
 def create_app(settings: Settings) -> Flask:
@@ -38,7 +43,10 @@ def create_app(settings: Settings) -> Flask:
     app.extensions["store"] = store
     log_requests(app)
     answer_with_problems(app)
+    probe_key = load_or_make_probe_key(settings)
     doors = Doors(settings)
+    if FILE_PAGES in settings.allowed_origins:
+        log.warning("Pages opened from disk can't sign up: 'file' in EDC_ALLOWED_ORIGINS is for the capture service alone")
     keep_doors(app, doors)
     harden_answers(app)
 
@@ -69,7 +77,7 @@ def create_app(settings: Settings) -> Flask:
     def health() -> Response:
         fault = store.fault()
         details: dict[str, Any] = {}
-        if is_direct_local_caller(request, settings):
+        if may_read_details(request, settings, probe_key):
             details = {
                 "version": __version__,
                 "database": str(settings.database),

@@ -68,7 +68,13 @@ Prints the admin token, which programs send as "Authorization: Bearer TOKEN" to 
 It was made at the first start. Only its hash is kept from then on, so that it is printed once: keep it in a password manager.
 --rotate makes a new one, at any time, also while the services run; the one before it opens nothing any more.
 
-Where EDC_ADMIN_TOKEN is set, that is the token, and this command has nothing to say.
+--header writes it into a new file that only you can read, as the line that curl takes with -H @FILE. A token on a command line
+is seen by everyone on the machine, and stays in the shell's history:
+
+  python -m data_capture admin-token --header admin-header
+  curl -H @admin-header http://127.0.0.1:5003/api/data-capture/stats/user@example.com
+
+Where EDC_ADMIN_TOKEN is set, that is the token, and this command only writes its header.
 """
 
 _ABOUT_WRITE = """\
@@ -190,17 +196,12 @@ def _examine(given: argparse.Namespace, settings: Settings, progress: Progress) 
 
 
 def _show_admin_token(given: argparse.Namespace, settings: Settings, _progress: Progress) -> int:
-    from data_capture.admin_token import fetch_admin_token, rotate_admin_token
+    from data_capture.commands.admin_token import show_admin_token, write_admin_header
 
-    if settings.admin_token:
-        raise Refused("The admin token is what EDC_ADMIN_TOKEN says; it is shown and changed where that is set.")
-    if not settings.database.parent.is_dir():
-        raise Refused(f"There is no folder {settings.database.parent}.")
-    token = rotate_admin_token(settings) if given.rotate else fetch_admin_token(settings)
-    if token is None:
-        raise Refused("The admin token was shown before, and only its hash is kept. With --rotate you get a new one.")
-    print(token, flush=True)
-    print("Keep it in a password manager: it is not shown again.", file=sys.stderr, flush=True)
+    if given.header is None:
+        show_admin_token(settings, rotate=given.rotate)
+    else:
+        write_admin_header(given.header, settings, rotate=given.rotate)
     return 0
 
 
@@ -289,6 +290,9 @@ def _parser() -> argparse.ArgumentParser:
 
     admin_token = commands.add_parser("admin-token", description=_ABOUT_ADMIN, formatter_class=shape)
     admin_token.add_argument("--rotate", action="store_true", help="make a new token; the one before it is void at once")
+    admin_token.add_argument(
+        "--header", type=_folder, metavar="FILE", help="write it as a header into FILE, a new file, instead of printing it"
+    )
     admin_token.set_defaults(run=_show_admin_token)
     add_flags(admin_token, {"database"})
 

@@ -1,4 +1,4 @@
-"""Who may call what: which pages by their origin, under which names, and who is a person at this very machine."""
+"""Who may call what: which pages by their origin, under which names, and who has the admin token."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from flask_cors.core import DEFAULT_OPTIONS, get_cors_headers, serialize_options
 from werkzeug.datastructures import Headers
 from werkzeug.routing import PathConverter
 
-from data_capture.admin_token import is_admin_token
+from data_capture.admin_token import bearer_token_in, is_admin_token
 from data_capture.identity import normalise_email
 from data_capture.problems import (
     MISDIRECTED,
@@ -24,19 +24,24 @@ from data_capture.problems import (
     Problem,
     ProblemType,
 )
-from data_capture.settings import LOCAL_PAGES, Settings
+from data_capture.settings import FILE_PAGES, LOCAL_PAGES, Settings
 from data_capture.write_tokens import is_write_token
 
 _FOR_PAGES = ("/api/", "/auth/")  # the addresses that pages may call
-_LOCAL_ORIGIN = r"https?://(?:localhost|127\.0\.0\.1|\[::1\])(?::[0-9]{1,5})?"
-_FILE_ORIGIN = "null"  # what browsers send for a page opened from disk
+_HEALTH_PATHS = frozenset({"/api/data-capture/health", "/api/health"})  # they tell strangers healthy or not, and no more
+_PORT = r"[1-9][0-9]{0,3}|[1-5][0-9]{4}|6[0-4][0-9]{3}|65[0-4][0-9]{2}|655[0-2][0-9]|6553[0-5]"
+_LOCAL_ORIGIN = rf"https?://(?:localhost|127\.0\.0\.1|\[::1\])(?::(?:{_PORT}))?"
+# What browsers send for a page opened from disk, and for sandboxed frames, data: documents and no-referrer forms of any site.
+_OPAQUE_ORIGIN = "null"
+
+# Fetch Metadata (W3C): only browsers send it, and pages can't forge it. Measured in Chromium: fetch is cors or no-cors, a
+# beacon no-cors, a worker likewise, each with the destination "empty"; a form's request is a navigation of a document or frame.
+_OWN_SITES = frozenset({"same-origin", "none"})
+_SENDING_MODES = frozenset({"cors", "no-cors", "same-origin"})
+_SENDING_DESTINATION = "empty"
+_SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})  # RFC 9110 section 9.2.1
 _ORIGIN_HOST = re.compile(r"https?://(\[[^\]]+\]|[^:/]+)")
 
-# Any one of them, and any that begins with X-Forwarded, says that somebody else's request was passed on.
-_FORWARDING_HEADERS = frozenset({
-    "forwarded", "via", "x-real-ip", "x-client-ip", "x-cluster-client-ip", "x-original-forwarded-for", "true-client-ip",
-    "cf-connecting-ip", "fastly-client-ip",
-})  # fmt: skip
 _LOCAL_NAMES = frozenset({"localhost", "127.0.0.1", "::1"})
 _NO_PAGE_POLICY = "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"  # a redirect's text, say
 _PREFLIGHT_SECONDS = 7200  # the longest that Chromium keeps an answer
@@ -50,26 +55,33 @@ HeaderOf = Callable[[str], "str | None"]
 
 
 class Doors:
-    """What every request has to pass before anything is made of it: its Host and its Origin. Holds for one service.
+    """What every request has to pass before anything is made of it: its Host, its Origin and its Fetch Metadata.
+
+    Holds for one service.
 
     Nothing here needs Flask, so that a request can be looked at before it gets there.
 
     Args:
         settings: the service's.
         public_paths: addresses that pages everywhere may load, such as the script's.
+        takes_file_pages: whether the entry `file` of EDC_ALLOWED_ORIGINS counts here.
     """
 
-    def __init__(self, settings: Settings, *, public_paths: tuple[str, ...] = ()) -> None:
+    def __init__(
+        self, settings: Settings, *, public_paths: tuple[str, ...] = (), takes_file_pages: bool = False
+    ) -> None:
         self._public_paths = frozenset(public_paths)
         self._trusted_proxies = settings.trusted_proxies
         self._names = frozenset(
             _LOCAL_NAMES | {settings.host.lower(), *settings.allowed_hosts, *_hosts_of(settings.allowed_origins)}
         )
         self._any_number = not is_loopback(settings.host)
-        patterns = [_exactly(origin) for origin in settings.allowed_origins if origin != LOCAL_PAGES]
+        patterns = [_exactly(origin) for origin in settings.allowed_origins if origin not in (LOCAL_PAGES, FILE_PAGES)]
         if LOCAL_PAGES in settings.allowed_origins:
-            patterns += [_exactly(_FILE_ORIGIN), f"^{_LOCAL_ORIGIN}$"]
-        self._allowed = re.compile("|".join(patterns) or r"(?!)", re.IGNORECASE)
+            patterns.append(f"^{_LOCAL_ORIGIN}$")
+        if FILE_PAGES in settings.allowed_origins and takes_file_pages:
+            patterns.append(_exactly(_OPAQUE_ORIGIN))
+        self._allowed = re.compile("|".join(patterns) or r"(?!)")
         self._cors_options = serialize_options({
             **DEFAULT_OPTIONS,
             "origins": patterns or ["(?!)"],
@@ -85,31 +97,47 @@ class Doors:
         self._is_allowed = lru_cache(maxsize=256)(lambda origin: self._allowed.fullmatch(origin) is not None)
         self._cors = lru_cache(maxsize=256)(lambda origin: tuple(self._cors_of(Headers({"Origin": origin}), "POST")))
 
-    def refusal(self, path: str, header: HeaderOf) -> Problem | None:
+    def refusal(self, path: str, header: HeaderOf, method: str = "POST") -> Problem | None:
         """Why a request may not come in; None when it may.
 
         Refusing a page, and not only leaving the CORS headers out, is needed because a browser sends text/plain without
         asking first. A name that is not ours is refused because a page of any site can have its own name resolve to our
         address and so be of our origin (DNS rebinding).
+
+        Args:
+            path: what is asked for.
+            header: the request's.
+            method: with which method.
         """
         host = header("host") or ""
         why_not = self._wrong_host(host) if len(host) <= _MOST_CHARACTERS else _NO_HOST
         if why_not is not None:
             return Problem(*why_not)
-        origin = header("origin")
-        if origin is None or path in self._public_paths or (len(origin) <= _MOST_CHARACTERS and self._is_allowed(origin)):
+        if path in self._public_paths:
             return None
-        return Problem(NOT_ALLOWED, "Pages of this origin are not allowed here; EDC_ALLOWED_ORIGINS lists those that are.")
+        origin = header("origin")
+        if origin is not None and not self._takes(origin):
+            return Problem(NOT_ALLOWED, "Pages of this origin are not allowed here; EDC_ALLOWED_ORIGINS lists those that are.")
+        site = header("sec-fetch-site")
+        if site is None:
+            return None  # no browser, or one that is asked over plain HTTP from another machine
+        if method in _SAFE_METHODS and (path in _HEALTH_PATHS or not path.startswith(_FOR_PAGES)):
+            return None
+        return _refusal_of_browser(site, origin, method, header)
+
+    def _takes(self, origin: str) -> bool:
+        return len(origin) <= _MOST_CHARACTERS and self._is_allowed(origin)
 
     def cors_headers(self, path: str, origin: str | None) -> tuple[tuple[str, str], ...]:
         """The headers with which a page of this origin may read an answer; none for a page that may not, or no page."""
-        if origin is None or len(origin) > _MOST_CHARACTERS or not path.startswith(_FOR_PAGES):
+        if origin is None or not path.startswith(_FOR_PAGES) or not self._takes(origin):
             return ()
         return self._cors(origin)
 
     def preflight_headers(self, path: str, headers: Headers) -> tuple[tuple[str, str], ...]:
         """Likewise for the answer to a page's question (an OPTIONS request) of what it may send."""
-        return tuple(self._cors_of(headers, "OPTIONS")) if path.startswith(_FOR_PAGES) else ()
+        may_ask = path.startswith(_FOR_PAGES) and self._takes(headers.get("Origin", ""))
+        return tuple(self._cors_of(headers, "OPTIONS")) if may_ask else ()
 
     def caller_address(self, remote_address: str | None, header: HeaderOf) -> str | None:
         """Whose request it is: the address that the outermost of our own proxies saw, or else the one that called us.
@@ -143,7 +171,7 @@ def keep_doors(app: Flask, doors: Doors) -> None:
 
     @app.before_request
     def refuse() -> None:
-        problem = doors.refusal(request.path, request.headers.get)
+        problem = doors.refusal(request.path, request.headers.get, request.method)
         if problem is not None:
             raise problem
 
@@ -197,10 +225,10 @@ def require_admin(caller: Request, settings: Settings) -> None:
     Raises:
         Problem: 401, without the token and with a wrong one.
     """
-    scheme, _, token = caller.headers.get("Authorization", "").partition(" ")
-    if scheme.lower() != "bearer" or not token.strip():
+    token = bearer_token_in(caller.headers.get("Authorization", ""))
+    if not token:
         raise Problem(NOT_AUTHENTICATED, "This needs the admin token: send the header 'Authorization: Bearer' with it.")
-    if not is_admin_token(token.strip(), settings):
+    if not is_admin_token(token, settings):
         raise Problem(NOT_AUTHENTICATED, "The admin token is not valid.")
 
 
@@ -226,23 +254,6 @@ def is_confirmed_caller(authorization: str | None, settings: Settings) -> bool:
     return True
 
 
-def is_direct_local_caller(caller: Request, settings: Settings) -> bool:
-    """Whether the request was made on this very machine, by a program and not by a page or through a proxy.
-
-    A page is told by the headers that browsers add to what it sends and it can't take away, a proxy by those that
-    proxies add, and a page that reaches us under a name of its own (DNS rebinding) by the Host header.
-    """
-    if not is_loopback(settings.host) or not is_loopback(caller.remote_addr or ""):
-        return False
-    names = [name.lower() for name in caller.headers.keys()]  # noqa: SIM118  (iterating gives pairs)
-    if "origin" in names or any(name in _FORWARDING_HEADERS or name.startswith("x-forwarded") for name in names):
-        return False
-    if caller.headers.get("Sec-Fetch-Site", "none") != "none":
-        return False
-    host = caller.host.removeprefix("[").partition("]")[0] if caller.host.startswith("[") else caller.host.partition(":")[0]
-    return host.lower() in _LOCAL_NAMES
-
-
 def is_loopback(address: str) -> bool:
     """Whether an address, or the name localhost, is this machine's own."""
     try:
@@ -258,6 +269,18 @@ def _is_address(text: str) -> bool:
     except ValueError:
         return False
     return True
+
+
+def _refusal_of_browser(site: str, origin: str | None, method: str, header: HeaderOf) -> Problem | None:
+    """Why a browser's request is refused, by what the browser says of it; its origin, if it has one, is allowed."""
+    if origin is None and site.lower() not in _OWN_SITES:
+        return Problem(NOT_ALLOWED, "Another site's page may call this only by a request that names its origin.")
+    if method in _SAFE_METHODS:
+        return None
+    mode, destination = header("sec-fetch-mode"), header("sec-fetch-dest")
+    if (mode or "cors") in _SENDING_MODES and (destination or _SENDING_DESTINATION) == _SENDING_DESTINATION:
+        return None
+    return Problem(NOT_ALLOWED, "Scripts of pages send here, by fetch or sendBeacon; forms and other navigations can't.")
 
 
 @lru_cache(maxsize=4096)

@@ -52,6 +52,12 @@ def is_admin_token(given: str, settings: Settings) -> bool:
     return hmac.compare_digest(hash_of_token(given), hash_kept)
 
 
+def bearer_token_in(authorization: str) -> str:
+    """Return the token in the value of a header Authorization, or an empty text (RFC 6750 section 2.1)."""
+    scheme, _, token = authorization.partition(" ")
+    return token.strip() if scheme.lower() == "bearer" else ""
+
+
 def fetch_admin_token(settings: Settings) -> str | None:
     """The token that was made at the first start, the first time that somebody asks; from then on only its hash is kept.
 

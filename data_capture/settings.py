@@ -20,12 +20,17 @@ from data_capture.keys import keys_beside
 REPOSITORY = Path(__file__).resolve().parent.parent
 
 LOCAL_PAGES = "local"
-"""The entry of `EDC_ALLOWED_ORIGINS` for pages on localhost or 127.0.0.1, at any port, and for file:// pages."""
+"""The entry of `EDC_ALLOWED_ORIGINS` for pages on localhost, 127.0.0.1 or [::1], at any port."""
+
+FILE_PAGES = "file"
+"""The entry of `EDC_ALLOWED_ORIGINS` for pages opened from disk, whose origin `null` frames of any site can send, too."""
 
 SHORTEST_TOKEN_CHARACTERS = 32
 
 _HOST_NAME = re.compile(r"[a-z0-9_]([a-z0-9_.-]*[a-z0-9_])?|[0-9a-f:.]*:[0-9a-f:.]*")
 _MOST_HOST_CHARACTERS = 253  # RFC 1035 section 2.3.4, without the root's
+_ORIGIN = re.compile(r"(?P<scheme>https?)://(?P<host>[a-z0-9_.-]+|\[[0-9a-f:.]+\])(?::(?P<port>[0-9]{1,5}))?")
+_DEFAULT_PORTS = {"http": 80, "https": 443}
 _RATE = re.compile(r"[1-9][0-9]{0,8} ?(?:/|per) ?(?:[1-9][0-9]{0,5} ?)?(?:second|minute|hour|day)s?", re.IGNORECASE)
 _BYTES_IN = {"": 1, "B": 1, "KB": 1000, "MB": 1000**2, "GB": 1000**3}
 _SIZE = re.compile(r"([0-9]{1,9}) ?([kmg]?b|)", re.IGNORECASE)
@@ -73,12 +78,20 @@ def _words(text: str) -> tuple[str, ...]:
 
 
 def _origins(text: str) -> tuple[str, ...]:
-    origins = _words(text)
-    for origin in origins:
-        scheme, separator, host = origin.partition("://")
-        if origin != LOCAL_PAGES and (scheme not in ("http", "https") or not separator or not host or "/" in host):
-            raise ValueError(f"'{LOCAL_PAGES}' and origins such as https://www.example.com, with commas between, no paths")
-    return tuple(origin.lower() for origin in origins)
+    return tuple(word if word in (LOCAL_PAGES, FILE_PAGES) else _origin(word.lower()) for word in _words(text))
+
+
+def _origin(text: str) -> str:
+    """Return the origin as browsers send it: without the default port of its scheme (RFC 6454 section 6.2)."""
+    parts = _ORIGIN.fullmatch(text)
+    port = int(parts["port"] or 1) if parts else 0
+    if parts is None or not 1 <= port <= 65535:
+        raise ValueError(
+            f"'{LOCAL_PAGES}', '{FILE_PAGES}' and origins such as https://www.example.com, with commas between; "
+            "no paths, and names outside ASCII in their xn-- form"
+        )
+    is_default = parts["port"] is None or port == _DEFAULT_PORTS[parts["scheme"]]
+    return f"{parts['scheme']}://{parts['host']}" + ("" if is_default else f":{port}")
 
 
 def _host_names(text: str) -> tuple[str, ...]:
@@ -204,7 +217,8 @@ SETTINGS: tuple[Setting, ...] = (
             "the log file; rotated at 10 MB, five old ones are kept", _BOTH),
     Setting("allowed_origins", "EDC_ALLOWED_ORIGINS", "--allowed-origins", LOCAL_PAGES, _origins,
             "the origins whose pages may send captures and sign up, with commas between; `local` stands for pages on "
-            "localhost or 127.0.0.1, at any port, and for file:// pages", _BOTH),
+            "localhost, 127.0.0.1 or [::1], at any port. `file` adds pages opened from disk, and with them sandboxed frames of "
+            "any website, which send the same origin, `null`; the signup service never takes that one", _BOTH),
     Setting("allowed_hosts", "EDC_ALLOWED_HOSTS", "--allowed-hosts", "", _host_names,
             "further names that the services are called by, with commas between; they always answer to the names of loopback, "
             "to `EDC_HOST` and to the names in `EDC_ALLOWED_ORIGINS`", _BOTH),

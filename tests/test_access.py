@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -20,12 +21,19 @@ from tests.support import RunningService, capture_service_in
 PAYMENT = "/api/data-capture/payment"
 LOCAL_PAGES = [
     "http://localhost", "http://localhost:3000", "https://localhost:8443", "http://127.0.0.1:5500", "http://[::1]:5173",
-    "null",  # a page opened from disk
+    "http://localhost:1", "http://localhost:65535",
 ]  # fmt: skip
 PAGES_ELSEWHERE = [
     "https://evil.example", "http://localhost.evil.example", "http://evil.example/localhost", "http://127.0.0.1.evil.example",
     "http://localhost:80:80", "http://localhost:3000/", "http://xlocalhost", "file://", "http://192.168.0.2", "http://127.0.0.2",
     "chrome-extension://abc", "nullx", "localhost", "", "null, http://localhost", "http://evil.example#http://localhost",
+    "null",  # a page opened from disk, and a sandboxed frame of any site
+    "NULL", "http://foo.localhost", "http://localhost.", "http://localhost.:3000", "HTTP://localhost", "http://LOCALHOST",
+    "http://user@localhost", "http://localhost:3000@evil.example", "http://localhost@evil.example", "http://127.0.0.1.nip.io",
+    "http://localhost:65536", "http://localhost:99999", "http://localhost:0", "http://localhost:080", "http://localhost:",
+    "http://[::1", "http://::1", "http://[::ffff:127.0.0.1]", "http://[::2]", "http://127.1", "http://2130706433",
+    "http://0.0.0.0", "http://xn--lcalhost-54a", "ftp://localhost", "http:/localhost", "http://localhost\\@evil.example",
+    "http://127.0.0.1.", "http://127.0.0.01", "http://localhost http://evil.example", "http://localhost,http://localhost",
 ]  # fmt: skip
 
 
@@ -124,7 +132,21 @@ class TestAListOfOrigins:
 PASSED_ON = [
     {"Origin": "http://localhost:3000"},
     {"Sec-Fetch-Site": "same-origin"},
+    {"Sec-Fetch-Site": "same-site"},
     {"Sec-Fetch-Site": "cross-site"},
+    {"Referer": "http://localhost:3000/"},
+    {"X_Forwarded_For": "192.0.2.1"},
+    {"X-Forwarded": "192.0.2.1"},
+    {"Client-IP": "192.0.2.1"},
+    {"X-Envoy-External-Address": "192.0.2.1"},
+    {"X-Request-Id": "0f1e2d"},
+    {"Proxy-Connection": "keep-alive"},
+    {"Max-Forwards": "9"},
+    {"Traceparent": "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"},
+    {"CDN-Loop": "cdn"},
+    {"Host": "localhost:8080"},
+    {"Host": "127.0.0.1:80"},
+    {"Host": "localhost."},
     {"Forwarded": "for=192.0.2.1"},
     {"X-Forwarded-For": "127.0.0.1"},
     {"X-Forwarded-Host": "localhost"},
@@ -170,6 +192,13 @@ class TestListening:
         prepare(settings.database)
         return settings
 
+    def test_a_caller_who_speaks_an_older_http_may_not_read(self, capture_service: RunningService, person: str) -> None:
+        """nginx does so by itself, and adds no header."""
+        with socket.create_connection(("127.0.0.1", capture_service.port), timeout=10) as connection:
+            target = f"/api/data-capture/stats/{person}"
+            connection.sendall(f"GET {target} HTTP/1.0\r\nHost: 127.0.0.1:{capture_service.port}\r\n\r\n".encode())
+            assert connection.makefile("rb").readline().split()[1] == b"403"
+
     def test_a_caller_from_another_machine_may_not_read(self, settings: Settings) -> None:
         with client_of(settings) as client:
             elsewhere = {"REMOTE_ADDR": "192.168.0.7"}
@@ -178,7 +207,7 @@ class TestListening:
 
     def test_nobody_may_read_statistics_when_the_service_listens_beyond_loopback(self, settings: Settings) -> None:
         with client_of(replace(settings, host="0.0.0.0")) as client:  # noqa: S104
-            assert client.get("/api/data-capture/stats/a@example.com").status_code == 403
+            assert client.get("/api/data-capture/stats/a@example.com").status_code == 401
             assert client.post(PAYMENT, json={"user_email": "a@example.com"}).status_code == 201
 
 

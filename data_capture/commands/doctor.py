@@ -32,8 +32,9 @@ from data_capture.commands.files import gate_beside, log_beside
 from data_capture.commands.occupants import ANSWER_SECONDS, programs_with
 from data_capture.commands.restore import second_names_of, staged_beside
 from data_capture.commands.words import Progress, age, count, size
+from data_capture.exposure import exposing_settings
 from data_capture.serving import why_not_listen
-from data_capture.settings import Settings
+from data_capture.settings import FILE_PAGES, Settings
 from data_capture.store.connection import Gate, GateTimeout, usual_log_bytes
 from data_capture.supervision.services import CAPTURE, SIGNUP, Service, ask_health
 
@@ -86,6 +87,7 @@ def diagnose(settings: Settings, *, quick: bool, progress: Progress) -> Iterator
     questions: list[tuple[str, Callable[[str], Finding]]] = [
         ("capture port", lambda question: _port(question, CAPTURE, settings)),
         ("signup port", lambda question: _port(question, SIGNUP, settings)),
+        ("access", lambda question: _access(question, settings)),
         ("database file", lambda question: _permissions(question, database)),
         ("database folder", lambda question: _folder(question, database.parent)),
         ("keys", lambda question: _keys(question, settings.keys_directory)),
@@ -146,6 +148,20 @@ def _port(question: str, service: Service, settings: Settings) -> Finding:
         return _warning(question, f"{who} is healthy, but uses another database: {health.database}",
                         "name that with --database, or the EDC_ variables that it was started with")  # fmt: skip
     return _ok(question, f"{who} is healthy")
+
+
+def _access(question: str, settings: Settings) -> Finding:
+    exposing = exposing_settings(settings)
+    answer = "for this machine alone"
+    if exposing:
+        answer = f"reachable through {', '.join(exposing)}; statistics and health details need the admin token"
+    if FILE_PAGES not in settings.allowed_origins:
+        return _ok(question, answer)
+    return _warning(
+        question,
+        f"{answer}; pages opened from disk may send captures, and so may sandboxed frames of any website",
+        "take 'file' out of EDC_ALLOWED_ORIGINS when you need no pages from disk",
+    )
 
 
 def _permissions(question: str, path: Path, *, secret: bool = False) -> Finding:

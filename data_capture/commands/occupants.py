@@ -18,7 +18,7 @@ def services_on(settings: Settings) -> list[str]:
     running = []
     for service in SERVICES:
         health = ask_health(service, settings, ANSWER_SECONDS)
-        # One that listens beyond this machine doesn't say what it uses.
+        # One that other machines can reach doesn't say what it uses to those who don't have its keys.
         if health.is_over(settings.database) or (health.healthy and health.database is None):
             process = f", process {health.process}" if health.process else ""
             running.append(f"the {service.name} service ({service.url(settings)}{process})")

@@ -120,6 +120,8 @@ def _operation(method: str, path: str, operation: Operation) -> Json:
         described["requestBody"] = {"required": True, "content": {JSON: described_body}}
     if operation.needs_admin:
         described["security"] = [{"adminToken": []}]
+    elif operation.takes_admin:
+        described["security"] = [{}, {"adminToken": []}]
     return described
 
 

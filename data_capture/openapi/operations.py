@@ -36,6 +36,8 @@ class Operation:
     description: str = ""
     parameters: dict[str, Json] = field(default_factory=dict)
     needs_admin: bool = False
+    takes_admin: bool = False
+    """Some callers need the admin token, or get more with it."""
 
 
 def _text(media_type: str) -> dict[str, Json]:
@@ -86,6 +88,8 @@ _HEALTH = Operation(
     "Says whether the service can do its work; in more words to a direct caller on the same machine.",
     {200: ("It can.", {JSON: ref("Health")})},
     (*_EVERYWHERE, 503),
+    description="Where other machines can reach the installation, the details need the admin token.",
+    takes_admin=True,
 )
 
 OPERATIONS: dict[str, Operation] = {
@@ -101,10 +105,12 @@ OPERATIONS: dict[str, Operation] = {
         {"captures": [{"type": name, **example} for name, example in _EXAMPLES_OF.items()]},
     ),
     "GET /api/data-capture/stats/{email}": Operation(
-        "Counts what is held on one person; to direct callers on the same machine only.",
+        "Counts what is held on one person.",
         {200: ("The counts; zeros for an address that is not known.", {JSON: ref("Statistics")})},
-        (*_EVERYWHERE, 404, 422, 503),
+        (*_EVERYWHERE, 401, 404, 422, 503),
+        description="Needs the admin token, but for a direct caller on the machine of an installation that nobody else reaches.",
         parameters=_EMAIL,
+        takes_admin=True,
     ),
     "GET /api/data-capture/users/{email}/export": Operation(
         "Hands out everything that is held on one person.",

@@ -61,7 +61,8 @@ def _call(method: str, path: str, call: dict[str, Any]) -> Iterator[str]:
     yield _paragraph(call["summary"])
     yield _paragraph(call.get("description"))
     if "security" in call:
-        yield "<p>Needs the admin token: <code>Authorization: Bearer …</code></p>"
+        verb = "May need" if {} in call["security"] else "Needs"
+        yield f"<p>{verb} the admin token: <code>Authorization: Bearer …</code></p>"
     for parameter in call.get("parameters", ()):
         yield f"<p><code>{escape(parameter['name'])}</code>, in the {parameter['in']}: {_kind(parameter['schema'])}</p>"
     for media_type, content in call.get("requestBody", {}).get("content", {}).items():

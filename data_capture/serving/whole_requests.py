@@ -23,6 +23,7 @@ from flask import Flask
 from granian.rsgi import ProtocolClosed  # type: ignore[attr-defined]
 from werkzeug.exceptions import RequestTimeout
 
+from data_capture.exposure import HEADER_NAMES
 from data_capture.intake import Intake
 from data_capture.payloads import MOST_BYTES_WITH_SCREENSHOT
 from data_capture.problems import TOO_LARGE, UNAVAILABLE, Problem
@@ -298,6 +299,7 @@ def _environ(scope: Scope) -> dict[str, Any]:
         "wsgi.multithread": True,
         "wsgi.multiprocess": False,
         "wsgi.run_once": False,
+        HEADER_NAMES: [str(name).lower() for name in scope.headers.keys()],  # noqa: SIM118  (not a dict)
     }
     for name, value in scope.headers.items():
         if "_" in name:

@@ -10,9 +10,10 @@ import time
 from contextlib import suppress
 from types import FrameType
 
+from data_capture.exposure import exposing_settings
 from data_capture.serving import is_claimed, why_not_listen
 from data_capture.serving.logs import configure_logging
-from data_capture.settings import Settings, settings_from_command_line
+from data_capture.settings import FILE_PAGES, Settings, settings_from_command_line
 from data_capture.store.takeover import TakeoverRefused, prepare, warn_of_other_readers
 from data_capture.supervision.services import CAPTURE, SERVICES, SIGNUP, Service, ask_health
 from data_capture.supervision.supervised import SupervisedService
@@ -101,6 +102,8 @@ def _what_holds_the_port(service: Service, settings: Settings, stopping: threadi
     if health.healthy and health.is_over(settings.database):
         return None
     used_by = f"Port {port} is used by a {service.name} service"
+    if health.database is None and health.answering:
+        return f"{used_by} over another database, which it doesn't tell. {remedy}, or stop that one."
     if health.database is None:
         reason = "is taken by another program" if health.listening else why_not_listen(settings.host, port)
         return None if reason is None else f"Port {port} {reason}, so that the {service.name} service can't use it. {remedy}."
@@ -124,11 +127,27 @@ def _announce(settings: Settings, supervised: list[SupervisedService]) -> None:
         "",
         f'  <script src="{CAPTURE.url(settings)}/frontend_data_capture_integration.js" crossorigin></script>',
         "",
+        *_about_access(settings),
     ]
     for one in supervised:
         if one.adopted is not None:
             lines.append(f"The {one.service.name} service was running already; it is used, and goes on when this command stops.")
     _say("\n".join([*lines, "Ctrl-C stops it.", ""]))
+
+
+def _about_access(settings: Settings) -> list[str]:
+    """Lines on who reaches the services."""
+    exposing = exposing_settings(settings)
+    if exposing:
+        lines = [f"Other machines can reach it ({', '.join(exposing)}): statistics and health details need the admin token."]
+    else:
+        lines = [
+            "It is for this machine alone. Before you put a proxy in front of it, set EDC_ALLOWED_ORIGINS",
+            "and EDC_TRUSTED_PROXIES.",
+        ]
+    if FILE_PAGES in settings.allowed_origins:
+        lines.append("Pages opened from disk may send captures, and so may sandboxed frames of any website; neither can sign up.")
+    return [*lines, ""]
 
 
 def _say(text: str) -> None:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from data_capture.health_probe import probe_headers
 from data_capture.serving import service_port, service_url
 from data_capture.settings import Settings
 
@@ -75,7 +76,7 @@ def ask_health(service: Service, settings: Settings, timeout_seconds: float) -> 
     location = urlsplit(service.url(settings))
     connection = http.client.HTTPConnection(location.hostname or "", location.port, timeout=timeout_seconds)
     try:
-        connection.request("GET", service.health_path, headers={"Connection": "close"})
+        connection.request("GET", service.health_path, headers={"Connection": "close", **probe_headers(settings)})
         response = connection.getresponse()
         content = response.read(_MOST_HEALTH_BYTES)
     except socket.gaierror as error:

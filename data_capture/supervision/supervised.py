@@ -229,7 +229,7 @@ class SupervisedService(threading.Thread):
 def _is_answer_of(process: subprocess.Popen[bytes], health: Health) -> bool:
     """Whether this very service answered, and not one that someone else started on its port at the same moment."""
     if health.process is None:
-        return True  # it listens beyond this machine, and tells nobody
+        return True  # it does not tell: it has another key, or a clock that differs
     try:
         return os.getpgid(health.process) == process.pid
     except ProcessLookupError:
