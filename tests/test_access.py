@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import shutil
 import socket
+import subprocess
+import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -16,7 +19,7 @@ from flask.testing import FlaskClient
 from data_capture.settings import Settings, load_settings
 from data_capture.store.takeover import prepare
 from enhanced_data_capture_system import create_app
-from tests.support import RunningService, capture_service_in
+from tests.support import RunningService, capture_service_in, signup_service_in
 
 PAYMENT = "/api/data-capture/payment"
 LOCAL_PAGES = [
@@ -95,6 +98,118 @@ class TestPages:
         assert answer.headers["Content-Type"].startswith("text/javascript")
 
 
+FOREIGN = [  # what Chromium sends for pages of other sites, measured
+    {"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "no-cors", "Sec-Fetch-Dest": "empty"},
+    {"Sec-Fetch-Site": "same-site", "Sec-Fetch-Mode": "cors", "Sec-Fetch-Dest": "empty"},
+    {"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "navigate", "Sec-Fetch-Dest": "document"},
+    {"Sec-Fetch-Site": "Cross-Site"},
+    {"Sec-Fetch-Site": "a word of the future"},
+    {"Sec-Fetch-Site": "cross-site", "Origin": "null"},
+    {"Sec-Fetch-Site": "same-origin", "Origin": "null"},
+    {"Sec-Fetch-Site": "cross-site", "Origin": "https://evil.example"},
+    {"Sec-Fetch-Site": "none", "Origin": "https://evil.example"},
+    *({"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "navigate", "Sec-Fetch-Dest": destination, "Origin": LOCAL_PAGES[1]}
+      for destination in ("document", "iframe")),
+    {"Sec-Fetch-Site": "same-origin", "Sec-Fetch-Mode": "navigate", "Sec-Fetch-Dest": "document"},
+    {"Sec-Fetch-Site": "none", "Sec-Fetch-Mode": "navigate", "Sec-Fetch-Dest": "document"},
+    *({"Sec-Fetch-Site": "same-origin", "Sec-Fetch-Mode": "no-cors", "Sec-Fetch-Dest": destination}
+      for destination in ("frame", "object", "embed", "report", "image", "script", "serviceworker")),
+]  # fmt: skip
+SENDING = [
+    {"Sec-Fetch-Site": site, "Sec-Fetch-Mode": mode, "Sec-Fetch-Dest": "empty", "Origin": LOCAL_PAGES[1]}
+    for site in ("cross-site", "same-site", "same-origin")
+    for mode in ("cors", "no-cors")
+] + [{"Sec-Fetch-Site": "same-origin", "Sec-Fetch-Mode": "same-origin", "Sec-Fetch-Dest": "empty"}]
+BOTH_WAYS = [{}, {"Idempotency-Key": "one-of-its-own"}]  # in the event loop, and through Flask
+
+
+class TestFetchMetadata:
+    @pytest.mark.parametrize("way", BOTH_WAYS, ids=["event loop", "Flask"])
+    @pytest.mark.parametrize("headers", FOREIGN, ids=str)
+    def test_what_a_browser_says_of_a_foreign_page_is_believed(
+        self, capture_service: RunningService, person: str, headers: dict[str, str], way: dict[str, str]
+    ) -> None:
+        payload = {"user_email": person, "payment_status": "refunded"}
+        assert refused_at_all(capture_service.capture("payment", payload, **headers, **way))
+        assert capture_service.rows("SELECT * FROM users WHERE email = ?", person) == []
+
+    @pytest.mark.parametrize("path", ["/api/auth/register", "/auth/register", "/api/user/register", "/api/auth/login"])
+    @pytest.mark.parametrize("headers", FOREIGN, ids=str)
+    def test_nobody_signs_up_from_one(
+        self, signup_service: RunningService, person: str, headers: dict[str, str], path: str
+    ) -> None:
+        account = {"email": person, "password": "correct horse"}
+        answer = requests.post(signup_service.url + path, json=account, headers=headers, timeout=10)
+        assert refused_at_all(answer)
+        assert signup_service.rows("SELECT * FROM users WHERE email = ?", person) == []
+
+    @pytest.mark.parametrize("way", BOTH_WAYS, ids=["event loop", "Flask"])
+    @pytest.mark.parametrize("headers", SENDING, ids=str)
+    def test_fetch_and_beacons_of_an_allowed_page_are_taken(
+        self, capture_service: RunningService, person: str, headers: dict[str, str], way: dict[str, str]
+    ) -> None:
+        way = {name: person.partition("@")[0] for name in way}
+        assert capture_service.capture("activity", {"user_email": person}, **headers, **way).status_code == 201
+
+    @pytest.mark.parametrize("path", ["/frontend_data_capture_integration.js", "/examples/", "/docs", "/openapi.json"])
+    def test_pages_and_the_script_are_loaded_from_everywhere(self, capture_service: RunningService, path: str) -> None:
+        for mode, destination in (("navigate", "document"), ("no-cors", "script")):
+            headers = {"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": mode, "Sec-Fetch-Dest": destination}
+            assert requests.get(capture_service.url + path, headers=headers, timeout=10).status_code == 200
+
+    def test_what_the_api_tells_is_not_told_to_frames_and_images_of_others(self, capture_service: RunningService) -> None:
+        headers = {"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "no-cors", "Sec-Fetch-Dest": "image"}
+        for path in ("stats/a@example.com", "users/a@example.com/export"):
+            assert refused(requests.get(f"{capture_service.url}/api/data-capture/{path}", headers=headers, timeout=10))
+
+
+def refused_at_all(answer: requests.Response) -> bool:
+    return answer.status_code == 403 and "token" not in answer.json() and answer.json()["success"] is False
+
+
+@pytest.fixture(scope="module")
+def from_disk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[RunningService, RunningService]]:
+    """Both services, started with `file`."""
+    folder = tmp_path_factory.mktemp("disk")
+    running = [of(folder, EDC_ALLOWED_ORIGINS="local,file") for of in (capture_service_in, signup_service_in)]
+    for one in running:
+        one.start()
+    yield running[0], running[1]
+    for one in running:
+        one.stop()
+
+
+class TestPagesFromDisk:
+    @pytest.mark.parametrize("way", BOTH_WAYS, ids=["event loop", "Flask"])
+    def test_with_file_they_may_send(
+        self, from_disk: tuple[RunningService, RunningService], person: str, way: dict[str, str]
+    ) -> None:
+        capture, _ = from_disk
+        assert preflight(capture, "null").headers["Access-Control-Allow-Origin"] == "null"
+        way = {name: person.partition("@")[0] for name in way}
+        headers = {"Origin": "null", "Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "cors", "Sec-Fetch-Dest": "empty"}
+        answer = capture.capture("activity", {"user_email": person}, **headers, **way)
+        assert answer.status_code == 201
+        assert answer.headers["Access-Control-Allow-Origin"] == "null"
+
+    @pytest.mark.parametrize("destination", ["document", "iframe"])
+    def test_but_no_form_may(
+        self, from_disk: tuple[RunningService, RunningService], person: str, destination: str
+    ) -> None:
+        headers = {"Origin": "null", "Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "navigate", "Sec-Fetch-Dest": destination}
+        assert from_disk[0].capture("activity", {"user_email": person}, **headers).status_code == 403
+
+    def test_and_nobody_signs_up_from_one_and_the_log_says_so(
+        self, from_disk: tuple[RunningService, RunningService], person: str
+    ) -> None:
+        _, signup = from_disk
+        account = {"email": person, "password": "correct horse"}
+        answer = requests.post(f"{signup.url}/api/auth/register", json=account, headers={"Origin": "null"}, timeout=10)
+        assert refused(answer)
+        assert signup.rows("SELECT * FROM users WHERE email = ?", person) == []
+        assert "Pages opened from disk can't sign up" in signup.log_file.read_text()
+
+
 @pytest.fixture(scope="module")
 def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningService]:
     """A capture service whose site's pages are the only ones allowed."""
@@ -158,6 +273,19 @@ PASSED_ON = [
 ]
 
 
+_ADDRESS_BAR = {"Sec-Fetch-Site": "none", "Sec-Fetch-Mode": "navigate", "Sec-Fetch-User": "?1", "Sec-Fetch-Dest": "document",
+                "Upgrade-Insecure-Requests": "1", "Accept-Language": "en-US,en;q=0.9"}  # fmt: skip
+DIRECT = [
+    {"User-Agent": "Chromium", **_ADDRESS_BAR, "sec-ch-ua": '"Chromium";v="156"', "sec-ch-ua-mobile": "?0",
+     "sec-ch-ua-platform": '"Linux"', "Cache-Control": "max-age=0", "Cookie": "a=b", "If-None-Match": '"x"'},
+    {"User-Agent": "Firefox", **_ADDRESS_BAR, "DNT": "1", "Sec-GPC": "1", "Priority": "u=0, i", "Pragma": "no-cache",
+     "Connection": "keep-alive"},
+    {"User-Agent": "node", "Accept": "*/*", "Accept-Language": "*", "Sec-Fetch-Mode": "cors", "Connection": "keep-alive"},
+    {"User-Agent": "Wget", "Accept-Encoding": "identity", "Connection": "Keep-Alive"},
+    {"User-Agent": "libwww-perl", "TE": "deflate,gzip;q=0.3", "Connection": "TE, close"},
+]  # fmt: skip
+
+
 class TestReading:
     def test_a_direct_local_caller_may_read_statistics_and_details(self, capture_service: RunningService, person: str) -> None:
         assert requests.get(f"{capture_service.url}/api/data-capture/stats/{person}", timeout=10).status_code == 200
@@ -183,6 +311,32 @@ class TestReading:
         assert health.json() == {"status": "healthy", "service": "enhanced-data-capture"}
 
 
+    def test_a_caller_who_speaks_an_older_http_may_not_read(self, capture_service: RunningService, person: str) -> None:
+        """nginx does so by itself, and adds no header."""
+        with socket.create_connection(("127.0.0.1", capture_service.port), timeout=10) as connection:
+            target = f"/api/data-capture/stats/{person}"
+            connection.sendall(f"GET {target} HTTP/1.0\r\nHost: 127.0.0.1:{capture_service.port}\r\n\r\n".encode())
+            assert connection.makefile("rb").readline().split()[1] == b"403"
+
+    @pytest.mark.parametrize("headers", DIRECT, ids=lambda headers: headers["User-Agent"])
+    def test_usual_programs_and_the_address_bar_may(
+        self, capture_service: RunningService, person: str, headers: dict[str, str]
+    ) -> None:
+        answer = requests.get(f"{capture_service.url}/api/data-capture/stats/{person}", headers=headers, timeout=10)
+        assert answer.status_code == 200
+
+    @pytest.mark.skipif(shutil.which("curl") is None, reason="there is no curl on this machine")
+    @pytest.mark.parametrize("flags", ["--compressed", "-u a:b", "-b a=b", "-r 0-9", "-z 2020-01-01"])
+    def test_so_may_curl(self, capture_service: RunningService, person: str, flags: str) -> None:
+        url = f"{capture_service.url}/api/data-capture/stats/{person}"
+        told = subprocess.run(["curl", "-sf", *flags.split(), url], capture_output=True, timeout=10, check=True)
+        assert told.stdout
+
+    def test_so_may_python_s_own_clients(self, capture_service: RunningService, person: str) -> None:
+        with urllib.request.urlopen(f"{capture_service.url}/api/data-capture/stats/{person}", timeout=10) as answer:  # noqa: S310
+            assert answer.status == 200
+
+
 class TestListening:
     """The service in this process, since a test listens on loopback only."""
 
@@ -191,13 +345,6 @@ class TestListening:
         settings = load_settings({"database": str(tmp_path / "trading_bots.db")}, {})
         prepare(settings.database)
         return settings
-
-    def test_a_caller_who_speaks_an_older_http_may_not_read(self, capture_service: RunningService, person: str) -> None:
-        """nginx does so by itself, and adds no header."""
-        with socket.create_connection(("127.0.0.1", capture_service.port), timeout=10) as connection:
-            target = f"/api/data-capture/stats/{person}"
-            connection.sendall(f"GET {target} HTTP/1.0\r\nHost: 127.0.0.1:{capture_service.port}\r\n\r\n".encode())
-            assert connection.makefile("rb").readline().split()[1] == b"403"
 
     def test_a_caller_from_another_machine_may_not_read(self, settings: Settings) -> None:
         with client_of(settings) as client:

@@ -135,7 +135,8 @@ class TestForwarding:
     def test_behind_a_proxy_the_visitor_s_address_is_stored(self, behind_proxy: RunningService, person: str) -> None:
         headers = {"X-Forwarded-For": "198.51.100.1, 203.0.113.9"}
         assert behind_proxy.capture("payment", {"user_email": person}, **headers).status_code == 201
-        assert behind_proxy.capture("activity", {"user_email": person}, Origin="http://localhost:3000", **headers).status_code == 201
+        page = {"Origin": "http://localhost:3000", **headers}
+        assert behind_proxy.capture("activity", {"user_email": person}, **page).status_code == 201
         assert addresses(behind_proxy, person) == ["203.0.113.9", "203.0.113.9"]
 
     def test_behind_a_proxy_nobody_passes_for_a_local_caller(self, behind_proxy: RunningService, person: str) -> None:

@@ -59,6 +59,15 @@ def test_port_is_short_for_the_services_own_port(monkeypatch: pytest.MonkeyPatch
         ("EDC_ALLOWED_ORIGINS", "www.example.com"),
         ("EDC_ALLOWED_ORIGINS", "https://www.example.com/shop"),
         ("EDC_ALLOWED_ORIGINS", "*"),
+        ("EDC_ALLOWED_ORIGINS", "null"),
+        ("EDC_ALLOWED_ORIGINS", "file://"),
+        ("EDC_ALLOWED_ORIGINS", "local,https://user@www.example.com"),
+        ("EDC_ALLOWED_ORIGINS", "https://www.example.com:65536"),
+        ("EDC_ALLOWED_ORIGINS", "https://www.example.com:0"),
+        ("EDC_ALLOWED_ORIGINS", "https://www.example.com:"),
+        ("EDC_ALLOWED_ORIGINS", "https://bücher.example"),
+        ("EDC_ALLOWED_ORIGINS", "https://*.example.com"),
+        ("EDC_ALLOWED_ORIGINS", "https://www.example.com#x"),
         ("EDC_ALLOWED_HOSTS", "https://capture.example.com"),
         ("EDC_ALLOWED_HOSTS", "capture.example.com:443"),
         ("EDC_ALLOWED_HOSTS", "*"),
@@ -79,6 +88,13 @@ def test_a_value_that_cannot_be_used_is_named_with_what_would_do(variable: str, 
         load_settings({}, {variable: text})
 
 
+def test_origins_are_compared_as_browsers_send_them() -> None:
+    text = "HTTPS://WWW.example.com:443,http://www.example.com:80,http://www.example.com:443,http://[2001:DB8::1]:8080"
+    assert load_settings({}, {"EDC_ALLOWED_ORIGINS": text}).allowed_origins == (
+        "https://www.example.com", "http://www.example.com", "http://www.example.com:443", "http://[2001:db8::1]:8080",
+    )  # fmt: skip
+
+
 def test_a_secret_that_cannot_be_used_is_not_repeated() -> None:
     with pytest.raises(SettingError, match=r"^EDC_ADMIN_TOKEN=… is not usable: it takes .") as refused:
         load_settings({}, {"EDC_ADMIN_TOKEN": "hunter2"})
@@ -96,7 +112,7 @@ def test_a_command_with_an_unusable_flag_ends_with_a_sentence(capsys: pytest.Cap
 def test_settings_survive_being_handed_to_a_service_as_environment(tmp_path: Path) -> None:
     given = {
         "database": str(tmp_path / "a.db"),
-        "allowed_origins": "local, https://www.example.com",
+        "allowed_origins": "local, file, https://www.example.com",
         "allowed_hosts": "Capture.example.com, 2001:db8::1",
         "admin_token": "s3cret" * 8,
         "rate_per_caller": "600/minute; 10 per 2 seconds",
@@ -106,5 +122,5 @@ def test_settings_survive_being_handed_to_a_service_as_environment(tmp_path: Pat
         "debug": True,
     }
     settings = load_settings(given, {})
-    assert settings.allowed_origins == ("local", "https://www.example.com")
+    assert settings.allowed_origins == ("local", "file", "https://www.example.com")
     assert load_settings({}, settings.as_environment()) == settings
