@@ -15,8 +15,8 @@ import pytest
 from tests.installations import CommandServer, Installation, damage, forget_people, leave_in_log
 from tests.support import RunningService
 
-QUESTIONS = ["capture port", "signup port", "database file", "database folder", "keys", "integrity", "foreign keys", "lock",
-             "SQLite version", "write-ahead log", "disk space", "log file", "leftovers", "backups"]  # fmt: skip
+QUESTIONS = ["capture port", "signup port", "access", "database file", "database folder", "keys", "integrity", "foreign keys",
+             "lock", "SQLite version", "write-ahead log", "disk space", "log file", "leftovers", "backups"]  # fmt: skip
 
 
 class Diagnosis:
