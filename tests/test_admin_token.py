@@ -129,6 +129,48 @@ def test_a_rotation_holds_at_once_and_the_token_before_it_is_void(
         assert is_refused(ask(f"Bearer {first}"))
 
 
+def test_it_is_written_as_a_header_that_curl_takes_for_its_owner_s_eyes_only(
+    tmp_path: Path, settings: Settings, server: CommandServer
+) -> None:
+    installation, header = Installation(tmp_path, server), tmp_path / "admin-header"
+    outcome = installation.run("admin-token", "--header", header)
+    assert outcome.status == 0, outcome.complaint
+    assert stat.S_IMODE(header.stat().st_mode) == 0o600
+    name, _, value = header.read_text().rstrip("\n").partition(": ")
+    assert name == "Authorization"
+    assert value.removeprefix("Bearer ") not in outcome.output + outcome.complaint
+    with guarded(settings) as ask:
+        assert ask(value).text == "all of it"
+    for arguments in ((), ("--rotate",)):
+        again = installation.run("admin-token", *arguments, "--header", header)
+        assert again.status == 1
+        assert f"There is a file {header} already" in again.complaint
+    with guarded(settings) as ask:
+        assert ask(value).text == "all of it", "nothing was rotated"
+    assert installation.run("admin-token", "--rotate", "--header", tmp_path / "new-header").status == 0
+    with guarded(settings) as ask:
+        assert is_refused(ask(value))
+
+
+def test_no_header_file_is_left_where_there_is_no_token_to_write(tmp_path: Path, server: CommandServer) -> None:
+    installation, elsewhere = Installation(tmp_path, server), tmp_path / "elsewhere"
+    token_of(installation)
+    outcome = installation.run("admin-token", "--header", tmp_path / "admin-header")
+    assert outcome.status == 1
+    assert "--rotate" in outcome.complaint
+    (tmp_path / "link").symlink_to(elsewhere)
+    assert installation.run("admin-token", "--rotate", "--header", tmp_path / "link").status == 1
+    assert not (tmp_path / "admin-header").exists()
+    assert not elsewhere.exists()
+
+
+def test_the_environment_s_token_can_be_written_as_a_header(tmp_path: Path, server: CommandServer) -> None:
+    token = "from-a-secret-store-0123456789abcdef"
+    order = ["admin-token", "--header", str(tmp_path / "admin-header"), "--database", str(tmp_path / "trading_bots.db")]
+    assert server.run(order, {"EDC_ADMIN_TOKEN": token}, tmp_path, 0, 0).status == 0
+    assert (tmp_path / "admin-header").read_text() == f"Authorization: Bearer {token}\n"
+
+
 def test_a_token_that_was_never_fetched_is_void_after_a_rotation(
     tmp_path: Path, settings: Settings, server: CommandServer
 ) -> None:

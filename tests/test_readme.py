@@ -18,6 +18,7 @@ import enhanced_data_capture_system
 import enhanced_signup_handler
 from data_capture.settings import SETTINGS, load_settings
 from data_capture.store.takeover import prepare
+from tests.managed import RunningManager
 from tests.support import REPOSITORY, RunningService, capture_service_in, signup_service_in
 
 README = (REPOSITORY / "README.md").read_text()
@@ -79,11 +80,12 @@ def test_every_curl_line_prints_what_the_readme_says(
     services: tuple[RunningService, RunningService], tmp_path: Path
 ) -> None:
     capture, signup = services
+    (tmp_path / "admin-header").write_text(f"Authorization: Bearer {TOKEN}\n")
     calls = curl_calls()
     assert len(calls) >= 10
     for command, written in calls:
         for port, service in ((5003, capture), (5001, signup)):
-            command = command.replace(f"127.0.0.1:{port}", f"127.0.0.1:{service.port}").replace("$TOKEN", TOKEN)
+            command = command.replace(f"127.0.0.1:{port}", f"127.0.0.1:{service.port}")
         ran = subprocess.run(shlex.split(command), capture_output=True, text=True, timeout=30, cwd=tmp_path, check=True)
         printed = ran.stdout.strip()
         try:
@@ -92,6 +94,27 @@ def test_every_curl_line_prints_what_the_readme_says(
             assert printed == written, command
         else:
             assert_like(json.loads(printed), expected)
+
+
+def test_no_command_line_of_ours_holds_a_token() -> None:
+    """Everyone on the machine can see it there."""
+    texts = [README, *(path.read_text() for path in (REPOSITORY / "data_capture").rglob("*.py"))]
+    with_token = re.compile(r"curl\b.*(?:Bearer|\$TOKEN|[?&]\w*token=)")
+    assert [line for text in texts for line in text.splitlines() if with_token.search(line)] == []
+
+
+def test_the_start_says_what_the_readme_says(tmp_path: Path) -> None:
+    manager = RunningManager(tmp_path)
+    try:
+        manager.wait_until_running()
+        said = manager.output[manager.output.index("Enhanced Data Capture is running.") :].rstrip("\n")
+    finally:
+        manager.clean_up()
+    (written,) = (block for block in blocks("text") if "Enhanced Data Capture is running." in block)
+    for url, place in ((manager.urls["capture"], "http://127.0.0.1:5003"), (manager.urls["signup"], "http://127.0.0.1:5001"),
+                       (str(tmp_path), "/home/you/enhanced-data-capture")):  # fmt: skip
+        said = said.replace(url, place)
+    assert said == written.rstrip("\n")
 
 
 def test_every_sql_statement_runs_and_finds_the_readmes_person(services: tuple[RunningService, RunningService]) -> None:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import pytest
 from playwright.sync_api import Route
 
 from tests.browser.stage import SCRIPT
-from tests.support import REPOSITORY
+from tests.support import REPOSITORY, RunningService, capture_service_in
 
 SAVES = "<script>async function savePaymentToSupabase() {}</script><script>savePaymentToSupabase({transaction_id: 'T'})</script>"
 HEALTH = "/api/data-capture/health"
@@ -80,7 +82,40 @@ def test_as_long_as_no_service_is_found_nothing_is_sent_anywhere(visit: Any, sit
     assert front.posts == []
 
 
-def test_a_page_opened_from_disk_sends_to_this_machine(visit: Any, front: Any, stored: Any, person: str, tmp_path: Path) -> None:
+@pytest.fixture(scope="module")
+def takes_file_pages(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningService]:
+    """A capture service that was told to take pages opened from disk."""
+    running = capture_service_in(tmp_path_factory.mktemp("disk"), EDC_ALLOWED_ORIGINS="local,file")
+    running.start()
+    yield running
+    running.stop()
+
+
+def payments_of(person: str, service: RunningService, visit: Any) -> list[dict[str, Any]]:
+    """The person's payments, once there are any."""
+    visit.hurry()
+    statement = "SELECT * FROM payment_data WHERE user_email = ?"
+    found: list[dict[str, Any]] = visit.eventually(lambda: service.rows(statement, person), f"a payment of {person}")
+    return found
+
+
+def test_a_page_opened_from_disk_is_refused_where_nothing_says_otherwise(
+    visit: Any, front: Any, capture_service: RunningService, person: str, tmp_path: Path
+) -> None:
+    html = f'<script src="{front.url}/{SCRIPT}" crossorigin></script><script>window.currentUser = {{email: "{person}"}}</script>'
+    (tmp_path / "page.html").write_text(f"<!doctype html><body>{html}{SAVES}")
+    visit.page.goto((tmp_path / "page.html").as_uri())
+    visit.hurry()
+    visit.eventually(lambda: front.posts, "the capture was sent")
+    assert visit.flush()["success"] is False
+    assert capture_service.rows("SELECT * FROM users WHERE email = ?", person) == []
+    visit.console.clear()  # the browser itself notes there what CORS refuses
+
+
+def test_a_page_opened_from_disk_sends_to_this_machine(
+    visit: Any, front: Any, takes_file_pages: RunningService, person: str, tmp_path: Path
+) -> None:
+    front.service = takes_file_pages.url
     shutil.copy(REPOSITORY / SCRIPT, tmp_path)
     html = f'<script src="{SCRIPT}"></script><script>window.currentUser = {{email: "{person}"}}</script>{SAVES}'
     (tmp_path / "page.html").write_text(f"<!doctype html><body>{html}")
@@ -89,17 +124,18 @@ def test_a_page_opened_from_disk_sends_to_this_machine(visit: Any, front: Any, s
         lambda route: route.fulfill(response=route.fetch(url=route.request.url.replace("http://127.0.0.1:5003", front.url))),
     )
     visit.page.goto((tmp_path / "page.html").as_uri())
-    assert len(stored("payment_data")) == 1
+    assert len(payments_of(person, takes_file_pages, visit)) == 1
     assert visit.flush() == {"success": True}
 
 
 def test_a_page_opened_from_disk_reaches_the_service_that_its_tag_names(
-    visit: Any, front: Any, stored: Any, person: str, tmp_path: Path
+    visit: Any, front: Any, takes_file_pages: RunningService, person: str, tmp_path: Path
 ) -> None:
+    front.service = takes_file_pages.url
     html = f'<script src="{front.url}/{SCRIPT}" crossorigin></script><script>window.currentUser = {{email: "{person}"}}</script>'
     (tmp_path / "page.html").write_text(f"<!doctype html><body>{html}{SAVES}")
     visit.page.goto((tmp_path / "page.html").as_uri())
-    assert len(stored("payment_data")) == 1
+    assert len(payments_of(person, takes_file_pages, visit)) == 1
     assert visit.flush() == {"success": True}
     assert {name.lower(): value for name, value in front.posts[0].headers.items()}["origin"] == "null"
 
