@@ -334,7 +334,8 @@ def _parser() -> argparse.ArgumentParser:
     doctor.add_argument("--quick", action="store_true", help="check the database's pages, but not whether its indexes agree")
     doctor.add_argument("--json", action="store_true", help="answer in JSON, for programs")
     doctor.set_defaults(run=_examine)
-    add_flags(doctor, {"database", "host", "capture_port", "signup_port", "log_file", "request_seconds"})
+    exposing = {"host", "allowed_origins", "allowed_hosts", "trusted_proxies"}
+    add_flags(doctor, {"database", "capture_port", "signup_port", "log_file", "request_seconds", *exposing})
     return parser
 
 
