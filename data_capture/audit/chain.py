@@ -81,7 +81,7 @@ class ChainKey:
         """Whether an entry is linked to `previous`; not if any of its members is of another type than ours are."""
         try:
             return bool(self.link(previous, commitment, number, adopted) == link)
-        except (KeyError, TypeError):
+        except (KeyError, TypeError, struct.error):
             return False
 
     def left(self, record: bytes) -> bytes:

@@ -23,6 +23,7 @@ log = logging.getLogger("data_capture.audit")
 
 _NOTED_EVERY_SECONDS = 1.0
 _BUSY_SECONDS = 5.0
+_MAX_ID = 2**63 - 1
 _HEAD = re.compile(rf"(0|[1-9][0-9]{{0,18}}):([0-9a-f]{{{2 * HASH_BYTES}}})")
 
 
@@ -86,6 +87,8 @@ def is_in_chain(connection: sqlite3.Connection, head: Head) -> bool:
     """Whether the chain still has the entry that was its newest once."""
     if head == EMPTY:
         return True
+    if head.number > _MAX_ID:
+        return False
     found = connection.execute("SELECT link FROM data_capture_audit_chain WHERE audit_id = ?", (head.number,)).fetchone()
     return found is not None and found[0] == head.link
 

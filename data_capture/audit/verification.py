@@ -27,6 +27,7 @@ from data_capture.audit.trail import highest_number_given
 
 _ROWS_AT_A_TIME = 2000
 _MOST_NUMBERS_TRIED = 10_000
+_MAX_NAME_CHARACTERS = 40
 
 # The names come from the format. The record's own id, to see whether it is there, stands after its entry.
 _EVERYTHING = f"""
@@ -36,9 +37,17 @@ LEFT JOIN data_capture_audit AS audit ON audit.id = chain.audit_id
 ORDER BY chain.audit_id
 """  # noqa: S608
 
+# `NOT INDEXED`: an index can be made to hide rows. Ids that are no integers come first, whatever they compare as.
+_COUNT = "SELECT count(*) FROM data_capture_audit NOT INDEXED"
+
 _WITHOUT_ENTRY = """
-SELECT min(id) FROM data_capture_audit WHERE id NOT IN (SELECT audit_id FROM data_capture_audit_chain)
+SELECT id FROM data_capture_audit NOT INDEXED
+WHERE typeof(id) <> 'integer'
+   OR NOT EXISTS (SELECT 1 FROM data_capture_audit_chain AS chain WHERE chain.audit_id = data_capture_audit.id)
+ORDER BY typeof(id) = 'integer', id LIMIT 1
 """
+
+_OTHER_TYPES = "has an entry in the chain that is not of the types that ours are of"
 
 _ERASURES = f"""
 SELECT chain.audit_id, adopted, salt, commitment, link,
@@ -62,9 +71,24 @@ class Tampering:
     `by_what_was_noted`: the chain itself is good, and only what lies outside of it tells.
     """
 
-    record: int
+    record: Any
     what: str
     by_what_was_noted: bool = False
+
+    @property
+    def name(self) -> str:
+        """The record's id as a word; what is no number, which only a tamperer writes, as SQL spells it."""
+        if self.record is None:
+            return "NULL"
+        if isinstance(self.record, bytes):
+            return f"x'{self.record.hex()[:_MAX_NAME_CHARACTERS]}'"
+        text = repr(self.record) if isinstance(self.record, str) else str(self.record)
+        return "".join(character if character.isprintable() else "?" for character in text[:_MAX_NAME_CHARACTERS])
+
+    @property
+    def order(self) -> tuple[bool, int]:
+        """What is no number comes before all numbers."""
+        return (True, self.record) if self.record.__class__ is int else (False, 0)
 
 
 @dataclass(frozen=True)
@@ -118,9 +142,11 @@ def _verify(
 ) -> Verification:
     walk = _Walk(connection, key, noted)
     tampering = walk.to_the_end(on_progress)
-    stray = _stray_record(connection)
-    if stray is not None and (tampering is None or stray.record <= tampering.record):
-        tampering = stray
+    # Each entry of a good chain has one record at most: where the numbers agree, no record is without an entry.
+    if tampering is not None or connection.execute(_COUNT).fetchone() != (walk.records,):
+        stray = _stray_record(connection)
+        if stray is not None and (tampering is None or stray.order <= tampering.order):
+            tampering = stray
     head = Head(walk.number, walk.link)
     return Verification(walk.records, walk.adopted, walk.erased, walk.aged, head, tampering or walk.shortened())
 
@@ -161,11 +187,15 @@ class _Walk:
     def _check(self, chunk: list[tuple[Any, ...]]) -> Tampering | None:
         covers, link_of = self._covers, self._key.link
         for number, adopted, salt, commitment, link, there, *values in chunk:
+            if number.__class__ is not int or adopted.__class__ is not int:
+                return Tampering(number, _OTHER_TYPES)
             try:
                 if link_of(self.link, commitment, number, adopted) != link:
                     return self._explain_break(number, adopted, commitment, link)
             except (KeyError, TypeError):
-                return Tampering(number, "has an entry in the chain that is not of the types that ours are of")
+                return Tampering(number, _OTHER_TYPES)
+            if there.__class__ is not int and there is not None:
+                return Tampering(number, "has an id of another type than ours have")
             if commitment == VOID and adopted:
                 if there is not None or salt is not None:
                     return Tampering(number, "was inserted: it was not there when the chain began")
@@ -221,10 +251,10 @@ def _removed(first: int, last: int) -> Tampering:
 
 
 def _stray_record(connection: sqlite3.Connection) -> Tampering | None:
-    (number,) = connection.execute(_WITHOUT_ENTRY).fetchone()
-    if number is None:
+    found = connection.execute(_WITHOUT_ENTRY).fetchone()
+    if found is None:
         return None
-    return Tampering(number, "has no entry in the chain: it was inserted by other means, or its entry was removed")
+    return Tampering(found[0], "has no entry in the chain: it was inserted by other means, or its entry was removed")
 
 
 def _counts_numbers(connection: sqlite3.Connection) -> bool:
@@ -247,7 +277,8 @@ def _read_covers(connection: sqlite3.Connection, key: ChainKey) -> dict[int, _Co
     """What is left of each erased or aged record, by its id, as the covering records say; one without an entry says nothing."""
     covers: dict[int, _Cover] = {}
     for number, adopted, salt, commitment, link, before, *values in connection.execute(_ERASURES):
-        if adopted != 0 or not key.follows(GENESIS if before is None else before, number, adopted, commitment, link):
+        previous = GENESIS if before is None else before
+        if adopted.__class__ is not int or adopted != 0 or not key.follows(previous, number, adopted, commitment, link):
             continue
         is_unchanged = isinstance(salt, bytes) and commitment_to(canonical_record(*values), salt) == commitment
         try:
@@ -255,6 +286,6 @@ def _read_covers(connection: sqlite3.Connection, key: ChainKey) -> dict[int, _Co
             aged = values[RECORD_COLUMNS.index("capture_type")] == RETENTION
             for one, left in covered.items():
                 covers[int(one)] = _Cover(bytes.fromhex(left) if is_unchanged else None, aged)
-        except (AttributeError, KeyError, TypeError, ValueError):
+        except (AttributeError, KeyError, RecursionError, TypeError, ValueError):
             continue  # it was changed beyond reading
     return covers

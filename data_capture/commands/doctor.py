@@ -17,6 +17,7 @@ from dataclasses import asdict, dataclass
 from enum import Enum
 from pathlib import Path
 
+from data_capture.audit.trail import audit_key_file
 from data_capture.commands import Refused
 from data_capture.commands.backup import backup_folder, backups_in, unfinished_in
 from data_capture.commands.examination import (
@@ -31,8 +32,10 @@ from data_capture.commands.examination import (
 from data_capture.commands.files import gate_beside, log_beside
 from data_capture.commands.occupants import ANSWER_SECONDS, programs_with
 from data_capture.commands.restore import second_names_of, staged_beside
+from data_capture.commands.schema_examination import examine_schema
 from data_capture.commands.words import Progress, age, count, size
 from data_capture.exposure import exposing_settings
+from data_capture.keys import load_key
 from data_capture.serving import why_not_listen
 from data_capture.settings import FILE_PAGES, Settings
 from data_capture.store.connection import Gate, GateTimeout, usual_log_bytes
@@ -47,6 +50,7 @@ _NO_SPACE_BYTES = 100_000_000
 _LOG_FITS_TIMES = 10
 
 _OTHERS_CAN_READ = 0o077
+_MAX_FINDINGS = 5
 
 _AS_WHO_RUNS = "run this as who runs the services"
 
@@ -228,14 +232,32 @@ def _integrity(question: str, settings: Settings, quick: bool, progress: Progres
         began_at = time.monotonic()
         with snapshot(database, settings.request_seconds) as connection:
             damage = find_damage(connection, quick=quick)
+            changed = [] if damage else _schema_findings(connection, database)
     except Refused as refusal:
         return _problem(question, str(refusal).rstrip("."), way_back)
     except sqlite3.Error as error:
         return _problem(question, f"it can't be read: {error}", "see lock" if is_lock(error) else way_back)
     if damage:
         return _problem(question, f"damaged: {'; '.join(damage)}", way_back)
+    if changed:
+        return _problem(
+            question,
+            f"whole, but its schema was changed: {' '.join(changed)}",
+            "python -m data_capture verify-audit says what that means, and what to do where it was done on purpose",
+        )
     check = "quick check, which leaves out indexes" if quick else "full check"
     return _ok(question, f"whole ({check} of {size(database.stat().st_size)} in {time.monotonic() - began_at:.1f} s)")
+
+
+def _schema_findings(connection: sqlite3.Connection, database: Path) -> list[str]:
+    """What `verify-audit` says of the schema; nothing where no service of ours has been here yet."""
+    try:
+        key_file = audit_key_file(database)
+        findings = examine_schema(connection, key_file, load_key(key_file)).findings
+    except (OSError, ValueError):
+        return []  # without a key there is nothing to compare with; see keys
+    more = [f"And {count(len(findings) - _MAX_FINDINGS, 'finding')} more."] if len(findings) > _MAX_FINDINGS else []
+    return [*findings[:_MAX_FINDINGS], *more]
 
 
 def _references(question: str, settings: Settings) -> Finding:

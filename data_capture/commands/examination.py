@@ -121,8 +121,10 @@ def examine(connection: sqlite3.Connection) -> Examination:
     return Examination((), (), broken, captures, rows, latest)
 
 
-def find_damage(connection: sqlite3.Connection, *, quick: bool = False) -> list[str]:
+def find_damage(connection: sqlite3.Connection, *, quick: bool = False, table: str | None = None) -> list[str]:
     """What SQLite's integrity check reports, the first few; `quick` leaves out whether indexes and tables agree.
+
+    With `table`, one of ours, only that table and its indexes are checked.
 
     Raises:
         sqlite3.OperationalError: the file is locked by another program.
@@ -130,7 +132,7 @@ def find_damage(connection: sqlite3.Connection, *, quick: bool = False) -> list[
     check = "quick_check" if quick else "integrity_check"
     reports: list[str] = []
     try:
-        for (report,) in connection.execute(f"PRAGMA {check}(100)"):
+        for (report,) in connection.execute(f"PRAGMA {check}({table or 100})"):
             if report != "ok" and not report.startswith(_BROKEN_RULES):
                 reports.append(" ".join(report.split()).removeprefix("*** in database main *** "))
     except sqlite3.DatabaseError as error:

@@ -1,29 +1,55 @@
-"""`verify-audit`: whether every audit record is as it was written; what is wrong with the first that is not."""
+"""`verify-audit`: whether every audit record is as it was written; what is wrong with the first that is not.
+
+And whether the schema is: whoever reads records through a changed view, or writes through a trigger, is deceived too.
+"""
 
 from __future__ import annotations
 
 import sqlite3
+import sys
 import time
+from dataclasses import dataclass
 from pathlib import Path
 
 from data_capture.audit.head import EMPTY, Head, head_file, is_in_chain, noted_head
+from data_capture.audit.schema_check import SchemaReport, is_plain_table
+from data_capture.audit.schema_note import schema_note_beside
 from data_capture.audit.trail import audit_key_file
 from data_capture.audit.verification import Verification, verify
 from data_capture.commands import Refused
 from data_capture.commands.examination import is_lock, refuse_what_is_no_database, snapshot
+from data_capture.commands.schema_examination import audit_damage, examine_schema, examine_unreadable_schema
 from data_capture.commands.words import Progress, count
 from data_capture.keys import load_key
 
+_TRAIL = ("data_capture_audit", "data_capture_audit_chain")
+_MAX_FINDINGS = 50
 _RULE = "Nothing but the services and the commands here may write data_capture_audit and its chain."
 
 
+@dataclass(frozen=True)
+class _Outcome:
+    """What was found; `records` is None where they could not be verified, and then `unreadable` says why."""
+
+    records: Verification | None
+    unreadable: str
+    schema: SchemaReport
+    is_head_kept: bool = True
+
+    @property
+    def is_good(self) -> bool:
+        return (
+            self.records is not None and self.records.tampering is None and self.is_head_kept and not self.schema.findings
+        )
+
+
 def verify_audit(database: Path, key_file: Path | None, since: Head | None, *, print_head: bool, progress: Progress) -> bool:
-    """Verifies the audit trail and says what was found; whether every record is as it was written.
+    """Verifies the audit trail and says what was found; whether every record, and the schema, is as it was written.
 
     Args:
         database: whose audit trail; it is only read.
         key_file: the key, where it is not beside the database, as with a backup, which is then not compared with the
-            head that is noted there.
+            head that is noted there. The note of the schema is looked for beside the key.
         since: a head of earlier; the entry that was the newest then has to be there still.
         print_head: prints the head, and nothing else, if everything is as it was written.
         progress: shows how far it is.
@@ -32,7 +58,8 @@ def verify_audit(database: Path, key_file: Path | None, since: Head | None, *, p
         Refused: there is no key, or no audit trail to verify.
     """
     refuse_what_is_no_database(database)
-    key = _load(key_file or audit_key_file(database))
+    schema_key = key_file or audit_key_file(database)
+    key = _load(schema_key)
     began_at = time.monotonic()
     try:
         # Before the snapshot: what is noted was committed by then, and has to be in it.
@@ -40,29 +67,73 @@ def verify_audit(database: Path, key_file: Path | None, since: Head | None, *, p
     except ValueError as error:
         raise Refused(f"{head_file(database)} can't be read as the audit trail's head: it should hold {error}.") from error
     try:
+        outcome = _examine(database, schema_key, key, noted, since, progress)
+    finally:
+        progress.clear()
+    if outcome.is_good and print_head:
+        assert outcome.records is not None
+        print(outcome.records.head, flush=True)
+        return True
+    _tell_of_records(outcome, database, since, time.monotonic() - began_at)
+    _tell_of_schema(outcome.schema, schema_key)
+    return outcome.is_good
+
+
+def _examine(
+    database: Path, key_file: Path, key: bytes, noted: Head, since: Head | None, progress: Progress
+) -> _Outcome:
+    schema = SchemaReport(())
+    try:
         with snapshot(database) as connection:
+            schema = examine_schema(connection, key_file, key)
             _refuse_what_has_no_trail(connection, database)
+            progress.step("Checking the tables …")
+            damage = [f"SQLite's check of the tables reports: {report}." for report in audit_damage(connection)]
+            schema = SchemaReport((*schema.findings, *damage), schema.information)
+            replaced = [table for table in _TRAIL if not is_plain_table(connection, table)]
+            if replaced:
+                return _Outcome(None, f"{' and '.join(replaced)} can't be read as our tables", schema)
             found = verify(connection, key, noted, lambda done, total: progress.bar("Verifying", done, total))
             kept = since is None or is_in_chain(connection, since)
+            return _Outcome(found, "", schema, kept)
     except sqlite3.DatabaseError as error:
         if is_lock(error):
             raise Refused(f"Another program holds the lock of {database}; try again when it has finished.") from error
-        raise Refused(f"{database} can't be read: {error}.") from error
-    finally:
-        progress.clear()
-    if found.tampering is not None:
-        print(f"Audit record {found.tampering.record} {found.tampering.what}.")
+        if not schema.findings:
+            schema = examine_unreadable_schema(database, key_file, key)
+        if not schema.findings:
+            raise Refused(f"{database} can't be read: {error}.") from error
+        return _Outcome(None, str(error), schema)
+
+
+def _tell_of_records(outcome: _Outcome, database: Path, since: Head | None, seconds: float) -> None:
+    found = outcome.records
+    if found is None:
+        print(f"The audit records of {database} can't be verified: {outcome.unreadable}.", flush=True)
+    elif found.tampering is not None:
+        print(f"Audit record {found.tampering.name} {found.tampering.what}.")
         print(_advice(database, found), flush=True)
-        return False
-    if since is not None and not kept:
+    elif not outcome.is_head_kept:
+        assert since is not None
         print(f"Audit record {since.number} is not what it was when the head {since} was printed.")
         print("It, or one before it, was replaced by someone with the key, or a chain was begun under a new one.", flush=True)
-        return False
-    if print_head:
-        print(found.head, flush=True)
     else:
-        _announce(found, since, time.monotonic() - began_at)
-    return True
+        _announce(found, since, seconds)
+
+
+def _tell_of_schema(schema: SchemaReport, key_file: Path) -> None:
+    for sentence in schema.findings[:_MAX_FINDINGS]:
+        print(f"Schema: {sentence}")
+    if len(schema.findings) > _MAX_FINDINGS:
+        print(f"Schema: and {count(len(schema.findings) - _MAX_FINDINGS, 'finding')} more.")
+    if schema.findings:
+        print(
+            "Someone has changed what the database consists of: what reads or writes through it may see or store something else. "
+            f"If that was done on purpose, remove {schema_note_beside(key_file)}; the next start notes the schema as it is then."
+        )
+    for sentence in schema.information:
+        print(f"To know: {sentence}")
+    sys.stdout.flush()
 
 
 def _load(key_file: Path) -> bytes:
@@ -78,7 +149,7 @@ def _load(key_file: Path) -> bytes:
 
 
 def _refuse_what_has_no_trail(connection: sqlite3.Connection, database: Path) -> None:
-    tables = {name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
+    tables = {name.lower() for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type <> 'trigger'")}
     if "data_capture_audit" not in tables:
         raise Refused(f"{database} is not a database of Enhanced Data Capture: it has no data_capture_audit.")
     if "data_capture_audit_chain" not in tables:

@@ -24,6 +24,8 @@ from typing import Any
 
 from data_capture.audit.chain import ChainKey
 from data_capture.audit.head import forget_head, note_head
+from data_capture.audit.schema_check import State, state_of
+from data_capture.audit.schema_note import note_schema
 from data_capture.audit.trail import audit_key_file, begin_chain
 from data_capture.keys import UntrustedKeysError, check_keys_directory, keep_key, load_key, new_key
 from data_capture.settings import REPOSITORY
@@ -177,6 +179,17 @@ def _note_audit_head(connection: sqlite3.Connection, database: Path) -> None:
         log.error("The audit trail's noted head is unreadable (%s): python -m data_capture verify-audit tells more", error)
 
 
+def _note_schema(connection: sqlite3.Connection, database: Path, before: State, *, begins: bool) -> None:
+    """Notes what the database consists of now, for verify-audit; a start does not fail for it."""
+    try:
+        key = load_key(audit_key_file(database))
+        note_schema(connection, database, key, before=before, begins=begins)
+    except ValueError as error:
+        log.error("The note of the schema is unusable (%s): python -m data_capture verify-audit tells more", error)
+    except OSError as error:
+        log.warning("The schema can't be noted beside the audit key: %s", error)
+
+
 def _examine_database(database: Path, request_seconds: float) -> bool:
     """Whether everything of schema.sql is there, looking only; refuses what can't be added to, and a damaged file."""
     try:
@@ -203,6 +216,7 @@ def _complete_and_rehearse(database: Path, request_seconds: float) -> None:
             connection.execute("BEGIN IMMEDIATE")
             try:
                 _refuse_conflicts(connection, database)
+                before = state_of(connection)
                 missing = _missing(connection)
                 if missing:
                     for statement in _schema_statements():
@@ -217,6 +231,7 @@ def _complete_and_rehearse(database: Path, request_seconds: float) -> None:
             connection.execute("COMMIT" if missing or key else "ROLLBACK")
             if key is not None:
                 keep_key(key_file, key)  # not before: with a key there, nobody would begin the chain that it is of
+            _note_schema(connection, database, before, begins=key is not None)
             if connection.execute("PRAGMA journal_mode = WAL").fetchone()[0] != "wal":
                 raise TakeoverRefused(
                     f"The file system of {database} can't hold a write-ahead log (a network drive?). "

@@ -1,0 +1,211 @@
+-- Enhanced Data Capture: every table of trading_bots.db.
+--
+--   sqlite3 trading_bots.db < schema.sql
+--
+-- makes a new database, or adds what is missing to an existing one. Nothing is ever dropped or altered.
+-- Times are ISO 8601 in UTC, to the millisecond, with a Z: text order is time order.
+
+PRAGMA foreign_keys = ON;
+
+BEGIN;
+
+-- One row a person. `email` is the identity; the tables below refer to it.
+-- A person who was captured before signing up has status 'provisional' and the password hash '!', which no password opens.
+CREATE TABLE IF NOT EXISTS users (
+    id                INTEGER PRIMARY KEY AUTOINCREMENT,
+    unique_id         TEXT UNIQUE,
+    username          TEXT NOT NULL,
+    full_name         TEXT,
+    email             TEXT NOT NULL UNIQUE,
+    password_hash     TEXT NOT NULL,
+    plan_type         TEXT DEFAULT 'free',
+    normalized_email  TEXT NOT NULL,
+    created_at        TEXT NOT NULL DEFAULT (strftime('%Y-%m-%dT%H:%M:%fZ', 'now')),
+    consent_accepted  INTEGER DEFAULT 0,
+    consent_timestamp TEXT,
+    last_login        TEXT,
+    status            TEXT DEFAULT 'active'
+);
+
+CREATE TABLE IF NOT EXISTS payment_data (
+    id                      INTEGER PRIMARY KEY AUTOINCREMENT,
+    user_id                 INTEGER,
+    user_email              TEXT NOT NULL,
+    user_name               TEXT,
+    plan_name               TEXT,
+    original_price          DECIMAL(10,2),
+    discount_amount         DECIMAL(10,2),
+    final_price             DECIMAL(10,2),
+    coupon_code             TEXT,
+    payment_method          TEXT,
+    transaction_id          TEXT,
+    payment_status          TEXT,
+    payment_processor       TEXT,
+    crypto_transaction_hash TEXT,
+    crypto_from_address     TEXT,
+    crypto_amount           TEXT,
+    ip_address              TEXT,
+    user_agent              TEXT,
+    created_at              TEXT DEFAULT (strftime('%Y-%m-%dT%H:%M:%fZ', 'now')),
+    updated_at              TEXT DEFAULT (strftime('%Y-%m-%dT%H:%M:%fZ', 'now')),
+    FOREIGN KEY (user_email) REFERENCES users (email)
+);
+
+CREATE TABLE IF NOT EXISTS questionnaire_data (
+    id                  INTEGER PRIMARY KEY AUTOINCREMENT,
+    user_id             INTEGER,
+    user_email          TEXT NOT NULL,
+    user_name           TEXT,
+    trades_per_day      TEXT,
+    trading_session     TEXT,
+    crypto_assets       TEXT,              -- JSON array
+    forex_assets        TEXT,              -- JSON array
+    custom_forex_pairs  TEXT,              -- JSON array
+    has_account         TEXT,
+    account_equity      DECIMAL(12,2),
+    prop_firm           TEXT,
+    account_type        TEXT,
+    account_size        DECIMAL(12,2),
+    risk_percentage     DECIMAL(5,2),
+    risk_reward_ratio   TEXT,
+    account_screenshot  TEXT,              -- base64, as the page sent it
+    screenshot_filename TEXT,
+    screenshot_size     INTEGER,           -- bytes
+    screenshot_type     TEXT,              -- media type, by its content
+    ip_address          TEXT,
+    user_agent          TEXT,
+    created_at          TEXT DEFAULT (strftime('%Y-%m-%dT%H:%M:%fZ', 'now')),
+    updated_at          TEXT DEFAULT (strftime('%Y-%m-%dT%H:%M:%fZ', 'now')),
+    FOREIGN KEY (user_email) REFERENCES users (email)
+);
+
+-- A row is a state of a person's dashboard: while the state stays the same, only its `updated_at` moves.
+CREATE TABLE IF NOT EXISTS dashboard_data (
+    id                       INTEGER PRIMARY KEY AUTOINCREMENT,
+    user_id                  INTEGER,
+    user_email               TEXT NOT NULL,
+    user_name                TEXT,
+    initial_equity           DECIMAL(12,2),
+    current_equity           DECIMAL(12,2),
+    total_pnl                DECIMAL(12,2),
+    win_rate                 DECIMAL(5,2),
+    total_trades             INTEGER,
+    winning_trades           INTEGER,
+    losing_trades            INTEGER,
+    average_win              DECIMAL(10,2),
+    average_loss             DECIMAL(10,2),
+    profit_factor            DECIMAL(10,4),
+    max_drawdown             DECIMAL(10,2),
+    current_drawdown         DECIMAL(10,2),
+    gross_profit             DECIMAL(12,2),
+    gross_loss               DECIMAL(12,2),
+    consecutive_wins         INTEGER,
+    consecutive_losses       INTEGER,
+    risk_per_trade           DECIMAL(5,2),
+    daily_loss_limit         DECIMAL(5,2),
+    consecutive_losses_limit INTEGER,
+    account_balance          DECIMAL(12,2),
+    account_equity_dash      DECIMAL(12,2),
+    theme                    TEXT DEFAULT 'dark',
+    dashboard_state          TEXT,         -- JSON
+    trading_state            TEXT,         -- JSON
+    ip_address               TEXT,
+    user_agent               TEXT,
+    created_at               TEXT DEFAULT (strftime('%Y-%m-%dT%H:%M:%fZ', 'now')),
+    updated_at               TEXT DEFAULT (strftime('%Y-%m-%dT%H:%M:%fZ', 'now')),
+    FOREIGN KEY (user_email) REFERENCES users (email)
+);
+
+CREATE TABLE IF NOT EXISTS trading_activity_log (
+    id            INTEGER PRIMARY KEY AUTOINCREMENT,
+    user_email    TEXT NOT NULL,
+    activity_type TEXT,
+    activity_data TEXT,                    -- JSON
+    timestamp     TEXT DEFAULT (strftime('%Y-%m-%dT%H:%M:%fZ', 'now')),
+    ip_address    TEXT,
+    user_agent    TEXT,
+    FOREIGN KEY (user_email) REFERENCES users (email)
+);
+
+-- Who wrote what, and when. Written in the same transaction as what it tells of.
+CREATE TABLE IF NOT EXISTS data_capture_audit (
+    id              INTEGER PRIMARY KEY AUTOINCREMENT,
+    user_email      TEXT NOT NULL,
+    capture_type    TEXT NOT NULL,
+    data_snapshot   TEXT,                  -- JSON: the payload as it came, secrets masked; `_masked` lists which
+    source_endpoint TEXT,
+    timestamp       TEXT DEFAULT (strftime('%Y-%m-%dT%H:%M:%fZ', 'now')),
+    ip_address      TEXT,
+    user_agent      TEXT,
+    status          TEXT DEFAULT 'success',  -- 'success', or 'partial' when a field was not understood
+    error_details   TEXT,
+    FOREIGN KEY (user_email) REFERENCES users (email)
+);
+
+-- What proves that no audit record was changed, removed or inserted: an entry a record, each linked to the one before. How it
+-- is computed is written in data_capture/audit/chain.py; `python -m data_capture verify-audit` checks it.
+CREATE TABLE IF NOT EXISTS data_capture_audit_chain (
+    audit_id   INTEGER PRIMARY KEY,        -- data_capture_audit.id
+    adopted    INTEGER NOT NULL,           -- 1: the record was there before the chain began
+    salt       BLOB,                       -- NULL: an erasure has taken it
+    commitment BLOB NOT NULL,
+    link       BLOB NOT NULL
+);
+
+-- What a capture_id was answered with, so that a capture sent again gets its first answer and adds nothing.
+CREATE TABLE IF NOT EXISTS capture_receipts (
+    capture_id     TEXT PRIMARY KEY,
+    capture_type   TEXT NOT NULL,
+    row_id         INTEGER NOT NULL,
+    outcome        TEXT NOT NULL,          -- 'stored', or 'unchanged' when the row was there already
+    payload_digest BLOB NOT NULL,          -- SHA-256 of the masked payload
+    created_at     TEXT NOT NULL DEFAULT (strftime('%Y-%m-%dT%H:%M:%fZ', 'now'))
+) WITHOUT ROWID;
+
+-- Who was erased, and when, without saying who: what pages still hold of the time before is not taken, for 30 days.
+CREATE TABLE IF NOT EXISTS data_capture_erasures (
+    address_hash TEXT PRIMARY KEY,         -- HMAC-SHA-256 of the address, under a key that lies outside the database
+    erased_at    TEXT NOT NULL,
+    remaining    INTEGER NOT NULL          -- 2: the file is to be rewritten, 1: the log is to be emptied, 0: nothing
+) WITHOUT ROWID;
+
+-- Passwords of people whose `users` table (an older program's) has no column for them.
+CREATE TABLE IF NOT EXISTS user_credentials (
+    user_email    TEXT PRIMARY KEY,
+    password_hash TEXT NOT NULL,
+    updated_at    TEXT NOT NULL DEFAULT (strftime('%Y-%m-%dT%H:%M:%fZ', 'now')),
+    FOREIGN KEY (user_email) REFERENCES users (email)
+);
+
+-- One person's rows, newest first; and until when a person's latest dashboard held: without an index of its own that is
+-- read from the very end of each of the rows, which can be long.
+CREATE INDEX IF NOT EXISTS payment_data_by_person         ON payment_data         (user_email, created_at);
+CREATE INDEX IF NOT EXISTS payment_data_by_transaction    ON payment_data         (user_email, transaction_id, created_at)
+    WHERE transaction_id IS NOT NULL;
+CREATE INDEX IF NOT EXISTS questionnaire_data_by_person   ON questionnaire_data   (user_email, created_at);
+CREATE INDEX IF NOT EXISTS dashboard_data_by_person       ON dashboard_data       (user_email, created_at);
+CREATE INDEX IF NOT EXISTS dashboard_data_by_update       ON dashboard_data       (user_email, updated_at);
+CREATE INDEX IF NOT EXISTS trading_activity_log_by_person ON trading_activity_log (user_email, timestamp);
+CREATE INDEX IF NOT EXISTS data_capture_audit_by_person   ON data_capture_audit   (user_email, timestamp);
+
+-- Finds a person however an older program spelled the address.
+CREATE INDEX IF NOT EXISTS users_by_lower_email           ON users                (lower(email));
+
+CREATE VIEW IF NOT EXISTS audit_logs AS
+SELECT id, timestamp, user_email, capture_type, status, error_details, source_endpoint, ip_address, user_agent, data_snapshot
+FROM data_capture_audit;
+
+-- The latest state of each payment: a payment that went from pending to completed has two rows in payment_data and one here.
+CREATE VIEW IF NOT EXISTS payments_latest AS
+SELECT id, user_id, user_email, user_name, plan_name, original_price, discount_amount, final_price, coupon_code, payment_method,
+       transaction_id, payment_status, payment_processor, crypto_transaction_hash, crypto_from_address, crypto_amount,
+       ip_address, user_agent, created_at, updated_at
+FROM payment_data AS payment
+WHERE transaction_id IS NULL
+   OR id = (SELECT state.id
+            FROM payment_data AS state
+            WHERE state.user_email = payment.user_email AND state.transaction_id = payment.transaction_id
+            ORDER BY state.created_at DESC, state.id DESC
+            LIMIT 1);
+
+COMMIT;

@@ -1,0 +1,138 @@
+"""Reads SQL as SQLite's tokenizer does, far enough to compare two CREATE statements and to say what they create."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection
+from typing import NamedTuple
+
+# As in SQLite's tokenize.c: only these five characters are space, and everything outside ASCII belongs to a word. What is not
+# closed extends to the end, so that hostile text is read in one pass.
+_TOKEN = re.compile(
+    r"""
+    (?P<space> [ \t\n\f\r]+ | --[^\n]* | /\*.*?(?:\*/|\Z) )
+  | (?P<text> '(?:[^']|'')*(?:'|\Z) )
+  | (?P<blob> [xX]'[^']*(?:'|\Z) )
+  | (?P<quoted> "(?:[^"]|"")*(?:"|\Z) | `(?:[^`]|``)*(?:`|\Z) | \[[^\]]*(?:\]|\Z) )
+  | (?P<word> [A-Za-z_\x80-\U0010ffff][0-9A-Za-z_$\x80-\U0010ffff]* )
+  | (?P<number> [0-9][0-9A-Za-z_.$]* )
+  | (?P<other> . )
+    """,
+    re.VERBOSE | re.DOTALL,
+)
+
+_LOWER = {code: code + 32 for code in range(ord("A"), ord("Z") + 1)}  # SQLite folds no other letters
+_KINDS = ("table", "index", "view", "trigger")
+
+
+class Token(NamedTuple):
+    """One token: its kind, as the groups of the pattern are named, and its text; words and numbers in lower case."""
+
+    kind: str
+    text: str
+
+
+class Created(NamedTuple):
+    """What a CREATE statement creates: 'table', 'index', 'view' or 'trigger', and the names in lower case.
+
+    `table` is what an index or a trigger is on; it is the object's own name for a table or a view, as in sqlite_schema.
+    """
+
+    kind: str
+    name: str
+    table: str
+    is_virtual: bool
+    is_unique: bool
+
+
+def fold(name: str) -> str:
+    """Return the name in lower case, as SQLite compares names."""
+    return name.translate(_LOWER)
+
+
+def tokens_of(sql: str, plain_names: Collection[str] = ()) -> tuple[Token, ...]:
+    """Return the tokens that matter: no space, no comment, no IF NOT EXISTS, no semicolon at the end.
+
+    Args:
+        sql: a CREATE statement.
+        plain_names: names that mean the same with and without quotes. For others quotes matter: `"null"` is no NULL.
+    """
+    tokens = []
+    for match in _TOKEN.finditer(sql):
+        kind, text = str(match.lastgroup), match[0]
+        if kind == "space":
+            continue
+        if kind == "quoted" and (name := fold(_unquoted(text))) in plain_names:
+            kind, text = "word", name
+        elif kind in ("word", "number", "blob"):
+            text = fold(text)
+        tokens.append(Token(kind, text))
+    while tokens and tokens[-1] == ("other", ";"):
+        tokens.pop()
+    for place in range(1, min(5, len(tokens) - 3)):
+        if [token.text for token in tokens[place : place + 3]] == ["if", "not", "exists"]:
+            del tokens[place : place + 3]
+            break
+    return tuple(tokens)
+
+
+def created_by(tokens: tuple[Token, ...]) -> Created | None:
+    """Return what the statement creates, or None if it is no CREATE statement of a kind that SQLite keeps."""
+    try:
+        return _read_create(tokens)
+    except IndexError:
+        return None
+
+
+def is_plain_index(tokens: tuple[Token, ...]) -> bool:
+    """Whether this creates an index over columns alone: not unique, not partial, no expression, no collation.
+
+    Such an index can refuse no row and changes no result.
+    """
+    created = created_by(tokens)
+    if created is None or created.kind != "index" or created.is_unique:
+        return False
+    words = [token.text if token.kind in ("word", "other") else "name" for token in tokens]
+    columns = words[words.index("on") + 2 :]
+    return (
+        columns[:1] == ["("]
+        and columns[-1] == ")"
+        and columns.count("(") == 1
+        and columns.count(")") == 1
+        and not {"collate", "where", ".", "'"} & set(columns)
+        and not any(token.kind in ("text", "number", "blob") for token in tokens)
+    )
+
+
+def _read_create(tokens: tuple[Token, ...]) -> Created | None:
+    if tokens[0].text != "create":
+        return None
+    place, prefixes = 1, set()
+    while tokens[place].text in ("temp", "temporary", "unique", "virtual"):
+        prefixes.add(tokens[place].text)
+        place += 1
+    kind = tokens[place].text
+    if kind not in _KINDS:
+        return None
+    name, place = _name_at(tokens, place + 1)
+    table = name
+    if kind in ("index", "trigger"):
+        while tokens[place] != ("word", "on"):
+            place += 1
+        table, place = _name_at(tokens, place + 1)
+    return Created(kind, name, table, "virtual" in prefixes, "unique" in prefixes)
+
+
+def _name_at(tokens: tuple[Token, ...], place: int) -> tuple[str, int]:
+    """Return the name at `place`, without the schema that may qualify it, and the place after it."""
+    if tokens[place + 1 : place + 2] == (("other", "."),):
+        place += 2
+    return fold(_unquoted(tokens[place].text)), place + 1
+
+
+def _unquoted(text: str) -> str:
+    mark = text[:1]
+    if mark not in ('"', "`", "[", "'"):
+        return text
+    inner = text[1:-1]
+    return inner if mark == "[" else inner.replace(mark * 2, mark)

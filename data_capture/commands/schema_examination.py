@@ -1,0 +1,60 @@
+"""Whether the schema of a database is as it should be, for `verify-audit` and `doctor` alike; nothing here writes."""
+
+from __future__ import annotations
+
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
+from data_capture.audit.counter_check import counter_findings
+from data_capture.audit.schema_check import SchemaReport, check_schema
+from data_capture.audit.schema_note import noted_states
+from data_capture.commands.examination import find_damage
+
+_CHECKED_WHOLE_BYTES = 16 * 1024 * 1024  # takes 50 ms; of a larger file the audit trail's tables are checked, and by doctor all
+_AUDIT_TABLES = ("data_capture_audit", "data_capture_audit_chain")
+
+
+def examine_schema(connection: sqlite3.Connection, key_file: Path, key: bytes) -> SchemaReport:
+    """Compare the schema with schema.sql and with the note beside the key, and look at the counters of ids.
+
+    Args:
+        connection: in a read transaction.
+        key_file: where the audit key is, beside which the note lies.
+        key: the audit key.
+
+    Raises:
+        sqlite3.Error: the schema can't be read.
+    """
+    noted, complaint = noted_states(key_file, key)
+    report = check_schema(connection, noted)
+    findings = [*report.findings, *counter_findings(connection)]
+    if complaint is not None:
+        findings.append(complaint)
+    elif report.findings and not noted:
+        findings.append(f"There is no note of this database's schema beside {key_file}: it was compared with schema.sql alone.")
+    return SchemaReport(tuple(findings), report.information)
+
+
+def examine_unreadable_schema(database: Path, key_file: Path, key: bytes) -> SchemaReport:
+    """Find what is wrong with a schema that SQLite refuses to read, as far as that can be said."""
+    uri = f"{database.resolve().as_uri()}?mode=ro"
+    with closing(sqlite3.connect(uri, uri=True, isolation_level=None)) as connection:
+        try:
+            connection.execute("PRAGMA trusted_schema = OFF")
+            connection.execute("PRAGMA writable_schema = ON")  # SQLite then passes over what it can't read
+            return check_schema(connection, noted_states(key_file, key)[0])
+        except sqlite3.Error:
+            return SchemaReport(())
+
+
+def audit_damage(connection: sqlite3.Connection) -> list[str]:
+    """Return what SQLite's integrity check reports: an index that hides records, a table on another one's pages.
+
+    Raises:
+        sqlite3.OperationalError: the file is locked by another program.
+    """
+    (size,) = connection.execute("SELECT page_count * page_size FROM pragma_page_count, pragma_page_size").fetchone()
+    if size <= _CHECKED_WHOLE_BYTES:
+        return find_damage(connection)
+    return [report for table in _AUDIT_TABLES for report in find_damage(connection, table=table)]
