@@ -5,7 +5,8 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Iterator
 
-from data_capture.audit.schema_check import is_plain_table, our_counted_tables
+from data_capture.audit.schema_check import our_counted_tables
+from data_capture.audit.schema_objects import is_plain_table
 
 _MAX_COUNTER = 2**62  # no installation comes near it; at 2**63 - 1 a table takes no more rows
 
@@ -13,7 +14,8 @@ _MAX_COUNTER = 2**62  # no installation comes near it; at 2**63 - 1 a table take
 def counter_findings(connection: sqlite3.Connection) -> Iterator[str]:
     """Find what is wrong with the counters of our tables, each a sentence.
 
-    That of the audit trail is compared with the chain too (verification.py). Here it is whether each is a counter at all.
+    That of the audit trail is compared with the chain too (verification.py). Here it is whether
+    each is a counter at all.
 
     Args:
         connection: in a read transaction.
@@ -24,7 +26,9 @@ def counter_findings(connection: sqlite3.Connection) -> Iterator[str]:
     if not is_plain_table(connection, "sqlite_sequence"):
         return
     for table in our_counted_tables(connection):
-        counters = connection.execute("SELECT seq FROM sqlite_sequence WHERE name = ? COLLATE NOCASE", (table,)).fetchall()
+        counters = connection.execute(
+            "SELECT seq FROM sqlite_sequence WHERE name = ? COLLATE NOCASE", (table,)
+        ).fetchall()
         # The name comes from schema.sql.
         (newest,) = connection.execute(f"SELECT max(id) FROM {table}").fetchone()  # noqa: S608
         if len(counters) > 1:

@@ -1,12 +1,14 @@
-"""The note of the schema: what the database consisted of when it was adopted, in a file that SQL can't reach.
+"""The note of the schema: what a database was adopted with, in a file that SQL can't reach.
 
-Another program may have made tables of our names, with further columns, before it was adopted, and `users` is often another
-program's. Their SQL is right although schema.sql has another. So the file `schema` in trading_bots.keys/ holds the SQL of
-every object that concerns us, as it was when the audit trail's chain began, and after each change that a start of ours made.
-Nothing else may change it: a restart must not make tampering good.
+Another program may have made tables of our names, with further columns, before it was adopted,
+and `users` is often another program's. Their SQL is right although schema.sql has another. So the
+file `schema` in trading_bots.keys/ holds the SQL of every object that concerns us, as it was when
+the audit trail's chain began, and after each change that a start of ours made. Nothing else may
+change it: a restart must not make tampering good.
 
-The first line is HMAC-SHA-256, the audit key its key, of "schema" ‖ 0x00 ‖ the rest, in hexadecimal. The rest is JSON: a list
-of states, the latest last, each a list of [type, name, table, sql] as sqlite_schema has them.
+The first line is HMAC-SHA-256, the audit key its key, of "schema" ‖ 0x00 ‖ the rest, in
+hexadecimal. The rest is JSON: a list of states, the latest last, each a list of [type, name,
+table, sql] as sqlite_schema has them.
 """
 
 from __future__ import annotations
@@ -20,7 +22,8 @@ import sqlite3
 from collections.abc import Sequence
 from pathlib import Path
 
-from data_capture.audit.schema_check import SchemaObject, State, state_after_our_changes, state_of
+from data_capture.audit.schema_check import state_after_our_changes, state_of
+from data_capture.audit.schema_objects import SchemaObject, State
 from data_capture.audit.trail import audit_key_file
 
 log = logging.getLogger("data_capture.audit")
@@ -51,18 +54,26 @@ def load_schema_note(path: Path, key: bytes) -> tuple[State, ...]:
 
 
 def note_schema(
-    connection: sqlite3.Connection, database: Path, key: bytes, *, before: State = (), begins: bool = False
+    connection: sqlite3.Connection,
+    database: Path,
+    key: bytes,
+    *,
+    before: State = (),
+    begins: bool = False,
 ) -> None:
-    """Note what the database consists of, after a change that we made, and where there is no note yet.
+    """Note what the database consists of, where there is no note yet or we have changed it.
 
-    A note that is there gains only what is as schema.sql has it. What someone else has changed is not noted.
+    A note that is there gains only what is as schema.sql has it. What someone else has changed is
+    not noted.
 
     Args:
         connection: to read from; what it sees is committed.
         database: what it has open.
         key: the audit key.
-        before: what a database of an earlier version consisted of before this start changed it: its backups still do.
-        begins: whether a chain was begun under this key, so that a note under an earlier key counts no more.
+        before: what a database of an earlier version consisted of before this start changed it:
+            its backups still do.
+        begins: whether a chain was begun under this key, so that a note under an earlier key
+            counts no more.
 
     Raises:
         OSError, sqlite3.Error: it can't be done.
@@ -94,6 +105,9 @@ def _write(path: Path, text: str) -> None:
             file.write(text)
             file.flush()
             os.fsync(file.fileno())
+        if os.geteuid() == 0:  # a command under sudo: the services must be able to read it
+            owner = path.parent.stat()
+            os.chown(draft, owner.st_uid, owner.st_gid)
         draft.replace(path)
     except BaseException:
         draft.unlink(missing_ok=True)
@@ -108,4 +122,7 @@ def noted_states(key_file: Path, key: bytes) -> tuple[Sequence[State], str | Non
     except OSError as error:
         return (), f"The note of the schema, {path}, can't be read: {error.strerror}."
     except (ValueError, TypeError, RecursionError):
-        return (), f"The note of the schema, {path}, was changed, or written under another audit key."
+        return (
+            (),
+            f"The note of the schema, {path}, was changed, or written under another audit key.",
+        )

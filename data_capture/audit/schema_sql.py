@@ -1,4 +1,4 @@
-"""Reads SQL as SQLite's tokenizer does, far enough to compare two CREATE statements and to say what they create."""
+"""Reads SQL as SQLite's tokenizer does, far enough to compare two CREATE statements."""
 
 from __future__ import annotations
 
@@ -6,8 +6,9 @@ import re
 from collections.abc import Collection
 from typing import NamedTuple
 
-# As in SQLite's tokenize.c: only these five characters are space, and everything outside ASCII belongs to a word. What is not
-# closed extends to the end, so that hostile text is read in one pass.
+# As in SQLite's tokenize.c: only these five characters are space, and everything outside ASCII
+# belongs to a word. What is not closed extends to the end, so that hostile text is read in one
+# pass.
 _TOKEN = re.compile(
     r"""
     (?P<space> [ \t\n\f\r]+ | --[^\n]* | /\*.*?(?:\*/|\Z) )
@@ -21,21 +22,26 @@ _TOKEN = re.compile(
     re.VERBOSE | re.DOTALL,
 )
 
-_LOWER = {code: code + 32 for code in range(ord("A"), ord("Z") + 1)}  # SQLite folds no other letters
+_LOWER = {
+    code: code + 32 for code in range(ord("A"), ord("Z") + 1)
+}  # SQLite folds no other letters
+_DIRECTIONS = {"asc": "d", "desc": "d"}
+_PLAIN_COLUMNS = re.compile(r"\(nd?(,nd?)*\)")
 _KINDS = ("table", "index", "view", "trigger")
 
 
 class Token(NamedTuple):
-    """One token: its kind, as the groups of the pattern are named, and its text; words and numbers in lower case."""
+    """One token: its kind, a group of the pattern, and its text; words in lower case."""
 
     kind: str
     text: str
 
 
 class Created(NamedTuple):
-    """What a CREATE statement creates: 'table', 'index', 'view' or 'trigger', and the names in lower case.
+    """What a CREATE statement creates: table, index, view or trigger; names in lower case.
 
-    `table` is what an index or a trigger is on; it is the object's own name for a table or a view, as in sqlite_schema.
+    `table` is what an index or a trigger is on; it is the object's own name for a table or a
+    view, as in sqlite_schema.
     """
 
     kind: str
@@ -55,7 +61,8 @@ def tokens_of(sql: str, plain_names: Collection[str] = ()) -> tuple[Token, ...]:
 
     Args:
         sql: a CREATE statement.
-        plain_names: names that mean the same with and without quotes. For others quotes matter: `"null"` is no NULL.
+        plain_names: names that mean the same with and without quotes. For others quotes matter:
+            `"null"` is no NULL.
     """
     tokens = []
     for match in _TOKEN.finditer(sql):
@@ -77,7 +84,7 @@ def tokens_of(sql: str, plain_names: Collection[str] = ()) -> tuple[Token, ...]:
 
 
 def created_by(tokens: tuple[Token, ...]) -> Created | None:
-    """Return what the statement creates, or None if it is no CREATE statement of a kind that SQLite keeps."""
+    """Return what the statement creates; None if SQLite keeps nothing of this kind."""
     try:
         return _read_create(tokens)
     except IndexError:
@@ -85,23 +92,19 @@ def created_by(tokens: tuple[Token, ...]) -> Created | None:
 
 
 def is_plain_index(tokens: tuple[Token, ...]) -> bool:
-    """Whether this creates an index over columns alone: not unique, not partial, no expression, no collation.
+    """Whether this creates an index over columns alone: not unique, partial or collated.
 
     Such an index can refuse no row and changes no result.
     """
     created = created_by(tokens)
     if created is None or created.kind != "index" or created.is_unique:
         return False
-    words = [token.text if token.kind in ("word", "other") else "name" for token in tokens]
-    columns = words[words.index("on") + 2 :]
-    return (
-        columns[:1] == ["("]
-        and columns[-1] == ")"
-        and columns.count("(") == 1
-        and columns.count(")") == 1
-        and not {"collate", "where", ".", "'"} & set(columns)
-        and not any(token.kind in ("text", "number", "blob") for token in tokens)
+    place = next(at for at, token in enumerate(tokens) if token == ("word", "on"))
+    columns = tokens[_name_at(tokens, place + 1)[1] :]
+    shape = "".join(
+        _DIRECTIONS.get(text, "n") if kind in ("word", "quoted") else text for kind, text in columns
     )
+    return _PLAIN_COLUMNS.fullmatch(shape) is not None
 
 
 def _read_create(tokens: tuple[Token, ...]) -> Created | None:

@@ -11,7 +11,9 @@ from data_capture.audit.schema_check import SchemaReport, check_schema
 from data_capture.audit.schema_note import noted_states
 from data_capture.commands.examination import find_damage
 
-_CHECKED_WHOLE_BYTES = 16 * 1024 * 1024  # takes 50 ms; of a larger file the audit trail's tables are checked, and by doctor all
+_CHECKED_WHOLE_BYTES = (
+    16 * 1024 * 1024
+)  # takes 50 ms; of a larger file the audit trail's tables are checked, and by doctor all
 _AUDIT_TABLES = ("data_capture_audit", "data_capture_audit_chain")
 
 
@@ -32,7 +34,9 @@ def examine_schema(connection: sqlite3.Connection, key_file: Path, key: bytes) -
     if complaint is not None:
         findings.append(complaint)
     elif report.findings and not noted:
-        findings.append(f"There is no note of this database's schema beside {key_file}: it was compared with schema.sql alone.")
+        findings.append(
+            f"There is no note of this database's schema beside {key_file}: it was compared with schema.sql alone."
+        )
     return SchemaReport(tuple(findings), report.information)
 
 
@@ -42,7 +46,9 @@ def examine_unreadable_schema(database: Path, key_file: Path, key: bytes) -> Sch
     with closing(sqlite3.connect(uri, uri=True, isolation_level=None)) as connection:
         try:
             connection.execute("PRAGMA trusted_schema = OFF")
-            connection.execute("PRAGMA writable_schema = ON")  # SQLite then passes over what it can't read
+            connection.execute(
+                "PRAGMA writable_schema = ON"
+            )  # SQLite then passes over what it can't read
             return check_schema(connection, noted_states(key_file, key)[0])
         except sqlite3.Error:
             return SchemaReport(())
@@ -54,7 +60,9 @@ def audit_damage(connection: sqlite3.Connection) -> list[str]:
     Raises:
         sqlite3.OperationalError: the file is locked by another program.
     """
-    (size,) = connection.execute("SELECT page_count * page_size FROM pragma_page_count, pragma_page_size").fetchone()
+    (size,) = connection.execute(
+        "SELECT page_count * page_size FROM pragma_page_count, pragma_page_size"
+    ).fetchone()
     if size <= _CHECKED_WHOLE_BYTES:
         return find_damage(connection)
     return [report for table in _AUDIT_TABLES for report in find_damage(connection, table=table)]

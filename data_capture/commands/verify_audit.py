@@ -12,8 +12,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from data_capture.audit.head import EMPTY, Head, head_file, is_in_chain, noted_head
-from data_capture.audit.schema_check import SchemaReport, is_plain_table
+from data_capture.audit.schema_check import SchemaReport
 from data_capture.audit.schema_note import schema_note_beside
+from data_capture.audit.schema_objects import is_plain_table
 from data_capture.audit.trail import audit_key_file
 from data_capture.audit.verification import Verification, verify
 from data_capture.commands import Refused

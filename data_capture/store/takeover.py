@@ -24,8 +24,9 @@ from typing import Any
 
 from data_capture.audit.chain import ChainKey
 from data_capture.audit.head import forget_head, note_head
-from data_capture.audit.schema_check import State, state_of
+from data_capture.audit.schema_check import state_of
 from data_capture.audit.schema_note import note_schema
+from data_capture.audit.schema_objects import State
 from data_capture.audit.trail import audit_key_file, begin_chain
 from data_capture.keys import UntrustedKeysError, check_keys_directory, keep_key, load_key, new_key
 from data_capture.settings import REPOSITORY

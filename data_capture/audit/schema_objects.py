@@ -1,0 +1,223 @@
+"""The objects of a database as sqlite_schema has them, and those that schema.sql makes."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from data_capture.audit.schema_sql import Created, Token, created_by, fold, tokens_of
+from data_capture.settings import REPOSITORY
+
+_EARLIER = Path(__file__).with_name("earlier_schemas")
+_MAX_SHOWN_CHARACTERS = 80
+
+_ROWS = "SELECT type, name, tbl_name, rootpage, sql FROM sqlite_master ORDER BY rowid"
+
+
+class SchemaObject(NamedTuple):
+    """A row of sqlite_schema, names in lower case; `sql` is None for what UNIQUE makes."""
+
+    kind: str
+    name: str
+    table: str
+    sql: str | None
+
+
+State = tuple[SchemaObject, ...]
+"""The objects of one database at one time that concern us."""
+
+
+@dataclass(frozen=True)
+class OurObjects:
+    """What schema.sql, or an earlier one, makes."""
+
+    state: State
+    names: frozenset[str]
+    plain_names: frozenset[str]  # of objects and columns: quotes around them make no difference
+
+
+class SchemaRow(NamedTuple):
+    """A row of sqlite_schema as it is there, whatever its types."""
+
+    kind: str
+    name: str
+    table: str
+    root: Any
+    sql: Any
+
+    @property
+    def created(self) -> Created | None:
+        """What its SQL creates."""
+        return created_by(tokens_of_sql(self.sql))
+
+
+def read_rows(connection: sqlite3.Connection) -> list[SchemaRow]:
+    """Return all rows of sqlite_schema."""
+    with _any_text(connection):
+        found = connection.execute(_ROWS).fetchall()
+    return [
+        SchemaRow(_text(kind), _text(name), _text(table), root, sql)
+        for kind, name, table, root, sql in found
+    ]
+
+
+@contextmanager
+def _any_text(connection: sqlite3.Connection) -> Iterator[None]:
+    before = connection.text_factory
+    connection.text_factory = lambda text: text.decode(errors="surrogateescape")
+    try:
+        yield
+    finally:
+        connection.text_factory = before
+
+
+def _text(value: Any) -> str:
+    return value if isinstance(value, str) else repr(value)
+
+
+def tokens_of_sql(sql: Any) -> tuple[Token, ...]:
+    """Return the tokens of an object's SQL, whatever its type."""
+    if sql is None:
+        return ()
+    # SQLite reads a BLOB as it reads a text; none of ours is one.
+    return (
+        tokens_of(sql, our_objects().plain_names)
+        if isinstance(sql, str)
+        else (Token("other", repr(sql)),)
+    )
+
+
+@cache
+def our_objects() -> OurObjects:
+    """Return what schema.sql makes."""
+    return _read_schema(REPOSITORY / "schema.sql")
+
+
+@cache
+def earlier_schemas() -> tuple[State, ...]:
+    """What earlier versions made that had no note yet, the newest first."""
+    return tuple(_read_schema(path).state for path in sorted(_EARLIER.glob("*.sql"), reverse=True))
+
+
+def _read_schema(path: Path) -> OurObjects:
+    with closing(sqlite3.connect(":memory:")) as connection:
+        connection.executescript(path.read_text(encoding="utf-8"))
+        found = connection.execute(_ROWS).fetchall()
+        state = tuple(
+            SchemaObject(kind, fold(name), fold(table), sql) for kind, name, table, _, sql in found
+        )
+        columns = {
+            fold(column)
+            for item in state
+            if item.kind in ("table", "view")
+            for (column,) in connection.execute(
+                "SELECT name FROM pragma_table_info(?)", (item.name,)
+            )
+        }
+    names = frozenset(item.name for item in state)
+    return OurObjects(state, names, names | columns)
+
+
+def concerning(rows: Iterable[SchemaRow]) -> State:
+    """Return the objects of our names, and what is on them by its SQL or by sqlite_schema."""
+    names = our_objects().names
+    state = []
+    for row in rows:
+        created = row.created
+        known_as = {fold(row.name), fold(row.table)} | (
+            {created.name, created.table} if created else set()
+        )
+        if known_as & names:
+            sql = row.sql if row.sql is None or isinstance(row.sql, str) else repr(row.sql)
+            kind = "trigger" if created is not None and created.kind == "trigger" else row.kind
+            state.append(SchemaObject(kind, fold(row.name), fold(row.table), sql))
+    return tuple(state)
+
+
+def identity_of(item: SchemaObject) -> tuple[bool, str]:
+    """Triggers have names of their own; tables, views and indexes share theirs."""
+    return item.kind == "trigger", item.name
+
+
+def by_identity(state: State) -> dict[tuple[bool, str], SchemaObject]:
+    """Return the objects of a state by what tells them apart."""
+    return {identity_of(item): item for item in state}
+
+
+def is_same(item: SchemaObject, wanted: SchemaObject | None) -> bool:
+    """Whether an object is as it should be."""
+    return (
+        wanted is not None
+        and item[:3] == wanted[:3]
+        and tokens_of_sql(item.sql) == tokens_of_sql(wanted.sql)
+    )
+
+
+def strange_rows(rows: Sequence[SchemaRow]) -> Iterator[str]:
+    """Find rows of sqlite_schema that only PRAGMA writable_schema can make and that concern us."""
+    names = our_objects().names
+    numbers = Counter((row.kind == "trigger", fold(row.name)) for row in rows)
+    for (_, name), number in numbers.items():
+        if number > 1 and name in names:
+            yield f"There are {number} objects named {shown(name)}."
+    for row in rows:
+        created = row.created
+        said = (row.kind, fold(row.name), fold(row.table))
+        if created is None:
+            is_automatic = (
+                row.sql is None
+                and row.kind == "index"
+                and fold(row.name).startswith("sqlite_autoindex_")
+            )
+            if not is_automatic and {*said[1:]} & names:
+                yield f"The {shown(row.kind)} {shown(row.name)} has no SQL that creates it."
+        elif said != created[:3] and {*said[1:], created.name, created.table} & names:
+            said_of = f"{shown(row.kind)} {shown(row.name)}"
+            makes = f"{created.kind} {shown(created.name)}"
+            yield f"The SQL that stands for the {said_of} creates the {makes}."
+        elif created.kind == "trigger" and created.table.startswith("sqlite_"):
+            yield f"The trigger {shown(row.name)} is on {shown(created.table)}."
+
+
+def shared_pages(rows: Sequence[SchemaRow]) -> Iterator[str]:
+    """Find objects that stand on the same page of the file, which SQLite never makes."""
+    by_root: dict[int, list[str]] = {}
+    for row in rows:
+        if isinstance(row.root, int) and row.root > 0:
+            by_root.setdefault(row.root, []).append(shown(row.name))
+        elif row.kind in ("table", "index") and not (
+            row.created is not None and row.created.is_virtual
+        ):
+            yield f"The {row.kind} {shown(row.name)} has no page in the file."
+    for names in by_root.values():
+        if len(names) > 1:
+            yield f"{' and '.join(names)} have the same pages."
+
+
+def is_plain_table(connection: sqlite3.Connection, table: str) -> bool:
+    """Whether `table` is an ordinary table: reading it runs no SQL of anyone else."""
+    for row in read_rows(connection):
+        if fold(row.name) == table and row.kind == "table":
+            created = row.created
+            generated = connection.execute(
+                "SELECT 1 FROM pragma_table_xinfo(?) WHERE hidden > 1", (table,)
+            ).fetchone()
+            return (
+                created is not None
+                and created.kind == "table"
+                and not created.is_virtual
+                and generated is None
+            )
+    return False
+
+
+def shown(name: str) -> str:
+    """Return a name that someone else has given, fit to be printed."""
+    text = "".join(character if character.isprintable() else "?" for character in name)
+    return text if len(text) <= _MAX_SHOWN_CHARACTERS else f"{text[: _MAX_SHOWN_CHARACTERS - 1]}…"
