@@ -1,4 +1,4 @@
-"""What the comparison with schema.sql takes for tampering, what it does not, and what a start may and may not make good."""
+"""What the comparison with schema.sql takes for tampering, and what a start may make good."""
 
 from __future__ import annotations
 
@@ -419,10 +419,12 @@ def test_the_doctor_says_nothing_of_a_database_that_no_service_has_adopted(
 @pytest.mark.parametrize(
     "other",
     [
-        "create  table\tT(A integer)", "CREATE TABLE IF NOT EXISTS t (a INTEGER);", 'CREATE TABLE "t" (`a` INTEGER)',
+        "create  table\tT(A integer)",
+        "CREATE TABLE IF NOT EXISTS t (a INTEGER);",
+        'CREATE TABLE "t" (`a` INTEGER)',
         "CREATE TABLE [t] -- a comment ) here\n (a /* and */ INTEGER)",
     ],
-)  # fmt: skip
+)
 def test_what_makes_no_difference(other: str) -> None:
     names = {"t", "a"}
     assert tokens_of(other, names) == tokens_of("CREATE TABLE t (a INTEGER)", names)
@@ -431,18 +433,24 @@ def test_what_makes_no_difference(other: str) -> None:
 @pytest.mark.parametrize(
     "other",
     [
-        "CREATE TABLE t (a 'INTEGER')", 'CREATE TABLE t (a "INTEGER")', "CREATE TABLE t (a INT EGER)", "CREATE TABLE t (\xa0a INTEGER)",
-        "CREATE TABLE t (a INTEGER)\0", "CREATE TABLE t (a INTEGER /* )", "CREATE TABLE t (\u212a INTEGER)",
-        "CREATE TABLE t (a INTEGER) -- x\r WITHOUT ROWID\n STRICT", "CREATE TABLE t (a\v INTEGER)",
+        "CREATE TABLE t (a 'INTEGER')",
+        'CREATE TABLE t (a "INTEGER")',
+        "CREATE TABLE t (a INT EGER)",
+        "CREATE TABLE t (\xa0a INTEGER)",
+        "CREATE TABLE t (a INTEGER)\0",
+        "CREATE TABLE t (a INTEGER /* )",
+        "CREATE TABLE t (\u212a INTEGER)",
+        "CREATE TABLE t (a INTEGER) -- x\r WITHOUT ROWID\n STRICT",
+        "CREATE TABLE t (a\v INTEGER)",
     ],
-)  # fmt: skip
+)
 def test_what_makes_a_difference(other: str) -> None:
     assert tokens_of(other, {"t", "a"}) != tokens_of("CREATE TABLE t (a INTEGER)", {"t", "a"})
 
 
 @pytest.mark.parametrize("hostile", ["[", "'", '"', "/*", "`", "x'", "--", "''", "(", "\xe9 "])
 def test_reading_hostile_sql_takes_one_pass(hostile: str) -> None:
-    assert len(tokens_of("CREATE TABLE t (" + hostile * 200_000)) <= 400_100
+    assert len(tokens_of("CREATE TABLE t (" + hostile * 50_000)) <= 100_100
 
 
 def test_what_a_statement_creates_is_read_whatever_it_is_called() -> None:
@@ -464,12 +472,19 @@ def test_what_a_statement_creates_is_read_whatever_it_is_called() -> None:
 @pytest.mark.parametrize(
     ("index", "is_plain"),
     [
-        ("CREATE INDEX i ON t (a, b DESC)", True), ('CREATE INDEX i ON "t" ("a")', True), ("CREATE UNIQUE INDEX i ON t (a)", False),
-        ("CREATE INDEX i ON t (a) WHERE b", False), ("CREATE INDEX i ON t (lower(a))", False), ("CREATE INDEX i ON t (a + 1)", False),
-        ("CREATE INDEX i ON t (a || b)", False), ("CREATE INDEX i ON t (a COLLATE x)", False), ("CREATE INDEX i ON t ('a')", False),
-        ("CREATE INDEX i ON t (-a)", False), ("CREATE INDEX i ON t (a IS b)", False),
+        ("CREATE INDEX i ON t (a, b DESC)", True),
+        ('CREATE INDEX i ON "t" ("a")', True),
+        ("CREATE UNIQUE INDEX i ON t (a)", False),
+        ("CREATE INDEX i ON t (a) WHERE b", False),
+        ("CREATE INDEX i ON t (lower(a))", False),
+        ("CREATE INDEX i ON t (a + 1)", False),
+        ("CREATE INDEX i ON t (a || b)", False),
+        ("CREATE INDEX i ON t (a COLLATE x)", False),
+        ("CREATE INDEX i ON t ('a')", False),
+        ("CREATE INDEX i ON t (-a)", False),
+        ("CREATE INDEX i ON t (a IS b)", False),
     ],
-)  # fmt: skip
+)
 def test_an_index_that_can_refuse_rows_is_told_from_one_that_can_not(
     index: str, is_plain: bool
 ) -> None:

@@ -1,9 +1,10 @@
-"""Whatever plain SQL does to the schema of the audit trail and of what stands around it, `verify-audit` finds and names it."""
+"""Whatever plain SQL does to the schema, `verify-audit` finds it and names the object."""
 
 # ruff: noqa: S608  (every statement is spelled out here)
 
 from __future__ import annotations
 
+import json
 import shutil
 import sqlite3
 from contextlib import closing
@@ -18,12 +19,17 @@ from data_capture.commands.words import Progress
 from data_capture.store.connection import open_connection
 from data_capture.store.people import ensure_person
 from data_capture.store.takeover import prepare
-from tests.support import REPOSITORY
+from tests.installations import CommandServer, Installation
+from tests.support import REPOSITORY, rows
 
 ANN, BOB = "ann@example.com", "bob@example.com"
 NOW = "2024-01-15T10:30:00.000Z"
 RECORDS = 300
-TRAIL_COLUMNS = "id, user_email, capture_type, data_snapshot, source_endpoint, timestamp, ip_address, user_agent, status, error_details"
+INDEXES_OF = "SELECT sql FROM sqlite_master WHERE type = 'index' AND tbl_name = ?"
+TRAIL_COLUMNS = (
+    "id, user_email, capture_type, data_snapshot, source_endpoint, timestamp, ip_address, "
+    "user_agent, status, error_details"
+)
 
 
 @pytest.fixture(scope="module")
@@ -39,7 +45,8 @@ def original(tmp_path_factory: pytest.TempPathFactory) -> Path:
         for number in range(RECORDS):
             person = (ANN, BOB)[number % 2]
             connection.execute(
-                "INSERT INTO payment_data (user_email, transaction_id, payment_status) VALUES (?, ?, 'pending')",
+                "INSERT INTO payment_data (user_email, transaction_id, payment_status) VALUES "
+                "(?, ?, 'pending')",
                 (person, f"TX-{number}"),
             )
             record_audit(
@@ -278,7 +285,8 @@ TAMPERING: dict[str, tuple[str, str]] = {
         AUDIT,
     ),
     "a view that hides records": (
-        f"ALTER TABLE {AUDIT} RENAME TO hidden; DROP VIEW audit_logs; {HIDING} WHERE status = 'success'",
+        f"ALTER TABLE {AUDIT} RENAME TO hidden; DROP VIEW audit_logs; {HIDING} WHERE status = "
+        "'success'",
         AUDIT,
     ),
     "a view that never ends": (
@@ -292,7 +300,8 @@ TAMPERING: dict[str, tuple[str, str]] = {
         CHAIN,
     ),
     "a virtual table": (
-        f"DROP TABLE {CHAIN}; CREATE VIRTUAL TABLE {CHAIN} USING fts5 (audit_id, adopted, salt, commitment, link)",
+        f"DROP TABLE {CHAIN}; CREATE VIRTUAL TABLE {CHAIN} USING fts5 (audit_id, adopted, salt, "
+        "commitment, link)",
         CHAIN,
     ),
     "payment_data a view": (
@@ -322,7 +331,8 @@ TAMPERING: dict[str, tuple[str, str]] = {
     "audit_logs with columns named anew": view(
         "audit_logs",
         "audit_logs AS",
-        "audit_logs (id, timestamp, user_email, capture_type, error_details, status, source_endpoint, ip_address, user_agent, "
+        "audit_logs (id, timestamp, user_email, capture_type, error_details, status, "
+        "source_endpoint, ip_address, user_agent, "
         "data_snapshot) AS",
     ),
     "audit_logs with a record more": view(
@@ -444,6 +454,69 @@ TAMPERING: dict[str, tuple[str, str]] = {
         "users",
     ),
     "a table removed": ("DROP TABLE user_credentials", "user_credentials"),
+    "our users removed": ("PRAGMA foreign_keys = OFF; DROP TABLE users", "users"),
+    "our users renamed": ("ALTER TABLE users RENAME TO people", "users"),
+    "the audit table removed": (f"DROP TABLE {AUDIT}", AUDIT),
+    "the audit table renamed": (f"ALTER TABLE {AUDIT} RENAME TO other", AUDIT),
+    "the chain removed": (f"DROP TABLE {CHAIN}", CHAIN),
+    "payments renamed, and an empty table in their place": (
+        f"""PRAGMA legacy_alter_table = ON; ALTER TABLE payment_data RENAME TO hidden;
+            {sql_of("payment_data")}""",
+        "payment_data_by_person",
+    ),
+    "a view in an index's place": (
+        "DROP INDEX payment_data_by_person; CREATE VIEW payment_data_by_person AS SELECT 1",
+        "payment_data_by_person",
+    ),
+    "a name with a line break": (
+        f'CREATE TRIGGER "helper\n\x1b[31m" AFTER INSERT ON {AUDIT} BEGIN SELECT 1; END',
+        "helper??[31m",
+    ),
+    "a hundred triggers": (
+        ";".join(trigger(AUDIT, name=f"helper_{number}")[0] for number in range(100)),
+        "and 50 findings more",
+    ),
+    "a default that needs a function": edited(
+        AUDIT, "DEFAULT 'success'", "DEFAULT (no_such_function())"
+    ),
+    "a generated column that needs a function": edited(
+        CHAIN, "link       BLOB NOT NULL", "link BLOB AS (no_such_function())"
+    ),
+    "a collation that is not there": edited(
+        AUDIT, "capture_type    TEXT NOT NULL", "capture_type TEXT NOT NULL COLLATE nowhere"
+    ),
+    "a collation of the ids that is not there": edited(
+        CHAIN, CHAIN_ID, "audit_id TEXT COLLATE nowhere PRIMARY KEY"
+    ),
+    "a NULL behind a rule that was lifted and put back": (
+        edited(AUDIT, "user_email      TEXT NOT NULL", "user_email TEXT")[0]
+        + f"UPDATE {AUDIT} SET user_email = NULL WHERE id = 9;",
+        "record 9 ",
+    ),
+    "an id of -1": (f"INSERT INTO {AUDIT} VALUES (-1, {A_ROW[1:]}", "record -1 "),
+    "the highest id": (
+        f"INSERT INTO {AUDIT} VALUES (9223372036854775807, {A_ROW[1:]}",
+        "record 9223372036854775807 ",
+    ),
+    "an entry of the highest id": (
+        f"INSERT INTO {CHAIN} VALUES (9223372036854775807, 0, NULL, zeroblob(32), zeroblob(32))",
+        "record 9223372036854775807 ",
+    ),
+    "an entry of the lowest id": (
+        f"INSERT INTO {CHAIN} VALUES (-9223372036854775808, 1, NULL, zeroblob(32), zeroblob(32))",
+        "record -9223372036854775808 ",
+    ),
+    "erasures nested deeper than can be read": (
+        f"""UPDATE {AUDIT} SET capture_type = 'erasure',
+            data_snapshot = replace(hex(zeroblob(100000)), '0', '[') WHERE id = 8""",
+        "record 8 ",
+    ),
+    "an erasure of a number that is none": (
+        f"""UPDATE {AUDIT} SET capture_type = 'erasure',
+            data_snapshot = '{{"left": {{"' || replace(hex(zeroblob(5000)), '0', '9') || '": "00"}}}}'
+            WHERE id = 8""",
+        "record 8 ",
+    ),
     # --- by PRAGMA writable_schema
     "a comment that hides a rule": edited(
         AUDIT, "    user_email      TEXT NOT NULL,", "    user_email TEXT /* NOT NULL */,"
@@ -483,14 +556,16 @@ TAMPERING: dict[str, tuple[str, str]] = {
     ),
     "SQL that is no UTF-8": (
         schema(
-            "UPDATE sqlite_master SET sql = sql || CAST(x'2d2dff' AS TEXT) || ' ' || char(10) || 'LIMIT 3' "
+            "UPDATE sqlite_master SET sql = sql || CAST(x'2d2dff' AS TEXT) || ' ' || char(10) || "
+            "'LIMIT 3' "
             "WHERE name = 'audit_logs'"
         ),
         "audit_logs",
     ),
     "SQL of another object": (
         schema(
-            f"UPDATE sqlite_master SET sql = {quoted(sql_of('payments_latest'))} WHERE name = 'audit_logs'"
+            f"UPDATE sqlite_master SET sql = {quoted(sql_of('payments_latest'))} WHERE name = "
+            "'audit_logs'"
         ),
         "audit_logs",
     ),
@@ -520,14 +595,16 @@ TAMPERING: dict[str, tuple[str, str]] = {
     ),
     "two tables on one page": (
         schema(
-            "UPDATE sqlite_master SET rootpage = (SELECT rootpage FROM sqlite_master WHERE name = 'payment_data') WHERE name = 'users'"
+            """UPDATE sqlite_master SET rootpage = (SELECT rootpage FROM sqlite_master
+               WHERE name = 'payment_data') WHERE name = 'users'"""
         ),
         "users",
     ),
     "a second name for the audit table": (
         "CREATE TABLE other (a);"
         + schema(
-            f"UPDATE sqlite_master SET rootpage = (SELECT rootpage FROM sqlite_master WHERE name = '{AUDIT}') WHERE name = 'other'"
+            f"""UPDATE sqlite_master SET rootpage = (SELECT rootpage FROM sqlite_master
+                WHERE name = '{AUDIT}') WHERE name = 'other'"""
         ),
         "other",
     ),
@@ -601,3 +678,39 @@ def test_tampering_with_the_schema_is_found_and_the_object_named(
     is_good, said = verified(database, capsys)
     assert not is_good, said
     assert name in said, said
+
+
+@pytest.mark.parametrize("table", [AUDIT, CHAIN, "payment_data", "users", "capture_receipts"])
+def test_a_table_made_again_as_it_was_is_no_tampering(
+    table: str, database: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    sql = sql_of(table)
+    indexes = [one for one in rows(database, INDEXES_OF, table) if one["sql"]]
+    made = sql.replace(table, '"rebuilt"', 1)
+    again = ";".join(one["sql"] for one in indexes)
+    run(
+        database,
+        f"""PRAGMA foreign_keys = OFF; PRAGMA legacy_alter_table = ON; {made};
+            INSERT INTO rebuilt SELECT * FROM {table}; DROP TABLE {table};
+            ALTER TABLE rebuilt RENAME TO {table}; {again}""",
+    )
+    is_good, said = verified(database, capsys)
+    assert is_good, said
+
+
+BY_DOCTOR = [
+    "audit_logs without failures", "a trigger on payments", "a nullable id and a row NULL",
+    "a view over the audit table, hidden", "a virtual table", "a unique index more", "a counter removed",
+    "SQL that is none", "two tables on one page", "the audit table removed",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", BY_DOCTOR)
+def test_the_doctor_finds_it_too(kind: str, database: Path, server: CommandServer) -> None:
+    statements, name = TAMPERING[kind]
+    run(database, statements)
+    outcome = Installation(database.parent, server).run("doctor", "--json", "--quick")
+    assert outcome.status == 1
+    findings = {one["question"]: one for one in json.loads(outcome.output)["findings"]}
+    assert findings["integrity"]["level"] == "problem"
+    assert name.strip() in findings["integrity"]["answer"], findings["integrity"]

@@ -4,6 +4,14 @@
     trail.py         a database's key, and the entries that are added with it
     head.py          the newest entry, noted in a file beside the database, where SQL can't reach it
     verification.py  checks every record against the chain
+
+What stands around the records can be changed too, a view that shows them, or a trigger that alters them:
+
+    schema_sql.py      reads SQL far enough to compare it
+    schema_objects.py  the objects that a database has, and those that schema.sql makes
+    schema_check.py    compares them; counter_check.py looks at the counters of ids
+    schema_note.py     what was adopted from other programs, noted where SQL can't reach it
+    earlier_schemas/   what schema.sql was in versions that made no such note: their databases and backups are good too
 """
 
 from __future__ import annotations

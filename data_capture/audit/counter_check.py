@@ -38,4 +38,7 @@ def counter_findings(connection: sqlite3.Connection) -> Iterator[str]:
         elif counters and not isinstance(counters[0][0], int):
             yield f"The counter of {table} in sqlite_sequence is no number."
         elif counters and not max(newest or 0, 0) <= counters[0][0] < _MAX_COUNTER:
-            yield f"The counter of {table} in sqlite_sequence was set to {counters[0][0]}, and the newest id is {newest or 0}."
+            yield (
+                f"The counter of {table} in sqlite_sequence was set to {counters[0][0]}, "
+                f"and the newest id is {newest or 0}."
+            )

@@ -22,7 +22,7 @@ import sqlite3
 from collections.abc import Sequence
 from pathlib import Path
 
-from data_capture.audit.schema_check import state_after_our_changes, state_of
+from data_capture.audit.schema_check import check_schema, state_after_our_changes, state_of
 from data_capture.audit.schema_objects import SchemaObject, State
 from data_capture.audit.trail import audit_key_file
 
@@ -82,6 +82,8 @@ def note_schema(
     path = schema_note_beside(audit_key_file(database))
     noted = () if begins else load_schema_note(path, key)
     now = state_of(connection)
+    if noted and check_schema(connection, noted).findings:
+        log.error("The schema was tampered with: python -m data_capture verify-audit tells more")
     if noted:
         latest = state_after_our_changes(noted[-1], now)
         if set(latest) == set(noted[-1]):
@@ -115,7 +117,7 @@ def _write(path: Path, text: str) -> None:
 
 
 def noted_states(key_file: Path, key: bytes) -> tuple[Sequence[State], str | None]:
-    """Return the states that are noted beside a key, and a sentence where the note can't be used."""
+    """Return the states noted beside a key, and a sentence where the note can't be used."""
     path = schema_note_beside(key_file)
     try:
         return load_schema_note(path, key), None

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -86,11 +86,12 @@ def tokens_of_sql(sql: Any) -> tuple[Token, ...]:
     if sql is None:
         return ()
     # SQLite reads a BLOB as it reads a text; none of ours is one.
-    return (
-        tokens_of(sql, our_objects().plain_names)
-        if isinstance(sql, str)
-        else (Token("other", repr(sql)),)
-    )
+    return _tokens_of_text(sql) if isinstance(sql, str) else (Token("other", repr(sql)),)
+
+
+@lru_cache(maxsize=1000)  # each is compared several times, and reading one takes 1 ms
+def _tokens_of_text(sql: str) -> tuple[Token, ...]:
+    return tokens_of(sql, our_objects().plain_names)
 
 
 @cache
@@ -219,5 +220,11 @@ def is_plain_table(connection: sqlite3.Connection, table: str) -> bool:
 
 def shown(name: str) -> str:
     """Return a name that someone else has given, fit to be printed."""
-    text = "".join(character if character.isprintable() else "?" for character in name)
-    return text if len(text) <= _MAX_SHOWN_CHARACTERS else f"{text[: _MAX_SHOWN_CHARACTERS - 1]}…"
+    text = printable(name)
+    too_long = len(text) > _MAX_SHOWN_CHARACTERS
+    return f"{text[: _MAX_SHOWN_CHARACTERS - 1]}…" if too_long else text
+
+
+def printable(text: str) -> str:
+    """Return the text without what a terminal would act on."""
+    return "".join(character if character.isprintable() else "?" for character in text)

@@ -57,7 +57,7 @@ def fold(name: str) -> str:
 
 
 def tokens_of(sql: str, plain_names: Collection[str] = ()) -> tuple[Token, ...]:
-    """Return the tokens that matter: no space, no comment, no IF NOT EXISTS, no semicolon at the end.
+    """Return the tokens that matter: no space or comment, no IF NOT EXISTS, no last semicolon.
 
     Args:
         sql: a CREATE statement.
@@ -127,7 +127,7 @@ def _read_create(tokens: tuple[Token, ...]) -> Created | None:
 
 
 def _name_at(tokens: tuple[Token, ...], place: int) -> tuple[str, int]:
-    """Return the name at `place`, without the schema that may qualify it, and the place after it."""
+    """Return the name at `place`, without the schema before it, and the place after it."""
     if tokens[place + 1 : place + 2] == (("other", "."),):
         place += 2
     return fold(_unquoted(tokens[place].text)), place + 1

@@ -232,17 +232,18 @@ def _integrity(question: str, settings: Settings, quick: bool, progress: Progres
         began_at = time.monotonic()
         with snapshot(database, settings.request_seconds) as connection:
             damage = find_damage(connection, quick=quick)
-            changed = [] if damage else _schema_findings(connection, database)
+            changed = _schema_findings(connection, database)
     except Refused as refusal:
         return _problem(question, str(refusal).rstrip("."), way_back)
     except sqlite3.Error as error:
         return _problem(question, f"it can't be read: {error}", "see lock" if is_lock(error) else way_back)
-    if damage:
+    if damage and not changed:
         return _problem(question, f"damaged: {'; '.join(damage)}", way_back)
     if changed:
+        state = f"damaged: {'; '.join(damage)}; and" if damage else "whole, but"
         return _problem(
             question,
-            f"whole, but its schema was changed: {' '.join(changed)}",
+            f"{state} its schema was changed: {' '.join(changed)}",
             "python -m data_capture verify-audit says what that means, and what to do where it was done on purpose",
         )
     check = "quick check, which leaves out indexes" if quick else "full check"

@@ -1,4 +1,4 @@
-"""Whether the schema of a database is as it should be, for `verify-audit` and `doctor` alike; nothing here writes."""
+"""Whether the schema of a database is as it should be, for `verify-audit` and `doctor`."""
 
 from __future__ import annotations
 
@@ -11,14 +11,13 @@ from data_capture.audit.schema_check import SchemaReport, check_schema
 from data_capture.audit.schema_note import noted_states
 from data_capture.commands.examination import find_damage
 
-_CHECKED_WHOLE_BYTES = (
-    16 * 1024 * 1024
-)  # takes 50 ms; of a larger file the audit trail's tables are checked, and by doctor all
+# Takes 50 ms. Of a larger file the audit trail's tables are checked here, and all by doctor.
+_CHECKED_WHOLE_BYTES = 16 * 1024 * 1024
 _AUDIT_TABLES = ("data_capture_audit", "data_capture_audit_chain")
 
 
 def examine_schema(connection: sqlite3.Connection, key_file: Path, key: bytes) -> SchemaReport:
-    """Compare the schema with schema.sql and with the note beside the key, and look at the counters of ids.
+    """Compare the schema with schema.sql and with the note beside the key; check the counters.
 
     Args:
         connection: in a read transaction.
@@ -35,7 +34,8 @@ def examine_schema(connection: sqlite3.Connection, key_file: Path, key: bytes) -
         findings.append(complaint)
     elif report.findings and not noted:
         findings.append(
-            f"There is no note of this database's schema beside {key_file}: it was compared with schema.sql alone."
+            f"There is no note of this database's schema beside {key_file}: "
+            "it was compared with schema.sql alone."
         )
     return SchemaReport(tuple(findings), report.information)
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from data_capture.audit.head import EMPTY, Head, head_file, is_in_chain, noted_head
 from data_capture.audit.schema_check import SchemaReport
 from data_capture.audit.schema_note import schema_note_beside
-from data_capture.audit.schema_objects import is_plain_table
+from data_capture.audit.schema_objects import is_plain_table, printable
 from data_capture.audit.trail import audit_key_file
 from data_capture.audit.verification import Verification, verify
 from data_capture.commands import Refused
@@ -87,9 +87,12 @@ def _examine(
     try:
         with snapshot(database) as connection:
             schema = examine_schema(connection, key_file, key)
-            _refuse_what_has_no_trail(connection, database)
+            _refuse_what_has_no_trail(connection, database, schema_note_beside(key_file).exists())
             progress.step("Checking the tables …")
-            damage = [f"SQLite's check of the tables reports: {report}." for report in audit_damage(connection)]
+            damage = [
+                f"SQLite's check of the tables reports: {printable(report)}."
+                for report in audit_damage(connection)
+            ]
             schema = SchemaReport((*schema.findings, *damage), schema.information)
             replaced = [table for table in _TRAIL if not is_plain_table(connection, table)]
             if replaced:
@@ -104,7 +107,7 @@ def _examine(
             schema = examine_unreadable_schema(database, key_file, key)
         if not schema.findings:
             raise Refused(f"{database} can't be read: {error}.") from error
-        return _Outcome(None, str(error), schema)
+        return _Outcome(None, printable(str(error)), schema)
 
 
 def _tell_of_records(outcome: _Outcome, database: Path, since: Head | None, seconds: float) -> None:
@@ -149,8 +152,10 @@ def _load(key_file: Path) -> bytes:
         raise Refused(f"{key_file} holds no key.") from error
 
 
-def _refuse_what_has_no_trail(connection: sqlite3.Connection, database: Path) -> None:
+def _refuse_what_has_no_trail(connection: sqlite3.Connection, database: Path, is_noted: bool) -> None:
     tables = {name.lower() for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type <> 'trigger'")}
+    if "data_capture_audit" not in tables and is_noted:
+        raise Refused(f"The table data_capture_audit of {database} is gone, with all audit records.")
     if "data_capture_audit" not in tables:
         raise Refused(f"{database} is not a database of Enhanced Data Capture: it has no data_capture_audit.")
     if "data_capture_audit_chain" not in tables:
