@@ -9,7 +9,7 @@ from pathlib import Path
 from data_capture.audit.counter_check import counter_findings
 from data_capture.audit.schema_check import SchemaReport, check_schema
 from data_capture.audit.schema_note import noted_states
-from data_capture.commands.examination import find_damage
+from data_capture.commands.examination import find_damage, snapshot
 
 # Takes 50 ms. Of a larger file the audit trail's tables are checked here, and all by doctor.
 _CHECKED_WHOLE_BYTES = 16 * 1024 * 1024
@@ -54,15 +54,17 @@ def examine_unreadable_schema(database: Path, key_file: Path, key: bytes) -> Sch
             return SchemaReport(())
 
 
-def audit_damage(connection: sqlite3.Connection) -> list[str]:
-    """Return what SQLite's integrity check reports: an index that hides records, a table on another one's pages.
+def audit_damage(database: Path) -> list[str]:
+    """Return what SQLite's integrity check reports: an index that hides records, a shared page.
+
+    It has a connection of its own, so that it can run beside the verification: SQLite needs no GIL.
 
     Raises:
-        sqlite3.OperationalError: the file is locked by another program.
+        sqlite3.Error: the file is locked by another program, or can't be read.
     """
-    (size,) = connection.execute(
-        "SELECT page_count * page_size FROM pragma_page_count, pragma_page_size"
-    ).fetchone()
-    if size <= _CHECKED_WHOLE_BYTES:
-        return find_damage(connection)
-    return [report for table in _AUDIT_TABLES for report in find_damage(connection, table=table)]
+    pages = "SELECT page_count * page_size FROM pragma_page_count, pragma_page_size"
+    with snapshot(database) as connection:
+        (size,) = connection.execute(pages).fetchone()
+        if size <= _CHECKED_WHOLE_BYTES:
+            return find_damage(connection)
+        return [report for one in _AUDIT_TABLES for report in find_damage(connection, table=one)]

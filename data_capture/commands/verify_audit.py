@@ -8,6 +8,7 @@ from __future__ import annotations
 import sqlite3
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -39,9 +40,7 @@ class _Outcome:
 
     @property
     def is_good(self) -> bool:
-        return (
-            self.records is not None and self.records.tampering is None and self.is_head_kept and not self.schema.findings
-        )
+        return self.records is not None and self.records.tampering is None and self.is_head_kept and not self.schema.findings
 
 
 def verify_audit(database: Path, key_file: Path | None, since: Head | None, *, print_head: bool, progress: Progress) -> bool:
@@ -80,26 +79,22 @@ def verify_audit(database: Path, key_file: Path | None, since: Head | None, *, p
     return outcome.is_good
 
 
-def _examine(
-    database: Path, key_file: Path, key: bytes, noted: Head, since: Head | None, progress: Progress
-) -> _Outcome:
+def _examine(database: Path, key_file: Path, key: bytes, noted: Head, since: Head | None, progress: Progress) -> _Outcome:
     schema = SchemaReport(())
     try:
-        with snapshot(database) as connection:
+        with snapshot(database) as connection, ThreadPoolExecutor(1) as beside:
             schema = examine_schema(connection, key_file, key)
             _refuse_what_has_no_trail(connection, database, schema_note_beside(key_file).exists())
-            progress.step("Checking the tables …")
-            damage = [
-                f"SQLite's check of the tables reports: {printable(report)}."
-                for report in audit_damage(connection)
-            ]
-            schema = SchemaReport((*schema.findings, *damage), schema.information)
+            damage = beside.submit(audit_damage, database)
+            found, kept, unreadable = None, True, ""
             replaced = [table for table in _TRAIL if not is_plain_table(connection, table)]
             if replaced:
-                return _Outcome(None, f"{' and '.join(replaced)} can't be read as our tables", schema)
-            found = verify(connection, key, noted, lambda done, total: progress.bar("Verifying", done, total))
-            kept = since is None or is_in_chain(connection, since)
-            return _Outcome(found, "", schema, kept)
+                unreadable = f"{' and '.join(replaced)} can't be read as our tables"
+            else:
+                found = verify(connection, key, noted, lambda done, total: progress.bar("Verifying", done, total))
+                kept = since is None or is_in_chain(connection, since)
+            reports = [f"SQLite's check of the tables reports: {printable(one)}." for one in damage.result()]
+            return _Outcome(found, unreadable, SchemaReport((*schema.findings, *reports), schema.information), kept)
     except sqlite3.DatabaseError as error:
         if is_lock(error):
             raise Refused(f"Another program holds the lock of {database}; try again when it has finished.") from error
