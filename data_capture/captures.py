@@ -14,8 +14,10 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property, lru_cache
+from itertools import islice
 from typing import Any, NamedTuple
 
+from data_capture.deadlines import Deadline
 from data_capture.identity import normalise_email
 from data_capture.payloads import JsonObject
 from data_capture.pictures import described, is_file, with_stand_ins
@@ -42,6 +44,7 @@ from data_capture.values import (
 
 _CAPTURE_ID = re.compile(r"[A-Za-z0-9._:-]{1,128}")
 _MOST_USER_AGENT_CHARACTERS = 512
+_MAX_ADDRESSES_TRIED = 20  # of one capture, where it spells the name of its address in several ways
 
 
 @dataclass(frozen=True, eq=False)
@@ -266,12 +269,16 @@ KINDS: dict[str, Kind] = {kind.name: kind for kind in (_PAYMENT, _QUESTIONNAIRE,
 
 @dataclass(frozen=True)
 class Caller:
-    """Where a capture came from: the endpoint that took it, the address and the browser that sent it, and when."""
+    """Where a capture came from: the endpoint that took it, the address and the browser that sent it, and when.
+
+    `deadline` is how long making a capture of it may take where others wait for that; None where nobody does.
+    """
 
     source_endpoint: str
     ip_address: str | None
     user_agent: str | None
     now: datetime
+    deadline: Deadline | None = None
 
     @cached_property
     def received_at(self) -> str:
@@ -286,9 +293,12 @@ def parse_capture(kind: Kind, payload: JsonObject, caller: Caller, placeholder_e
 
     Raises:
         Problem: 422, when nobody can be found that it belongs to, or its `capture_id` can't be one.
+        DeadlinePassed: the caller has a deadline, and it took longer.
     """
     given_id = payload.get("capture_id", payload.get("captureId"))
-    payload, masked = redact_and_tell(payload)
+    payload, masked = redact_and_tell(payload, caller.deadline)
+    if caller.deadline is not None:
+        caller.deadline.check()
     capture_id = _capture_id(given_id, payload.get("capture_id", payload.get("captureId")))
     found_in = Places(payload, kind.sections)
     user_email = _usable_email(found_in, placeholder_emails)
@@ -346,7 +356,7 @@ def _usable_email(found_in: Places, placeholder_emails: tuple[str, ...]) -> str:
     """The address of whom the capture belongs to, in its one spelling."""
     message = "is missing"
     nobody = {placeholder.lower() for placeholder in placeholder_emails}
-    for _, _, given in found_in.each(_EMAIL_NAMES):
+    for _, _, given in islice(found_in.each(_EMAIL_NAMES), _MAX_ADDRESSES_TRIED):
         email = normalise_email(given)
         if email is None:
             message = "is not an email address"

@@ -9,6 +9,9 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Callable, Iterator
+from itertools import accumulate
+
+from data_capture.scanning import found_in
 
 SHORTEST_CARD, LONGEST_CARD = 13, 19  # digits
 LEAST_CARD_NUMBER = 10 ** (SHORTEST_CARD - 1)
@@ -52,18 +55,6 @@ _PERCENT_ESCAPE, _JSON_ESCAPE = re.compile("%[0-9A-Fa-f]{2}"), re.compile(r"\\u[
 _OTHER_DIGIT = re.compile("[^\\D0-9]")
 
 
-class _InAsciiDigits(dict[int, int]):
-    """Each character's code by that of its digit in ASCII; one that is no digit stays itself."""
-
-    def __missing__(self, code: int) -> int:
-        digit = unicodedata.digit(chr(code), None) if chr(code).isdecimal() else None
-        self[code] = code if digit is None else ord("0") + digit
-        return self[code]
-
-
-_IN_ASCII_DIGITS = _InAsciiDigits()
-
-
 def has_other_digits(text: str) -> bool:
     """Whether there are digits in `text` that are not ASCII's."""
     return not text.isascii() and _OTHER_DIGIT.search(text) is not None
@@ -71,7 +62,10 @@ def has_other_digits(text: str) -> bool:
 
 def _with_ascii_digits(text: str) -> str:
     """`text`, as long as it is, with the digits of every script as those of ASCII."""
-    return text.translate(_IN_ASCII_DIGITS) if has_other_digits(text) else text
+    if not has_other_digits(text):
+        return text
+    others = set(_OTHER_DIGIT.findall(text))  # some hundreds at most, however many characters there are
+    return text.translate({ord(other): ord("0") + unicodedata.decimal(other) for other in others})
 
 
 def mask_cards(text: str, look: Callable[[int], None]) -> str:
@@ -100,7 +94,8 @@ def masked_card(written: str) -> str:
 def _masked(text: str, seen_as: str, digits: re.Pattern[str], look: Callable[[int], None]) -> str:
     masked: list[str] = []
     kept_to = 0
-    for found in digits.finditer(seen_as):
+    look(0)
+    for found in found_in(digits, seen_as):
         for start, end in _cards_in(found, look) if found["digits"] else ():
             begin = next((start - len(escape) for escape in _BEFORE_DIGIT if text.endswith(escape, kept_to, start)), start)
             masked += [text[kept_to:begin], masked_card(seen_as[start:end])]
@@ -123,30 +118,35 @@ def _cards_in(found: re.Match[str], look: Callable[[int], None]) -> Iterator[tup
         return
     look(len(run) // _CHARACTERS_OF_A_LOOK)
     groups = [group.span() for group in _GROUP.finditer(text, *found.span())]
-    first = 0
+    digits = "".join([text[start:end] for start, end in groups])
+    ends = [*accumulate(end - start for start, end in groups)]  # where in `digits` each group ends
+    first = begin = 0
     while first < len(groups):
-        last = _last_group_of_card(text, groups, first, look)
+        last = _last_group_of_card(text, groups, digits, ends, first, look) if _ISSUER.match(digits, begin) else None
         if last is None:
-            first += 1
+            last = first
         else:
             yield groups[first][0], groups[last][1]
-            first = last + 1
+        first, begin = last + 1, ends[last]
 
 
-def _last_group_of_card(text: str, groups: list[tuple[int, int]], first: int, look: Callable[[int], None]) -> int | None:
-    """The group with which the longest card number ends that begins with group `first`; None when none does."""
+def _last_group_of_card(
+    text: str, groups: list[tuple[int, int]], digits: str, ends: list[int], first: int, look: Callable[[int], None]
+) -> int | None:
+    """The group with which the longest card number ends that begins with group `first`; None when none does.
+
+    `digits` are those of all groups, and `ends` says where in them each group ends.
+    """
     start = groups[first][0]
-    digits, longest = "", None
+    begin, longest = ends[first] - (groups[first][1] - start), None
     for place in range(first, min(first + LONGEST_CARD, len(groups))):
-        digits += text[slice(*groups[place])]
-        if len(digits) > LONGEST_CARD:
+        length = ends[place] - begin
+        if length > LONGEST_CARD:
             break
-        if len(digits) < SHORTEST_CARD:
+        if length < SHORTEST_CARD:
             continue
-        if not _ISSUER.match(digits):
-            return None
         look(1)
-        if _is_luhn(digits) and not _is_something_else(text, start, groups[place][1], len(digits)):
+        if _is_luhn(digits[begin : ends[place]]) and not _is_something_else(text, start, groups[place][1], length):
             longest = place
     return longest
 

@@ -17,8 +17,9 @@ from data_capture.problems import NOT_JSON, NOT_JSON_TYPE, TOO_LARGE, Problem
 MOST_BYTES = 1_000_000
 MOST_BYTES_OF_A_BATCH = 20_000_000
 MOST_BYTES_WITH_SCREENSHOT = 20_000_000  # 14 MB for a picture of 10 MB in base64, and room for the rest
-# Commas, to be exact, which are counted at once: a body of 1 MB that holds more of them is no page's.
+# Commas, to be exact, and opening brackets, which are counted at once: a body of 1 MB that holds more is no page's.
 MOST_VALUES = 50_000
+MAX_DIFFERENT_KEYS = 10_000  # in all objects of a body; what a key says of its value is found out once for each
 MOST_KEY_CHARACTERS = 256
 MOST_DIGITS = 1_000  # of a whole number, which takes time in the square of them
 MOST_DEPTH = 64  # real payloads nest to about 6; the bound keeps every walk's recursion small
@@ -34,7 +35,8 @@ _BYTE_ORDER_MARK = "\ufeff"
 
 _LONGEST_EXACT_CHARACTERS = 16  # of a number with a point: a double has 15 digits for certain
 
-_MOST_KEYS_REMEMBERED, _MOST_OBJECTS_REMEMBERED = 100, 500
+# Of one object, of all objects, and how many objects: what callers can make this keep is some MB at most.
+_MOST_KEYS_REMEMBERED, _MAX_KEYS_REMEMBERED_IN_ALL, _MOST_OBJECTS_REMEMBERED = 100, 10_000, 500
 _UNKNOWN = object()
 Derived = TypeVar("Derived")
 
@@ -88,7 +90,7 @@ def decode_json_object(body: bytes) -> JsonObject:
     Lone surrogates, which no UTF-8 file can hold, become U+FFFD.
 
     Raises:
-        Problem: 400, saying what is wrong and where; 413 with more than `MOST_VALUES`.
+        Problem: 400, saying what is wrong and where; 413 with more than `MOST_VALUES` or `MAX_DIFFERENT_KEYS`.
     """
     try:
         text = body.decode().removeprefix(_BYTE_ORDER_MARK)
@@ -108,7 +110,8 @@ def decode_json(text: str) -> Any:
     Raises:
         Problem: as `decode_json_object`.
     """
-    if text.count(",") > MOST_VALUES:
+    brackets = text.count("{") + text.count("[")
+    if brackets > MOST_VALUES or text.count(",") > MOST_VALUES:
         raise Problem(TOO_LARGE, f"The body holds more than {MOST_VALUES:,} values.")
     try:
         value = _DECODER.decode(text)
@@ -116,10 +119,19 @@ def decode_json(text: str) -> Any:
         raise Problem(NOT_JSON, f"The body is not JSON: {error.msg}, line {error.lineno}, column {error.colno}.") from error
     except RecursionError as error:
         raise _too_deep() from error
-    may_be_deeper = text.count("{") + text.count("[") > MOST_DEPTH  # with fewer brackets it can't be
-    if may_be_deeper and _is_deeper(value, MOST_DEPTH):
+    if brackets > MOST_DEPTH and _is_deeper(value, MOST_DEPTH):
         raise _too_deep()
+    # With fewer colons there can't be more keys.
+    if text.count(":") > MAX_DIFFERENT_KEYS and len(keys_in(value)) > MAX_DIFFERENT_KEYS:
+        raise Problem(TOO_LARGE, f"The body holds more than {MAX_DIFFERENT_KEYS:,} different keys.")
     return _without_lone_surrogates(value) if "\\u" in text and _ESCAPED_SURROGATE.search(text) else value
+
+
+def keys_in(value: Any) -> set[str]:
+    """All keys of all objects in a JSON value."""
+    keys: set[str] = set()
+    _add_keys(value, keys)
+    return keys
 
 
 def encode_json(value: Any, *, sort_keys: bool = False) -> str:
@@ -143,6 +155,7 @@ class ByKeys(Generic[Derived]):
     def __init__(self, derive: Callable[[tuple[str, ...]], Derived]) -> None:
         self._derive = derive
         self._known: dict[tuple[str, ...], Derived] = {}
+        self._keys_known = 0
 
     def of(self, members: JsonObject) -> Derived:
         """What follows from the keys of `members`."""
@@ -152,10 +165,36 @@ class ByKeys(Generic[Derived]):
             return cast("Derived", known)
         derived = self._derive(keys)
         if len(keys) <= _MOST_KEYS_REMEMBERED and sum(map(len, keys)) <= _MOST_KEYS_REMEMBERED * 20:
-            if len(self._known) >= _MOST_OBJECTS_REMEMBERED:
+            self._keys_known += len(keys)
+            if len(self._known) >= _MOST_OBJECTS_REMEMBERED or self._keys_known > _MAX_KEYS_REMEMBERED_IN_ALL:
                 self._known.clear()
+                self._keys_known = len(keys)
             self._known[keys] = derived
         return derived
+
+
+class FreeNames:
+    """Names for members that would have one that another has already: `name (2)`, `name (3)` and so on.
+
+    What was tried for one member is not tried for the next, however many would have the same name.
+
+    Args:
+        members: the object so far, which each member that gets a name is then put into.
+    """
+
+    def __init__(self, members: JsonObject) -> None:
+        self._members = members
+        self._next_numbers: dict[str, int] = {}
+
+    def free(self, name: str) -> str:
+        """`name`, or when it is taken, one that is not."""
+        if name not in self._members:
+            return name
+        number = self._next_numbers.get(name, 2)
+        while (other := f"{name} ({number})") in self._members:
+            number += 1
+        self._next_numbers[name] = number + 1
+        return other
 
 
 def _integer(text: str) -> int:
@@ -215,6 +254,17 @@ def _is_deeper(value: Any, levels: int) -> bool:
     return levels == 0 or any(_is_deeper(child, levels - 1) for child in children)
 
 
+def _add_keys(value: Any, keys: set[str]) -> None:
+    if isinstance(value, dict):
+        keys.update(value)
+        value = value.values()
+    elif not isinstance(value, list):
+        return
+    for child in value:
+        if isinstance(child, (dict, list)):
+            _add_keys(child, keys)
+
+
 def _picture_bytes(value: Any) -> int:
     """How much of a payload is pictures in base64, or other files, which are not stored either."""
     if isinstance(value, dict):
@@ -230,7 +280,11 @@ def _without_lone_surrogates(value: Any) -> Any:
     if isinstance(value, list):
         return [_without_lone_surrogates(item) for item in value]
     if isinstance(value, dict):
-        return {_without_lone_surrogates(key): _without_lone_surrogates(item) for key, item in value.items()}
+        members: JsonObject = {}
+        names = FreeNames(members)  # two keys that differ in such halves alone become one
+        for key, item in value.items():
+            members[names.free(_without_lone_surrogates(key))] = _without_lone_surrogates(item)
+        return members
     return value
 
 

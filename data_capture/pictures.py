@@ -11,7 +11,7 @@ MOST_PICTURE_BYTES = 10 * 1024 * 1024  # 10 MB as pages count them
 
 _DATA_URL = re.compile(r"data:[a-z]{1,20}/[a-z.+-]{1,50};base64,", re.IGNORECASE)
 _BASE64 = re.compile(r"[A-Za-z0-9+/]*={0,2}")
-_BASE64_IN_LINES = re.compile(r"[A-Za-z0-9+/\r\n]*={0,2}\s*")
+_BASE64_IN_LINES = re.compile(r"[A-Za-z0-9+/\r\n]*={0,2}")  # without the blanks at its end, which could be either's
 # Of all lines but the last: they have 64 in PEM (RFC 7468), 76 in MIME (RFC 2045), and a list of numbers has fewer.
 _SHORTEST_LINE_CHARACTERS = 60
 _SHORTEST_FILE_CHARACTERS = 10_000
@@ -55,7 +55,7 @@ def is_file(text: str) -> bool:
         return False
     if _BASE64.fullmatch(text, begins_at):
         return True
-    if not _BASE64_IN_LINES.fullmatch(text, begins_at):
+    if not _BASE64_IN_LINES.fullmatch(text, begins_at, len(text.rstrip())):
         return False
     return all(len(line) >= _SHORTEST_LINE_CHARACTERS for line in text[begins_at:].split()[:-1])
 

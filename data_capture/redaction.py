@@ -17,7 +17,6 @@ import re
 from collections.abc import Iterable, Iterator
 from decimal import Decimal
 from functools import lru_cache
-from itertools import count
 from typing import Any, NamedTuple
 
 from data_capture.cards import (
@@ -30,9 +29,11 @@ from data_capture.cards import (
     mask_cards,
     masked_card,
 )
-from data_capture.payloads import ByKeys, decode_json, encode_json
+from data_capture.deadlines import Deadline
+from data_capture.payloads import MAX_DIFFERENT_KEYS, MOST_KEY_CHARACTERS, ByKeys, FreeNames, decode_json, encode_json, keys_in
 from data_capture.pictures import is_file
-from data_capture.problems import Problem
+from data_capture.problems import TOO_LARGE, Problem
+from data_capture.scanning import found_in, is_in
 from data_capture.secret_keys import NAMES_OF_PAIRS, is_first_half, role_of
 
 REDACTED = "[redacted]"
@@ -54,7 +55,16 @@ class _Key(NamedTuple):
 
 @lru_cache(maxsize=4096)
 def _looked_at(key: str) -> _Key:
-    return _Key(redact_text(key), role_of(key), is_first_half(key))
+    masked = redact_text(key) if _may_hold_a_secret(key) else key
+    return _Key(masked, role_of(key), is_first_half(key))
+
+
+def _role_of_name(name: str) -> str:
+    """The role of the value in a pair with this name, which may be a text of any length: those are not kept."""
+    return _role_of_short_name(name) if len(name) <= MOST_KEY_CHARACTERS else role_of(name)
+
+
+_role_of_short_name = lru_cache(maxsize=1024)(role_of)
 
 
 @lru_cache(maxsize=1024)
@@ -66,10 +76,14 @@ def _first_halves(keys: tuple[str, ...]) -> tuple[str, ...] | None:
     """Those of an object's keys under which another object is to be looked at closely; None when this one is."""
     if "value" in keys and any(name in keys for name in NAMES_OF_PAIRS):
         return None
-    looked_at = [(key, _looked_at(key)) for key in keys]
-    if any(seen.role or seen.masked != key for key, seen in looked_at):
-        return None
-    return tuple(key for key, seen in looked_at if seen.is_first_half)
+    first_halves: list[str] = []
+    for key in keys:
+        seen = _looked_at(key)
+        if seen.role or seen.masked != key:
+            return None
+        if seen.is_first_half:
+            first_halves.append(key)
+    return tuple(first_halves)
 
 
 _FIRST_HALVES_OF = ByKeys(_first_halves)
@@ -95,6 +109,8 @@ _TWO_WORDS = re.compile(
     re.VERBOSE,
 )
 _LONGEST_TWO_WORDS_CHARACTERS = len("verification-code")
+# The one letter that is longer in lower case, and another that no pattern here asks for either.
+_LONGER_IN_LOWER_CASE, _IN_ITS_PLACE = "\N{LATIN CAPITAL LETTER I WITH DOT ABOVE}", "\N{LATIN SMALL LETTER DOTLESS I}"
 _WHOLE_WORDS = ("pass", "pwd", "cv", "authorization", "mnemonic")
 _WORD_AND_CODE = re.compile(
     r"""(?: cv(?<![a-z]cv)[vcn]2? | security[ _-]?code ) \s{0,3} (?: (?:code|number|is|no\.?) \s{0,3} )? [=:]? \s{0,3}
@@ -129,7 +145,7 @@ def _may_hold_a_secret(text: str) -> bool:
         or "ecurity" in lowered
         or _may_look_like_a_secret(lowered)
         or has_other_digits(text)
-        or _MAY_HOLD_A_SECRET.search(text) is not None
+        or is_in(_MAY_HOLD_A_SECRET, text)
     )
 
 
@@ -147,12 +163,7 @@ def _may_look_like_a_secret(lowered: str) -> bool:
 def _in_lower_case(text: str) -> str:
     """`text` in lower case and as long as it is, which some letters beyond ASCII would change."""
     lowered = text.lower()
-    return lowered if len(lowered) == len(text) else "".join(map(_lower_character, text))
-
-
-def _lower_character(character: str) -> str:
-    lowered = character.lower()
-    return lowered if len(lowered) == 1 else character
+    return lowered if len(lowered) == len(text) else text.replace(_LONGER_IN_LOWER_CASE, _IN_ITS_PLACE).lower()
 
 
 # --- The walk -------------------------------------------------------------------------------------------------------------------
@@ -173,11 +184,15 @@ def redact(value: Any) -> Any:
     return redact_and_tell(value)[0]
 
 
-def redact_and_tell(value: Any) -> tuple[Any, list[str]]:
-    """`value` likewise, and the places where something was masked, as in `paymentData.cards[0].number`."""
+def redact_and_tell(value: Any, deadline: Deadline | None = None) -> tuple[Any, list[str]]:
+    """`value` likewise, and the places where something was masked, as in `paymentData.cards[0].number`.
+
+    Raises:
+        DeadlinePassed: there is a deadline, and it took longer.
+    """
     if _has_no_secret(value):
         return value, []
-    walk = _Redaction()
+    walk = _Redaction(deadline)
     masked = walk.value(value, (), _MOST_TEXT_LAYERS)
     if not walk.places:
         return value, []
@@ -240,11 +255,6 @@ def _spelled(place: _Place) -> str:
     return spelled if len(spelled) <= 2 * half else f"{spelled[:half]}…{spelled[-half:]}"
 
 
-def _not_among(members: dict[str, Any], name: str) -> str:
-    """`name`, or when two keys became the same, one that is not there yet."""
-    return name if name not in members else next(other for number in count(2) if (other := f"{name} ({number})") not in members)
-
-
 def _written_out(value: Any) -> str:
     """A text, or a number without an exponent if it could be a card's; abs() and others would round a decimal."""
     return format(value, "f") if isinstance(value, Decimal) and 0 <= value.adjusted() < LONGEST_CARD else str(value)
@@ -262,9 +272,11 @@ class _TooMuch(Exception):
 class _Redaction:
     """One walk through a JSON value: masks it, and notes where."""
 
-    def __init__(self) -> None:
+    def __init__(self, deadline: Deadline | None = None) -> None:
         self.places: list[_Place] = []
         self._looks_left = _MOST_LOOKS
+        self._keys_in_texts: set[str] = set()
+        self._deadline = deadline
 
     def value(self, value: Any, place: _Place, layers: int, around: str = "") -> Any:
         """`value`, masked. `around` is the key of the object that it is in, where that names its members, too."""
@@ -282,16 +294,12 @@ class _Redaction:
         """`text`, masked; where it is JSON, down to this many layers, by its keys too."""
         if not _may_hold_a_secret(text) or is_file(text):
             return text
-        if layers and text.lstrip()[:1] in ("{", "["):
-            try:
-                inner = decode_json(text)
-            except Problem:
-                pass
-            else:
-                found_before = len(self.places)
+        found_before = len(self.places)
+        try:
+            is_json, inner = self._decoded(text) if layers and text.lstrip()[:1] in ("{", "[") else (False, None)
+            if is_json:
                 masked_inner = self.value(inner, place, layers - 1)
                 return text if len(self.places) == found_before else encode_json(masked_inner)
-        try:
             masked = self._without_secrets(text)
         except _TooMuch:
             masked = REDACTED
@@ -299,19 +307,36 @@ class _Redaction:
             self.places.append(place)
         return masked
 
+    def _decoded(self, text: str) -> tuple[bool, Any]:
+        """Whether a text is JSON, and what it holds."""
+        self._look(1)
+        try:
+            inner = decode_json(text)
+        except Problem as problem:
+            if problem.problem_type is TOO_LARGE:  # to be looked at by its keys
+                raise _TooMuch from problem
+            return False, None
+        self._keys_in_texts.update(keys_in(inner))
+        if len(self._keys_in_texts) > MAX_DIFFERENT_KEYS:
+            raise _TooMuch
+        return True, inner
+
     def _object(self, value: dict[str, Any], place: _Place, layers: int, around: str) -> dict[str, Any]:
+        if self._deadline is not None:
+            self._deadline.check()
         pair_of = next((value[name] for name in NAMES_OF_PAIRS if name in value), None) if "value" in value else None
         masked: dict[str, Any] = {}
+        names = FreeNames(masked)
         for key, member in value.items():
-            name, role, names_its_members = _looked_at(key)
+            masked_key, role, names_its_members = _looked_at(key)
             if not role and around:
                 role = _role_of_both(around, key)
             if key == "value" and isinstance(pair_of, str):
-                role = _looked_at(pair_of).role
-            if name != key:
-                name = _not_among(masked, name)
-                self.places.append((place, name))
+                role = _role_of_name(pair_of)
+            name = names.free(masked_key)
             here = (place, name)
+            if name != key:
+                self.places.append(here)
             if role:
                 masked[name] = self._member(role, member, here, layers)
             else:
@@ -327,8 +352,9 @@ class _Redaction:
             return [self._member(role, item, (place, index), layers) for index, item in enumerate(member)]
         if role == "secret" and isinstance(member, dict):
             masked: dict[str, Any] = {}
+            names = FreeNames(masked)
             for key, item in member.items():
-                name = _not_among(masked, _looked_at(key).masked)
+                name = names.free(_looked_at(key).masked)
                 masked[name] = self._member(role, item, (place, name), layers)
             return masked
         return self.value(member, place, layers, "card")
@@ -348,14 +374,18 @@ class _Redaction:
         if len(text) >= SHORTEST_CARD:
             text = mask_cards(text, self._look)
         if _may_look_like_a_secret(lowered):
-            text, replaced = _BY_LOOKS.subn(REDACTED, text, count=_MOST_LOOKS)
-            self._look(replaced)
+            text = _with_redacted(text, [*self._by_looks(text)])
         return text
+
+    def _by_looks(self, text: str) -> Iterator[tuple[int, int]]:
+        for found in found_in(_BY_LOOKS, text):
+            self._look(1)
+            yield found.span()
 
     def _values_after_words(self, lowered: str) -> Iterator[tuple[int, int]]:
         if "=" not in lowered and ":" not in lowered:
             return
-        for found in _WORD_AND_VALUE.finditer(lowered):
+        for found in found_in(_WORD_AND_VALUE, lowered):
             self._look(1)
             end = found.end("word")
             if found["word"].startswith(_WHOLE_WORDS) or _TWO_WORDS.search(
@@ -366,11 +396,13 @@ class _Redaction:
     def _codes_after_words(self, lowered: str) -> Iterator[tuple[int, int]]:
         if not any(map(lowered.__contains__, ("=", ":", "cv", "ecurity"))):
             return
-        for found in _WORD_AND_CODE.finditer(lowered):
+        for found in found_in(_WORD_AND_CODE, lowered):
             self._look(1)
             yield found.span("value" if found["value"] else "pin")
 
     def _look(self, looks: int) -> None:
+        if self._deadline is not None:
+            self._deadline.check()
         self._looks_left -= looks
         if self._looks_left < 0:
             raise _TooMuch

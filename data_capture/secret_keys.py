@@ -33,12 +33,18 @@ _FIRST_HALVES = frozenset({
 NAMES_OF_PAIRS = ("name", "key", "field", "id")  # {"name": "cvv", "value": "123"}, as forms are put into lists
 
 
+_SECRETS = re.compile("|".join(_SECRET_ANYWHERE))
+_NO_LETTERS = re.compile("[^A-Za-z]+")
+_LAST_WORDS_CHARACTERS = 100  # in which the last two words are looked for; those that say something have eight at most
+_MAX_NORMALISED_CHARACTERS = 64  # at once: putting marks in order takes time in the square of how many follow each other
+
+
 def role_of(key: str) -> str:
     """'secret', 'card' or '' for a key."""
-    plain = key if key.isascii() else unicodedata.normalize("NFKC", key)  # letters in full width, say
-    words = [word.lower() for word in _KEY_WORD.findall(plain)]
-    letters = "".join(words)
-    if any(secret in letters for secret in _SECRET_ANYWHERE):
+    plain = key if key.isascii() else _normalised(key)  # letters in full width, say
+    letters = _NO_LETTERS.sub("", plain).lower()
+    words = [word.lower() for word in _last_words(plain)]
+    if _SECRETS.search(letters):
         return "secret"
     if words and (words[-1] in _SECRET_LAST_WORDS or words[-1].endswith(_SECRET_LAST_LETTERS)):
         return "secret"
@@ -47,7 +53,16 @@ def role_of(key: str) -> str:
     return "card" if letters in _CARD_KEYS or letters.endswith(_CARD_LAST_LETTERS) else ""
 
 
+def _normalised(key: str) -> str:
+    at_once = _MAX_NORMALISED_CHARACTERS
+    return "".join([unicodedata.normalize("NFKC", key[start : start + at_once]) for start in range(0, len(key), at_once)])
+
+
 def is_first_half(key: str) -> bool:
     """Whether the keys of an object under this one are to be read together with it."""
-    words = _KEY_WORD.findall(key)
+    words = _last_words(key)
     return bool(words) and words[-1].lower() in _FIRST_HALVES
+
+
+def _last_words(key: str) -> list[str]:
+    return _KEY_WORD.findall(key[-_LAST_WORDS_CHARACTERS:])

@@ -224,11 +224,10 @@ def _outer_and_name(place: str) -> tuple[str, str]:
 
 def _spellings(keys: tuple[str, ...]) -> dict[str, tuple[str, ...]]:
     """How an object with these keys spells each plain name."""
-    spelled: dict[str, tuple[str, ...]] = {}
+    spelled: dict[str, list[str]] = {}
     for key in keys:
-        name = plain_name(key)
-        spelled[name] = (*spelled.get(name, ()), key)
-    return spelled
+        spelled.setdefault(plain_name(key), []).append(key)
+    return {name: tuple(spellings) for name, spellings in spelled.items()}
 
 
 SPELLINGS = ByKeys(_spellings)

@@ -68,11 +68,11 @@ def text(value: Any) -> str:
         return value.strip().replace("\0", "�")
     if isinstance(value, bool):
         return "yes" if value else "no"
-    if isinstance(value, Decimal) and abs(value.adjusted()) < 40:
-        return format(value, "f")  # 0.00000001, where str() would say 1E-8
-    if isinstance(value, (int, Decimal)):
-        return str(value)
-    raise NotUnderstood("is not a text")
+    if not isinstance(value, (int, Decimal)):
+        raise NotUnderstood("is not a text")
+    # 0.00000001, where str() would say 1E-8
+    spelled = format(value, "f") if isinstance(value, Decimal) and abs(value.adjusted()) < 40 else str(value)
+    return text(spelled)
 
 
 def picture(value: Any) -> ColumnValue:
