@@ -147,7 +147,7 @@ class Doors:
         """
         if not self._trusted_proxies:
             return remote_address
-        hops = (header("x-forwarded-for") or "").split(",")
+        hops = (header("x-forwarded-for") or "").rsplit(",", self._trusted_proxies)
         if len(hops) < self._trusted_proxies or len(hops[-self._trusted_proxies]) > _MOST_CHARACTERS:
             return remote_address
         return _address_in(hops[-self._trusted_proxies]) or remote_address

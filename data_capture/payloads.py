@@ -184,12 +184,14 @@ class FreeNames:
 
     def __init__(self, members: JsonObject) -> None:
         self._members = members
-        self._next_numbers: dict[str, int] = {}
+        self._next_numbers: dict[str, int] | None = None
 
     def free(self, name: str) -> str:
         """`name`, or when it is taken, one that is not."""
         if name not in self._members:
             return name
+        if self._next_numbers is None:
+            self._next_numbers = {}
         number = self._next_numbers.get(name, 2)
         while (other := f"{name} ({number})") in self._members:
             number += 1

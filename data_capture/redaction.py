@@ -333,7 +333,7 @@ class _Redaction:
                 role = _role_of_both(around, key)
             if key == "value" and isinstance(pair_of, str):
                 role = _role_of_name(pair_of)
-            name = names.free(masked_key)
+            name = masked_key if masked_key not in masked else names.free(masked_key)
             here = (place, name)
             if name != key:
                 self.places.append(here)
