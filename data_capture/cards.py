@@ -11,7 +11,7 @@ import unicodedata
 from collections.abc import Callable, Iterator
 from itertools import accumulate
 
-from data_capture.scanning import found_in
+from data_capture.scanning import found_in, steps
 
 SHORTEST_CARD, LONGEST_CARD = 13, 19  # digits
 LEAST_CARD_NUMBER = 10 ** (SHORTEST_CARD - 1)
@@ -21,6 +21,7 @@ THREE_MORE_FOURS = "(?:[._/][0-9]{4}){3}"
 
 _LONGEST_PHONE = 15  # digits with the country's (ITU-T E.164), after a plus sign or the prefix 00
 _CHARACTERS_OF_A_LOOK = 20  # of a run of digits, to be taken apart into its groups
+_MAX_RUN_CHARACTERS = 250_000  # taken apart at once; nobody's `look` lets one as long as this through
 _UUID = "(?<![0-9A-Za-z])[0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}(?![0-9A-Za-z])"
 
 
@@ -64,8 +65,9 @@ def _with_ascii_digits(text: str) -> str:
     """`text`, as long as it is, with the digits of every script as those of ASCII."""
     if not has_other_digits(text):
         return text
-    others = set(_OTHER_DIGIT.findall(text))  # some hundreds at most, however many characters there are
-    return text.translate({ord(other): ord("0") + unicodedata.decimal(other) for other in others})
+    others = _OTHER_DIGIT.findall("".join(set(text)))  # some hundreds at most
+    in_ascii = {ord(other): ord("0") + unicodedata.decimal(other) for other in others}
+    return "".join([step.translate(in_ascii) for step in steps(text)])
 
 
 def mask_cards(text: str, look: Callable[[int], None]) -> str:
@@ -95,7 +97,7 @@ def _masked(text: str, seen_as: str, digits: re.Pattern[str], look: Callable[[in
     masked: list[str] = []
     kept_to = 0
     look(0)
-    for found in found_in(digits, seen_as):
+    for found in found_in(digits, seen_as, _MAX_RUN_CHARACTERS):
         for start, end in _cards_in(found, look) if found["digits"] else ():
             begin = next((start - len(escape) for escape in _BEFORE_DIGIT if text.endswith(escape, kept_to, start)), start)
             masked += [text[kept_to:begin], masked_card(seen_as[start:end])]

@@ -3,17 +3,29 @@
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Iterator
 
 _STEP_CHARACTERS = 50_000  # looked through at once, in some milliseconds
-_OVERLAP_CHARACTERS = 10_000  # looked through twice; longer than any token or key that has to be seen whole
+_OVERLAP_CHARACTERS = (
+    10_000  # looked through twice; longer than any token or key that has to be seen whole
+)
 
 
-def found_in(pattern: re.Pattern[str], text: str) -> Iterator[re.Match[str]]:
-    """What `pattern.finditer(text)` finds, in steps.
+def steps(text: str) -> Iterator[str]:
+    """Split a text into pieces that are looked through at once."""
+    for begin in range(0, len(text), _STEP_CHARACTERS):
+        yield text[begin : begin + _STEP_CHARACTERS]
 
-    A match near the end of a step is made again with all that follows, of any length. What is longer than the overlap
-    and is no match before its end is seen is found only within a step.
+
+def found_in(
+    pattern: re.Pattern[str], text: str, max_characters: int = sys.maxsize
+) -> Iterator[re.Match[str]]:
+    """Find what `pattern.finditer(text)` finds, in steps.
+
+    A match near the end of a step is made again with what follows, up to `max_characters`.
+    What is longer than the overlap and no match before its end is seen is found within a step
+    only.
     """
     begin = 0
     while begin + _STEP_CHARACTERS < len(text):
@@ -23,7 +35,11 @@ def found_in(pattern: re.Pattern[str], text: str) -> Iterator[re.Match[str]]:
             begin = end - _OVERLAP_CHARACTERS
             continue
         begin = found.start() + 1
-        whole = pattern.match(text, found.start()) if found.end() > end - _OVERLAP_CHARACTERS else found
+        whole: re.Match[str] | None = found
+        if found.end() > end - _OVERLAP_CHARACTERS:
+            whole = pattern.match(
+                text, found.start(), min(len(text), found.start() + max_characters)
+            )
         if whole is not None:
             yield whole
             begin = max(begin, whole.end())
@@ -31,7 +47,7 @@ def found_in(pattern: re.Pattern[str], text: str) -> Iterator[re.Match[str]]:
 
 
 def is_in(pattern: re.Pattern[str], text: str) -> bool:
-    """Whether `pattern` is found in `text`, in steps."""
+    """Tell whether `pattern` is found in `text`, in steps."""
     if len(text) <= _STEP_CHARACTERS:
         return pattern.search(text) is not None
     return next(found_in(pattern, text), None) is not None

@@ -45,16 +45,25 @@ def _members(spell: Callable[[int], str], value: str = "1") -> Callable[[int], b
     """An object with many members, each key spelled from its number."""
 
     def body(size: int) -> bytes:
-        return _around(_joined((f"{json.dumps(spell(number), ensure_ascii=False)}:{value}" for number in count()), size))
+        return _around(
+            _joined(
+                (f"{json.dumps(spell(number), ensure_ascii=False)}:{value}" for number in count()),
+                size,
+            )
+        )
 
     return body
 
 
-def _items(spell: Callable[[int], str], before: str = '"list":[', after: str = "]") -> Callable[[int], bytes]:
+def _items(
+    spell: Callable[[int], str], before: str = '"list":[', after: str = "]"
+) -> Callable[[int], bytes]:
     """A list of many values, each written from its number."""
 
     def body(size: int) -> bytes:
-        return _around(before.encode() + _joined((spell(number) for number in count()), size) + after.encode())
+        return _around(
+            before.encode() + _joined((spell(number) for number in count()), size) + after.encode()
+        )
 
     return body
 
@@ -135,12 +144,34 @@ def _large_broken_json(size: int) -> bytes:
 
 def _several_pictures(size: int) -> bytes:
     picture = "iVBORw0KGg" + "A" * 10_000
-    return _around(_joined((f"{json.dumps(_spelled('screenshot')(number))}:{json.dumps(picture)}" for number in count()), size))
+    return _around(
+        _joined(
+            (
+                f"{json.dumps(_spelled('screenshot')(number))}:{json.dumps(picture)}"
+                for number in count()
+            ),
+            size,
+        )
+    )
 
 
 def _a_batch(size: int) -> bytes:
-    member = {"type": "dashboard", "user_email": EMAIL, **{name: [] for name in (
-        "total_pnl", "win_rate", "total_trades", "average_win", "average_loss", "max_drawdown", "gross_loss")}}
+    member = {
+        "type": "dashboard",
+        "user_email": EMAIL,
+        **{
+            name: []
+            for name in (
+                "total_pnl",
+                "win_rate",
+                "total_trades",
+                "average_win",
+                "average_loss",
+                "max_drawdown",
+                "gross_loss",
+            )
+        },
+    }
     members = [{**member, "pins": [1] * max(1, size // 100 // 3)} for _ in range(100)]
     return _json({"captures": members})
 
@@ -151,7 +182,13 @@ def _batch_of_names(size: int) -> bytes:
     numbers = count()
     for _ in range(100):
         names = islice(numbers, max(1, each // 12))
-        members.append({"type": "payment", "user_email": EMAIL, **{f"pwd={_name_of(number)}": 1 for number in names}})
+        members.append(
+            {
+                "type": "payment",
+                "user_email": EMAIL,
+                **{f"pwd={_name_of(number)}": 1 for number in names},
+            }
+        )
     return _json({"captures": members})
 
 
@@ -172,37 +209,58 @@ def _batch_of_one_person(size: int) -> bytes:
 
 
 def _sections(size: int) -> bytes:
-    inner = ",".join(f"{json.dumps(_spelled('totalpnl')(number))}:[]" for number in range(max(1, size // 9 // 22)))
+    inner = ",".join(
+        f"{json.dumps(_spelled('totalpnl')(number))}:[]"
+        for number in range(max(1, size // 9 // 22))
+    )
     names = ["tradingState", "dashboardData"]
     parts = [f'"{name}":{{{inner}}}' for name in names]
-    metrics = "".join(f'"{name}":{{{inner}}},' for name in ("performanceMetrics", "riskSettings", "dailyStats"))
+    metrics = "".join(
+        f'"{name}":{{{inner}}},' for name in ("performanceMetrics", "riskSettings", "dailyStats")
+    )
     parts.append(f'"trading-state":{{{metrics}"x":1}}')
     return _around(",".join(parts).encode())
 
 
 def _spellings_of_sections(size: int) -> bytes:
-    return _around(_joined((f"{json.dumps(_spelled('paymentdata')(number))}:{{}}" for number in count()), size))
+    return _around(
+        _joined((f"{json.dumps(_spelled('paymentdata')(number))}:{{}}" for number in count()), size)
+    )
 
 
 def _texts_as_sections(size: int) -> bytes:
     """Sections that are texts, each with JSON in it that is refused only at its end."""
     broken = json.dumps('{"a":[' + "1," * min(size // 6, MAX_VALUES // 8))
-    return _around(",".join(f'"{name}":{broken}' for name in ("tradingState", "dashboardData", "user", "userData")).encode())
+    return _around(
+        ",".join(
+            f'"{name}":{broken}' for name in ("tradingState", "dashboardData", "user", "userData")
+        ).encode()
+    )
 
 
 def _emails(size: int) -> bytes:
     """Many spellings of the address, none of which is one, each as long as is looked at and out of order for Unicode."""
     value = json.dumps("a" + "\u0301\u0323" * 250, ensure_ascii=False)
-    return b"{" + _joined((f"{json.dumps(_spelled('useremail')(number))}:{value}" for number in count()), size) + b"}"
+    return (
+        b"{"
+        + _joined(
+            (f"{json.dumps(_spelled('useremail')(number))}:{value}" for number in count()), size
+        )
+        + b"}"
+    )
 
 
 def _name_of_a_pair(size: int) -> bytes:
-    return _around(b'"list":[{"name":%s,"value":1}]' % _json("\uff41" + "\u0301\u0323" * (size // 4)))
+    return _around(
+        b'"list":[{"name":%s,"value":1}]' % _json("\uff41" + "\u0301\u0323" * (size // 4))
+    )
 
 
 def _names_of_pairs(size: int) -> bytes:
     names = ("key:a " * 40 + _name_of(number) for number in count())
-    return _around(b'"list":[' + _joined((f'{{"name":"{name}","value":1}}' for name in names), size) + b"]")
+    return _around(
+        b'"list":[' + _joined((f'{{"name":"{name}","value":1}}' for name in names), size) + b"]"
+    )
 
 
 def _letters(size: int) -> bytes:
@@ -213,29 +271,50 @@ def _letters(size: int) -> bytes:
 
 def _surrogate_keys(size: int) -> bytes:
     spelled = ("".join(pair) for pair in product("89ab", "0123456789abcdef", "0123456789abcdef"))
-    many = (f'"\\ud{one}\\ud{other}":1' for one in spelled for other in ("800", "900", "a00", "b00"))
+    many = (
+        f'"\\ud{one}\\ud{other}":1' for one in spelled for other in ("800", "900", "a00", "b00")
+    )
     return _around(_joined(many, size))
 
 
 SHAPES: dict[str, Shape] = {
     # Keys, and what is under them.
     "keys that are masked to one name": Shape("payment", _members(lambda number: f"pwd=a{number}")),
-    "keys that are masked to one card": Shape("payment", _members(lambda number: f"{number} 4111111111111111"[-19:])),
-    "keys with a card and a number": Shape("payment", _members(lambda number: "4111 1111 1111 1111" + " " * (number % 200))),
+    "keys that are masked to one card": Shape(
+        "payment", _members(lambda number: f"{number} 4111111111111111"[-19:])
+    ),
+    "keys with a card and a number": Shape(
+        "payment", _members(lambda number: "4111 1111 1111 1111" + " " * (number % 200))
+    ),
     "keys that are masked to names that are there": Shape(
-        "payment", _members(lambda number: f"pwd=a{number}" if number % 2 else f"pwd=[redacted] ({number // 2 + 2})")
+        "payment",
+        _members(
+            lambda number: f"pwd=a{number}" if number % 2 else f"pwd=[redacted] ({number // 2 + 2})"
+        ),
     ),
     "masked keys under a secret": Shape(
         "payment", _items(lambda number: f'"pwd=a{number}":1', '"password":{', "}")
     ),
     "short keys": Shape("dashboard", _members(_name_of)),
-    "short keys and a secret": Shape("dashboard", _members(lambda number: _name_of(number) if number else "password")),
-    "short keys with capitals and digits": Shape("payment", _members(lambda number: f"A{_name_of(number, 'aBcDeF12')}")),
-    "keys that nearly name a secret": Shape("questionnaire", _members(lambda number: f"pinpasskeycv{number}", '"x"')),
-    "keys around keys": Shape("payment", _items(lambda number: f'{{"card":{{"number{number}":1}}}}')),
+    "short keys and a secret": Shape(
+        "dashboard", _members(lambda number: _name_of(number) if number else "password")
+    ),
+    "short keys with capitals and digits": Shape(
+        "payment", _members(lambda number: f"A{_name_of(number, 'aBcDeF12')}")
+    ),
+    "keys that nearly name a secret": Shape(
+        "questionnaire", _members(lambda number: f"pinpasskeycv{number}", '"x"')
+    ),
+    "keys around keys": Shape(
+        "payment", _items(lambda number: f'{{"card":{{"number{number}":1}}}}')
+    ),
     "long keys": Shape("payment", _members(lambda number: f"{number}" + "aB" * 125)),
-    "keys in full width": Shape("payment", _members(lambda number: f"{number}" + "\uff41\uff42" * 40)),
-    "keys whose marks are out of order": Shape("payment", _members(lambda number: f"{number}" + "\u0301\u0323" * 120)),
+    "keys in full width": Shape(
+        "payment", _members(lambda number: f"{number}" + "\uff41\uff42" * 40)
+    ),
+    "keys whose marks are out of order": Shape(
+        "payment", _members(lambda number: f"{number}" + "\u0301\u0323" * 120)
+    ),
     "keys that are half characters": Shape("payment", _surrogate_keys),
     "many spellings of one name": Shape("payment", _members(_spelled("finalprice"), "[]")),
     "many spellings of one name, all empty": Shape("payment", _members(_spelled("username"), '""')),
@@ -246,17 +325,29 @@ SHAPES: dict[str, Shape] = {
     "many spellings of a state": Shape("dashboard", _members(_spelled("tradingstate"), '"[1,"')),
     "sections that are broken texts": Shape("dashboard", _texts_as_sections),
     # Values.
-    "secrets in a list": Shape("payment", _items(lambda number: "1", '"pins":[')),
-    "secrets in lists of lists": Shape("payment", _items(lambda number: "[[1]]", '"pins":[')),
-    "card numbers in a list": Shape("payment", _items(lambda number: "4111111111111111", '"list":[')),
-    "numbers that are nearly cards": Shape("payment", _items(lambda number: "4111111111112", '"list":[')),
-    "numbers with points that are nearly cards": Shape("payment", _items(lambda number: "4111111111112.5", '"list":[')),
-    "numbers with exponents": Shape("dashboard", _items(lambda number: "1e15", '"tradingState":[')),
-    "numbers with many digits": Shape("dashboard", _items(lambda number: "9" * 1000, '"total_trades":7,"a":[')),
-    "decimals with many digits": Shape("dashboard", _items(lambda number: f"4.{'9' * 1000}", '"tradingState":[')),
-    "a decimal with very many digits": Shape("dashboard", lambda size: _around(b'"total_pnl":4.' + b"1" * size)),
-    "a large decimal with very many digits": Shape("payment", lambda size: _around(b'"plan_name":4111111111111.' + b"1" * size)),
-    "pairs": Shape("payment", _items(lambda number: '{"name":"cvv","value":1}')),
+    "secrets in a list": Shape("payment", _items(lambda _: "1", '"pins":[')),
+    "secrets in lists of lists": Shape("payment", _items(lambda _: "[[1]]", '"pins":[')),
+    "card numbers in a list": Shape("payment", _items(lambda _: "4111111111111111", '"list":[')),
+    "numbers that are nearly cards": Shape(
+        "payment", _items(lambda _: "4111111111112", '"list":[')
+    ),
+    "numbers with points that are nearly cards": Shape(
+        "payment", _items(lambda _: "4111111111112.5", '"list":[')
+    ),
+    "numbers with exponents": Shape("dashboard", _items(lambda _: "1e15", '"tradingState":[')),
+    "numbers with many digits": Shape(
+        "dashboard", _items(lambda _: "9" * 1000, '"total_trades":7,"a":[')
+    ),
+    "decimals with many digits": Shape(
+        "dashboard", _items(lambda _: f"4.{'9' * 1000}", '"tradingState":[')
+    ),
+    "a decimal with very many digits": Shape(
+        "dashboard", lambda size: _around(b'"total_pnl":4.' + b"1" * size)
+    ),
+    "a large decimal with very many digits": Shape(
+        "payment", lambda size: _around(b'"plan_name":4111111111111.' + b"1" * size)
+    ),
+    "pairs": Shape("payment", _items(lambda _: '{"name":"cvv","value":1}')),
     "pairs with many names": Shape("payment", _names_of_pairs),
     "a pair with a very long name": Shape("payment", _name_of_a_pair),
     "nested objects": Shape("dashboard", _nested_objects),
@@ -267,9 +358,9 @@ SHAPES: dict[str, Shape] = {
     "many texts that are JSON": Shape("payment", _many_json_texts),
     "many texts that are nearly JSON": Shape("payment", _broken_json_texts),
     "a text that is nearly JSON": Shape("payment", _large_broken_json),
-    "texts with a secret": Shape("payment", _items(lambda number: '"pin=1234"')),
-    "texts with a card": Shape("payment", _items(lambda number: '"4111 1111 1111 1111"')),
-    "empty objects": Shape("dashboard", _items(lambda number: "{}", '"trades":[')),
+    "texts with a secret": Shape("payment", _items(lambda _: '"pin=1234"')),
+    "texts with a card": Shape("payment", _items(lambda _: '"4111 1111 1111 1111"')),
+    "empty objects": Shape("dashboard", _items(lambda _: "{}", '"trades":[')),
     "a batch with warnings and secrets": Shape("batch", _a_batch),
     "a batch for new people": Shape("batch", _batch_of_new_people),
     "a batch for one person": Shape("batch", _batch_of_one_person),
@@ -311,15 +402,30 @@ SHAPES: dict[str, Shape] = {
     "quotes": Shape("payment", _repeated('"')),
     "times": Shape("payment", _repeated("12:30:00 ")),
     "base64 with an end that is none": Shape("payment", _repeated("A", "!")),
-    "base64 with line ends and an end that is none": Shape("payment", _repeated("\n", "!", "iVBORw0KGg")),
+    "base64 with line ends and an end that is none": Shape(
+        "payment", _repeated("\n", "!", "iVBORw0KGg")
+    ),
     "base64 with line ends": Shape("payment", _repeated("A" * 59 + "\n", "=\n!", "iVBORw0KGg")),
     "base64 with blanks": Shape("payment", _repeated(" ", "!", "iVBORw0KGg==")),
-    "many beginnings of pictures": Shape("payment", _items(lambda number: '"iVBORw0KGg\\n\\n\\n!"')),
+    "many beginnings of pictures": Shape("payment", _items(lambda _: '"iVBORw0KGg\\n\\n\\n!"')),
     "a picture that is none": Shape(
-        "questionnaire", lambda size: _around(b'"screenshot":"data:image/png;base64,iVBORw0KGg' + b"\\n" * (size // 2) + b'!"')
+        "questionnaire",
+        lambda size: _around(
+            b'"screenshot":"data:image/png;base64,iVBORw0KGg' + b"\\n" * (size // 2) + b'!"'
+        ),
     ),
-    "a list in a text": Shape("questionnaire", lambda size: _around(b'"crypto_assets":"%s"' % (b"a," * min(size // 2, MAX_VALUES)))),
-    "a number with blanks": Shape("payment", lambda size: _around(b'"final_price":"$%s"' % (b" " * size))),
-    "a time with decimals": Shape("payment", lambda size: _around(b'"capture_timestamp":"2024-01-15T10:30:00.%sZ"' % (b"1" * size))),
-    "names that are taken": Shape("payment", _members(lambda number: "_" * (number % 240) + f"masked{number // 240 or ''}")),
+    "a list in a text": Shape(
+        "questionnaire",
+        lambda size: _around(b'"crypto_assets":"%s"' % (b"a," * min(size // 2, MAX_VALUES))),
+    ),
+    "a number with blanks": Shape(
+        "payment", lambda size: _around(b'"final_price":"$%s"' % (b" " * size))
+    ),
+    "a time with decimals": Shape(
+        "payment",
+        lambda size: _around(b'"capture_timestamp":"2024-01-15T10:30:00.%sZ"' % (b"1" * size)),
+    ),
+    "names that are taken": Shape(
+        "payment", _members(lambda number: "_" * (number % 240) + f"masked{number // 240 or ''}")
+    ),
 }

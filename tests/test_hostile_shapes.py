@@ -76,7 +76,9 @@ def understand(shape: Shape, body: bytes) -> int:
         asked = read_request(shape.kind, decode_json_object(body), CALLER, ())
         for work in asked.works:
             audit_record_of(work.capture, EMAIL)
-        return len(answer_to(asked, [Receipt(1, "stored", replayed=False) for _ in asked.works]).content())
+        return len(
+            answer_to(asked, [Receipt(1, "stored", replayed=False) for _ in asked.works]).content()
+        )
     return 0
 
 
@@ -110,10 +112,16 @@ class TestNothingIsDropped:
     def test_of_keys_that_are_masked_to_one_name(self) -> None:
         masked = redact({f"pwd=aaa{number:04}": number for number in range(5300)})
         assert sorted(masked.values()) == [*range(5300)]
-        assert list(masked)[:2] + list(masked)[-1:] == [f"pwd={REDACTED}", f"pwd={REDACTED} (2)", f"pwd={REDACTED} (5300)"]
+        assert list(masked)[:2] + list(masked)[-1:] == [
+            f"pwd={REDACTED}",
+            f"pwd={REDACTED} (2)",
+            f"pwd={REDACTED} (5300)",
+        ]
 
     def test_of_a_key_that_is_what_another_was_masked_to(self) -> None:
-        masked = redact({"pwd=a": 1, "pwd=b": 2, f"pwd={REDACTED} (2)": 3, f"pwd={REDACTED} (3)": 4})
+        masked = redact(
+            {"pwd=a": 1, "pwd=b": 2, f"pwd={REDACTED} (2)": 3, f"pwd={REDACTED} (3)": 4}
+        )
         assert sorted(masked.values()) == [1, 2, 3, 4]
 
     def test_of_keys_under_a_secret(self) -> None:
@@ -127,7 +135,9 @@ class TestNothingIsDropped:
         members = {"a": 0, **{f"a ({number})": 0 for number in range(2, 1000)}}
         names = FreeNames(members)
         assert names.free("a") == "a (1000)"
-        assert names.free("a") == "a (1001)"  # as its first was not put in, and is not looked for again
+        assert (
+            names.free("a") == "a (1001)"
+        )  # as its first was not put in, and is not looked for again
 
 
 class TestBounds:
@@ -136,12 +146,16 @@ class TestBounds:
         assert redact([text, "pro"]) == [REDACTED, "pro"]
 
     def test_and_so_are_texts_with_more_keys(self) -> None:
-        texts = ["{" + ",".join(f'"{text}{number}":1' for number in range(4000)) + "}" for text in "abcd"]
+        texts = [
+            "{" + ",".join(f'"{text}{number}":1' for number in range(4000)) + "}" for text in "abcd"
+        ]
         assert redact(texts) == [texts[0], texts[1], REDACTED, REDACTED]
 
     def test_a_body_with_more_different_keys_is_refused(self) -> None:
         with pytest.raises(Problem, match="10,000 different keys"):
-            decode_json_object(b"{" + b",".join(b'"%x":1' % number for number in range(10_001)) + b"}")
+            decode_json_object(
+                b"{" + b",".join(b'"%x":1' % number for number in range(10_001)) + b"}"
+            )
         same = b"[" + b",".join([b'{"a":1,"b":2}'] * 8_000) + b"]"
         assert len(decode_json_object(b'{"trades":%s}' % same)["trades"]) == 8_000
 
@@ -245,7 +259,9 @@ def test_nobody_waits_for_a_body_of_64_kb(service: RunningService, name: str) ->
 @pytest.mark.skipif(not FULL, reason="EDC_FULL_SHAPES is not set")
 def test_what_each_shape_costs(service: RunningService, capsys: pytest.CaptureFixture[str]) -> None:
     pid = int(worker_of(service))
-    lines = [f"{'':48}" + "".join(f"{f'{size}: held':>14}{'CPU':>8}" for size in FULL_SIZES) + "  (ms)"]
+    lines = [
+        f"{'':48}" + "".join(f"{f'{size}: held':>14}{'CPU':>8}" for size in FULL_SIZES) + "  (ms)"
+    ]
     for name, shape in SHAPES.items():
         columns = []
         for size in FULL_SIZES.values():
@@ -256,7 +272,9 @@ def test_what_each_shape_costs(service: RunningService, capsys: pytest.CaptureFi
         lines.append(f"{name:48}{''.join(columns)}")
     with capsys.disabled():
         print("\n" + "\n".join(lines))
-        print(f"A calibration took {seconds_of_a_calibration() * 1000:.0f} ms, 50 on an idle machine.")
+        print(
+            f"A calibration took {seconds_of_a_calibration() * 1000:.0f} ms, 50 on an idle machine."
+        )
 
 
 def worker_of(service: RunningService) -> str:
