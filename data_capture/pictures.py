@@ -10,11 +10,12 @@ from typing import Any
 MOST_PICTURE_BYTES = 10 * 1024 * 1024  # 10 MB as pages count them
 
 _DATA_URL = re.compile(r"data:[a-z]{1,20}/[a-z.+-]{1,50};base64,", re.IGNORECASE)
-_BASE64 = re.compile(r"[A-Za-z0-9+/]*={0,2}")
+_BASE64_BEFORE_ITS_END = re.compile(r"[A-Za-z0-9+/\r\n]*")
 _BASE64_IN_LINES = re.compile(r"[A-Za-z0-9+/\r\n]*={0,2}")  # without the blanks at its end, which could be either's
 # Of all lines but the last: they have 64 in PEM (RFC 7468), 76 in MIME (RFC 2045), and a list of numbers has fewer.
 _SHORTEST_LINE_CHARACTERS = 60
 _SHORTEST_FILE_CHARACTERS = 10_000
+_STEP_CHARACTERS = 1_000_000
 
 # How the content begins, and how that looks in base64. WebP has its size between its two names.
 _BEGINNINGS = {
@@ -53,11 +54,25 @@ def is_file(text: str) -> bool:
     begins_at = _begin_of_content(text)
     if len(text) < _SHORTEST_FILE_CHARACTERS and not text.startswith(_BEGINNINGS_IN_BASE64, begins_at):
         return False
-    if _BASE64.fullmatch(text, begins_at):
-        return True
-    if not _BASE64_IN_LINES.fullmatch(text, begins_at, len(text.rstrip())):
+    last_begins_at = _begin_of_last_step(text, begins_at)
+    if last_begins_at is None or not _BASE64_IN_LINES.fullmatch(text, last_begins_at, len(text.rstrip())):
         return False
+    if "\n" not in text and "\r" not in text:  # as nearly all are sent
+        return True
     return all(len(line) >= _SHORTEST_LINE_CHARACTERS for line in text[begins_at:].split()[:-1])
+
+
+def _begin_of_last_step(text: str, begins_at: int) -> int | None:
+    """Where the last step of a text begins when all before it is base64; None when it is not.
+
+    It is looked through in steps, since no other thread runs while `re` looks.
+    """
+    end = len(text.rstrip())
+    while end - begins_at > _STEP_CHARACTERS + 2:  # the last step has both signs that may end it
+        if not _BASE64_BEFORE_ITS_END.fullmatch(text, begins_at, begins_at + _STEP_CHARACTERS):
+            return None
+        begins_at += _STEP_CHARACTERS
+    return begins_at
 
 
 def described(given: str) -> dict[str, Any]:

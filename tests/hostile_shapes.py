@@ -143,7 +143,7 @@ def _large_broken_json(size: int) -> bytes:
 
 
 def _several_pictures(size: int) -> bytes:
-    picture = "iVBORw0KGg" + "A" * 10_000
+    picture = "iVBORw0KGg" + "A" * 1_000
     return _around(
         _joined(
             (
