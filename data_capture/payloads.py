@@ -110,17 +110,19 @@ def decode_json(text: str) -> Any:
     Raises:
         Problem: as `decode_json_object`.
     """
-    brackets = text.count("{") + text.count("[")
-    if brackets > MOST_VALUES or text.count(",") > MOST_VALUES:
-        raise Problem(TOO_LARGE, f"The body holds more than {MOST_VALUES:,} values.")
+    if text.count(",") > MOST_VALUES:
+        raise _too_many_values()
     try:
         value = _DECODER.decode(text)
     except json.JSONDecodeError as error:
         raise Problem(NOT_JSON, f"The body is not JSON: {error.msg}, line {error.lineno}, column {error.colno}.") from error
     except RecursionError as error:
         raise _too_deep() from error
+    brackets = text.count("{") + text.count("[")
     if brackets > MOST_DEPTH and _is_deeper(value, MOST_DEPTH):
         raise _too_deep()
+    if brackets > MOST_VALUES:
+        raise _too_many_values()
     # With fewer colons there can't be more keys.
     if text.count(":") > MAX_DIFFERENT_KEYS and len(keys_in(value)) > MAX_DIFFERENT_KEYS:
         raise Problem(TOO_LARGE, f"The body holds more than {MAX_DIFFERENT_KEYS:,} different keys.")
@@ -297,6 +299,10 @@ def _name_of(value: Any) -> str:
 
 def _too_deep() -> Problem:
     return Problem(NOT_JSON, f"The body nests objects or arrays more than {MOST_DEPTH} deep.")
+
+
+def _too_many_values() -> Problem:
+    return Problem(TOO_LARGE, f"The body holds more than {MOST_VALUES:,} values.")
 
 
 def _too_large(most_bytes: int) -> Problem:
