@@ -340,9 +340,10 @@ def test_what_each_shape_costs(service: RunningService, capsys: pytest.CaptureFi
 
 
 def worker_of(service: RunningService) -> str:
-    import requests
-
-    return str(requests.get(f"{service.url}/api/data-capture/health", timeout=10).json()["pid"])
+    """The process that serves: the only child of the one that was started."""
+    assert service._process is not None
+    pid = service._process.pid
+    return Path(f"/proc/{pid}/task/{pid}/children").read_text().split()[0]
 
 
 def cpu_of(pid: int) -> float:
