@@ -2,7 +2,10 @@
 
 export type CaptureKind = "payment" | "questionnaire" | "dashboard" | "activity";
 
-/** What means a save. `call` is a function's name on window; the others are sources of regular expressions (case-insensitive). */
+/**
+ * What means a save. `call` is a function's name on window; the others are sources of regular expressions (case-insensitive), which
+ * see at most 2,000 characters. A rule that can't be compiled, or of another kind, is left out.
+ */
 export interface CaptureRule {
   /** By which `without` takes it out; its kind, if there is none. */
   name?: string;
@@ -20,10 +23,10 @@ export interface CaptureRule {
   as?: Record<string, string>;
 }
 
-/** window.enhancedDataCaptureConfig, set before the script; or the tag's data- attributes. */
+/** window.enhancedDataCaptureConfig, a plain object, set before the script; or the tag's data- attributes. Only own members count. */
 export interface EnhancedDataCaptureConfig {
-  /** Where the capture service is, for a script that is not loaded from it. */
-  endpoint?: string;
+  /** Where the capture service is, for a script that is not loaded from it: http or https. */
+  endpoint?: string | URL;
   /** Further addresses that stand for nobody. */
   placeholders?: string[] | string;
   enabled?: boolean;
@@ -72,7 +75,7 @@ export interface EnhancedDataCaptureStatus {
   parked: UndeliveredCapture[];
   /** Refused (400, 413, 422): not sent again. */
   setAside: UndeliveredCapture[];
-  /** Captures that were given up, for want of room or after 7 days, by kind. */
+  /** Captures that were given up, for want of room, after 7 days or because they are too large, by kind. */
   dropped: Partial<Record<CaptureKind, number>>;
 }
 

@@ -6,12 +6,11 @@
 (() => {
   'use strict';
 
-  // Numbers come first: a minifier puts them where they are used.
   const QUIET_MS = 1000;
   const ACTION_MS = 5000;
-  const REPEAT_MS = 10000; // the same again is no new save
+  const REPEAT_MS = 10000;
   const SLICE_MS = 25; // at a time; 50 is a long task
-  const REWRITE_MS = 200; // for a rewritten key
+  const REWRITE_MS = 200;
   const DAY_MS = 24 * 60 * 60 * 1000;
   const POLL_MS = 1000;
   const OPEN_MS = 2000;
@@ -24,10 +23,23 @@
   const BATCH_BYTES = 512 * 1024;
   const QUEUE_COUNT = 1000;
   const QUEUE_BYTES = 24 * 1024 * 1024;
-  const RECORD_BYTES = 40; // what a capture takes beside its text
+  const RECORD_BYTES = 40;
   const SMALL = 60000; // characters
-  const LONGEST_TEXT = 100000;
   const SOON = -1;
+
+  // What a page saves may be a stranger's: these bound all work, and each pattern is linear in its text.
+  const MAX_MATCHED_CHARACTERS = 2000; // with patterns of ours and of sites
+  const MAX_SAVE_CHARACTERS = 20 * 1024 * 1024; // the service takes no more
+  const MAX_MEMBERS = 50000; // of a save, at all depths
+  const MAX_OPEN = 50;
+  const MAX_PARTS = 20;
+  const MAX_NUMBERS = 50;
+  const MAX_TEXT_LAYERS = 4; // JSON in a text in JSON
+  const MAX_TEXT_CHARACTERS = 1024 * 1024;
+  const MIN_PICTURE_CHARACTERS = 10000;
+  const MIN_CARD = 1e12; // 13 digits
+  const MAX_EARLIER = 100;
+
   const API = 0; // the richest source first
   const CALL = 1;
   const REQUEST = 2;
@@ -39,7 +51,50 @@
 
   const { window, fetch } = globalThis;
   if (!window && globalThis.name === NAME) onmessage = async ({ data }) => postMessage(await exchange(fetch, ...data)); // a courier
-  if (!window?.fetch || window.enhancedDataCapture) return;
+  if (!window?.fetch) return;
+
+  // --- hostile pages ---
+
+  // Object.prototype may have members (prototype pollution), and named elements hide members of document and forms, and are
+  // globals (DOM clobbering). So records, also options for the browser, have no prototype; the DOM is read through its own.
+
+  const hasOwn = (object, name) => isGiven(object) && Object.hasOwn(object, name);
+  const own = (object, name) => (hasOwn(object, name) ? object[name] : undefined);
+
+  /** Of a page's object or its class; not what every object has. */
+  const member = (object, name) => (name in Object.prototype && !hasOwn(object, name) ? undefined : object?.[name]);
+
+  /** A global, but no element by its name: those are not window's own. */
+  const ownGlobal = (name) => quietly(() => own(window, name));
+
+  const record = (...members) => Object.assign(Object.create(null), ...members);
+  const isObject = (value) => typeof value === 'object' && value !== null;
+  const isRecord = (value) => isObject(value) && !Array.isArray(value);
+  const isPlainObject = (value) => isRecord(value) && [Object.prototype, null].includes(Object.getPrototypeOf(value));
+  const isText = (value) => typeof value === 'string';
+  const isGiven = (value) => value !== undefined && value !== null;
+
+  /** JSON without prototypes, each value as `change` makes it; a reviver is 50 times as slow. */
+  const parse = (json, change = (key, value) => value) => {
+    const walk = (value, key) => {
+      const changed = change(key, value);
+      if (changed !== value || !isObject(value)) return changed;
+      Object.setPrototypeOf(value, null);
+      if (Array.isArray(value)) for (let n = 0; n < value.length; n++) value[n] = walk(value[n], '');
+      else for (const name of Object.keys(value)) value[name] = walk(value[name], name);
+      return value;
+    };
+    return walk(JSON.parse(json), '');
+  };
+
+  const ofDocument = (prototype, name) => Object.getOwnPropertyDescriptor(prototype, name).get.call(document);
+  const baseAddress = () => ofDocument(Node.prototype, 'baseURI');
+  const { cloneNode } = Node.prototype;
+  const { querySelector } = Document.prototype;
+  const { querySelectorAll } = Element.prototype;
+  const { addEventListener, removeEventListener } = EventTarget.prototype;
+
+  if (ownGlobal('enhancedDataCapture') && !(ownGlobal('enhancedDataCapture') instanceof Node)) return;
 
   // Pages wrap fetch later, zone.js the timers.
   const { setTimeout } = window;
@@ -68,9 +123,29 @@
 
   // --- settings ---
 
-  const tag = document.currentScript || document.querySelector('script[src*=data_capture_integration]');
-  const config = { ...tag?.dataset, ...window.enhancedDataCaptureConfig };
-  const source = String(tag?.src);
+  const SETTINGS = ['endpoint', 'placeholders', 'enabled', 'consent', 'rules', 'without', 'debug'];
+  const isUsable = (value, name) => {
+    if (isText(value)) return true;
+    if (name === 'endpoint') return value instanceof URL;
+    return typeof value === 'boolean' || (name === 'rules' ? isObject(value) : Array.isArray(value) && value.every(isText));
+  };
+
+  const readConfig = () => {
+    const page = ownGlobal('enhancedDataCaptureConfig');
+    const given = quietly(() => isPlainObject(page)) ? page : null;
+    const config = record();
+    for (const name of SETTINGS) {
+      const said = [quietly(() => own(given, name)), tag?.getAttribute('data-' + name)];
+      config[name] = said.find((value) => isGiven(value) && quietly(() => isUsable(value, name)));
+    }
+    return config;
+  };
+
+  const found = ofDocument(Document.prototype, 'currentScript') ||
+    querySelector.call(document, 'script[src*=data_capture_integration]');
+  const tag = found instanceof HTMLScriptElement ? found : null;
+  const config = readConfig();
+  const source = tag?.src || '';
   const isOwnFile = /^http.*data_capture_integration/.test(source);
   const isNear = isOwnFile && source.startsWith(location.origin + '/');
   const log = /^(|1|true)$/.test(config.debug)
@@ -78,19 +153,42 @@
     : () => {};
   const listed = (words) => String(words).toLowerCase().split(/[\s,]+/);
   const placeholders = listed(['unknown@example.com', config.placeholders]);
-  const added = quietly(() => JSON.parse(config.rules || null)) || config.rules || [];
-  const rules = RULES.concat(added).filter((rule) => !listed(config.without).includes(rule.name || rule.kind));
-  const may = { enabled: String(config.enabled) !== 'false', consent: config.consent !== 'required' };
+  const may = record({ enabled: String(config.enabled) !== 'false', consent: config.consent !== 'required' });
   const active = () => may.enabled && may.consent;
+
+  const RULE_TEXTS = ['name', 'kind', 'call', 'url', 'key', 'form', 'under'];
+  const KINDS = ['payment', 'questionnaire', 'dashboard', 'activity'];
+
+  const readRule = (given) => {
+    const rule = record();
+    for (const name of RULE_TEXTS) if (isText(own(given, name))) rule[name] = given[name];
+    if (!KINDS.includes(rule.kind)) throw Error('a rule of no kind');
+    for (const type of ['url', 'key', 'form']) if (rule[type]) rule[type] = new RegExp(rule[type], 'i');
+    rule.as = record({ type: 'payload_type' });
+    for (const [from, to] of Object.entries(own(given, 'as') || {})) if (isText(to)) rule.as[from] = to;
+    return rule;
+  };
+
+  const readRules = () => {
+    const given = isText(config.rules) ? quietly(() => JSON.parse(config.rules)) : config.rules;
+    return (quietly(() => RULES.concat(given || [])) || RULES)
+      .map((rule) => quietly(() => isPlainObject(rule) && readRule(rule)))
+      .filter((rule) => rule && !listed(config.without).includes(rule.name || rule.kind));
+  };
+  const rules = readRules();
 
   function quietly(work) {
     try {
       return work();
     } catch (reason) {
-      return log(reason);
+      try {
+        log(reason);
+      } catch (_) { /* no log yet, or no stack left */ }
+      return undefined;
     }
   }
 
+  const messageOf = (reason) => quietly(() => isText(reason.message) && reason.message) || 'unusable';
   const later = (work, ms) => setTimeout(() => quietly(work), ms);
 
   // --- signals ---
@@ -100,47 +198,48 @@
   let running;
 
   /**
-   * How this script puts itself before a function: a Proxy keeps `this`, length, name, own properties and the AsyncFunction
-   * type. Arguments are read before the call, since pages change them. The result is never touched: a Supabase query
-   * sends a request for each `.then`, and a `.then` on a rejected promise hides its unhandledrejection.
+   * A Proxy keeps `this`, length, name, own properties and the AsyncFunction type. Arguments are read before the call, since
+   * pages change them. The result is never touched: a `.then` sends a Supabase query again, or hides an unhandledrejection.
    */
   const install = (owner, name, kind, observe) => quietly(() => { // an uninitialised `let` throws
     const original = owner[name];
-    if (typeof original !== 'function' || wrappers.has(original)) return;
-    const wrapper = new Proxy(original, {
+    if (typeof original !== 'function' || original instanceof Node || wrappers.has(original)) return;
+    const wrapper = new Proxy(original, record({
       apply(target, self, args) {
         const outer = running;
         running = wrapper;
         try {
-          // One save may pass two wrappers, when the page wraps ours.
-          if (active() && (outer === wrapper || wrappers.get(outer) !== kind)) quietly(() => observe(args, self));
+          try {
+            // One save may pass two wrappers, when the page wraps ours.
+            if (active() && (outer === wrapper || wrappers.get(outer) !== kind)) quietly(() => observe(args, self));
+          } catch (_) { /* no stack left */ }
           return Reflect.apply(target, self, args);
         } finally {
           running = outer;
         }
       },
-    });
+    }));
     wrappers.set(wrapper, kind);
     owner[name] = wrapper;
     undo.push(() => owner[name] === wrapper && (owner[name] = original));
   });
 
   // A bare name reaches a top-level `let`; for `const`, and where there is none, strict mode throws.
-  const BARE = {
+  const BARE = Object.setPrototypeOf({
     get savePaymentToSupabase() { return typeof savePaymentToSupabase === 'function' && savePaymentToSupabase; },
     set savePaymentToSupabase(f) { savePaymentToSupabase = f; },
     get storeQuestionnaireData() { return typeof storeQuestionnaireData === 'function' && storeQuestionnaireData; },
     set storeQuestionnaireData(f) { storeQuestionnaireData = f; },
     get saveDashboardToSupabase() { return typeof saveDashboardToSupabase === 'function' && saveDashboardToSupabase; },
     set saveDashboardToSupabase(f) { saveDashboardToSupabase = f; },
-  };
+  }, null);
 
   /** Wraps what is there by now. A trap under a name that is not there yet would break `if (!('name' in window))`. */
   const look = () => rules.forEach((rule) => {
     const { call, kind } = rule;
-    const own = Object.getOwnPropertyDescriptor(window, call);
-    if (!own || 'value' in own) {
-      install(own ? window : BARE, call, kind, (args) => signal(rule, CALL, call, ...snapshot(kind, args)));
+    const found = call && Object.getOwnPropertyDescriptor(window, call);
+    if (call && (!found || hasOwn(found, 'value'))) {
+      install(found ? window : BARE, call, kind, (args) => signal(rule, CALL, call, ...snapshot(kind, args)));
     }
   });
 
@@ -148,80 +247,141 @@
     const tap = (owner, name, observe) => install(owner, name, name, observe);
     const opened = new WeakMap();
     tap(window, 'fetch', ([input, init]) => {
-      const { body, method } = init || {};
-      sent(body || (input.clone && input), method || input.method, input.url || input);
+      const { body, method } = init ?? record();
+      const request = input instanceof Request ? input : record();
+      sent(body || (request.clone && request), method || request.method, request.url || input);
     });
     tap(XMLHttpRequest.prototype, 'open', (args, xhr) => opened.set(xhr, args));
     tap(XMLHttpRequest.prototype, 'send', ([body], xhr) => sent(body, ...opened.get(xhr)));
     tap(Navigator.prototype, 'sendBeacon', ([url, body]) => sent(body, 'POST', url));
-    for (const name of 'setItem removeItem clear'.split(' ')) tap(Storage.prototype, name, (args) => written(...args));
+    for (const name of ['setItem', 'removeItem']) tap(Storage.prototype, name, (args) => written(...args));
+    tap(Storage.prototype, 'clear', () => { hereNow = null; });
     tap(HTMLFormElement.prototype, 'submit', (_, form) => submitted(form));
     look();
   };
 
-  const ruleFor = (type, text) => rules.find((rule) => rule[type] && new RegExp(rule[type], 'i').test(text));
+  const ruleFor = (type, text) => (text.length > MAX_MATCHED_CHARACTERS
+    ? undefined
+    : rules.find((rule) => rule[type]?.test(text)));
 
   const sent = (body, method, url) => {
     if (!body || !/^(post|put|patch)$/i.test(method)) return;
-    const { origin, pathname } = new URL(url, document.baseURI);
-    const path = decodeURIComponent(origin + pathname).replace(/\/+$/, '');
+    const { origin, pathname } = new URL(url, baseAddress());
+    if (pathname.length > 3 * MAX_MATCHED_CHARACTERS) return; // %20
+    const path = withoutSlashes(decodeURIComponent(origin + pathname));
     const rule = !NEVER.test(pathname) && ruleFor('url', path);
     if (!rule) return;
     const then = now();
     const note = (text) => quietly(() => signal(rule, REQUEST, path, text, then));
     if (body instanceof FormData) note(fields(body));
-    else if (body.text) (body.clone?.() || body).text().then(note, log);
-    else note(String(body));
+    else if (isText(body) || body instanceof URLSearchParams) note(String(body));
+    else readable(body)?.text().then(note, log);
   };
 
+  const readable = (body) => {
+    if (body instanceof Request) return body.clone();
+    if (body instanceof ArrayBuffer || ArrayBuffer.isView(body)) body = new Blob([body]);
+    return body instanceof Blob && body.size <= MAX_SAVE_CHARACTERS ? body : null;
+  };
+
+  const withoutSlashes = (text) => {
+    let end = text.length;
+    while (text[end - 1] === '/') end--; // /\/+$/ is quadratic
+    return text.slice(0, end);
+  };
+
+  const IDENTITY_KEY = /^(current_user|currentUser|userData|user_data|sb-.+-auth-token)$/;
+
   const written = (key, value) => {
-    const rule = /^\s*[[{]/.test(value) && ruleFor('key', key);
-    if (rule) signal(rule, KEY, key, String(value), { user: new RegExp(rule.key, 'i').exec(key)[1] });
-    else hereNow = null;
+    key = String(key);
+    const rule = isText(value) && /^\s*[[{]/.test(value) && ruleFor('key', key);
+    if (rule) {
+      const [, user] = rule.key.exec(key);
+      signal(rule, KEY, key, value, record({ user }));
+    } else if (IDENTITY_KEY.test(key)) hereNow = null;
   };
 
   const submitted = (form) => {
-    const opening = form.cloneNode().outerHTML; // a field named "id" would hide its own
-    const rule = !NEVER.test(opening) && ruleFor('form', opening);
-    // Without what the browser masks, and what is not chosen.
-    const inputs = form.querySelectorAll('input:not([type=password],[type=submit],[autocomplete^=cc-],' +
+    const opening = cloneNode.call(form).outerHTML; // a field named "id" would hide its own
+    const rule = !NEVER.test(opening) && ruleFor('form', opening.slice(0, MAX_MATCHED_CHARACTERS));
+    if (!rule) return;
+    const inputs = querySelectorAll.call(form, 'input:not([type=password],[type=submit],[autocomplete^=cc-],' +
       '[type=radio]:not(:checked),[type=checkbox]:not(:checked)),select,textarea');
-    if (rule) signal(rule, FORM, 'form', fields([...inputs].map((input) => [input.name, input.value])));
+    signal(rule, FORM, 'form', fields([...inputs].map((input) => [input.name, input.value])));
   };
 
   const fields = (entries) => {
-    const form = {};
+    const form = record();
     for (const [name, value] of entries) if (name) {
-      const text = value.name || value; // a file is its name
-      form[name] = form[name] ? [].concat(form[name], text) : text;
+      const text = isText(value) ? value : value.name; // a file's
+      if (!(name in form)) form[name] = text;
+      else if (Array.isArray(form[name])) form[name].push(text);
+      else form[name] = [form[name], text];
     }
     return JSON.stringify(form);
   };
 
-  /** What a call is about at this moment, as JSON text (faster than structuredClone), and a dashboard's `user`. */
   const snapshot = (kind, [first, second, theme, user]) => {
     let payload = first;
-    if (kind === 'dashboard') payload = (first || second) && { dashboardData: first, tradingState: second, theme };
-    if (kind === 'activity') payload = { activity_type: first, activity_data: second };
-    const text = JSON.stringify(payload);
+    if (kind === 'dashboard') payload = (first || second) && record({ dashboardData: first, tradingState: second, theme });
+    if (kind === 'activity') payload = record({ activity_type: first, activity_data: second });
+    const text = JSON.stringify(payload, isPlainData(payload, [MAX_MEMBERS, MAX_SAVE_CHARACTERS]) ? null : withinBounds(kind));
     if (!/^{/.test(text)) throw Error('no object');
-    return [text, { user: kind === 'dashboard' && user }];
+    return [text, record({ user: kind === 'dashboard' && user })];
   };
 
-  let signals = [];
+  /** Few values, no getter, no toJSON: JSON.stringify needs no guard, which is 50 times as slow. */
+  const isPlainData = (value, left) => {
+    if (!isObject(value)) return left[0]-- > 0 && typeof value !== 'function' && (left[1] -= isText(value) ? value.length : 0) >= 0;
+    if (left[0]-- < 0 || 'toJSON' in value) return false;
+    if (Array.isArray(value)) {
+      let n = 0;
+      while (n < value.length && isPlainData(value[n], left)) n++;
+      return n === value.length;
+    }
+    return isPlainObject(value) && Object.keys(value).every((key) => {
+      const found = Object.getOwnPropertyDescriptor(value, key);
+      return hasOwn(found, 'value') && isPlainData(found.value, left);
+    });
+  };
+
+  /** Ends a snapshot that would freeze the page: of holes, bytes, an object in itself by many ways. */
+  const withinBounds = (kind) => {
+    let members = 0;
+    let characters = 0;
+    return (key, value) => {
+      if (isText(value)) characters += value.length;
+      else if (isObject(value)) {
+        if (value instanceof Node || value === window) return undefined; // reading some members prints warnings
+        if ((Array.isArray(value) ? value.length : ArrayBuffer.isView(value) && value.byteLength) > MAX_MEMBERS) refuse(kind);
+      }
+      if (++members > MAX_MEMBERS || characters > MAX_SAVE_CHARACTERS) refuse(kind);
+      return value;
+    };
+  };
+
+  const refuse = (kind) => {
+    countDropped(kind);
+    throw Error('too large');
+  };
+
+  const signals = new Set();
+  const rewritten = new Map(); // by key
   let draining;
   let drainedAt = -REWRITE_MS;
   const now = () => ({ at: Date.now(), by: whoIsHere() });
 
-  /** Who and when are those of the signal. The rest waits for the microtask after it, when no navigation has begun yet. */
+  /** The rest waits for the microtask after it, when no navigation has begun yet. */
   const signal = (rule, rank, from, text, more) => {
-    const one = { rule, rank, from, text, ...now(), ...more };
-    const before = rank === KEY && signals.find((other) => other.from === from && other.by === one.by);
-    if (before) { // nobody came or went: the latest text is what counts
+    if (text.length > MAX_SAVE_CHARACTERS) refuse(rule.kind);
+    const one = record({ rule, rank, from, text }, now(), more);
+    const before = rank === KEY && rewritten.get(from);
+    if (before && before.by === one.by) {
       before.text = text;
-      return;
+      return undefined;
     }
-    signals.push(one);
+    signals.add(one);
+    if (rank === KEY) rewritten.set(from, one);
     if (rank === KEY && performance.now() < drainedAt + REWRITE_MS) draining = draining || later(drain, REWRITE_MS);
     else if (draining !== SOON) {
       draining = SOON;
@@ -234,92 +394,125 @@
     draining = 0;
     if (!loaded && !all) return;
     drainedAt = performance.now();
-    for (let one; (all || performance.now() < drainedAt + SLICE_MS) && (one = signals.shift());) {
+    for (const one of signals) {
+      if (!all && performance.now() > drainedAt + SLICE_MS) break;
+      signals.delete(one);
+      if (rewritten.get(one.from) === one) rewritten.delete(one.from);
       try {
         if (active()) act(one);
       } catch (reason) {
         log(reason);
-        one.answer = { success: false, error: reason.message };
+        one.answer = { success: false, error: messageOf(reason) };
       }
     }
-    if (signals.length) draining = later(drain);
+    if (signals.size) draining = later(drain);
     save();
     pump();
   };
 
   // --- one action ---
 
-  // Grows while the action lasts, in the queue already; without `parts`, its text never changes again.
+  // It grows in the queue; without `parts`, its text never changes again.
   let known;
   let knownChanged;
-  let said;
+  const earlierTexts = new Map();
   const forgetAll = () => {
-    said = {};
-    known = { id: '#known', paid: {}, left: [], user: [], dropped: {} };
+    earlierTexts.clear();
+    known = record({ id: '#known', paid: record(), left: [], user: [], dropped: record() });
   };
   forgetAll();
 
-  const plain = (key) => key.toLowerCase().replace(/[\W_]/g, '');
+  const countDropped = (kind) => {
+    known.dropped[kind] = (known.dropped[kind] || 0) + 1;
+    knownChanged = true;
+  };
+
+  const plain = (key) => (/[A-Z\W_]/.test(key) ? key.toLowerCase().replace(/[\W_]+/g, '') : key);
   const isEmpty = (value) => (value ?? '') === '';
-  const isRecord = (value) => value?.constructor === Object;
 
-  const gist = (body) => JSON.stringify(body, (key, value) =>
-    (VOLATILE.test(plain(key)) || /^NON-CRYPTO-/.test(value) ? undefined : value));
+  const gist = (body) => JSON.stringify(lasting(body));
 
-  /** Both together; of what both say, the richer's. */
+  const lasting = (value) => {
+    if (Array.isArray(value)) return Object.setPrototypeOf(Array.from(value, lasting), null);
+    if (!isRecord(value)) return isText(value) && value.startsWith('NON-CRYPTO-') ? undefined : value;
+    const kept = record();
+    for (const key of Object.keys(value)) if (!VOLATILE.test(plain(key))) kept[key] = lasting(value[key]);
+    return kept;
+  };
+
   const union = (richer, poorer) => {
-    const whole = { ...richer };
-    const names = {};
-    for (const key in richer) names[plain(key)] = key;
-    for (const key in poorer) {
+    const whole = record(richer);
+    const names = record();
+    for (const key of Object.keys(richer)) names[plain(key)] = key;
+    for (const key of Object.keys(poorer)) {
       const value = poorer[key];
-      const own = names[plain(key)] || key;
-      if (isEmpty(whole[own])) whole[own] = value;
-      else if (isRecord(whole[own]) && isRecord(value)) whole[own] = union(whole[own], value);
+      const name = names[plain(key)] || key;
+      if (isEmpty(whole[name])) whole[name] = value;
+      else if (isRecord(whole[name]) && isRecord(value)) whole[name] = union(whole[name], value);
     }
     return whole;
   };
 
-  /** The same person and payment, and its source does not contradict itself. */
   const belongs = (part, item) => {
     const before = item.parts.find((other) => other.from === part.from);
     if (['kind', 'own', 'number'].some((name) => part[name] && item[name] && part[name] !== item[name])) return false;
-    if (!before) return true;
+    if (!before) return item.parts.length < MAX_PARTS;
     if (part.rank >= KEY) return !part.ids[0] || !before.ids[0] || part.ids.some((id) => before.ids.includes(id));
-    const [one, other] = [part, before].map(({ text }) => text.slice(0, -1) + ','); // what a page adds, it adds at the end
-    return one.startsWith(other) || other.startsWith(one);
+    return isExtended(part.text, before.text) || isExtended(before.text, part.text);
   };
 
-  /** The same from the same source; for a dashboard however long ago. */
+  /** What a page adds to an object, it adds at the end. */
+  const isExtended = (text, before) => text.startsWith(before.slice(0, -1)) && /^[,}]/.test(text.slice(before.length - 1));
+
   const isRepeat = ({ kind, from, text, person }) => {
-    const key = kind + from + person?.key;
-    const last = said[key];
-    said[key] = { text, at: Date.now() };
+    const key = [kind, from, person?.key].join('\n');
+    const last = earlierTexts.get(key);
+    earlierTexts.delete(key);
+    earlierTexts.set(key, { text, at: Date.now() });
+    if (earlierTexts.size > MAX_EARLIER) earlierTexts.delete(earlierTexts.keys().next().value);
     return last?.text === text && (kind === 'dashboard' || isWithin(REPEAT_MS, last.at));
   };
 
   const isWithin = (most, at) => Math.abs(Date.now() - at) < most; // clocks are set back
 
   const act = (seen) => {
-    const { rule, rank } = seen;
-    const payload = masked(/^\s*[[{]/.test(seen.text) ? seen.text : fields(new URLSearchParams(seen.text)));
-    for (const one of [].concat(payload)) {
-      let body = {};
-      for (const key in one) body[{ type: 'payload_type', ...rule.as }[key] || key] = one[key];
-      if (rule.under) body = { [rule.under]: body };
-      const person = personOf(body, seen.user, [seen.by.told, seen.by.person()]);
-      // What the logout itself writes is nobody's.
-      if (rule.kind === 'dashboard' && known.left.length && (!person || known.left.includes(person.key))) {
-        throw Error('signed out');
+    const payload = seen.payload || masked(/^\s*[[{]/.test(seen.text) ? seen.text : fields(new URLSearchParams(seen.text)));
+    if (!Array.isArray(payload)) actOn(payload, seen);
+    else { // drained in slices
+      for (let n = 0; n < payload.length; n++) {
+        if (n >= QUEUE_COUNT) countDropped(seen.rule.kind);
+        else if (isRecord(payload[n])) signals.add(record(seen, { payload: payload[n], text: '' }));
       }
-      const text = gist(body);
-      const all = (name) => [...text.matchAll(new RegExp('"' + name + '":"?(?!null)([^",}]+)', 'gi'))].map((found) => found[1]);
-      const ids = all('(?:transaction|payment|order)_?id');
-      const [number] = all('transaction_?id');
-      const [status = ''] = rank < KEY ? all('(?:payment_?)?status') : '';
-      if (rank >= REQUEST && text === '{}') continue;
-      join({ ...seen, seen, kind: rule.kind, body, text, person, own: person?.own && person.key, ids, number, status });
     }
+  };
+
+  const actOn = (payload, seen) => {
+    const { rule, rank } = seen;
+    let body = record();
+    for (const key of Object.keys(payload)) body[own(rule.as, key) || key] = payload[key];
+    if (rule.under) body = record({ [rule.under]: body });
+    const person = personOf(body, seen.user, [seen.by.told, seen.by.person()]);
+    if (rule.kind === 'dashboard' && known.left.length && (!person || known.left.includes(person.key))) {
+      throw Error('signed out');
+    }
+    const text = gist(body);
+    if (rank >= REQUEST && text === '{}') return;
+    const ids = numbersIn(text, PAYMENT_NUMBERS);
+    const [number] = numbersIn(text, TRANSACTION_NUMBERS);
+    const [status = ''] = rank < KEY ? numbersIn(text, STATUSES) : '';
+    const self = person?.own ? person.key : undefined;
+    join(record(seen, { seen, kind: rule.kind, body, text, person, own: self, ids, number, status }));
+  };
+
+  const membersCalled = (name) => new RegExp('"' + name + '":"?(?!null)([^",}]+)', 'gi');
+  const PAYMENT_NUMBERS = membersCalled('(?:transaction|payment|order)_?id');
+  const TRANSACTION_NUMBERS = membersCalled('transaction_?id');
+  const STATUSES = membersCalled('(?:payment_?)?status');
+
+  const numbersIn = (text, pattern) => {
+    const numbers = new Set();
+    for (const [, number] of text.matchAll(pattern)) if (numbers.add(number).size >= MAX_NUMBERS) break;
+    return [...numbers];
   };
 
   const paidAs = ({ ids, status }) => ids.map((number) => number + status);
@@ -328,12 +521,13 @@
     const { kind, rank, person, at } = part;
     if (rank && isRepeat(part)) return;
     let item = queue.findLast((open) => open.parts && belongs(part, open));
-    if (!item && rank && kind === 'payment' && paidAs(part).some((number) => isWithin(DAY_MS, known.paid[number]))) return;
+    if (!item && rank && kind === 'payment' && paidAs(part).some((each) => isWithin(DAY_MS, known.paid[each]))) return;
     if (!item) {
-      // The id is in the order of time, so that the service adds receipts where the last one is.
+      // In the order of time: the service adds receipts where the last one is.
       const id = 'c' + Date.now().toString(36) + crypto.getRandomValues(new Uint32Array(3)).join('');
-      item = { id, kind, email: '', at, until: at + ACTION_MS, limit: performance.now() + ACTION_MS, parts: [], tries: 0 };
+      item = record({ id, kind, email: '', at, until: at + ACTION_MS, limit: performance.now() + ACTION_MS, parts: [], tries: 0 });
       queue.push(item);
+      queue.filter((open) => open.parts).slice(0, -MAX_OPEN).forEach(close);
       seen.add(item.id);
     }
     const earlier = item.parts.find((other) => other.from === part.from);
@@ -344,7 +538,8 @@
     item.own = item.own || part.own;
     item.dueAt = Math.min(performance.now() + QUIET_MS, item.limit);
     const whole = item.parts.map((each) => each.body).reduce(union);
-    attribute(item, { ...whole, capture_id: item.id, capture_timestamp: new Date(item.at).toISOString() }, item.person);
+    const more = { capture_id: item.id, capture_timestamp: new Date(item.at).toISOString() };
+    attribute(item, record(whole, more), item.person);
     makeRoom();
     if (rank) return;
     part.seen.item = item;
@@ -352,48 +547,83 @@
   };
 
   const finish = (by, kind) => {
-    for (const item of queue) if (item.parts && (item.dueAt <= by || item.kind === kind)) {
-      for (const part of item.kind === 'payment' ? item.parts : []) {
-        for (const number of paidAs(part).concat(part.ids)) known.paid[number] = Date.now();
-        knownChanged = true;
-      }
-      item.parts = null;
-      item.dueAt = 0;
+    for (const item of queue) if (item.parts && (item.dueAt <= by || item.kind === kind)) close(item);
+    if (knownChanged) known.paid = record(Object.fromEntries(Object.entries(known.paid).slice(-200)));
+  };
+
+  const close = (item) => {
+    for (const part of item.kind === 'payment' ? item.parts : []) {
+      for (const number of paidAs(part).concat(part.ids)) known.paid[number] = Date.now();
+      knownChanged = true;
     }
-    if (knownChanged) known.paid = Object.fromEntries(Object.entries(known.paid).slice(-200));
+    item.parts = null;
+    item.dueAt = 0;
   };
 
   // --- privacy ---
 
   const WORDS = 'pass(word|wd|phrase|code)|pwd|cvv|cvc|security.?code|card.?number|token|secret|' +
     '(api|access|secret|private).?key|(seed|recovery).?phrase|mnemonic|authorization';
-  // How a key ends: accessToken, API_KEY, "card number".
+  // How a key ends: accessToken, API_KEY.
   const SECRET = new RegExp('(' + WORDS + ')$|^((card)?pin|pass|jwt)$');
-  const SECRET_IN_TEXT = new RegExp('((?:' + WORDS + ')["\']?\\s*[=:]\\s*)["\']?[^\\s&,;"\'}]+', 'gi');
+  const SECRET_IN_TEXT = new RegExp('((?:' + WORDS + ')\\\\*["\']?\\s*[=:]\\s*)' +
+    '(?:\\\\*"[^"]*"?|\\\\*\'[^\']*\'?|(?:(?:bearer|basic|token)\\s+)?[^\\s&,;"\'}]+)', 'gi');
   const CARD = /\+?\b((\d{4}[ -]?){3}\d{4}|\d{4}[ -]?\d{6}[ -]?\d{4,5}|\d{13,19})\b/g; // with a plus it is a phone's
-  const WEB_TOKEN = /eyJ[\w-]{8,}\.[\w-]{8,}\.[\w-]*/g;
+  const PRIVATE_KEY = /-----BEGIN [A-Z ]{0,30}PRIVATE KEY-----[^]*?(-----END [A-Z ]{0,30}PRIVATE KEY-----|$)/g;
+  const RUN_OF_TOKENS = /[\w.-]+/g; // as a whole: from each "eyJ" to its end is quadratic
 
-  /** JSON without the secrets in it: they neither leave the page nor are kept. */
-  const masked = (json) => JSON.parse(json, (key, value) => {
-    if (isEmpty(value) || typeof value === 'boolean') return value; // "showPassword": false
-    if (SECRET.test(plain(key))) return '[redacted]';
-    if (typeof value === 'object') return value;
-    const text = maskText(String(value));
+  const MAY_HOLD_SECRET = /[=:{[]|\d[\d -]{11}|eyJ|-BEGIN/i;
+
+  /** JSON without the secrets in it. */
+  const masked = (json, layers = MAX_TEXT_LAYERS) => parse(json, (key, value) => {
+    if (isEmpty(value) || typeof value === 'boolean') return value; // showPassword
+    if (key && SECRET.test(plain(key))) return '[redacted]';
+    if (isObject(value) || Math.abs(value) < MIN_CARD) return value;
+    const text = maskText(String(value), layers);
     return text === String(value) ? value : text;
   });
 
-  const maskText = (text) => {
+  const maskText = (text, layers) => {
+    if (!MAY_HOLD_SECRET.test(text)) return text;
+    if (text.length > MIN_PICTURE_CHARACTERS && isPicture(text)) return text;
+    if (text.length > MAX_TEXT_CHARACTERS) return '[redacted]';
     if (/^\s*[[{]/.test(text)) {
+      if (!layers) return '[redacted]';
       try {
-        const inner = JSON.stringify(masked(text));
+        const inner = JSON.stringify(masked(text, layers - 1));
         return /\[(redacted|card )/.test(inner) ? inner : text;
-      } catch (_) { /* braces, but no JSON */ }
+      } catch (reason) {
+        if (!(reason instanceof SyntaxError)) return '[redacted]'; // JSON, but too deep
+      }
     }
-    if (text.length > LONGEST_TEXT) return text;
-    return text.replace(CARD, maskCard).replace(WEB_TOKEN, '[redacted]').replace(SECRET_IN_TEXT, '$1[redacted]');
+    return text
+      .replace(CARD, maskCard)
+      .replace(RUN_OF_TOKENS, maskWebTokens)
+      .replace(PRIVATE_KEY, '[redacted]')
+      .replace(SECRET_IN_TEXT, '$1[redacted]');
   };
 
-  /** Luhn's test (ISO/IEC 7812-1): every second digit from the right counts twice. */
+  /** PNG, JPEG or WebP in base64. */
+  const isPicture = (text) => {
+    const start = /^(data:[a-z]{1,20}\/[a-z.+-]{1,50};base64,)?(?=iVBORw0KGg|\/9j\/|UklGR)/i.exec(text);
+    return start !== null && !/[^A-Za-z0-9+/=\r\n]/.test(text.slice(start[0].length));
+  };
+
+  /** Header, payload and signature (RFC 7519); {" is eyJ in base64. */
+  const maskWebTokens = (run) => {
+    if (!run.includes('eyJ')) return run;
+    const parts = run.split('.');
+    const kept = [];
+    for (let n = 0; n < parts.length; n++) {
+      const start = parts[n].indexOf('eyJ');
+      const isToken = start >= 0 && parts[n].length >= start + 11 && parts[n + 1]?.length >= 8 && n + 2 < parts.length;
+      kept.push(isToken ? parts[n].slice(0, start) + '[redacted]' : parts[n]);
+      if (isToken) n += 2;
+    }
+    return kept.join('.');
+  };
+
+  /** Luhn's test (ISO/IEC 7812-1). */
   const maskCard = (text) => {
     const digits = text.replace(/\D/g, '');
     const sum = [...digits].reduceRight((total, digit, index) =>
@@ -404,66 +634,69 @@
   // --- identity ---
 
   // The payload's own address, the call's `user`, the key; identify(); who is signed in; what is remembered. Sites leave copies
-  // behind at logout: those who were signed in, and whom the copies named then, count no more, here or on the next page,
-  // until they are signed in again. What is known to outlive a logout counts only when it names one.
+  // at logout: whom they named then counts no more until signed in again. What outlives a logout counts when it names one.
   let identified;
-  let hereNow; // who was found, and where, until something of that changes
+  let hereNow;
 
-  const address = (text) => {
-    const email = String(text).trim();
+  const address = (value) => {
+    const email = isText(value) ? value.trim() : '';
     return /^[^\s@]+@[^\s@]+$/.test(email) && !placeholders.includes(email.toLowerCase()) ? email : '';
   };
 
-  /** Address, name and id of a user's record alone. */
-  const personIn = (record) => {
-    if (typeof record === 'string') record = { email: record };
-    const find = (keys, read) => keys.split(' ').map((key) => read(record?.[key])).find(Boolean);
-    const words = (value) => value?.trim?.();
+  const personIn = (user) => {
+    if (isText(user)) user = { email: user };
+    if (!isRecord(user)) return undefined;
+    const find = (keys, read) => keys.split(' ').map((key) => read(member(user, key))).find(Boolean);
+    const words = (value) => isText(value) && value.trim();
     const email = find('user_email userEmail email', address);
-    if (!email) return record?.user && !record.user.user && personIn(record.user);
-    return {
+    if (!email) {
+      const inner = member(user, 'user');
+      return isRecord(inner) && !member(inner, 'user') ? personIn(inner) : undefined;
+    }
+    return record({
       email,
       key: email.toLowerCase(),
       name: find('name fullName full_name user_name userName username', words),
-      id: find('id user_id', (id) => /^[\w-]{1,36}$/.test(id) && id),
-    };
+      id: find('id user_id', (id) => (isText(id) || Number.isFinite(id)) && /^[\w-]{1,36}$/.test(id) && id),
+    });
   };
 
-  /** Whose capture it is; `own` if it says so itself. Name and id are from wherever the address is the same. */
+  /** Whose capture it is; `own` if it says so itself. */
   const personOf = (body, argument, around) => {
     const inside = ['userData', 'user', 'userProfile', 'dashboardData', 'tradingState'].flatMap((key) =>
       [body[key], body[key]?.userProfile, body[key]?.userData]);
-    const said = [{ ...body, name: '', id: '', user: null }, ...inside, argument].map(personIn).filter(Boolean);
+    const { user_email, userEmail, email } = body; // name and id may be another's
+    const said = [record({ user_email, userEmail, email }), ...inside, argument].map(personIn).filter(Boolean);
     const all = said.concat(around).filter(Boolean);
-    return all[0] && { ...all.filter(({ key }) => key === all[0].key).reduce(union), own: said.length };
+    return all.length ? record(all.filter(({ key }) => key === all[0].key).reduce(union), { own: said.length }) : undefined;
   };
 
-  const stored = (area, ...keys) => keys.map((key) => quietly(() => { // blocked storage throws
+  const stored = (area, ...keys) => keys.map((key) => quietly(() => {
     const text = getItem.call(window[area], key);
     return personIn(/^\s*[[{"]/.test(text) ? JSON.parse(text) : text);
   })).filter(Boolean);
 
   const whoIsHere = () => {
     const text = quietly(() => getItem.call(localStorage, 'current_user'));
-    const user = window.currentUser;
+    const user = ownGlobal('currentUser');
     if (!hereNow || hereNow.text !== text || hereNow.user !== user) {
-      hereNow = { text, user, person: lookAround(), told: identified };
+      hereNow = record({ text, user, person: lookAround(), told: identified });
     }
     return hereNow;
   };
 
-  /** Finds who is signed in, and takes note of who is not any more. Which others count is asked later: the database knows whom
-   *  an earlier page saw leave. */
+  /** Who is signed in, and who is not any more. Which others count is asked later: the database knows whom a page saw leave. */
   const lookAround = () => {
     const session = quietly(() => Object.keys(localStorage).find((name) => /^sb-.+-auth-token$/.test(name)));
     const [present] = stored('localStorage', 'current_user', session);
     const kept = stored('localStorage', 'userData', 'currentUser').concat(
-      stored('sessionStorage', 'currentUser'), quietly(() => personIn(window.currentUser)) || []);
+      stored('sessionStorage', 'currentUser'), quietly(() => personIn(ownGlobal('currentUser'))) || []);
     const left = stored('localStorage', 'user_data').concat(stored('sessionStorage', 'userData'));
     const before = known.user;
-    if (before[0] && before[0] !== present?.key) {
+    const [gone] = before;
+    if (gone && gone !== present?.key) {
       known.left = known.left.concat(before).slice(-50);
-      if (identified?.key === before[0]) identified = null;
+      if (identified?.key === gone) identified = null;
     }
     known.user = present ? [present, ...kept, ...left].map((person) => person.key) : [];
     if (String(before) !== String(known.user)) knownChanged = true;
@@ -475,7 +708,6 @@
     };
   };
 
-  /** The payload's own keys stay, unless the address is a placeholder. */
   const attribute = (item, body, person) => {
     if (person) {
       body.user_email = address(body.user_email) || person.email;
@@ -491,13 +723,13 @@
   const attributeWaiting = () => {
     const here = whoIsHere(); // a logout ends what identify() said
     const person = identified || here.person();
-    for (const item of queue) if (person && !item.email && !item.parts) attribute(item, JSON.parse(item.text), person);
+    for (const item of queue) if (person && !item.email && !item.parts) attribute(item, parse(item.text), person);
     save();
   };
 
   // --- queue ---
 
-  // A record of IndexedDB for each, until it is confirmed; else a small item of localStorage; else this array. # is no capture.
+  // Records of IndexedDB; else a small item of localStorage; else this array. # is no capture.
   let queue = [];
   const unsaved = new Set();
   const seen = new Set();
@@ -509,13 +741,12 @@
   const size = (items) => items.reduce((sum, item) => sum + item.bytes, 0);
   const waiting = () => queue.filter((item) => !item.aside);
 
-  /** Not awaited: a navigation would lose it. */
   const save = () => {
     if (!active() || (!unsaved.size && !knownChanged)) return;
-    const records = {};
+    const records = record();
     for (const item of unsaved) {
-      const { parts, person, out, parked, ...record } = item;
-      records[item.id] = queue.includes(item) && record;
+      const { parts, person, out, parked, ...kept } = item;
+      records[item.id] = queue.includes(item) && kept;
     }
     unsaved.clear();
     if (knownChanged && db) records[known.id] = known;
@@ -523,13 +754,12 @@
     persist(records);
   };
 
-  /** By their ids; nothing in the place of a record deletes it. `then` comes when they are there. */
   const persist = (records, then) => quietly(() => {
     if (small) quietly(() => persistSmall(records));
     if (!db) return;
     const transaction = db.transaction(NAME, 'readwrite');
     const shelf = transaction.objectStore(NAME);
-    for (const id in records) records[id] ? shelf.put(records[id]) : shelf.delete(id);
+    for (const [id, kept] of Object.entries(records)) kept ? shelf.put(kept) : shelf.delete(id);
     transaction.commit();
     writing++;
     transaction.oncomplete = () => {
@@ -538,16 +768,16 @@
     };
   });
 
-  const readSmall = () => JSON.parse(getItem.call(localStorage, NAME));
+  const readSmall = () => parse(getItem.call(localStorage, NAME));
 
-  /** Only while the page has four times as much left: when full, its own setItem throws. */
+  /** Only while four times as much is left: when full, the page's own setItem throws. */
   const persistSmall = (records) => {
     let room = SMALL;
-    const kept = { ...readSmall(), ...records };
-    for (const id in kept) if (!kept[id] || (room -= JSON.stringify(kept[id]).length) < 0) delete kept[id];
+    const kept = record(readSmall(), records);
+    for (const id of Object.keys(kept)) if (!kept[id] || (room -= JSON.stringify(kept[id]).length) < 0) delete kept[id];
     const text = JSON.stringify(kept);
     removeItem.call(localStorage, NAME);
-    for (const length of text[2] ? [4 * SMALL, 0] : []) setItem.call(localStorage, NAME, text.padEnd(length));
+    for (const length of text !== '{}' ? [4 * SMALL, 0] : []) setItem.call(localStorage, NAME, text.padEnd(length));
   };
 
   const pause = (ms) => new Promise((over) => setTimeout(over, ms));
@@ -556,53 +786,56 @@
     request.onerror = failed;
   });
   const readAll = async () => {
-    const all = (small && readSmall()) || {};
+    const all = record(small && readSmall());
     const reading = db?.transaction(NAME);
     const records = reading?.objectStore(NAME).getAll();
-    reading?.commit(); // else a page that goes now takes with it what waits behind this to be written
-    for (const record of (records && await answered(records)) || []) all[record.id] = record;
+    reading?.commit(); // else a page that goes loses what waits behind it
+    for (const one of (records && await answered(records)) || []) all[one.id] = record(one);
     return all;
   };
 
   const load = async () => {
     const open = async () => {
       const request = indexedDB.open(NAME, 1);
-      request.onupgradeneeded = () => request.result.createObjectStore(NAME, { keyPath: 'id' });
+      request.onupgradeneeded = () => request.result.createObjectStore(NAME, record({ keyPath: 'id' }));
       db = await answered(request);
-      db.onversionchange = () => { // the page deletes it
+      db.onversionchange = () => {
         db.close();
         db = null;
       };
     };
     await Promise.race([open(), pause(OPEN_MS)]).catch(log);
     const left = quietly(readSmall);
-    small = !db && left !== undefined; // storage that is blocked throws
+    small = !db && left !== undefined;
     const all = await readAll();
-    for (const name in may) may[name] = may[name] && all['#off']?.[name] !== false;
+    for (const name of Object.keys(may)) may[name] = may[name] && all['#off']?.[name] !== false;
     if (all['#off']) tell();
-    if (db && left) { // by a page that went before its database was open; this one may go before they are there
-      persist(active() ? left : {}, () => removeItem.call(localStorage, NAME));
+    if (db && left) { // of a page that went before its database was open
+      persist(active() ? left : record(), () => removeItem.call(localStorage, NAME));
     }
     lookAround();
     const saved = all[known.id] || known;
-    Object.assign(known, saved, { left: known.left.concat(saved.left) });
+    Object.assign(known, saved, {
+      left: known.left.concat(saved.left),
+      paid: record(saved.paid),
+      dropped: record(saved.dropped),
+    });
   };
 
-  /** In WebKitGTK a page's database may hang after another page: what is in memory goes all the same. */
+  /** WebKitGTK's database may hang: what is in memory goes all the same. */
   const refresh = () => Promise.race([readNew(), pause(OPEN_MS)]).catch(log);
 
   const readNew = async () => {
     const all = await readAll();
     for (const item of queue) if (item.kept && !all[item.id]) forget(item, { success: true });
-    const left = Object.values(all).filter((record) => record.kind && !seen.has(record.id));
-    queue = left.map((record) => {
-      const wait = Math.min(record.until - Date.now(), ACTION_MS); // its page may send it
-      seen.add(record.id);
-      return { ...record, tries: 0, kept: true, dueAt: record.until && performance.now() + wait };
+    const left = Object.values(all).filter((one) => one.kind && !seen.has(one.id));
+    queue = left.map((one) => {
+      const wait = Math.min(one.until - Date.now(), ACTION_MS);
+      seen.add(one.id);
+      return record(one, { tries: 0, kept: true, dueAt: one.until && performance.now() + wait });
     }).concat(queue);
   };
 
-  /** Its page does not keep it for itself any longer. */
   const release = (item) => {
     if (item.until) unsaved.add(item);
     item.until = 0;
@@ -615,8 +848,7 @@
   };
 
   const drop = (item, error) => {
-    known.dropped[item.kind] = (known.dropped[item.kind] || 0) + 1;
-    knownChanged = true;
+    countDropped(item.kind);
     forget(item, { success: false, error });
   };
 
@@ -629,12 +861,11 @@
 
   // --- delivery ---
 
-  let gone = false; // to return, perhaps
+  let gone = false;
   let busy = null;
-  let quietUntil = 0; // Retry-After is for all, a failure for its captures
+  let quietUntil = 0; // Retry-After
   const queued = { success: false, queued: true };
 
-  /** Each person's captures of a kind in order. */
   const due = () => {
     const held = new Set();
     return waiting().filter((item) => {
@@ -665,12 +896,11 @@
 
   const batchOf = (items, most) => items.filter((item, index) => ((most -= item.bytes) > 0 && index < 100) || !index);
 
-  /** One page sends at a time; where two do, receipts make it harmless. */
   const exclusively = async (work) => {
     if (db && navigator.locks) { // not on plain http
       const stop = new AbortController();
-      setTimeout(() => stop.abort(), TIMEOUT_MS); // a frozen page may hold it
-      return navigator.locks.request(NAME, stop, work).catch(work); // for its signal
+      setTimeout(() => stop.abort(), TIMEOUT_MS);
+      return navigator.locks.request(NAME, record({ signal: stop.signal }), work).catch(work);
     }
     while (db) {
       const shelf = db.transaction(NAME, 'readwrite').objectStore(NAME);
@@ -682,10 +912,9 @@
       await pause(QUIET_MS);
     }
     await work();
-    persist({ '#lease': null });
+    persist(record({ '#lease': null }));
   };
 
-  /** Backoff is over; what Retry-After asked for still holds. */
   const hurry = () => queue.forEach((item) => item.tries && (item.dueAt = 0));
 
   const wake = async () => {
@@ -695,7 +924,7 @@
   };
 
   const leave = () => {
-    small = small || !db || !loaded || writing; // what the database has not confirmed may be lost
+    small = small || !db || !loaded || writing;
     const maySend = loaded || quietly(() => !localStorage[OFF]);
     gone = true; // no lock from here on
     drain(true);
@@ -704,7 +933,7 @@
     queue.forEach(release);
     attributeWaiting();
     const rest = waiting().filter((item) => item.email && !item.parked && !item.out).sort((one, other) => one.bytes - other.bytes);
-    if (rest[0] && maySend) deliver(batchOf(rest, KEEPALIVE_BYTES - keepaliveBytes), true).catch(log);
+    if (rest.length && maySend) deliver(batchOf(rest, KEEPALIVE_BYTES - keepaliveBytes), true).catch(log);
   };
 
   const deliver = async (items, out) => {
@@ -716,25 +945,24 @@
     const held = keepalive && bytes;
     keepaliveBytes += held;
     items.forEach((item) => { item.out = keepalive; });
-    const [status, said, retryAfter] = await request(more ? 'batch' : kind, { method: 'POST', body, keepalive }, bytes);
+    const [status, said, retryAfter] = await request(more ? 'batch' : kind, record({ method: 'POST', body, keepalive }), bytes);
     keepaliveBytes -= held;
-    const answer = quietly(() => JSON.parse(said)); // or not the service's
+    const answer = quietly(() => JSON.parse(said));
     const wait = retryAfter * 1000 || Date.parse(retryAfter) - Date.now();
     if (wait > 0) quietUntil = performance.now() + Math.min(wait, RETRY_AFTER_MS);
     items.forEach((item, index) => {
       item.out = false;
-      const own = more && answer?.answers && (answer.answers[index] || {});
-      if (queue.includes(item)) judge(item, own ? own.status : status, own || answer);
+      const one = more && own(answer, 'answers') && (own(answer.answers, index) || record());
+      if (queue.includes(item)) judge(item, one ? own(one, 'status') : status, one || answer);
     });
     save();
   };
 
-  /** Confirmed, refused (set aside), not allowed (parked), or to be sent again. */
   const judge = (item, status, answer) => {
     log(item.kind, status);
     const refusal = { error: 'HTTP ' + status, ...answer, success: false };
     const why = { capture_id: item.id, kind: item.kind, status, reason: refusal.error };
-    if (status < 300 && answer?.success === true) {
+    if (status < 300 && own(answer, 'success') === true) {
       forget(item, answer);
       hurry();
     } else if (!isWithin(7 * DAY_MS, item.at)) drop(item, 'old');
@@ -756,53 +984,58 @@
   let keepaliveBytes = 0;
 
   /**
-   * Where this script came from, if its Server-Timing says that a capture service is there; else what the tag says; else where
-   * it came from, if not from the page's own host; else port 5003 of the page's host. WebKitGTK tells no Server-Timing: a service
-   * on the page's own host has to be named by the tag there.
+   * Where the script came from, if its Server-Timing names a capture service (WebKitGTK tells none); else what the tag says; else
+   * where it came from, if not from the page's host; else port 5003 of that.
    */
   const locate = () => {
     const isService = JSON.stringify(performance.getEntriesByName(source)).includes('"' + NAME);
-    const port = (location.hostname ? '//' + location.hostname : 'http://127.0.0.1') + ':5003';
-    const own = isService || (isOwnFile && !isNear) ? new URL('.', source) : port;
-    return new URL((!isService && config.endpoint) || own, document.baseURI).href.replace(/\/+$/, '');
+    const port = location.hostname ? location.protocol + '//' + location.hostname + ':5003' : 'http://127.0.0.1:5003';
+    const near = isService || (isOwnFile && !isNear) ? new URL('.', source) : port;
+    return (!isService && webAddress(config.endpoint)) || webAddress(near) || port;
+  };
+
+  /** http(s) alone, without credentials. A <base> of another origin is not the page's. */
+  const webAddress = (given) => {
+    const base = quietly(() => new URL(baseAddress()).origin) === location.origin ? baseAddress() : location.href;
+    const { protocol, origin, pathname } = quietly(() => given && new URL(given, base)) || record();
+    return /^https?:$/.test(protocol) ? withoutSlashes(origin + pathname) : '';
   };
 
   async function exchange(send, url, options) {
     try {
       const response = await send(url, options);
-      const text = await response.text(); // an answer cut short is none
+      const text = await response.text();
       return [response.status, text, response.headers.get('Retry-After')];
     } catch (_) { /* unreachable, blocked or given up */ }
     return [0];
   }
 
-  // For a request that finds nobody browsers print an error in a page's console, in a worker's they do not. So requests are a
-  // worker's where none can be forbidden: on the page's own origin, and in a page from disk. It does not outlive the page.
+  // Of a failed request browsers print an error in a page's console, not in a worker's. So requests are a worker's where none
+  // can be forbidden: on the page's own origin, and from disk. It does not outlive the page.
   let courierWorks = isNear || /^file/.test(location);
   const underWay = new Set();
   const hangUp = () => underWay.forEach((stop) => stop.abort());
 
   const request = async (path, options, bytes = 0) => {
     const url = locate() + '/api/data-capture/' + path;
-    options = {
+    options = record({
       credentials: 'omit',
       redirect: 'error',
       referrerPolicy: 'no-referrer', // an address may hold secrets
-      ...options,
-    };
+    }, options);
     const stop = new AbortController();
     setTimeout(() => stop.abort(), TIMEOUT_MS + bytes / UPLINK_BYTES_PER_MS);
     underWay.add(stop);
     let courier;
     const answer = await new Promise((settle) => {
-      const direct = () => exchange(fetch, url, { ...options, signal: stop.signal }).then(settle);
-      stop.signal.onabort = () => settle([0]); // in Firefox a page that was frozen hears nothing of its requests
+      const direct = () => exchange(fetch, url, record(options, { signal: stop.signal })).then(settle);
+      stop.signal.onabort = () => settle([0]); // a page that was frozen in Firefox
       if (!courierWorks || options.keepalive) return direct();
       const code = 'data:,' + encodeURIComponent('onmessage=async({data})=>postMessage(await(' + exchange + ')(fetch,...data))');
-      courier = new Worker(isNear ? source : code, { name: NAME });
+      courier = new Worker(isNear ? source : code, record({ name: NAME }));
       courier.onmessage = ({ data }) => settle(data);
       courier.onerror = (event) => {
-        event.preventDefault(); // the page's error else
+        event.preventDefault();
         courierWorks = false;
         direct();
       };
@@ -817,7 +1050,7 @@
 
   const captures = (kind) => async (...args) => {
     if (!active()) throw Error('off');
-    const one = signal({ kind }, API, '', ...snapshot(kind, args));
+    const one = signal(readRule({ kind }), API, '', ...snapshot(kind, args));
     await ready;
     drain(true);
     while (busy) await busy;
@@ -826,20 +1059,19 @@
 
   const untap = () => undo.splice(0).forEach(quietly);
 
-  /** For a page that goes before its database is open; pages clear localStorage. */
   const tell = () => quietly(() => {
     if (active()) delete localStorage[OFF];
     else localStorage[OFF] = 1;
   });
 
-  /** Off it is at once; on, when it is known what an earlier page was told. */
+  /** Off at once; on, when it is known what an earlier page was told. */
   const turn = async (name, wanted) => {
     may[name] = may[name] && wanted;
     await ready;
     may[name] = Boolean(wanted);
     if (active()) start();
-    else untap(); // the page has its functions back
-    persist({ '#off': { ...may, id: '#off' } });
+    else untap();
+    persist(record({ '#off': record(may, { id: '#off' }) }));
     tell();
     await wake();
     return may[name];
@@ -868,9 +1100,10 @@
         await ready;
         const all = await readAll();
         for (const item of queue) drop(item, 'no consent');
-        signals = [];
+        signals.clear();
+        rewritten.clear();
         forgetAll();
-        for (const id in all) all[id] = null;
+        for (const id of Object.keys(all)) all[id] = null;
         persist(all);
       }
       await turn('consent', given);
@@ -919,12 +1152,13 @@
         return { success: true, ...await work(...args) };
       } catch (reason) {
         log(reason);
-        return { success: false, error: reason?.message || 'unusable' };
+        return { success: false, error: messageOf(reason) };
       }
     };
   }
   api.version = '0.1.0';
-  window.enhancedDataCapture = Object.freeze(api);
+  const value = Object.freeze(api);
+  Object.defineProperty(window, 'enhancedDataCapture', record({ value, writable: true, enumerable: true, configurable: true }));
 
   // --- start ---
 
@@ -932,14 +1166,13 @@
     if (undo.length) return;
     const listen = (types, handle, target = window) => types.split(' ').forEach((type) => {
       const listener = (event) => quietly(() => handle(event));
-      target.addEventListener(type, listener, true);
-      undo.push(() => target.removeEventListener(type, listener, true));
+      addEventListener.call(target, type, listener, true);
+      undo.push(() => removeEventListener.call(target, type, listener, true));
     });
     tapAll();
 
-    // Before a function is used comes a script or a click.
     const observer = new MutationObserver(look);
-    observer.observe(document, { childList: true, subtree: true });
+    observer.observe(document, record({ childList: true, subtree: true }));
     listen('DOMContentLoaded click submit', look);
     listen('load', look, document); // of a script, which the window does not hear
     listen('submit', (event) => active() && submitted(event.target));
@@ -959,7 +1192,7 @@
     });
     listen('pageshow', ({ persisted }) => {
       gone = false;
-      if (persisted) hangUp(); // in Firefox what was under way is never answered
+      if (persisted) hangUp();
       wake();
     });
     listen('online visibilitychange', wake);

@@ -12,7 +12,7 @@ from bench.script.faults import Losses
 from bench.script.senders import Sender
 
 _KB = 1024
-_MINIFIED_KB, _SERVED_KB = 8, 14
+_MINIFIED_KB, _SERVED_KB = 10, 16
 _START_MS, _CALL_MEDIAN_MICROSECONDS, _CALL_P95_MICROSECONDS, _BURST_MS, _LONG_TASKS = 5, 100, 1000, 5, 0
 _REWRITING_PERCENT = 1
 _P95 = 18  # of 19 cuts

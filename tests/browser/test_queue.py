@@ -275,7 +275,7 @@ def test_where_the_database_has_no_room_nothing_is_thrown_and_what_waits_in_memo
 
 
 def test_the_script_is_small_as_served() -> None:
-    assert zipped((REPOSITORY / SCRIPT).read_bytes()) <= 14_000
+    assert zipped((REPOSITORY / SCRIPT).read_bytes()) <= 16 * 1024
 
 
 @pytest.mark.parametrize(("program", "options"), [("terser", ["--compress", "--mangle"]), ("esbuild", ["--minify"])])
@@ -285,7 +285,7 @@ def test_the_script_is_small_when_a_site_minifies_it(program: str, options: list
     if not found:
         pytest.skip(f"no {program}: the tests in three engines and the script's bench install it")
     minified = subprocess.run([found, str(REPOSITORY / SCRIPT), *options], capture_output=True, check=True, timeout=60).stdout
-    assert zipped(minified) <= 8 * 1024
+    assert zipped(minified) <= 10 * 1024
 
 
 def zipped(text: bytes) -> int:
