@@ -345,7 +345,7 @@
     });
   };
 
-  /** Ends a snapshot that would freeze the page: of holes, bytes, an object in itself by many ways. */
+  /** Ends a snapshot that would freeze the page: holes, bytes, an object in itself by many ways. */
   const withinBounds = (kind) => {
     let members = 0;
     let characters = 0;
@@ -478,7 +478,7 @@
   const act = (seen) => {
     const payload = seen.payload || masked(/^\s*[[{]/.test(seen.text) ? seen.text : fields(new URLSearchParams(seen.text)));
     if (!Array.isArray(payload)) actOn(payload, seen);
-    else { // drained in slices
+    else {
       for (let n = 0; n < payload.length; n++) {
         if (n >= QUEUE_COUNT) countDropped(seen.rule.kind);
         else if (isRecord(payload[n])) signals.add(record(seen, { payload: payload[n], text: '' }));
@@ -574,7 +574,6 @@
 
   const MAY_HOLD_SECRET = /[=:{[]|\d[\d -]{11}|eyJ|-BEGIN/i;
 
-  /** JSON without the secrets in it. */
   const masked = (json, layers = MAX_TEXT_LAYERS) => parse(json, (key, value) => {
     if (isEmpty(value) || typeof value === 'boolean') return value; // showPassword
     if (key && SECRET.test(plain(key))) return '[redacted]';
@@ -623,7 +622,7 @@
     return kept.join('.');
   };
 
-  /** Luhn's test (ISO/IEC 7812-1). */
+  /** Luhn's test. */
   const maskCard = (text) => {
     const digits = text.replace(/\D/g, '');
     const sum = [...digits].reduceRight((total, digit, index) =>
@@ -661,7 +660,6 @@
     });
   };
 
-  /** Whose capture it is; `own` if it says so itself. */
   const personOf = (body, argument, around) => {
     const inside = ['userData', 'user', 'userProfile', 'dashboardData', 'tradingState'].flatMap((key) =>
       [body[key], body[key]?.userProfile, body[key]?.userData]);
@@ -685,7 +683,7 @@
     return hereNow;
   };
 
-  /** Who is signed in, and who is not any more. Which others count is asked later: the database knows whom a page saw leave. */
+  /** Who is signed in, and who no more. Which others count is asked later: the database knows who left. */
   const lookAround = () => {
     const session = quietly(() => Object.keys(localStorage).find((name) => /^sb-.+-auth-token$/.test(name)));
     const [present] = stored('localStorage', 'current_user', session);
