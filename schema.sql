@@ -2,7 +2,8 @@
 --
 --   sqlite3 trading_bots.db < schema.sql
 --
--- makes a new database, or adds what is missing to an existing one. Nothing is ever dropped or altered.
+-- makes a new database, or adds what is missing to an existing one. Nothing is ever dropped or altered. What an earlier
+-- version of this file made differently is replaced when a service starts (data_capture/store/schema_history.py).
 -- Times are ISO 8601 in UTC, to the millisecond, with a Z: text order is time order.
 
 PRAGMA foreign_keys = ON;
@@ -152,14 +153,21 @@ CREATE TABLE IF NOT EXISTS data_capture_audit_chain (
     link       BLOB NOT NULL
 );
 
--- What a capture_id was answered with, so that a capture sent again gets its first answer and adds nothing.
+-- What a user's capture_id was answered with, so that a capture sent again gets its first answer and adds nothing. A receipt
+-- is deleted with its row. The digests are keyed (trading_bots.keys/receipts.key): without the key no guess can be confirmed.
 CREATE TABLE IF NOT EXISTS capture_receipts (
-    capture_id     TEXT PRIMARY KEY,
+    user_email     TEXT NOT NULL,
+    capture_id     TEXT NOT NULL,
     capture_type   TEXT NOT NULL,
     row_id         INTEGER NOT NULL,
     outcome        TEXT NOT NULL,          -- 'stored', or 'unchanged' when the row was there already
-    payload_digest BLOB NOT NULL,          -- SHA-256 of the masked payload
-    created_at     TEXT NOT NULL DEFAULT (strftime('%Y-%m-%dT%H:%M:%fZ', 'now'))
+    payload_digest BLOB NOT NULL,          -- keyed digest of the masked payload
+    content_digest BLOB,                   -- the same without its times and ids; NULL: an earlier capture has the same content
+    key_id         BLOB,                   -- says which key; NULL: an unknown one
+    confirmed      INTEGER NOT NULL DEFAULT 0,  -- 1: sent with the admin token or a write token; 0: a claim of any caller
+    created_at     TEXT NOT NULL DEFAULT (strftime('%Y-%m-%dT%H:%M:%fZ', 'now')),
+    PRIMARY KEY (user_email, capture_id),
+    FOREIGN KEY (user_email) REFERENCES users (email)
 ) WITHOUT ROWID;
 
 -- Who was erased, and when, without saying who: what pages still hold of the time before is not taken, for 30 days.
@@ -177,16 +185,23 @@ CREATE TABLE IF NOT EXISTS user_credentials (
     FOREIGN KEY (user_email) REFERENCES users (email)
 );
 
--- One person's rows, newest first; and until when a person's latest dashboard held: without an index of its own that is
--- read from the very end of each of the rows, which can be long.
+-- One user's rows by time, and in the order of their arrival: an index ends with the row's id. That order is what "latest"
+-- means. `updated_at` is in the dashboards' index since it would else be read from the very end of rows, which can be long.
 CREATE INDEX IF NOT EXISTS payment_data_by_person         ON payment_data         (user_email, created_at);
-CREATE INDEX IF NOT EXISTS payment_data_by_transaction    ON payment_data         (user_email, transaction_id, created_at)
+CREATE INDEX IF NOT EXISTS payment_data_by_transaction    ON payment_data         (user_email, transaction_id)
     WHERE transaction_id IS NOT NULL;
 CREATE INDEX IF NOT EXISTS questionnaire_data_by_person   ON questionnaire_data   (user_email, created_at);
+CREATE INDEX IF NOT EXISTS questionnaire_data_by_arrival  ON questionnaire_data   (user_email);
 CREATE INDEX IF NOT EXISTS dashboard_data_by_person       ON dashboard_data       (user_email, created_at);
-CREATE INDEX IF NOT EXISTS dashboard_data_by_update       ON dashboard_data       (user_email, updated_at);
+CREATE INDEX IF NOT EXISTS dashboard_data_by_arrival      ON dashboard_data       (user_email, id, updated_at);
 CREATE INDEX IF NOT EXISTS trading_activity_log_by_person ON trading_activity_log (user_email, timestamp);
 CREATE INDEX IF NOT EXISTS data_capture_audit_by_person   ON data_capture_audit   (user_email, timestamp);
+
+-- What was recorded of a row, and which rows are confirmed: each holds no more than the receipts that say something new.
+CREATE INDEX IF NOT EXISTS capture_receipts_by_content    ON capture_receipts     (row_id, content_digest)
+    WHERE content_digest IS NOT NULL;
+CREATE INDEX IF NOT EXISTS capture_receipts_confirmed     ON capture_receipts     (user_email, capture_type, row_id, confirmed)
+    WHERE confirmed = 1;
 
 -- Finds a person however an older program spelled the address.
 CREATE INDEX IF NOT EXISTS users_by_lower_email           ON users                (lower(email));
@@ -195,17 +210,44 @@ CREATE VIEW IF NOT EXISTS audit_logs AS
 SELECT id, timestamp, user_email, capture_type, status, error_details, source_endpoint, ip_address, user_agent, data_snapshot
 FROM data_capture_audit;
 
+-- Who says so, for each captured row: 'confirmed' (sent with the admin token or a write token) or 'claim' (anyone can send one).
+CREATE VIEW IF NOT EXISTS capture_sources AS
+SELECT capture_type, row_id, user_email,
+       CASE WHEN EXISTS (SELECT 1
+                         FROM capture_receipts AS receipt
+                         WHERE receipt.confirmed = 1 AND receipt.user_email = captured.user_email
+                           AND receipt.capture_type = captured.capture_type AND receipt.row_id = captured.row_id)
+            THEN 'confirmed' ELSE 'claim' END AS source
+FROM (SELECT 'payment' AS capture_type, id AS row_id, user_email FROM payment_data
+      UNION ALL SELECT 'questionnaire', id, user_email FROM questionnaire_data
+      UNION ALL SELECT 'dashboard', id, user_email FROM dashboard_data
+      UNION ALL SELECT 'activity', id, user_email FROM trading_activity_log) AS captured;
+
 -- The latest state of each payment: a payment that went from pending to completed has two rows in payment_data and one here.
+-- The latest is the last that arrived, whatever time it says. A claim never hides a confirmed state.
 CREATE VIEW IF NOT EXISTS payments_latest AS
 SELECT id, user_id, user_email, user_name, plan_name, original_price, discount_amount, final_price, coupon_code, payment_method,
        transaction_id, payment_status, payment_processor, crypto_transaction_hash, crypto_from_address, crypto_amount,
-       ip_address, user_agent, created_at, updated_at
+       ip_address, user_agent, created_at, updated_at,
+       CASE WHEN EXISTS (SELECT 1
+                         FROM capture_receipts AS receipt
+                         WHERE receipt.confirmed = 1 AND receipt.user_email = payment.user_email
+                           AND receipt.capture_type = 'payment' AND receipt.row_id = payment.id)
+            THEN 'confirmed' ELSE 'claim' END AS source
 FROM payment_data AS payment
 WHERE transaction_id IS NULL
-   OR id = (SELECT state.id
+   OR id = coalesce(
+           (SELECT state.id
+            FROM capture_receipts AS receipt CROSS JOIN payment_data AS state
+            WHERE receipt.confirmed = 1 AND receipt.user_email = payment.user_email AND receipt.capture_type = 'payment'
+              AND state.id = receipt.row_id AND state.user_email = payment.user_email
+              AND state.transaction_id = payment.transaction_id
+            ORDER BY receipt.row_id DESC
+            LIMIT 1),
+           (SELECT state.id
             FROM payment_data AS state
             WHERE state.user_email = payment.user_email AND state.transaction_id = payment.transaction_id
-            ORDER BY state.created_at DESC, state.id DESC
-            LIMIT 1);
+            ORDER BY state.id DESC
+            LIMIT 1));
 
 COMMIT;

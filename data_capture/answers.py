@@ -11,7 +11,8 @@ from typing import Any, NamedTuple
 from data_capture.captures import KINDS, Caller, Capture, parse_capture
 from data_capture.payloads import MOST_BYTES, JsonObject, encode_json
 from data_capture.problems import INTERNAL, NOT_JSON, TOO_LARGE, UNUSABLE, FieldError, Problem
-from data_capture.store.captures import UNCHANGED, Receipt, RecordCapture
+from data_capture.store.captures import RecordCapture
+from data_capture.store.receipts import UNCHANGED, Receipt
 
 log = logging.getLogger("data_capture.answers")
 

@@ -24,7 +24,7 @@ from data_capture.pictures import described, is_file, with_stand_ins
 from data_capture.problems import UNUSABLE, FieldError, Problem
 from data_capture.redaction import redact_and_tell, redact_text
 from data_capture.shapes import Names, Places, Step, dashboard_nested, payment_as_usual, screenshot_spread_out
-from data_capture.snapshots import snapshot_and_digest
+from data_capture.snapshots import snapshot_and_digests
 from data_capture.values import (
     ColumnValue,
     NotUnderstood,
@@ -126,8 +126,38 @@ class Kind:
         return self.name.capitalize()
 
 
+class Admission:
+    """Asks once whether a new user may be added for one capture, however often the capture's transaction is repeated."""
+
+    __slots__ = ("_admit", "_is_asked", "_refusal")
+
+    def __init__(self, admit: Callable[[], None]) -> None:
+        self._admit = admit
+        self._is_asked = False
+        self._refusal: Problem | None = None
+
+    def ask(self) -> None:
+        """Returns when the user may be added.
+
+        Raises:
+            Problem: the user may not be added.
+        """
+        if not self._is_asked:
+            self._is_asked = True
+            try:
+                self._admit()
+            except Problem as refusal:
+                self._refusal = refusal
+        if self._refusal is not None:
+            raise self._refusal
+
+
 class Capture(NamedTuple):
-    """A payload that was understood, ready to be stored. `values` holds a value for each of the kind's fields."""
+    """A payload that was understood, ready to be stored. `values` holds a value for each of the kind's fields.
+
+    `digest` and `content_digest` are those of `snapshots.snapshot_and_digests`. `is_confirmed` says that its sender had a
+    token; a capture without one is a claim. `admission` is asked before a new user is added.
+    """
 
     kind: Kind
     capture_id: str
@@ -142,6 +172,9 @@ class Capture(NamedTuple):
     source_endpoint: str
     ip_address: str | None
     user_agent: str | None
+    content_digest: bytes
+    is_confirmed: bool = False
+    admission: Admission | None = None
 
 
 # --- The table ----------------------------------------------------------------------------------------------------------------
@@ -271,7 +304,11 @@ KINDS: dict[str, Kind] = {kind.name: kind for kind in (_PAYMENT, _QUESTIONNAIRE,
 class Caller:
     """Where a capture came from: the endpoint that took it, the address and the browser that sent it, and when.
 
-    `deadline` is how long making a capture of it may take where others wait for that; None where nobody does.
+    Attributes:
+        deadline: how long making a capture of it may take where others wait for that; None where nobody does.
+        is_confirmed: whether the request had the admin token or a write token.
+        admit_new_user: called before a new user is added for a capture, at most once a capture and maybe in another thread;
+            raises the Problem that the capture is then answered with. None: every new user may be added.
     """
 
     source_endpoint: str
@@ -279,6 +316,8 @@ class Caller:
     user_agent: str | None
     now: datetime
     deadline: Deadline | None = None
+    is_confirmed: bool = False
+    admit_new_user: Callable[[], None] | None = None
 
     @cached_property
     def received_at(self) -> str:
@@ -318,7 +357,7 @@ def parse_capture(kind: Kind, payload: JsonObject, caller: Caller, placeholder_e
     masked_agent = _masked_user_agent(user_agent)
     if masked_agent != user_agent:
         masked.append("User-Agent")
-    snapshot, digest = snapshot_and_digest(payload, masked)
+    snapshot, digest, content_digest = snapshot_and_digests(payload, masked)
     return Capture(
         kind=kind,
         capture_id=capture_id,
@@ -333,6 +372,9 @@ def parse_capture(kind: Kind, payload: JsonObject, caller: Caller, placeholder_e
         source_endpoint=caller.source_endpoint,
         ip_address=caller.ip_address,
         user_agent=masked_agent or None,
+        content_digest=content_digest,
+        is_confirmed=caller.is_confirmed,
+        admission=None if caller.admit_new_user is None else Admission(caller.admit_new_user),
     )
 
 

@@ -21,7 +21,6 @@ from urllib.parse import urlsplit
 import requests
 
 from data_capture.audit import pseudonymise_audit
-from data_capture.captures import KINDS
 from data_capture.health_probe import probe_headers
 from data_capture.settings import Settings
 from data_capture.store.connection import Gate, GateTimeout, open_connection
@@ -173,11 +172,6 @@ def _remove(email: str, database: Path) -> list[str]:
     """Removes every row of the throwaway person; the tables that still have one."""
 
     def remove(connection: sqlite3.Connection) -> None:
-        for kind in KINDS.values():
-            # Receipts don't say whose they are, only of which row. The names come from the table of kinds.
-            rows = f"SELECT id FROM {kind.table} WHERE user_email = ?"  # noqa: S608
-            receipts = f"DELETE FROM capture_receipts WHERE capture_type = ? AND row_id IN ({rows})"  # noqa: S608
-            connection.execute(receipts, (kind.name, email))
         if connection.execute("SELECT 1 FROM data_capture_audit WHERE user_email = ? LIMIT 1", (email,)).fetchone():
             now = timestamp(datetime.now(timezone.utc))
             pseudonym = ensure_person(connection, EVERYBODY, None, now)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from decimal import Decimal
 from json.encoder import encode_basestring as quoted
 from typing import Any
@@ -12,6 +13,22 @@ from data_capture.payloads import ByKeys, JsonObject, encode_decimal, encode_jso
 _MASKED = "_masked"
 _KIND = "type"
 
+_VOLATILE_WORDS = (
+    "capture_id", "capture_timestamp", "timestamp", "ts", "nonce", "request_id", "created_at", "updated_at", "saved_at",
+    "sent_at", "last_activity", "last_seen", "last_saved", "last_sync", "last_synced", "last_update", "last_updated",
+)  # fmt: skip
+
+
+def _in_camel_case(name: str) -> str:
+    first, *others = name.split("_")
+    return first + "".join(word.capitalize() for word in others)
+
+
+VOLATILE_NAMES = frozenset({*_VOLATILE_WORDS, *map(_in_camel_case, _VOLATILE_WORDS)})
+"""Members that differ each time the same is sent. Captures that differ in nothing else have the same content."""
+
+_VOLATILE = re.compile(f'"(?:{"|".join(sorted(VOLATILE_NAMES))})":')
+
 
 def snapshot_of(payload: JsonObject, masked: list[str]) -> str:
     """What an audit record keeps of a payload: the payload as it is stored, and under `_masked` where it was masked."""
@@ -19,12 +36,18 @@ def snapshot_of(payload: JsonObject, masked: list[str]) -> str:
 
 
 def snapshot_and_digest(payload: JsonObject, masked: list[str]) -> tuple[str, bytes]:
-    """The same, and what tells whether two payloads under one `capture_id` are the same, in whatever order their members come.
+    """The same, and what tells whether two payloads under one `capture_id` are the same, in whatever order their members come."""
+    return snapshot_and_digests(payload, masked)[:2]
+
+
+def snapshot_and_digests(payload: JsonObject, masked: list[str]) -> tuple[str, bytes, bytes]:
+    """The same, and what tells whether two captures have the same content: whether the second says nothing but the time.
 
     The digest is SHA-256 of the payload as JSON with sorted keys, but for its `type`, which the address of a capture says
-    as well. Most members are neither objects nor lists: their text is the same in both, and is made once.
+    as well. That of the content also leaves out `VOLATILE_NAMES`. Most members are neither objects nor lists: their text is
+    the same in all three, and is made once.
     """
-    names, order = _SPELLED.of(payload)
+    names, order, lasting = _SPELLED.of(payload)
     members: list[str] = []
     nested: dict[int, str] = {}
     for name, value in zip(names, payload.values(), strict=True):
@@ -35,13 +58,30 @@ def snapshot_and_digest(payload: JsonObject, masked: list[str]) -> tuple[str, by
             nested[len(members)] = name + encode_json(value, sort_keys=True)
         members.append(name + _encoded(value))
     in_order = members if not nested else [nested.get(place, member) for place, member in enumerate(members)]
-    digest = hashlib.sha256(f"{{{','.join([in_order[place] for place in order])}}}".encode()).digest()
+    digest = content = _digest([in_order[place] for place in order])
+    volatile = [place for place, text in nested.items() if _VOLATILE.search(text) is not None]
+    if volatile or len(lasting) < len(order):
+        values = list(payload.values()) if volatile else []
+        for place in volatile:
+            in_order[place] = names[place] + encode_json(_without_volatile(values[place]), sort_keys=True)
+        content = _digest([in_order[place] for place in lasting])
     if masked:
         name = _MASKED
         while name in payload:  # a member of the page's own
             name = f"_{name}"
         members.append(f"{quoted(name)}:{encode_json(masked)}")
-    return f"{{{','.join(members)}}}", digest
+    return f"{{{','.join(members)}}}", digest, content
+
+
+def _digest(members: list[str]) -> bytes:
+    return hashlib.sha256(f"{{{','.join(members)}}}".encode()).digest()
+
+
+def _without_volatile(value: Any) -> Any:
+    """An object without its volatile members, and without those of the objects in it. In a list each time is content."""
+    if not isinstance(value, dict):
+        return value
+    return {name: _without_volatile(member) for name, member in value.items() if name not in VOLATILE_NAMES}
 
 
 def _encoded(value: Any) -> str:
@@ -50,10 +90,11 @@ def _encoded(value: Any) -> str:
     return encode_decimal(value) if isinstance(value, Decimal) else encode_json(value)
 
 
-def _spelled(keys: tuple[str, ...]) -> tuple[tuple[str, ...], tuple[int, ...]]:
-    """An object's keys as JSON spells them, and the places of its members in the order in which the digest has them."""
+def _spelled(keys: tuple[str, ...]) -> tuple[tuple[str, ...], tuple[int, ...], tuple[int, ...]]:
+    """An object's keys as JSON spells them, and the places of its members in the order in which each digest has them."""
     in_digest = sorted((key, place) for place, key in enumerate(keys) if key != _KIND)
-    return tuple(f"{quoted(key)}:" for key in keys), tuple(place for _, place in in_digest)
+    lasting = tuple(place for key, place in in_digest if key not in VOLATILE_NAMES)
+    return tuple(f"{quoted(key)}:" for key in keys), tuple(place for _, place in in_digest), lasting
 
 
 _SPELLED = ByKeys(_spelled)

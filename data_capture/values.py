@@ -22,7 +22,7 @@ Reader = Callable[[Any], ColumnValue]
 MOST_TEXT_CHARACTERS = 10_000  # of a name, a plan, an id: what people and programs call things
 
 _OLDEST_CAPTURE = timedelta(days=7)
-_MOST_AHEAD = timedelta(minutes=5)
+_NO_TIME = timedelta(0)
 
 _NOTHING = frozenset({"", "n/a", "N/A", "N/a", "n/A"})
 _NO_HASH = "NON-CRYPTO-"  # and the milliseconds: what pages put in the place of a hash that there is none of
@@ -168,7 +168,7 @@ def moment_said(value: Any) -> datetime | None:
 
 
 def happened_at(value: Any, now: datetime) -> datetime:
-    """When a capture happened: its own time if that is at most 7 days old and 5 minutes ahead, else `now`."""
+    """When a capture happened: its own time if that is at most 7 days old and not after `now`, else `now`."""
     moment = moment_said(value)
     if moment is None:
         return now
@@ -176,7 +176,7 @@ def happened_at(value: Any, now: datetime) -> datetime:
         age = now - moment
     except OverflowError:
         return now
-    return moment if -_MOST_AHEAD <= age <= _OLDEST_CAPTURE else now
+    return moment if _NO_TIME <= age <= _OLDEST_CAPTURE else now
 
 
 def timestamp(moment: datetime) -> str:

@@ -16,18 +16,20 @@ from data_capture.answers import CaptureRequest, answer_to, read_request
 from data_capture.audit.head import EMPTY
 from data_capture.audit.trail import audit_key_file
 from data_capture.audit.verification import verify
-from data_capture.captures import KINDS, Caller
-from data_capture.keys import load_key
+from data_capture.captures import KINDS, Caller, Capture
+from data_capture.keys import keep_key, load_key
 from data_capture.payloads import decode_json_object, encode_json
+from data_capture.problems import TOO_MANY, Problem
 from data_capture.store import Store
-from data_capture.store.captures import Receipt
 from data_capture.store.erasures import note_erasure
 from data_capture.store.groups import record_captures
+from data_capture.store.receipts import Receipt, receipts_key_file
 from data_capture.store.takeover import prepare
 from data_capture.values import timestamp
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=timezone.utc)
 ERASED_AT = NOW - timedelta(minutes=6)
+RECEIPTS_KEY = bytes(range(32))  # of all databases here, so that their receipts are equal
 NEW, KNOWN, IN_CAPITALS, ERASED = "new@example.com", "known@example.com", "Capitals@Example.COM", "erased@example.com"
 
 # What differs from one database to the next although the same was stored: what is drawn by lot, and what is hashed with it.
@@ -44,6 +46,9 @@ OF_KIND: dict[str, st.SearchStrategy[dict[str, Any]]] = {
 }
 
 
+CONFIRMED = "sent with a token"  # no member of the capture: `asked_by` takes it out
+
+
 def captures_of_kind(kind: str) -> st.SearchStrategy[dict[str, Any]]:
     of_all = st.fixed_dictionaries(
         {
@@ -54,6 +59,8 @@ def captures_of_kind(kind: str) -> st.SearchStrategy[dict[str, Any]]:
         optional={
             "capture_timestamp": st.sampled_from([0, 5, 7, 11, 3000]).map(lambda m: timestamp(NOW - timedelta(minutes=m))),
             "user_name": st.sampled_from(["Ann Example", "Bob Example"]),
+            "vat_id": st.sampled_from(["DE1", "DE2"]),  # in no column
+            CONFIRMED: st.booleans(),
         },
     )
     return st.tuples(of_all, OF_KIND[kind]).map(lambda both: {**both[0], **both[1]})
@@ -72,6 +79,7 @@ def a_store(tmp_path_factory: pytest.TempPathFactory) -> OpenStore:
     @contextmanager
     def opened() -> Iterator[Store]:
         database = tmp_path_factory.mktemp("store") / "trading_bots.db"
+        keep_key(receipts_key_file(database), RECEIPTS_KEY)
         prepare(database)
         with closing(sqlite3.connect(database, isolation_level=None)) as connection:
             insert = "INSERT INTO users (username, email, password_hash, normalized_email, created_at) VALUES (?, ?, '!', ?, '')"
@@ -87,9 +95,15 @@ def a_store(tmp_path_factory: pytest.TempPathFactory) -> OpenStore:
     return opened
 
 
-def asked_by(payloads: Sequence[dict[str, Any]]) -> CaptureRequest:
-    body = decode_json_object(encode_json({"captures": payloads}).encode())
-    return read_request("batch", body, Caller("/test", "192.0.2.1", "Browser/1.0", NOW), ())
+def asked_by(payloads: Sequence[dict[str, Any]], admit_new_user: Callable[[], None] | None = None) -> CaptureRequest:
+    members: list[Capture | Problem] = []
+    for payload in payloads:
+        said = {key: value for key, value in payload.items() if key != CONFIRMED}
+        body = decode_json_object(encode_json({"captures": [said]}).encode())
+        is_confirmed = bool(payload.get(CONFIRMED))
+        caller = Caller("/test", "192.0.2.1", "Browser/1.0", NOW, is_confirmed=is_confirmed, admit_new_user=admit_new_user)
+        members += read_request("batch", body, caller, ()).members
+    return CaptureRequest(tuple(members), is_batch=True)
 
 
 def answers_to(asked: CaptureRequest, outcomes: Sequence[Receipt | Exception]) -> list[dict[str, Any]]:
@@ -136,11 +150,16 @@ def payment(capture_id: str, **more: Any) -> dict[str, Any]:
     return {"type": "payment", "user_email": NEW, "capture_id": capture_id, "transaction_id": "TX-1", **more}
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=400, deadline=None, suppress_health_check=list(HealthCheck))
 @given(mix=MIXES, first_group=st.integers(0, 11))
 @example(mix=[payment("a"), payment("b"), payment("c", payment_status="completed")], first_group=0)
 @example(mix=[payment("a"), payment("a"), payment("a", payment_status="completed")], first_group=0)
 @example(mix=[payment("a"), payment("b", user_email=KNOWN), payment("c", payment_status="x"), payment("d")], first_group=0)
+@example(mix=[payment("a", vat_id="DE1"), payment("b", vat_id="DE2"), payment("c", vat_id="DE1")], first_group=1)
+@example(mix=[payment("a", final_price=1), payment("b", **{CONFIRMED: True}), payment("c", final_price=1)], first_group=0)
+@example(mix=[payment("a"), payment("a", **{CONFIRMED: True}), payment("b", **{CONFIRMED: True})], first_group=0)
+@example(mix=[payment("a", final_price=1), payment("a", **{CONFIRMED: True}), payment("a", final_price=1)], first_group=1)
+@example(mix=[payment("a"), payment("a", user_email=KNOWN), payment("a", user_email=KNOWN, final_price=1)], first_group=0)
 @example(mix=[payment("a", user_email=ERASED, capture_timestamp=timestamp(NOW - timedelta(days=1))), payment("a")], first_group=0)
 def test_a_group_is_stored_and_answered_as_one_by_one(
     a_store: OpenStore, mix: list[dict[str, Any]], first_group: int
@@ -151,6 +170,35 @@ def test_a_group_is_stored_and_answered_as_one_by_one(
         assert answers == [answer for one in mix for answer in send(apart, [one])]
         assert content(together) == content(apart)
         assert_chained(together)
+
+
+REFUSES_A_PRICE = """
+    CREATE TRIGGER no_price BEFORE INSERT ON payment_data WHEN NEW.final_price > 0 BEGIN SELECT RAISE(ABORT, 'no price'); END
+"""
+
+
+def test_an_admission_is_asked_once_a_capture_and_refuses_it_alone(a_store: OpenStore) -> None:
+    """Also where the group is rolled back, and its captures are stored one by one."""
+    refused = Problem(TOO_MANY, "Too many new users.", retry_after_seconds=60)
+    for trigger in ("", REFUSES_A_PRICE):
+        asked: list[int] = []
+
+        def admit(asked: list[int] = asked) -> None:
+            asked.append(1)
+            if len(asked) > 2:
+                raise refused
+
+        with a_store() as store:
+            alter(store, trigger)
+            people = ["1@example.com", "2@example.com", "1@example.com", "3@example.com", KNOWN, "3@example.com"]
+            mix = [payment(f"{place}", user_email=email) for place, email in enumerate(people)]
+            mix.append(payment("fails", user_email=KNOWN, final_price=5))
+            wanted = asked_by(mix, admit)
+            statuses = [one["status"] for one in answers_to(wanted, store.write_together(wanted.works))]
+            assert statuses == [201, 201, 200, 429, 201, 429, 503 if trigger else 201]
+            assert len(asked) == 4
+            users = {row["email"] for row in content(store)["users"]}
+            assert {"1@example.com", "2@example.com"} == users - {KNOWN, IN_CAPITALS}
 
 
 def alter(store: Store, statement: str) -> None:

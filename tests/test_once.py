@@ -77,14 +77,14 @@ class TestAPaymentIsOnce:
     def test_payments_latest_shows_the_latest_state_of_each(self, capture_service: RunningService, person: str) -> None:
         for status in ("pending", "completed", "refunded", "completed"):
             capture_service.capture("payment", {"user_email": person, **PAYMENT, "payment_status": status})
-        late = {"payment_status": "authorised", "capture_timestamp": ago(hours=2)}  # waited in a browser's queue
-        capture_service.capture("payment", {"user_email": person, **PAYMENT, **late})
+        early = {"payment_status": "authorised", "capture_timestamp": ago(hours=2)}  # a time that its sender says
+        capture_service.capture("payment", {"user_email": person, **PAYMENT, **early})
         capture_service.capture("payment", {"user_email": person, "final_price": 1})
         assert len(statuses(capture_service, person)) == 6
         latest = capture_service.rows(
             "SELECT transaction_id, payment_status FROM payments_latest WHERE user_email = ? ORDER BY transaction_id", person
         )
-        assert [tuple(row.values()) for row in latest] == [(None, None), ("TX-1", "completed")]
+        assert [tuple(row.values()) for row in latest] == [(None, None), ("TX-1", "authorised")], "the latest is what arrived last"
 
     def test_two_tabs_that_save_one_payment_at_once_make_one_row(self, capture_service: RunningService, person: str) -> None:
         with ThreadPoolExecutor(16) as tabs:

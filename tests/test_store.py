@@ -278,14 +278,14 @@ def store(tmp_path: Path) -> Iterator[tuple[Store, FailingConnection]]:
 
 def note(text: str) -> Any:
     return lambda connection: connection.execute(
-        "INSERT INTO capture_receipts (capture_id, capture_type, row_id, outcome, payload_digest) VALUES (?, '', 0, '', '')",
+        "INSERT INTO data_capture_erasures (address_hash, erased_at, remaining) VALUES (?, '', 0)",
         (text,),
     )
 
 
 def noted(store: Store) -> list[str]:
     return store.read(
-        lambda connection: [row[0] for row in connection.execute("SELECT capture_id FROM capture_receipts ORDER BY capture_id")]
+        lambda connection: [row[0] for row in connection.execute("SELECT address_hash FROM data_capture_erasures ORDER BY 1")]
     )
 
 

@@ -175,7 +175,9 @@ NOW = datetime(2024, 1, 15, 10, 30, tzinfo=timezone.utc)
         ("2024-01-14T22:15:30.123456789Z", "2024-01-14T22:15:30.123Z"),
         (1705270530250, "2024-01-14T22:15:30.250Z"),
         ("2024-01-08T10:30:00Z", "2024-01-08T10:30:00.000Z"),  # exactly 7 days
-        ("2024-01-15T10:35:00Z", "2024-01-15T10:35:00.000Z"),  # exactly 5 minutes ahead
+        ("2024-01-15T10:30:00.001Z", "2024-01-15T10:30:00.000Z"),  # in the future, where nothing has happened yet
+        ("2024-01-15T10:35:00Z", "2024-01-15T10:30:00.000Z"),
+        ("9999-12-31T23:59:59-14:00", "2024-01-15T10:30:00.000Z"),
     ],
 )
 def test_a_capture_keeps_the_time_at_which_it_happened(said: Any, held: str) -> None:

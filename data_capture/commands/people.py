@@ -20,6 +20,7 @@ from data_capture.settings import Settings
 from data_capture.store import Store
 from data_capture.store.connection import GateTimeout
 from data_capture.store.erasures import erasures_key_file
+from data_capture.store.receipts import receipts_key_file
 from data_capture.store.takeover import TakeoverRefused, prepare
 from data_capture.subjects.export import export_person
 from data_capture.subjects.finishing import Erasures
@@ -136,6 +137,7 @@ def _opened(settings: Settings) -> Iterator[Store]:
         raise Refused(f"There is no database {settings.database}.")
     try:
         prepare(settings.database, settings.request_seconds)
+        _keep_ownership(settings.database)
         store = Store(settings.database, settings.request_seconds)
     except TakeoverRefused as refusal:
         raise Refused(str(refusal)) from refusal
@@ -157,8 +159,8 @@ def _address(email: str) -> str:
 
 
 def _keep_ownership(database: Path) -> None:
-    files = [path for path in (journal_file(database), erasures_key_file(database)) if path.exists()]
-    give_to_owner_of(database, *files)
+    files = (journal_file(database), erasures_key_file(database), receipts_key_file(database))
+    give_to_owner_of(database, *(path for path in files if path.exists()))
 
 
 def _write(pieces: Iterator[bytes], file: BinaryIO) -> None:

@@ -4,42 +4,35 @@ from __future__ import annotations
 
 import sqlite3
 from functools import cache
-from typing import NamedTuple
 
 from data_capture.audit import AuditRecord, record_audits
 from data_capture.captures import Capture, Kind
-from data_capture.problems import UNUSABLE, FieldError, Problem
+from data_capture.payloads import encode_json
 from data_capture.store.erasures import refuse_what_was_erased
-from data_capture.store.people import ensure_person
+from data_capture.store.people import add_person, spelling_of
+from data_capture.store.receipts import (
+    INSERT_RECEIPT,
+    STORED,
+    UNCHANGED,
+    FoundReceipt,
+    Receipt,
+    ReceiptKey,
+    find_receipt,
+    has_content,
+    is_confirmed,
+    receipt_key_of,
+    replayed,
+)
 from data_capture.values import ColumnValue, earlier
 
-STORED = "stored"
-UNCHANGED = "unchanged"
+CONFIRMATION = "confirmation"
+"""The `capture_type` of the audit record which says that a claimed row was confirmed."""
 
-FIND_RECEIPTS = """
-SELECT capture_id, row_id, outcome, payload_digest, capture_type FROM capture_receipts WHERE capture_id IN (VALUES {})
-"""
+_FORGET_RECEIPT = "DELETE FROM capture_receipts WHERE user_email = ? AND capture_id = ?"
 
-_FIND_RECEIPT = """
-SELECT capture_id, row_id, outcome, payload_digest, capture_type FROM capture_receipts WHERE capture_id = ?
-"""
+_FORGET_RECEIPTS = "DELETE FROM capture_receipts WHERE user_email = ?"
 
-INSERT_RECEIPT = """
-INSERT INTO capture_receipts (capture_id, capture_type, row_id, outcome, payload_digest, created_at)
-VALUES (?, ?, ?, ?, ?, ?)
-"""
-
-
-class Receipt(NamedTuple):
-    """What became of a capture.
-
-    `outcome` is STORED, or UNCHANGED when it repeats a row that was there already. `replayed` says that this very
-    capture had been taken before and added nothing now.
-    """
-
-    row_id: int
-    outcome: str
-    replayed: bool
+_CONFIRM_RECEIPT = "UPDATE capture_receipts SET confirmed = 1 WHERE user_email = ? AND capture_id = ?"
 
 
 class RecordCapture:
@@ -59,32 +52,102 @@ def record_capture(connection: sqlite3.Connection, capture: Capture) -> Receipt:
     """Stores `capture`, once: sent again it is answered from its receipt.
 
     Raises:
-        Problem: 422, when its capture_id belongs to another capture; 410, when it is of the time before its person was erased.
+        Problem: 422, when its user's capture_id belongs to another capture; 410, when it is of the time before its user was
+            erased; what `Capture.admission` raises, when its user is new. Nothing was written then.
     """
-    found = connection.execute(_FIND_RECEIPT, (capture.capture_id,)).fetchone()
-    if found is not None:
-        return replayed(capture, *found[1:])
+    key = receipt_key_of(connection)
+    user_email = spelling_of(connection, capture.user_email)
+    if user_email is not None:
+        found = find_receipt(connection, user_email, capture.capture_id)
+        if found is not None and overrides(capture, found):
+            confirmed = _confirm_claim(connection, key, capture, user_email, found)
+            if confirmed is not None:
+                return confirmed
+        elif found is not None:
+            return replayed(key, capture, found)
     refuse_what_was_erased(connection, capture)
-    user_email = ensure_person(connection, capture.user_email, capture.user_name, capture.received_at)
-    row_id, outcome = repeated_row(connection, capture, user_email), UNCHANGED
+    if user_email is None:
+        user_email = add_user_of(connection, capture)
+    row_id, content = repeated_row(connection, capture, user_email), content_of(key, capture)
     if row_id is None:
         row_id, outcome = connection.execute(insert_statement(capture.kind), row_of(capture, user_email)).lastrowid, STORED
         assert row_id is not None
-        record_audits(connection, [audit_record_of(capture, user_email)])
-    connection.execute(INSERT_RECEIPT, receipt_row(capture, row_id, outcome))
+        records = [audit_record_of(capture, user_email)]
+    else:
+        outcome = UNCHANGED
+        is_new = is_new_about(connection, capture, row_id, user_email, content)
+        records = records_of_repetition(connection, capture, row_id, user_email, is_new=is_new)
+        content = content if is_new else None
+    if records:
+        record_audits(connection, records)
+    connection.execute(INSERT_RECEIPT, key.row(capture, user_email, row_id, outcome, content))
     return Receipt(row_id, outcome, replayed=False)
 
 
-def replayed(capture: Capture, row_id: int, outcome: str, digest: bytes, capture_type: str) -> Receipt:
-    """What is answered to a capture whose capture_id has a receipt.
+def overrides(capture: Capture, found: FoundReceipt) -> bool:
+    """Whether a capture_id's receipt does not bind this capture: a claim must not keep a confirmed capture out."""
+    return capture.is_confirmed and not found.confirmed
+
+
+def add_user_of(connection: sqlite3.Connection, capture: Capture) -> str:
+    """Adds the user of a capture, who is not there yet, and returns the address as `users.email` spells it.
 
     Raises:
-        Problem: 422, when that is another capture's.
+        Problem: the user may not be added, or the table refuses the row.
     """
-    if digest != capture.digest or capture_type != capture.kind.name:
-        message = "was used before, for a different capture"
-        raise Problem(UNUSABLE, f"The capture_id {message}.", errors=[FieldError("capture_id", message)])
-    return Receipt(row_id, outcome, replayed=True)
+    if capture.admission is not None:
+        capture.admission.ask()
+    user_email = add_person(connection, capture.user_email, capture.user_name, capture.received_at)
+    connection.execute(_FORGET_RECEIPTS, (user_email,))  # of a user whom a hand removed from the table
+    return user_email
+
+
+def content_of(key: ReceiptKey, capture: Capture) -> bytes | None:
+    """The keyed digest of a capture's content, where another may repeat it; else None."""
+    repetition = capture.kind.repetition
+    if repetition is None or (repetition.about is not None and about_of(capture) is None):
+        return None
+    return key.content(capture.content_digest)
+
+
+def is_new_about(
+    connection: sqlite3.Connection, capture: Capture, row_id: int, user_email: str, content: bytes | None
+) -> bool:
+    """Whether a capture that repeats a row says something that no audit record has: something that is in no column."""
+    return content is None or not has_content(connection, capture.kind.name, row_id, user_email, content)
+
+
+def records_of_repetition(
+    connection: sqlite3.Connection, capture: Capture, row_id: int, user_email: str, *, is_new: bool
+) -> list[AuditRecord]:
+    """The audit records of a capture that repeats a row: of its content, if that is new, and of a confirmation."""
+    records = [audit_record_of(capture, user_email)] if is_new else []
+    if capture.is_confirmed and not is_confirmed(connection, capture.kind.name, row_id, user_email):
+        records.append(_confirmation_of(capture, row_id, user_email))
+    return records
+
+
+def _confirm_claim(
+    connection: sqlite3.Connection, key: ReceiptKey, capture: Capture, user_email: str, found: FoundReceipt
+) -> Receipt | None:
+    """Confirms what was claimed under the same capture_id, if it is the same.
+
+    If not, the claim's receipt goes, None is returned, and the capture is stored as if it were the first of its id.
+    """
+    if not key.is_of(capture, found) or not _is_exactly(connection, capture, found.row_id, user_email):
+        refuse_what_was_erased(connection, capture)
+        connection.execute(_FORGET_RECEIPT, (user_email, capture.capture_id))
+        return None
+    if not is_confirmed(connection, capture.kind.name, found.row_id, user_email):
+        record_audits(connection, [_confirmation_of(capture, found.row_id, user_email)])
+    connection.execute(_CONFIRM_RECEIPT, (user_email, capture.capture_id))
+    return Receipt(found.row_id, found.outcome, replayed=True)
+
+
+def _confirmation_of(capture: Capture, row_id: int, user_email: str) -> AuditRecord:
+    said = encode_json({"capture_type": capture.kind.name, "row_id": row_id, "capture_id": capture.capture_id})
+    record = audit_record_of(capture, user_email)
+    return record._replace(capture_type=CONFIRMATION, snapshot=said, status="success", error_details=None)
 
 
 def row_of(capture: Capture, user_email: str) -> tuple[ColumnValue, ...]:
@@ -108,11 +171,6 @@ def audit_record_of(capture: Capture, user_email: str) -> AuditRecord:
     )
 
 
-def receipt_row(capture: Capture, row_id: int, outcome: str) -> tuple[object, ...]:
-    """A capture's receipt, for `INSERT_RECEIPT`."""
-    return (capture.capture_id, capture.kind.name, row_id, outcome, capture.digest, capture.received_at)
-
-
 def about_of(capture: Capture) -> ColumnValue:
     """What a capture's row is about, for a kind whose rule of repetition asks for it."""
     assert capture.kind.repetition is not None
@@ -120,7 +178,10 @@ def about_of(capture: Capture) -> ColumnValue:
 
 
 def repeated_row(connection: sqlite3.Connection, capture: Capture, user_email: str) -> int | None:
-    """The row that `capture` repeats, by its kind's rule; None when it has something new to say."""
+    """The row that `capture` repeats, by its kind's rule; None when it has something new to say.
+
+    Only the row that arrived last is compared, whatever times the rows say.
+    """
     repetition = capture.kind.repetition
     if repetition is None:
         return None
@@ -130,15 +191,28 @@ def repeated_row(connection: sqlite3.Connection, capture: Capture, user_email: s
         if about is None:
             return None
         looked_for.append(about)
-    if repetition.within_seconds is not None:
-        looked_for.append(earlier(capture.happened_at, repetition.within_seconds))
-    repeated = connection.execute(_repeated_row_statement(capture.kind), (*looked_for, *capture.values)).fetchone()
-    if repeated is None:
+    since = () if repetition.within_seconds is None else (earlier(capture.happened_at, repetition.within_seconds),)
+    statement = _repeated_row_statement(capture.kind)
+    repeated = connection.execute(statement, (*looked_for, *since, *capture.values)).fetchone()
+    if repeated is None or (capture.is_confirmed and not _may_confirm(connection, capture, repeated[0], user_email)):
         return None
     if repetition.moves_updated_at:
         update = f"UPDATE {capture.kind.table} SET updated_at = max(updated_at, ?) WHERE id = ?"  # noqa: S608
         connection.execute(update, (capture.happened_at, repeated[0]))
     return int(repeated[0])
+
+
+def _may_confirm(connection: sqlite3.Connection, capture: Capture, row_id: int, user_email: str) -> bool:
+    """Whether a confirmed capture may repeat a row: it must not confirm what a claim says and it leaves out."""
+    return is_confirmed(connection, capture.kind.name, row_id, user_email) or _is_exactly(
+        connection, capture, row_id, user_email
+    )
+
+
+def _is_exactly(connection: sqlite3.Connection, capture: Capture, row_id: int, user_email: str) -> bool:
+    """Whether a row has what the capture says in every column, and nothing where it says nothing."""
+    statement = _exact_row_statement(capture.kind)
+    return connection.execute(statement, (row_id, user_email, *capture.values)).fetchone() is not None
 
 
 # Table and column names below come from the table of kinds alone, never from a request.
@@ -161,11 +235,17 @@ def _repeated_row_statement(kind: Kind) -> str:
     repetition = kind.repetition
     assert repetition is not None
     about = f"AND {repetition.about} = ?" if repetition.about is not None else ""
-    since = "AND created_at >= ?" if repetition.within_seconds is not None else ""
+    since = "created_at >= ? AND " if repetition.within_seconds is not None else ""
     # What is left out is compared as if it were what the row has. A column's affinity makes '99.80' equal 99.8.
     said = "coalesce(?, {0}) IS {0}" if repetition.omissions_repeat else "{0} IS ?"
     return f"""
         SELECT id
-        FROM (SELECT * FROM {kind.table} WHERE user_email = ? {about} {since} ORDER BY created_at DESC, id DESC LIMIT 1)
-        WHERE {" AND ".join(said.format(one.column) for one in kind.fields)}
+        FROM (SELECT * FROM {kind.table} WHERE user_email = ? {about} ORDER BY id DESC LIMIT 1)
+        WHERE {since}{" AND ".join(said.format(one.column) for one in kind.fields)}
     """  # noqa: S608
+
+
+@cache
+def _exact_row_statement(kind: Kind) -> str:
+    same = " AND ".join(f"{one.column} IS ?" for one in kind.fields)
+    return f"SELECT 1 FROM {kind.table} WHERE id = ? AND user_email = ? AND {same}"  # noqa: S608

@@ -3,9 +3,11 @@
 What becomes of each, and every row, is exactly what `record_capture` would have made of them one after the other. Most
 captures have nothing to do with each other. Those that have are found before anything is written:
 
-- two with the same capture_id: the second is answered from the receipt of the first;
-- two that could repeat each other (the same person and kind, and what the rule of repetition asks for): the rows of that
-  kind that wait are inserted before the second is compared with what is there.
+- two with the same user and capture_id: the second is answered from the receipt of the first;
+- two that could repeat each other (the same user and kind, and what the rule of repetition asks for): the rows of that
+  kind that wait are inserted, and the receipts that wait, before the second is compared with what is there.
+
+A group in which a confirmed capture has the capture_id of a claim, which is rare, is stored one by one.
 """
 
 from __future__ import annotations
@@ -16,27 +18,40 @@ from collections.abc import Sequence
 from functools import cache
 from typing import NamedTuple
 
-from data_capture.audit import record_audits
+from data_capture.audit import AuditRecord, record_audits
 from data_capture.captures import Capture, Kind
 from data_capture.problems import Problem
 from data_capture.rows import find_among, insert_in_order
 from data_capture.store.captures import (
+    about_of,
+    add_user_of,
+    audit_record_of,
+    content_of,
+    insert_statement,
+    is_new_about,
+    overrides,
+    record_capture,
+    records_of_repetition,
+    repeated_row,
+    row_of,
+)
+from data_capture.store.erasures import refuse_what_is_older, times_of_erasure
+from data_capture.store.people import addresses_known, spelling_of
+from data_capture.store.receipts import (
     FIND_RECEIPTS,
     INSERT_RECEIPT,
     STORED,
     UNCHANGED,
+    FoundReceipt,
     Receipt,
-    about_of,
-    audit_record_of,
-    insert_statement,
-    receipt_row,
-    repeated_row,
+    ReceiptKey,
+    find_receipt,
+    receipt_key_of,
     replayed,
-    row_of,
 )
-from data_capture.store.erasures import refuse_what_is_older, times_of_erasure
-from data_capture.store.people import addresses_known, ensure_person
 from data_capture.values import ColumnValue
+
+_Id = tuple[str, str]  # a user's address, as `users.email` spells it, and a capture_id
 
 
 def record_captures(connection: sqlite3.Connection, captures: Sequence[Capture]) -> list[Receipt | Problem]:
@@ -46,42 +61,106 @@ def record_captures(connection: sqlite3.Connection, captures: Sequence[Capture])
         Problem, sqlite3.Error: one of them can't be stored, or not together with the others. What was done is to be
             undone, and each to be stored alone.
     """
-    answered = {found[0]: found[1:] for found in find_among(connection, FIND_RECEIPTS, [(one.capture_id,) for one in captures])}
-    emails = {one.user_email for one in captures}
-    erasures = times_of_erasure(connection, emails)
-    known = addresses_known(connection, emails)
+    try:
+        return _record_together(connection, captures)
+    except _OneByOne:  # only users were added by now, as they are added one by one
+        return [_outcome(connection, one) for one in captures]
+
+
+class _OneByOne(Exception):
+    """What the captures of a group have to do with each other takes more than comparing their rows."""
+
+
+def _outcome(connection: sqlite3.Connection, capture: Capture) -> Receipt | Problem:
+    try:
+        return record_capture(connection, capture)
+    except Problem as problem:
+        return problem
+
+
+def _record_together(connection: sqlite3.Connection, captures: Sequence[Capture]) -> list[Receipt | Problem]:
+    key = receipt_key_of(connection)
+    ids = _Ids(connection, captures)
+    erasures = times_of_erasure(connection, {one.user_email for one in captures})
     outcomes: dict[int, Receipt | Problem] = {}
-    first_of: dict[str, int] = {}
     taken: dict[int, _Taken] = {}
     for place, capture in enumerate(captures):
-        if capture.capture_id in answered or capture.capture_id in first_of:
-            continue
         try:
+            if ids.is_taken(place, capture):
+                continue
             refuse_what_is_older(capture, erasures)
+            taken[place] = _Taken(capture, ids.take(place, capture))
         except Problem as problem:
             outcomes[place] = problem
-            continue
-        first_of[capture.capture_id] = place
-        user_email = capture.user_email
-        if user_email not in known:
-            user_email = ensure_person(connection, user_email, capture.user_name, capture.received_at)
-        taken[place] = _Taken(capture, user_email)
     if taken:
-        for place, receipt in zip(taken, _store(connection, [*taken.values()]), strict=True):
+        for place, receipt in zip(taken, _Storing(connection, key).store([*taken.values()]), strict=True):
             outcomes[place] = receipt
-            capture = captures[place]
-            answered[capture.capture_id] = (receipt.row_id, receipt.outcome, capture.digest, capture.kind.name)
+            ids.answered[ids.of[place]] = key.found(captures[place], receipt)
     for place, capture in enumerate(captures):
         if place not in outcomes:
             try:
-                outcomes[place] = replayed(capture, *answered[capture.capture_id])
+                outcomes[place] = replayed(key, capture, ids.answered[ids.of[place]])
             except Problem as problem:
                 outcomes[place] = problem
     return [outcomes[place] for place in range(len(captures))]
 
 
+class _Ids:
+    """Whose capture_ids these are: which have a receipt, and which are taken by a capture of this group."""
+
+    def __init__(self, connection: sqlite3.Connection, captures: Sequence[Capture]) -> None:
+        self._connection = connection
+        self._known = addresses_known(connection, {one.user_email for one in captures})
+        looked_for = [(one.user_email, one.capture_id) for one in captures if one.user_email in self._known]
+        self.answered: dict[_Id, FoundReceipt] = {
+            (found[0], found[1]): FoundReceipt(*found[2:]) for found in find_among(connection, FIND_RECEIPTS, looked_for)
+        }
+        self._first_of: dict[_Id, Capture] = {}
+        self._spelled: dict[str, str] = {}
+        self.of: dict[int, _Id] = {}
+
+    def is_taken(self, place: int, capture: Capture) -> bool:
+        """Whether there is a receipt, or another capture of the group, with the user and the capture_id of this one."""
+        user_email = self._spelling(capture.user_email)
+        if user_email is None:
+            return False
+        one = self.of[place] = (user_email, capture.capture_id)
+        if user_email not in self._known and one not in self.answered:
+            found = find_receipt(self._connection, *one)
+            if found is not None:
+                self.answered[one] = found
+        if one in self.answered:
+            if overrides(capture, self.answered[one]):
+                raise _OneByOne
+            return True
+        if one in self._first_of and capture.is_confirmed and not self._first_of[one].is_confirmed:
+            raise _OneByOne
+        return one in self._first_of
+
+    def take(self, place: int, capture: Capture) -> str:
+        """Notes the capture as the first of its capture_id; the address as `users.email` spells it, of a user who is added
+        if need be.
+
+        Raises:
+            Problem: as `add_user_of`.
+        """
+        if place not in self.of:
+            user_email = self._spelled[capture.user_email] = add_user_of(self._connection, capture)
+            self.of[place] = (user_email, capture.capture_id)
+        self._first_of[self.of[place]] = capture
+        return self.of[place][0]
+
+    def _spelling(self, email: str) -> str | None:
+        if email in self._known:
+            return email
+        spelled = self._spelled.get(email) or spelling_of(self._connection, email)
+        if spelled is not None:
+            self._spelled[email] = spelled
+        return spelled
+
+
 class _Taken(NamedTuple):
-    """A capture that is neither refused nor answered from a receipt, and its person, as `users.email` spells it."""
+    """A capture that is neither refused nor answered from a receipt, and its user, as `users.email` spells it."""
 
     capture: Capture
     user_email: str
@@ -96,33 +175,68 @@ class _Taken(NamedTuple):
         return None if rule.about is not None and about is None else (self.capture.kind.name, self.user_email, about)
 
 
-def _store(connection: sqlite3.Connection, taken: Sequence[_Taken]) -> list[Receipt]:
-    rows = _Rows(connection)
-    common = [one.repeats_by for one in taken]
-    unheard_of = _unheard_of(connection, taken, common)
-    repeated: dict[int, int] = {}
-    for place, (one, in_common) in enumerate(zip(taken, common, strict=True)):
-        if in_common is not None and in_common not in unheard_of:
-            if in_common in rows.waiting_in_common:
-                rows.insert(one.capture.kind)
-            row_id = repeated_row(connection, one.capture, one.user_email)
-            if row_id is not None:
-                repeated[place] = row_id
-                continue
-        unheard_of.discard(in_common)
-        rows.add(place, one, in_common)
-    rows.insert_all()
-    if rows.stored:
-        record_audits(connection, [audit_record_of(*one) for place, one in enumerate(taken) if place in rows.stored])
-    receipts = [
-        Receipt(repeated[place], UNCHANGED, replayed=False)
-        if place in repeated
-        else Receipt(rows.stored[place], STORED, replayed=False)
-        for place in range(len(taken))
-    ]
-    noted = [receipt_row(one.capture, receipt.row_id, receipt.outcome) for one, receipt in zip(taken, receipts, strict=True)]
-    connection.executemany(INSERT_RECEIPT, noted)
-    return receipts
+class _Storing:
+    """Captures on their way into the tables; what is written of each: a row or none, audit records or none, a receipt."""
+
+    def __init__(self, connection: sqlite3.Connection, key: ReceiptKey) -> None:
+        self._connection = connection
+        self._key = key
+        self._rows = _Rows(connection)
+        self._receipts: list[tuple[object, ...]] = []  # that wait to be inserted
+
+    def store(self, taken: Sequence[_Taken]) -> list[Receipt]:
+        """Stores them and returns their receipts."""
+        common = [one.repeats_by for one in taken]
+        unheard_of = _unheard_of(self._connection, taken, common)
+        repeated: dict[int, tuple[int, list[AuditRecord]]] = {}
+        for place, (one, in_common) in enumerate(zip(taken, common, strict=True)):
+            if in_common is not None and in_common not in unheard_of:
+                if in_common in self._rows.waiting_in_common:
+                    self._note(taken, self._rows.insert(one.capture.kind))
+                self._write_receipts()
+                found = self._repetition(one)
+                if found is not None:
+                    repeated[place] = found
+                    continue
+            unheard_of.discard(in_common)
+            self._rows.add(place, one, in_common)
+        self._note(taken, self._rows.insert_all())
+        records: list[AuditRecord] = []
+        for place, one in enumerate(taken):
+            records += repeated[place][1] if place in repeated else [audit_record_of(*one)]
+        if records:
+            record_audits(self._connection, records)
+        self._write_receipts()
+        return [
+            Receipt(repeated[place][0], UNCHANGED, replayed=False)
+            if place in repeated
+            else Receipt(self._rows.stored[place], STORED, replayed=False)
+            for place in range(len(taken))
+        ]
+
+    def _repetition(self, one: _Taken) -> tuple[int, list[AuditRecord]] | None:
+        """The row that a capture repeats, and its audit records; its receipt waits then. None when it repeats nothing."""
+        capture, user_email = one
+        row_id = repeated_row(self._connection, capture, user_email)
+        if row_id is None:
+            return None
+        content = content_of(self._key, capture)
+        is_new = is_new_about(self._connection, capture, row_id, user_email, content)
+        records = records_of_repetition(self._connection, capture, row_id, user_email, is_new=is_new)
+        self._receipts.append(self._key.row(capture, user_email, row_id, UNCHANGED, content if is_new else None))
+        return row_id, records
+
+    def _note(self, taken: Sequence[_Taken], places: Sequence[int]) -> None:
+        """Has the receipts of rows wait that were inserted."""
+        for place in places:
+            capture, user_email = taken[place]
+            row_id, content = self._rows.stored[place], content_of(self._key, capture)
+            self._receipts.append(self._key.row(capture, user_email, row_id, STORED, content))
+
+    def _write_receipts(self) -> None:
+        if self._receipts:
+            self._connection.executemany(INSERT_RECEIPT, self._receipts)
+            self._receipts.clear()
 
 
 def _unheard_of(
@@ -164,12 +278,14 @@ class _Rows:
         self.waiting_in_common.add(in_common)
         self._waiting[one.capture.kind].append((place, one))
 
-    def insert(self, kind: Kind) -> None:
+    def insert(self, kind: Kind) -> list[int]:
+        """Inserts the rows of a kind that wait, and returns their places."""
         waiting = self._waiting.pop(kind)
         first = insert_in_order(self._connection, insert_statement(kind), [row_of(*one) for _, one in waiting])
         self.stored.update((place, row_id) for row_id, (place, _) in enumerate(waiting, first))
         self.waiting_in_common = {in_common for in_common in self.waiting_in_common if in_common and in_common[0] != kind.name}
+        return [place for place, _ in waiting]
 
-    def insert_all(self) -> None:
-        for kind in [*self._waiting]:
-            self.insert(kind)
+    def insert_all(self) -> list[int]:
+        """Inserts all rows that wait, and returns their places."""
+        return [place for kind in [*self._waiting] for place in self.insert(kind)]

@@ -113,9 +113,19 @@ def ensure_person(connection: sqlite3.Connection, email: str, name: str | None, 
     Raises:
         Problem: 503, when the table refuses the row: another program has changed it since the start.
     """
-    spelling = _spelling_of(connection, email)
-    if spelling is not None:
-        return spelling
+    return spelling_of(connection, email) or add_person(connection, email, name, now)
+
+
+def spelling_of(connection: sqlite3.Connection, email: str) -> str | None:
+    """The spelling of `email` (normalised) in `users.email`; None when there is no such user."""
+    return _spelling_of(connection, email)
+
+
+def add_person(connection: sqlite3.Connection, email: str, name: str | None, now: str) -> str:
+    """Adds a provisional user, whom `spelling_of` does not find, and returns the spelling of the address in `users.email`.
+
+    Arguments and exceptions are those of `ensure_person`.
+    """
     try:
         _add(connection, _Newcomer(email, presentable(name), now))
     except sqlite3.IntegrityError as error:

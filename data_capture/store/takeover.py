@@ -1,4 +1,5 @@
-"""Makes the database file, or takes over an existing one: adds the tables of schema.sql, drops and alters nothing.
+"""Makes the database file, or takes over an existing one: adds the tables of schema.sql, drops and alters nothing but what
+an earlier version of ours made differently (`schema_history`).
 
 An existing file belongs to other programs too. What can't be added to is refused before anything is written, in a
 sentence that names the table and what to do. In the end one person and one row of each table are written and undone,
@@ -28,10 +29,12 @@ from data_capture.audit.schema_check import state_of
 from data_capture.audit.schema_note import note_schema
 from data_capture.audit.schema_objects import State
 from data_capture.audit.trail import audit_key_file, begin_chain
-from data_capture.keys import UntrustedKeysError, check_keys_directory, keep_key, load_key, new_key
+from data_capture.keys import UntrustedKeysError, check_keys_directory, keep_key, load_key, load_or_make_key, new_key
 from data_capture.settings import REPOSITORY
 from data_capture.store.connection import Gate, GateTimeout, create_private_file
 from data_capture.store.people import ensure_person, set_password_hash, unfillable_columns
+from data_capture.store.receipts import receipts_key_file
+from data_capture.store.schema_history import Replacement, earlier_objects
 
 log = logging.getLogger("data_capture.store")
 
@@ -69,6 +72,7 @@ def prepare(database: Path, request_seconds: float = 5.0, *, may_create: bool = 
     if not has_content:
         _refuse_to_hide_a_loss(database, may_create=may_create)
     has_audit_key = _examine_audit_key(database)
+    _examine_receipts_key(database)
     complete = False
     try:
         if has_content:
@@ -172,6 +176,18 @@ def _examine_audit_key(database: Path) -> bool:
     raise TakeoverRefused(f"The folder {folder} can't be written to; the audit trail's key has to be in it. Nothing was changed.")
 
 
+def _examine_receipts_key(database: Path) -> None:
+    """Refuses what is in the place of the receipts' key and can't be one."""
+    key_file = receipts_key_file(database)
+    try:
+        if key_file.exists():
+            load_key(key_file)
+    except ValueError as error:
+        raise TakeoverRefused(f"{error} Receipts under the old one can't be compared then. Nothing was changed.") from error
+    except OSError as error:
+        raise TakeoverRefused(f"{key_file} can't be used: {error.strerror}. Nothing was changed.") from error
+
+
 def _note_audit_head(connection: sqlite3.Connection, database: Path) -> None:
     """Notes what the last run, which may have been killed, had no time to note."""
     try:
@@ -196,7 +212,7 @@ def _examine_database(database: Path, request_seconds: float) -> bool:
     try:
         with closing(_connect(database, request_seconds, "ro")) as connection:
             connection.execute("BEGIN")
-            complete = not _missing(connection)
+            complete = not _missing(connection) and not earlier_objects(connection)
             if not complete or database.stat().st_size <= _CHECKED_AT_EVERY_START_BYTES:
                 _refuse_damage(connection, database)
             _refuse_conflicts(connection, database)
@@ -218,10 +234,14 @@ def _complete_and_rehearse(database: Path, request_seconds: float) -> None:
             try:
                 _refuse_conflicts(connection, database)
                 before = state_of(connection)
+                earlier = earlier_objects(connection)
+                replacement = Replacement(connection, earlier)
+                replacement.set_aside()
                 missing = _missing(connection)
                 if missing:
                     for statement in _schema_statements():
                         connection.execute(statement)
+                replacement.carry_over(database)
                 if not key_file.exists():
                     key = new_key()
                     begin_chain(connection, key)
@@ -229,10 +249,13 @@ def _complete_and_rehearse(database: Path, request_seconds: float) -> None:
             except BaseException:
                 connection.execute("ROLLBACK")
                 raise
-            connection.execute("COMMIT" if missing or key else "ROLLBACK")
+            connection.execute("COMMIT" if missing or earlier or key else "ROLLBACK")
+            if earlier:
+                log.info("Made by an earlier version, and replaced: %s", ", ".join(sorted(earlier)))
             if key is not None:
                 keep_key(key_file, key)  # not before: with a key there, nobody would begin the chain that it is of
             _note_schema(connection, database, before, begins=key is not None)
+            load_or_make_key(receipts_key_file(database))
             if connection.execute("PRAGMA journal_mode = WAL").fetchone()[0] != "wal":
                 raise TakeoverRefused(
                     f"The file system of {database} can't hold a write-ahead log (a network drive?). "
@@ -249,6 +272,7 @@ def _connect(database: Path, busy_seconds: float, mode: str) -> sqlite3.Connecti
     connection = sqlite3.connect(uri, uri=True, isolation_level=None, timeout=busy_seconds)
     connection.execute("PRAGMA trusted_schema = OFF")
     connection.execute("PRAGMA foreign_keys = ON")
+    connection.execute("PRAGMA secure_delete = ON")
     return connection
 
 
@@ -338,9 +362,10 @@ def _damage(database: Path, report: str) -> str:
 def _refuse_conflicts(connection: sqlite3.Connection, database: Path) -> None:
     """Refuses a database with a table of one of our names that isn't ours, or a `users` table that can't be referred to."""
     kinds = _kinds(connection)
+    earlier = earlier_objects(connection)
     complaints, conflicting = [], []
     for table, wanted in _our_tables().items():
-        if table not in kinds:
+        if table not in kinds or table in earlier:
             continue
         if kinds[table] != "table":
             complaints.append(f"{table} is a {kinds[table]}, and has to be a table.")

@@ -113,8 +113,9 @@ def _forget_samples(connection: sqlite3.Connection, spelling: str) -> None:
     """Where somebody ran ANALYZE, SQLite may keep samples of what is in the indexes."""
     tables = connection.execute("SELECT name FROM sqlite_master WHERE name IN ('sqlite_stat3', 'sqlite_stat4')").fetchall()
     for (table,) in tables:
-        delete = f"DELETE FROM {table} WHERE instr(CAST(sample AS BLOB), CAST(? AS BLOB))"  # noqa: S608
-        connection.execute(delete, (spelling,))
+        # A sample of the receipts' indexes may hold a row's id and digest without the address.
+        delete = f"DELETE FROM {table} WHERE tbl = ? OR instr(CAST(sample AS BLOB), CAST(? AS BLOB))"  # noqa: S608
+        connection.execute(delete, (RECEIPTS, spelling))
 
 
 # --- The row in users, which may be another program's --------------------------------------------------------------------------

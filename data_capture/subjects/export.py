@@ -7,7 +7,7 @@
       "user_credentials": [{…}],              that there is a password, and since when
       "payment_data": [{…}], …                every table with something of the person, a member a column, rows by their ids
       "data_capture_audit": [{…}],            but for the records of exports: see below
-      "capture_receipts": [{…}]
+      "capture_receipts": [{…}]               each with `confirmed`: 1 where the sender had a token, 0 for a claim
     }
 
 Numbers are numbers, texts are texts, also those that hold JSON; bytes are hexadecimal. Nothing tells when or how often it was

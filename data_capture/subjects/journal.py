@@ -17,7 +17,7 @@ from data_capture.identity import normalise_email
 from data_capture.keys import keys_beside, load_or_make_key
 from data_capture.store.erasures import NOTHING, erasures_key_file, hash_of_address, note_hashes
 from data_capture.subjects.erasure import PSEUDONYMS, erase_person
-from data_capture.subjects.tables import tables_of_people
+from data_capture.subjects.tables import RECEIPTS, tables_of_people
 
 _LINE = re.compile(r"([0-9a-f]{64}) (\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z)")
 
@@ -106,6 +106,6 @@ def _addresses(connection: sqlite3.Connection) -> set[str]:
     columns = {name.lower() for (name,) in connection.execute("SELECT name FROM pragma_table_info('users')")}
     found = {spelling for name in columns & {"email", "normalized_email"}
              for (spelling,) in connection.execute(f"SELECT {name} FROM users")}  # noqa: S608  # fmt: skip
-    for table in tables_of_people():
+    for table in (*tables_of_people(), RECEIPTS):
         found.update(spelling for (spelling,) in connection.execute(f"SELECT DISTINCT user_email FROM {table}"))  # noqa: S608
     return {email for email in map(normalise_email, found) if email is not None}

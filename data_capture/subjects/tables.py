@@ -6,7 +6,6 @@ import sqlite3
 from contextlib import closing
 from functools import cache
 
-from data_capture.captures import KINDS
 from data_capture.settings import REPOSITORY
 from data_capture.store.people import spellings_in, spellings_of
 
@@ -17,30 +16,25 @@ AUDIT = "data_capture_audit"
 OF_NOBODY = frozenset({"data_capture_audit_chain", "data_capture_erasures"})
 """What is kept beside the audit trail to prove it, and of whom no table says: neither tells anything of a person."""
 
-_ROWS = " UNION ALL ".join(
-    f"SELECT '{kind.name}', id FROM {kind.table} WHERE user_email = :email"  # noqa: S608
-    for kind in KINDS.values()
-)
-
-OF_PERSON = f"(capture_type, row_id) IN ({_ROWS})"
-"""Which receipts are of a person: they don't say whose they are, only of which row."""
+OF_PERSON = "user_email = :email"
+"""Which rows of a table are of a person, as `users.email` spells the address."""
 
 
 def spellings_everywhere(connection: sqlite3.Connection, email: str) -> list[str]:
     """Every spelling of an address (normalised) under which something is held: that of `users` first, mostly the only one."""
     found = spellings_of(connection, email)
-    for table in tables_of_people():
+    for table in (*tables_of_people(), RECEIPTS):
         found += spellings_in(connection, table, email)
     return list(dict.fromkeys(found))
 
 
 @cache
 def tables_of_people() -> tuple[str, ...]:
-    """The tables of schema.sql whose rows say in `user_email` whose they are."""
+    """The tables of schema.sql whose rows say in `user_email` whose they are, but for the receipts of the rows in them."""
     with closing(sqlite3.connect(":memory:")) as connection:
         connection.executescript((REPOSITORY / "schema.sql").read_text(encoding="utf-8"))
         found = connection.execute(
             "SELECT m.name FROM sqlite_master AS m, pragma_table_info(m.name) AS c "
             "WHERE m.type = 'table' AND c.name = 'user_email' ORDER BY m.rowid"
         )
-        return tuple(name for (name,) in found)
+        return tuple(name for (name,) in found if name != RECEIPTS)
