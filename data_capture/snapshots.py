@@ -10,6 +10,7 @@ from typing import Any
 
 from data_capture.payloads import ByKeys, JsonObject, encode_decimal, encode_json
 
+_CONTENT = hashlib.blake2b(digest_size=hashlib.sha256().digest_size)  # copied: that takes a fifth of the time of making one
 _MASKED = "_masked"
 _KIND = "type"
 
@@ -44,8 +45,8 @@ def snapshot_and_digests(payload: JsonObject, masked: list[str]) -> tuple[str, b
     """The same, and what tells whether two captures have the same content: whether the second says nothing but the time.
 
     The digest is SHA-256 of the payload as JSON with sorted keys, but for its `type`, which the address of a capture says
-    as well. That of the content also leaves out `VOLATILE_NAMES`. Most members are neither objects nor lists: their text is
-    the same in all three, and is made once.
+    as well. That of the content, BLAKE2b, also leaves out `VOLATILE_NAMES`. Most members are neither objects nor lists: their
+    text is the same in all three, and is made once.
     """
     names, order, lasting = _SPELLED.of(payload)
     members: list[str] = []
@@ -58,23 +59,23 @@ def snapshot_and_digests(payload: JsonObject, masked: list[str]) -> tuple[str, b
             nested[len(members)] = name + encode_json(value, sort_keys=True)
         members.append(name + _encoded(value))
     in_order = members if not nested else [nested.get(place, member) for place, member in enumerate(members)]
-    digest = content = _digest([in_order[place] for place in order])
-    volatile = [place for place, text in nested.items() if _VOLATILE.search(text) is not None]
-    if volatile or len(lasting) < len(order):
-        values = list(payload.values()) if volatile else []
-        for place in volatile:
+    digest = hashlib.sha256(_object([in_order[place] for place in order])).digest()
+    values = list(payload.values()) if nested else []
+    for place, text in nested.items():
+        if _VOLATILE.search(text) is not None:
             in_order[place] = names[place] + encode_json(_without_volatile(values[place]), sort_keys=True)
-        content = _digest([in_order[place] for place in lasting])
+    content = _CONTENT.copy()
+    content.update(_object([in_order[place] for place in lasting]))
     if masked:
         name = _MASKED
         while name in payload:  # a member of the page's own
             name = f"_{name}"
         members.append(f"{quoted(name)}:{encode_json(masked)}")
-    return f"{{{','.join(members)}}}", digest, content
+    return f"{{{','.join(members)}}}", digest, content.digest()
 
 
-def _digest(members: list[str]) -> bytes:
-    return hashlib.sha256(f"{{{','.join(members)}}}".encode()).digest()
+def _object(members: list[str]) -> bytes:
+    return f"{{{','.join(members)}}}".encode()
 
 
 def _without_volatile(value: Any) -> Any:

@@ -150,7 +150,7 @@ def payment(capture_id: str, **more: Any) -> dict[str, Any]:
     return {"type": "payment", "user_email": NEW, "capture_id": capture_id, "transaction_id": "TX-1", **more}
 
 
-@settings(max_examples=400, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
 @given(mix=MIXES, first_group=st.integers(0, 11))
 @example(mix=[payment("a"), payment("b"), payment("c", payment_status="completed")], first_group=0)
 @example(mix=[payment("a"), payment("a"), payment("a", payment_status="completed")], first_group=0)

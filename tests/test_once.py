@@ -84,7 +84,7 @@ class TestAPaymentIsOnce:
         latest = capture_service.rows(
             "SELECT transaction_id, payment_status FROM payments_latest WHERE user_email = ? ORDER BY transaction_id", person
         )
-        assert [tuple(row.values()) for row in latest] == [(None, None), ("TX-1", "authorised")], "the latest is what arrived last"
+        assert [tuple(row.values()) for row in latest] == [(None, None), ("TX-1", "authorised")], "what arrived last"
 
     def test_two_tabs_that_save_one_payment_at_once_make_one_row(self, capture_service: RunningService, person: str) -> None:
         with ThreadPoolExecutor(16) as tabs:

@@ -61,6 +61,55 @@ def test_old_captures_of_a_kind_go_with_what_the_audit_trail_holds_of_them(
     assert found_in(tmp_path, {name: OLD.traces()[name] for name in ("plan", "picture", "firm")}) == []
 
 
+@pytest.mark.parametrize("erased", [False, True])
+def test_no_receipt_outlives_its_row_nor_its_user(tmp_path: Path, erased: bool) -> None:
+    """Also where the row is up to a week older than its receipt, and where other capture_ids repeated it."""
+    happened = (NOW - timedelta(days=95)).isoformat()
+    payments = [
+        {"type": "payment", "user_email": OLD.email, "capture_id": OLD.mark(f"receipt{number}"), "transaction_id": "TX-1",
+         "capture_timestamp": happened, "vat_id": f"DE{number % 2}"}
+        for number in range(6)
+    ]  # fmt: skip
+    with closing(store_in(tmp_path)) as store:
+        record(store, payments, NOW - timedelta(days=89))
+        record(store, NEW.captures(8), NOW)
+        receipts = rows(store.database, "SELECT * FROM capture_receipts WHERE user_email = ?", OLD.email)
+        traces = {one["capture_id"]: one["capture_id"].encode() for one in receipts}
+        traces |= {f"digest of {one['capture_id']}": one["payload_digest"] for one in receipts}
+        assert len(traces) == 12
+        apply_retention(store, ("payment=90",), NOW)
+        assert counts(store) == {"payment_data": 2, "questionnaire_data": 2, "dashboard_data": 2, "trading_activity_log": 2,
+                                 "capture_receipts": 8}  # fmt: skip
+        if erased:
+            Erasures(store).erase(OLD.email, "a test")
+            assert found_in(tmp_path, traces) == []
+
+
+def test_a_spare_receipt_of_a_row_that_is_kept_goes_and_what_tells_of_the_row_stays(store: Store) -> None:
+    dashboard = [one for one in OLD.captures(8) if one["type"] == "dashboard"][-1]
+    record(store, [{**dashboard, "capture_id": f"spare-{number}"} for number in range(5)], NOW - timedelta(days=99))
+    record(store, [{**dashboard, "capture_id": "of-now"}], NOW)
+    before = counts(store)
+    apply_retention(store, ("dashboard=90",), NOW)
+    left = {one["capture_id"] for one in rows(store.database, "SELECT capture_id FROM capture_receipts")}
+    assert not [capture_id for capture_id in left if capture_id.startswith("spare")]
+    assert {"of-now", dashboard["capture_id"]} <= left
+    assert counts(store)["dashboard_data"] == before["dashboard_data"] - 1
+
+
+def test_receipts_of_what_a_hand_removed_are_purged_every_day(store: Store, tmp_path: Path) -> None:
+    with closing(sqlite3.connect(store.database)) as connection, connection:
+        connection.execute("DELETE FROM payment_data WHERE user_email = ?", (NEW.email,))
+        connection.execute("DELETE FROM users WHERE email = ?", (OLD.email,))
+        connection.execute("UPDATE capture_receipts SET capture_type = 'unknown' WHERE capture_type = 'activity'")
+    service = capture_service_in(tmp_path)
+    service.start()
+    try:
+        eventually(lambda: counts(store)["capture_receipts"] == 4, "only receipts with a row and a user are left")
+    finally:
+        service.stop()
+
+
 def test_addresses_and_user_agents_go_by_themselves(store: Store, tmp_path: Path, server: CommandServer) -> None:
     apply_retention(store, ("ip_address=90", "user_agent=200"), NOW)
     for table in (*(kind.table for kind in KINDS.values()), "data_capture_audit"):

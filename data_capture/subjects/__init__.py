@@ -6,6 +6,7 @@
     finishing.py  what comes after it: until the files' bytes hold nothing of the person either; also after a restart
     journal.py    who was erased, noted outside the database, for when an older copy of it is put in its place
     retention.py  what goes by itself when it is old
+    receipts.py   receipts that have outlived what they are of
     daily.py      the thread of the capture service that sees to these
     tables.py     which tables hold something of a person
 """

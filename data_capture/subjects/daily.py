@@ -16,6 +16,7 @@ from data_capture.store import Store
 from data_capture.store.erasures import forget_old_erasures
 from data_capture.subjects.finishing import Erasures
 from data_capture.subjects.journal import entries_of, erase_again
+from data_capture.subjects.receipts import purge_orphans
 from data_capture.subjects.retention import apply_retention
 from data_capture.values import timestamp
 
@@ -76,4 +77,7 @@ class Housekeeping:
     def _do_daily(self) -> None:
         now = datetime.now(timezone.utc)
         self._store.write(lambda connection: forget_old_erasures(connection, timestamp(now)))
+        orphans = purge_orphans(self._store)
+        if orphans:
+            log.info("Receipts whose row or user was removed by hand: %d deleted", orphans)
         apply_retention(self._store, self._settings.retention_days, now)

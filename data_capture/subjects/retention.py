@@ -1,13 +1,15 @@
 """Retention: what is older than `EDC_RETENTION_DAYS` says goes, by kind, and separately callers' addresses and user agents.
 
-A capture's row goes when that many days have passed since it happened (a dashboard's state: since it last held), with its
-receipt; from the audit records, which stay, what they hold of it. That happened on the server's clock, so that a capture which
-waited in a browser's queue is in its audit record for up to a week longer. Covered records still verify (`data_capture.audit`).
+A capture's row goes when that many days have passed since it happened (a dashboard's state: since it last held), with all its
+receipts, in one transaction; from the audit records, which stay, what they hold of it. That happened on the server's clock, so
+that a capture which waited in a browser's queue is in its audit record for up to a week longer. Covered records still verify
+(`data_capture.audit`).
 """
 
 from __future__ import annotations
 
 import sqlite3
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -18,6 +20,7 @@ from data_capture.captures import KINDS, Kind
 from data_capture.payloads import encode_json
 from data_capture.store import Store
 from data_capture.store.people import ensure_person
+from data_capture.subjects.receipts import IS_SPARE, delete_spare
 from data_capture.subjects.tables import AUDIT, RECEIPTS
 from data_capture.values import timestamp
 
@@ -57,7 +60,9 @@ def apply_retention(
     before = {name: timestamp(now - timedelta(days=int(days))) for name, _, days in (rule.partition("=") for rule in rules)}
     if not before:
         return []
-    steps = [
+    due_kinds = {kind: since for kind, since in before.items() if kind in KINDS}
+    steps = _captures_that_would_go(store, due_kinds) if dry_run else _delete_captures(store, due_kinds)
+    steps += [
         Step(table, what, _count(store, select, since) if dry_run else _repeat(store, select, change, since))
         for table, what, select, change, since in _changes(before)
     ]
@@ -79,16 +84,59 @@ def apply_retention(
 # Table and column names come from the table of kinds, and from the two columns above.
 
 
+def _delete_captures(store: Store, before: dict[str, str]) -> list[Step]:
+    """Deletes the rows that are due, each with its receipts, and spare receipts that are as old."""
+    steps, receipts = [], Counter[str]()
+    for kind, since in before.items():
+        rows = 0
+        while deleted := store.write(lambda connection, kind=kind, since=since: _delete_due(connection, KINDS[kind], since)):  # type: ignore[misc]
+            rows += deleted[0]
+            receipts[kind] += deleted[1]
+        steps.append(Step(KINDS[kind].table, "deleted", rows))
+    receipts += delete_spare(store, before)
+    return steps + [Step(RECEIPTS, f"deleted ({kind})", number) for kind, number in receipts.items()]
+
+
+def _delete_due(connection: sqlite3.Connection, kind: Kind, since: str) -> tuple[int, int] | None:
+    """Deletes some rows that are due, with their receipts: how many of both; None when no row is due."""
+    select = f"SELECT id, user_email FROM {kind.table} WHERE {_time_of(kind)} < ? LIMIT {_ROWS_A_COMMIT}"  # noqa: S608
+    due = connection.execute(select, (since,)).fetchall()
+    if not due:
+        return None
+    connection.executemany(f"DELETE FROM {kind.table} WHERE id = ?", [(number,) for number, _ in due])  # noqa: S608
+    numbers = [number for number, _ in due]
+    # A user's receipts are read once for all rows, and not once a row.
+    receipts = (
+        f"DELETE FROM {RECEIPTS} WHERE user_email = ? AND capture_type = ? AND row_id BETWEEN ? AND ? "  # noqa: S608
+        f"AND NOT EXISTS (SELECT 1 FROM {kind.table} WHERE id = {RECEIPTS}.row_id)"
+    )
+    of_users = [(email, kind.name, min(numbers), max(numbers)) for email in {email for _, email in due}]
+    return len(due), connection.executemany(receipts, of_users).rowcount
+
+
+def _captures_that_would_go(store: Store, before: dict[str, str]) -> list[Step]:
+    steps = []
+    for kind, since in before.items():
+        due = f"SELECT id FROM {KINDS[kind].table} WHERE {_time_of(KINDS[kind])} < :since"  # noqa: S608
+        receipts = (
+            f"SELECT count(*) FROM {RECEIPTS} WHERE capture_type = :kind "  # noqa: S608
+            f"AND (row_id IN ({due}) OR ({IS_SPARE} AND created_at < :since))"
+        )
+        for table, what, select in ((KINDS[kind].table, "deleted", f"SELECT count(*) FROM ({due})"),  # noqa: S608
+                                    (RECEIPTS, f"deleted ({kind})", receipts)):  # fmt: skip
+            (rows,) = store.read(
+                lambda connection, select=select, kind=kind, since=since: connection.execute(  # type: ignore[misc]
+                    select, {"kind": kind, "since": since}
+                ).fetchone()
+            )
+            steps.append(Step(table, what, rows))
+    return steps
+
+
 def _changes(before: dict[str, str]) -> Iterator[tuple[str, str, str, str, str]]:
-    """For each rule and table: what it is, which rows are due, and what becomes of one."""
+    """For each column that ages by itself: its table, what it is, which rows are due, and what becomes of one."""
     for kind in KINDS.values():
         time = _time_of(kind)
-        if kind.name in before:
-            due = f"SELECT id FROM {kind.table} WHERE {time} < ? LIMIT {_ROWS_A_COMMIT}"  # noqa: S608
-            yield kind.table, "deleted", due, f"DELETE FROM {kind.table} WHERE id = ?", before[kind.name]  # noqa: S608
-            due = (f"SELECT capture_id FROM {RECEIPTS} WHERE capture_type = '{kind.name}' AND created_at < ? "  # noqa: S608
-                   f"LIMIT {_ROWS_A_COMMIT}")  # fmt: skip
-            yield RECEIPTS, f"deleted ({kind.name})", due, f"DELETE FROM {RECEIPTS} WHERE capture_id = ?", before[kind.name]  # noqa: S608
         for column in _COLUMNS:
             if column in before:
                 due = f"SELECT id FROM {kind.table} WHERE {column} IS NOT NULL AND {time} < ? LIMIT {_ROWS_A_COMMIT}"  # noqa: S608
