@@ -110,32 +110,31 @@ class _Ids:
 
     def __init__(self, connection: sqlite3.Connection, captures: Sequence[Capture]) -> None:
         self._connection = connection
-        self._known = addresses_known(connection, {one.user_email for one in captures})
-        looked_for = [(one.user_email, one.capture_id) for one in captures if one.user_email in self._known]
+        known = addresses_known(connection, {one.user_email for one in captures})
+        self.of: dict[int, _Id] = {
+            place: (one.user_email, one.capture_id) for place, one in enumerate(captures) if one.user_email in known
+        }
         self.answered: dict[_Id, FoundReceipt] = {
-            (found[0], found[1]): FoundReceipt(*found[2:]) for found in find_among(connection, FIND_RECEIPTS, looked_for)
+            (found[0], found[1]): FoundReceipt(*found[2:])
+            for found in find_among(connection, FIND_RECEIPTS, [*self.of.values()])
         }
         self._first_of: dict[_Id, Capture] = {}
         self._spelled: dict[str, str] = {}
-        self.of: dict[int, _Id] = {}
 
     def is_taken(self, place: int, capture: Capture) -> bool:
         """Whether there is a receipt, or another capture of the group, with the user and the capture_id of this one."""
-        user_email = self._spelling(capture.user_email)
-        if user_email is None:
+        one = self.of.get(place) or self._look_up(place, capture)
+        if one is None:
             return False
-        one = self.of[place] = (user_email, capture.capture_id)
-        if user_email not in self._known and one not in self.answered:
-            found = find_receipt(self._connection, *one)
-            if found is not None:
-                self.answered[one] = found
-        if one in self.answered:
-            if overrides(capture, self.answered[one]):
+        found = self.answered.get(one)
+        if found is not None:
+            if overrides(capture, found):
                 raise _OneByOne
             return True
-        if one in self._first_of and capture.is_confirmed and not self._first_of[one].is_confirmed:
+        first = self._first_of.get(one)
+        if first is not None and capture.is_confirmed and not first.is_confirmed:
             raise _OneByOne
-        return one in self._first_of
+        return first is not None
 
     def take(self, place: int, capture: Capture) -> str:
         """Notes the capture as the first of its capture_id; the address as `users.email` spells it, of a user who is added
@@ -150,13 +149,17 @@ class _Ids:
         self._first_of[self.of[place]] = capture
         return self.of[place][0]
 
-    def _spelling(self, email: str) -> str | None:
-        if email in self._known:
-            return email
-        spelled = self._spelled.get(email) or spelling_of(self._connection, email)
-        if spelled is not None:
-            self._spelled[email] = spelled
-        return spelled
+    def _look_up(self, place: int, capture: Capture) -> _Id | None:
+        """For a user whose address is spelled in another way, or who is new: the id, once there is a user."""
+        spelled = self._spelled.get(capture.user_email) or spelling_of(self._connection, capture.user_email)
+        if spelled is None:
+            return None
+        self._spelled[capture.user_email] = spelled
+        one = self.of[place] = (spelled, capture.capture_id)
+        found = self.answered.get(one) or find_receipt(self._connection, *one)
+        if found is not None:
+            self.answered[one] = found
+        return one
 
 
 class _Taken(NamedTuple):
@@ -203,7 +206,10 @@ class _Storing:
         self._note(taken, self._rows.insert_all())
         records: list[AuditRecord] = []
         for place, one in enumerate(taken):
-            records += repeated[place][1] if place in repeated else [audit_record_of(*one)]
+            if place in repeated:
+                records += repeated[place][1]
+            else:
+                records.append(audit_record_of(*one))
         if records:
             record_audits(self._connection, records)
         self._write_receipts()
