@@ -26,12 +26,13 @@ from data_capture.access import (
     require_admin,
 )
 from data_capture.admin_token import ensure_admin_token
+from data_capture.admission import are_bytes_counted, is_counted
 from data_capture.answers import BATCH, answer_to, read_request
 from data_capture.captures import Caller, Capture
 from data_capture.disk_space import DiskSpace
 from data_capture.exposure import may_read_details, require_reader
 from data_capture.health_probe import load_or_make_probe_key
-from data_capture.intake import Intake
+from data_capture.intake import Intake, most_body_bytes
 from data_capture.openapi import serve_description
 from data_capture.payloads import (
     CAPTURE_MEDIA_TYPES,
@@ -92,11 +93,17 @@ def create_app(settings: Settings) -> Flask:
         counted_address = None if is_confirmed else address  # the owner's own servers have no rate
         if not is_confirmed:
             disk_space.refuse_if_short()
-        rates.take(counted_address)
-        most_bytes = MOST_BYTES_WITH_SCREENSHOT if kind_name in ("questionnaire", BATCH) else MOST_BYTES
+        if not is_counted(request.environ):
+            rates.take(counted_address)
+
+        def admit_bytes(size_bytes: int) -> None:
+            if not are_bytes_counted(request.environ):
+                rates.take_bytes(counted_address, size_bytes)
+
         most_bytes_but_pictures = MOST_BYTES_OF_A_BATCH if kind_name == BATCH else MOST_BYTES
-        payload = read_json_object(request, CAPTURE_MEDIA_TYPES, most_bytes, most_bytes_but_pictures,
-                                   lambda size_bytes: rates.take_bytes(counted_address, size_bytes))  # fmt: skip
+        payload = read_json_object(
+            request, CAPTURE_MEDIA_TYPES, most_body_bytes(kind_name), most_bytes_but_pictures, admit_bytes
+        )
         if "Idempotency-Key" in request.headers and kind_name != BATCH:
             payload = {"capture_id": request.headers["Idempotency-Key"].strip('"'), **payload}
         caller = Caller(request.path, address, request.headers.get("User-Agent"), datetime.now(timezone.utc))

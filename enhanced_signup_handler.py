@@ -44,7 +44,7 @@ def create_app(settings: Settings) -> Flask:
     log_requests(app)
     answer_with_problems(app)
     probe_key = load_or_make_probe_key(settings)
-    doors = Doors(settings)
+    doors = app.extensions["doors"] = Doors(settings)
     if FILE_PAGES in settings.allowed_origins:
         log.warning("Pages opened from disk can't sign up: 'file' in EDC_ALLOWED_ORIGINS is for the capture service alone")
     keep_doors(app, doors)

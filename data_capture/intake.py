@@ -9,14 +9,15 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from datetime import datetime, timezone
-from typing import Any, Protocol
+from functools import partial
+from typing import Any, NamedTuple, Protocol
 
-from data_capture.access import Doors
+from data_capture.access import Doors, HeaderOf
 from data_capture.answers import BATCH, answer_to, read_request
 from data_capture.captures import KINDS, Caller, Capture
 from data_capture.deadlines import Deadline
 from data_capture.disk_space import DiskSpace
-from data_capture.payloads import decode_json_object
+from data_capture.payloads import MOST_BYTES, MOST_BYTES_WITH_SCREENSHOT, decode_json_object
 from data_capture.problems import Problem
 from data_capture.rates import Rates
 from data_capture.request_log import log_request
@@ -32,8 +33,9 @@ _MEDIA_TYPES = frozenset({
     for media_type in ("application/json", "text/plain")
     for parameter in ("", ";charset=utf-8", "; charset=utf-8")
 })  # fmt: skip
+_MAX_LENGTH_DIGITS = 8
 _UNUSUAL_HEADERS = ("transfer-encoding", "content-encoding", "idempotency-key", "expect", "authorization")
-_NEVER_SNIFF = ("X-Content-Type-Options", "nosniff")
+NEVER_SNIFF = ("X-Content-Type-Options", "nosniff")
 _JSON = ("Content-Type", "application/json")
 
 Reply = tuple[int, list[tuple[str, str]], bytes]
@@ -48,6 +50,31 @@ class Headers(Protocol):
 
     def get_all(self, name: str) -> list[str]:
         """All of that name."""
+
+
+class Admitted(NamedTuple):
+    """A request whose body may be read."""
+
+    size_bytes: int
+    address: str
+    """The caller's."""
+    is_quick: bool
+    """Whether `Intake.reply` takes it; the app does otherwise."""
+
+
+def most_body_bytes(name: str) -> int:
+    """The size of the largest body that the address of a kind, or that of batches, takes."""
+    return MOST_BYTES_WITH_SCREENSHOT if name in ("questionnaire", BATCH) else MOST_BYTES
+
+
+def header_of(headers: Headers) -> HeaderOf:
+    """A request's headers as `Doors` looks them up."""
+    return partial(_header, headers)
+
+
+def _header(headers: Headers, name: str) -> str | None:
+    lines = headers.get_all(name)
+    return lines[0] if len(lines) == 1 else ", ".join(lines) or None
 
 
 class Intake:
@@ -70,50 +97,68 @@ class Intake:
         self._rates = rates
         self._disk_space = disk_space
         self._paths = {f"/api/data-capture/{name}": name for name in (*KINDS, BATCH)}
+        self._max_bytes = {path: most_body_bytes(name) for path, name in self._paths.items()}
 
-    def body_bytes(self, method: str, path: str, headers: Headers) -> int | None:
-        """How long the body of an ordinary request is; None for a request that is the app's."""
-        if method != "POST" or path not in self._paths or self._disk_space.is_short:
-            return None
+    def admit(self, path: str, headers: Headers, remote_address: str) -> Admitted | Problem | None:
+        """Judge a POST request by its head, and count it and its bytes against its caller's rates.
+
+        None for a request that is not an ordinary one and so the app's; it is not counted then.
+        """
+        max_bytes = self._max_bytes.get(path)
         length = headers.get("content-length") or ""
-        if not length.isdecimal() or len(length) > len(str(MOST_QUICK_BYTES)) or int(length) > MOST_QUICK_BYTES:
+        if max_bytes is None or not length.isdecimal() or len(length) > _MAX_LENGTH_DIGITS:
             return None
-        if (headers.get("content-type") or "").lower() not in _MEDIA_TYPES:
+        if self._disk_space.is_short:
+            return None
+        size_bytes = int(length)
+        if size_bytes > max_bytes or (_header(headers, "content-type") or "").lower() not in _MEDIA_TYPES:
             return None
         if any(headers.get(name) is not None for name in _UNUSUAL_HEADERS):
             return None
-        return int(length)
+        address = self._doors.caller_address(remote_address, header_of(headers)) or remote_address
+        try:
+            self._rates.take(address)
+            self._rates.take_bytes(address, size_bytes)
+        except Problem as problem:
+            return problem
+        return Admitted(size_bytes, address, size_bytes <= MOST_QUICK_BYTES)
 
-    async def reply(self, path: str, headers: Headers, remote_address: str, body: bytes) -> Reply | None:
-        """Stores what `body` holds and gives the answer; None, and nothing is done, when that is the app's."""
+    async def reply(self, path: str, headers: Headers, address: str, body: bytes) -> Reply | None:
+        """Store what `body` of an admitted request holds and give the answer; None, and nothing is done, when that is the app's.
+
+        Args:
+            path: of the request.
+            headers: of the request.
+            address: the caller's, as `admit` gave it.
+            body: the request's.
+        """
         started_at = time.perf_counter()
         if body.count(b",") + body.count(b"{") + body.count(b"[") > MAX_QUICK_VALUES:
             return None
-
-        def header(name: str) -> str | None:
-            lines = headers.get_all(name)
-            return lines[0] if len(lines) == 1 else ", ".join(lines) or None
-
-        if self._doors.refusal(path, header) is not None:
-            return None
-        address = self._doors.caller_address(remote_address, header)
+        header = header_of(headers)
         now = datetime.now(timezone.utc)
         caller = Caller(path, address, header("user-agent"), now, deadline=Deadline(MAX_PARSING_SECONDS))
         try:
             asked = read_request(self._paths[path], decode_json_object(body), caller, self._placeholder_emails)
-            self._rates.take(address)
-            self._rates.take_bytes(address, len(body))
+        except Exception:  # noqa: BLE001  (the app meets it again, and answers it or logs it with its cause)
+            return None
+        try:
             for one in asked.members:
                 if isinstance(one, Capture):
                     self._rates.take_person(address, one.user_email)
-        except Exception:  # noqa: BLE001  (the app meets it again, and answers it or logs it with its cause)
-            return None
+        except Problem as problem:  # which is not left to the app, that would count those before it again
+            return self._reply(path, header("origin"), problem.answer(), started_at)
         outcomes: Sequence[Any] = await self._store.write_together_in_loop(asked.works, asked.size_bytes)
         try:
             answer = answer_to(asked, outcomes)
         except Problem as problem:
-            status, more_headers, content = problem.answer()
+            reply = problem.answer()
         else:
-            status, more_headers, content = int(answer.status), [_JSON, *answer.headers], answer.content()
+            reply = int(answer.status), [_JSON, *answer.headers], answer.content()
+        return self._reply(path, header("origin"), reply, started_at)
+
+    def _reply(self, path: str, origin: str | None, reply: Reply, started_at: float) -> Reply:
+        """Log an answer, and give it with the headers that all answers have."""
+        status, headers, content = reply
         log_request("POST", path, status, started_at)
-        return status, [*more_headers, _NEVER_SNIFF, *self._doors.cors_headers(path, header("origin"))], content
+        return status, [*headers, NEVER_SNIFF, *self._doors.cors_headers(path, origin)], content

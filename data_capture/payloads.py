@@ -62,7 +62,7 @@ def read_json_object(
         media_types: those that are taken; every `application/…+json` is.
         most_bytes: how large the body may be.
         most_bytes_but_pictures: how large without the pictures in it.
-        admit_bytes: called with the body's size before it is parsed; may raise.
+        admit_bytes: called with the body's size before it is read, or where it is not announced, parsed; may raise.
 
     Raises:
         Problem: 400 not such an object, 413 over `most_bytes` or, without the pictures in it, over
@@ -76,8 +76,11 @@ def read_json_object(
     if request.content_length is not None and request.content_length > most_bytes:
         raise _too_large(most_bytes)
     request.max_content_length = most_bytes  # for a body of unannounced length: reading stops here
+    if request.content_length is not None:
+        admit_bytes(request.content_length)
     body = request.get_data(cache=False)
-    admit_bytes(len(body))
+    if request.content_length is None:
+        admit_bytes(len(body))
     payload = decode_json_object(body)
     if len(body) > most_bytes_but_pictures and len(body) - _picture_bytes(payload) > most_bytes_but_pictures:
         raise Problem(TOO_LARGE, f"The body is larger than {most_bytes_but_pictures:,} bytes without the pictures in it.")

@@ -7,6 +7,7 @@
     ├── 403  not-allowed          this caller may not do this
     ├── 404  not-found            there is nothing at this address
     ├── 405  method-not-allowed   there is something, but not for this method
+    ├── 408  request-timeout      the body arrived too slowly
     ├── 409  already-exists       the address has an account
     ├── 410  gone                 it is of the time before its person was erased, and is not taken any more
     ├── 413  too-large            the body is over the limit
@@ -55,6 +56,7 @@ NOT_AUTHENTICATED = ProblemType("not-authenticated", HTTPStatus.UNAUTHORIZED, "A
 NOT_ALLOWED = ProblemType("not-allowed", HTTPStatus.FORBIDDEN, "Not allowed")
 NOT_FOUND = ProblemType("not-found", HTTPStatus.NOT_FOUND, "Not found")
 METHOD_NOT_ALLOWED = ProblemType("method-not-allowed", HTTPStatus.METHOD_NOT_ALLOWED, "Method not allowed")
+TOO_SLOW = ProblemType("request-timeout", HTTPStatus.REQUEST_TIMEOUT, "Request Timeout")
 ALREADY_EXISTS = ProblemType("already-exists", HTTPStatus.CONFLICT, "This account already exists")
 GONE = ProblemType("gone", HTTPStatus.GONE, "This was erased")
 TOO_LARGE = ProblemType("too-large", HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "The body is too large")

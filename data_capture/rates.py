@@ -22,6 +22,7 @@ from limits.storage import Storage
 from limits.strategies import FixedWindowRateLimiter
 
 from data_capture.access import is_loopback
+from data_capture.admission import is_counted
 from data_capture.problems import TOO_MANY, Problem
 from data_capture.settings import Settings, byte_rates
 
@@ -136,7 +137,8 @@ def limit_requests(
 
     def is_not_counted() -> bool:
         is_counted_by_rates = (request.endpoint or "").startswith(apart_from)
-        return is_counted_by_rates or request.method == "OPTIONS" or _counted_as(caller_address()) is None
+        is_counted_already = is_counted_by_rates or is_counted(request.environ)
+        return is_counted_already or request.method == "OPTIONS" or _counted_as(caller_address()) is None
 
     limiter = Limiter(
         lambda: _counted_as(caller_address()) or "",
@@ -169,7 +171,10 @@ def limit_logins(limiter: Limiter, settings: Settings, caller_address: Callable[
         caller_address: whose request this is.
     """
     limit = limiter.shared_limit(
-        settings.login_rate, scope="logins", exempt_when=lambda: _counted_as(caller_address()) is None, override_defaults=False
+        settings.login_rate,
+        scope="logins",
+        exempt_when=lambda: is_counted(request.environ) or _counted_as(caller_address()) is None,
+        override_defaults=False,
     )
 
     def decorate(view: View) -> View:

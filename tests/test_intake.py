@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 from flask import Flask
 
-from data_capture.intake import MOST_QUICK_BYTES, Intake
+from data_capture.intake import MOST_QUICK_BYTES, Admitted, Intake, header_of
 from data_capture.problems import Problem
 from data_capture.settings import load_settings
 from data_capture.store import Store
@@ -63,10 +63,13 @@ def ask_quickly(
 ) -> tuple[int, dict[str, str], Any] | None:
     intake: Intake = app.extensions["intake"]
     given = RequestHeaders({"Content-Length": str(len(content)), **headers})
-    if intake.body_bytes("POST", path, given) is None:
+    if app.extensions["doors"].refusal(path, header_of(given)) is not None:
+        return None  # for both ways alike
+    admitted = intake.admit(path, given, remote_address)
+    if not isinstance(admitted, Admitted) or not admitted.is_quick:
         return None
     with ThreadPoolExecutor(1) as thread:  # in this one the browser's driver may have a loop of its own
-        reply = thread.submit(lambda: asyncio.run(intake.reply(path, given, remote_address, content))).result()
+        reply = thread.submit(lambda: asyncio.run(intake.reply(path, given, admitted.address, content))).result()
     return None if reply is None else (reply[0], dict(reply[1]), json.loads(reply[2]))
 
 
@@ -129,13 +132,12 @@ def test_the_rest_is_left_to_the_app(two_ways: tuple[Flask, Flask], content: byt
     assert store.read(lambda connection: connection.execute("SELECT count(*) FROM payment_data").fetchone()) == (0,)
 
 
-def test_other_methods_and_addresses_are_left_to_the_app(two_ways: tuple[Flask, Flask]) -> None:
+def test_other_addresses_are_left_to_the_app(two_ways: tuple[Flask, Flask]) -> None:
     intake: Intake = two_ways[0].extensions["intake"]
     headers = RequestHeaders({**HEADERS, "Content-Length": "2"})
-    assert intake.body_bytes("POST", "/api/data-capture/payment", headers) == 2
-    assert intake.body_bytes("GET", "/api/data-capture/payment", headers) is None
-    assert intake.body_bytes("POST", "/api/data-capture/health", headers) is None
-    assert intake.body_bytes("POST", "/api/data-capture/payment", RequestHeaders(HEADERS)) is None
+    assert intake.admit("/api/data-capture/payment", headers, "127.0.0.1") == (2, "127.0.0.1", True)
+    assert intake.admit("/api/data-capture/health", headers, "127.0.0.1") is None
+    assert intake.admit("/api/data-capture/payment", RequestHeaders(HEADERS), "127.0.0.1") is None
 
 
 def test_a_person_over_their_rate_is_refused_in_either_way(two_ways: tuple[Flask, Flask]) -> None:

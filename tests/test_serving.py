@@ -141,21 +141,19 @@ def test_a_header_can_not_be_forged_with_an_underscore(capture_service: RunningS
 
 
 class Exchange:
-    """One request as granian hands it over, whose body comes in `chunks` and then, if it is endless, never ends."""
+    """One request as granian hands it over, whose body comes in `chunks`."""
 
     http_version, server, client, scheme, method = "1.1", "127.0.0.1:80", "127.0.0.1:4711", "http", "POST"
     path, query_string = "/", ""
 
-    def __init__(self, *chunks: bytes, endless: bool = False) -> None:
-        self.headers: dict[str, str] = {}
+    def __init__(self, *chunks: bytes) -> None:
+        self.headers = {"transfer-encoding": "chunked"}
         self.answer: tuple[int, dict[str, str], bytes] | None = None
-        self._chunks, self._endless = chunks, endless
+        self._chunks = chunks
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
         for chunk in self._chunks:
             yield chunk
-        if self._endless:
-            await asyncio.Event().wait()
 
     def response_bytes(self, status: int, headers: list[tuple[str, str]], content: bytes) -> None:
         self.answer = status, dict(headers), content
@@ -176,19 +174,6 @@ def answer_to(exchange: Exchange, patience_seconds: float = 5) -> tuple[int, dic
         thread.submit(lambda: asyncio.run(serve_once())).result()
     assert exchange.answer is not None
     return exchange.answer
-
-
-def test_a_body_that_does_not_arrive_in_time_is_answered_408(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("data_capture.serving.whole_requests._BODY_SECONDS", 0.05)
-    assert answer_to(Exchange(b"abc"))[::2] == (200, b"abc")
-    assert answer_to(Exchange(b"abc", endless=True))[0] == 408
-
-
-def test_bodies_that_arrive_together_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("data_capture.serving.whole_requests._MOST_ARRIVING_BYTES", 1000)
-    assert answer_to(Exchange(b"x" * 1000))[0] == 200
-    status, headers, _ = answer_to(Exchange(b"x" * 1001))
-    assert (status, headers["Retry-After"]) == (503, "5")
 
 
 def test_a_request_that_waited_too_long_for_a_thread_is_answered_503() -> None:

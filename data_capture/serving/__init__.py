@@ -21,9 +21,11 @@ from typing import Any, NoReturn
 
 from flask import Flask
 from granian.constants import HTTPModes, Interfaces, RuntimeModes
+from granian.http import HTTP1Settings
 from granian.log import LogLevels
 from granian.server import MPServer
 
+from data_capture.serving.connections import ConnectionWatch
 from data_capture.serving.lifelines import end_with_loss, end_with_manager, end_with_parent, is_supervised
 from data_capture.serving.logs import configure_logging, log_of, logging_configuration
 from data_capture.serving.whole_requests import WholeRequests
@@ -40,6 +42,9 @@ _ENDING_SECONDS = 6
 # connections of browsers starve everybody when it is small. An idle connection costs a descriptor and 13 KB.
 _MOST_CONNECTIONS = 8192
 _DESCRIPTORS_FOR_ELSE = 128
+# For a request's head, from the moment when the connection waits for one: idle connections end with it, too.
+_HEAD_SECONDS = 10
+_MAX_HEAD_BYTES = 64 * 1024  # half-sent heads are kept; granian's own limit would be 408 KB for each connection
 
 _MOST_SOCKET_NAME_BYTES = 108  # unix(7)
 
@@ -71,6 +76,7 @@ def serve(name: str, create_app: CreateApp, settings: Settings) -> None:
         _refuse(str(refusal))
     if not supervised:  # else the manager has said it
         warn_of_other_readers(settings.database)
+    max_connections = _connection_limit()
     server = MPServer(
         f"enhanced-data-capture {name}",
         address=_address_of(settings.host),
@@ -79,7 +85,8 @@ def serve(name: str, create_app: CreateApp, settings: Settings) -> None:
         runtime_mode=RuntimeModes.st,
         http=HTTPModes.http1,
         websockets=False,
-        backpressure=_connection_limit(),
+        backpressure=max_connections,
+        http1_settings=HTTP1Settings(header_read_timeout=_HEAD_SECONDS * 1000, max_buffer_size=_MAX_HEAD_BYTES),
         workers_kill_timeout=_ENDING_SECONDS,
         log_level=LogLevels.warning,
         log_dictconfig=logging_configuration(name, settings),
@@ -88,7 +95,7 @@ def serve(name: str, create_app: CreateApp, settings: Settings) -> None:
     # Until granian has set the worker's own, SIGTERM would run the handler that it inherits, which does nothing there.
     os.register_at_fork(after_in_child=functools.partial(signal.signal, signal.SIGTERM, signal.SIG_DFL))
     end_with_manager()
-    worker = functools.partial(_open_app, name, create_app, settings)
+    worker = functools.partial(_open_app, name, create_app, settings, max_connections)
     try:
         server.serve(target_loader=worker, wrap_loader=False)  # type: ignore[arg-type]  # an object as RSGI has it
     except SystemExit:
@@ -169,7 +176,7 @@ def _address_of(host: str) -> str:
     return str(answers[0][4][0])
 
 
-def _open_app(name: str, create_app: CreateApp, settings: Settings) -> WholeRequests:
+def _open_app(name: str, create_app: CreateApp, settings: Settings, max_connections: int) -> WholeRequests:
     """Called in the worker process."""
     end_with_parent()
     app = create_app(settings)
@@ -179,13 +186,18 @@ def _open_app(name: str, create_app: CreateApp, settings: Settings) -> WholeRequ
     url = service_url(name, settings)
 
     def opened() -> None:
+        watch.start()
         log_of(name).info("Listening on %s, database %s", url, settings.database)
 
     def closed() -> None:
         if store is not None:
             store.close()
 
-    return WholeRequests(app, patience_seconds=settings.request_seconds, opened=opened, closed=closed)
+    served = WholeRequests(app, patience_seconds=settings.request_seconds, opened=opened, closed=closed)
+    watch = ConnectionWatch(
+        service_port(name, settings), max_connections, served.clients_being_answered, settings.trusted_proxies > 0
+    )
+    return served
 
 
 def _follow_hang_up(disposition: Any) -> None:

@@ -1,8 +1,9 @@
-"""A Flask app behind granian, where a request gets one of the app's threads only once all of it has arrived.
+"""A Flask app behind granian, where no thread of the app waits for a request's body to arrive.
 
 Behind a plain WSGI interface a thread waits with every body that is still on its way: eight visitors with a slow
-uplink, or eight half-sent requests, and nobody else is served. Here bodies arrive in the event loop, bounded in size and
-in time, and answers are handed over whole, so that a slow reader holds no thread either.
+uplink, or eight half-sent requests, and nobody else is served. Here a request is first judged by its head
+(`data_capture.admission`), bodies arrive in the event loop within bounds (`serving.bodies`), and answers are handed over
+whole, so that a slow reader holds no thread either.
 """
 
 from __future__ import annotations
@@ -13,20 +14,25 @@ import io
 import logging
 import signal
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from typing import Any, Protocol, cast
+from http import HTTPStatus
+from typing import Any, Protocol
 
 from flask import Flask
 from granian.rsgi import ProtocolClosed  # type: ignore[attr-defined]
-from werkzeug.exceptions import RequestTimeout
 
+from data_capture.access import Doors
+from data_capture.admission import ARE_BYTES_COUNTED, IS_COUNTED, BodyNeeded
 from data_capture.exposure import HEADER_NAMES
-from data_capture.intake import Intake
+from data_capture.intake import NEVER_SNIFF, Admitted, Intake, header_of
 from data_capture.payloads import MOST_BYTES_WITH_SCREENSHOT
-from data_capture.problems import TOO_LARGE, UNAVAILABLE, Problem
+from data_capture.problems import NOT_JSON, UNAVAILABLE, Problem
+from data_capture.request_log import log_request
+from data_capture.serving.bodies import Bodies
 
 log = logging.getLogger("data_capture.serving")
 
@@ -36,12 +42,13 @@ _WRITING_THREADS = 8
 _READING_THREADS = 4
 _READING_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 
-_BODY_SECONDS = 120.0  # the largest questionnaire, 20 MB, at 1.4 Mbit/s
-_SWEEP_SECONDS = 5.0
 _PART_SECONDS = 30.0  # for a reader to take one part of a long answer; it holds a thread meanwhile
 _LAST_BODIES_SECONDS = 1.0  # for bodies that are on their way when the service is told to stop
-_MOST_DISCARDED_BYTES = 64 * 1024 * 1024  # read past the limit: a browser that is cut off sees no 413, only a broken network
-_MOST_ARRIVING_BYTES = 256 * 1024 * 1024  # of all bodies that are on their way at one time
+_TURN_SECONDS = 5.0
+_COUNTED = (IS_COUNTED, ARE_BYTES_COUNTED)
+# The services never read cookies, and a page's own cookie may hold any byte.
+_NEVER_READ = frozenset({"cookie"})
+_UNREADABLE = "A header's value holds bytes outside of visible ASCII."
 # For how long a thread may keep the interpreter while another waits for it; Python's own is 5 ms. The thread that commits
 # needs it twice a commit, beside an event loop that is busy, and all who wait for that commit wait with it.
 _SWITCH_SECONDS = 0.0001
@@ -77,11 +84,10 @@ class WholeRequests:
         self._patience_seconds = patience_seconds
         self._opened, self._closed = opened, closed
         self._intake: Intake | None = app.extensions.get("intake")
-        self._most_body_bytes: int = app.config["MAX_CONTENT_LENGTH"] or MOST_BYTES_WITH_SCREENSHOT
-        self._arriving: set[asyncio.Task[Problem | None]] = set()
-        self._arriving_small: dict[asyncio.Task[Any], float] = {}
-        self._arriving_bytes = 0
-        self._is_stopping = False
+        self._doors: Doors | None = app.extensions.get("doors")
+        self._bodies = Bodies(app.config["MAX_CONTENT_LENGTH"] or MOST_BYTES_WITH_SCREENSHOT)
+        # By the caller's address and port: one request, or for a moment two.
+        self._answering: dict[str, int] = {}
         self._loop: asyncio.AbstractEventLoop | None = None
         self._writing = ThreadPoolExecutor(_WRITING_THREADS, "write")
         self._reading = ThreadPoolExecutor(_READING_THREADS, "read")
@@ -93,7 +99,7 @@ class WholeRequests:
         def end(_number: int, _frame: Any) -> None:
             loop.call_soon_threadsafe(loop.call_later, _LAST_BODIES_SECONDS, self._give_up_bodies)
 
-        loop.call_later(_SWEEP_SECONDS, self._give_up_late_bodies, loop)
+        self._bodies.begin(loop)
         # asyncio hears of signals through a descriptor: this comes beside granian's own handling, not in its place.
         signal.signal(signal.SIGTERM, end)
         signal.signal(signal.SIGINT, end)
@@ -104,93 +110,127 @@ class WholeRequests:
         self._reading.shutdown()
         self._closed()
 
+    def clients_being_answered(self) -> set[str]:
+        """The addresses and ports, as granian writes them, of all whose requests are being answered; for other threads.
+
+        It takes a turn of the event loop, so that requests that have arrived are among them.
+
+        Raises:
+            TimeoutError: the event loop has been held up for seconds.
+        """
+        has_come_round = threading.Event()
+        assert self._loop is not None
+        self._loop.call_soon_threadsafe(has_come_round.set)
+        if not has_come_round.wait(_TURN_SECONDS):
+            raise TimeoutError
+        return {*self._answering}
+
     async def __rsgi__(self, scope: Scope, protocol: Any) -> None:
-        reads = scope.method in _READING_METHODS
+        client = scope.client
+        answering = self._answering
+        answering[client] = answering.get(client, 0) + 1
         try:
-            small_body_bytes = self._intake.body_bytes(scope.method, scope.path, scope.headers) if self._intake else None
-            if self._intake and small_body_bytes is not None:
-                body = await self._small_body(protocol, small_body_bytes)
-                if isinstance(body, bytes):
-                    address = scope.client.rpartition(":")[0].strip("[]")
-                    reply = await self._intake.reply(scope.path, scope.headers, address, body)
-                    if reply is not None:
-                        protocol.response_bytes(*reply)
-                        return
-                    body = io.BytesIO(body)
-            else:
-                body = io.BytesIO() if reads else await self._body(protocol)
-        except ProtocolClosed:
-            return  # the caller went away before it had sent everything, or did not wait for the answer
-        environ = _environ(scope)
-        environ["wsgi.input"] = body
-        threads = self._reading if reads else self._writing
-        complete_at = time.monotonic()
-        await asyncio.get_running_loop().run_in_executor(threads, self._answer, environ, protocol, complete_at)
-
-    async def _small_body(self, protocol: Any, size_bytes: int) -> bytes | io.IOBase:
-        """As `_body`, for one of announced size that is kept at once; it costs a third of that."""
-        if self._arriving_bytes + size_bytes > _MOST_ARRIVING_BYTES:
-            return await self._body(protocol)
-        task = asyncio.current_task()
-        assert task is not None
-        self._arriving_bytes += size_bytes
-        self._arriving_small[task] = time.monotonic()
-        try:
-            return cast(bytes, await protocol())
-        except asyncio.CancelledError:
-            return _stopping() if self._is_stopping else _too_slow()
+            await self._serve(scope, protocol, client)
+        except (ProtocolClosed, EOFError):
+            pass  # the caller went away before it had sent everything, or did not wait for the answer
         finally:
-            del self._arriving_small[task]
-            self._arriving_bytes -= size_bytes
+            answering[client] -= 1
+            if not answering[client]:
+                del answering[client]
 
-    async def _body(self, protocol: Any) -> io.IOBase:
-        """The body, or what raises in the app, at its first look, why there is none."""
-        received = bytearray()
-        arriving = asyncio.ensure_future(self._receive(protocol, received))
-        self._arriving.add(arriving)
+    async def _serve(self, scope: Scope, protocol: Any, client: str) -> None:
+        headers = scope.headers
+        remote_address = client.rpartition(":")[0].strip("[]")
+        if None in map(headers.get, headers.keys()) and _is_unreadable(headers):
+            await self._refuse_by_head(scope, protocol, Problem(NOT_JSON, _UNREADABLE), remote_address)
+            return
+        method, path = scope.method, scope.path
+        if method in _READING_METHODS:
+            await self._ask_app(_environ(scope, client, io.BytesIO()), protocol)
+            return
+        refusal = self._doors.refusal(path, header_of(headers)) if self._doors is not None else None
+        admitted: Admitted | Problem | None = refusal
+        if admitted is None and self._intake is not None and method == "POST":
+            admitted = self._intake.admit(path, headers, remote_address)
+        if isinstance(admitted, Admitted):
+            await self._capture(scope, protocol, client, admitted)
+        elif admitted is not None:
+            await self._refuse_by_head(scope, protocol, admitted, remote_address)
+        else:
+            await self._serve_by_app(scope, protocol, client, remote_address)
+
+    async def _capture(self, scope: Scope, protocol: Any, client: str, admitted: Admitted) -> None:
+        """Store an ordinary capture, without the app where it is small and has nothing unusual in its body either."""
+        body = await self._body(scope, protocol, admitted.address, admitted.size_bytes)
+        if body is None:
+            return
+        reply = None
+        if admitted.is_quick and self._intake is not None:
+            reply = await self._intake.reply(scope.path, scope.headers, admitted.address, body)
+        if reply is not None:
+            protocol.response_bytes(*reply)
+        else:
+            await self._ask_app(_environ(scope, client, io.BytesIO(body), _COUNTED), protocol)
+
+    async def _serve_by_app(self, scope: Scope, protocol: Any, client: str, remote_address: str) -> None:
+        """Have the app answer by the request's head, and only where it can't by all of the request."""
+        announced_bytes = _announced_bytes(scope.headers)
+        if announced_bytes == 0:
+            await self._ask_app(_environ(scope, client, io.BytesIO()), protocol)
+        elif await self._ask_app(_environ(scope, client, _NoBody(BodyNeeded())), protocol):
+            await self._bodies.discard(protocol, remote_address)
+        else:
+            address = self._caller_address(remote_address, scope.headers)
+            body = await self._body(scope, protocol, address, announced_bytes)
+            if body is not None:
+                counted = (IS_COUNTED,) if announced_bytes is None else _COUNTED
+                await self._ask_app(_environ(scope, client, io.BytesIO(body), counted), protocol)
+
+    async def _ask_app(self, environ: dict[str, Any], protocol: Any) -> bool:
+        """Run the app in one of its threads; return False where it has not answered, because it needs the body."""
+        threads = self._reading if environ["REQUEST_METHOD"] in _READING_METHODS else self._writing
+        exchange = _Exchange(protocol)
+        loop = asyncio.get_running_loop()
         try:
-            refusal = await asyncio.wait_for(arriving, _BODY_SECONDS)
-        except asyncio.TimeoutError:
-            return _too_slow()
-        except asyncio.CancelledError:
-            return _stopping()
+            return await loop.run_in_executor(threads, self._answer, environ, exchange, time.monotonic())
         finally:
-            self._arriving.discard(arriving)
-            self._arriving_bytes -= len(received)
-        return io.BytesIO(received) if refusal is None else _NoBody(refusal)
+            exchange.protocol = None
+
+    async def _body(self, scope: Scope, protocol: Any, address: str, announced_bytes: int | None) -> bytes | None:
+        """The body; None where it can't be received, which is answered then."""
+        received = await self._bodies.receive(protocol, address, announced_bytes)
+        if not isinstance(received, Problem):
+            return received
+        self._refuse(scope, protocol, received)
+        # The rest of a body that was given up is not awaited: its caller is slow, or sends too much.
+        if received.problem_type.status == HTTPStatus.REQUEST_ENTITY_TOO_LARGE:
+            await self._bodies.discard(protocol, address)
+        return None
+
+    async def _refuse_by_head(self, scope: Scope, protocol: Any, problem: Problem, remote_address: str) -> None:
+        self._refuse(scope, protocol, problem)
+        if _announced_bytes(scope.headers) != 0:
+            await self._bodies.discard(protocol, remote_address)
+
+    def _refuse(self, scope: Scope, protocol: Any, problem: Problem) -> None:
+        """Answer in the event loop: thousands of bodies may be given up in the same second."""
+        status, headers, content = problem.answer()
+        headers += [NEVER_SNIFF, ("Cache-Control", "no-store")]
+        if self._doors is not None:
+            headers += self._doors.cors_headers(scope.path, scope.headers.get("origin"))
+        log_request(scope.method, "(not read)", status, time.perf_counter())
+        protocol.response_bytes(status, headers, content)
+
+    def _caller_address(self, remote_address: str, headers: Any) -> str:
+        if self._doors is None:
+            return remote_address
+        return self._doors.caller_address(remote_address, header_of(headers)) or remote_address
 
     def _give_up_bodies(self) -> None:
-        self._is_stopping = True
-        for arriving in (*self._arriving, *self._arriving_small):
-            arriving.cancel()
+        self._bodies.give_up_all(Problem(UNAVAILABLE, "The service is stopping.", retry_after_seconds=1))
 
-    def _give_up_late_bodies(self, loop: asyncio.AbstractEventLoop) -> None:
-        oldest = time.monotonic() - _BODY_SECONDS
-        for arriving, since in self._arriving_small.items():
-            if since < oldest:
-                arriving.cancel()
-        loop.call_later(_SWEEP_SECONDS, self._give_up_late_bodies, loop)
-
-    async def _receive(self, protocol: Any, received: bytearray) -> Problem | None:
-        """Collects the body; reads a too large one to its end without keeping it."""
-        refusal: Problem | None = None
-        discarded_bytes = 0
-        async for chunk in protocol:
-            if refusal is not None:
-                discarded_bytes += len(chunk)
-                if discarded_bytes > _MOST_DISCARDED_BYTES:
-                    break
-            elif len(received) + len(chunk) > self._most_body_bytes:
-                refusal = Problem(TOO_LARGE, f"The body is larger than {self._most_body_bytes} bytes.")
-            elif self._arriving_bytes + len(chunk) > _MOST_ARRIVING_BYTES:
-                refusal = Problem(UNAVAILABLE, "Too much is being sent at this moment.", retry_after_seconds=5)
-            else:
-                self._arriving_bytes += len(chunk)
-                received += chunk
-        return refusal
-
-    def _answer(self, environ: dict[str, Any], protocol: Any, complete_at: float) -> None:
-        """Runs the app, in one of its threads."""
+    def _answer(self, environ: dict[str, Any], exchange: _Exchange, complete_at: float) -> bool:
+        """Run the app, in one of its threads; return False where it has not answered, because it needs the body."""
         if time.monotonic() - complete_at > self._patience_seconds:
             environ["wsgi.input"] = _NoBody(Problem(UNAVAILABLE, "Too many requests are waiting.", retry_after_seconds=1))
         status, headers = 500, [("Content-Type", "text/plain")]
@@ -205,21 +245,26 @@ class WholeRequests:
                 parts = self._app(environ, start_response)
                 try:
                     if not any(name.lower() == "content-length" for name, _ in headers):
-                        self._send_in_parts(protocol, status, headers, parts)
-                        return
+                        self._send_in_parts(exchange, status, headers, parts)
+                        return True
                     content = b"".join(parts)
                 finally:
                     close = getattr(parts, "close", None)
                     if close is not None:
                         close()
+            except BodyNeeded:
+                return False
             except ProtocolClosed:
                 raise
             except Exception:
                 log.exception("The app failed on a request, past its own handling of errors")
                 status, headers, content = 500, [("Content-Type", "text/plain")], b"Internal error\n"
-            protocol.response_bytes(status, headers, content)
+            exchange.protocol.response_bytes(status, headers, content)
+        return True
 
-    def _send_in_parts(self, protocol: Any, status: int, headers: list[tuple[str, str]], parts: Iterable[bytes]) -> None:
+    def _send_in_parts(
+        self, exchange: _Exchange, status: int, headers: list[tuple[str, str]], parts: Iterable[bytes]
+    ) -> None:
         """Sends an answer of unknown length as it is made; the next part once the one before was taken.
 
         When it can't be completed it just ends: what is sent so, JSON and archives, is then not whole, and can't be read.
@@ -228,9 +273,9 @@ class WholeRequests:
         waiting = filter(None, iter(parts))
         part = next(waiting, None)  # until there is something, a failure can still be answered
         if part is None:
-            protocol.response_empty(status, headers)
+            exchange.protocol.response_empty(status, headers)
             return
-        transport = protocol.response_stream(status, headers)
+        transport = exchange.protocol.response_stream(status, headers)
         try:
             while part is not None:
                 asyncio.run_coroutine_threadsafe(_send(transport, part), self._loop).result(_PART_SECONDS)
@@ -243,10 +288,21 @@ class WholeRequests:
             log.exception("An answer was broken off: the rest of it could not be made")
 
 
+class _Exchange:
+    """Holds granian's object of a request while the app answers it.
+
+    Tracebacks in the app keep the frames above it until the next garbage collection. Were the object itself in one of
+    them, granian would wait as long for the body that nobody reads, and keep the connection.
+    """
+
+    def __init__(self, protocol: Any) -> None:
+        self.protocol = protocol
+
+
 class _NoBody(io.RawIOBase):
     """In a body's place: reading it raises `reason`, so that the app words the answer, CORS headers and all."""
 
-    def __init__(self, reason: Exception) -> None:
+    def __init__(self, reason: BaseException) -> None:
         self._reason = reason
 
     def readable(self) -> bool:
@@ -266,27 +322,35 @@ async def _send(transport: Any, part: bytes) -> None:
     await transport.send_bytes(part)
 
 
-def _too_slow() -> _NoBody:
-    return _NoBody(RequestTimeout(f"The body did not arrive within {_BODY_SECONDS:g} seconds."))
+def _is_unreadable(headers: Any) -> bool:
+    """Whether the first value of a header is missing: granian leaves out values that hold other than visible ASCII.
+
+    Where a readable line of the same name comes before an unreadable one, granian tells nothing of the second. No proxy
+    hides an address so: those that add a line of their own add it at the end, the others join all lines to one.
+    """
+    return any(headers.get(name) is None for name in headers.keys() if name not in _NEVER_READ)  # noqa: SIM118
 
 
-def _stopping() -> _NoBody:
-    return _NoBody(Problem(UNAVAILABLE, "The service is stopping.", retry_after_seconds=1))
+def _announced_bytes(headers: Any) -> int | None:
+    """The length of the body by the head; None for a chunked one."""
+    if headers.get("transfer-encoding") is not None:
+        return None
+    return int(headers.get("content-length") or 0)  # hyper refuses what is no number
 
 
 def _no_write(_content: bytes) -> None:
     raise NotImplementedError("start_response's write() is not offered")
 
 
-def _environ(scope: Scope) -> dict[str, Any]:
-    """The request as PEP 3333 wants it, the body apart."""
+def _environ(scope: Scope, client: str, body: io.IOBase, counted: Iterable[str] = ()) -> dict[str, Any]:
+    """The request as PEP 3333 wants it."""
     server_name, _, server_port = scope.server.rpartition(":")
-    client_address, _, client_port = scope.client.rpartition(":")
+    client_address, _, client_port = client.rpartition(":")
     environ: dict[str, Any] = {
         "REQUEST_METHOD": scope.method,
         "SCRIPT_NAME": "",
         "PATH_INFO": scope.path.encode().decode("latin-1"),
-        "QUERY_STRING": scope.query_string,
+        "QUERY_STRING": scope.query_string.encode().decode("latin-1"),
         "SERVER_NAME": server_name.strip("[]"),
         "SERVER_PORT": server_port,
         "SERVER_PROTOCOL": f"HTTP/{scope.http_version}",
@@ -294,6 +358,7 @@ def _environ(scope: Scope) -> dict[str, Any]:
         "REMOTE_PORT": client_port,
         "wsgi.version": (1, 0),
         "wsgi.url_scheme": scope.scheme,
+        "wsgi.input": body,
         "wsgi.errors": sys.stderr,
         "wsgi.input_terminated": True,
         "wsgi.multithread": True,
@@ -301,6 +366,7 @@ def _environ(scope: Scope) -> dict[str, Any]:
         "wsgi.run_once": False,
         HEADER_NAMES: [str(name).lower() for name in scope.headers.keys()],  # noqa: SIM118  (not a dict)
     }
+    environ.update(dict.fromkeys(counted, True))
     for name, value in scope.headers.items():
         if "_" in name:
             continue  # X_Forwarded_For would pass for X-Forwarded-For
