@@ -19,6 +19,7 @@ import uuid
 from collections import Counter
 
 PAYMENT = "/api/data-capture/payment"
+_OPENED_AGAIN_WITHIN_SECONDS = 20  # all of them: faster ones would be a flood of requests, which rates are for
 _THREADS = 4
 _KEPT_FOR = 20  # requests of one connection, so that some of the honest ones have to be accepted, too
 
@@ -44,7 +45,7 @@ KINDS: dict[str, tuple[bytes, bytes]] = {
 
 
 def flood(port: int, number: int, seconds: float, *only: str) -> None:
-    """Hold `number` connections of all kinds, or of one, and open new ones for those that are closed; say when all are open."""
+    """Hold `number` connections of all kinds, or of one, and open those again that are closed; say when all are open."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if soft < number + 64:
         resource.setrlimit(resource.RLIMIT_NOFILE, (min(number + 64, hard), hard))
@@ -53,18 +54,20 @@ def flood(port: int, number: int, seconds: float, *only: str) -> None:
     is_ready, end = False, time.monotonic() + seconds
     while time.monotonic() < end:
         next_round = time.monotonic() + 1
+        to_open = number // _OPENED_AGAIN_WITHIN_SECONDS if is_ready else number
         for index, connection in connections.items():
             first, every_second = kinds[index % len(kinds)]
             if connection is not None and _is_closed(connection):
                 connection.close()
                 connection = connections[index] = None
             try:
-                if connection is None:
+                if connection is None and to_open:
+                    to_open -= 1
                     connection = connections[index] = socket.socket()
                     connection.settimeout(5)
                     connection.connect(("127.0.0.1", port))
                     connection.sendall(first)
-                else:
+                elif connection is not None:
                     connection.sendall(every_second)
             except OSError:
                 connections[index] = None

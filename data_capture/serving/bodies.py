@@ -17,6 +17,7 @@ from collections import Counter, defaultdict
 from collections.abc import AsyncIterable, AsyncIterator, Awaitable
 from dataclasses import dataclass
 from enum import Enum
+from functools import cache
 from typing import Any, cast
 
 from granian.rsgi import ProtocolError  # type: ignore[attr-defined]
@@ -42,6 +43,12 @@ _PROMPT_SECONDS = 1.0
 _SWEEP_SECONDS = 1.0
 _MAX_GIVEN_UP_AT_ONCE = 200  # each needs an answer, and other requests must not wait for all of them
 _SWEEP_ON_SECONDS = 0.1
+
+
+# Thousands of bodies may be given up at a time, and these are only answered, never raised.
+_TOO_MANY = Problem(TOO_MANY, "This caller sends too many bodies at a time.", retry_after_seconds=5)
+_TOO_MUCH = Problem(UNAVAILABLE, "Too much is being sent at this moment.", retry_after_seconds=5)
+_BELOW_MIN_SPEED = Problem(TOO_SLOW, f"The body arrived at less than {_MIN_BYTES_PER_SECOND} bytes a second.")
 
 
 class _Kind(Enum):
@@ -73,14 +80,14 @@ class _Body:
         """Why it has taken too long; None while it has not."""
         age = now - self.since
         if self.kind is _Kind.SMALL:
-            return too_slow(_SMALL_SECONDS) if age > _SMALL_SECONDS else None
+            return _too_slow(_SMALL_SECONDS) if age > _SMALL_SECONDS else None
         if self.kind is _Kind.UNREAD:
             is_over = age > _UNREAD_SECONDS or now - max(self.since, self.last_bytes_at) > _UNREAD_QUIET_SECONDS
-            return too_slow(_UNREAD_SECONDS) if is_over else None
+            return _too_slow(_UNREAD_SECONDS) if is_over else None
         if age > _LARGE_SECONDS:
-            return too_slow(_LARGE_SECONDS)
+            return _too_slow(_LARGE_SECONDS)
         if age > _SPEED_GRACE_SECONDS and self.received_bytes < age * _MIN_BYTES_PER_SECOND:
-            return Problem(TOO_SLOW, f"The body arrived at less than {_MIN_BYTES_PER_SECOND} bytes a second.")
+            return _BELOW_MIN_SPEED
         return None
 
 
@@ -191,12 +198,12 @@ class Bodies:
     def _make_room(self, body: _Body, size_bytes: int) -> Problem | None:
         """Give up other large bodies until `size_bytes` more of `body` fit; return why not, when it is the one to give up."""
         while self._received_of[body.caller] + size_bytes > _MAX_BYTES_OF_CALLER:
-            if not self._give_up_oldest(body.caller, body, _too_many()):
-                return _too_many()
+            if not self._give_up_oldest(body.caller, body, _TOO_MANY):
+                return _TOO_MANY
         while self._received_bytes + size_bytes > _MAX_BYTES:
             [(largest, _)] = self._received_of.most_common(1) or [(body.caller, 0)]
-            if not self._give_up_oldest(largest, body, _too_much()):
-                return _too_much()
+            if not self._give_up_oldest(largest, body, _TOO_MUCH):
+                return _TOO_MUCH
         return None
 
     def _give_up_oldest(self, caller: str, for_body: _Body, problem: Problem) -> bool:
@@ -234,7 +241,8 @@ class Bodies:
         return len(given_up) <= _MAX_GIVEN_UP_AT_ONCE
 
 
-def too_slow(seconds: float) -> Problem:
+@cache
+def _too_slow(seconds: float) -> Problem:
     """The answer to a body that did not arrive in time."""
     return Problem(TOO_SLOW, f"The body did not arrive within {seconds:g} seconds.")
 
@@ -248,12 +256,12 @@ def _too_many_of(kind: _Kind, by_caller: dict[str, list[_Body]]) -> list[tuple[_
     kept: list[_Body] = []
     for bodies in by_caller.values():
         first_fitting, first_kept = (max(0, len(bodies) - limit) for limit in (max_of_caller, share))
-        given_up += [(body, _too_many()) for body in bodies[:first_fitting]]
-        given_up += [(body, _too_much()) for body in bodies[first_fitting:first_kept]]
+        given_up += [(body, _TOO_MANY) for body in bodies[:first_fitting]]
+        given_up += [(body, _TOO_MUCH) for body in bodies[first_fitting:first_kept]]
         kept += bodies[max(first_fitting, first_kept) :]
     if len(kept) > max_of_all:  # more callers than bodies that are allowed
         kept.sort(key=lambda body: body.since)
-        given_up += [(body, _too_much()) for body in kept[: -max_of_all]]
+        given_up += [(body, _TOO_MUCH) for body in kept[: -max_of_all]]
     return given_up
 
 
@@ -276,11 +284,3 @@ class _Chunks:
 
     def __anext__(self) -> Awaitable[bytes]:
         return cast("Awaitable[bytes]", self._chunks.__anext__())
-
-
-def _too_many() -> Problem:
-    return Problem(TOO_MANY, "This caller sends too many bodies at a time.", retry_after_seconds=5)
-
-
-def _too_much() -> Problem:
-    return Problem(UNAVAILABLE, "Too much is being sent at this moment.", retry_after_seconds=5)
