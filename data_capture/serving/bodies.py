@@ -41,7 +41,7 @@ _MAX_COLLECTED = 4096  # small bodies that granian collects at a time: 256 MB. O
 # A body that arrives promptly is never counted: thousands of honest requests may begin in the same moment.
 _PROMPT_SECONDS = 1.0
 _SWEEP_SECONDS = 1.0
-_MAX_GIVEN_UP_AT_ONCE = 200  # each needs an answer, and other requests must not wait for all of them
+_MAX_GIVEN_UP_AT_ONCE = 100  # each needs an answer, and other requests must not wait for all of them
 _SWEEP_ON_SECONDS = 0.1
 
 
