@@ -72,6 +72,7 @@ def flood(port: int, number: int, seconds: float, *only: str) -> None:
                     connection.settimeout(5)
                     connection.connect(("127.0.0.1", port))
                     connection.sendall(first)
+                    connection.setblocking(False)
                 elif connection is not None:
                     connection.sendall(every_second)
             except OSError:
@@ -84,7 +85,7 @@ def flood(port: int, number: int, seconds: float, *only: str) -> None:
 
 def _is_closed(connection: socket.socket) -> bool:
     try:
-        while connection.recv(4096, socket.MSG_DONTWAIT):
+        while connection.recv(4096):
             pass  # an answer
     except BlockingIOError:
         return False
