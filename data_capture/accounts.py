@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -29,16 +29,20 @@ from data_capture.settings import Settings
 from data_capture.snapshots import snapshot_of
 from data_capture.store import Store
 from data_capture.store.captures import record_capture
+from data_capture.store.credentials import PASSWORD_HASH
 from data_capture.store.people import (
-    PROVISIONAL,
+    AccountExists,
     Details,
     Person,
     complete_person,
     ensure_person,
     find_person,
+    find_to_complete,
+    is_username_for,
     note_login,
     presentable,
     set_password_hash,
+    wished_username,
 )
 from data_capture.values import is_absent, timestamp
 
@@ -49,9 +53,6 @@ LONGEST_PASSWORD_CHARACTERS = 1024  # hashing reads all of it
 
 _SIGNING_ALGORITHM = "HS256"
 _KEY_FILE_NAME = "token-signing.key"  # in the folder `Settings.keys_directory`
-
-# Statuses with which other programs of the database lock a person out.
-_LOCKED_OUT = frozenset({"suspended", "disabled", "blocked", "banned", "deleted", "deactivated", "locked"})
 
 # What a sign-up may bring along that is a capture of its own.
 _QUESTIONNAIRE_PARTS: dict[str, tuple[type, ...]] = {"questionnaire": (dict,), "screenshot": (str, dict)}
@@ -73,41 +74,28 @@ class Accounts:
         self._store = store
         self._settings = settings
         self._rates = Rates(settings)
-        self._passwords = Passwords(settings.request_seconds)
+        self._passwords = Passwords()
         self._signing_key = load_or_make_key(settings.keys_directory / _KEY_FILE_NAME)
 
     def register(self, payload: JsonObject, caller: Caller) -> dict[str, Any]:
         """Makes an account, or completes the provisional row of someone who was captured before; the answer to the page.
 
-        The questionnaire that some pages send along is captured in the same transaction.
+        The questionnaire that some pages send along is captured in the same transaction. The answer holds only what this
+        sign-up sent, and the row's own ids.
 
         Raises:
-            Problem: 400 for unusable fields, 409 for an address that has a password, 429 or 503 when it's too busy.
+            Problem: 400 for unusable fields, 409 for an address that has an account, or a row of another program's, 429 or
+                503 when it's too busy.
         """
         sign_up = _read_sign_up(payload, self._settings.placeholder_emails)
         self._rates.take_login(sign_up.email)
         questionnaire = _questionnaire_of(sign_up, caller)
-        now = timestamp(caller.now)
-        person = self._store.read(lambda connection: find_person(connection, sign_up.email))
-        if person is not None and person.has_password:
-            raise Problem(ALREADY_EXISTS, _HAS_ACCOUNT)
+        self._store.read(lambda connection: _refuse_taken(connection, sign_up))
         password_hash = self._passwords.hash(sign_up.password)  # not in the transaction, which all other writes wait for
-
-        def complete(connection: sqlite3.Connection) -> Person:
-            earlier = find_person(connection, sign_up.email)
-            if earlier is not None and earlier.has_password:
-                raise Problem(ALREADY_EXISTS, _HAS_ACCOUNT)  # someone was faster
-            spelling = ensure_person(connection, sign_up.email, sign_up.details.full_name, now)
-            person = earlier or _somebody(connection, spelling)
-            is_ours = earlier is None or earlier.status == PROVISIONAL
-            complete_person(connection, person, sign_up.details, password_hash, now, is_ours=is_ours)
-            _record(connection, "signup", spelling, caller, snapshot=sign_up.snapshot)
-            if questionnaire is not None:
-                record_capture(connection, questionnaire)
-            return _somebody(connection, spelling)
-
-        person = self._store.write(complete)
-        return self._answer(person, sign_up.details.full_name, caller.now, "User registered successfully")
+        person = self._store.write(
+            lambda connection: _complete(connection, sign_up, questionnaire, password_hash, caller)
+        )
+        return self._answer(_as_sent(person, sign_up), caller.now, "User registered successfully")
 
     def login(self, payload: JsonObject, caller: Caller) -> dict[str, Any]:
         """The answer to a page whose visitor knows the password: their account and a token.
@@ -119,34 +107,25 @@ class Accounts:
                 someone locked out, 429 after too many failures, 503 when it's too busy.
         """
         email, password = _read_login(payload)
-        now = timestamp(caller.now)
         self._rates.take_login(email)
         self._rates.refuse_after_failures(email)
         person = self._store.read(lambda connection: find_person(connection, email))
-        verdict = self._passwords.check(password, person.password_hash if person else None)
+        verdict = self._passwords.check(password, [one.stored for one in person.credentials] if person else [])
         if person is None or verdict is Verdict.WRONG:
             self._rates.note_failure(email)
             self._store.write(lambda connection: _note_failed_login(connection, person, caller))
             raise Problem(NOT_AUTHENTICATED, _WRONG)
-        known = person
-        if (known.status or "").strip().lower() in _LOCKED_OUT:
-            self._store.write(lambda connection: _record(connection, "login_failed", known.email, caller, status="failed"))
+        if person.account.is_disabled:
+            known = person.email
+            self._store.write(lambda connection: _record(connection, "login_failed", known, caller, status="failed"))
             raise Problem(NOT_ALLOWED, "This account is not active.")
-        newer_hash = self._passwords.hash(password) if verdict is Verdict.RIGHT_BUT_OUTDATED else None
+        is_ours_to_replace = [one.column for one in person.credentials] == [PASSWORD_HASH]
+        is_outdated = verdict is Verdict.RIGHT_BUT_OUTDATED and is_ours_to_replace
+        newer_hash = self._passwords.hash(password) if is_outdated else None
+        self._store.write(lambda connection: _note_login(connection, person, newer_hash, caller))
+        return self._answer(person, caller.now, "Login successful")
 
-        def note(connection: sqlite3.Connection) -> None:
-            current = find_person(connection, email)
-            if current is None or current.password_hash != known.password_hash:
-                raise Problem(NOT_AUTHENTICATED, _WRONG)  # erased, or changed, while it was being checked
-            if newer_hash is not None:
-                set_password_hash(connection, known.email, newer_hash, now)
-            note_login(connection, known.email, now)
-            _record(connection, "login", known.email, caller)
-
-        self._store.write(note)
-        return self._answer(known, None, caller.now, "Login successful")
-
-    def _answer(self, person: Person, full_name: str | None, now: datetime, message: str) -> dict[str, Any]:
+    def _answer(self, person: Person, now: datetime, message: str) -> dict[str, Any]:
         token = self._token(person, now)
         return {
             "success": True,
@@ -162,7 +141,7 @@ class Accounts:
                 "email": person.email,
                 "plan_type": person.plan_type or "free",
                 "unique_id": person.unique_id,
-                "fullName": person.full_name or full_name or person.username,
+                "fullName": person.full_name or person.username,
             },
         }
 
@@ -275,6 +254,60 @@ def _questionnaire_of(sign_up: SignUp, caller: Caller) -> Capture | None:
     payload: JsonObject = {"user_email": sign_up.email, "user_name": sign_up.details.full_name}
     payload |= {key: sign_up.payload[key] for key in _QUESTIONNAIRE_PARTS if key in sign_up.payload}
     return parse_capture(KINDS["questionnaire"], payload, caller, placeholder_emails=())
+
+
+def _refuse_taken(connection: sqlite3.Connection, sign_up: SignUp) -> Person | None:
+    """The provisional row that a sign-up completes, if there is one.
+
+    Raises:
+        Problem: 409, when the address has an account, or a row that another program made.
+    """
+    try:
+        return find_to_complete(connection, sign_up.email)
+    except AccountExists as error:
+        raise Problem(ALREADY_EXISTS, _HAS_ACCOUNT) from error
+
+
+def _complete(
+    connection: sqlite3.Connection, sign_up: SignUp, questionnaire: Capture | None, password_hash: str, caller: Caller
+) -> Person:
+    """Writes a sign-up with all that came with it; the account that it made."""
+    now = timestamp(caller.now)
+    person = _refuse_taken(connection, sign_up)  # once more: someone may have been faster
+    if person is None:
+        person = _somebody(connection, ensure_person(connection, sign_up.email, sign_up.details.full_name, now))
+    complete_person(connection, person, sign_up.details, password_hash, now)
+    _record(connection, "signup", person.email, caller, snapshot=sign_up.snapshot)
+    if questionnaire is not None:
+        record_capture(connection, questionnaire)
+    return _somebody(connection, person.email)
+
+
+def _as_sent(person: Person, sign_up: SignUp) -> Person:
+    """An account as its sign-up may see it: nothing that a capture or another program left in its row."""
+    wished = wished_username(sign_up.details, person.email)
+    return replace(
+        person,
+        username=person.username if is_username_for(person.username, wished) else wished,
+        full_name=sign_up.details.full_name,
+        plan_type=sign_up.details.plan_type if sign_up.details.plan_type == person.plan_type else None,
+    )
+
+
+def _note_login(connection: sqlite3.Connection, known: Person, newer_hash: str | None, caller: Caller) -> None:
+    """Writes a login, and the newer hash of its password.
+
+    Raises:
+        Problem: 401, when the account was erased or changed while its password was checked.
+    """
+    now = timestamp(caller.now)
+    current = find_person(connection, known.email)
+    if current is None or current.account != known.account:
+        raise Problem(NOT_AUTHENTICATED, _WRONG)
+    if newer_hash is not None:
+        set_password_hash(connection, known.email, newer_hash, now)
+    note_login(connection, known.email, now)
+    _record(connection, "login", known.email, caller)
 
 
 def _somebody(connection: sqlite3.Connection, spelling: str) -> Person:

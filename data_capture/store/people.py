@@ -13,20 +13,27 @@ import sqlite3
 import string
 import unicodedata
 import uuid
-from collections.abc import Callable, Collection, Mapping
-from contextlib import suppress
-from dataclasses import dataclass, field
+from collections.abc import Callable, Collection, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, replace
 from datetime import datetime, timezone
 from typing import Any
 
+from data_capture.identity import UNSEEN, normalise_email
 from data_capture.problems import UNAVAILABLE, Problem
 from data_capture.rows import find_among
-
-PROVISIONAL = "provisional"
-"""The status of a person who was captured before signing up."""
-
-NO_PASSWORD = "!"  # noqa: S105  (the opposite of a password: no hash looks like this)
-"""What stands in `password_hash` of a person without a password."""
+from data_capture.store.credentials import (
+    NO_PASSWORD as NO_PASSWORD,
+)
+from data_capture.store.credentials import (
+    OURS,
+    PASSWORD_HASH,
+    PROVISIONAL,
+    Account,
+    Columns,
+    Credential,
+    read_account,
+)
 
 _UNIQUE_ID_CHARACTERS = 6  # what the older programs' column holds
 _UNIQUE_ID_ALPHABET = string.ascii_uppercase + string.digits
@@ -47,12 +54,16 @@ class Person:
     plan_type: str | None
     unique_id: str | None
     status: str | None
-    password_hash: str | None = field(repr=False)
+    account: Account
 
     @property
-    def has_password(self) -> bool:
-        """Whether a password opens this account, also one whose hash only another program can check."""
-        return bool(self.password_hash) and self.password_hash != NO_PASSWORD
+    def credentials(self) -> tuple[Credential, ...]:
+        """What a password has to agree with."""
+        return self.account.credentials
+
+
+class AccountExists(Exception):
+    """An address belongs to an account, or to a row that another program made: no sign-up completes it."""
 
 
 def find_person(connection: sqlite3.Connection, email: str) -> Person | None:
@@ -60,29 +71,48 @@ def find_person(connection: sqlite3.Connection, email: str) -> Person | None:
     spelling = _spelling_of(connection, email)
     if spelling is None:
         return None
-    cursor = connection.execute("SELECT * FROM users WHERE email = ?", (spelling,))
-    row = dict(zip((column[0].lower() for column in cursor.description), cursor.fetchone(), strict=True))
-    if "password_hash" not in row:
-        credentials = "SELECT password_hash FROM user_credentials WHERE user_email = ?"
-        row["password_hash"] = (connection.execute(credentials, (spelling,)).fetchone() or (None,))[0]
+    with _any_text(connection):
+        cursor = connection.execute("SELECT * FROM users WHERE email = ?", (spelling,))
+        values = cursor.fetchone()
+    named = [*zip((str(column[0]) for column in cursor.description), values, strict=True)]
+    select = "SELECT password_hash FROM user_credentials WHERE user_email = ?"
+    (beside,) = connection.execute(select, (spelling,)).fetchone() or (None,)
+    account = read_account(named, _columns(connection), beside, datetime.now(timezone.utc))
+    row = {column.lower(): value for column, value in named}
     names = [_text(row.get(column)) for column in _FULL_NAME_COLUMNS]
     names.append(" ".join(filter(None, (_text(row.get("first_name")), _text(row.get("last_name"))))))
     return Person(
-        id=row.get("id"),
+        id=row["id"].hex() if isinstance(row.get("id"), bytes) else row.get("id"),
         email=spelling,
         username=_text(row.get("username")) or spelling.partition("@")[0],
         full_name=next(filter(None, names), None),
         plan_type=_text(row.get("plan_type")),
         unique_id=_text(row.get("unique_id")),
         status=_text(row.get("status")),
-        password_hash=_text(row.get("password_hash")),
+        account=account,
     )
+
+
+def find_to_complete(connection: sqlite3.Connection, email: str) -> Person | None:
+    """The provisional row that a sign-up with `email` (normalised) completes; None where it adds a user.
+
+    Raises:
+        AccountExists: there is an account of this address, or a row of another program's, however it spells it.
+    """
+    person = find_person(connection, email)
+    if person is not None and not person.account.is_provisional:
+        raise AccountExists
+    others = set(spellings_of(connection, email)) | _odd_spellings_of(connection, email)
+    if others - {person.email if person is not None else None}:
+        raise AccountExists
+    return person
 
 
 def spellings_of(connection: sqlite3.Connection, email: str) -> list[str]:
     """Every spelling of `email` (normalised) in `users.email`: an older program's table may have several."""
     found = connection.execute(
-        "SELECT email FROM users WHERE email = ? OR lower(email) IN (?, ?, ?)", (email, *_lowered_spellings(email))
+        "SELECT email FROM users WHERE (email = ? OR lower(email) IN (?, ?, ?)) AND typeof(email) = 'text'",
+        (email, *_lowered_spellings(email)),
     ).fetchall()
     return list(dict.fromkeys([*(str(spelling) for (spelling,) in found), *filter(None, [_spelling_of(connection, email)])]))
 
@@ -126,23 +156,68 @@ def add_person(connection: sqlite3.Connection, email: str, name: str | None, now
 
     Arguments and exceptions are those of `ensure_person`.
     """
+    newcomer = _Newcomer(email, presentable(name), now, email.partition("@")[0])
     try:
-        _add(connection, _Newcomer(email, presentable(name), now))
-    except sqlite3.IntegrityError as error:
-        raise Problem(UNAVAILABLE, f"The table users refuses a new person: {error}.", retry_after_seconds=60) from error
-    return _spelling_of(connection, email) or email  # a trigger of another program may have respelled it
+        _add(connection, newcomer)
+    except sqlite3.IntegrityError:  # also where names are compared in a way that only the table knows
+        try:
+            _add(connection, replace(newcomer, username=f"{newcomer.username}_{_random_id()}"))
+        except sqlite3.IntegrityError as error:
+            raise Problem(UNAVAILABLE, f"The table users refuses a new person: {error}.", retry_after_seconds=60) from error
+    spelling = _spelling_of(connection, email) or email  # a trigger of another program may have respelled it
+    if not _columns(connection).tell_what_is_ours:
+        _note_beside(connection, spelling, NO_PASSWORD, now)  # that the row is ours, so that a sign-up may complete it
+    return spelling
 
 
 def _spelling_of(connection: sqlite3.Connection, email: str) -> str | None:
     found = connection.execute("SELECT email FROM users WHERE email = ?", (email,)).fetchone()
     if found is None:
         found = connection.execute(
-            "SELECT email FROM users WHERE lower(email) IN (?, ?, ?) ORDER BY email LIMIT 1", _lowered_spellings(email)
+            "SELECT email FROM users WHERE lower(email) IN (?, ?, ?) AND typeof(email) = 'text' ORDER BY email LIMIT 1",
+            _lowered_spellings(email),
         ).fetchone()
     if found is None and "normalized_email" in _UsersTable.read(connection).unique:
         # Its program allows one person for each of these, by a rule of its own (a mailbox's dots, say).
-        found = connection.execute("SELECT email FROM users WHERE normalized_email = ?", (email,)).fetchone()
+        same = "SELECT email FROM users WHERE normalized_email = ? AND typeof(email) = 'text'"
+        found = connection.execute(same, (email,)).fetchone()
     return None if found is None else str(found[0])
+
+
+def _odd_spellings_of(connection: sqlite3.Connection, email: str) -> set[str]:
+    """Spellings of `email` that no index finds: with spaces around them, letters taken apart, capitals outside ASCII.
+
+    Also the addresses of rows whose own program keeps `email` as what they are known by. Reads the whole table, which
+    takes some 20 ms of each 100,000 rows.
+    """
+    odd = (
+        "SELECT email FROM users WHERE email GLOB '*[^!-~]*' OR typeof(email) <> 'text' "
+        "OR length(email) <> length(CAST(email AS BLOB))"  # also behind a NUL, where GLOB ends
+    )
+    with _any_text(connection):
+        found = {text for (value,) in connection.execute(odd) if (text := _text(value)) and _is_spelling_of(text, email)}
+        if "normalized_email" in _UsersTable.read(connection).columns:
+            same = "SELECT email FROM users WHERE normalized_email = ? COLLATE NOCASE"
+            found |= {_text(value) or "" for (value,) in connection.execute(same, (email,))}
+    return found
+
+
+def _is_spelling_of(text: str, email: str) -> bool:
+    normalised = normalise_email(text)
+    if normalised is None:  # no address of ours; another program may still take it for one
+        normalised = normalise_email("".join(one for one in text if unicodedata.category(one) not in UNSEEN))
+    return normalised == email
+
+
+@contextmanager
+def _any_text(connection: sqlite3.Connection) -> Iterator[None]:
+    """Reads also texts that are not UTF-8, which another program may have stored."""
+    usual = connection.text_factory
+    connection.text_factory = lambda content: content.decode(errors="replace")
+    try:
+        yield
+    finally:
+        connection.text_factory = usual
 
 
 @dataclass(frozen=True)
@@ -160,53 +235,71 @@ class Details:
     consent_accepted: bool = False
 
 
-def complete_person(
-    connection: sqlite3.Connection, person: Person, details: Details, password_hash: str, now: str, *, is_ours: bool
-) -> None:
-    """Gives a person without a password one, and writes what they said of themselves where the table has room for it.
+def complete_person(connection: sqlite3.Connection, person: Person, details: Details, password_hash: str, now: str) -> None:
+    """Makes the row of a provisional user an account, and writes what they said where the table has room for it.
+
+    What a capture said of them, which anyone may send, goes: whoever signs up must not read it in their account.
 
     Args:
         connection: the writer, in its transaction.
-        person: who signs up.
+        person: who signs up, of `find_to_complete` or just added.
         details: what they said.
         password_hash: of the password they chose.
         now: the time of storing, ISO 8601 in UTC.
-        is_ours: whether the row was added by us for this person. Of another program's row only what is empty is filled.
     """
     table = _UsersTable.read(connection)
-    said: dict[str, Any] = {
+    names: dict[str, Any] = {
         "first_name": details.first_name,
         "last_name": details.last_name,
+        **dict.fromkeys(_FULL_NAME_COLUMNS, details.full_name),
+    }
+    said: dict[str, Any] = {
         "phone": details.phone,
         "company": details.company,
         "country": details.country,
-        **dict.fromkeys(_FULL_NAME_COLUMNS, details.full_name),
+        "plan_type": details.plan_type,
+        "status": "active",
     }
-    if is_ours:
-        said |= {"plan_type": details.plan_type, "status": "active"}
-        if details.consent_accepted:
-            said |= {"consent_accepted": 1, "consent_timestamp": now}
-        if details.username is not None and details.username != person.username and "username" in table.columns:
-            said["username"] = _free(connection, table, "username", details.username)
+    if details.consent_accepted:
+        said |= {"consent_accepted": 1, "consent_timestamp": now}
+    wished = wished_username(details, person.email)
+    if "username" in table.columns and not is_username_for(person.username, wished):
+        said["username"] = _free(connection, table, "username", wished)
+    writable = {column for column in table.columns if column not in table.unique or column == "username"}
+    for column, name in names.items():
+        if column in writable:
+            _write_first(connection, column, [name, ""], person.email)
     for column, value in said.items():
         # A unique phone number may be somebody else's already; that is no reason to refuse a sign-up.
-        if value is not None and column in table.columns and (column not in table.unique or column == "username"):
-            value = table.time(column, now) if column == "consent_timestamp" else value
-            with suppress(sqlite3.IntegrityError):  # nor is a rule that the table has for it, such as a list of plans
-                _update(connection, column, value, person.email, only_if_empty=not is_ours)
+        if value is not None and column in writable:
+            _write_first(connection, column, [table.time(column, now) if column == "consent_timestamp" else value], person.email)
     set_password_hash(connection, person.email, password_hash, now)
+
+
+def wished_username(details: Details, email: str) -> str:
+    """The name that a sign-up asks for: the one that was sent, or what stands before the address's @."""
+    return details.username or email.partition("@")[0]
+
+
+def is_username_for(username: str, wished: str) -> bool:
+    """Whether a name is the one that was asked for, or that with the random end of one that was taken."""
+    return username == wished or (username.startswith(f"{wished}_") and len(username) == len(wished) + 1 + _UNIQUE_ID_CHARACTERS)
 
 
 def set_password_hash(connection: sqlite3.Connection, spelling: str, password_hash: str, now: str) -> None:
     """Stores a password's hash where this database keeps them: `users`, or our own table beside it."""
-    if "password_hash" in _UsersTable.read(connection).columns:
+    if PASSWORD_HASH in _UsersTable.read(connection).columns:
         connection.execute("UPDATE users SET password_hash = ? WHERE email = ?", (password_hash, spelling))
     else:
-        connection.execute(
-            "INSERT INTO user_credentials (user_email, password_hash, updated_at) VALUES (?, ?, ?) "
-            "ON CONFLICT (user_email) DO UPDATE SET password_hash = excluded.password_hash, updated_at = excluded.updated_at",
-            (spelling, password_hash, now),
-        )
+        _note_beside(connection, spelling, OURS + password_hash, now)
+
+
+def _note_beside(connection: sqlite3.Connection, spelling: str, value: str, now: str) -> None:
+    connection.execute(
+        "INSERT INTO user_credentials (user_email, password_hash, updated_at) VALUES (?, ?, ?) "
+        "ON CONFLICT (user_email) DO UPDATE SET password_hash = excluded.password_hash, updated_at = excluded.updated_at",
+        (spelling, value, now),
+    )
 
 
 def note_login(connection: sqlite3.Connection, spelling: str, now: str) -> None:
@@ -229,6 +322,15 @@ def presentable(text: object) -> str | None:
     name = text.strip()[:_LONGEST_NAME_CHARACTERS].strip()
     unreadable = any(unicodedata.category(character) in ("Cc", "Cs") for character in name)
     return None if not name or unreadable else name
+
+
+def _columns(connection: sqlite3.Connection) -> Columns:
+    """What `credentials` has to know of the table; unlike `_UsersTable` with generated columns."""
+    rows = connection.execute("SELECT name, dflt_value, hidden FROM pragma_table_xinfo('users')").fetchall()
+    return Columns(
+        defaults={name: default for name, default, _ in rows},
+        written=frozenset(name.lower() for name, _, hidden in rows if not hidden),
+    )
 
 
 @dataclass(frozen=True)
@@ -284,6 +386,7 @@ class _Newcomer:
     email: str
     name: str | None
     now: str
+    username: str
 
     @property
     def first_name(self) -> str | None:
@@ -317,7 +420,7 @@ def _unique_id(connection: sqlite3.Connection, table: _UsersTable, _newcomer: _N
 
 
 def _username(connection: sqlite3.Connection, table: _UsersTable, newcomer: _Newcomer) -> str:
-    return _free(connection, table, "username", newcomer.email.partition("@")[0])
+    return _free(connection, table, "username", newcomer.username)
 
 
 def _always(value: Any) -> _Filler:
@@ -338,7 +441,7 @@ _FILLERS: dict[str, _Filler] = {
     "username": _username,
     "email": lambda _connection, _table, newcomer: newcomer.email,
     "normalized_email": lambda _connection, _table, newcomer: newcomer.email,
-    "password_hash": _always(NO_PASSWORD),
+    PASSWORD_HASH: _always(NO_PASSWORD),
     "plan_type": _always("free"),
     "status": _always(PROVISIONAL),
     "consent_accepted": _always(0),
@@ -365,12 +468,17 @@ def _add(connection: sqlite3.Connection, newcomer: _Newcomer) -> None:
         if value is not None:
             row[column] = value
     names, marks = ", ".join(f'"{column}"' for column in row), ", ".join("?" * len(row))
-    connection.execute(f"INSERT INTO users ({names}) VALUES ({marks})", tuple(row.values()))  # noqa: S608
+    # OR ABORT: a table of another program may be made so that a new row replaces one with the same name.
+    connection.execute(f"INSERT OR ABORT INTO users ({names}) VALUES ({marks})", tuple(row.values()))  # noqa: S608
 
 
-def _update(connection: sqlite3.Connection, column: str, value: Any, spelling: str, *, only_if_empty: bool = False) -> None:
-    condition = f"""AND coalesce("{column}", '') = ''""" if only_if_empty else ""
-    connection.execute(f'UPDATE users SET "{column}" = ? WHERE email = ? {condition}', (value, spelling))  # noqa: S608
+def _write_first(connection: sqlite3.Connection, column: str, values: list[Any], spelling: str) -> None:
+    """Writes the first of `values` that the table takes; it may have a rule for them, such as a list of plans."""
+    for value in values:
+        with suppress(sqlite3.IntegrityError):
+            update = f'UPDATE OR ABORT users SET "{column}" = ? WHERE email = ?'  # noqa: S608
+            connection.execute(update, (value, spelling))
+            return
 
 
 def _free(connection: sqlite3.Connection, table: _UsersTable, column: str, wished: str) -> str:
