@@ -21,6 +21,7 @@ from data_capture.captures import Caller
 from data_capture.exposure import may_read_details
 from data_capture.health_probe import load_or_make_probe_key
 from data_capture.openapi import serve_description
+from data_capture.passwords import refuse_after_waiting
 from data_capture.payloads import JSON_MEDIA_TYPES, MOST_BYTES_WITH_SCREENSHOT, read_json_object
 from data_capture.problems import UNAVAILABLE, Problem, answer_with_problems
 from data_capture.rates import limit_logins, limit_requests
@@ -52,6 +53,11 @@ def create_app(settings: Settings) -> Flask:
 
     def caller_address() -> str | None:
         return doors.caller_address(request.remote_addr, request.headers.get)
+
+    @app.before_request
+    def refuse_what_waited() -> None:
+        if request.method == "POST":
+            refuse_after_waiting(request.environ.get("data_capture.complete_at"))
 
     throttled = limit_logins(limit_requests(app, settings, caller_address), settings, caller_address)
     accounts = Accounts(store, settings)

@@ -88,9 +88,10 @@ class Accounts:
                 503 when it's too busy.
         """
         sign_up = _read_sign_up(payload, self._settings.placeholder_emails)
-        self._rates.take_login(sign_up.email)
+        self._rates.take_login(sign_up.email, caller.ip_address)
         questionnaire = _questionnaire_of(sign_up, caller)
-        self._store.read(lambda connection: _refuse_taken(connection, sign_up))
+        if self._store.read(lambda connection: _refuse_taken(connection, sign_up)) is None:
+            self._rates.take_new_user(caller.ip_address)
         password_hash = self._passwords.hash(sign_up.password)  # not in the transaction, which all other writes wait for
         person = self._store.write(
             lambda connection: _complete(connection, sign_up, questionnaire, password_hash, caller)
@@ -107,12 +108,12 @@ class Accounts:
                 someone locked out, 429 after too many failures, 503 when it's too busy.
         """
         email, password = _read_login(payload)
-        self._rates.take_login(email)
-        self._rates.refuse_after_failures(email)
+        self._rates.take_login(email, caller.ip_address)
+        self._rates.refuse_after_failures(email, caller.ip_address)
         person = self._store.read(lambda connection: find_person(connection, email))
         verdict = self._passwords.check(password, [one.stored for one in person.credentials] if person else [])
         if person is None or verdict is Verdict.WRONG:
-            self._rates.note_failure(email)
+            self._rates.note_failure(email, caller.ip_address)
             self._store.write(lambda connection: _note_failed_login(connection, person, caller))
             raise Problem(NOT_AUTHENTICATED, _WRONG)
         if person.account.is_disabled:
@@ -123,6 +124,7 @@ class Accounts:
         is_outdated = verdict is Verdict.RIGHT_BUT_OUTDATED and is_ours_to_replace
         newer_hash = self._passwords.hash(password) if is_outdated else None
         self._store.write(lambda connection: _note_login(connection, person, newer_hash, caller))
+        self._rates.note_success(email, caller.ip_address)
         return self._answer(person, caller.now, "Login successful")
 
     def _answer(self, person: Person, now: datetime, message: str) -> dict[str, Any]:

@@ -6,6 +6,7 @@ import logging
 import os
 import secrets
 import threading
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from enum import Enum
@@ -23,8 +24,11 @@ _MEMORY_KIB, _PASSES, _LANES = 19 * 1024, 2, 1
 
 # How long a request waits for its turn, with one of the service's threads. Before it are seven others at most, which is
 # some 0.1 s; longer only where another program's hashes are costly, or the machine is busy with other things.
-MAX_WAIT_SECONDS = 1.0
+MAX_WAIT_SECONDS = 3.0
 _MAX_WAITING = 16
+# How long a request may have waited for one of the service's threads: they all are with requests that hash. Later ones
+# are answered 429 at once, so that whoever comes after them finds a thread.
+MAX_WAIT_FOR_THREAD_SECONDS = 0.5
 
 
 class Verdict(Enum):
@@ -33,6 +37,19 @@ class Verdict(Enum):
     WRONG = "wrong"
     RIGHT = "right"
     RIGHT_BUT_OUTDATED = "right, and the hash is of a kind to be replaced"
+
+
+def refuse_after_waiting(complete_at: float | None) -> None:
+    """Refuses a request that has waited for long already: passwords are hashed no faster than the processors can.
+
+    Args:
+        complete_at: when all of the request had arrived, of `time.monotonic`; None where that is not known.
+
+    Raises:
+        Problem: 429, to come again in a second.
+    """
+    if complete_at is not None and time.monotonic() - complete_at > MAX_WAIT_FOR_THREAD_SECONDS:
+        raise _too_many()
 
 
 class Passwords:

@@ -23,6 +23,7 @@ from limits.strategies import FixedWindowRateLimiter
 
 from data_capture.access import is_loopback
 from data_capture.admission import is_counted
+from data_capture.known_callers import KnownCallers
 from data_capture.problems import TOO_MANY, Problem
 from data_capture.settings import Settings, byte_rates
 
@@ -31,7 +32,12 @@ _NETWORK_BITS = 64  # RFC 6177: what one subscriber gets of IPv6 is at least thi
 
 View = TypeVar("View", bound=Callable[..., Any])
 
-_MOST_FAILED_LOGINS = "20/15 minute"  # NIST SP 800-63B section 5.2.2 wants at most 100; a person needs a handful
+# Of one caller with one address, and of all callers together: what strangers do must not shut the owner out.
+MAX_FAILED_LOGINS = "20/15 minute"  # a user needs a handful
+MAX_FAILED_LOGINS_OF_ALL = "200/15 minute"
+ALL_CALLERS = 10  # how many times EDC_LOGIN_RATE all callers together have with one address
+
+_LOCAL = "local"  # what callers on this machine are counted under, where they are counted
 
 
 class Rates:
@@ -51,7 +57,10 @@ class Rates:
         )
         too_often = "Too many have tried to log in or to sign up with this address; try again later."
         self._logins = _Counter(settings.login_rate, too_often)
-        self._failed_logins = _Counter(_MOST_FAILED_LOGINS, too_often)
+        self._logins_of_all = _Counter(settings.login_rate, too_often, times=ALL_CALLERS)
+        self._failed_logins = _Counter(MAX_FAILED_LOGINS, too_often)
+        self._failed_logins_of_all = _Counter(MAX_FAILED_LOGINS_OF_ALL, too_often)
+        self._known_callers = KnownCallers()
 
     def take(self, caller_address: str | None, person: str | None = None) -> None:
         """Counts one capture of `caller_address`, and of `person` when it is known whose it is.
@@ -102,25 +111,42 @@ class Rates:
         if caller is not None:
             self._people.take(f"{caller} {person}")
 
-    def take_login(self, email: str) -> None:
-        """Counts one try to log in or to sign up with an address, whoever tries, whether or not it has an account.
+    def take_login(self, email: str, caller_address: str | None = None) -> None:
+        """Counts one try of a caller to log in or to sign up with an address, whether or not it has an account.
+
+        All callers together have a higher rate. It does not hold for one that has logged in to the account before.
+
+        Args:
+            email: the address, in its one spelling.
+            caller_address: as `Doors.caller_address` has it; those of this machine are one caller.
 
         Raises:
             Problem: 429, over `EDC_LOGIN_RATE`.
         """
-        self._logins.take(email)
+        caller = _counted_as(caller_address) or _LOCAL
+        self._logins.take(f"{caller} {email}")
+        if not self._known_callers.has(caller, email):
+            self._logins_of_all.take(email)
 
-    def refuse_after_failures(self, email: str) -> None:
-        """Lets nobody try who comes after too many failures, whether or not the address has an account.
+    def refuse_after_failures(self, email: str, caller_address: str | None = None) -> None:
+        """Refuses a caller that comes after too many failures of its own, or of all, known address or not.
 
         Raises:
             Problem: 429, for a quarter of an hour after the first of them.
         """
-        self._failed_logins.look(email)
+        caller = _counted_as(caller_address) or _LOCAL
+        self._failed_logins.look(f"{caller} {email}")
+        if not self._known_callers.has(caller, email):
+            self._failed_logins_of_all.look(email)
 
-    def note_failure(self, email: str) -> None:
+    def note_failure(self, email: str, caller_address: str | None = None) -> None:
         """Counts one failed login."""
-        self._failed_logins.count(email)
+        self._failed_logins.count(f"{_counted_as(caller_address) or _LOCAL} {email}")
+        self._failed_logins_of_all.count(email)
+
+    def note_success(self, email: str, caller_address: str | None = None) -> None:
+        """Notes that a caller has logged in: the failures of others don't shut it out any more."""
+        self._known_callers.add(_counted_as(caller_address) or _LOCAL, email)
 
 
 def limit_requests(
@@ -204,8 +230,9 @@ def _seconds_until(moment: float) -> int:
 class _Counter:
     """One setting's rates, all of which have to be kept; each counter has windows of its own."""
 
-    def __init__(self, rates: str, refusal: str) -> None:
-        self._rates: list[RateLimitItem] = parse_many(rates) if rates else []
+    def __init__(self, rates: str, refusal: str, *, times: int = 1) -> None:
+        written: list[RateLimitItem] = parse_many(rates) if rates else []
+        self._rates = [type(rate)(rate.amount * times, rate.multiples) for rate in written]
         self._windows = FixedWindowRateLimiter(_Windows())
         self._refusal = refusal
 

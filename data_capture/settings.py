@@ -241,8 +241,8 @@ SETTINGS: tuple[Setting, ...] = (
             "how much room has to be left on the database's disk: below it captures are refused (503), except those with the "
             "admin token or a write token", _CAPTURE),
     Setting("login_rate", "EDC_LOGIN_RATE", "--login-rate", "30/minute", _rate,
-            "how often one caller may try to log in or to sign up, and how often anyone may with one email address; calls from "
-            "this machine count for the email address only", _SIGNUP),
+            "how often one caller may try to log in or to sign up, also with one email address; all callers together have ten "
+            "times that with one; those of this machine count for the email address only", _SIGNUP),
     Setting("placeholder_emails", "EDC_PLACEHOLDER_EMAILS", "--placeholder-emails", "unknown@example.com,unknown", _words,
             "addresses that pages send when they don't know who it is; they are refused as nobody's", _BOTH),
     Setting("request_seconds", "EDC_REQUEST_SECONDS", "--request-seconds", "5", _seconds,

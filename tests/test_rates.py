@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from data_capture.known_callers import KnownCallers
 from data_capture.problems import Problem
 from data_capture.rates import Rates
 from data_capture.settings import load_settings
@@ -93,15 +94,65 @@ def test_bytes_and_new_users_have_rates_of_their_own() -> None:
         counted.take_new_user("192.0.2.1")
 
 
-def test_after_twenty_failures_an_address_has_to_wait_known_or_not() -> None:
+def fail(counted: Rates, times: int, email: str, caller: str | None) -> int:
+    """How many of so many tries with a wrong password were let through."""
+    checked = 0
+    for _ in range(times):
+        try:
+            counted.refuse_after_failures(email, caller)
+        except Problem:
+            continue
+        counted.note_failure(email, caller)
+        checked += 1
+    return checked
+
+
+@pytest.mark.parametrize("caller", [None, "127.0.0.1", "192.0.2.1", "2001:db8::1"])
+def test_after_twenty_failures_a_caller_has_to_wait_with_that_address(caller: str | None) -> None:
     counted = rates()
-    for _ in range(20):
-        counted.refuse_after_failures("a@example.com")
-        counted.note_failure("a@example.com")
+    assert fail(counted, 30, "a@example.com", caller) == 20
     with pytest.raises(Problem) as refused:
-        counted.refuse_after_failures("a@example.com")
+        counted.refuse_after_failures("a@example.com", caller)
     assert 890 < (refused.value.retry_after_seconds or 0) <= 900
-    counted.refuse_after_failures("b@example.com")
+    counted.refuse_after_failures("b@example.com", caller)
+    counted.refuse_after_failures("a@example.com", "198.51.100.1")
+
+
+def test_the_failures_of_strangers_shut_out_strangers_and_not_who_has_logged_in_before() -> None:
+    counted = rates(login_rate="")
+    counted.note_success("a@example.com", "198.51.100.1")
+    assert sum(fail(counted, 100, "a@example.com", f"192.0.2.{index}") for index in range(100)) == 200
+    with pytest.raises(Problem):
+        counted.refuse_after_failures("a@example.com", "203.0.113.1")
+    assert fail(counted, 100, "a@example.com", "198.51.100.1") == 20, "who has logged in before has their own allowance"
+    counted.refuse_after_failures("b@example.com", "203.0.113.1")
+
+
+def test_the_rate_of_an_address_is_one_of_each_caller_with_a_higher_one_of_all() -> None:
+    counted = rates(login_rate="5/hour")
+    counted.note_success("a@example.com", "198.51.100.1")
+
+    def tries(caller: str) -> int:
+        for number in range(100):
+            try:
+                counted.take_login("a@example.com", caller)
+            except Problem:
+                return number
+        return 100
+
+    assert tries("192.0.2.1") == 5
+    assert tries("192.0.2.2") == 5
+    assert sum(tries(f"203.0.113.{index}") for index in range(100)) == 40
+    assert tries("198.51.100.1") == 5
+
+
+def test_who_has_logged_in_is_remembered_in_bounded_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("data_capture.known_callers.MAX_KNOWN", 100)
+    known = KnownCallers()
+    for index in range(1000):
+        known.add("192.0.2.1", f"{index}@example.com")
+    assert [known.has("192.0.2.1", f"{index}@example.com") for index in (0, 899, 900, 999)] == [False, False, True, True]
+    assert not known.has("192.0.2.2", "999@example.com")
 
 
 def test_however_many_addresses_an_attacker_has_memory_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:

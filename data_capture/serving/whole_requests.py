@@ -231,6 +231,7 @@ class WholeRequests:
 
     def _answer(self, environ: dict[str, Any], exchange: _Exchange, complete_at: float) -> bool:
         """Run the app, in one of its threads; return False where it has not answered, because it needs the body."""
+        environ["data_capture.complete_at"] = complete_at  # how long it has waited for the thread, for whoever cares
         if time.monotonic() - complete_at > self._patience_seconds:
             environ["wsgi.input"] = _NoBody(Problem(UNAVAILABLE, "Too many requests are waiting.", retry_after_seconds=1))
         status, headers = 500, [("Content-Type", "text/plain")]
