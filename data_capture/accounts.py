@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sqlite3
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -50,6 +51,9 @@ _MOST_USER_AGENT_CHARACTERS = 512
 
 SHORTEST_PASSWORD_CHARACTERS = 6  # what existing signup pages ask for; a visitor whose page took it is not sent away here
 LONGEST_PASSWORD_CHARACTERS = 1024  # hashing reads all of it
+
+# What reading JSON makes of each lone surrogate (U+FFFD), so that different passwords would be one.
+_ILL_FORMED = re.compile("[\ufffd\ud800-\udfff]")
 
 _SIGNING_ALGORITHM = "HS256"
 _KEY_FILE_NAME = "token-signing.key"  # in the folder `Settings.keys_directory`
@@ -111,7 +115,9 @@ class Accounts:
         self._rates.take_login(email, caller.ip_address)
         self._rates.refuse_after_failures(email, caller.ip_address)
         person = self._store.read(lambda connection: find_person(connection, email))
-        verdict = self._passwords.check(password, [one.stored for one in person.credentials] if person else [])
+        is_read = _ILL_FORMED.search(password) is None
+        stored = [one.stored for one in person.credentials] if person is not None and is_read else []
+        verdict = self._passwords.check(password if is_read else "", stored)
         if person is None or verdict is Verdict.WRONG:
             self._rates.note_failure(email, caller.ip_address)
             self._store.write(lambda connection: _note_failed_login(connection, person, caller))
@@ -173,6 +179,8 @@ def _read_sign_up(payload: JsonObject, placeholder_emails: tuple[str, ...]) -> S
     if email in placeholder_emails:
         errors.append(FieldError("email", "is a placeholder that stands for nobody"))
     password = _read_password(payload, errors)
+    if _ILL_FORMED.search(password):
+        errors.append(FieldError("password", "holds a character that could not be read"))
     if password and len(password) < SHORTEST_PASSWORD_CHARACTERS:
         errors.append(FieldError("password", f"must have at least {SHORTEST_PASSWORD_CHARACTERS} characters"))
     _refuse(errors)
@@ -199,6 +207,10 @@ def _read_sign_up(payload: JsonObject, placeholder_emails: tuple[str, ...]) -> S
 
 
 def _read_login(payload: JsonObject) -> tuple[str, str]:
+    """The address and the password.
+
+    A password with a character that could not be read is wrong, and not unusable: an older version took them.
+    """
     errors: list[FieldError] = []
     email, password = _read_email(payload, errors), _read_password(payload, errors)
     _refuse(errors)

@@ -9,12 +9,20 @@ LONGEST_GIVEN_CHARACTERS = 2 * LONGEST_EMAIL_CHARACTERS  # with what is trimmed;
 
 UNSEEN = ("Cc", "Cf", "Cs", "Zl", "Zp", "Zs")  # Unicode's controls, formats (zero width), surrogates and spaces
 
+# Unicode's Default_Ignorable_Code_Point (DerivedCoreProperties.txt), which are shown as nothing, and the blank of Braille.
+_IGNORABLE_RANGES = (
+    (0xAD, 0xAD), (0x34F, 0x34F), (0x61C, 0x61C), (0x115F, 0x1160), (0x17B4, 0x17B5), (0x180B, 0x180F), (0x200B, 0x200F),
+    (0x202A, 0x202E), (0x2060, 0x206F), (0x2800, 0x2800), (0x3164, 0x3164), (0xFE00, 0xFE0F), (0xFEFF, 0xFEFF),
+    (0xFFA0, 0xFFA0), (0xFFF0, 0xFFF8), (0x1BCA0, 0x1BCA3), (0x1D173, 0x1D17A), (0xE0000, 0xE0FFF),
+)  # fmt: skip
+_IGNORABLE = frozenset(code for first, last in _IGNORABLE_RANGES for code in range(first, last + 1))
+
 
 def normalise_email(text: object) -> str | None:
     """The one spelling of an address: trimmed, NFC, lower-cased; None for what can't be somebody's address.
 
     An address here is at most 254 characters with one `@`, something on both sides of it, and nothing that can't be
-    seen: no spaces, control or zero-width characters, or halves of surrogate pairs.
+    seen: no spaces, control, zero-width or blank characters, or halves of surrogate pairs.
     """
     if not isinstance(text, str) or len(text) > LONGEST_GIVEN_CHARACTERS:
         return None
@@ -23,9 +31,14 @@ def normalise_email(text: object) -> str | None:
         return email if _is_address(email) and email.isprintable() and " " not in email else None
     # Lower-casing can take NFC apart (a capital dotted I) and composing can't bring capitals back: NFC is last.
     email = unicodedata.normalize("NFC", unicodedata.normalize("NFC", text.strip()).lower())
-    if not _is_address(email) or any(unicodedata.category(character) in UNSEEN for character in email):
+    if not _is_address(email) or any(map(is_unseen, email)):
         return None
     return email
+
+
+def is_unseen(character: str) -> bool:
+    """Whether a reader of a text can't see that this character is there."""
+    return ord(character) in _IGNORABLE or unicodedata.category(character) in UNSEEN
 
 
 def _is_address(email: str) -> bool:

@@ -39,3 +39,24 @@ def test_an_address_has_one_spelling(text: str) -> None:
 )
 def test_addresses_in_their_one_spelling(given_as: object, email: str | None) -> None:
     assert normalise_email(given_as) == email
+
+
+UNSEEN = [chr(code) for code in (
+    0xAD, 0x34F, 0x61C, 0x115F, 0x1160, 0x17B4, 0x17B5, 0x180B, 0x180E, 0x180F, 0x200B, 0x200D, 0x202E, 0x2060, 0x2065,
+    0x206F, 0x2800, 0x3164, 0xFE00, 0xFE0F, 0xFEFF, 0xFFA0, 0xFFF0, 0x1BCA0, 0x1D173, 0xE0001, 0xE0020, 0xE0100, 0xE0FFF,
+    0xA0, 0x2028, 0x3000, 0, 0x7F, 0x85,
+)]  # fmt: skip
+
+
+@pytest.mark.parametrize("character", UNSEEN, ids=ascii)
+def test_an_address_with_a_character_that_can_not_be_seen_is_refused(character: str) -> None:
+    for address in ("an{}n@example.com", "a{}@example.com", "ann@exam{}ple.com", "ö{}x@example.com"):
+        assert normalise_email(address.format(character)) is None
+
+
+MARKS = ["दीपक@उदाहरण.com", "jo\u0323rg@example.com", "สมชาย@example.com", "ᐱᓇ@example.com", "😀@example.com"]
+
+
+@pytest.mark.parametrize("address", MARKS, ids=ascii)
+def test_an_address_with_the_marks_of_a_script_is_taken(address: str) -> None:
+    assert normalise_email(address) is not None

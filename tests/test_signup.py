@@ -18,6 +18,7 @@ from typing import Any
 import jwt
 import pytest
 import requests
+from argon2 import PasswordHasher
 
 from data_capture.keys import load_or_make_key
 from tests.support import RunningService, signup_service_in
@@ -195,6 +196,17 @@ def test_any_password_of_6_to_1024_characters_works_exactly_as_typed(
     assert log_in(signup_service, person, password.strip() + " ").status_code in (401, 400)
 
 
+def test_a_password_with_a_character_that_was_not_read_opens_nothing(signup_service: RunningService, person: str) -> None:
+    register(signup_service, person)
+    of_an_older_version = PasswordHasher(time_cost=2, memory_cost=19456, parallelism=1).hash("pass\ufffdword")
+    program = "import sqlite3, sys; c = sqlite3.connect(sys.argv[1]); c.execute(sys.argv[2], sys.argv[3:]); c.commit()"
+    update = "UPDATE users SET password_hash = ? WHERE email = ?"
+    database = str(signup_service.database)
+    subprocess.run([sys.executable, "-c", program, database, update, of_an_older_version, person], check=True)
+    for password in ("pass\ufffdword", "pass\ud800word", "pass\udfffword", "\ud83dpass", "\ude00", "pass\ud83d\ud83dword"):
+        assert log_in(signup_service, person, password).status_code == 401
+
+
 def test_a_wrong_password_and_an_unknown_address_get_the_same_answer(signup_service: RunningService, person: str) -> None:
     register(signup_service, person)
     wrong = assert_problem(log_in(signup_service, person, "not the password"), 401)
@@ -360,6 +372,8 @@ UNUSABLE = {
     "no password": ({"email": "ann@example.com"}, {"password"}),
     "too short a password": ({"email": "ann@example.com", "password": "five5"}, {"password"}),
     "too long a password": ({"email": "ann@example.com", "password": "x" * 1025}, {"password"}),
+    "a password with a character that was not read": ({"email": "ann@example.com", "password": "pass\ufffdword"}, {"password"}),
+    "a password with half a character": ({"email": "ann@example.com", "password": "pass\ud83dword"}, {"password"}),
     "a number for a password": ({"email": "ann@example.com", "password": 12345678}, {"password"}),
 }
 
@@ -371,7 +385,7 @@ def test_fields_that_can_not_be_used_are_named(signup_service: RunningService, c
     problem = assert_problem(answer, 400)
     assert {error["field"] for error in problem["errors"]} == fields
     assert PASSWORD not in answer.text
-    if case != "too short a password" and case != "a placeholder":
+    if case not in ("too short a password", "a placeholder") and "character" not in case:
         login = requests.post(f"{signup_service.url}/api/auth/login", json=body, timeout=10)
         assert {error["field"] for error in assert_problem(login, 400)["errors"]} == fields
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-import unicodedata
 from functools import cache
 from itertools import groupby
 from typing import Any
@@ -11,7 +10,7 @@ from typing import Any
 from data_capture.accounts import LONGEST_PASSWORD_CHARACTERS, SHORTEST_PASSWORD_CHARACTERS
 from data_capture.answers import MOST_CAPTURES_IN_A_BATCH
 from data_capture.captures import KINDS, Kind
-from data_capture.identity import LONGEST_EMAIL_CHARACTERS, LONGEST_GIVEN_CHARACTERS, UNSEEN
+from data_capture.identity import LONGEST_EMAIL_CHARACTERS, LONGEST_GIVEN_CHARACTERS, is_unseen
 from data_capture.problems import TYPE_PREFIX
 from data_capture.subjects.export import FORMAT
 from data_capture.subjects.tables import PEOPLE, RECEIPTS, tables_of_people
@@ -171,9 +170,7 @@ def _unseen() -> str:
 
     Spelled out, since Python's expressions, of which test cases are made, have no `\\p{Cf}`. Surrogates are in no JSON text.
     """
-    unseen = frozenset(UNSEEN) - {"Cs"}
-    categories = map(unicodedata.category, map(chr, range(sys.maxunicode + 1)))
-    codes = [code for code, category in enumerate(categories) if category in unseen]
+    codes = [code for code in range(sys.maxunicode + 1) if not 0xD800 <= code <= 0xDFFF and is_unseen(chr(code))]
     ranges = [[code for _, code in group] for _, group in groupby(enumerate(codes), lambda item: item[1] - item[0])]
     return "".join(f"{chr(codes[0])}-{chr(codes[-1])}" for codes in ranges)
 

@@ -19,7 +19,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timezone
 from typing import Any
 
-from data_capture.identity import UNSEEN, normalise_email
+from data_capture.identity import is_unseen, normalise_email
 from data_capture.problems import UNAVAILABLE, Problem
 from data_capture.rows import find_among
 from data_capture.store.credentials import (
@@ -205,7 +205,7 @@ def _odd_spellings_of(connection: sqlite3.Connection, email: str) -> set[str]:
 def _is_spelling_of(text: str, email: str) -> bool:
     normalised = normalise_email(text)
     if normalised is None:  # no address of ours; another program may still take it for one
-        normalised = normalise_email("".join(one for one in text if unicodedata.category(one) not in UNSEEN))
+        normalised = normalise_email("".join(one for one in text if not is_unseen(one)))
     return normalised == email
 
 
