@@ -9,6 +9,7 @@ ensure_environment(__file__, __name__)
 
 import logging
 import os
+from dataclasses import replace
 from datetime import datetime, timezone
 from typing import Any
 
@@ -26,9 +27,11 @@ from data_capture.payloads import JSON_MEDIA_TYPES, MOST_BYTES_WITH_SCREENSHOT, 
 from data_capture.problems import UNAVAILABLE, Problem, answer_with_problems
 from data_capture.rates import limit_logins, limit_requests
 from data_capture.request_log import log_requests
-from data_capture.serving import serve
+from data_capture.serving import serve, service_url
 from data_capture.settings import FILE_PAGES, Settings, settings_from_command_line
 from data_capture.store import Store
+from data_capture.verification import Verification, mail_is_off, own_origin
+from data_capture.verification_page import page_file_response, page_response
 
 SERVICE_NAME = "enhanced-signup"
 
@@ -40,6 +43,9 @@ def create_app(settings: Settings) -> Flask:
     app = Flask(__name__, static_folder=None)
     app.json.sort_keys = False  # type: ignore[attr-defined]
     app.config["MAX_CONTENT_LENGTH"] = MOST_BYTES_WITH_SCREENSHOT
+    base_url = settings.signup_url or service_url("signup", settings)
+    if settings.mail_url:  # the page that links in mails open sends to this service, under the links' own name
+        settings = replace(settings, allowed_origins=(*settings.allowed_origins, own_origin(base_url)))
     store = Store(settings.database, settings.request_seconds)
     app.extensions["store"] = store
     log_requests(app)
@@ -61,6 +67,12 @@ def create_app(settings: Settings) -> Flask:
 
     throttled = limit_logins(limit_requests(app, settings, caller_address), settings, caller_address)
     accounts = Accounts(store, settings)
+    mailing = Verification(store, settings, accounts, base_url) if settings.mail_url else None
+
+    def verification() -> Verification:
+        if mailing is None:
+            raise mail_is_off()
+        return mailing
 
     def caller() -> Caller:
         return Caller(request.path, caller_address(), request.headers.get("User-Agent"), datetime.now(timezone.utc))
@@ -71,6 +83,8 @@ def create_app(settings: Settings) -> Flask:
     @throttled
     def register() -> tuple[Response, int]:
         payload = read_json_object(request, JSON_MEDIA_TYPES, MOST_BYTES_WITH_SCREENSHOT)
+        if mailing is not None:
+            return jsonify(mailing.register(payload, caller())), 202
         return jsonify(accounts.register(payload, caller())), 201
 
     @app.post("/api/auth/login")
@@ -78,6 +92,29 @@ def create_app(settings: Settings) -> Flask:
     def login() -> Response:
         payload = read_json_object(request, JSON_MEDIA_TYPES)
         return jsonify(accounts.login(payload, caller()))
+
+    @app.post("/api/auth/recover")
+    @throttled
+    def recover() -> tuple[Response, int]:
+        payload = read_json_object(request, JSON_MEDIA_TYPES)
+        return jsonify(verification().recover(payload, caller())), 202
+
+    @app.post("/api/auth/verify")
+    @throttled
+    def verify() -> tuple[Response, int]:
+        payload = read_json_object(request, JSON_MEDIA_TYPES)
+        answer, status = verification().verify(payload, caller())
+        return jsonify(answer), status
+
+    @app.get("/verify")
+    def verification_page() -> Response:
+        verification()
+        return page_response()
+
+    @app.get("/verify/<name>")
+    def verification_page_file(name: str) -> Response:
+        verification()
+        return page_file_response(name)
 
     @app.get("/api/health")
     def health() -> Response:

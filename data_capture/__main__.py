@@ -34,6 +34,7 @@ Commands for whoever runs Enhanced Data Capture.
   write-token  makes, lists and revokes tokens with which servers of yours confirm what they capture
   export       writes everything that is held on a person, as JSON or as an archive
   erase        erases a person: rows, audit contents, bytes
+  set-password gives an account a new password
   retention    deletes what is older than EDC_RETENTION_DAYS says
   verify-audit checks that no audit record was changed, removed or inserted
   doctor       checks ports, permissions, the database, the disk and the log, and says what to do
@@ -101,6 +102,14 @@ once, the capture service does it later. What browsers still hold of the time be
 restored is erased from again. It works while the services run.
 
 Backups keep what they hold: delete those that you need no longer (backup --keep).
+"""
+
+_ABOUT_PASSWORDS = """\
+Gives the account with this address a new password: where a stranger signed up with it first, or where a password was forgotten.
+It asks for the password twice, or reads the first line of standard input where that is no terminal. It is never an argument,
+since other users of the machine can see those. It works while the services run, and is recorded in the audit trail.
+
+The password that was there opens nothing any more. Tokens that it gave stay valid until they expire (EDC_TOKEN_HOURS).
 """
 
 _ABOUT_RETENTION = """\
@@ -242,6 +251,13 @@ def _erase(given: argparse.Namespace, settings: Settings, _progress: Progress) -
     return 0
 
 
+def _set_password(given: argparse.Namespace, settings: Settings, _progress: Progress) -> int:
+    from data_capture.commands.set_password import set_password
+
+    set_password(given.email, settings)
+    return 0
+
+
 def _apply_retention(given: argparse.Namespace, settings: Settings, progress: Progress) -> int:
     from data_capture.commands.people import retention
 
@@ -317,6 +333,11 @@ def _parser() -> argparse.ArgumentParser:
     erasing.add_argument("--yes", action="store_true", help="don't ask (nobody is asked either where no terminal is)")
     erasing.set_defaults(run=_erase)
     add_flags(erasing, {"database", "request_seconds"})
+
+    setting = commands.add_parser("set-password", description=_ABOUT_PASSWORDS, formatter_class=shape)
+    setting.add_argument("email", metavar="EMAIL", help="the account's address")
+    setting.set_defaults(run=_set_password)
+    add_flags(setting, {"database", "request_seconds"})
 
     ageing = commands.add_parser("retention", description=_ABOUT_RETENTION, formatter_class=shape)
     ageing.add_argument("--dry-run", action="store_true", help="only tell what would be done")

@@ -91,16 +91,16 @@ class Accounts:
             Problem: 400 for unusable fields, 409 for an address that has an account, or a row of another program's, 429 or
                 503 when it's too busy.
         """
-        sign_up = _read_sign_up(payload, self._settings.placeholder_emails)
+        sign_up = read_sign_up(payload, self._settings.placeholder_emails)
         self._rates.take_login(sign_up.email, caller.ip_address)
-        questionnaire = _questionnaire_of(sign_up, caller)
-        if self._store.read(lambda connection: _refuse_taken(connection, sign_up)) is None:
+        questionnaire = questionnaire_of(sign_up, caller)
+        if self._store.read(lambda connection: refuse_taken(connection, sign_up)) is None:
             self._rates.take_new_user(caller.ip_address)
         password_hash = self._passwords.hash(sign_up.password)  # not in the transaction, which all other writes wait for
         person = self._store.write(
-            lambda connection: _complete(connection, sign_up, questionnaire, password_hash, caller)
+            lambda connection: complete_sign_up(connection, sign_up, questionnaire, password_hash, caller)
         )
-        return self._answer(_as_sent(person, sign_up), caller.now, "User registered successfully")
+        return self.answer(as_sent(person, sign_up), caller.now, "User registered successfully")
 
     def login(self, payload: JsonObject, caller: Caller) -> dict[str, Any]:
         """The answer to a page whose visitor knows the password: their account and a token.
@@ -124,16 +124,41 @@ class Accounts:
             raise Problem(NOT_AUTHENTICATED, _WRONG)
         if person.account.is_disabled:
             known = person.email
-            self._store.write(lambda connection: _record(connection, "login_failed", known, caller, status="failed"))
+            self._store.write(lambda connection: record_event(connection, "login_failed", known, caller, status="failed"))
             raise Problem(NOT_ALLOWED, "This account is not active.")
         is_ours_to_replace = [one.column for one in person.credentials] == [PASSWORD_HASH]
         is_outdated = verdict is Verdict.RIGHT_BUT_OUTDATED and is_ours_to_replace
         newer_hash = self._passwords.hash(password) if is_outdated else None
         self._store.write(lambda connection: _note_login(connection, person, newer_hash, caller))
         self._rates.note_success(email, caller.ip_address)
-        return self._answer(person, caller.now, "Login successful")
+        return self.answer(person, caller.now, "Login successful")
 
-    def _answer(self, person: Person, now: datetime, message: str) -> dict[str, Any]:
+    def take_login(self, email: str, caller: Caller) -> None:
+        """Count one try to log in, to sign up or to recover an account.
+
+        Raises:
+            Problem: 429, over the rate.
+        """
+        self._rates.take_login(email, caller.ip_address)
+
+    def take_new_user(self, caller: Caller) -> None:
+        """Count a user who is added without having confirmed anything.
+
+        Raises:
+            Problem: 429, over the rate.
+        """
+        self._rates.take_new_user(caller.ip_address)
+
+    def hash(self, password: str) -> str:
+        """Return the hash to store for a password.
+
+        Raises:
+            Problem: 429, when too many wait for theirs.
+        """
+        return self._passwords.hash(password)
+
+    def answer(self, person: Person, now: datetime, message: str) -> dict[str, Any]:
+        """Return the answer to a page whose visitor has an account: the account and a token."""
         token = self._token(person, now)
         return {
             "success": True,
@@ -173,17 +198,18 @@ class SignUp:
     snapshot: str
 
 
-def _read_sign_up(payload: JsonObject, placeholder_emails: tuple[str, ...]) -> SignUp:
+def read_sign_up(payload: JsonObject, placeholder_emails: tuple[str, ...]) -> SignUp:
+    """Read what a page sends to sign someone up.
+
+    Raises:
+        Problem: 400, naming the fields that can't be used.
+    """
     errors: list[FieldError] = []
-    email = _read_email(payload, errors)
+    email = read_email(payload, errors)
     if email in placeholder_emails:
         errors.append(FieldError("email", "is a placeholder that stands for nobody"))
-    password = _read_password(payload, errors)
-    if _ILL_FORMED.search(password):
-        errors.append(FieldError("password", "holds a character that could not be read"))
-    if password and len(password) < SHORTEST_PASSWORD_CHARACTERS:
-        errors.append(FieldError("password", f"must have at least {SHORTEST_PASSWORD_CHARACTERS} characters"))
-    _refuse(errors)
+    password = read_new_password(payload, errors)
+    refuse_fields(errors)
     first_name, last_name = _name(payload, "firstName", "first_name"), _name(payload, "lastName", "last_name")
     both = " ".join(filter(None, (first_name, last_name))) or None
     full_name = _name(payload, "fullName", "full_name", "name") or both
@@ -212,17 +238,38 @@ def _read_login(payload: JsonObject) -> tuple[str, str]:
     A password with a character that could not be read is wrong, and not unusable: an older version took them.
     """
     errors: list[FieldError] = []
-    email, password = _read_email(payload, errors), _read_password(payload, errors)
-    _refuse(errors)
+    email, password = read_email(payload, errors), _read_password(payload, errors)
+    refuse_fields(errors)
     return email, password
 
 
-def _read_email(payload: JsonObject, errors: list[FieldError]) -> str:
+def read_email(payload: JsonObject, errors: list[FieldError]) -> str:
+    """Return the address, normalised; add what is wrong with it to `errors`."""
     given = payload.get("email")
     email = normalise_email(given)
     if email is None:
         errors.append(FieldError("email", "is missing" if is_absent(given) else "is not an email address"))
     return email or ""
+
+
+def read_new_password(payload: JsonObject, errors: list[FieldError]) -> str:
+    """Return a password that someone chooses; add what is wrong with it to `errors`."""
+    password = _read_password(payload, errors)
+    fault = password_fault(password) if password else None
+    if fault is not None:
+        errors.append(FieldError("password", fault))
+    return password
+
+
+def password_fault(password: str) -> str | None:
+    """Return why a password can't be chosen, as the rest of a sentence; None for one that can."""
+    if _ILL_FORMED.search(password):
+        return "holds a character that could not be read"
+    if len(password) < SHORTEST_PASSWORD_CHARACTERS:
+        return f"must have at least {SHORTEST_PASSWORD_CHARACTERS} characters"
+    if len(password) > LONGEST_PASSWORD_CHARACTERS:
+        return f"must have at most {LONGEST_PASSWORD_CHARACTERS} characters"
+    return None
 
 
 def _read_password(payload: JsonObject, errors: list[FieldError]) -> str:
@@ -238,7 +285,8 @@ def _read_password(payload: JsonObject, errors: list[FieldError]) -> str:
     return ""
 
 
-def _refuse(errors: list[FieldError]) -> None:
+def refuse_fields(errors: list[FieldError]) -> None:
+    """Raise Problem, 400, if there are errors."""
     if errors:
         sentence = "; ".join(f"the {error.field} {error.message}" for error in errors)
         raise Problem(UNUSABLE_ACCOUNT, f"{sentence[0].upper()}{sentence[1:]}.", errors=errors)
@@ -261,7 +309,7 @@ def _brings_questionnaire(payload: JsonObject) -> bool:
     return any(isinstance(payload.get(key), kinds) and payload[key] for key, kinds in _QUESTIONNAIRE_PARTS.items())
 
 
-def _questionnaire_of(sign_up: SignUp, caller: Caller) -> Capture | None:
+def questionnaire_of(sign_up: SignUp, caller: Caller) -> Capture | None:
     """The questionnaire that came with a sign-up, as the capture that it would have been by itself."""
     if not _brings_questionnaire(sign_up.payload):
         return None
@@ -270,7 +318,7 @@ def _questionnaire_of(sign_up: SignUp, caller: Caller) -> Capture | None:
     return parse_capture(KINDS["questionnaire"], payload, caller, placeholder_emails=())
 
 
-def _refuse_taken(connection: sqlite3.Connection, sign_up: SignUp) -> Person | None:
+def refuse_taken(connection: sqlite3.Connection, sign_up: SignUp) -> Person | None:
     """The provisional row that a sign-up completes, if there is one.
 
     Raises:
@@ -282,22 +330,22 @@ def _refuse_taken(connection: sqlite3.Connection, sign_up: SignUp) -> Person | N
         raise Problem(ALREADY_EXISTS, _HAS_ACCOUNT) from error
 
 
-def _complete(
+def complete_sign_up(
     connection: sqlite3.Connection, sign_up: SignUp, questionnaire: Capture | None, password_hash: str, caller: Caller
 ) -> Person:
     """Writes a sign-up with all that came with it; the account that it made."""
     now = timestamp(caller.now)
-    person = _refuse_taken(connection, sign_up)  # once more: someone may have been faster
+    person = refuse_taken(connection, sign_up)  # once more: someone may have been faster
     if person is None:
         person = _somebody(connection, ensure_person(connection, sign_up.email, sign_up.details.full_name, now))
     complete_person(connection, person, sign_up.details, password_hash, now)
-    _record(connection, "signup", person.email, caller, snapshot=sign_up.snapshot)
+    record_event(connection, "signup", person.email, caller, snapshot=sign_up.snapshot)
     if questionnaire is not None:
         record_capture(connection, questionnaire)
     return _somebody(connection, person.email)
 
 
-def _as_sent(person: Person, sign_up: SignUp) -> Person:
+def as_sent(person: Person, sign_up: SignUp) -> Person:
     """An account as its sign-up may see it: nothing that a capture or another program left in its row."""
     wished = wished_username(sign_up.details, person.email)
     return replace(
@@ -321,7 +369,7 @@ def _note_login(connection: sqlite3.Connection, known: Person, newer_hash: str |
     if newer_hash is not None:
         set_password_hash(connection, known.email, newer_hash, now)
     note_login(connection, known.email, now)
-    _record(connection, "login", known.email, caller)
+    record_event(connection, "login", known.email, caller)
 
 
 def _somebody(connection: sqlite3.Connection, spelling: str) -> Person:
@@ -334,13 +382,13 @@ def _somebody(connection: sqlite3.Connection, spelling: str) -> Person:
 def _note_failed_login(connection: sqlite3.Connection, person: Person | None, caller: Caller) -> None:
     """Records it where the address is known; writes and syncs as long where it isn't, and changes nothing."""
     if person is not None:
-        _record(connection, "login_failed", person.email, caller, status="failed")
+        record_event(connection, "login_failed", person.email, caller, status="failed")
         return
     (version,) = connection.execute("PRAGMA user_version").fetchone()
     connection.execute(f"PRAGMA user_version = {version}")
 
 
-def _record(
+def record_event(
     connection: sqlite3.Connection,
     event: str,
     spelling: str,
@@ -349,6 +397,7 @@ def _record(
     snapshot: str | None = None,
     status: str = "success",
 ) -> None:
+    """Add the audit record of something that a caller did to an account."""
     record_audit(
         connection,
         user_email=spelling,

@@ -10,6 +10,7 @@
     ├── 408  request-timeout      the body arrived too slowly
     ├── 409  already-exists       the address has an account
     ├── 410  gone                 it is of the time before its person was erased, and is not taken any more
+    ├── 410  link-void            a link from a mail that was used, or is too old
     ├── 413  too-large            the body is over the limit
     ├── 415  not-json-type        the content type is not one that holds JSON
     ├── 421  misdirected          meant for a host that this is not
@@ -59,6 +60,7 @@ METHOD_NOT_ALLOWED = ProblemType("method-not-allowed", HTTPStatus.METHOD_NOT_ALL
 TOO_SLOW = ProblemType("request-timeout", HTTPStatus.REQUEST_TIMEOUT, "Request Timeout")
 ALREADY_EXISTS = ProblemType("already-exists", HTTPStatus.CONFLICT, "This account already exists")
 GONE = ProblemType("gone", HTTPStatus.GONE, "This was erased")
+LINK_VOID = ProblemType("link-void", HTTPStatus.GONE, "This link is not valid any more")
 TOO_LARGE = ProblemType("too-large", HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "The body is too large")
 NOT_JSON_TYPE = ProblemType("not-json-type", HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "The content type is not JSON")
 MISDIRECTED = ProblemType("misdirected", HTTPStatus.MISDIRECTED_REQUEST, "This is not that host")

@@ -39,6 +39,9 @@ ALL_CALLERS = 10  # how many times EDC_LOGIN_RATE all callers together have with
 
 _LOCAL = "local"  # what callers on this machine are counted under, where they are counted
 
+_MAX_MAILS_TO_MAILBOX = "5/hour"  # who deletes the first link by mistake gets another; a flood is not worth sending
+_MAX_MAILS_OF_CALLER = "60/hour"  # an office or a school behind one address; a list of strangers' addresses takes days
+
 
 class Rates:
     """The rates that are not Flask's to count: those of captures, which may not even reach it, and of email addresses."""
@@ -149,6 +152,33 @@ class Rates:
         self._known_callers.add(_counted_as(caller_address) or _LOCAL, email)
 
 
+class MailRates:
+    """How many mails strangers can cause: to one mailbox, so that it can't be flooded, and each caller altogether."""
+
+    def __init__(self) -> None:
+        self._callers = _Counter(_MAX_MAILS_OF_CALLER, "This caller has caused too many mails; try again later.")
+        self._mailboxes = _Counter(_MAX_MAILS_TO_MAILBOX, "")
+
+    def take_caller(self, caller_address: str | None) -> None:
+        """Count one mail that a caller may cause, whether or not it is sent.
+
+        Raises:
+            Problem: 429, over the rate.
+        """
+        caller = _counted_as(caller_address)
+        if caller is not None:
+            self._callers.take(caller)
+
+    def take_mailbox(self, email: str) -> bool:
+        """Count one mail to an address, whoever causes it; False over the rate.
+
+        Addresses that many mail servers deliver to one mailbox (a+b@, a.b@) are counted as one.
+        """
+        local_part, _, domain = email.rpartition("@")
+        mailbox = f"{local_part.partition('+')[0].replace('.', '')}@{domain}"
+        return self._mailboxes.try_take(mailbox)
+
+
 def limit_requests(
     app: Flask, settings: Settings, caller_address: Callable[[], str | None], *, apart_from: str = "(none)"
 ) -> Limiter:
@@ -240,6 +270,9 @@ class _Counter:
         for rate in self._rates:
             if not self._windows.hit(rate, key, cost=amount):
                 self._refuse(rate, key)
+
+    def try_take(self, key: str) -> bool:
+        return all(self._windows.hit(rate, key) for rate in self._rates)
 
     def count(self, key: str) -> None:
         for rate in self._rates:

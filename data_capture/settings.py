@@ -14,8 +14,10 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from data_capture.keys import keys_beside
+from data_capture.mail_url import parse_mail_url
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 
@@ -42,6 +44,9 @@ AGEING = ("payment", "questionnaire", "dashboard", "activity", "ip_address", "us
 
 _RETENTION = re.compile(rf"(?:{'|'.join(AGEING)})=[1-9][0-9]{{0,4}}")
 _TOKEN = re.compile(r"[A-Za-z0-9._~+/-]+=*")  # RFC 6750 section 2.1: what a Bearer token is made of
+
+
+_BASE_URL = re.compile(r"https?://[^\s/?#@\\,]+(?:/[A-Za-z0-9._~/-]*)?")
 
 
 class SettingError(ValueError):
@@ -152,6 +157,25 @@ def _token(text: str) -> str:
     return text
 
 
+def _mail_url(text: str) -> str:
+    if text:
+        parse_mail_url(text)
+    return text
+
+
+def _base_url(text: str) -> str:
+    if not text:
+        return text
+    try:
+        url = urlsplit(text)
+        is_base = url.scheme in ("http", "https") and bool(url.hostname) and url.port != 0
+    except ValueError:
+        is_base = False
+    if not is_base or not _BASE_URL.fullmatch(text):
+        raise ValueError("the address of a service, such as https://signup.example.com, without user, query and fragment")
+    return text.rstrip("/")
+
+
 def _seconds(text: str) -> float:
     seconds = float(text)
     if not 0 < seconds <= 3600:
@@ -243,6 +267,13 @@ SETTINGS: tuple[Setting, ...] = (
     Setting("login_rate", "EDC_LOGIN_RATE", "--login-rate", "30/minute", _rate,
             "how often one caller may try to log in or to sign up, also with one email address; all callers together have ten "
             "times that with one; those of this machine count for the email address only", _SIGNUP),
+    Setting("mail_url", "EDC_MAIL_URL", "", "", _mail_url,
+            "where mail goes, so that a sign-up has to be confirmed by a link: "
+            "`smtp://user:password@host:587?from=noreply@example.com`, the same with `smtps://`, or a hook of yours at "
+            "`https://…`; without it sign-ups are not confirmed", _SIGNUP),
+    Setting("signup_url", "EDC_SIGNUP_URL", "--signup-url", "", _base_url,
+            "the signup service's public address, such as `https://signup.example.com`, that links in mails begin with; without "
+            "it they lead to this machine", _SIGNUP),
     Setting("placeholder_emails", "EDC_PLACEHOLDER_EMAILS", "--placeholder-emails", "unknown@example.com,unknown", _words,
             "addresses that pages send when they don't know who it is; they are refused as nobody's", _BOTH),
     Setting("request_seconds", "EDC_REQUEST_SECONDS", "--request-seconds", "5", _seconds,
@@ -276,6 +307,8 @@ class Settings:
     new_users_per_caller: str
     min_free_disk: int
     login_rate: str
+    mail_url: str = field(repr=False)
+    signup_url: str
     placeholder_emails: tuple[str, ...]
     request_seconds: float
     retention_days: tuple[str, ...]

@@ -29,7 +29,7 @@ def test_a_flag_wins_over_its_variable_which_wins_over_the_default() -> None:
 def test_every_setting_has_the_variable_and_the_flag_of_its_name() -> None:
     for setting in SETTINGS:
         assert setting.variable == "EDC_" + setting.name.upper()
-        secret = setting.name == "admin_token"  # a command line can be read by everyone on the machine
+        secret = setting.name in ("admin_token", "mail_url")  # a command line can be read by everyone on the machine
         assert setting.flag == ("" if secret else "--" + setting.name.replace("_", "-"))
 
 

@@ -36,12 +36,12 @@ def export(email: str, settings: Settings, form: str, target: Path | None) -> No
     Raises:
         Refused: there is nothing, or it can't be written.
     """
-    address = _address(email)
+    address = read_address(email)
     if target is None and form == "zip" and sys.stdout.isatty():
         raise Refused("An archive is nothing for a terminal: name a file with --to.")
     if target is not None and target.exists():
         raise Refused(f"There is a file {target} already.")
-    with _opened(settings) as store:
+    with opened_store(settings) as store:
         pieces = export_person(store, address, form, source_endpoint=f"{_ROUTE}export")
         if target is None:
             _write(pieces, sys.stdout.buffer)
@@ -69,8 +69,8 @@ def erase(email: str, settings: Settings, confirm: Callable[[Callable[[], str]],
     Raises:
         Refused: nothing was erased.
     """
-    address = _address(email)
-    with _opened(settings) as store:
+    address = read_address(email)
+    with opened_store(settings) as store:
         if not confirm(lambda: f"Everything that is held on {address} will be erased. It can't be undone."):
             raise Refused("Nothing was erased.")
         erased, is_complete = Erasures(store).erase(address, f"{_ROUTE}erase")
@@ -98,7 +98,7 @@ def retention(settings: Settings, progress: Progress, *, dry_run: bool) -> None:
     """
     if not settings.retention_days:
         raise Refused("Everything is kept: EDC_RETENTION_DAYS (or --retention-days) names nothing.")
-    with _opened(settings) as store:
+    with opened_store(settings) as store:
         progress.step("Looking for what is old …")
         now = datetime.now(timezone.utc)
         steps = apply_retention(
@@ -122,7 +122,7 @@ def erase_again_after_restore(settings: Settings) -> None:
     """
     if not entries_of(settings.database):
         return
-    with _opened(settings) as store:
+    with opened_store(settings) as store:
         people = store.write(lambda connection: erase_again(connection, settings.database))
         Erasures(store).finish()
         _keep_ownership(settings.database)
@@ -131,8 +131,12 @@ def erase_again_after_restore(settings: Settings) -> None:
 
 
 @contextmanager
-def _opened(settings: Settings) -> Iterator[Store]:
-    """The database, with every table of ours in it; what it refuses is said in a sentence."""
+def opened_store(settings: Settings) -> Iterator[Store]:
+    """Open the database, with every table of ours in it.
+
+    Raises:
+        Refused: it can't be used, or refuses what is done with it.
+    """
     if not settings.database.exists():
         raise Refused(f"There is no database {settings.database}.")
     try:
@@ -151,7 +155,12 @@ def _opened(settings: Settings) -> Iterator[Store]:
         store.close()
 
 
-def _address(email: str) -> str:
+def read_address(email: str) -> str:
+    """Return an address that was given to a command, normalised.
+
+    Raises:
+        Refused: it is none.
+    """
     address = normalise_email(email)
     if address is None:
         raise Refused("That is not an email address.")

@@ -29,7 +29,7 @@ _REFUSALS = {
     404: "There is nothing at this address.",
     405: "The address takes other methods: those that the header Allow names.",
     409: "The email address has an account.",
-    410: "It is of the time before its person was erased; it is not taken any more.",
+    410: "It is of the time before its person was erased, or a link that was used or is too old; it is not taken any more.",
     413: "The body is too large.",
     415: "The content type is not one that holds JSON.",
     421: "The service is not called by this name.",

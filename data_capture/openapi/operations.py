@@ -9,6 +9,7 @@ from data_capture.captures import KINDS, Kind
 from data_capture.openapi.schemas import Json, ref
 from data_capture.settings import REPOSITORY
 from data_capture.subjects.export import MEDIA_TYPES
+from data_capture.verification_page import PAGE_FILES
 
 JSON, ZIP = MEDIA_TYPES["json"], MEDIA_TYPES["zip"]
 
@@ -76,11 +77,15 @@ def _capture(kind: Kind) -> Operation:
 
 _SIGN_UP = Operation(
     "Signs a person up; one who was captured before becomes a full account.",
-    {201: ("The account and a token.", {JSON: ref("Account")})},
+    {
+        201: ("The account and a token.", {JSON: ref("Account")}),
+        202: ("With EDC_MAIL_URL: a link was mailed, which completes the sign-up.", {JSON: ref("SignUpRequested")}),
+    },
     (*_WITH_BODY, 409),
     ref("SignUp"),
     {"email": _SOMEBODY, "password": "correct horse battery", "fullName": "Example User", "plan_type": "pro"},
-    "A questionnaire and a screenshot that come along are captured in the same transaction.",
+    "A questionnaire and a screenshot that come along are captured in the same transaction. With EDC_MAIL_URL the password is "
+    "not stored: who opens the link chooses one.",
 )
 _DOCUMENT = Operation("This description.", {200: ("An OpenAPI 3.1 document.", {JSON: {"type": "object"}})})
 _PAGE = Operation("This description as a page.", {200: ("The page.", _text("text/html"))})
@@ -154,6 +159,36 @@ OPERATIONS: dict[str, Operation] = {
         ref("Login"),
         {"email": _SOMEBODY, "password": "correct horse battery"},
         "A wrong password and an address that has no account are answered alike, and take as long.",
+    ),
+    "POST /api/auth/recover": Operation(
+        "With EDC_MAIL_URL: mails a link with which the holder of the mailbox chooses a new password.",
+        {202: ("The same for every address, whether or not it has an account.", {JSON: ref("Accepted")})},
+        (*_WITH_BODY, 404),
+        ref("Recovery"),
+        {"email": _SOMEBODY},
+        "404 without EDC_MAIL_URL. At most 5 mails an hour go to one mailbox.",
+    ),
+    "POST /api/auth/verify": Operation(
+        "With EDC_MAIL_URL: takes the token of a mailed link, and the password that its holder chose.",
+        {
+            201: ("The sign-up is complete: the account and a token.", {JSON: ref("Account")}),
+            200: ("The account has the new password: the account and a token.", {JSON: ref("Account")}),
+        },
+        (*_WITH_BODY, 404, 409, 410),
+        ref("LinkUse"),
+        {"token": "eyJhbGciOiJIUzI1NiJ9.e30.c2lnbmF0dXJl", "password": "correct horse battery"},
+        "404 without EDC_MAIL_URL. A link is valid for 24 hours, and once.",
+    ),
+    "GET /verify": Operation(
+        "With EDC_MAIL_URL: the page that a mailed link opens. Opening it changes nothing.",
+        {200: ("The page.", _text("text/html"))},
+        (*_EVERYWHERE, 404),
+    ),
+    "GET /verify/{name}": Operation(
+        "With EDC_MAIL_URL: what that page loads.",
+        {200: ("The file.", {**_text("text/css"), **_text("text/javascript")})},
+        (*_EVERYWHERE, 404),
+        parameters={"name": {"type": "string", "enum": list(PAGE_FILES)}},
     ),
     "GET /api/health": _HEALTH,
 }

@@ -36,6 +36,7 @@ def _object(required: str = "", description: str = "", /, **properties: Json) ->
 
 
 _WORDS: Json = {"type": "string"}
+_WORDS_OR_NULL: Json = {"type": ["string", "null"]}
 _COUNT: Json = {"type": "integer", "minimum": 0}
 _TIME_OR_NULL: Json = {"type": ["string", "null"], "description": "ISO 8601 in UTC."}
 _DONE: Json = {"const": True}
@@ -125,6 +126,22 @@ def all_schemas() -> dict[str, Json]:
             "email password",
             email=ref("Email"),
             password={"type": "string", "minLength": 1, "maxLength": LONGEST_PASSWORD_CHARACTERS},
+        ),
+        "SignUpRequested": _object(
+            "success verification_required message msg user",
+            success=_DONE, verification_required=_DONE, message=_WORDS, msg=_WORDS,
+            user=_object(
+                "email username fullName plan_type",
+                "What the sign-up said.",
+                email=_WORDS, username=_WORDS_OR_NULL, fullName=_WORDS_OR_NULL, plan_type=_WORDS_OR_NULL,
+            ),
+        ),
+        "Recovery": _object("email", email=ref("Email")),
+        "Accepted": _object("success message msg", success=_DONE, message=_WORDS, msg=_WORDS),
+        "LinkUse": _object(
+            "token password",
+            token={"type": "string", "minLength": 1, "description": "What stands behind `#token=` in the link."},
+            password={"type": "string", "minLength": SHORTEST_PASSWORD_CHARACTERS, "maxLength": LONGEST_PASSWORD_CHARACTERS},
         ),
         "Account": _object(
             "success message access_token token expires_in user_id user",

@@ -35,6 +35,8 @@ from data_capture.store.credentials import (
     read_account,
 )
 
+_OUR_HASHES = "$argon2id$"
+_OUR_PLACES = (PASSWORD_HASH, "user_credentials")
 _UNIQUE_ID_CHARACTERS = 6  # what the older programs' column holds
 _UNIQUE_ID_ALPHABET = string.ascii_uppercase + string.digits
 _LONGEST_NAME_CHARACTERS = 200
@@ -100,8 +102,8 @@ def find_to_complete(connection: sqlite3.Connection, email: str) -> Person | Non
         AccountExists: there is an account of this address, or a row of another program's, however it spells it.
     """
     person = find_person(connection, email)
-    if person is not None and not person.account.is_provisional:
-        raise AccountExists
+    if person is not None and not (person.account.is_provisional and normalise_email(person.email) == email):
+        raise AccountExists  # also a row that is found by an index's notion of capitals alone: "strasse" for "straße"
     others = set(spellings_of(connection, email)) | _odd_spellings_of(connection, email)
     if others - {person.email if person is not None else None}:
         raise AccountExists
@@ -300,6 +302,25 @@ def _note_beside(connection: sqlite3.Connection, spelling: str, value: str, now:
         "ON CONFLICT (user_email) DO UPDATE SET password_hash = excluded.password_hash, updated_at = excluded.updated_at",
         (spelling, value, now),
     )
+
+
+def has_our_password(connection: sqlite3.Connection, person: Person) -> bool:
+    """Return whether the account's password was chosen here, so that no other program needs its hash.
+
+    The format alone does not tell: another program may use Argon2id, too. The audit trail does.
+    """
+    ours = [one for one in person.credentials if one.column in _OUR_PLACES and (one.stored or "").startswith(_OUR_HASHES)]
+    if len(ours) != 1 or len(person.credentials) != 1:
+        return False
+    evidence = (
+        "SELECT 1 FROM data_capture_audit WHERE user_email = ? AND capture_type IN ('signup', 'password_set') LIMIT 1"
+    )
+    return connection.execute(evidence, (person.email,)).fetchone() is not None
+
+
+def foreign_password_column(person: Person) -> str | None:
+    """Return the column of `users` in which another program keeps this person's password; None where none does."""
+    return next((one.column for one in person.credentials if one.column not in _OUR_PLACES), None)
 
 
 def note_login(connection: sqlite3.Connection, spelling: str, now: str) -> None:

@@ -1,0 +1,227 @@
+"""Sending mail: to the mail server or the hook that `EDC_MAIL_URL` names, in a thread of its own.
+
+A request only puts its mail in a bounded queue, so that a slow mail server keeps nobody waiting. What waits in the queue
+when the service stops is not sent: whoever waits for a link asks for it again.
+"""
+
+from __future__ import annotations
+
+import heapq
+import itertools
+import logging
+import smtplib
+import ssl
+import threading
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass, field
+from email.headerregistry import Address
+from email.message import EmailMessage
+from email.policy import SMTP as SMTP_POLICY
+from email.utils import localtime, make_msgid
+from http import HTTPStatus
+
+import requests
+
+from data_capture.mail_url import MailHook, MailServer, ascii_domain, parse_mail_url
+
+log = logging.getLogger("data_capture.mail")
+
+MAX_WAITING = 200
+"""How many mails may wait; about 1 MB. More than that means that the mail server takes none."""
+
+_TIMEOUT_SECONDS = 10.0  # for each step of an SMTP dialogue, and for the hook's answer
+_CONNECT_SECONDS = 5.0
+_RETRY_PAUSES_SECONDS = (1.0, 10.0, 60.0, 300.0)  # greylisting servers want a few minutes (RFC 6647 section 2.1)
+
+
+@dataclass(frozen=True)
+class Mail:
+    """A mail with a link. Nothing in it but the link is what a stranger sent."""
+
+    to: str = field(repr=False)
+    subject: str
+    text: str = field(repr=False)
+    link: str = field(repr=False)
+    event: str
+    """What it is for, as a word for the hook: `signup` or `recovery`."""
+
+
+Compose = Callable[[], "Mail | None"]
+"""Makes a mail, in the thread that sends it; None for no mail."""
+
+
+class NotTaken(Exception):
+    """The mail was not handed over; the text says why, without addresses or secrets."""
+
+    def __init__(self, reason: str, *, is_final: bool = False) -> None:
+        super().__init__(reason)
+        self.is_final = is_final
+
+
+@dataclass(order=True)
+class _Attempt:
+    due_at: float
+    number: int
+    compose: Compose = field(compare=False)
+    failures: int = field(default=0, compare=False)
+
+
+class Outbox:
+    """The mails that wait to be sent, and the thread that sends them."""
+
+    def __init__(self, mail_url: str) -> None:
+        """Start the thread.
+
+        Raises:
+            ValueError: `mail_url` is no value of `EDC_MAIL_URL`.
+        """
+        self._target = parse_mail_url(mail_url)
+        self._waiting: list[_Attempt] = []
+        self._numbers = itertools.count()
+        self._in_hand = 0
+        self._changed = threading.Condition()
+        threading.Thread(target=self._send_all, name="mail", daemon=True).start()
+
+    @property
+    def is_full(self) -> bool:
+        """Whether no more mail is taken now."""
+        with self._changed:
+            return self._is_full()
+
+    def put(self, compose: Compose) -> bool:
+        """Queue a mail; False when the queue is full."""
+        with self._changed:
+            if self._is_full():
+                return False
+            self._push(_Attempt(time.monotonic(), next(self._numbers), compose))
+            return True
+
+    def _is_full(self) -> bool:
+        return len(self._waiting) + self._in_hand >= MAX_WAITING
+
+    def _push(self, attempt: _Attempt) -> None:
+        heapq.heappush(self._waiting, attempt)
+        self._changed.notify()
+
+    def _send_all(self) -> None:
+        while True:
+            attempt = self._next()
+            failed = self._try(attempt)
+            with self._changed:
+                self._in_hand = 0
+                if failed is not None:
+                    self._push(failed)
+
+    def _next(self) -> _Attempt:
+        """Wait for the next mail that is due."""
+        with self._changed:
+            while not self._waiting or self._waiting[0].due_at > time.monotonic():
+                self._changed.wait(self._waiting[0].due_at - time.monotonic() if self._waiting else None)
+            self._in_hand = 1
+            return heapq.heappop(self._waiting)
+
+    def _try(self, attempt: _Attempt) -> _Attempt | None:
+        """Send a mail; the attempt to make later, if this one failed and is not the last."""
+        try:
+            mail = attempt.compose()
+            if mail is not None:
+                send(mail, self._target)
+        except NotTaken as failure:
+            if not failure.is_final and attempt.failures < len(_RETRY_PAUSES_SECONDS):
+                due_at = time.monotonic() + _RETRY_PAUSES_SECONDS[attempt.failures]
+                again: Compose = (lambda: mail) if mail is not None else attempt.compose
+                return _Attempt(due_at, next(self._numbers), again, attempt.failures + 1)
+            log.error("A mail was not sent: %s (EDC_MAIL_URL)", failure)
+        except Exception as error:  # noqa: BLE001  (the thread has to live; the text may hold an address)
+            log.error("A mail was not sent: %s", type(error).__name__)
+        return None
+
+
+def send(mail: Mail, target: MailServer | MailHook) -> None:
+    """Hand a mail over.
+
+    Raises:
+        NotTaken: it was not taken.
+    """
+    if isinstance(target, MailHook):
+        _send_to_hook(mail, target)
+    else:
+        _send_to_server(mail, target)
+
+
+def _send_to_hook(mail: Mail, hook: MailHook) -> None:
+    content = {"to": mail.to, "subject": mail.subject, "text": mail.text, "link": mail.link, "event": mail.event}
+    with requests.Session() as session:
+        session.trust_env = not hook.is_local  # no proxy of the environment for a hook on this machine
+        try:
+            answer = session.post(
+                hook.url, json=content, timeout=(_CONNECT_SECONDS, _TIMEOUT_SECONDS), allow_redirects=False, stream=True
+            )
+            answer.close()  # its body is not read
+        except requests.RequestException as error:
+            raise NotTaken(f"the hook can't be reached ({type(error).__name__})") from None
+    if not HTTPStatus.OK <= answer.status_code < HTTPStatus.MULTIPLE_CHOICES:
+        raise NotTaken(f"the hook answered {answer.status_code}")
+
+
+def _send_to_server(mail: Mail, server: MailServer) -> None:
+    try:
+        client = _connect(server)
+        try:
+            if server.user:
+                client.login(server.user, server.password)
+            client.send_message(_message(mail, server.sender), server.sender, [_envelope_address(mail.to)])
+            with suppress(OSError, smtplib.SMTPException):
+                client.quit()
+        finally:
+            client.close()
+    except smtplib.SMTPRecipientsRefused as error:
+        codes = {code for code, _ in error.recipients.values()}
+        raise NotTaken(f"the mail server refused the recipient ({codes})", is_final=min(codes) >= 500) from None
+    except smtplib.SMTPResponseException as error:
+        raise NotTaken(f"the mail server answered {error.smtp_code} ({type(error).__name__})") from None
+    except smtplib.SMTPNotSupportedError as error:
+        raise NotTaken(f"the mail server can't do what is needed: {error}", is_final=True) from None
+    except (smtplib.SMTPException, OSError) as error:
+        raise NotTaken(f"the mail server can't be used ({type(error).__name__})") from None
+
+
+def _connect(server: MailServer) -> smtplib.SMTP:
+    """Connect, encrypted where the server can, and always before credentials are sent.
+
+    Raises:
+        SMTPNotSupportedError: there are credentials, and the server has no STARTTLS.
+    """
+    context = ssl.create_default_context()
+    if server.is_tls:
+        return smtplib.SMTP_SSL(server.host, server.port, timeout=_TIMEOUT_SECONDS, context=context)
+    client = smtplib.SMTP(server.host, server.port, timeout=_TIMEOUT_SECONDS)
+    try:
+        client.ehlo_or_helo_if_needed()
+        # A mail server on this machine often has a certificate of its own making; nobody listens in between.
+        if server.user or (client.has_extn("starttls") and not server.is_local):
+            client.starttls(context=context)
+    except BaseException:
+        client.close()
+        raise
+    return client
+
+
+def _message(mail: Mail, sender: str) -> EmailMessage:
+    message = EmailMessage(policy=SMTP_POLICY)
+    local_part, _, domain = mail.to.rpartition("@")
+    message["From"] = sender
+    message["To"] = Address(username=local_part, domain=ascii_domain(domain))
+    message["Subject"] = mail.subject
+    message["Date"] = localtime()
+    message["Message-ID"] = make_msgid(domain=sender.rpartition("@")[2])
+    message["Auto-Submitted"] = "auto-generated"  # RFC 3834: no out-of-office answers
+    message.set_content(mail.text)
+    return message
+
+
+def _envelope_address(email: str) -> str:
+    local_part, _, domain = email.rpartition("@")
+    return f"{local_part}@{ascii_domain(domain)}"

@@ -1,0 +1,114 @@
+"""`EDC_MAIL_URL`: the mail server, or the owner's hook, that mail is handed to.
+
+    smtp://user:password@mail.example.com:587?from=noreply@example.com     STARTTLS
+    smtps://user:password@mail.example.com:465?from=noreply@example.com    TLS from the first byte
+    https://hooks.example.com/mail                                         POST of a JSON object
+    http://127.0.0.1:8025/mail                                             the same, on this machine
+
+Standard library only: `settings.py` uses it to check the setting.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from dataclasses import dataclass, field
+from urllib.parse import SplitResult, parse_qs, unquote, urlsplit
+
+_DEFAULT_PORTS = {"smtp": 587, "smtps": 465}  # RFC 6409 section 3.1, RFC 8314 section 3.3
+_USAGE = (
+    "smtp://user:password@host:587?from=noreply@example.com, the same with smtps://, or the address of a hook of yours: "
+    "https://…, or http://127.0.0.1… on this machine"
+)
+
+# What RFC 5322 section 3.2.3 allows in an address without quoting, and letters beyond ASCII (RFC 6531). Everything that
+# separates addresses or begins a comment is out. So is a "-" in front: programs take such an address for an option.
+_LOCAL_PART = re.compile(r"(?!-)[^\x00-\x20\x7f\"(),:;<>@\[\\\].]+(?:\.[^\x00-\x20\x7f\"(),:;<>@\[\\\].]+)*")
+_DOMAIN = re.compile(r"(?!-)[a-z0-9-]+(?<!-)(?:\.(?!-)[a-z0-9-]+(?<!-))*", re.IGNORECASE)
+_MAX_LOCAL_PART_BYTES = 64  # RFC 5321 section 4.5.3.1.1
+
+
+@dataclass(frozen=True)
+class MailServer:
+    """An SMTP server; `user` is empty where it wants no credentials."""
+
+    host: str
+    port: int
+    is_tls: bool
+    """Whether the connection begins with TLS; otherwise STARTTLS is used."""
+    sender: str
+    user: str = field(repr=False)
+    password: str = field(repr=False)
+
+    @property
+    def is_local(self) -> bool:
+        """Whether it runs on this machine."""
+        return is_loopback_host(self.host)
+
+
+@dataclass(frozen=True)
+class MailHook:
+    """A program of the owner's that takes mail as a POST request. Its URL may hold a secret."""
+
+    url: str = field(repr=False)
+    is_local: bool
+
+
+def parse_mail_url(text: str) -> MailServer | MailHook:
+    """Parse the value of `EDC_MAIL_URL`.
+
+    Raises:
+        ValueError: it is not usable; the message repeats nothing of it, since it may hold a password.
+    """
+    try:
+        url = urlsplit(text)
+        host, port = url.hostname or "", url.port
+    except ValueError:
+        raise ValueError(_USAGE) from None
+    if not host or port == 0 or url.fragment or any(not "!" <= character <= "~" for character in text):
+        raise ValueError(_USAGE)
+    if url.scheme in _DEFAULT_PORTS:
+        return _mail_server(url, host, port or _DEFAULT_PORTS[url.scheme])
+    if url.scheme == "https" or (url.scheme == "http" and is_loopback_host(host)):
+        return MailHook(text, is_loopback_host(host))
+    raise ValueError(_USAGE)
+
+
+def _mail_server(url: SplitResult, host: str, port: int) -> MailServer:
+    query = parse_qs(url.query, keep_blank_values=True)
+    senders = query.pop("from", [])
+    user, password = unquote(url.username or ""), unquote(url.password or "")
+    if url.path not in ("", "/") or query or len(senders) != 1 or not can_be_mailed(senders[0]):
+        raise ValueError(_USAGE)
+    if bool(user) != bool(password):
+        raise ValueError(_USAGE)
+    return MailServer(host, port, url.scheme == "smtps", senders[0], user, password)
+
+
+def can_be_mailed(email: str) -> bool:
+    """Whether mail to this address can only reach this address.
+
+    An address that a mail program could read as several addresses, a comment or an option is not mailed to.
+    """
+    local_part, _, domain = email.rpartition("@")
+    return bool(
+        _LOCAL_PART.fullmatch(local_part)
+        and len(local_part.encode(errors="surrogatepass")) <= _MAX_LOCAL_PART_BYTES
+        and _DOMAIN.fullmatch(ascii_domain(domain))
+    )
+
+
+def ascii_domain(domain: str) -> str:
+    """The domain as mail servers take it (RFC 5890); empty for one that can't be written so."""
+    try:
+        return domain.encode("idna").decode()
+    except UnicodeError:
+        return ""
+
+
+def is_loopback_host(host: str) -> bool:
+    """Whether a host in a URL is this machine."""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host.lower() == "localhost"
