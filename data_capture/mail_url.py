@@ -23,7 +23,8 @@ _USAGE = (
 
 # What RFC 5322 section 3.2.3 allows in an address without quoting, and letters beyond ASCII (RFC 6531). Everything that
 # separates addresses or begins a comment is out. So is a "-" in front: programs take such an address for an option.
-_LOCAL_PART = re.compile(r"(?!-)[^\x00-\x20\x7f\"(),:;<>@\[\\\].]+(?:\.[^\x00-\x20\x7f\"(),:;<>@\[\\\].]+)*")
+_ATOM = r"[^\x00-\x20\x7f\"(),:;<>@\[\\\].\ud800-\udfff]+"
+_LOCAL_PART = re.compile(rf"(?!-){_ATOM}(?:\.{_ATOM})*")
 _DOMAIN = re.compile(r"(?!-)[a-z0-9-]+(?<!-)(?:\.(?!-)[a-z0-9-]+(?<!-))*", re.IGNORECASE)
 _MAX_LOCAL_PART_BYTES = 64  # RFC 5321 section 4.5.3.1.1
 
@@ -93,7 +94,7 @@ def can_be_mailed(email: str) -> bool:
     local_part, _, domain = email.rpartition("@")
     return bool(
         _LOCAL_PART.fullmatch(local_part)
-        and len(local_part.encode(errors="surrogatepass")) <= _MAX_LOCAL_PART_BYTES
+        and len(local_part.encode()) <= _MAX_LOCAL_PART_BYTES
         and _DOMAIN.fullmatch(ascii_domain(domain))
     )
 

@@ -1,0 +1,528 @@
+"""Sign-ups that a mailbox confirms: what a stranger can't do with someone else's address, and what its owner can."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import jwt
+import pytest
+import requests
+
+from tests.mailing import MailHook, claims_of
+from tests.support import RunningService, capture_service_in, rows, signup_service_in
+from tests.test_signup import PASSWORD, REGISTER_PATHS, assert_problem, audit_of, everything_stored, log_in, register
+
+ADMIN_TOKEN = "for-the-verification-0123456789abcdef"
+OWN_PASSWORD = "chosen by the mailbox's owner"
+LINK_KEY, TOKEN_KEY = "verification-links.key", "token-signing.key"
+
+
+class Mailing:
+    """Both services over one database, where sign-ups have to be confirmed."""
+
+    def __init__(self, directory: Path, **environment: str) -> None:
+        self.hook = MailHook()
+        self.signup = signup_service_in(directory, EDC_MAIL_URL=self.hook.url, EDC_TRUSTED_PROXIES="1", **environment)
+        self.capture = capture_service_in(directory, EDC_ADMIN_TOKEN=ADMIN_TOKEN)
+
+    def post(self, route: str, **body: Any) -> requests.Response:
+        """Sends one of the calls of accounts."""
+        return requests.post(f"{self.signup.url}/api/auth/{route}", json=body, timeout=30)
+
+    def key(self, name: str) -> bytes:
+        """A key of the installation's."""
+        return bytes.fromhex((self.signup.database.parent / "trading_bots.keys" / name).read_text())
+
+    def users(self, email: str) -> list[dict[str, Any]]:
+        """The rows of an address."""
+        return self.signup.rows("SELECT * FROM users WHERE email = ?", email)
+
+    def account(self, email: str, password: str = OWN_PASSWORD) -> None:
+        """Makes an account, as its owner does."""
+        number = len([mail for mail in self.hook.mails if mail["to"] == email]) + 1
+        assert register(self.signup, email).status_code == 202
+        answer = self.post("verify", token=self.hook.token_to(email, number), password=password)
+        assert answer.status_code == 201, answer.text
+
+    def close(self) -> None:
+        """Ends everything."""
+        self.signup.stop()
+        self.capture.stop()
+        self.hook.close()
+
+
+@pytest.fixture(scope="module")
+def mailing(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mailing]:
+    mailing = Mailing(tmp_path_factory.mktemp("mailing"))
+    mailing.signup.start()
+    mailing.capture.start()
+    yield mailing
+    mailing.close()
+
+
+def change(database: Path, statement: str, *parameters: str) -> None:
+    """What another program does in the database."""
+    program = "import sqlite3, sys; c = sqlite3.connect(sys.argv[1]); c.execute(sys.argv[2], sys.argv[3:]); c.commit()"
+    subprocess.run([sys.executable, "-c", program, str(database), statement, *parameters], check=True)
+
+
+# --- What a sign-up does ----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("path", REGISTER_PATHS)
+def test_a_sign_up_makes_no_account_until_its_mailbox_confirms_it(mailing: Mailing, person: str, path: str) -> None:
+    answer = register(mailing.signup, person.upper(), path, fullName="Ann Archer", plan_type="premium", username="archer")
+    assert answer.status_code == 202, answer.text
+    body = answer.json()
+    assert body["success"] is body["verification_required"] is True
+    assert body["message"] == body["msg"]
+    assert body["user"] == {"email": person, "username": "archer", "fullName": "Ann Archer", "plan_type": "premium"}
+    assert not {"token", "access_token", "user_id"} & body.keys()
+    assert mailing.users(person) == []
+    assert log_in(mailing.signup, person).status_code == 401
+
+    [mail] = mailing.hook.mails_to(person)
+    assert mail.keys() == {"to", "subject", "text", "link", "event"}
+    assert mail["event"] == "signup"
+    assert mail["link"] in mail["text"]
+    token = mailing.hook.token_to(person)
+    verified = mailing.post("verify", token=token, password=OWN_PASSWORD)
+    assert verified.status_code == 201, verified.text
+    (row,) = mailing.users(person)
+    assert verified.json()["user"] == {"id": row["id"], "username": "archer", "email": person, "plan_type": "premium",
+                                       "unique_id": row["unique_id"], "fullName": "Ann Archer"}  # fmt: skip
+    assert verified.json()["token"]
+    assert verified.headers["Cache-Control"] == "no-store"
+    assert row["status"] == "active"
+    assert log_in(mailing.signup, person, OWN_PASSWORD).status_code == 200
+    assert log_in(mailing.signup, person, PASSWORD).status_code == 401, "the password of the sign-up was not stored"
+    assert ("signup", "success") in audit_of(mailing.signup, person)
+
+
+def test_an_address_with_an_account_can_not_sign_up_again(mailing: Mailing, person: str) -> None:
+    mailing.account(person)
+    assert_problem(register(mailing.signup, person.upper()), 409)
+    assert log_in(mailing.signup, person, OWN_PASSWORD).status_code == 200
+
+
+def test_a_questionnaire_that_comes_with_a_sign_up_is_captured_at_once(mailing: Mailing, person: str) -> None:
+    answer = register(mailing.signup, person, questionnaire={"tradesPerDay": "1-2"})
+    assert answer.status_code == 202
+    (row,) = mailing.signup.rows("SELECT trades_per_day FROM questionnaire_data WHERE user_email = ?", person)
+    assert row["trades_per_day"] == "1-2"
+    assert mailing.users(person)[0]["status"] == "provisional"
+    assert audit_of(mailing.signup, person) == [("questionnaire", "success"), ("signup_requested", "success")]
+    assert mailing.post("verify", token=mailing.hook.token_to(person), password=OWN_PASSWORD).status_code == 201
+
+
+def test_who_pays_between_the_sign_up_and_the_click_can_still_use_the_link(mailing: Mailing, person: str) -> None:
+    register(mailing.signup, person)
+    token = mailing.hook.token_to(person)
+    assert mailing.capture.capture("payment", {"user_email": person, "final_price": 49}).status_code == 201
+    assert mailing.post("verify", token=token, password=OWN_PASSWORD).status_code == 201
+    assert len(mailing.signup.rows("SELECT id FROM payment_data WHERE user_email = ?", person)) == 1
+
+
+# --- What a stranger tries ----------------------------------------------------------------------------------------------
+
+
+def test_a_stranger_gains_nothing_by_signing_up_with_a_payers_address(mailing: Mailing, person: str) -> None:
+    payment = {"user_email": person, "user_name": "Patricia Payer", "plan_name": "Platinum", "final_price": 4999}
+    assert mailing.capture.capture("payment", payment).status_code == 201
+    answer = register(mailing.signup, person, password="the stranger's password")
+    assert answer.status_code == 202
+    told = answer.text.replace(person, "")
+    assert [word for word in ("Patricia", "Payer", "Platinum", "4999", "provisional") if word in told] == []
+    assert answer.json()["user"] == {"email": person, "username": None, "fullName": None, "plan_type": None}
+
+    unknown = register(mailing.signup, f"not-{person}", password="the stranger's password")
+    assert unknown.status_code == 202
+    assert unknown.text.replace("not-", "") == answer.text, "who paid is answered as an unknown address is"
+
+    assert mailing.post("verify", token=mailing.hook.token_to(person), password=OWN_PASSWORD).status_code == 201
+    assert log_in(mailing.signup, person, "the stranger's password").status_code == 401
+    assert log_in(mailing.signup, person, OWN_PASSWORD).status_code == 200
+    assert len(mailing.users(person)) == 1
+
+
+def test_strangers_sign_ups_fill_no_table_and_leave_no_password(mailing: Mailing, person: str) -> None:
+    before = mailing.signup.rows("SELECT count(*) AS number FROM users")
+    for number in range(5):
+        secret = f"the-stranger's-own-password-{number}"
+        assert register(mailing.signup, f"{number}.{person}", password=secret, username=secret).status_code == 202
+    assert mailing.signup.rows("SELECT count(*) AS number FROM users") == before
+    stored = everything_stored(mailing.signup)
+    assert b"the-stranger's-own-password" not in stored
+    assert f"4.{person}".encode() not in stored, "neither in the database nor in the log"
+    token = mailing.hook.token_to(f"4.{person}")
+    assert "the-stranger's-own-password" not in json.dumps(claims_of(token))
+    assert token.encode() not in everything_stored(mailing.signup)
+
+
+def test_opening_a_link_changes_nothing(mailing: Mailing, person: str) -> None:
+    register(mailing.signup, person)
+    link = mailing.hook.mails_to(person)[0]["link"]
+    for method in ("GET", "HEAD"):
+        opened = requests.request(method, link, headers={"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "navigate"}, timeout=10)
+        assert opened.status_code == 200
+    assert mailing.users(person) == []
+    assert mailing.post("verify", token=link.partition("#token=")[2], password=OWN_PASSWORD).status_code == 201
+
+
+def test_a_link_works_once_also_when_it_is_used_twice_at_once(mailing: Mailing, person: str) -> None:
+    register(mailing.signup, person)
+    token = mailing.hook.token_to(person)
+    with ThreadPoolExecutor(6) as pool:
+        uses = list(pool.map(lambda number: mailing.post("verify", token=token, password=f"password {number}"), range(6)))
+    statuses = [use.status_code for use in uses]
+    assert sorted(statuses) == [201] + [410] * 5
+    assert log_in(mailing.signup, person, f"password {statuses.index(201)}").status_code == 200
+    assert_problem(mailing.post("verify", token=token, password="another password"), 410)
+
+
+def test_all_links_to_an_address_are_void_once_one_was_used(mailing: Mailing, person: str) -> None:
+    for number in range(1, 4):
+        register(mailing.signup, person)
+        mailing.hook.mails_to(person, number)
+    tokens = [mail["link"].partition("#token=")[2] for mail in mailing.hook.mails_to(person, 3)]
+    assert mailing.post("verify", token=tokens[1], password=OWN_PASSWORD).status_code == 201
+    for token in tokens:
+        assert_problem(mailing.post("verify", token=token, password="another password"), 410)
+    assert log_in(mailing.signup, person, OWN_PASSWORD).status_code == 200
+
+
+def forgeries(mailing: Mailing, token: str, person: str) -> dict[str, Any]:
+    """Tokens that are no links, by what is wrong with them."""
+    key, claims = mailing.key(LINK_KEY), claims_of(token)
+    head, middle, signature = token.split(".")
+    other = jwt.encode({**claims, "sub": f"not-{person}"}, bytes(32), algorithm="HS256").split(".")
+    mailing.account(f"own-{person}")
+    login = log_in(mailing.signup, f"own-{person}", OWN_PASSWORD).json()["token"]
+    return {
+        "a login": login,
+        "a login's claims under the links' key": jwt.encode(claims_of(login), key, algorithm="HS256"),
+        "another audience": jwt.encode({**claims, "aud": "somewhere"}, key, algorithm="HS256"),
+        "no audience": jwt.encode({name: value for name, value in claims.items() if name != "aud"}, key, algorithm="HS256"),
+        "no end": jwt.encode({name: value for name, value in claims.items() if name != "exp"}, key, algorithm="HS256"),
+        "the logins' key": jwt.encode(claims, mailing.key(TOKEN_KEY), algorithm="HS256"),
+        "another key": jwt.encode(claims, bytes(32), algorithm="HS256"),
+        "another algorithm": jwt.encode(claims, key * 2, algorithm="HS512"),
+        "no signature": jwt.encode(claims, "", algorithm="none"),
+        "a signature that was cut off": f"{head}.{middle}.",
+        "another's address": f"{head}.{other[1]}.{signature}",
+        "a changed byte": token[:-5] + ("A" if token[-5] != "A" else "B") + token[-4:],
+        "an open end": token + ".x",
+        "nothing": "",
+        "spaces": f" {token} ",
+        "dots": "..",
+        "letters beyond ASCII": "ä.ö.ü",
+        "half a character": "\ud800",
+        "very long": "a" * 500_000,
+        "a number": 12,
+        "a list": [token],
+        "null": None,
+    }
+
+
+def test_what_is_not_exactly_a_link_of_the_mail_is_refused(mailing: Mailing, person: str) -> None:
+    register(mailing.signup, person)
+    token = mailing.hook.token_to(person)
+    for what, forged in forgeries(mailing, token, person).items():
+        body = json.dumps({"token": forged, "password": "the forger's password"})
+        answer = requests.post(
+            f"{mailing.signup.url}/api/auth/verify", data=body, headers={"Content-Type": "application/json"}, timeout=30
+        )
+        assert answer.status_code == 400, (what, answer.text)
+        assert {error["field"] for error in assert_problem(answer, 400)["errors"]} == {"token"}, what
+    assert mailing.users(person) == mailing.users(f"not-{person}") == []
+    assert mailing.post("verify", token=token, password=OWN_PASSWORD).status_code == 201
+
+
+def test_a_link_is_no_login(mailing: Mailing, person: str) -> None:
+    register(mailing.signup, person)
+    token = mailing.hook.token_to(person)
+    with pytest.raises(jwt.InvalidTokenError):
+        jwt.decode(token, mailing.key(TOKEN_KEY), algorithms=["HS256"])
+    with pytest.raises(jwt.InvalidAudienceError):
+        jwt.decode(token, mailing.key(LINK_KEY), algorithms=["HS256"])
+
+
+def test_a_link_of_yesterday_is_void(mailing: Mailing, person: str) -> None:
+    register(mailing.signup, person)
+    token = mailing.hook.token_to(person)
+    claims = claims_of(token)
+    assert claims["exp"] - time.time() == pytest.approx(24 * 3600, abs=300)
+    expired = jwt.encode({**claims, "exp": int(time.time()) - 1}, mailing.key(LINK_KEY), algorithm="HS256")
+    assert_problem(mailing.post("verify", token=expired, password=OWN_PASSWORD), 410)
+    assert mailing.users(person) == []
+
+
+def test_a_link_from_before_an_erasure_brings_nothing_back(mailing: Mailing, person: str) -> None:
+    mailing.account(person)
+    mailing.post("recover", email=person)
+    recovery = mailing.hook.token_to(person, 2)
+    register(mailing.signup, f"new-{person}", fullName="Ann Archer")
+    sign_up = mailing.hook.token_to(f"new-{person}")
+    for email in (person, f"new-{person}"):
+        erased = requests.delete(
+            f"{mailing.capture.url}/api/data-capture/users/{email}", timeout=30,
+            headers={"Authorization": f"Bearer {ADMIN_TOKEN}"},
+        )  # fmt: skip
+        assert erased.status_code in (200, 202)
+    for token in (recovery, sign_up):
+        assert_problem(mailing.post("verify", token=token, password=OWN_PASSWORD), 410)
+    assert mailing.users(person) == mailing.users(f"new-{person}") == []
+    assert person.encode() not in everything_stored(mailing.signup)
+    register(mailing.signup, person)  # what they do afterwards is theirs
+    assert mailing.post("verify", token=mailing.hook.token_to(person, 3), password=OWN_PASSWORD).status_code == 201
+
+
+@pytest.mark.parametrize("password", ["five5", "x" * 1025, "", 123456, None])
+def test_a_password_that_can_not_be_used_leaves_the_link_valid(mailing: Mailing, person: str, password: Any) -> None:
+    register(mailing.signup, person)
+    token = mailing.hook.token_to(person)
+    problem = assert_problem(mailing.post("verify", token=token, password=password), 400)
+    assert {error["field"] for error in problem["errors"]} == {"password"}
+    assert mailing.post("verify", token=token, password=OWN_PASSWORD).status_code == 201
+
+
+def test_the_link_does_not_follow_what_a_request_says_of_its_host(mailing: Mailing, person: str) -> None:
+    port = mailing.signup.port
+    headers = [
+        {"Host": f"localhost:{port}"},
+        {"Host": f"127.0.0.1:{port}", "X-Forwarded-Host": "evil.example", "X-Forwarded-Proto": "https"},
+        {"Host": f"127.0.0.1:{port}", "Forwarded": "host=evil.example", "X-Original-URL": "//evil.example/"},
+        {"Host": "evil.example"},
+    ]
+    body = {"email": person, "password": PASSWORD}
+    answers = [requests.post(f"{mailing.signup.url}/api/auth/register", json=body, headers=one, timeout=30) for one in headers]
+    assert [answer.status_code for answer in answers] == [202, 202, 202, 421]
+    for mail in mailing.hook.mails_to(person, 3):
+        assert mail["link"].startswith(f"http://127.0.0.1:{port}/verify#token=")
+        assert "evil" not in json.dumps(mail)
+
+
+HOSTILE_ADDRESSES = [
+    "victim,{}", "victim;{}", "<victim>{}", "victim<{}", '"victim"{}', "victim({}", "victim:{}", "-oQ/tmp{}", "a\\{}", "a[b]{}",
+    ".a{}", "a.{}", "a..b{}", "a" * 65 + "{}", "{}.", "{}..com", "{},victim.example", "{}>", "{}-", "{}_x",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("form", HOSTILE_ADDRESSES)
+def test_an_address_that_mail_programs_read_otherwise_is_not_mailed_to(mailing: Mailing, person: str, form: str) -> None:
+    email = form.format(f"@{person.partition('@')[0]}.example")
+    for answer in (register(mailing.signup, email), mailing.post("recover", email=email)):
+        problem = assert_problem(answer, 400)
+        assert {error["field"] for error in problem["errors"]} == {"email"}
+    register(mailing.signup, person)
+    mailing.hook.mails_to(person)  # whatever came before it would be there by now
+    assert [mail["to"] for mail in mailing.hook.mails if "victim" in mail["to"] or mail["to"] == email] == []
+
+
+def test_nothing_that_a_stranger_types_stands_in_a_mail_but_in_its_token(mailing: Mailing, person: str) -> None:
+    name = "Win a prize at https://evil.example\r\nBcc: victim@example.com\r\n\r\nBody"
+    register(mailing.signup, person, fullName=name, username="evil.example", company="evil.example", subject=name, text=name)
+    [mail] = mailing.hook.mails_to(person)
+    readable = json.dumps(mail).replace(mailing.hook.token_to(person), "")
+    assert "evil" not in readable
+    assert "victim" not in readable
+
+
+def test_details_are_bounded_so_that_a_link_stays_short(mailing: Mailing, person: str) -> None:
+    names = ("username", "fullName", "firstName", "lastName", "phone", "company", "country", "plan_type")
+    register(mailing.signup, person, **dict.fromkeys(names, "Ж" * 200))
+    assert len(mailing.hook.mails_to(person)[0]["link"]) < 3000
+    assert mailing.post("verify", token=mailing.hook.token_to(person), password=OWN_PASSWORD).status_code == 201
+
+
+def test_a_mailbox_is_not_flooded_whoever_asks_and_however_its_address_is_written(mailing: Mailing, person: str) -> None:
+    local_part, _, domain = person.partition("@")
+    mailing.account(person)
+    for number in range(4):
+        assert mailing.post("recover", email=person).status_code == 202
+        register(mailing.signup, f"{local_part}+{number}@{domain}")
+        register(mailing.signup, f"{local_part[:number + 1]}.{local_part[number + 1:]}@{domain}")
+    register(mailing.signup, f"other-{person}")
+    mailing.hook.mails_to(f"other-{person}")
+    mailbox = [mail for mail in mailing.hook.mails if mail["to"].replace(".", "").startswith(local_part)]
+    assert len(mailbox) == 5
+
+
+def test_one_caller_can_not_mail_a_list_of_strangers(mailing: Mailing, person: str) -> None:
+    headers = {"X-Forwarded-For": "198.51.100.7"}
+
+    def statuses(number: int) -> list[int]:
+        found = []
+        for route, more in (("register", {"password": PASSWORD}), ("recover", {})):
+            body = {"email": f"{route}-{number}-{person}", **more}
+            found.append(requests.post(f"{mailing.signup.url}/api/auth/{route}", json=body, headers=headers, timeout=30))
+        return [answer.status_code for answer in found]
+
+    with ThreadPoolExecutor(4) as pool:
+        answered = [status for both in pool.map(statuses, range(40)) for status in both]
+    assert set(answered) == {202, 429}
+    assert answered.count(202) <= 60
+
+
+# --- Recovering an account ----------------------------------------------------------------------------------------------
+
+
+def test_a_forgotten_password_is_replaced_by_who_reads_the_mail(mailing: Mailing, person: str) -> None:
+    mailing.account(person)
+    before = mailing.users(person)
+    assert mailing.post("recover", email=person.upper()).status_code == 202
+    mail = mailing.hook.mails_to(person, 2)[-1]
+    assert mail["event"] == "recovery"
+    answer = mailing.post("verify", token=mailing.hook.token_to(person, 2), password="a new password")
+    assert answer.status_code == 200, answer.text
+    assert answer.json()["user"]["email"] == person
+    assert answer.json()["token"]
+    assert log_in(mailing.signup, person, OWN_PASSWORD).status_code == 401
+    assert log_in(mailing.signup, person, "a new password").status_code == 200
+    after = mailing.users(person)
+    for column in before[0].keys() - {"password_hash", "last_login"}:
+        assert before[0][column] == after[0][column]
+    assert ("password_set", "success") in audit_of(mailing.signup, person)
+
+
+def test_recovering_says_nothing_of_who_has_an_account(mailing: Mailing, person: str) -> None:
+    mailing.account(person)
+    assert mailing.capture.capture("payment", {"user_email": f"paid-{person}", "final_price": 49}).status_code == 201
+    answers = [mailing.post("recover", email=email) for email in (person, f"paid-{person}", f"not-{person}")]
+    assert {answer.status_code for answer in answers} == {202}
+    assert len({answer.text for answer in answers}) == 1
+    assert len({tuple(sorted(answer.headers.keys())) for answer in answers}) == 1
+    mailing.post("recover", email=person)
+    mailing.hook.mails_to(person, 3)
+    assert [mail["to"] for mail in mailing.hook.mails if mail["to"].endswith(f"-{person}")] == []
+
+
+def test_who_was_squatted_before_there_was_mail_gets_the_account_back(tmp_path: Path, person: str) -> None:
+    squatted = signup_service_in(tmp_path)
+    squatted.start()
+    assert register(squatted, person, password="the squatter's password").status_code == 201
+    squatted.stop()
+    mailing = Mailing(tmp_path)
+    mailing.signup.start()
+    try:
+        assert log_in(mailing.signup, person, "the squatter's password").status_code == 200
+        mailing.post("recover", email=person)
+        assert mailing.post("verify", token=mailing.hook.token_to(person), password=OWN_PASSWORD).status_code == 200
+        assert log_in(mailing.signup, person, "the squatter's password").status_code == 401
+        assert log_in(mailing.signup, person, OWN_PASSWORD).status_code == 200
+    finally:
+        mailing.close()
+
+
+def test_a_disabled_account_is_not_opened_by_mail(mailing: Mailing, person: str) -> None:
+    mailing.account(person)
+    mailing.post("recover", email=person)
+    token = mailing.hook.token_to(person, 2)
+    change(mailing.signup.database, "UPDATE users SET status = 'banned' WHERE email = ?", person)
+    assert_problem(mailing.post("verify", token=token, password="another password"), 403)
+    mailing.post("recover", email=person)
+    mailing.account(f"other-{person}")
+    assert len(mailing.hook.mails_to(person)) == 2
+
+
+def test_a_link_opens_no_account_that_another_program_made_meanwhile(mailing: Mailing, person: str) -> None:
+    argon2 = "$argon2id$v=19$m=19456,t=2,p=1$c29tZXNhbHRzb21lc2FsdA$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"
+    for number, password_hash in enumerate(("", "!", "!unusable", "$2b$12$abcdefghijklmnopqrstuv", argon2)):
+        email = f"{number}-{person}"
+        register(mailing.signup, email)
+        token = mailing.hook.token_to(email)
+        change(mailing.signup.database, "INSERT INTO users (username, email, normalized_email, password_hash, status) "
+               "VALUES ('x', ?, ?, ?, 'active')", email, email, password_hash)  # fmt: skip
+        before = mailing.users(email)
+        assert_problem(mailing.post("verify", token=token, password=OWN_PASSWORD), 409, 410)
+        assert_problem(register(mailing.signup, email), 409)
+        assert mailing.post("recover", email=email).status_code == 202
+        assert mailing.users(email) == before
+    mailing.account(person)
+    assert [mail for mail in mailing.hook.mails if mail["event"] == "recovery" and mail["to"].endswith(f"-{person}")] == []
+
+
+def test_a_mailbox_of_a_similar_address_gets_no_one_elses_row(mailing: Mailing, person: str) -> None:
+    assert mailing.capture.capture("payment", {"user_email": f"strasse-{person}", "final_price": 49}).status_code == 201
+    before = mailing.users(f"strasse-{person}")
+    answer = register(mailing.signup, f"straße-{person}")
+    assert answer.status_code in (202, 409)
+    if answer.status_code == 202:
+        token = mailing.hook.token_to(f"straße-{person}")
+        mailing.post("verify", token=token, password=OWN_PASSWORD)
+    assert mailing.users(f"strasse-{person}") == before
+
+
+# --- The rest -----------------------------------------------------------------------------------------------------------
+
+
+def test_without_mail_the_calls_say_so_and_a_sign_up_works_as_ever(signup_service: RunningService, person: str) -> None:
+    calls = [
+        requests.post(f"{signup_service.url}/api/auth/recover", json={"email": person}, timeout=10),
+        requests.post(f"{signup_service.url}/api/auth/verify", json={"token": "x", "password": PASSWORD}, timeout=10),
+        requests.get(f"{signup_service.url}/verify", timeout=10),
+        requests.get(f"{signup_service.url}/verify/page.js", timeout=10),
+    ]
+    for answer in calls:
+        assert "EDC_MAIL_URL" in assert_problem(answer, 404)["detail"]
+    assert register(signup_service, person).status_code == 201
+    assert not (signup_service.database.parent / "trading_bots.keys" / LINK_KEY).exists()
+
+
+def test_the_links_begin_with_the_public_address_whose_pages_may_send(tmp_path: Path, person: str) -> None:
+    base = "https://signup.example.com/accounts"
+    mailing = Mailing(tmp_path, EDC_SIGNUP_URL=f"{base}/", EDC_ALLOWED_ORIGINS="https://www.example.com")
+    mailing.signup.start()
+    mailing.capture.start()
+    own = {"Host": "signup.example.com", "Origin": "https://signup.example.com"}
+    try:
+        register(mailing.signup, person)
+        assert mailing.hook.mails_to(person)[0]["link"].startswith(f"{base}/verify#token=")
+        token = mailing.hook.token_to(person)
+        body = {"token": token, "password": OWN_PASSWORD}
+        address = f"{mailing.signup.url}/api/auth/verify"
+        for origin in ("https://evil.example", "null", "http://localhost:3000", "http://signup.example.com"):
+            assert_problem(requests.post(address, json=body, headers={**own, "Origin": origin}, timeout=30), 403)
+        assert requests.get(f"{mailing.signup.url}/verify", headers={"Host": "signup.example.com"}, timeout=30).status_code == 200
+        answer = requests.post(address, json=body, headers=own, timeout=30)
+        assert answer.status_code == 201, answer.text
+        # The capture service gains nothing by it.
+        payment = mailing.capture.capture("payment", {"user_email": person}, Origin="https://signup.example.com")
+        assert_problem(payment, 403)
+    finally:
+        mailing.close()
+
+
+def test_the_page_is_its_own_and_its_token_goes_nowhere_else(mailing: Mailing) -> None:
+    page = requests.get(f"{mailing.signup.url}/verify", timeout=10)
+    policy = page.headers["Content-Security-Policy"]
+    for rule in ("default-src 'none'", "script-src 'self'", "connect-src 'self'", "form-action 'none'", "frame-ancestors 'none'",
+                 "base-uri 'none'"):  # fmt: skip
+        assert rule in policy
+    assert "unsafe" not in policy
+    assert page.headers["Referrer-Policy"] == "no-referrer"
+    assert page.headers["Cache-Control"] == "no-store"
+    for name in ("page.html", "__init__.py", "..", "%2e%2e%2f__init__.py", "page.js/"):
+        assert requests.get(f"{mailing.signup.url}/verify/{name}", timeout=10).status_code in (404, 200 if name == ".." else 404)
+
+
+def test_neither_the_hooks_secret_nor_a_link_is_logged(tmp_path: Path, person: str) -> None:
+    mailing = Mailing(tmp_path, EDC_DEBUG="1")
+    mailing.signup.start()
+    try:
+        register(mailing.signup, person)
+        token = mailing.hook.token_to(person)
+        mailing.post("verify", token=token, password=OWN_PASSWORD)
+    finally:
+        mailing.close()
+    log = mailing.signup.log_file.read_text() + mailing.signup.output.read_text()
+    assert "POST /api/auth/verify -> 201" in log
+    assert [secret for secret in (person, token, OWN_PASSWORD, PASSWORD, "s3cret-of-the-hook") if secret in log] == []
+    assert rows(mailing.signup.database, "SELECT count(*) AS number FROM users")[0]["number"] == 1
