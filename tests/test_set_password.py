@@ -139,7 +139,6 @@ FOREIGN = {
     "a column password": ("password TEXT", "password", "$2b$12$R9h/cIPz0gi.URNNX3kh2OPST9/PgBkqquzi.Ss7KIUgO2t0jWMUW"),
     "a column encrypted_password": ("encrypted_password TEXT", "encrypted_password", "pbkdf2:sha256:1000$salt$abcdef"),
     "a column passwd": ("passwd TEXT", "passwd", "5f4dcc3b5aa765d61d8327deb882cf99"),
-    "bcrypt in password_hash": ("password_hash TEXT", "password_hash", "$2b$12$R9h/cIPz0gi.URNNX3kh2OPST9/PgBkqquzi.Ss7KIUgO2"),
 }
 
 
@@ -157,6 +156,17 @@ def test_an_account_whose_password_another_program_keeps_is_left_alone(tmp_path:
     assert stored.encode() not in outcome.stderr
     assert rows(database, "SELECT * FROM users") == before
     assert rows(database, "SELECT * FROM user_credentials") == []
+
+
+def test_a_hash_of_another_kind_in_our_column_is_replaced_and_told_of(tmp_path: Path) -> None:
+    database = tmp_path / "trading_bots.db"
+    database.touch()
+    execute(database, "CREATE TABLE users (id INTEGER PRIMARY KEY, email TEXT UNIQUE, password_hash TEXT)")
+    execute(database, "INSERT INTO users (email, password_hash) VALUES ('owner@example.com', '5f4dcc3b5aa765d61d8327deb882cf99')")
+    outcome = set_password(signup_service_in(tmp_path), "owner@example.com", SECRET.encode())
+    assert outcome.returncode == 0, outcome.stderr
+    assert b"of another kind" in outcome.stdout
+    assert rows(database, "SELECT password_hash FROM users")[0]["password_hash"].startswith("$argon2id$")
 
 
 def test_a_table_without_room_for_passwords_gets_none(tmp_path: Path) -> None:

@@ -182,7 +182,8 @@ def test_a_link_works_once_also_when_it_is_used_twice_at_once(mailing: Mailing, 
     with ThreadPoolExecutor(6) as pool:
         uses = list(pool.map(lambda number: mailing.post("verify", token=token, password=f"password {number}"), range(6)))
     statuses = [use.status_code for use in uses]
-    assert sorted(statuses) == [201] + [410] * 5
+    assert statuses.count(201) == 1
+    assert set(statuses) <= {201, 410, 429}  # 429: too many passwords are hashed at once
     assert log_in(mailing.signup, person, f"password {statuses.index(201)}").status_code == 200
     assert_problem(mailing.post("verify", token=token, password="another password"), 410)
 
