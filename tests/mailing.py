@@ -37,7 +37,7 @@ class MailHook:
             def do_POST(self) -> None:
                 hook.take(self)
 
-            do_GET = do_POST
+            do_GET = do_POST  # noqa: N815
 
             def log_message(self, *_: object) -> None:
                 pass

@@ -29,11 +29,12 @@ def set_password(service: RunningService, email: str, given: bytes) -> subproces
 
 def typed(service: RunningService, email: str, *lines: str) -> tuple[int, str]:
     """Runs the command at a terminal, where someone types; its status, and what the terminal showed."""
-    process, terminal = pty.fork()
-    if process == 0:
-        os.chdir(REPOSITORY)
-        arguments = [sys.executable, "-m", "data_capture", "set-password", email, "--database", str(service.database)]
-        os.execv(sys.executable, arguments)
+    terminal, end = pty.openpty()
+    process = subprocess.Popen(
+        [sys.executable, "-m", "data_capture", "set-password", email, "--database", str(service.database)],
+        cwd=REPOSITORY, stdin=end, stdout=end, stderr=end, start_new_session=True,
+    )  # fmt: skip
+    os.close(end)
     shown, waiting, deadline = b"", list(lines), time.monotonic() + 60
     while time.monotonic() < deadline:
         if not select.select([terminal], [], [], 1)[0]:
@@ -48,7 +49,7 @@ def typed(service: RunningService, email: str, *lines: str) -> tuple[int, str]:
         if part.rstrip().endswith(b":") and waiting:
             os.write(terminal, waiting.pop(0).encode() + b"\n")
     os.close(terminal)
-    return os.waitstatus_to_exitcode(os.waitpid(process, 0)[1]), shown.decode()
+    return process.wait(timeout=60), shown.decode()
 
 
 def execute(database: Path, statement: str, *parameters: str) -> None:
@@ -119,7 +120,8 @@ def test_an_unknown_address_is_no_account(signup_service: RunningService, person
 def test_the_password_is_no_argument(signup_service: RunningService, person: str) -> None:
     register(signup_service, person)
     for more in ([SECRET], ["--password", SECRET]):
-        command = [sys.executable, "-m", "data_capture", "set-password", person, *more, "--database", str(signup_service.database)]
+        database = ["--database", str(signup_service.database)]
+        command = [sys.executable, "-m", "data_capture", "set-password", person, *more, *database]
         outcome = subprocess.run(command, cwd=REPOSITORY, stdin=subprocess.DEVNULL, capture_output=True, timeout=60, check=False)
         assert outcome.returncode == 2
     assert log_in(signup_service, person, PASSWORD).status_code == 200
@@ -148,7 +150,8 @@ def test_an_account_whose_password_another_program_keeps_is_left_alone(tmp_path:
     database = tmp_path / "trading_bots.db"
     database.touch()
     execute(database, f"CREATE TABLE users (id INTEGER PRIMARY KEY, email TEXT UNIQUE, is_admin INTEGER, {columns})")
-    execute(database, f"INSERT INTO users (email, is_admin, {column}) VALUES ('owner@example.com', 1, ?)", stored)
+    insert = f"INSERT INTO users (email, is_admin, {column}) VALUES ('owner@example.com', 1, ?)"  # noqa: S608
+    execute(database, insert, stored)
     before = rows(database, "SELECT * FROM users")
     outcome = set_password(signup_service_in(tmp_path), "owner@example.com", SECRET.encode())
     assert outcome.returncode == 1

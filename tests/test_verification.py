@@ -169,8 +169,9 @@ def test_strangers_sign_ups_fill_no_table_and_leave_no_password(mailing: Mailing
 def test_opening_a_link_changes_nothing(mailing: Mailing, person: str) -> None:
     register(mailing.signup, person)
     link = mailing.hook.mails_to(person)[0]["link"]
+    from_a_mailbox = {"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "navigate", "Sec-Fetch-Dest": "document"}
     for method in ("GET", "HEAD"):
-        opened = requests.request(method, link, headers={"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "navigate"}, timeout=10)
+        opened = requests.request(method, link, headers=from_a_mailbox, timeout=10)
         assert opened.status_code == 200
     assert mailing.users(person) == []
     assert mailing.post("verify", token=link.partition("#token=")[2], password=OWN_PASSWORD).status_code == 201
