@@ -1,7 +1,7 @@
 """Sending mail: to the mail server or the hook that `EDC_MAIL_URL` names, in a thread of its own.
 
-A request only puts its mail in a bounded queue, so that a slow mail server keeps nobody waiting. What waits in the queue
-when the service stops is not sent: whoever waits for a link asks for it again.
+A request only puts its mail in a bounded queue, so that a slow mail server keeps nobody waiting.
+A mail that waits when the service stops is not sent: whoever waits for a link asks for it again.
 """
 
 from __future__ import annotations
@@ -33,7 +33,8 @@ MAX_WAITING = 200
 
 _TIMEOUT_SECONDS = 10.0  # for each step of an SMTP dialogue, and for the hook's answer
 _CONNECT_SECONDS = 5.0
-_RETRY_PAUSES_SECONDS = (1.0, 10.0, 60.0, 300.0)  # greylisting servers want a few minutes (RFC 6647 section 2.1)
+# Servers with greylisting want a few minutes (RFC 6647 section 2.1).
+_RETRY_PAUSES_SECONDS = (1.0, 10.0, 60.0, 300.0)
 
 
 @dataclass(frozen=True)
@@ -118,7 +119,9 @@ class Outbox:
         """Wait for the next mail that is due."""
         with self._changed:
             while not self._waiting or self._waiting[0].due_at > time.monotonic():
-                self._changed.wait(self._waiting[0].due_at - time.monotonic() if self._waiting else None)
+                self._changed.wait(
+                    self._waiting[0].due_at - time.monotonic() if self._waiting else None
+                )
             self._in_hand = 1
             return heapq.heappop(self._waiting)
 
@@ -134,7 +137,8 @@ class Outbox:
                 again: Compose = (lambda: mail) if mail is not None else attempt.compose
                 return _Attempt(due_at, next(self._numbers), again, attempt.failures + 1)
             log.error("A mail was not sent: %s (EDC_MAIL_URL)", failure)
-        except Exception as error:  # noqa: BLE001  (the thread has to live; the text may hold an address)
+        except Exception as error:  # noqa: BLE001  (the thread has to live)
+            # Only the type: the text may hold an address.
             log.error("A mail was not sent: %s", type(error).__name__)
         return None
 
@@ -152,12 +156,23 @@ def send(mail: Mail, target: MailServer | MailHook) -> None:
 
 
 def _send_to_hook(mail: Mail, hook: MailHook) -> None:
-    content = {"to": mail.to, "subject": mail.subject, "text": mail.text, "link": mail.link, "event": mail.event}
+    content = {
+        "to": mail.to,
+        "subject": mail.subject,
+        "text": mail.text,
+        "link": mail.link,
+        "event": mail.event,
+    }
     with requests.Session() as session:
-        session.trust_env = not hook.is_local  # no proxy of the environment for a hook on this machine
+        # No proxy of the environment gets what is for this machine.
+        session.trust_env = not hook.is_local
         try:
             answer = session.post(
-                hook.url, json=content, timeout=(_CONNECT_SECONDS, _TIMEOUT_SECONDS), allow_redirects=False, stream=True
+                hook.url,
+                json=content,
+                timeout=(_CONNECT_SECONDS, _TIMEOUT_SECONDS),
+                allow_redirects=False,
+                stream=True,
             )
             answer.close()  # its body is not read
         except requests.RequestException as error:
@@ -172,16 +187,22 @@ def _send_to_server(mail: Mail, server: MailServer) -> None:
         try:
             if server.user:
                 client.login(server.user, server.password)
-            client.send_message(_message(mail, server.sender), server.sender, [_envelope_address(mail.to)])
+            client.send_message(
+                _message(mail, server.sender), server.sender, [_envelope_address(mail.to)]
+            )
             with suppress(OSError, smtplib.SMTPException):
                 client.quit()
         finally:
             client.close()
     except smtplib.SMTPRecipientsRefused as error:
         codes = {code for code, _ in error.recipients.values()}
-        raise NotTaken(f"the mail server refused the recipient ({codes})", is_final=min(codes) >= 500) from None
+        raise NotTaken(
+            f"the mail server refused the recipient ({codes})", is_final=min(codes) >= 500
+        ) from None
     except smtplib.SMTPResponseException as error:
-        raise NotTaken(f"the mail server answered {error.smtp_code} ({type(error).__name__})") from None
+        raise NotTaken(
+            f"the mail server answered {error.smtp_code} ({type(error).__name__})"
+        ) from None
     except smtplib.SMTPNotSupportedError as error:
         raise NotTaken(f"the mail server can't do what is needed: {error}", is_final=True) from None
     except (smtplib.SMTPException, OSError) as error:
@@ -200,7 +221,7 @@ def _connect(server: MailServer) -> smtplib.SMTP:
     client = smtplib.SMTP(server.host, server.port, timeout=_TIMEOUT_SECONDS)
     try:
         client.ehlo_or_helo_if_needed()
-        # A mail server on this machine often has a certificate of its own making; nobody listens in between.
+        # A mail server on this machine often has a self-signed certificate; nobody is in between.
         if server.user or (client.has_extn("starttls") and not server.is_local):
             client.starttls(context=context)
     except BaseException:

@@ -17,12 +17,13 @@ from urllib.parse import SplitResult, parse_qs, unquote, urlsplit
 
 _DEFAULT_PORTS = {"smtp": 587, "smtps": 465}  # RFC 6409 section 3.1, RFC 8314 section 3.3
 _USAGE = (
-    "smtp://user:password@host:587?from=noreply@example.com, the same with smtps://, or the address of a hook of yours: "
-    "https://…, or http://127.0.0.1… on this machine"
+    "smtp://user:password@host:587?from=noreply@example.com, the same with smtps://, or the address "
+    "of a hook of yours: https://…, or http://127.0.0.1… on this machine"
 )
 
-# What RFC 5322 section 3.2.3 allows in an address without quoting, and letters beyond ASCII (RFC 6531). Everything that
-# separates addresses or begins a comment is out. So is a "-" in front: programs take such an address for an option.
+# What RFC 5322 section 3.2.3 allows in an address without quoting, and letters beyond ASCII
+# (RFC 6531). Everything that separates addresses or begins a comment is out. So is a "-" in front:
+# programs take such an address for an option.
 _ATOM = r"[^\x00-\x20\x7f\"(),:;<>@\[\\\].\ud800-\udfff]+"
 _LOCAL_PART = re.compile(rf"(?!-){_ATOM}(?:\.{_ATOM})*")
 _DOMAIN = re.compile(r"(?!-)[a-z0-9-]+(?<!-)(?:\.(?!-)[a-z0-9-]+(?<!-))*", re.IGNORECASE)
@@ -59,14 +60,19 @@ def parse_mail_url(text: str) -> MailServer | MailHook:
     """Parse the value of `EDC_MAIL_URL`.
 
     Raises:
-        ValueError: it is not usable; the message repeats nothing of it, since it may hold a password.
+        ValueError: it is not usable; the message repeats nothing of it, which may hold a password.
     """
     try:
         url = urlsplit(text)
         host, port = url.hostname or "", url.port
     except ValueError:
         raise ValueError(_USAGE) from None
-    if not host or port == 0 or url.fragment or any(not "!" <= character <= "~" for character in text):
+    if (
+        not host
+        or port == 0
+        or url.fragment
+        or any(not "!" <= character <= "~" for character in text)
+    ):
         raise ValueError(_USAGE)
     if url.scheme in _DEFAULT_PORTS:
         return _mail_server(url, host, port or _DEFAULT_PORTS[url.scheme])
@@ -89,7 +95,8 @@ def _mail_server(url: SplitResult, host: str, port: int) -> MailServer:
 def can_be_mailed(email: str) -> bool:
     """Whether mail to this address can only reach this address.
 
-    An address that a mail program could read as several addresses, a comment or an option is not mailed to.
+    An address that a mail program could read as several addresses, a comment or an option is not
+    mailed to.
     """
     local_part, _, domain = email.rpartition("@")
     return bool(

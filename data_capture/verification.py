@@ -1,11 +1,13 @@
-"""Sign-ups that a mailbox confirms, and forgotten passwords: who can read the mail chooses the password.
+"""Sign-ups that a mailbox confirms, and forgotten passwords.
 
-With `EDC_MAIL_URL` set, a sign-up stores no password and makes no account. It sends a link to the address. Whoever opens
-that link chooses the password, so that a stranger who signs up with someone else's address gains nothing. The same link
-serves a forgotten password, and an account that a stranger made before mail was set up.
+With `EDC_MAIL_URL` set, a sign-up stores no password and makes no account. It sends a link to the
+address. Whoever opens that link chooses the password, so that a stranger who signs up with someone
+else's address gains nothing. The same link serves a forgotten password, and an account that a
+stranger made before mail was set up.
 
-    POST /api/auth/register ──> mail: link ──> GET /verify (a page) ──> POST /api/auth/verify ──> account and token
-    POST /api/auth/recover  ──> mail: link ──> the same
+    POST /api/auth/register ─┐
+                             ├─> mail: link ─> GET /verify (a page) ─> POST /api/auth/verify
+    POST /api/auth/recover  ─┘
 
 Opening a link changes nothing, since mail scanners open links, too.
 """
@@ -52,11 +54,17 @@ from data_capture.snapshots import snapshot_of
 from data_capture.store import Store
 from data_capture.store.captures import record_capture
 from data_capture.store.erasures import times_of_erasure
-from data_capture.store.people import Details, Person, find_person, has_our_password, set_password_hash
+from data_capture.store.people import (
+    Details,
+    Person,
+    find_person,
+    has_our_password,
+    set_password_hash,
+)
 from data_capture.values import timestamp
 from data_capture.verification_links import VALID_HOURS, Link, Links, void_link
 
-_QUEUE_FULL_SECONDS = 30  # until a mail server that was away for a moment has taken some of the mails
+_QUEUE_FULL_SECONDS = 30  # until a mail server that was away for a moment has taken some mails
 _CHECK_MAIL = "Check your mail: the link in it completes the sign-up."
 _IF_ACCOUNT = "If there is an account with this address, a mail with a link is on its way."
 
@@ -99,7 +107,7 @@ class Verification:
         store: where the accounts are.
         settings: with a `mail_url`.
         accounts: the accounts of the same store.
-        base_url: the signup service's public address. A link never begins with what a request's Host says.
+        base_url: the signup service's public address. A link never begins with a request's Host.
 
     Raises:
         OSError: the file of the key that signs links can't be made or read.
@@ -116,16 +124,20 @@ class Verification:
         self._mail_rates = MailRates()
 
     def register(self, payload: JsonObject, caller: Caller) -> dict[str, Any]:
-        """Send a link to the address that signs up, and return the answer to the page. No password is stored.
+        """Send a link to the address that signs up, and return the answer to the page.
 
-        A questionnaire that came along is captured now, as it would be without the sign-up.
+        No password is stored. A questionnaire that came along is captured now, as it would be without
+        the sign-up.
 
         Raises:
-            Problem: 400 for unusable fields, 409 for an address that has an account, 429 or 503 when it's too busy.
+            Problem: 400 for unusable fields, 409 for an address that has an account, 429 or 503 when
+                it's too busy.
         """
         sign_up = read_sign_up(payload, self._placeholder_emails)
         self._admit(sign_up.email, caller)
-        self._store.read(lambda connection: refuse_taken(connection, sign_up))
+        user = self._store.read(lambda connection: refuse_taken(connection, sign_up))
+        if user is None and questionnaire_of(sign_up, caller) is not None:
+            self._accounts.take_new_user(caller)
         self._store.write(lambda connection: _note_sign_up(connection, sign_up, caller))
         details = _without(sign_up.details, sign_up.password)
         state = self._links.state_of(sign_up.email, None)
@@ -147,9 +159,9 @@ class Verification:
         }
 
     def recover(self, payload: JsonObject, caller: Caller) -> dict[str, Any]:
-        """Send a link to an address that has an account here; the answer is the same for every address.
+        """Send a link to an address that has an account here. The answer is the same for all addresses.
 
-        Whether there is an account is looked up in the thread that sends mail, so that time tells nothing either.
+        The account is looked up in the thread that sends mail, so that time tells nothing either.
 
         Raises:
             Problem: 400 for an unusable address, 429 or 503 when it's too busy.
@@ -167,8 +179,8 @@ class Verification:
         A sign-up is completed (201). An account that is there gets the new password (200).
 
         Raises:
-            Problem: 400 for a token that is none or an unusable password, 403 for a disabled account, 410 for a link that
-                was used or is too old, 429 or 503 when it's too busy.
+            Problem: 400 for a token that is none or an unusable password, 403 for a disabled account,
+                410 for a link that was used or is too old, 429 or 503 when it's too busy.
         """
         errors: list[FieldError] = []
         token = _read_token(payload, errors)
@@ -177,7 +189,8 @@ class Verification:
         link = self._links.read(token)
         sign_up = SignUp(link.email, "", link.details, {}, _snapshot(link))
         self._accounts.take_login(link.email, caller)
-        self._store.read(lambda connection: self._account_of(connection, link, sign_up))  # before a password is hashed
+        # Before a password is hashed, which is costly.
+        self._store.read(lambda connection: self._account_of(connection, link, sign_up))
         password_hash = self._accounts.hash(password)
         now = timestamp(caller.now)
 
@@ -187,7 +200,8 @@ class Verification:
                 raise void_link("The link is from before the account was erased.")
             user = self._account_of(connection, link, sign_up)
             if user is None:
-                return as_sent(complete_sign_up(connection, sign_up, None, password_hash, caller), sign_up), True
+                user = complete_sign_up(connection, sign_up, None, password_hash, caller)
+                return as_sent(user, sign_up), True
             set_password_hash(connection, user.email, password_hash, now)
             record_event(connection, "password_set", user.email, caller)
             return user, False
@@ -196,11 +210,13 @@ class Verification:
         message = "User registered successfully" if is_new else "Password changed successfully"
         return self._accounts.answer(user, caller.now, message), 201 if is_new else 200
 
-    def _account_of(self, connection: sqlite3.Connection, link: Link, sign_up: SignUp) -> Person | None:
+    def _account_of(
+        self, connection: sqlite3.Connection, link: Link, sign_up: SignUp
+    ) -> Person | None:
         """The account whose password a link replaces; None where its sign-up is to be completed.
 
         Raises:
-            Problem: 403 for a disabled account, 409 for one of another program's, 410 for a link that is void.
+            Problem: 403 for a disabled account, 409 for another program's, 410 for a void link.
         """
         user = find_person(connection, link.email)
         if not link.is_for(self._links.state_of(link.email, user)):
@@ -222,10 +238,16 @@ class Verification:
         return self._mail("recovery", email, "Choose a new password", _RECOVERY_TEXT, link)
 
     def _mail(self, event: str, email: str, subject: str, text: str, link: str) -> Mail:
-        return Mail(email, subject, text.format(host=self._host, hours=VALID_HOURS, link=link), link, event)
+        return Mail(
+            email, subject, text.format(host=self._host, hours=VALID_HOURS, link=link), link, event
+        )
 
     def _admit(self, email: str, caller: Caller) -> None:
-        """Raises: Problem: 400 for an address that can't be mailed to, 429 over a rate, 503 while the queue is full."""
+        """Let a request go on that may cause a mail.
+
+        Raises:
+            Problem: 400 for an address that can't be mailed to, 429 over a rate, 503 while the queue is full.
+        """
         if not can_be_mailed(email):
             error = FieldError("email", "can't be mailed to")
             raise Problem(UNUSABLE_ACCOUNT, f"The email {error.message}.", errors=[error])
@@ -241,12 +263,17 @@ class Verification:
 
 def _queue_full() -> Problem:
     return Problem(
-        UNAVAILABLE, "Mail can't be sent now; try again soon.", retry_after_seconds=_QUEUE_FULL_SECONDS
+        UNAVAILABLE,
+        "Mail can't be sent now; try again soon.",
+        retry_after_seconds=_QUEUE_FULL_SECONDS,
     )
 
 
 def _note_sign_up(connection: sqlite3.Connection, sign_up: SignUp, caller: Caller) -> None:
-    """Record the sign-up where the address is known. An unknown one gets no row: a stranger may have typed it."""
+    """Record the sign-up where the address is known.
+
+    An unknown one gets no row: a stranger may have typed it.
+    """
     user = refuse_taken(connection, sign_up)  # once more: someone may have been faster
     questionnaire = questionnaire_of(sign_up, caller)
     if questionnaire is not None:
@@ -261,7 +288,7 @@ def _note_sign_up(connection: sqlite3.Connection, sign_up: SignUp, caller: Calle
 
 
 def _recoverable(connection: sqlite3.Connection, email: str) -> Person | None:
-    """The account whose password a mailbox may set: one that signed up here, and is not disabled."""
+    """Return the account whose password a mailbox may set: it signed up here and is not disabled."""
     user = find_person(connection, email)
     if user is None or user.account.is_disabled or not _may_be_recovered(connection, user, email):
         return None
@@ -269,14 +296,15 @@ def _recoverable(connection: sqlite3.Connection, email: str) -> Person | None:
 
 
 def _may_be_recovered(connection: sqlite3.Connection, user: Person, email: str) -> bool:
-    """Whether the mailbox of `email` is the one of this account, and its password one that was chosen here."""
+    """Whether the account is of exactly this mailbox, and its password was chosen here."""
     return normalise_email(user.email) == email and has_our_password(connection, user)
 
 
 def _without(details: Details, password: str) -> Details:
     """The details without any that is the password itself: a link lies in a mailbox."""
-    changed: dict[str, Any] = {name: None for name, value in asdict(details).items() if value == password}
-    return replace(details, **changed)
+    same = [name for name, value in asdict(details).items() if value == password]
+    cleared: dict[str, Any] = dict.fromkeys(same)
+    return replace(details, **cleared)
 
 
 def _snapshot(link: Link) -> str:

@@ -1,8 +1,9 @@
-"""The signed links in mails: what they hold, how long they are valid, and for which state of an account.
+"""The signed links in mails: what they hold, and how long they are valid.
 
-A link is `<signup service>/verify#token=<JSON Web Token>`. The token stands in the fragment, which browsers send to no
-server, so that it gets into no log and no Referer header. It is signed with a key of its own (`KEY_FILE_NAME`) and has an
-audience of its own: the token of a login is no link, and a link is no login.
+A link is `<signup service>/verify#token=<JSON Web Token>`. The token stands in the fragment, which
+browsers send to no server, so that it gets into no log and no Referer header. It is signed with a key
+of its own (`KEY_FILE_NAME`) and has an audience of its own: the token of a login is no link, and a
+link is no login.
 """
 
 from __future__ import annotations
@@ -26,11 +27,13 @@ KEY_FILE_NAME = "verification-links.key"  # removing it voids all links, and no 
 
 MAX_TOKEN_CHARACTERS = 6000  # more than the longest one made here
 
-VALID_HOURS = 24  # a mail that is read the next morning still works; a mailbox that is opened later opens nothing
+VALID_HOURS = 24  # a mail that is read the next morning still works; one found later does not
 
 _AUDIENCE = "urn:enhanced-data-capture:verification"
 _ALGORITHM = "HS256"
-_MAX_DETAILS_BYTES = 1500  # of JSON, so that a link stays below 2,900 characters; real sign-ups have about 200
+_MAX_DETAILS_BYTES = (
+    1500  # of JSON, so that a link stays below 2,900 characters; real sign-ups have about 200
+)
 
 _TOKEN = re.compile(r"[A-Za-z0-9_.-]+")
 
@@ -68,14 +71,20 @@ class Links:
         self._base_url = base_url.rstrip("/")
 
     def state_of(self, email: str, user: Person | None) -> str:
-        """Return what stands for an account's state: it changes with the password, so that a used link is void.
+        """Return what stands for an account's state.
 
-        An unknown address and a provisional user, who has no password either, are one state: a user may pay between the
-        sign-up and the click.
+        It changes with the password, so that a used link is void. An unknown address and a provisional
+        user, who has no password either, are one state: a user may pay between sign-up and click.
         """
         has_password = user is not None and not user.account.is_provisional
-        hashes = [[one.column, one.stored] for one in user.credentials] if user is not None and has_password else []
-        return hmac.digest(self._key, json.dumps([email, has_password, hashes]).encode(), "sha256").hex()
+        hashes = (
+            [[one.column, one.stored] for one in user.credentials]
+            if user is not None and has_password
+            else []
+        )
+        return hmac.digest(
+            self._key, json.dumps([email, has_password, hashes]).encode(), "sha256"
+        ).hex()
 
     def make(self, email: str, state: str, now: datetime, details: Details | None = None) -> str:
         """Return the link to mail to `email` (normalised)."""
@@ -108,7 +117,9 @@ class Links:
         except (jwt.PyJWTError, ValueError):
             raise _not_ours() from None
         known = {one.name for one in fields(Details)}
-        details = Details(**{name: value for name, value in claims["details"].items() if name in known})
+        details = Details(
+            **{name: value for name, value in claims["details"].items() if name in known}
+        )
         return Link(claims["sub"], claims["at"], claims["state"], details)
 
 
@@ -123,8 +134,10 @@ def _not_ours() -> Problem:
 
 
 def _bounded(details: Details | None) -> dict[str, Any]:
-    """The details that were given, without the longest ones where all of them are too long for a link."""
-    given = {} if details is None else {name: value for name, value in asdict(details).items() if value}
+    """The details that were given; the longest ones are left out where a link can't hold all."""
+    given = (
+        {} if details is None else {name: value for name, value in asdict(details).items() if value}
+    )
     while len(json.dumps(given)) > _MAX_DETAILS_BYTES:
         del given[max(given, key=lambda name: len(str(given[name])))]
     return given

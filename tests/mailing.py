@@ -49,7 +49,9 @@ class MailHook:
 
     def take(self, handler: http.server.BaseHTTPRequestHandler) -> None:
         """Answers one request."""
-        content = json.loads(handler.rfile.read(int(handler.headers["Content-Length"] or 0)) or "null")
+        content = json.loads(
+            handler.rfile.read(int(handler.headers["Content-Length"] or 0)) or "null"
+        )
         self.requests += 1
         if self.hangs.is_set():
             self.goes_on.wait(60)
@@ -95,7 +97,11 @@ class MailServer(Controller):
     user, password = "sender", "p@ss/w:rd%"
 
     def __init__(
-        self, context: ssl.SSLContext | None = None, *, from_first_byte: bool = False, wants_login: bool = False
+        self,
+        context: ssl.SSLContext | None = None,
+        *,
+        from_first_byte: bool = False,
+        wants_login: bool = False,
     ) -> None:
         self.messages: list[tuple[str, list[str], bytes]] = []
         self.encrypted: list[bool] = []
@@ -112,7 +118,9 @@ class MailServer(Controller):
         with suppress(OSError), socket.create_connection((self.hostname, self.port), 5):
             pass
 
-    def _authenticate(self, _server: Any, session: Any, _envelope: Any, _mechanism: str, login: Any) -> AuthResult:
+    def _authenticate(
+        self, _server: Any, session: Any, _envelope: Any, _mechanism: str, login: Any
+    ) -> AuthResult:
         self.encrypted.append(self._from_first_byte or session.ssl is not None)
         is_right = (login.login, login.password) == (self.user.encode(), self.password.encode())
         return AuthResult(success=is_right, handled=False)

@@ -1,6 +1,7 @@
 """`set-password`: gives an account a new password, for the owner, with the services running or not.
 
-It is the remedy where a stranger signed up with someone else's address, and for a forgotten password where no mail is set up.
+It is the remedy where a stranger signed up with someone else's address, and for a forgotten password
+where no mail is set up.
 """
 
 from __future__ import annotations
@@ -31,7 +32,9 @@ from data_capture.store.people import (
 )
 from data_capture.values import timestamp
 
-_MAX_LINE_CHARACTERS = 2000  # more than the longest password; what is longer is refused for its length
+_MAX_LINE_CHARACTERS = (
+    2000  # more than the longest password; what is longer is refused for its length
+)
 _SOURCE = "python -m data_capture set-password"
 
 
@@ -49,7 +52,9 @@ def set_password(email: str, settings: Settings) -> None:
     """
     address = read_address(email)
     with opened_store(settings) as store:
-        store.read(lambda connection: _account(connection, address))  # before anyone types a password
+        store.read(
+            lambda connection: _account(connection, address)
+        )  # before anyone types a password
         password = _read_password()
         password_hash = Passwords().hash(password)
         now = timestamp(datetime.now(timezone.utc))
@@ -61,17 +66,28 @@ def set_password(email: str, settings: Settings) -> None:
             else:
                 set_password_hash(connection, user.email, password_hash, now)
             record_audit(
-                connection, user_email=user.email, capture_type="password_set", timestamp=now, source_endpoint=_SOURCE
+                connection,
+                user_email=user.email,
+                capture_type="password_set",
+                timestamp=now,
+                source_endpoint=_SOURCE,
             )
-            is_foreign = any(not _is_of_a_kind_of_ours(one.stored or "") for one in user.credentials)
+            is_foreign = any(
+                not _is_of_a_kind_of_ours(one.stored or "") for one in user.credentials
+            )
             return _Outcome(user.account.is_provisional, user.account.is_disabled, is_foreign)
 
         outcome = store.write(change)
-    print("The password is set." + (" The account is active now." if outcome.was_provisional else ""))
+    print(
+        "The password is set." + (" The account is active now." if outcome.was_provisional else "")
+    )
     if outcome.is_disabled:
         print("The account is still disabled: its row in users says so, and no password opens it.")
     if outcome.replaced_foreign_hash:
-        print("The hash that was there was of another kind: the program that wrote it may not be able to read the new one.")
+        print(
+            "The hash that was there was of another kind: the program that wrote it may not be able to "
+            "read the new one."
+        )
     sys.stdout.flush()
 
 
@@ -91,8 +107,8 @@ def _account(connection: sqlite3.Connection, address: str) -> Person:
     column = foreign_password_column(user)
     if column is not None:
         raise Refused(
-            f"Another program keeps this user's password, in the column {column} of the table users. Set it with that program; "
-            "nothing was changed."
+            f"Another program keeps this user's password, in the column {column} of the table users. "
+            "Set it with that program; nothing was changed."
         )
     return user
 
@@ -116,7 +132,9 @@ def _read_password() -> str:
 
 
 def _first_line() -> str:
-    with closing(open(0, encoding="utf-8", newline="", closefd=False)) as line_input:  # however this machine's locale is set
+    with closing(
+        open(0, encoding="utf-8", newline="", closefd=False)
+    ) as line_input:  # however this machine's locale is set
         try:
             line = line_input.readline(_MAX_LINE_CHARACTERS)
         except UnicodeDecodeError:

@@ -1,4 +1,4 @@
-"""The page that a link in a mail opens: it asks for a new password and sends it with the link's token.
+"""The page that a link in a mail opens: it asks for a new password and sends it with the token.
 
 Nothing on it comes from elsewhere, and nothing runs on it but its own script.
 """
@@ -13,8 +13,8 @@ from flask import Response
 from data_capture.problems import NOT_FOUND, Problem
 
 _POLICY = (
-    "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; base-uri 'none'; form-action 'none'; "
-    "frame-ancestors 'none'"
+    "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; base-uri 'none'; "
+    "form-action 'none'; frame-ancestors 'none'"
 )
 PAGE_FILES = {"page.css": "text/css", "page.js": "text/javascript"}
 """What the page loads, and the media types."""

@@ -1,9 +1,10 @@
 "use strict";
-// The page that a link in a mail opens. The token stands in the address's fragment, which is sent to no server; nothing
-// happens before a password is set, since mail scanners open links, too.
+// The page that a link in a mail opens. The token stands in the address's fragment, which is sent to
+// no server. Nothing happens before a password is set, since mail scanners open links, too.
 (() => {
-  const LABELS = { full_name: "Name", username: "User name", company: "Company", phone: "Phone", country: "Country",
-    plan_type: "Plan" };
+  const LABELS = {
+    full_name: "Name", username: "User name", company: "Company", phone: "Phone", country: "Country", plan_type: "Plan",
+  };
   const element = (id) => document.getElementById(id);
   const form = element("form"), password = element("password"), repeated = element("repeated");
 
