@@ -33,7 +33,7 @@ from data_capture.accounts import (
     refuse_fields,
     refuse_taken,
 )
-from data_capture.captures import Caller
+from data_capture.captures import Caller, Capture
 from data_capture.identity import normalise_email
 from data_capture.mail import Compose, Mail, Outbox
 from data_capture.mail_url import can_be_mailed
@@ -135,10 +135,11 @@ class Verification:
         """
         sign_up = read_sign_up(payload, self._placeholder_emails)
         self._admit(sign_up.email, caller)
+        questionnaire = questionnaire_of(sign_up, caller)
         user = self._store.read(lambda connection: refuse_taken(connection, sign_up))
-        if user is None and questionnaire_of(sign_up, caller) is not None:
+        if user is None and questionnaire is not None:
             self._accounts.take_new_user(caller)
-        self._store.write(lambda connection: _note_sign_up(connection, sign_up, caller))
+        self._store.write(lambda connection: _note_sign_up(connection, sign_up, questionnaire, caller))
         details = _without(sign_up.details, sign_up.password)
         state = self._links.state_of(sign_up.email, None)
         link = self._links.make(sign_up.email, state, caller.now, details)
@@ -269,13 +270,14 @@ def _queue_full() -> Problem:
     )
 
 
-def _note_sign_up(connection: sqlite3.Connection, sign_up: SignUp, caller: Caller) -> None:
+def _note_sign_up(
+    connection: sqlite3.Connection, sign_up: SignUp, questionnaire: Capture | None, caller: Caller
+) -> None:
     """Record the sign-up where the address is known.
 
     An unknown one gets no row: a stranger may have typed it.
     """
     user = refuse_taken(connection, sign_up)  # once more: someone may have been faster
-    questionnaire = questionnaire_of(sign_up, caller)
     if questionnaire is not None:
         record_capture(connection, questionnaire)
         user = find_person(connection, sign_up.email)
