@@ -122,6 +122,9 @@ def test_no_other_site_can_put_the_page_in_a_frame(
     service: RunningService, hook: MailHook, visit: Visit, person: str
 ) -> None:
     link = link_for(service, hook, person)
+    site = "http://site.example/"
+    frame = f'<iframe src="{link}"></iframe>'
+    visit.page.route(site, lambda route: route.fulfill(content_type="text/html", body=frame))
     with visit.page.expect_event("console", lambda message: "frame-ancestors" in message.text):
-        visit.page.set_content(f'<iframe src="{link}"></iframe>')
+        visit.page.goto(site)
     assert [frame for frame in visit.page.frames if frame.locator("#form").count()] == []
