@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import functools
+import http.server
+import threading
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -119,12 +123,14 @@ def test_the_page_works_with_the_keyboard_and_shows_the_password_on_request(
 
 
 def test_no_other_site_can_put_the_page_in_a_frame(
-    service: RunningService, hook: MailHook, visit: Visit, person: str
+    service: RunningService, hook: MailHook, visit: Visit, person: str, tmp_path: Path
 ) -> None:
     link = link_for(service, hook, person)
-    site = "http://site.example/"
-    frame = f'<iframe src="{link}"></iframe>'
-    visit.page.route(site, lambda route: route.fulfill(content_type="text/html", body=frame))
-    with visit.page.expect_event("console", lambda message: "frame-ancestors" in message.text):
-        visit.page.goto(site)
+    (tmp_path / "index.html").write_text(f'<iframe src="{link}"></iframe>')
+    handler = functools.partial(http.server.SimpleHTTPRequestHandler, directory=str(tmp_path))
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as site:
+        threading.Thread(target=site.serve_forever, daemon=True).start()
+        with visit.page.expect_event("console", lambda message: "frame-ancestors" in message.text):
+            visit.page.goto(f"http://127.0.0.1:{site.server_address[1]}/")
+        site.shutdown()
     assert [frame for frame in visit.page.frames if frame.locator("#form").count()] == []
