@@ -90,9 +90,10 @@ If it was not you, ignore this mail. Your password stays as it is.
 
 
 def own_origin(base_url: str) -> str:
-    """Return the origin of the service's own pages, which browsers send with their requests."""
-    scheme, _, rest = base_url.lower().partition("://")
-    return f"{scheme}://{rest.partition('/')[0]}"
+    """Return the origin of the service's own pages, as browsers send it: without a default port."""
+    url = urlsplit(base_url.lower())
+    default_port = ":443" if url.scheme == "https" else ":80"
+    return f"{url.scheme}://{url.netloc.removesuffix(default_port)}"
 
 
 def mail_is_off() -> Problem:
