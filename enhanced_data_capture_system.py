@@ -106,7 +106,10 @@ def create_app(settings: Settings) -> Flask:
         )
         if "Idempotency-Key" in request.headers and kind_name != BATCH:
             payload = {"capture_id": request.headers["Idempotency-Key"].strip('"'), **payload}
-        caller = Caller(request.path, address, request.headers.get("User-Agent"), datetime.now(timezone.utc))
+        caller = Caller(
+            request.path, address, request.headers.get("User-Agent"), datetime.now(timezone.utc),
+            is_confirmed=is_confirmed, admit_new_user=lambda: rates.take_new_user(counted_address),
+        )  # fmt: skip
         asked = read_request(kind_name, payload, caller, settings.placeholder_emails)
         for one in asked.members:
             if isinstance(one, Capture):

@@ -19,6 +19,7 @@ from data_capture import __version__
 from data_capture.access import Doors, harden_answers, keep_doors
 from data_capture.accounts import Accounts
 from data_capture.captures import Caller
+from data_capture.disk_space import DiskSpace
 from data_capture.exposure import may_read_details
 from data_capture.health_probe import load_or_make_probe_key
 from data_capture.openapi import serve_description
@@ -67,6 +68,7 @@ def create_app(settings: Settings) -> Flask:
 
     throttled = limit_logins(limit_requests(app, settings, caller_address), settings, caller_address)
     accounts = Accounts(store, settings)
+    disk_space = DiskSpace(settings.database, settings.min_free_disk)
     mailing = Verification(store, settings, accounts, base_url) if settings.mail_url else None
 
     def verification() -> Verification:
@@ -82,6 +84,7 @@ def create_app(settings: Settings) -> Flask:
     @app.post("/api/user/register")
     @throttled
     def register() -> tuple[Response, int]:
+        disk_space.refuse_if_short()
         payload = read_json_object(request, JSON_MEDIA_TYPES, MOST_BYTES_WITH_SCREENSHOT)
         if mailing is not None:
             return jsonify(mailing.register(payload, caller())), 202

@@ -137,7 +137,10 @@ class Intake:
             return None
         header = header_of(headers)
         now = datetime.now(timezone.utc)
-        caller = Caller(path, address, header("user-agent"), now, deadline=Deadline(MAX_PARSING_SECONDS))
+        caller = Caller(
+            path, address, header("user-agent"), now, deadline=Deadline(MAX_PARSING_SECONDS),
+            admit_new_user=partial(self._rates.take_new_user, address),
+        )  # fmt: skip
         try:
             asked = read_request(self._paths[path], decode_json_object(body), caller, self._placeholder_emails)
         except Exception:  # noqa: BLE001  (the app meets it again, and answers it or logs it with its cause)

@@ -262,8 +262,8 @@ SETTINGS: tuple[Setting, ...] = (
             "how many users that are not known yet may come from one caller, by captures and by sign-ups; those from this "
             "machine are not counted", _BOTH),
     Setting("min_free_disk", "EDC_MIN_FREE_DISK", "--min-free-disk", "100MB", _size,
-            "how much room has to be left on the database's disk: below it captures are refused (503), except those with the "
-            "admin token or a write token", _CAPTURE),
+            "how much room has to be left on the database's disk: below it captures and sign-ups are refused (503), except "
+            "captures with the admin token or a write token", _BOTH),
     Setting("login_rate", "EDC_LOGIN_RATE", "--login-rate", "30/minute", _rate,
             "how often one caller may try to log in or to sign up, also with one email address; all callers together have ten "
             "times that with one; those of this machine count for the email address only", _SIGNUP),

@@ -12,7 +12,7 @@ import pytest
 import requests
 
 from tests.installations import CommandServer, Installation
-from tests.support import RunningService, capture_service_in
+from tests.support import RunningService, capture_service_in, signup_service_in
 
 STRANGER, HONEST = "192.0.2.1", "198.51.100.7"
 MORE_THAN_ANY_DISK_HAS = "999999999GB"
@@ -25,6 +25,7 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningService
         EDC_TRUSTED_PROXIES="1",
         EDC_RATE_PER_PERSON="5/hour",
         EDC_BYTES_PER_CALLER="200KB/hour",
+        EDC_NEW_USERS_PER_CALLER="8/hour",
     )
     service.start()
     yield service
@@ -60,6 +61,25 @@ def test_the_bytes_of_a_caller_are_counted_whatever_the_size_of_a_body(
     assert send(service, HONEST, {"user_email": f"x-{person}", "note": "x" * 1000}).status_code == 201
 
 
+@pytest.mark.parametrize("headers", [{}, {"Content-Encoding": "identity"}], ids=["in the event loop", "in a thread"])
+def test_the_new_users_of_a_caller_are_counted_and_known_ones_are_not(
+    service: RunningService, person: str, headers: dict[str, str]
+) -> None:
+    caller = f"203.0.113.{1 + len(headers)}"
+    known = send(service, HONEST, {"user_email": person})
+    assert known.status_code == 201
+    statuses = [
+        send(service, caller, {"user_email": f"{turn}-{person}"}, **headers).status_code for turn in range(10)
+    ]
+    assert statuses == [201] * 8 + [429] * 2
+    for email in (f"8-{person}", f"9-{person}"):
+        assert service.rows("SELECT * FROM users WHERE email = ?", email) == []
+    assert send(service, caller, {"user_email": person}).status_code == 201, "a user who is known adds none"
+    batch = {"captures": [{"type": "payment", "user_email": one} for one in (person, f"8-{person}")]}
+    answers = service.capture("batch", batch, **{"X-Forwarded-For": caller, **headers}).json()["answers"]
+    assert [answer["status"] for answer in answers] == [201, 429]
+
+
 @pytest.fixture
 def short_of_space(tmp_path: Path) -> Iterator[RunningService]:
     service = capture_service_in(tmp_path)
@@ -84,9 +104,19 @@ def test_when_the_disk_is_almost_full_the_owner_still_writes_and_nobody_else(
     health = requests.get(f"{service.url}/api/data-capture/health", timeout=10)
     assert health.status_code == 503
     assert "EDC_MIN_FREE_DISK" in health.json()["detail"]
+    signup = signup_service_in(service.database.parent, EDC_MIN_FREE_DISK=MORE_THAN_ANY_DISK_HAS)
+    signup.start()
+    try:
+        account = {"email": person, "password": "correct horse battery"}
+        assert requests.post(f"{signup.url}/api/auth/register", json=account, timeout=10).status_code == 503
+    finally:
+        signup.stop()
     assert service.rows("SELECT * FROM payment_data") == []
+    assert service.rows("SELECT * FROM users") == []
     for command in (["admin-token"], ["write-token", "shop"]):
         token = installation.run(*command).output.strip()
         taken = service.capture("payment", payload, Authorization=f"Bearer {token}")
         assert taken.status_code in (200, 201)
     assert len(service.rows("SELECT * FROM payment_data")) >= 1
+    sources = {row["source"] for row in service.rows("SELECT source FROM capture_sources")}
+    assert sources == {"confirmed"}
