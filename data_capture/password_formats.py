@@ -140,7 +140,7 @@ def _scrypt(stored: str) -> Check | None:
         return None
 
     def derive(password: str) -> bytes:
-        needed_bytes = 132 * cost * block * lanes
+        needed_bytes = 132 * cost * block * lanes + 1024 * 1024
         return hashlib.scrypt(password.encode(), salt=salt.encode(), n=cost, r=block, p=lanes, maxmem=needed_bytes, dklen=64)
 
     return _comparing(derive, digest)

@@ -1,0 +1,190 @@
+"""Generated `users` tables of programs that nobody here has seen, with accounts of all kinds, and how each may be opened."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import random
+import sqlite3
+from collections.abc import Callable
+from contextlib import closing
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import bcrypt
+from argon2 import PasswordHasher
+from werkzeug.security import generate_password_hash
+
+PASSWORDS = [f"the owner's {word} password" for word in ("first", "second", "third")]
+PLANTED = "what an attacker chose"
+
+_ARGON2 = PasswordHasher(time_cost=1, memory_cost=256, parallelism=1)
+
+
+def _django(password: str) -> str:
+    digest = hashlib.pbkdf2_hmac("sha256", password.encode(), b"salt", 100)
+    return f"pbkdf2_sha256$100$salt${base64.b64encode(digest).decode()}"
+
+
+def _bcrypt(password: str) -> str:
+    return bcrypt.hashpw(password.encode(), bcrypt.gensalt(4)).decode()
+
+
+CHECKED: dict[str, Callable[[str], Any]] = {
+    "sha-256": lambda password: hashlib.sha256(password.encode()).hexdigest(),
+    "SHA-256": lambda password: hashlib.sha256(password.encode()).hexdigest().upper(),
+    "argon2": _ARGON2.hash,
+    "django's argon2": lambda password: "argon2" + _ARGON2.hash(password),
+    "bcrypt": _bcrypt,
+    "bcrypt in bytes": lambda password: _bcrypt(password).encode(),
+    "php's bcrypt": lambda password: _bcrypt(password).replace("$2b$", "$2y$"),
+    "scrypt": lambda password: generate_password_hash(password, "scrypt:1024:8:1"),
+    "pbkdf2": lambda password: generate_password_hash(password, "pbkdf2:sha256:100"),
+    "django's pbkdf2": _django,
+}
+UNCHECKED: dict[str, Callable[[str], Any]] = {
+    "plain": lambda password: password,
+    "md5": lambda password: hashlib.md5(password.encode()).hexdigest(),  # noqa: S324
+    "sha-1": lambda password: hashlib.sha1(password.encode()).hexdigest(),  # noqa: S324
+    "sha-512": lambda password: hashlib.sha512(password.encode()).hexdigest(),
+    "salted": lambda password: "salt:" + hashlib.sha256(("salt" + password).encode()).hexdigest(),
+    "crypt": lambda _password: "$6$rounds=5000$salt$" + "a" * 86,
+    "costly": lambda _password: "$2b$31$" + "a" * 53,
+    "costly pbkdf2": lambda _password: "pbkdf2:sha256:9999999$salt$" + "ab" * 32,
+    "broken": lambda password: _bcrypt(password)[:40],
+    "bytes": lambda _password: b"\xff\xfe\x00\x01",
+    "a number": lambda _password: 12345678,
+    "!": lambda _password: "!",
+    "*": lambda _password: "*",
+    "django's unusable": lambda _password: "!aBcDeFgHiJkLmNoPqRsTuVwXyZ",
+}
+HASH_COLUMNS = [
+    "password_hash", "PASSWORD_HASH", "hashed_password", "password_digest", "passwordHash", "passhash", "pass_hash", "pwd_hash",
+    "encrypted_password", "password", "PassWord", "passwd", "pwd", "hash", "user_password",
+]  # fmt: skip
+OTHER_COLUMNS = [
+    "username TEXT", "username TEXT UNIQUE", "name TEXT", "full_name TEXT", "google_id TEXT", "is_admin INTEGER DEFAULT 0",
+    "role TEXT DEFAULT 'user'", "created_at TIMESTAMP DEFAULT CURRENT_TIMESTAMP", "created_at DATETIME", "plan_type TEXT",
+    "normalized_email TEXT", "normalized_email TEXT UNIQUE", "phone TEXT", "last_login DATETIME", "unique_id TEXT UNIQUE",
+    "password_reset_token TEXT", "password_changed_at TEXT", "avatar BLOB", "updated_at TEXT",
+]  # fmt: skip
+# Columns that can say that an account is disabled: declarations, values that say so, and values that don't.
+FLAGS: dict[str, tuple[list[Any], list[Any]]] = {
+    "is_active INTEGER DEFAULT 1": ([0, "0", "false", b"\0"], [1, None, "true"]),
+    "active BOOLEAN": ([0, "no", "F", "off"], [1, None, "yes"]),
+    "enabled": ([0, "False", "n"], [1, None, "Y"]),
+    "isEnabled INTEGER": ([0], [1, None]),
+    "banned INTEGER DEFAULT 0": ([1, "yes"], [0, None, "no"]),
+    "is_locked": ([1, "true", b"\1"], [0, None, "", b"\0"]),
+    "disabled BOOLEAN": ([1], [0, None]),
+    "isBlocked": ([1, "t"], [0, "f"]),
+    "deleted_at DATETIME": (["2024-01-01 00:00:00", 1704067200], [None, ""]),
+    "bannedAt TEXT": (["2024-01-01"], [None]),
+    "locked_until": (["2999-01-01T00:00:00Z", 32503680000, "for ever"], [None, "2020-01-01 00:00:00", 1500000000]),
+    "suspended_until TEXT": (["2999-01-01"], ["2020-01-01", ""]),
+    "status": (["suspended", "Banned", "INACTIVE", "deactivated", "deleted", "soft-deleted", 0, "account_locked", "rejected"],
+               ["active", None, "Active", 1, "verified", "provisional"]),
+    "account_status TEXT DEFAULT 'active'": (["disabled", "closed", "frozen"], ["active", None, "trial"]),
+    "state TEXT": (["blocked", "archived"], ["active", None, "NY"]),
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class ExistingAccount:
+    """A row of another program's: its address, in its own spelling, and the one password that may open it, if one may.
+
+    A log-in does not find an address whose capitals or marks outside ASCII are spelled in another way; nothing opens it then.
+    """
+
+    spelling: str
+    normalised: str
+    opened_by: str | None
+    is_found: bool
+    is_disabled: bool
+
+
+@dataclass
+class UsersTable:
+    """One generated table."""
+
+    seed: int
+    accounts: list[ExistingAccount] = field(default_factory=list)
+    statements: list[tuple[str, list[Any]]] = field(default_factory=list)
+
+    def make(self, database: Path) -> None:
+        """Makes the database as its own program would."""
+        with closing(sqlite3.connect(database)) as connection, connection:
+            for statement, values in self.statements:
+                connection.execute(statement, values)
+
+
+def generate(seed: int) -> UsersTable:
+    """The table of this number, always the same."""
+    choice = random.Random(seed)
+    table = UsersTable(seed)
+    hashes = _without_twins(choice.sample(HASH_COLUMNS, choice.choice([0, 1, 1, 1, 2, 2, 3])))
+    flags = _without_twins(choice.sample([*FLAGS], choice.choice([0, 1, 2, 3])))
+    others = _without_twins(choice.sample(OTHER_COLUMNS, choice.randrange(6)))
+    keys = ["id INTEGER PRIMARY KEY", "id INTEGER PRIMARY KEY AUTOINCREMENT", "id TEXT PRIMARY KEY", "rowno INTEGER"]
+    key = choice.choice(keys)
+    email = choice.choice(["email TEXT UNIQUE NOT NULL", "email VARCHAR(120) UNIQUE", "EMAIL TEXT NOT NULL UNIQUE"])
+    declared = [f'"{name}" {choice.choice(["TEXT", "", "VARCHAR(255)", "TEXT DEFAULT NULL"])}' for name in hashes]
+    body = [key, email, *declared, *flags, *others]
+    choice.shuffle(body)
+    table.statements.append((f"CREATE TABLE users ({', '.join(body)})", []))
+    for number in range(choice.randint(3, 5)):
+        _add_account(table, choice, number, hashes, flags, others, key)
+    return table
+
+
+def _add_account(
+    table: UsersTable, choice: random.Random, number: int, hashes: list[str], flags: list[str], others: list[str], key: str
+) -> None:
+    local, domain = choice.choice(["ann", "jörg", "o.b", "zoë+x", "mia"]), choice.choice(["example.com", "exämple.org"])
+    normalised = f"{local}{number}@{domain}"
+    respell: Callable[[str], str] = choice.choice([str, str.upper, str.title, lambda text: f" {text}", _taken_apart])
+    spelling = respell(normalised)
+    password = choice.choice(PASSWORDS)
+    row: dict[str, Any] = {"email": spelling}
+    if key.startswith("id TEXT"):
+        row["id"] = f"key-{number}"
+    filled = [name for name in hashes if choice.random() < 0.7]
+    kinds = [choice.choice([*CHECKED] * 3 + [*UNCHECKED]) for _ in filled]
+    is_planted = len(filled) > 1 and choice.random() < 0.3
+    for place, (name, kind) in enumerate(zip(filled, kinds, strict=True)):
+        make = {**CHECKED, **UNCHECKED}[kind]
+        row[name] = make(PLANTED if is_planted and place == 0 else password)
+    for name in hashes:
+        row.setdefault(name, choice.choice([None, None, ""]))
+    is_disabled = False
+    for declaration in flags:
+        says, does_not = FLAGS[declaration]
+        closes = choice.random() < 0.25
+        row[declaration.split()[0]] = choice.choice(says if closes else does_not)
+        is_disabled |= closes
+    for declaration in others:
+        name = declaration.split()[0]
+        row |= _other_value(name, number, normalised, choice)
+    can_be_checked = bool(filled) and not is_planted and all(kind in CHECKED for kind in kinds)
+    is_found = spelling == normalised or (spelling.isascii() and spelling.lower() == normalised)
+    table.accounts.append(ExistingAccount(spelling, normalised, password if can_be_checked else None, is_found, is_disabled))
+    names, marks = ", ".join(f'"{name}"' for name in row), ", ".join("?" * len(row))
+    table.statements.append((f"INSERT INTO users ({names}) VALUES ({marks})", [*row.values()]))  # noqa: S608
+
+
+def _other_value(name: str, number: int, normalised: str, choice: random.Random) -> dict[str, Any]:
+    values: dict[str, Any] = {
+        "username": f"user{number}", "name": "Mia Member", "full_name": "Mia Member", "google_id": f"g-{number}",
+        "is_admin": 1, "role": "admin", "plan_type": "platinum", "normalized_email": normalised, "phone": f"+1 555 {number}",
+        "unique_id": f"AB{number}", "password_reset_token": "abc", "password_changed_at": "2024-01-01", "avatar": b"\xff\0",
+    }  # fmt: skip
+    return {name: values[name]} if name in values and choice.random() < 0.6 else {}
+
+
+def _without_twins(declarations: list[str]) -> list[str]:
+    return [*{declaration.split()[0].lower(): declaration for declaration in declarations}.values()]
+
+
+def _taken_apart(text: str) -> str:
+    return text.replace("ö", "o\u0308").replace("ë", "e\u0308").replace("ä", "a\u0308")
