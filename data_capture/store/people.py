@@ -190,17 +190,19 @@ def _odd_spellings_of(connection: sqlite3.Connection, email: str) -> set[str]:
     """Spellings of `email` that no index finds: with spaces around them, letters taken apart, capitals outside ASCII.
 
     Also the addresses of rows whose own program keeps `email` as what they are known by. Reads the whole table, which
-    takes some 20 ms of each 100,000 rows.
+    takes some 60 ms for each 100,000 rows.
     """
+    # Its length in bytes is another where a letter is outside ASCII, or behind a NUL.
     odd = (
-        "SELECT email FROM users WHERE email GLOB '*[^!-~]*' OR typeof(email) <> 'text' "
-        "OR length(email) <> length(CAST(email AS BLOB))"  # also behind a NUL, where GLOB ends
+        "SELECT email FROM users WHERE length(email) <> length(CAST(email AS BLOB)) "
+        "OR substr(email, 1, 1) <= ' ' OR substr(email, -1) <= ' ' OR typeof(email) <> 'text'"
     )
+    rows = connection.execute
     with _any_text(connection):
-        found = {text for (value,) in connection.execute(odd) if (text := _text(value)) and _is_spelling_of(text, email)}
+        found = {text for (value,) in rows(odd) if (text := _text(value)) and _is_spelling_of(text, email)}
         if "normalized_email" in _UsersTable.read(connection).columns:
             same = "SELECT email FROM users WHERE normalized_email = ? COLLATE NOCASE"
-            found |= {_text(value) or "" for (value,) in connection.execute(same, (email,))}
+            found |= {_text(value) or "" for (value,) in rows(same, (email,))}
     return found
 
 

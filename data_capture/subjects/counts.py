@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlite3
 from typing import Any
 
-from data_capture.store.people import find_person
+from data_capture.store.people import spelling_of
 
 _STATISTICS = """
 SELECT
@@ -27,8 +27,7 @@ def statistics(connection: sqlite3.Connection, email: str) -> dict[str, Any]:
         connection: to read from.
         email: the address, normalised.
     """
-    person = find_person(connection, email)
-    held_under = email if person is None else person.email
+    held_under = spelling_of(connection, email) or email
     row = connection.execute(_STATISTICS, {"email": held_under}).fetchone()
     payments, questionnaires, dashboards, activities, audit_records, payment, questionnaire, dashboard = row
     return {
