@@ -6,7 +6,6 @@ at the first request that counts in it. They are kept in the memory of the proce
 
 from __future__ import annotations
 
-import ipaddress
 import math
 import threading
 import time
@@ -23,12 +22,12 @@ from limits.strategies import FixedWindowRateLimiter
 
 from data_capture.access import is_loopback
 from data_capture.admission import is_counted
+from data_capture.callers import caller_of
 from data_capture.known_callers import KnownCallers
 from data_capture.problems import TOO_MANY, Problem
 from data_capture.settings import Settings, byte_rates
 
 _MOST_WINDOWS = 50_000  # about 15 MB; an attacker with more addresses than this is not to be stopped by counting them
-_NETWORK_BITS = 64  # RFC 6177: what one subscriber gets of IPv6 is at least this, so its addresses are one caller
 
 View = TypeVar("View", bound=Callable[..., Any])
 
@@ -242,15 +241,7 @@ def limit_logins(limiter: Limiter, settings: Settings, caller_address: Callable[
 @lru_cache(maxsize=4096)
 def _counted_as(address: str | None) -> str | None:
     """What a caller is counted under; None for one that is not counted."""
-    if address is None or is_loopback(address):
-        return None
-    try:
-        numeric = ipaddress.ip_address(address)
-    except ValueError:
-        return address
-    if numeric.version == 4 or numeric.ipv4_mapped:
-        return address
-    return str(ipaddress.ip_network((numeric, _NETWORK_BITS), strict=False))
+    return None if address is None or is_loopback(address) else caller_of(address)
 
 
 def _seconds_until(moment: float) -> int:

@@ -17,10 +17,10 @@ from typing import Any
 
 import pytest
 
+from data_capture.callers import caller_of, fair_share
 from data_capture.problems import Problem
 from data_capture.serving import bodies
 from data_capture.serving.bodies import Bodies
-from data_capture.serving.callers import caller_of, fair_share
 from data_capture.serving.connections import MAX_OF_ADDRESS, Connection, excess
 from tests.flood import PAYMENT
 from tests.support import REPOSITORY, RunningService, capture_service_in, eventually, signup_service_in
