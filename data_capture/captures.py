@@ -357,7 +357,7 @@ def parse_capture(kind: Kind, payload: JsonObject, caller: Caller, placeholder_e
     masked_agent = _masked_user_agent(user_agent)
     if masked_agent != user_agent:
         masked.append("User-Agent")
-    snapshot, digest, content_digest = snapshot_and_digests(payload, masked)
+    snapshot, digest, content_digest = snapshot_and_digests(payload, masked, user_email)
     return Capture(
         kind=kind,
         capture_id=capture_id,

@@ -113,6 +113,20 @@ class TestNothingIsDropped:
             capture_service.capture("dashboard", {"user_email": person, "tradingState": {"currentEquity": 5}, **more})
         assert len(snapshots(capture_service.database, person)) == 1
 
+    def test_another_spelling_of_the_address_says_nothing_new(
+        self, capture_service: RunningService, person: str
+    ) -> None:
+        for key in ("user_email", "userEmail", "email"):
+            for spelling in (person, person.upper(), f" {person.title()} "):
+                payload = {key: spelling, "transaction_id": f"TX-{key}", "final_price": 5}
+                assert capture_service.capture("payment", payload).ok
+        records = capture_service.rows("SELECT id FROM data_capture_audit WHERE user_email = ?", person)
+        assert len(records) == 3, "one a payment"
+        billing = {"user_email": person, "email": f"billing-{person}", "transaction_id": "TX-user_email", "final_price": 5}
+        assert capture_service.capture("payment", billing).json()["duplicate"]
+        records = capture_service.rows("SELECT id FROM data_capture_audit WHERE user_email = ?", person)
+        assert len(records) == 4, "another address is something new"
+
     def test_a_time_in_a_list_is_content(self, capture_service: RunningService, person: str) -> None:
         for number in (1, 2):
             history = [{"timestamp": number}]
