@@ -9,7 +9,9 @@ from pathlib import Path
 from data_capture.problems import UNAVAILABLE, Problem
 
 _LOOK_SECONDS = 1.0  # a capture takes less than a millisecond; a second's captures are far below any sensible minimum
-_RETRY_AFTER_SECONDS = 60
+_RETRY_AFTER_SECONDS = 1  # as for every other fault of the database
+_DEFAULT_MIN_FREE_BYTES = 100_000_000
+_DEFAULT_PART = 20  # of a disk that is small itself
 
 
 class DiskSpace:
@@ -17,10 +19,10 @@ class DiskSpace:
 
     Args:
         database: the file.
-        min_free_bytes: how much has to be left; 0 for no minimum.
+        min_free_bytes: how much has to be left; 0 for no minimum, None for 100 MB, or a twentieth of a smaller disk.
     """
 
-    def __init__(self, database: Path, min_free_bytes: int) -> None:
+    def __init__(self, database: Path, min_free_bytes: int | None) -> None:
         self._directory = database.parent
         self._min_free_bytes = min_free_bytes
         self._looked_at = -_LOOK_SECONDS
@@ -30,9 +32,9 @@ class DiskSpace:
     def is_short(self) -> bool:
         """Whether less is left than has to be."""
         now = time.monotonic()
-        if self._min_free_bytes and now - self._looked_at >= _LOOK_SECONDS:
+        if self._min_free_bytes != 0 and now - self._looked_at >= _LOOK_SECONDS:
             self._looked_at = now
-            self._is_short = self._free_bytes() < self._min_free_bytes
+            self._is_short = self._look()
         return self._is_short
 
     def fault(self) -> str | None:
@@ -40,7 +42,7 @@ class DiskSpace:
         if not self.is_short:
             return None
         return (
-            f"The disk of the database has less than {self._min_free_bytes:,} bytes left (EDC_MIN_FREE_DISK). "
+            "The database can't be used by everyone: its disk is almost full (EDC_MIN_FREE_DISK). "
             "Only captures with the admin token or a write token are stored."
         )
 
@@ -57,9 +59,12 @@ class DiskSpace:
                 retry_after_seconds=_RETRY_AFTER_SECONDS,
             )
 
-    def _free_bytes(self) -> int:
+    def _look(self) -> bool:
         try:
-            status = os.statvfs(self._directory)
+            disk = os.statvfs(self._directory)
         except OSError:
-            return self._min_free_bytes  # the folder is gone: the store says so, and knows better
-        return status.f_bavail * status.f_frsize
+            return False  # the folder is gone: the store says so, and knows better
+        wanted = self._min_free_bytes
+        if wanted is None:
+            wanted = min(_DEFAULT_MIN_FREE_BYTES, disk.f_blocks * disk.f_frsize // _DEFAULT_PART)
+        return disk.f_bavail * disk.f_frsize < wanted

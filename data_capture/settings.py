@@ -136,10 +136,12 @@ def _byte_rate(text: str) -> str:
     return text.strip()
 
 
-def _size(text: str) -> int:
+def _size(text: str) -> int | None:
+    if not text.strip():
+        return None
     found = _SIZE.fullmatch(text.strip())
     if found is None:
-        raise ValueError("a number of bytes such as 100MB, or 0")
+        raise ValueError("a number of bytes such as 100MB, 0, or nothing")
     return int(found[1]) * _BYTES_IN[found[2].upper()]
 
 
@@ -261,9 +263,10 @@ SETTINGS: tuple[Setting, ...] = (
     Setting("new_users_per_caller", "EDC_NEW_USERS_PER_CALLER", "--new-users-per-caller", "300/hour", _rate,
             "how many users that are not known yet may come from one caller, by captures and by sign-ups; those from this "
             "machine are not counted", _BOTH),
-    Setting("min_free_disk", "EDC_MIN_FREE_DISK", "--min-free-disk", "100MB", _size,
-            "how much room has to be left on the database's disk: below it captures and sign-ups are refused (503), except "
-            "captures with the admin token or a write token", _BOTH),
+    Setting("min_free_disk", "EDC_MIN_FREE_DISK", "--min-free-disk", "", _size,
+            "how much room has to be left on the database's disk, such as `1GB`: below it captures and sign-ups are refused "
+            "(503), except captures with the admin token or a write token. Without it 100 MB, or a twentieth of a smaller disk; "
+            "0 for no minimum", _BOTH),
     Setting("login_rate", "EDC_LOGIN_RATE", "--login-rate", "30/minute", _rate,
             "how often one caller may try to log in or to sign up, also with one email address; all callers together have ten "
             "times that with one; those of this machine count for the email address only", _SIGNUP),
@@ -305,7 +308,7 @@ class Settings:
     rate_per_person: str
     bytes_per_caller: str
     new_users_per_caller: str
-    min_free_disk: int
+    min_free_disk: int | None
     login_rate: str
     mail_url: str = field(repr=False)
     signup_url: str
@@ -327,6 +330,8 @@ class Settings:
             value = getattr(self, setting.name)
             if isinstance(value, bool):
                 texts[setting.variable] = "1" if value else "0"
+            elif value is None:
+                texts[setting.variable] = ""
             elif isinstance(value, tuple):
                 texts[setting.variable] = ",".join(value)
             else:

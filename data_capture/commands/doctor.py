@@ -232,11 +232,12 @@ def _integrity(question: str, settings: Settings, quick: bool, progress: Progres
         began_at = time.monotonic()
         with snapshot(database, settings.request_seconds) as connection:
             damage = find_damage(connection, quick=quick)
-            changed = _schema_findings(connection, database)
+            changed = _schema_findings(connection, database, is_damaged=bool(damage))
     except Refused as refusal:
         return _problem(question, str(refusal).rstrip("."), way_back)
     except sqlite3.Error as error:
-        return _problem(question, f"it can't be read: {error}", "see lock" if is_lock(error) else way_back)
+        state = "damaged" if "malformed" in str(error) else "it can't be read"  # not even its schema
+        return _problem(question, f"{state}: {error}", "see lock" if is_lock(error) else way_back)
     if damage and not changed:
         return _problem(question, f"damaged: {'; '.join(damage)}", way_back)
     if changed:
@@ -244,19 +245,25 @@ def _integrity(question: str, settings: Settings, quick: bool, progress: Progres
         return _problem(
             question,
             f"{state} its schema was changed: {' '.join(changed)}",
-            "python -m data_capture verify-audit says what that means, and what to do where it was done on purpose",
+            way_back
+            if damage
+            else "python -m data_capture verify-audit says what that means, and what to do where it was done on purpose",
         )
     check = "quick check, which leaves out indexes" if quick else "full check"
     return _ok(question, f"whole ({check} of {size(database.stat().st_size)} in {time.monotonic() - began_at:.1f} s)")
 
 
-def _schema_findings(connection: sqlite3.Connection, database: Path) -> list[str]:
+def _schema_findings(connection: sqlite3.Connection, database: Path, *, is_damaged: bool) -> list[str]:
     """What `verify-audit` says of the schema; nothing where no service of ours has been here yet."""
     try:
         key_file = audit_key_file(database)
         findings = examine_schema(connection, key_file, load_key(key_file)).findings
     except (OSError, ValueError):
         return []  # without a key there is nothing to compare with; see keys
+    except sqlite3.DatabaseError as error:
+        if not is_damaged or is_lock(error):
+            raise
+        return []  # the damage has been found already, and is why this can't be read
     more = [f"And {count(len(findings) - _MAX_FINDINGS, 'finding')} more."] if len(findings) > _MAX_FINDINGS else []
     return [*findings[:_MAX_FINDINGS], *more]
 
