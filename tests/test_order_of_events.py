@@ -67,7 +67,8 @@ def test_the_log_is_synced_before_the_acknowledgement_by_a_recorder_below_the_se
         marks = traffic(service)
     finally:
         service.stop()
-    assert_synced_before_answered(shim.record.read_text().splitlines(), marks)
+    # The free room of a page holds parts of earlier marks, with other bytes behind them, which the recorder sees, too.
+    assert_synced_before_answered(shim.record.read_text(errors="replace").splitlines(), marks)
 
 
 @pytest.mark.skipif(shutil.which("strace") is None, reason="strace is not installed")
