@@ -67,9 +67,9 @@ def most_body_bytes(name: str) -> int:
     return MOST_BYTES_WITH_SCREENSHOT if name in ("questionnaire", BATCH) else MOST_BYTES
 
 
-def header_of(headers: Headers) -> HeaderOf:
-    """A request's headers as `Doors` looks them up."""
-    return partial(_header, headers)
+def header_of(headers: Headers | dict[str, str]) -> HeaderOf:
+    """A request's headers as `Doors` looks them up; in a dictionary the lines of one name are joined already."""
+    return headers.get if isinstance(headers, dict) else partial(_header, headers)
 
 
 def _header(headers: Headers, name: str) -> str | None:
@@ -99,23 +99,24 @@ class Intake:
         self._paths = {f"/api/data-capture/{name}": name for name in (*KINDS, BATCH)}
         self._max_bytes = {path: most_body_bytes(name) for path, name in self._paths.items()}
 
-    def admit(self, path: str, headers: Headers, remote_address: str) -> Admitted | Problem | None:
+    def admit(self, path: str, headers: Headers | dict[str, str], remote_address: str) -> Admitted | Problem | None:
         """Judge a POST request by its head, and count it and its bytes against its caller's rates.
 
         None for a request that is not an ordinary one and so the app's; it is not counted then.
         """
         max_bytes = self._max_bytes.get(path)
+        header = header_of(headers)
         length = headers.get("content-length") or ""
         if max_bytes is None or not length.isdecimal() or len(length) > _MAX_LENGTH_DIGITS:
             return None
         if self._disk_space.is_short:
             return None
         size_bytes = int(length)
-        if size_bytes > max_bytes or (_header(headers, "content-type") or "").lower() not in _MEDIA_TYPES:
+        if size_bytes > max_bytes or (header("content-type") or "").lower() not in _MEDIA_TYPES:
             return None
         if any(headers.get(name) is not None for name in _UNUSUAL_HEADERS):
             return None
-        address = self._doors.caller_address(remote_address, header_of(headers)) or remote_address
+        address = self._doors.caller_address(remote_address, header) or remote_address
         try:
             self._rates.take(address)
             self._rates.take_bytes(address, size_bytes)
@@ -123,7 +124,7 @@ class Intake:
             return problem
         return Admitted(size_bytes, address, size_bytes <= MOST_QUICK_BYTES)
 
-    async def reply(self, path: str, headers: Headers, address: str, body: bytes) -> Reply | None:
+    async def reply(self, path: str, headers: Headers | dict[str, str], address: str, body: bytes) -> Reply | None:
         """Store what `body` of an admitted request holds and give the answer; None, and nothing is done, when that is the app's.
 
         Args:

@@ -139,9 +139,9 @@ class WholeRequests:
                 del answering[client]
 
     async def _serve(self, scope: Scope, protocol: Any, client: str) -> None:
-        headers = scope.headers
+        headers = _joined_lines(scope.headers)
         remote_address = client.rpartition(":")[0].strip("[]")
-        if None in map(headers.get, headers.keys()) and _is_unreadable(headers):
+        if headers is None:
             await self._refuse_by_head(scope, protocol, Problem(NOT_JSON, _UNREADABLE), remote_address)
             return
         method, path = scope.method, scope.path
@@ -153,20 +153,22 @@ class WholeRequests:
         if admitted is None and self._intake is not None and method == "POST":
             admitted = self._intake.admit(path, headers, remote_address)
         if isinstance(admitted, Admitted):
-            await self._capture(scope, protocol, client, admitted)
+            await self._capture(scope, headers, protocol, client, admitted)
         elif admitted is not None:
             await self._refuse_by_head(scope, protocol, admitted, remote_address)
         else:
             await self._serve_by_app(scope, protocol, client, remote_address)
 
-    async def _capture(self, scope: Scope, protocol: Any, client: str, admitted: Admitted) -> None:
+    async def _capture(
+        self, scope: Scope, headers: dict[str, str], protocol: Any, client: str, admitted: Admitted
+    ) -> None:
         """Store an ordinary capture, without the app where it is small and has nothing unusual in its body either."""
         body = await self._body(scope, protocol, admitted.address, admitted.size_bytes)
         if body is None:
             return
         reply = None
         if admitted.is_quick and self._intake is not None:
-            reply = await self._intake.reply(scope.path, scope.headers, admitted.address, body)
+            reply = await self._intake.reply(scope.path, headers, admitted.address, body)
         if reply is not None:
             protocol.response_bytes(*reply)
         else:
@@ -323,13 +325,24 @@ async def _send(transport: Any, part: bytes) -> None:
     await transport.send_bytes(part)
 
 
-def _is_unreadable(headers: Any) -> bool:
-    """Whether the first value of a header is missing: granian leaves out values that hold other than visible ASCII.
+def _joined_lines(headers: Any) -> dict[str, str] | None:
+    """A request's headers by name, the lines of one name joined; None where a header has no readable value.
 
-    Where a readable line of the same name comes before an unreadable one, granian tells nothing of the second. No proxy
-    hides an address so: those that add a line of their own add it at the end, the others join all lines to one.
+    granian leaves out values that hold other than visible ASCII, and each look-up of its own costs as much as this does
+    in all. Where a readable line of the same name comes before an unreadable one, granian tells nothing of the second. No
+    proxy hides an address so: those that add a line of their own add it at the end, the others join all lines to one.
     """
-    return any(headers.get(name) is None for name in headers.keys() if name not in _NEVER_READ)  # noqa: SIM118
+    lines: list[tuple[str, str]] = headers.items()
+    joined = dict(lines)
+    if len(joined) != len(headers):
+        unreadable = {*headers.keys()} - joined.keys()
+        if not unreadable <= _NEVER_READ:
+            return None
+    if len(joined) != len(lines):
+        joined = {}
+        for name, value in lines:
+            joined[name] = f"{joined[name]}, {value}" if name in joined else value
+    return joined
 
 
 def _announced_bytes(headers: Any) -> int | None:
