@@ -93,9 +93,13 @@ def _record_together(connection: sqlite3.Connection, captures: Sequence[Capture]
         except Problem as problem:
             outcomes[place] = problem
     if taken:
-        for place, receipt in zip(taken, _Storing(connection, key).store([*taken.values()]), strict=True):
-            outcomes[place] = receipt
-            ids.answered[ids.of[place]] = key.found(captures[place], receipt)
+        outcomes.update(zip(taken, _Storing(connection, key).store([*taken.values()]), strict=True))
+    if len(outcomes) == len(captures):  # as nearly always: none is answered from a receipt
+        return [outcomes[place] for place in range(len(captures))]
+    for place in taken:
+        receipt = outcomes[place]
+        assert isinstance(receipt, Receipt)
+        ids.answered[ids.of[place]] = key.found(captures[place], receipt)
     for place, capture in enumerate(captures):
         if place not in outcomes:
             try:
