@@ -10,20 +10,29 @@ class DeadlinePassed(Exception):
 
 
 class Deadline:
-    """An amount of this thread's CPU time after which `check` raises.
+    """An amount of work after which `check` raises.
 
-    Other programs' share of the processor does not count: on a busy machine ordinary work would be begun twice.
+    After `seconds` of time the thread may use as many seconds of the processor: what other programs take of it does not
+    count, or ordinary work would be begun twice on a busy machine. The processor's time is asked for only then, since
+    that is a system call.
 
     Args:
         seconds: from now.
     """
 
-    __slots__ = ("_passes_at",)
+    __slots__ = ("_passes_at", "_processor_until", "_seconds")
 
     def __init__(self, seconds: float) -> None:
-        self._passes_at = time.thread_time() + seconds
+        self._seconds = seconds
+        self._passes_at = time.perf_counter() + seconds
+        self._processor_until: float | None = None
 
     def check(self) -> None:
         """Raise DeadlinePassed once the time is over."""
-        if time.thread_time() > self._passes_at:
+        if time.perf_counter() <= self._passes_at:
+            return
+        used = time.thread_time()
+        if self._processor_until is None:
+            self._processor_until = used + self._seconds
+        if used > self._processor_until:
             raise DeadlinePassed

@@ -26,8 +26,8 @@ from data_capture.store import Store
 
 MOST_QUICK_BYTES = 64 * 1024  # parsing more than this would keep others waiting
 MAX_QUICK_VALUES = 1_500  # and so would more than this; counted as `MOST_VALUES` is, but together with the brackets
-# What takes longer is begun again in a thread. A batch of 50 ordinary captures takes a quarter of it.
-MAX_PARSING_SECONDS = 0.02
+# What takes longer is begun again in a thread. A batch of 50 ordinary captures takes half of it.
+MAX_PARSING_SECONDS = 0.01
 
 _MEDIA_TYPES = frozenset({
     f"{media_type}{parameter}"
