@@ -34,8 +34,8 @@ _LOCAL_ORIGIN = rf"https?://(?:localhost|127\.0\.0\.1|\[::1\])(?::(?:{_PORT}))?"
 # What browsers send for a page opened from disk, and for sandboxed frames, data: documents and no-referrer forms of any site.
 _OPAQUE_ORIGIN = "null"
 
-# Fetch Metadata (W3C): only browsers send it, and pages can't forge it. Measured in Chromium: fetch is cors or no-cors, a
-# beacon no-cors, a worker likewise, each with the destination "empty"; a form's request is a navigation of a document or frame.
+# Fetch Metadata (W3C): only browsers send it, and pages can't forge it. Measured in Chromium: fetch, also in a worker, is cors
+# or no-cors, a beacon no-cors, each with the destination "empty"; a form's request is a navigation of a document or frame.
 _OWN_SITES = frozenset({"same-origin", "none"})
 _SENDING_MODES = frozenset({"cors", "no-cors", "same-origin"})
 _SENDING_DESTINATION = "empty"

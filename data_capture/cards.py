@@ -21,7 +21,7 @@ THREE_MORE_FOURS = "(?:[._/][0-9]{4}){3}"
 
 _LONGEST_PHONE = 15  # digits with the country's (ITU-T E.164), after a plus sign or the prefix 00
 _CHARACTERS_OF_A_LOOK = 20  # of a run of digits, to be taken apart into its groups
-_MAX_RUN_CHARACTERS = 250_000  # taken apart at once; nobody's `look` lets one as long as this through
+_MAX_RUN_CHARACTERS = 250_000  # taken apart at once; `look` refuses longer ones
 _UUID = "(?<![0-9A-Za-z])[0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}(?![0-9A-Za-z])"
 
 

@@ -8,9 +8,8 @@ from pathlib import Path
 
 from data_capture.admin_token import fetch_admin_token, rotate_admin_token
 from data_capture.commands import Refused
+from data_capture.keys import open_new_file
 from data_capture.settings import Settings
-
-_NEW_PRIVATE_FILE = os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_WRONLY | os.O_CLOEXEC
 
 
 def show_admin_token(settings: Settings, *, rotate: bool) -> None:
@@ -37,7 +36,7 @@ def write_admin_header(path: Path, settings: Settings, *, rotate: bool) -> None:
     if settings.admin_token and rotate:
         raise Refused("The admin token is what EDC_ADMIN_TOKEN says; it is changed where that is set.")
     try:
-        descriptor = os.open(path, _NEW_PRIVATE_FILE, 0o600)
+        descriptor = open_new_file(path)
     except FileExistsError:
         raise Refused(f"There is a file {path} already. Name another, or remove it.") from None
     try:
