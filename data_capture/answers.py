@@ -53,7 +53,7 @@ class CaptureRequest(NamedTuple):
     @property
     def size_bytes(self) -> int:
         """About how much memory it holds while it waits."""
-        return sum(_size_bytes(one) for one in self.members if isinstance(one, Capture))
+        return sum([_size_bytes(one) for one in self.members if isinstance(one, Capture)])
 
 
 def _size_bytes(capture: Capture) -> int:

@@ -115,6 +115,16 @@ class Kind:
         """Each field's names to look for."""
         return tuple(one.all_names for one in self.fields)
 
+    @cached_property
+    def defaults(self) -> tuple[ColumnValue, ...]:
+        """Each field's value where the payload says nothing."""
+        return tuple(one.default for one in self.fields)
+
+    @cached_property
+    def places(self) -> dict[str, int]:
+        """Each field's place in `fields`, by its column."""
+        return {one.column: place for place, one in enumerate(self.fields)}
+
     @property
     def id_name(self) -> str:
         """The answer's member that holds the row's id."""
@@ -300,11 +310,12 @@ KINDS: dict[str, Kind] = {kind.name: kind for kind in (_PAYMENT, _QUESTIONNAIRE,
 # --- From a payload to a capture ------------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True)
+@dataclass(slots=True)
 class Caller:
     """Where a capture came from: the endpoint that took it, the address and the browser that sent it, and when.
 
     Attributes:
+        received_at: the time of storing, as the tables have it.
         deadline: how long making a capture of it may take where others wait for that; None where nobody does.
         is_confirmed: whether the request had the admin token or a write token.
         admit_new_user: called before a new user is added for a capture, at most once a capture and maybe in another thread;
@@ -318,11 +329,10 @@ class Caller:
     deadline: Deadline | None = None
     is_confirmed: bool = False
     admit_new_user: Callable[[], None] | None = None
+    received_at: str = field(init=False)
 
-    @cached_property
-    def received_at(self) -> str:
-        """The time of storing, as the tables have it."""
-        return timestamp(self.now)
+    def __post_init__(self) -> None:
+        self.received_at = timestamp(self.now)
 
 
 def parse_capture(kind: Kind, payload: JsonObject, caller: Caller, placeholder_emails: tuple[str, ...]) -> Capture:
@@ -344,15 +354,16 @@ def parse_capture(kind: Kind, payload: JsonObject, caller: Caller, placeholder_e
     reshaped = kind.reshape(payload)
     if reshaped is not payload:
         found_in = Places(reshaped, kind.sections)
-    values: dict[str, ColumnValue] = {}
+    values = [*kind.defaults]
     warnings: list[FieldError] = []
-    for one, steps in zip(kind.fields, found_in.steps(kind.all_names), strict=True):
-        values[one.column], warning = _read_field(one, found_in, steps) if steps else (one.default, None)
+    for place, steps in found_in.steps(kind.all_names):
+        values[place], warning = _read_field(kind.fields[place], found_in, steps)
         if warning is not None:
             warnings.append(warning)
     if kind.picture is not None:
-        payload = _with_picture_described(payload, found_in, kind.picture, values)
-    user_name = values.get("user_name")
+        payload = _with_picture_described(payload, found_in, kind, kind.picture, values)
+    name_place = kind.places.get("user_name")
+    user_name = None if name_place is None else values[name_place]
     user_agent = (caller.user_agent or "")[:_MOST_USER_AGENT_CHARACTERS]
     masked_agent = _masked_user_agent(user_agent)
     if masked_agent != user_agent:
@@ -363,7 +374,7 @@ def parse_capture(kind: Kind, payload: JsonObject, caller: Caller, placeholder_e
         capture_id=capture_id,
         user_email=user_email,
         user_name=user_name if isinstance(user_name, str) else None,
-        values=tuple(values.values()),
+        values=tuple(values),
         happened_at=timestamp(happened_at(payload.get("capture_timestamp", payload.get("captureTimestamp")), caller.now)),
         received_at=caller.received_at,
         snapshot=snapshot,
@@ -397,7 +408,7 @@ def _capture_id(given: Any, masked: Any) -> str:
 def _usable_email(found_in: Places, placeholder_emails: tuple[str, ...]) -> str:
     """The address of whom the capture belongs to, in its one spelling."""
     message = "is missing"
-    nobody = {placeholder.lower() for placeholder in placeholder_emails}
+    nobody = _in_lower_case(placeholder_emails)
     for _, _, given in islice(found_in.each(_EMAIL_NAMES), _MAX_ADDRESSES_TRIED):
         email = normalise_email(given)
         if email is None:
@@ -411,6 +422,11 @@ def _usable_email(found_in: Places, placeholder_emails: tuple[str, ...]) -> str:
         f"The user_email {message}, so this can't be attributed to anyone.",
         errors=[FieldError("user_email", message)],
     )
+
+
+@lru_cache(maxsize=8)
+def _in_lower_case(emails: tuple[str, ...]) -> frozenset[str]:
+    return frozenset(email.lower() for email in emails)
 
 
 def _read_field(one: Field, found_in: Places, steps: tuple[Step, ...]) -> tuple[ColumnValue, FieldError | None]:
@@ -431,19 +447,20 @@ def _read_field(one: Field, found_in: Places, steps: tuple[Step, ...]) -> tuple[
 
 
 def _with_picture_described(
-    payload: JsonObject, found_in: Places, columns: PictureColumns, values: dict[str, ColumnValue]
+    payload: JsonObject, found_in: Places, kind: Kind, columns: PictureColumns, values: list[ColumnValue]
 ) -> JsonObject:
     """The payload with a picture that is stored in its column, or a file that is kept out, replaced by what it is.
 
     What it is goes into the columns beside it, too.
     """
-    kept = values[columns.picture.column]
+    kept = values[kind.places[columns.picture.column]]
     stand_ins: dict[str, JsonObject] = {}
     for _, _, given in found_in.each(columns.picture.all_names):
         if isinstance(given, str) and (given == kept or (kept is None and (is_file(given) or given.startswith("data:")))):
             stand_ins[given] = described(given)
     if isinstance(kept, str):
-        values[columns.media_type] = stand_ins[kept]["type"]
-        if values[columns.size_bytes] is None:
-            values[columns.size_bytes] = stand_ins[kept]["size"]
+        values[kind.places[columns.media_type]] = stand_ins[kept]["type"]
+        size_place = kind.places[columns.size_bytes]
+        if values[size_place] is None:
+            values[size_place] = stand_ins[kept]["size"]
     return {key: with_stand_ins(member, stand_ins) for key, member in payload.items()} if stand_ins else payload

@@ -128,13 +128,23 @@ _BY_LOOKS = re.compile(
     re.DOTALL | re.VERBOSE,
 )
 # What every other text that has to be masked has: JSON's brackets, an escape, "=" or ":" but not between the digits of
-# a time or a ratio, or an issuer's first digit where a number begins and 12 more.
-_MAY_HOLD_A_SECRET = re.compile(
-    rf"""[{{\[\\%=:2-6]
-        (?: (?<=[{{\[\\]) | (?<=%)[0-9A-Fa-f]{{2}} | (?<=[=:])(?: (?<![0-9].) | (?<=[A-Za-z][0-9].) )
-            | (?<=[2-6])(?<![0-9].)(?: (?:{SEPARATOR}[0-9]){{12}} | [0-9]{{3}}{THREE_MORE_FOURS} ) )""",
-    re.DOTALL | re.VERBOSE,
+# a time or a ratio, or an issuer's first digit where a number begins and 12 more. Each is looked for by itself: most texts
+# have none of the characters that the patterns begin with, and a pattern that begins with one character is quick.
+_BEHIND_A_WORD = "(?: (?<![0-9].) | (?<=[A-Za-z][0-9].) )"
+_EQUALS, _COLON, _ESCAPE, _CARD = (
+    re.compile(pattern, re.DOTALL | re.VERBOSE)
+    for pattern in (
+        f"={_BEHIND_A_WORD}",
+        f":{_BEHIND_A_WORD}",
+        "%[0-9A-Fa-f]{2}",
+        rf"[2-6](?<![0-9].)(?: (?:{SEPARATOR}[0-9]){{12}} | [0-9]{{3}}{THREE_MORE_FOURS} )",
+    )
 )
+# A text of ASCII where `_CARD` is found matches this once 4 stands for an issuer's first digit and 0 for the others, and
+# what may stand between digits is taken out. That takes a fifth of the time of `_CARD`, which no literal begins.
+_THIRTEEN_DIGITS = re.compile(rb"4[04]{12}")
+_ISSUERS_AND_OTHERS = bytes.maketrans(b"0123456789", b"0044444000")
+_BETWEEN_DIGITS = b" +\t-._/"
 
 
 def _may_hold_a_secret(text: str) -> bool:
@@ -143,10 +153,24 @@ def _may_hold_a_secret(text: str) -> bool:
     return (
         "cv" in lowered  # a code may stand after these two without "=" or ":"
         or "ecurity" in lowered
+        or "{" in text
+        or "[" in text
+        or "\\" in text
         or _may_look_like_a_secret(lowered)
         or has_other_digits(text)
-        or is_in(_MAY_HOLD_A_SECRET, text)
+        or ("=" in text and is_in(_EQUALS, text))
+        or (":" in text and is_in(_COLON, text))
+        or ("%" in text and is_in(_ESCAPE, text))
+        or _may_hold_a_card(text)
     )
+
+
+def _may_hold_a_card(text: str) -> bool:
+    if text.isascii():
+        digits = text.encode().translate(_ISSUERS_AND_OTHERS, _BETWEEN_DIGITS)
+        if not is_in(_THIRTEEN_DIGITS, digits):
+            return False
+    return is_in(_CARD, text)
 
 
 def _may_look_like_a_secret(lowered: str) -> bool:
@@ -218,17 +242,17 @@ def _is_plain(members: Iterable[Any], texts: list[str]) -> bool:
         if isinstance(member, str):
             if len(member) < _LONG_TEXT_CHARACTERS or not is_file(member):
                 texts.append(member)
+        elif isinstance(member, dict):
+            first_halves = _FIRST_HALVES_OF.of(member)
+            if first_halves is None or (first_halves and any(isinstance(member[key], (dict, list)) for key in first_halves)):
+                return False
+            if not _is_plain(member.values(), texts):
+                return False
         elif isinstance(member, Decimal):
             if member.adjusted() >= SHORTEST_CARD - 1:
                 return False
         elif isinstance(member, int):
             if not -LEAST_CARD_NUMBER < member < LEAST_CARD_NUMBER:
-                return False
-        elif isinstance(member, dict):
-            first_halves = _FIRST_HALVES_OF.of(member)
-            if first_halves is None or any(isinstance(member[key], (dict, list)) for key in first_halves):
-                return False
-            if not _is_plain(member.values(), texts):
                 return False
         elif isinstance(member, list) and not _is_plain(member, texts):
             return False

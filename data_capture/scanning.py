@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import sys
 from collections.abc import Iterator
+from typing import AnyStr
 
 _STEP_CHARACTERS = 50_000  # looked through at once, in some milliseconds
 _OVERLAP_CHARACTERS = (
@@ -19,8 +20,8 @@ def steps(text: str) -> Iterator[str]:
 
 
 def found_in(
-    pattern: re.Pattern[str], text: str, max_characters: int = sys.maxsize
-) -> Iterator[re.Match[str]]:
+    pattern: re.Pattern[AnyStr], text: AnyStr, max_characters: int = sys.maxsize
+) -> Iterator[re.Match[AnyStr]]:
     """Find what `pattern.finditer(text)` finds, in steps.
 
     A match near the end of a step is made again with what follows, up to `max_characters`.
@@ -35,7 +36,7 @@ def found_in(
             begin = end - _OVERLAP_CHARACTERS
             continue
         begin = found.start() + 1
-        whole: re.Match[str] | None = found
+        whole: re.Match[AnyStr] | None = found
         if found.end() > end - _OVERLAP_CHARACTERS:
             whole = pattern.match(
                 text, found.start(), min(len(text), found.start() + max_characters)
@@ -46,7 +47,7 @@ def found_in(
     yield from pattern.finditer(text, begin)
 
 
-def is_in(pattern: re.Pattern[str], text: str) -> bool:
+def is_in(pattern: re.Pattern[AnyStr], text: AnyStr) -> bool:
     """Tell whether `pattern` is found in `text`, in steps."""
     if len(text) <= _STEP_CHARACTERS:
         return pattern.search(text) is not None

@@ -132,8 +132,8 @@ class Places:
             if found is not None:
                 yield step[0], *found
 
-    def steps(self, of_fields: tuple[Names, ...]) -> tuple[tuple[Step, ...], ...]:
-        """For each field's names the steps that `each` takes; mostly one or none."""
+    def steps(self, of_fields: tuple[Names, ...]) -> tuple[tuple[int, tuple[Step, ...]], ...]:
+        """The steps that `each` takes for each field's names, with the field's place; only of fields that have any."""
         return self._ways.to_all(of_fields)
 
     def at(self, step: Step) -> tuple[str, Any] | None:
@@ -154,13 +154,14 @@ class _Ways:
         self._spelled = _spellings(keys)
         self._sections = tuple(section for section in sections if self._may_be_there(section))
         self._ways: dict[Names, tuple[Step, ...]] = {}
-        self._ways_to_all: dict[tuple[Names, ...], tuple[tuple[Step, ...], ...]] = {}
+        self._ways_to_all: dict[tuple[Names, ...], tuple[tuple[int, tuple[Step, ...]], ...]] = {}
 
-    def to_all(self, of_fields: tuple[Names, ...]) -> tuple[tuple[Step, ...], ...]:
-        """Likewise for each of several."""
+    def to_all(self, of_fields: tuple[Names, ...]) -> tuple[tuple[int, tuple[Step, ...]], ...]:
+        """Likewise for each of several that may be anywhere, with its place among them."""
         ways = self._ways_to_all.get(of_fields)
         if ways is None:
-            ways = self._ways_to_all[of_fields] = tuple(map(self.to, of_fields))
+            found = [(place, self.to(names)) for place, names in enumerate(of_fields)]
+            ways = self._ways_to_all[of_fields] = tuple((place, steps) for place, steps in found if steps)
         return ways
 
     def to(self, names: Names) -> tuple[Step, ...]:

@@ -10,6 +10,7 @@ import re
 from collections.abc import Callable
 from datetime import datetime, timedelta, timezone
 from decimal import ROUND_HALF_EVEN, Decimal, InvalidOperation
+from functools import lru_cache
 from typing import Any
 
 from data_capture.payloads import decode_json, encode_json
@@ -26,7 +27,8 @@ _NO_TIME = timedelta(0)
 
 _NOTHING = frozenset({"", "n/a", "N/A", "N/a", "n/A"})
 _NO_HASH = "NON-CRYPTO-"  # and the milliseconds: what pages put in the place of a hash that there is none of
-_NOTHING_BEGINS_WITH = frozenset({"", "n", "N"})
+# A text that begins with none of these says something, which is so quicker to see than by looking at all of it.
+_NOTHING_BEGINS_WITH = frozenset({"", "n", "N", *(chr(code) for code in range(0x10000) if chr(code).isspace())})
 _NO_NUMBER = frozenset({"", "n/a", "null", "none", "nan", "undefined", "-"})
 
 _CURRENCY = re.compile(r"^(?:US\$|[$€£¥]|USDT|USDC|USD|EUR|GBP)\s*|\s*(?:[$€£¥]|USDT|USDC|USD|EUR|GBP)$", re.IGNORECASE)
@@ -41,8 +43,9 @@ _DECIMAL_COMMA = re.compile(r"[+-]?\d+,\d{1,2}")  # 99,80: three digits would be
 _LONGEST_NUMBER_CHARACTERS = 64
 _MAGNITUDE = {"k": Decimal(1000), "m": Decimal(1_000_000)}
 
-_TIMESTAMP_CHARACTERS = len("2024-01-15T10:30:00.000")
-_SAID_CHARACTERS = _TIMESTAMP_CHARACTERS + len("+00:00")
+_EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
+_SECONDS_CHARACTERS = len("2024-01-15T10:30:00")
+_SAID_CHARACTERS = len("2024-01-15T10:30:00.000+00:00")
 _FRACTION = re.compile(r"\.(\d+)")
 
 
@@ -54,8 +57,7 @@ def is_absent(value: Any) -> bool:
     """Whether a page says "nothing" with this value: null, an empty or blank text, "N/A", a placeholder for a hash."""
     if not isinstance(value, str):
         return value is None
-    first = value[:1]
-    if first not in _NOTHING_BEGINS_WITH and not first.isspace():
+    if value[:1] not in _NOTHING_BEGINS_WITH:
         return False
     return value.strip() in _NOTHING or value.startswith(_NO_HASH)
 
@@ -181,8 +183,14 @@ def happened_at(value: Any, now: datetime) -> datetime:
 
 def timestamp(moment: datetime) -> str:
     """A time as every table and answer has it: ISO 8601 in UTC, to the millisecond, with a Z."""
-    in_utc = moment if moment.tzinfo is timezone.utc else moment.astimezone(timezone.utc)
-    return f"{in_utc.isoformat(timespec='milliseconds')[:_TIMESTAMP_CHARACTERS]}Z"
+    since = moment - _EPOCH
+    return f"{_to_the_second(since.days, since.seconds)}.{since.microseconds // 1000:03d}Z"
+
+
+@lru_cache(maxsize=4096)
+def _to_the_second(days: int, seconds: int) -> str:
+    """A time since 1970 as ISO 8601. Captures that come together were made within a few seconds."""
+    return (_EPOCH + timedelta(days=days, seconds=seconds)).isoformat()[:_SECONDS_CHARACTERS]
 
 
 def earlier(moment: str, seconds: float) -> str:

@@ -163,8 +163,9 @@ class WholeRequests:
         self, scope: Scope, headers: dict[str, str], protocol: Any, client: str, admitted: Admitted
     ) -> None:
         """Store an ordinary capture, without the app where it is small and has nothing unusual in its body either."""
-        body = await self._body(scope, protocol, admitted.address, admitted.size_bytes)
-        if body is None:
+        body = await self._bodies.receive(protocol, admitted.address, admitted.size_bytes)
+        if isinstance(body, Problem):
+            await self._give_up(scope, protocol, body, admitted.address)
             return
         reply = None
         if admitted.is_quick and self._intake is not None:
@@ -183,8 +184,10 @@ class WholeRequests:
             await self._bodies.discard(protocol, remote_address)
         else:
             address = self._caller_address(remote_address, scope.headers)
-            body = await self._body(scope, protocol, address, announced_bytes)
-            if body is not None:
+            body = await self._bodies.receive(protocol, address, announced_bytes)
+            if isinstance(body, Problem):
+                await self._give_up(scope, protocol, body, address)
+            else:
                 counted = (IS_COUNTED,) if announced_bytes is None else _COUNTED
                 await self._ask_app(_environ(scope, client, io.BytesIO(body), counted), protocol)
 
@@ -198,16 +201,12 @@ class WholeRequests:
         finally:
             exchange.protocol = None
 
-    async def _body(self, scope: Scope, protocol: Any, address: str, announced_bytes: int | None) -> bytes | None:
-        """The body; None where it can't be received, which is answered then."""
-        received = await self._bodies.receive(protocol, address, announced_bytes)
-        if not isinstance(received, Problem):
-            return received
-        self._refuse(scope, protocol, received)
+    async def _give_up(self, scope: Scope, protocol: Any, problem: Problem, address: str) -> None:
+        """Answer a request whose body can't be received."""
+        self._refuse(scope, protocol, problem)
         # The rest of a body that was given up is not awaited: its caller is slow, or sends too much.
-        if received.problem_type.status == HTTPStatus.REQUEST_ENTITY_TOO_LARGE:
+        if problem.problem_type.status == HTTPStatus.REQUEST_ENTITY_TOO_LARGE:
             await self._bodies.discard(protocol, address)
-        return None
 
     async def _refuse_by_head(self, scope: Scope, protocol: Any, problem: Problem, remote_address: str) -> None:
         self._refuse(scope, protocol, problem)

@@ -28,11 +28,9 @@ from data_capture.values import ColumnValue, earlier
 CONFIRMATION = "confirmation"
 """The `capture_type` of the audit record which says that a claimed row was confirmed."""
 
-_FORGET_RECEIPT = "DELETE FROM capture_receipts WHERE user_email = ? AND capture_id = ?"
+_FORGET_RECEIPT = "DELETE FROM capture_receipts WHERE capture_id = ? AND user_email = ?"
 
-_FORGET_RECEIPTS = "DELETE FROM capture_receipts WHERE user_email = ?"
-
-_CONFIRM_RECEIPT = "UPDATE capture_receipts SET confirmed = 1 WHERE user_email = ? AND capture_id = ?"
+_CONFIRM_RECEIPT = "UPDATE capture_receipts SET confirmed = 1 WHERE capture_id = ? AND user_email = ?"
 
 
 class RecordCapture:
@@ -97,9 +95,7 @@ def add_user_of(connection: sqlite3.Connection, capture: Capture) -> str:
     """
     if capture.admission is not None:
         capture.admission.ask()
-    user_email = add_person(connection, capture.user_email, capture.user_name, capture.received_at)
-    connection.execute(_FORGET_RECEIPTS, (user_email,))  # of a user whom a hand removed from the table
-    return user_email
+    return add_person(connection, capture.user_email, capture.user_name, capture.received_at)
 
 
 def content_of(key: ReceiptKey, capture: Capture) -> bytes | None:
@@ -136,11 +132,11 @@ def _confirm_claim(
     """
     if not key.is_of(capture, found) or not _is_exactly(connection, capture, found.row_id, user_email):
         refuse_what_was_erased(connection, capture)
-        connection.execute(_FORGET_RECEIPT, (user_email, capture.capture_id))
+        connection.execute(_FORGET_RECEIPT, (capture.capture_id, user_email))
         return None
     if not is_confirmed(connection, capture.kind.name, found.row_id, user_email):
         record_audits(connection, [_confirmation_of(capture, found.row_id, user_email)])
-    connection.execute(_CONFIRM_RECEIPT, (user_email, capture.capture_id))
+    connection.execute(_CONFIRM_RECEIPT, (capture.capture_id, user_email))
     return Receipt(found.row_id, found.outcome, replayed=True)
 
 
@@ -174,7 +170,7 @@ def audit_record_of(capture: Capture, user_email: str) -> AuditRecord:
 def about_of(capture: Capture) -> ColumnValue:
     """What a capture's row is about, for a kind whose rule of repetition asks for it."""
     assert capture.kind.repetition is not None
-    return capture.values[_place_of(capture.kind, capture.kind.repetition.about)]
+    return capture.values[capture.kind.places[capture.kind.repetition.about or ""]]
 
 
 def repeated_row(connection: sqlite3.Connection, capture: Capture, user_email: str) -> int | None:
@@ -216,11 +212,6 @@ def _is_exactly(connection: sqlite3.Connection, capture: Capture, row_id: int, u
 
 
 # Table and column names below come from the table of kinds alone, never from a request.
-
-
-@cache
-def _place_of(kind: Kind, column: str | None) -> int:
-    return [one.column for one in kind.fields].index(column or "")
 
 
 @cache
