@@ -155,6 +155,8 @@ CREATE TABLE IF NOT EXISTS data_capture_audit_chain (
 
 -- What a user's capture_id was answered with, so that a capture sent again gets its first answer and adds nothing. A receipt
 -- is deleted with its row. The digests are keyed (trading_bots.keys/receipts.key): without the key no guess can be confirmed.
+-- The key begins with the capture_id because the script's ids begin with their time: receipts that are written together lie
+-- on the same pages. A receipt whose user or row is gone counts for nothing, and is purged; it has no foreign key.
 CREATE TABLE IF NOT EXISTS capture_receipts (
     user_email     TEXT NOT NULL,
     capture_id     TEXT NOT NULL,
@@ -166,8 +168,7 @@ CREATE TABLE IF NOT EXISTS capture_receipts (
     key_id         BLOB,                   -- says which key; NULL: an unknown one
     confirmed      INTEGER NOT NULL DEFAULT 0,  -- 1: sent with the admin token or a write token; 0: a claim of any caller
     created_at     TEXT NOT NULL DEFAULT (strftime('%Y-%m-%dT%H:%M:%fZ', 'now')),
-    PRIMARY KEY (user_email, capture_id),
-    FOREIGN KEY (user_email) REFERENCES users (email)
+    PRIMARY KEY (capture_id, user_email)
 ) WITHOUT ROWID;
 
 -- Who was erased, and when, without saying who: what pages still hold of the time before is not taken, for 30 days.
@@ -197,9 +198,8 @@ CREATE INDEX IF NOT EXISTS dashboard_data_by_arrival      ON dashboard_data     
 CREATE INDEX IF NOT EXISTS trading_activity_log_by_person ON trading_activity_log (user_email, timestamp);
 CREATE INDEX IF NOT EXISTS data_capture_audit_by_person   ON data_capture_audit   (user_email, timestamp);
 
--- What was recorded of a row, and which rows are confirmed: each holds no more than the receipts that say something new.
-CREATE INDEX IF NOT EXISTS capture_receipts_by_content    ON capture_receipts     (row_id, content_digest)
-    WHERE content_digest IS NOT NULL;
+-- What was recorded of a row, and which rows are confirmed.
+CREATE INDEX IF NOT EXISTS capture_receipts_by_row        ON capture_receipts     (row_id, content_digest);
 CREATE INDEX IF NOT EXISTS capture_receipts_confirmed     ON capture_receipts     (user_email, capture_type, row_id, confirmed)
     WHERE confirmed = 1;
 

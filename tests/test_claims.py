@@ -271,6 +271,18 @@ def test_a_user_removed_by_hand_can_send_the_same_capture_again(store: Store) ->
     assert send(store, capture_id="a", **PAYMENT).outcome == "stored"
 
 
+@pytest.mark.parametrize("kind", list(KINDS))
+def test_a_receipt_without_its_row_answers_nothing(store: Store, kind: str) -> None:
+    given = {"transaction_id": "TX-1", "activity_type": "login", "risk_percentage": "1", "total_trades": 1}
+    first = send(store, kind, capture_id="a", **given)
+    with closing(sqlite3.connect(store.database)) as connection, connection:
+        connection.execute(f"DELETE FROM {KINDS[kind].table}")  # noqa: S608
+    again = send(store, kind, capture_id="a", **given)
+    assert again == Receipt(first.row_id + 1, "stored", replayed=False)
+    assert send(store, kind, capture_id="a", **given) == again._replace(replayed=True)
+    assert len(rows(store.database, "SELECT * FROM capture_receipts")) == 1
+
+
 def test_reports_and_captures_stay_quick_however_many_claims_of_one_payment_there_are(tmp_path: Path) -> None:
     """Of 8 times as many states the last capture, and the view, take no more than 8 times as long, with room for noise."""
     schema = (REPOSITORY / "schema.sql").read_text()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import shutil
 import sqlite3
 import subprocess
@@ -23,7 +24,7 @@ from data_capture.problems import Problem
 from data_capture.store import Store
 from data_capture.store.captures import record_capture
 from data_capture.store.receipts import Receipt, receipts_key_file
-from data_capture.store.schema_history import earlier_objects, normalised
+from data_capture.store.schema_history import EARLIER, earlier_objects, normalised
 from data_capture.store.takeover import prepare
 from data_capture.subjects.export import pieces_of
 from tests.erasing import TOKEN, assert_whole, erase, found_in
@@ -80,6 +81,33 @@ def test_its_schema_becomes_that_of_schema_sql_and_the_given_tables_stay(databas
     content = database.read_bytes()
     prepare(database)
     assert database.read_bytes() == content
+
+
+def test_receipts_that_were_kept_by_user_are_all_carried_over(
+    store: Store, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    table, index = EARLIER["capture_receipts"][-1], EARLIER["capture_receipts_by_content"][0]
+    send(store, "payment", user_email=ANN, capture_id="new", **COMPLETED, vat_id="DE9")
+    kept, made = rows(store.database, "SELECT * FROM capture_receipts ORDER BY capture_id, user_email"), schema_of(store.database)
+    copy = tmp_path / "copy" / "trading_bots.db"
+    copy.parent.mkdir()
+    shutil.copytree(tmp_path / "trading_bots.keys", copy.parent / "trading_bots.keys")
+    (copy.parent / "trading_bots.keys" / "schema").unlink()  # it says that this version made the tables
+    with closing(sqlite3.connect(store.database)) as connection:
+        connection.execute("VACUUM INTO ?", (str(copy),))
+    with closing(sqlite3.connect(copy)) as connection, connection:
+        confirmed = connection.execute("SELECT sql FROM sqlite_master WHERE name = 'capture_receipts_confirmed'").fetchone()[0]
+        connection.execute("PRAGMA legacy_alter_table = ON")  # the views stay as they are
+        connection.execute("ALTER TABLE capture_receipts RENAME TO now")
+        connection.execute(table)
+        connection.execute(f"INSERT INTO capture_receipts SELECT {', '.join(kept[0])} FROM now")  # noqa: S608
+        connection.execute("DROP TABLE now")
+        connection.execute(index)
+        connection.execute(confirmed)
+    prepare(copy)
+    assert schema_of(copy) == made
+    assert rows(copy, "SELECT * FROM capture_receipts ORDER BY capture_id, user_email") == kept
+    assert [record for record in caplog.records if record.levelno >= logging.WARNING] == []
 
 
 def test_its_receipts_answer_as_before_and_are_of_their_users(store: Store) -> None:

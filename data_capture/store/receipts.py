@@ -11,7 +11,7 @@ from hashlib import blake2b
 from pathlib import Path
 from typing import NamedTuple
 
-from data_capture.captures import Capture
+from data_capture.captures import KINDS, Capture
 from data_capture.keys import keys_beside, load_or_make_key
 from data_capture.problems import UNUSABLE, FieldError, Problem
 
@@ -22,20 +22,32 @@ _KEY_FILE_NAME = "receipts.key"
 _DIGEST_BYTES, _CONTENT_BYTES, _KEY_ID_BYTES = 32, 16, 4
 _OF_CONTENT = b"content"
 
-FIND_RECEIPTS = """
-WITH looked_for (person, wanted) AS (VALUES {})
-SELECT user_email, capture_id, row_id, outcome, payload_digest, capture_type, key_id, confirmed
-FROM looked_for CROSS JOIN capture_receipts ON user_email = person AND capture_id = wanted
-"""
+_ROW_OF = " ".join(
+    f"WHEN '{kind.name}' THEN EXISTS (SELECT 1 FROM {kind.table} AS row "  # noqa: S608
+    "WHERE row.id = capture_receipts.row_id AND row.user_email = capture_receipts.user_email)"
+    for kind in KINDS.values()
+)
 
-_FIND_RECEIPT = """
+# The names come from the table of kinds.
+HAS_ROW = f"CASE capture_type {_ROW_OF} ELSE 0 END"
+"""Whether a receipt's row is there; where a hand in the database removed it, the receipt counts for nothing."""
+
+FIND_RECEIPTS = f"""
+WITH looked_for (person, wanted) AS (VALUES {{}})
+SELECT user_email, capture_id, row_id, outcome, payload_digest, capture_type, key_id, confirmed
+FROM looked_for CROSS JOIN capture_receipts ON capture_id = wanted AND user_email = person
+WHERE {HAS_ROW}
+"""  # noqa: S608
+
+_FIND_RECEIPT = f"""
 SELECT row_id, outcome, payload_digest, capture_type, key_id, confirmed
 FROM capture_receipts
-WHERE user_email = ? AND capture_id = ?
-"""
+WHERE capture_id = ? AND user_email = ? AND {HAS_ROW}
+"""  # noqa: S608
 
+# One that is there without its row is replaced.
 INSERT_RECEIPT = """
-INSERT INTO capture_receipts
+INSERT OR REPLACE INTO capture_receipts
     (user_email, capture_id, capture_type, row_id, outcome, payload_digest, content_digest, key_id, confirmed, created_at)
 VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 """
@@ -125,7 +137,7 @@ def receipts_key_file(database: Path) -> Path:
 
 def find_receipt(connection: sqlite3.Connection, user_email: str, capture_id: str) -> FoundReceipt | None:
     """The receipt of a user's capture_id; `user_email` as `users.email` spells it."""
-    found = connection.execute(_FIND_RECEIPT, (user_email, capture_id)).fetchone()
+    found = connection.execute(_FIND_RECEIPT, (capture_id, user_email)).fetchone()
     return None if found is None else FoundReceipt(*found)
 
 

@@ -20,13 +20,28 @@ RECEIPTS = "capture_receipts"
 _NOW = "strftime('%Y-%m-%dT%H:%M:%fZ', 'now')"
 
 EARLIER: dict[str, tuple[str, ...]] = {
-    # A capture_id was looked up without its user, and the digests had no key.
+    # A capture_id was looked up without its user, and the digests had no key; then the key began with the user, so that
+    # each receipt of a commit was on a page of its own.
     RECEIPTS: (
         f"""
         CREATE TABLE capture_receipts (
             capture_id TEXT PRIMARY KEY, capture_type TEXT NOT NULL, row_id INTEGER NOT NULL, outcome TEXT NOT NULL,
             payload_digest BLOB NOT NULL, created_at TEXT NOT NULL DEFAULT ({_NOW})
         ) WITHOUT ROWID
+        """,
+        f"""
+        CREATE TABLE capture_receipts (
+            user_email TEXT NOT NULL, capture_id TEXT NOT NULL, capture_type TEXT NOT NULL, row_id INTEGER NOT NULL,
+            outcome TEXT NOT NULL, payload_digest BLOB NOT NULL, content_digest BLOB, key_id BLOB,
+            confirmed INTEGER NOT NULL DEFAULT 0, created_at TEXT NOT NULL DEFAULT ({_NOW}),
+            PRIMARY KEY (user_email, capture_id), FOREIGN KEY (user_email) REFERENCES users (email)
+        ) WITHOUT ROWID
+        """,
+    ),
+    "capture_receipts_by_content": (
+        """
+        CREATE INDEX capture_receipts_by_content ON capture_receipts (row_id, content_digest)
+        WHERE content_digest IS NOT NULL
         """,
     ),
     # The latest was the row with the latest time, which its sender says.
@@ -70,8 +85,14 @@ SELECT captured.user_email, receipt.capture_id, receipt.capture_type, receipt.ro
        keyed_digest(receipt.payload_digest), ?, receipt.created_at
 FROM {_ASIDE} AS receipt JOIN ({_ROWS}) AS captured USING (capture_type, row_id)
 WHERE captured.user_email IN (SELECT email FROM users)
-ORDER BY captured.user_email, receipt.capture_id
+ORDER BY receipt.capture_id
 """  # noqa: S608  (the names come from the table of kinds)
+
+_COLUMNS = (
+    "user_email, capture_id, capture_type, row_id, outcome, payload_digest, content_digest, key_id, confirmed, created_at"
+)
+_CARRY_OVER_ALL = f"INSERT INTO {RECEIPTS} ({_COLUMNS}) SELECT {_COLUMNS} FROM {_ASIDE} ORDER BY capture_id"  # noqa: S608
+_HAS_KEYED_DIGESTS = "SELECT 1 FROM pragma_table_info(?) WHERE name = 'key_id'"
 
 
 _OTHERS = "SELECT sql FROM sqlite_master WHERE tbl_name = ? AND type IN ('index', 'trigger') AND sql IS NOT NULL"
@@ -127,9 +148,12 @@ class Replacement:
         """
         if RECEIPTS not in self._earlier:
             return
-        key = ReceiptKey(load_or_make_key(receipts_key_file(database)))
-        self._connection.create_function("keyed_digest", 1, lambda digest: key.digest(_as_bytes(digest)), deterministic=True)
-        self._connection.execute(_CARRY_OVER, (key.key_id,))
+        if self._connection.execute(_HAS_KEYED_DIGESTS, (_ASIDE,)).fetchone() is not None:
+            self._connection.execute(_CARRY_OVER_ALL)
+        else:
+            key = ReceiptKey(load_or_make_key(receipts_key_file(database)))
+            self._connection.create_function("keyed_digest", 1, lambda digest: key.digest(_as_bytes(digest)), deterministic=True)
+            self._connection.execute(_CARRY_OVER, (key.key_id,))
         self._connection.execute(f"DROP TABLE {_ASIDE}")
         for statement in self._others:
             self._connection.execute(statement)

@@ -11,36 +11,28 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from data_capture.captures import KINDS
 from data_capture.store import Store
+from data_capture.store.receipts import HAS_ROW
 from data_capture.subjects.tables import PEOPLE, RECEIPTS
 
 _RECEIPTS_A_READ = 1000  # takes about a millisecond
 _BEFORE_ALL = ("", "")
 
-_HAS_ROW = " ".join(
-    f"WHEN '{kind.name}' THEN EXISTS (SELECT 1 FROM {kind.table} AS row "  # noqa: S608
-    f"WHERE row.id = {RECEIPTS}.row_id AND row.user_email = {RECEIPTS}.user_email)"
-    for kind in KINDS.values()
-)
-
 # The names come from schema.sql and from the table of kinds.
-_IS_HELD = (
-    f"(CASE capture_type {_HAS_ROW} ELSE 0 END AND EXISTS (SELECT 1 FROM {PEOPLE} WHERE email = {RECEIPTS}.user_email))"  # noqa: S608
-)
+_IS_HELD = f"({HAS_ROW} AND EXISTS (SELECT 1 FROM {PEOPLE} WHERE email = {RECEIPTS}.user_email))"  # noqa: S608
 
 IS_SPARE = "(outcome = 'unchanged' AND content_digest IS NULL AND confirmed = 0)"
 """Which receipts are spare."""
 
 _PAGE = f"""
-SELECT user_email, capture_id, capture_type, NOT {_IS_HELD}, {IS_SPARE}, created_at
+SELECT capture_id, user_email, capture_type, NOT {_IS_HELD}, {IS_SPARE}, created_at
 FROM {RECEIPTS}
-WHERE (user_email, capture_id) > (?, ?)
-ORDER BY user_email, capture_id
+WHERE (capture_id, user_email) > (?, ?)
+ORDER BY capture_id, user_email
 LIMIT {_RECEIPTS_A_READ}
 """  # noqa: S608
 
-_DELETE = f"DELETE FROM {RECEIPTS} WHERE user_email = ? AND capture_id = ?"  # noqa: S608
+_DELETE = f"DELETE FROM {RECEIPTS} WHERE capture_id = ? AND user_email = ?"  # noqa: S608
 
 _Id = tuple[str, str]
 

@@ -99,19 +99,13 @@ def _delete_captures(store: Store, before: dict[str, str]) -> list[Step]:
 
 def _delete_due(connection: sqlite3.Connection, kind: Kind, since: str) -> tuple[int, int] | None:
     """Deletes some rows that are due, with their receipts: how many of both; None when no row is due."""
-    select = f"SELECT id, user_email FROM {kind.table} WHERE {_time_of(kind)} < ? LIMIT {_ROWS_A_COMMIT}"  # noqa: S608
-    due = connection.execute(select, (since,)).fetchall()
+    select = f"SELECT id FROM {kind.table} WHERE {_time_of(kind)} < ? LIMIT {_ROWS_A_COMMIT}"  # noqa: S608
+    due = [number for (number,) in connection.execute(select, (since,))]
     if not due:
         return None
-    connection.executemany(f"DELETE FROM {kind.table} WHERE id = ?", [(number,) for number, _ in due])  # noqa: S608
-    numbers = [number for number, _ in due]
-    # A user's receipts are read once for all rows, and not once a row.
-    receipts = (
-        f"DELETE FROM {RECEIPTS} WHERE user_email = ? AND capture_type = ? AND row_id BETWEEN ? AND ? "  # noqa: S608
-        f"AND NOT EXISTS (SELECT 1 FROM {kind.table} WHERE id = {RECEIPTS}.row_id)"
-    )
-    of_users = [(email, kind.name, min(numbers), max(numbers)) for email in {email for _, email in due}]
-    return len(due), connection.executemany(receipts, of_users).rowcount
+    connection.executemany(f"DELETE FROM {kind.table} WHERE id = ?", [(number,) for number in due])  # noqa: S608
+    receipts = f"DELETE FROM {RECEIPTS} WHERE row_id = ? AND capture_type = ?"  # noqa: S608
+    return len(due), connection.executemany(receipts, [(number, kind.name) for number in due]).rowcount
 
 
 def _captures_that_would_go(store: Store, before: dict[str, str]) -> list[Step]:
