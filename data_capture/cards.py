@@ -11,7 +11,7 @@ import unicodedata
 from collections.abc import Callable, Iterator
 from itertools import accumulate
 
-from data_capture.scanning import found_in, steps
+from data_capture.scanning import found_in, is_in, steps
 
 SHORTEST_CARD, LONGEST_CARD = 13, 19  # digits
 LEAST_CARD_NUMBER = 10 ** (SHORTEST_CARD - 1)
@@ -58,14 +58,14 @@ _OTHER_DIGIT = re.compile("[^\\D0-9]")
 
 def has_other_digits(text: str) -> bool:
     """Whether there are digits in `text` that are not ASCII's."""
-    return not text.isascii() and _OTHER_DIGIT.search(text) is not None
+    return not text.isascii() and is_in(_OTHER_DIGIT, text)
 
 
 def _with_ascii_digits(text: str) -> str:
     """`text`, as long as it is, with the digits of every script as those of ASCII."""
     if not has_other_digits(text):
         return text
-    others = _OTHER_DIGIT.findall("".join(set(text)))  # some hundreds at most
+    others = {other for step in steps(text) for other in _OTHER_DIGIT.findall("".join(set(step)))}  # some hundreds at most
     in_ascii = {ord(other): ord("0") + unicodedata.decimal(other) for other in others}
     return "".join([step.translate(in_ascii) for step in steps(text)])
 

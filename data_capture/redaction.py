@@ -386,8 +386,17 @@ class _Redaction:
     def _number(self, number: int | Decimal, place: _Place) -> Any:
         if -LEAST_CARD_NUMBER < number < LEAST_CARD_NUMBER or not -_BEYOND_CARD_NUMBERS < number < _BEYOND_CARD_NUMBERS:
             return number
-        masked = self.text(_written_out(number).removeprefix("-"), place, 0)
-        return masked if masked.startswith("[") else number
+        written = _written_out(number).removeprefix("-")
+        if not _may_hold_a_card(written):  # nor can it hold anything else
+            return number
+        try:
+            masked = mask_cards(written, self._look)
+        except _TooMuch:
+            masked = REDACTED
+        if not masked.startswith("["):
+            return number
+        self.places.append(place)
+        return masked
 
     def _without_secrets(self, text: str) -> str:
         self._look(0)

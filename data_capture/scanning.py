@@ -4,10 +4,15 @@ from __future__ import annotations
 
 import re
 import sys
+import time
 from collections.abc import Iterator
 from typing import AnyStr
 
 _STEP_CHARACTERS = 50_000  # looked through at once, in some milliseconds
+# `re` keeps the interpreter's lock for a whole step. A thread that serves another request needs the lock dozens of
+# times, and would wait for as many steps; during a pause it does not. Texts this long are not scanned in an event loop.
+_PAUSE_SECONDS = 0.002
+_LONG_TEXT_CHARACTERS = 2 * _STEP_CHARACTERS
 _OVERLAP_CHARACTERS = (
     10_000  # looked through twice; longer than any token or key that has to be seen whole
 )
@@ -34,6 +39,8 @@ def found_in(
         found = pattern.search(text, begin, end)
         if found is None:
             begin = end - _OVERLAP_CHARACTERS
+            if len(text) > _LONG_TEXT_CHARACTERS:
+                time.sleep(_PAUSE_SECONDS)
             continue
         begin = found.start() + 1
         whole: re.Match[AnyStr] | None = found
