@@ -116,8 +116,9 @@ class Intake:
         size_bytes = int(length)
         if size_bytes > max_bytes or (header("content-type") or "").lower() not in _MEDIA_TYPES:
             return None
-        if any(headers.get(name) is not None for name in _UNUSUAL_HEADERS):
-            return None
+        for name in _UNUSUAL_HEADERS:
+            if headers.get(name) is not None:
+                return None
         address = self._doors.caller_address(remote_address, header) or remote_address
         try:
             self._rates.take(address)
