@@ -65,7 +65,7 @@ def _with_ascii_digits(text: str) -> str:
     """`text`, as long as it is, with the digits of every script as those of ASCII."""
     if not has_other_digits(text):
         return text
-    others = {other for step in steps(text) for other in _OTHER_DIGIT.findall("".join(set(step)))}  # some hundreds at most
+    others = {other for step in steps(text) for other in _OTHER_DIGIT.findall(step)}  # some hundreds at most
     in_ascii = {ord(other): ord("0") + unicodedata.decimal(other) for other in others}
     return "".join([step.translate(in_ascii) for step in steps(text)])
 

@@ -243,9 +243,9 @@ def _refuse_constant(_name: str) -> NoReturn:
 
 
 def _quoted(text: str) -> str:
-    """Call the function of `json` by way of Python, where another thread can have its turn.
+    """Call `quoted` from Python, so that other threads can run between two texts.
 
-    Called by the encoder itself, no thread would have one until all of a value was written, which takes 50 ms at 1 MB.
+    If the encoder called it, no other thread would run until the whole value is encoded, which takes 50 ms at 1 MB.
     """
     return quoted(text)
 

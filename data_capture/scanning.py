@@ -22,6 +22,8 @@ def steps(text: str) -> Iterator[str]:
     """Split a text into pieces that are looked through at once."""
     for begin in range(0, len(text), _STEP_CHARACTERS):
         yield text[begin : begin + _STEP_CHARACTERS]
+        if len(text) > _LONG_TEXT_CHARACTERS:
+            time.sleep(_PAUSE_SECONDS)
 
 
 def found_in(

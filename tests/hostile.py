@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+import os
 from typing import Any, NamedTuple
 
 import requests
 from hypothesis import strategies as st
 
-EXAMPLES = 500  # for each endpoint
+EXAMPLES = int(os.environ.get("EDC_HOSTILE_BODIES", "200"))  # for each endpoint
 
 PROBLEM = "application/problem+json"
 

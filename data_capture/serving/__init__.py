@@ -47,9 +47,10 @@ _DESCRIPTORS_FOR_ELSE = 128
 _HEAD_SECONDS = 10
 _MAX_HEAD_BYTES = 64 * 1024  # half-sent heads are kept; granian's own limit would be 408 KB for each connection
 
-# Objects made until the young ones are traversed, such traversals until the middle-aged are (at most 22,000 objects, some
-# milliseconds), and those until all are.
-_GARBAGE_THRESHOLDS = (2_000, 10, 1_000)
+# How many objects are made before the youngest generation is collected, how many such collections come before the next
+# generation's (of 22,000 objects at most, some milliseconds), and how many of those before all objects are traversed: a
+# million objects, or about 100 MB.
+_GARBAGE_THRESHOLDS = (2_000, 10, 50)
 
 _MOST_SOCKET_NAME_BYTES = 108  # unix(7)
 
@@ -207,10 +208,10 @@ def _open_app(name: str, create_app: CreateApp, settings: Settings, max_connecti
 
 
 def _collect_garbage_seldom() -> None:
-    """Keep the garbage collector from holding up all requests for what one of them holds.
+    """Collect garbage in smaller steps and all of it seldom, so that one request's objects do not delay the others.
 
-    With Python's own thresholds, parsing 1 MB of small objects has everything traversed several times, 100 ms each. What
-    there is by now stays, and most of what requests leave goes without a collector.
+    With Python's thresholds, parsing 1 MB of small objects starts several traversals of all objects, of 100 ms each. The
+    objects that exist by now live as long as the process; they are not traversed again (`gc.freeze`).
     """
     gc.collect()
     gc.freeze()
