@@ -24,7 +24,8 @@ from data_capture.request_log import log_request
 from data_capture.settings import Settings
 from data_capture.store import Store
 
-MOST_QUICK_BYTES = 64 * 1024  # parsing more than this would keep others waiting
+# Parsing more than this would keep others waiting: some texts take 1 ms a KB. A batch of 50 captures is 26 KB.
+MOST_QUICK_BYTES = 32 * 1024
 MAX_QUICK_VALUES = 1_500  # and so would more than this; counted as `MOST_VALUES` is, but together with the brackets
 _BEFORE_VALUES = (b",", b"{", b"[")
 # What takes longer is begun again in a thread. A batch of 50 ordinary captures takes half of it.
