@@ -25,7 +25,7 @@ from data_capture.settings import Settings
 from data_capture.store import Store
 
 # Parsing more than this would keep others waiting: some texts take 1 ms a KB. A batch of 50 captures is 26 KB.
-MOST_QUICK_BYTES = 32 * 1024
+MAX_QUICK_BYTES = 32 * 1024
 MAX_QUICK_VALUES = 1_500  # and so would more than this; counted as `MOST_VALUES` is, but together with the brackets
 _BEFORE_VALUES = (b",", b"{", b"[")
 # What takes longer is begun again in a thread. A batch of 50 ordinary captures takes half of it.
@@ -71,7 +71,7 @@ def most_body_bytes(name: str) -> int:
 
 
 def header_of(headers: Headers | dict[str, str]) -> HeaderOf:
-    """A request's headers as `Doors` looks them up; in a dictionary the lines of one name are joined already."""
+    """Return the function that looks up a request's headers; a dictionary holds the lines of one name joined."""
     return headers.get if isinstance(headers, dict) else partial(_header, headers)
 
 
@@ -126,7 +126,7 @@ class Intake:
             self._rates.take_bytes(address, size_bytes)
         except Problem as problem:
             return problem
-        return Admitted(size_bytes, address, size_bytes <= MOST_QUICK_BYTES)
+        return Admitted(size_bytes, address, size_bytes <= MAX_QUICK_BYTES)
 
     async def reply(self, path: str, headers: Headers | dict[str, str], address: str, body: bytes) -> Reply | None:
         """Store what `body` of an admitted request holds and give the answer; None, and nothing is done, when that is the app's.

@@ -157,7 +157,7 @@ class _Ways:
         self._ways_to_all: dict[tuple[Names, ...], tuple[tuple[int, tuple[Step, ...]], ...]] = {}
 
     def to_all(self, of_fields: tuple[Names, ...]) -> tuple[tuple[int, tuple[Step, ...]], ...]:
-        """Likewise for each of several that may be anywhere, with its place among them."""
+        """Return the steps for each field's names, with the field's position; fields without steps are left out."""
         ways = self._ways_to_all.get(of_fields)
         if ways is None:
             found = [(place, self.to(names)) for place, names in enumerate(of_fields)]

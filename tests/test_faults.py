@@ -1,7 +1,7 @@
 """Acknowledged means on disk, once, whatever one machine does: each fault is caused, below real services over a real file.
 
-`python -m tests.faults --kills 1000` is the long version of the first test; EDC_FULL_FAULTS=1 makes the others take as
-long as such faults last.
+`python -m tests.faults --kills 1000` is the long version of the first test. EDC_FULL_FAULTS=1 kills 30 times, and makes
+the other tests take as long as such faults last.
 """
 
 from __future__ import annotations

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 from flask import Flask
 
-from data_capture.intake import MOST_QUICK_BYTES, Admitted, Intake, header_of
+from data_capture.intake import MAX_QUICK_BYTES, Admitted, Intake, header_of
 from data_capture.problems import Problem
 from data_capture.settings import load_settings
 from data_capture.store import Store
@@ -120,7 +120,7 @@ UNUSUAL = [
     pytest.param(json.dumps(PAYMENT).encode(), {"Content-Type": "text/html"}, id="another media type"),
     pytest.param(json.dumps(PAYMENT).encode(), {"Content-Encoding": "gzip"}, id="compressed"),
     pytest.param(json.dumps(PAYMENT).encode(), {"Idempotency-Key": "key"}, id="a key in a header"),
-    pytest.param(json.dumps({**PAYMENT, "more": "x" * MOST_QUICK_BYTES}).encode(), {}, id="a large body"),
+    pytest.param(json.dumps({**PAYMENT, "more": "x" * MAX_QUICK_BYTES}).encode(), {}, id="a large body"),
 ]
 
 
