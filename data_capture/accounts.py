@@ -112,14 +112,16 @@ class Accounts:
                 someone locked out, 429 after too many failures, 503 when it's too busy.
         """
         email, password = _read_login(payload)
-        self._rates.take_login(email, caller.ip_address)
-        self._rates.refuse_after_failures(email, caller.ip_address)
+        self._take_attempt(email, caller)
         person = self._store.read(lambda connection: find_person(connection, email))
+        account = (normalise_email(person.email) if person is not None else None) or email
+        if account != email:  # its program lets it be called by several addresses
+            self._take_attempt(account, caller)
         is_read = _ILL_FORMED.search(password) is None
         stored = [one.stored for one in person.credentials] if person is not None and is_read else []
         verdict = self._passwords.check(password if is_read else "", stored)
         if person is None or verdict is Verdict.WRONG:
-            self._rates.note_failure(email, caller.ip_address)
+            self._rates.note_failure(account, caller.ip_address)
             self._store.write(lambda connection: _note_failed_login(connection, person, caller))
             raise Problem(NOT_AUTHENTICATED, _WRONG)
         if person.account.is_disabled:
@@ -130,8 +132,12 @@ class Accounts:
         is_outdated = verdict is Verdict.RIGHT_BUT_OUTDATED and is_ours_to_replace
         newer_hash = self._passwords.hash(password) if is_outdated else None
         self._store.write(lambda connection: _note_login(connection, person, newer_hash, caller))
-        self._rates.note_success(email, caller.ip_address)
+        self._rates.note_success(account, caller.ip_address)
         return self.answer(person, caller.now, "Login successful")
+
+    def _take_attempt(self, account: str, caller: Caller) -> None:
+        self._rates.take_login(account, caller.ip_address)
+        self._rates.refuse_after_failures(account, caller.ip_address)
 
     def take_login(self, email: str, caller: Caller) -> None:
         """Count one try to log in, to sign up or to recover an account.

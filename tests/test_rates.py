@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from data_capture.known_callers import KnownCallers
+from data_capture.known_callers import MAX_KNOWN, KnownCallers
 from data_capture.problems import Problem
 from data_capture.rates import Rates
 from data_capture.settings import load_settings
@@ -153,6 +153,16 @@ def test_who_has_logged_in_is_remembered_in_bounded_memory(monkeypatch: pytest.M
         known.add("192.0.2.1", f"{index}@example.com")
     assert [known.has("192.0.2.1", f"{index}@example.com") for index in (0, 899, 900, 999)] == [False, False, True, True]
     assert not known.has("192.0.2.2", "999@example.com")
+
+
+def test_who_comes_from_many_networks_displaces_the_callers_of_no_other_account() -> None:
+    known = KnownCallers()
+    known.add("203.0.113.7", "owner@example.com")
+    for number in range(MAX_KNOWN + 1):
+        known.add(f"2001:db8:{number:x}::/64", "mallory@example.com")
+    assert known.has("203.0.113.7", "owner@example.com")
+    assert known.has(f"2001:db8:{MAX_KNOWN:x}::/64", "mallory@example.com")
+    assert not known.has("2001:db8:0::/64", "mallory@example.com")
 
 
 def test_however_many_addresses_an_attacker_has_memory_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -462,15 +462,6 @@ def test_a_mailbox_of_a_similar_address_gets_no_one_elses_row(mailing: Mailing, 
     assert mailing.users(f"strasse-{person}") == before
 
 
-def test_without_mail_a_similar_address_gets_no_one_elses_row_either(
-    signup_service: RunningService, capture_service: RunningService, person: str
-) -> None:
-    assert capture_service.capture("payment", {"user_email": f"strasse-{person}", "final_price": 49}).status_code == 201
-    before = signup_service.rows("SELECT * FROM users WHERE email = ?", f"strasse-{person}")
-    assert_problem(register(signup_service, f"straße-{person}"), 409)
-    assert signup_service.rows("SELECT * FROM users WHERE email = ?", f"strasse-{person}") == before
-
-
 # --- The rest -----------------------------------------------------------------------------------------------------------
 
 

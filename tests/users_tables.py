@@ -87,6 +87,21 @@ FLAGS: dict[str, tuple[list[Any], list[Any]]] = {
                ["active", None, "Active", 1, "verified", "provisional"]),
     "account_status TEXT DEFAULT 'active'": (["disabled", "closed", "frozen"], ["active", None, "trial"]),
     "state TEXT": (["blocked", "archived"], ["active", None, "NY"]),
+    "block": ([1, "1", "true"], [0, None, "12B"]),
+    "is_ban INTEGER": ([1], [0, None]),
+    "blacklisted": ([1, "yes"], [0, None]),
+    "isDisabledByAdmin BOOLEAN": ([1], [0, None]),
+    "prohibit_login": ([1, "t"], [0, None]),
+    "del_flag TEXT": (["1", "Y"], ["0", "N", None]),
+    "approved INTEGER": ([0, "no"], [1, None]),
+    "can_sign_in": ([0, "false"], [1, None]),
+    "use_yn TEXT": (["N"], ["Y", None]),
+    "delete_time": ([1704067200, "2024-01-01"], [0, None]),
+    "account_expires_at": (["2020-01-01", 1500000000], ["2999-01-01", None, 0]),
+    "user_status": (["tempbanned", "on_hold", "paused", "blacklisted", "unapproved", "gesperrt"],
+                    ["unblocked", "reactivated", "invited", "premium"]),
+    "blockchain_address TEXT": ([], ["0x1", None]),
+    "bank_account TEXT": ([], ["DE12", None]),
 }  # fmt: skip
 
 
@@ -160,7 +175,7 @@ def _add_account(
     is_disabled = False
     for declaration in flags:
         says, does_not = FLAGS[declaration]
-        closes = choice.random() < 0.25
+        closes = choice.random() < 0.25 and bool(says)
         row[declaration.split()[0]] = choice.choice(says if closes else does_not)
         is_disabled |= closes
     for declaration in others:

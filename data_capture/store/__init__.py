@@ -170,7 +170,7 @@ class Store:
         if self._writer.loss is not None:
             return self._writer.loss
         try:
-            self.read(lambda connection: connection.execute("SELECT id FROM users LIMIT 1").fetchone())
+            self.read(lambda connection: connection.execute("SELECT email FROM users LIMIT 1").fetchone())
         except Problem as problem:
             return problem.detail
         if self._writer.fault is not None:

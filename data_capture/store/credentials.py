@@ -7,20 +7,20 @@ The table may be another program's. Its columns are told by their names, compare
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from functools import lru_cache
 from typing import Any
 
+from data_capture.password_formats import check_of
+
 PROVISIONAL = "provisional"
 """The status of a user who was captured before signing up."""
 
 NO_PASSWORD = "!"  # noqa: S105  (the opposite of a password: no hash looks like this)
 """What stands in `password_hash` of a user without a password."""
-
-OURS = NO_PASSWORD
-"""What a value in `user_credentials` begins with when this product made the user's row; the hash follows, if there is one."""
 
 PASSWORD_HASH = "password_hash"  # noqa: S105  (the name of our own column)
 
@@ -29,36 +29,69 @@ RESERVED_DOMAIN = "@data-capture.invalid"
 
 _HASH_NAMES = frozenset({
     "hash", "bcrypt", "bcrypthash", "argon2", "argon2hash", "scrypthash", "pass", "passwd", "passphrase", "pwd", "pw",
-    "credential", "credentials", "secrethash", "kennwort", "motdepasse", "contrasena", "senha",
+    "credential", "credentials", "secrethash", "authhash", "loginhash", "userhash", "kennwort", "motdepasse", "clave", "pswd",
+    "psw", "authenticationstring",
 })  # fmt: skip
-_HASH_PARTS = re.compile(r"passw|passhash|pwdhash|pwhash|userpass|loginpass|passdigest|crypt(?:ed)?pass|hash(?:ed)?pass")
-# What a column can say about a password without being one.
+_HASH_PARTS = re.compile(
+    r"passw|passhash|pwdhash|pwhash|pswd|userpass|loginpass|passdigest|crypt(?:ed)?pass|hash(?:ed)?pass|hash(?:ed)?pwd|"
+    r"(?:user|login|account|crypt|crypted|encrypted)_?pwd|contrasen|senha|clavehash|hashclave|kennworthash"
+)
+# What a column can say about a password without being one: each of these begins a word of its name.
 _ABOUT_A_PASSWORD = re.compile(
-    r"reset|change|updat|expir|hint|salt|algo|type|version|token|date|less|polic|attempt|last|must|force|need|requir|"
+    r"reset|chang|updat|expir|hint|salt(?!ed)|algo|type|version|token|date|less|polic|attempt|last|must|force|need|requir|"
     r"temp|histor|old|prev|creat|iter|strength|length|count|fail|enabled|(?:at|on|set|time)$|"
+    r"(?:has|is|show|use|allow|can|skip|no)$"
+)
+# The same in a name that is one word, such as "passwordresettoken".
+_ABOUT_IN_ONE_WORD = re.compile(
+    r"reset|change|updat|expir|hint|salt(?!ed)|algo|type|version|token|date|less|polic|attempt|last|must|force|need|requir|"
+    r"temp|histor|old|prev|creat|(?<!recru)iter|strength|length|(?<!ac)count|fail|enabled|(?:at|on|set|time)$|"
     r"^(?:has(?!h)|is|show|use(?!r)|allow|can|skip|no)"
 )
+_WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[0-9]+")
 
 _ENABLED_NAMES = frozenset({
     "isactive", "active", "enabled", "isenabled", "activated", "isactivated", "useractive", "userenabled", "accountactive",
     "accountenabled", "loginenabled", "loginallowed", "canlogin", "allowlogin", "accountnonlocked", "accountnonexpired",
+    "enable", "isenable", "isuseractive", "isuserenabled", "isaccountactive", "isaccountenabled", "isloginenabled",
+    "isloginallowed", "cansignin", "allowsignin", "signinenabled", "isapproved", "approved", "userapproved", "accountapproved",
+    "isvalid", "valid", "activeflag", "activeyn", "useyn", "isopen", "isalive", "aktiv", "isaktiv", "activo", "ativo", "actif",
+    "attivo", "habilitado", "freigeschaltet", "userisactive", "userisenabled", "accountisactive", "accountisenabled",
 })  # fmt: skip
 _CLOSED = (
-    "disabled|banned|blocked|locked|suspended|deleted|archived|deactivated|inactive|terminated|revoked|removed|closed|frozen"
+    "disabled|banned|blocked|locked|suspended|deleted|archived|deactivated|inactive|terminated|revoked|removed|closed|frozen|"
+    "blacklisted|trashed|barred|unapproved|invalidated|gesperrt|inaktiv"
 )
-_DISABLED_NAME = re.compile(rf"(?:is|user|account|login|soft|isaccount)?(?:{_CLOSED}|lockedout|shadowbanned)")
-_CLOSED_AT_NAME = re.compile(rf"(?:user|account|soft)?(?:{_CLOSED})(?:at|on|date|time|since)")
+_OF_ACCOUNT = r"(?:is|was|has|been|user|account|login|signin|soft|self|auto|admin|temp|perma|permanently|temporarily)*"
+_DISABLED_NAME = re.compile(
+    rf"{_OF_ACCOUNT}(?:{_CLOSED}|lockedout|shadowbanned)(?:by(?:admin|system|user|staff|id)?|flag|yn|ind|user|account|login)?"
+)
+# Verbs, which may name something else in a table of users ("block" of a street): they count with the value of a switch.
+_DISABLED_SWITCH_NAME = re.compile(
+    rf"{_OF_ACCOUNT}(?:ban|block|lock|suspend|disable|delete|del|archive|deactivate|blacklist|trash|freeze)(?:flag|yn|ind)?"
+    r"|(?:prohibit|forbid|deny|disallow|no|disable|block)(?:login|signin|access)|(?:login|signin|access)(?:prohibited|forbidden|denied)"
+)
+_CLOSED_AT_NAME = re.compile(
+    rf"{_OF_ACCOUNT}(?:{_CLOSED}|ban|block|lock|suspend|suspension|disable|delete|archive|deactivate|deactivation|blacklist|trash)"
+    r"(?:at|on|date|time|since|datetime|timestamp)"
+)
 _CLOSED_UNTIL_NAME = re.compile(
-    r"(?:user|account|login)?(?:(?:banned|blocked|locked|lockedout|suspended|disabled|deactivated|frozen)(?:until|till)"
-    r"|lock(?:out)?(?:until|end|expiresat|expires)|ban(?:until|end|expiresat|expires)|suspension(?:until|end))"
+    rf"{_OF_ACCOUNT}(?:(?:banned|blocked|locked|lockedout|suspended|disabled|deactivated|frozen|ban|block|lock|lockout|suspension|"
+    r"suspend|disable)(?:until|till|end|ends|endsat|enddate|expires|expiresat|expiry)|lockuntil|lockoutend)"
+)
+_OPEN_UNTIL_NAME = re.compile(
+    r"(?:user|account|login|access)(?:expires?|expiry|expiration|expired|valid)(?:at|on|date|time|until|till|to)?"
 )
 _STATUS_NAMES = frozenset({
-    "status", "accountstatus", "userstatus", "state", "accountstate", "userstate", "loginstatus", "memberstatus",
+    "status", "accountstatus", "userstatus", "state", "accountstate", "userstate", "loginstatus", "memberstatus", "activestatus",
+    "membershipstatus", "customerstatus", "profilestatus", "statusname", "statuscode", "statustext", "accstatus", "acctstatus",
 })  # fmt: skip
 _CLOSED_WORD = re.compile(
-    r"suspen|disab|deactiv|inactiv|block|bann|lock|delet|remov|clos|terminat|revok|archiv|reject|den(?:y|ie)|frozen|froze|"
+    r"suspen|disab|deactiv|inactiv|inaktiv|block|bann|lock|delet|remov|clos|terminat|revok|archiv|reject|den(?:y|ie)|frozen|froze|"
     r"spam|expir|cancel|purg|erase|forbid|prohibit|restrict|quarantin|barred|ban$|disallow|unactiv|noactiv|notactiv|nonactiv|"
-    r"notenabled|notallowed|shadowban|softdelet"
+    r"notenabled|notallowed|shadowban|softdelet|unapprov|notapprov|nonapprov|trash|fraud|kick|invalid|dormant|gesperrt|gelosch|"
+    r"geloesch|dead|deceas|left$|hold$|onhold|pause|expel|evict|abus|blacklist|denylist|declin|dismiss|ended|withdrawn|void|"
+    r"(?:temp|perm|perma|auto|hard|ip|shadow|temporarily|permanently)_?(?:ban|lock|block|suspen|disab|delet|deactiv)"
 )
 _CLOSED_STATUSES = frozenset({"false", "off", "no", "n", "f", "i", "d", "b", "x"})  # of a column of one letter, or a switch
 # Another program's mark on a row: someone signs in to it in another way, has signed in, or may more than others.
@@ -73,7 +106,12 @@ _CLAIMED_NAME = re.compile(
     r"|(?:api|access|refresh|session|auth|remember|bearer)(?:key|token|secret)|otpsecret|pin|pinhash|salt|passwordsalt"
 )
 
+_IDS = frozenset({"uuid", "guid", "id", "uniqueid", "publicid"})  # 32 hexadecimal digits, too
+_HASH_IN_HEX = re.compile(r"(?:[0-9a-f]{32}|[0-9a-f]{40}|[0-9a-f]{64}|[0-9a-f]{96}|[0-9a-f]{128})")
+_CRYPT = re.compile(r"\$[0-9a-z-]{1,20}\$|\{[a-z0-9-]{2,20}\}\S|(?:pbkdf2|scrypt|sha\d+|bcrypt|argon2)[\w:.]*\$")
+
 _FALSE_WORDS = frozenset({"0", "0.0", "false", "f", "no", "n", "off", "disabled", "inactive"})
+_TRUE_WORDS = frozenset({"1", "1.0", "-1", "true", "t", "yes", "y", "on"})
 _NO_VALUES = frozenset({"", "null", "none", "undefined"})
 _NO_TIMES = frozenset({"0", "0.0", "false", "0000-00-00", "0000-00-00 00:00:00"})
 _CONSTANT = re.compile(
@@ -109,6 +147,21 @@ class Account:
 
 
 @dataclass(frozen=True)
+class Beside:
+    """What `user_credentials` holds for a row.
+
+    Args:
+        password_hash: of the password that was chosen here.
+        is_marked: whether it was chosen for this very row.
+        is_untouched: whether this product made the row, and no program has changed it since.
+    """
+
+    password_hash: str | None = field(default=None, repr=False)
+    is_marked: bool = False
+    is_untouched: bool = False
+
+
+@dataclass(frozen=True)
 class Columns:
     """What has to be known of the columns of `users`.
 
@@ -122,8 +175,12 @@ class Columns:
 
     @property
     def tell_what_is_ours(self) -> bool:
-        """Whether a row says by itself that this product made it; else `user_credentials` does."""
+        """Whether a row says by itself that this product made it; else a mark beside it does."""
         return {PASSWORD_HASH, "status"} <= self.written
+
+    def stored(self, row: Row) -> list[tuple[str, Any]]:
+        """Return a row without its generated columns."""
+        return [(column, value) for column, value in row if column.lower() in self.written]
 
     def is_left_alone(self, column: str, value: Any) -> bool:
         """Whether a value is empty, or the column's default."""
@@ -136,7 +193,7 @@ class Columns:
         return default is not None and not _CONSTANT.fullmatch(default.strip())
 
 
-def read_account(row: Row, columns: Columns, beside: str | None, now: datetime) -> Account:
+def read_account(row: Row, columns: Columns, beside: Beside, now: datetime) -> Account:
     """What a row says about its account.
 
     Args:
@@ -146,28 +203,41 @@ def read_account(row: Row, columns: Columns, beside: str | None, now: datetime) 
         now: the time, which a lock may end at.
     """
     credentials = _credentials_in(row, columns)
-    is_ours_beside = beside is not None and beside.startswith(OURS)
-    if not credentials and beside is not None and beside != NO_PASSWORD:
+    if not credentials and beside.password_hash is not None:
         has_columns = any(is_for_hashes(column) for column, _ in row)
         # Beside a table with a column for passwords, an older version stored what a stranger chose for a user without one.
-        if is_ours_beside or not has_columns:
-            credentials = (Credential("user_credentials", beside.removeprefix(OURS)),)
+        if beside.is_marked or not has_columns:
+            credentials = (Credential("user_credentials", beside.password_hash),)
     is_disabled = any(_is_closed(column, value, columns, now) for column, value in row)
-    is_provisional = not is_disabled and _is_untouched(row, columns) and (columns.tell_what_is_ours or beside == NO_PASSWORD)
-    return Account(credentials, is_disabled, is_provisional)
+    is_ours = columns.tell_what_is_ours or beside.is_untouched
+    return Account(credentials, is_disabled, is_provisional=is_ours and not is_disabled and _is_untouched(row, columns))
 
 
 @lru_cache(maxsize=1024)
 def is_for_hashes(column: str) -> bool:
     """Whether a column of this name is for a password, or its hash."""
     name = simple_name(column)
-    return name in _HASH_NAMES or (_HASH_PARTS.search(name) is not None and _ABOUT_A_PASSWORD.search(name) is None)
+    if name in _HASH_NAMES:
+        return True
+    if _HASH_PARTS.search(name) is None:
+        return False
+    words = [word.lower() for word in _WORD.findall(_without_marks(column))]
+    if len(words) == 1:
+        return _ABOUT_IN_ONE_WORD.search(name) is None
+    return not any(map(_ABOUT_A_PASSWORD.match, words))
 
 
 @lru_cache(maxsize=1024)
 def simple_name(column: str) -> str:
     """A column's name without capitals and punctuation."""
-    return "".join(character for character in column.lower() if character.isalnum())
+    return "".join(character for character in _without_marks(column).lower() if character.isalnum())
+
+
+def _without_marks(column: str) -> str:
+    """A name without its accents: "contraseña" is "contrasena"."""
+    if column.isascii():
+        return column
+    return "".join(one for one in unicodedata.normalize("NFKD", column) if not unicodedata.combining(one))
 
 
 def is_empty(value: Any) -> bool:
@@ -191,7 +261,7 @@ def _credentials_in(row: Row, columns: Columns) -> tuple[Credential, ...]:
 
 
 def _is_untouched(row: Row, columns: Columns) -> bool:
-    """Whether a row is as this product makes one, and holds nothing that another program's account would have."""
+    """Whether a row has this product's own values, and holds nothing that another program's account would have."""
     ours = {PASSWORD_HASH: NO_PASSWORD, "status": PROVISIONAL}
     for column, value in row:
         wanted = ours.get(column.lower()) if column.lower() in columns.written else None
@@ -210,9 +280,17 @@ def _is_claimed(column: str, value: Any, columns: Columns) -> bool:
     """Whether a value says that a row is an account already, or stands for no user at all."""
     if column.lower() == "email":
         return str(value).endswith(RESERVED_DOMAIN)
-    if not _CLAIMED_NAME.fullmatch(simple_name(column)) or _is_false(value) or columns.may_be_default(column):
+    name = simple_name(column)
+    is_credential = name not in _IDS and _looks_like_hash(value)
+    if not (is_credential or _CLAIMED_NAME.fullmatch(name)) or _is_false(value) or columns.may_be_default(column):
         return False
     return not columns.is_left_alone(column, value)
+
+
+def _looks_like_hash(value: Any) -> bool:
+    """Whether a value is what programs store of a password, in a column of whatever name."""
+    text = _word(value)
+    return check_of(text) is not None or _HASH_IN_HEX.fullmatch(text) is not None or _CRYPT.match(text) is not None
 
 
 # --- Whether an account is open -------------------------------------------------------------------------------------------
@@ -228,6 +306,10 @@ def _is_closed(column: str, value: Any, columns: Columns, now: datetime) -> bool
         return _is_false(value)
     if _DISABLED_NAME.fullmatch(name):
         return _is_true(value)
+    if _DISABLED_SWITCH_NAME.fullmatch(name):
+        return _is_switched_on(value)
+    if _OPEN_UNTIL_NAME.fullmatch(name):
+        return _is_past(value, now)
     if _CLOSED_UNTIL_NAME.fullmatch(name):
         return _is_true(value) and _word(value) not in _NO_TIMES and not _is_past(value, now)
     return bool(_CLOSED_AT_NAME.fullmatch(name)) and _is_true(value) and _word(value) not in _NO_TIMES
@@ -251,6 +333,12 @@ def _is_false(value: Any) -> bool:
 
 def _is_true(value: Any) -> bool:
     return not _is_false(value) and _word(value) not in _NO_VALUES
+
+
+def _is_switched_on(value: Any) -> bool:
+    if isinstance(value, bytes) and len(value) == 1:
+        return any(value)
+    return _word(value) in _TRUE_WORDS
 
 
 def _is_past(value: Any, now: datetime) -> bool:

@@ -8,6 +8,8 @@ Every column name in a statement below comes from `_FILLERS`, a fixed table, nev
 
 from __future__ import annotations
 
+import logging
+import re
 import secrets
 import sqlite3
 import string
@@ -26,20 +28,26 @@ from data_capture.store.credentials import (
     NO_PASSWORD as NO_PASSWORD,
 )
 from data_capture.store.credentials import (
-    OURS,
     PASSWORD_HASH,
     PROVISIONAL,
     Account,
+    Beside,
     Columns,
     Credential,
+    is_for_hashes,
     read_account,
 )
+from data_capture.store.row_marks import mark_of_account, mark_of_provisional, read_mark
+
+log = logging.getLogger("data_capture.store")
 
 _OUR_HASHES = "$argon2id$"
 _OUR_PLACES = (PASSWORD_HASH, "user_credentials")
 _UNIQUE_ID_CHARACTERS = 6  # what the older programs' column holds
 _UNIQUE_ID_ALPHABET = string.ascii_uppercase + string.digits
 _LONGEST_NAME_CHARACTERS = 200
+# Tables in which programs keep how a user of `users` signs in.
+_OF_ACCOUNTS = re.compile(r"auth|credential|account|identit|login|session|passw|passkey|oauth|provider|otp|mfa|2fa")
 
 
 @dataclass(frozen=True)
@@ -73,13 +81,9 @@ def find_person(connection: sqlite3.Connection, email: str) -> Person | None:
     spelling = _spelling_of(connection, email)
     if spelling is None:
         return None
-    with _any_text(connection):
-        cursor = connection.execute("SELECT * FROM users WHERE email = ?", (spelling,))
-        values = cursor.fetchone()
-    named = [*zip((str(column[0]) for column in cursor.description), values, strict=True)]
-    select = "SELECT password_hash FROM user_credentials WHERE user_email = ?"
-    (beside,) = connection.execute(select, (spelling,)).fetchone() or (None,)
-    account = read_account(named, _columns(connection), beside, datetime.now(timezone.utc))
+    named = _row_of(connection, spelling)
+    columns = _columns(connection)
+    account = read_account(named, columns, _beside(connection, spelling, columns.stored(named)), datetime.now(timezone.utc))
     row = {column.lower(): value for column, value in named}
     names = [_text(row.get(column)) for column in _FULL_NAME_COLUMNS]
     names.append(" ".join(filter(None, (_text(row.get("first_name")), _text(row.get("last_name"))))))
@@ -95,6 +99,28 @@ def find_person(connection: sqlite3.Connection, email: str) -> Person | None:
     )
 
 
+def _row_of(connection: sqlite3.Connection, spelling: str) -> list[tuple[str, Any]]:
+    """The whole row, generated columns too."""
+    with _any_text(connection):
+        cursor = connection.execute("SELECT * FROM users WHERE email = ?", (spelling,))
+        values = cursor.fetchone()
+    return [*zip((str(column[0]) for column in cursor.description), values, strict=True)]
+
+
+def _stored_row(connection: sqlite3.Connection, spelling: str) -> list[tuple[str, Any]]:
+    return _columns(connection).stored(_row_of(connection, spelling))
+
+
+def _beside(connection: sqlite3.Connection, spelling: str, row: list[tuple[str, Any]]) -> Beside:
+    select = "SELECT password_hash FROM user_credentials WHERE user_email = ?"
+    (stored,) = connection.execute(select, (spelling,)).fetchone() or (None,)
+    mark = read_mark(stored)
+    if mark is not None:
+        password_hash = mark.hash_for(row)
+        return Beside(password_hash, is_marked=password_hash is not None, is_untouched=mark.is_of_untouched(row))
+    return Beside() if stored is None or stored.startswith(NO_PASSWORD) else Beside(stored)
+
+
 def find_to_complete(connection: sqlite3.Connection, email: str) -> Person | None:
     """The provisional row that a sign-up with `email` (normalised) completes; None where it adds a user.
 
@@ -107,7 +133,36 @@ def find_to_complete(connection: sqlite3.Connection, email: str) -> Person | Non
     others = set(spellings_of(connection, email)) | _odd_spellings_of(connection, email)
     if others - {person.email if person is not None else None}:
         raise AccountExists
+    if person is not None and _has_credentials_elsewhere(connection, person.email):
+        raise AccountExists
     return person
+
+
+def _has_credentials_elsewhere(connection: sqlite3.Connection, spelling: str) -> bool:
+    """Whether another program's table of accounts refers to this row of `users`: its password, say, is there."""
+    references = connection.execute(
+        'SELECT m.name, f."from", coalesce(f."to", (SELECT name FROM pragma_table_info(\'users\') WHERE pk = 1)) '
+        "FROM sqlite_schema AS m, pragma_foreign_key_list(m.name) AS f "
+        "WHERE m.type = 'table' AND lower(f.\"table\") = 'users' AND lower(m.name) <> 'user_credentials'"
+    ).fetchall()
+    return any(
+        _is_for_accounts(connection, table)
+        and connection.execute(
+            f"SELECT 1 FROM {_quoted(table)} AS other JOIN users ON other.{_quoted(column)} = users.{_quoted(key)} "  # noqa: S608
+            "WHERE users.email = ? LIMIT 1",
+            (spelling,),
+        ).fetchone()
+        for table, column, key in references
+    )
+
+
+def _is_for_accounts(connection: sqlite3.Connection, table: str) -> bool:
+    columns = connection.execute("SELECT name FROM pragma_table_info(?)", (table,)).fetchall()
+    return _OF_ACCOUNTS.search(table.lower()) is not None or any(is_for_hashes(name) for (name,) in columns)
+
+
+def _quoted(name: str) -> str:
+    return '"' + name.replace('"', '""') + '"'
 
 
 def spellings_of(connection: sqlite3.Connection, email: str) -> list[str]:
@@ -116,13 +171,15 @@ def spellings_of(connection: sqlite3.Connection, email: str) -> list[str]:
         "SELECT email FROM users WHERE (email = ? OR lower(email) IN (?, ?, ?)) AND typeof(email) = 'text'",
         (email, *_lowered_spellings(email)),
     ).fetchall()
-    return list(dict.fromkeys([*(str(spelling) for (spelling,) in found), *filter(None, [_spelling_of(connection, email)])]))
+    same = [str(spelling) for (spelling,) in found if normalise_email(spelling) == email]
+    return list(dict.fromkeys([*same, *filter(None, [_spelling_of(connection, email)])]))
 
 
 def spellings_in(connection: sqlite3.Connection, table: str, email: str) -> list[str]:
     """Likewise in the column `user_email` of one of our tables."""
     select = f"SELECT DISTINCT user_email FROM {table} WHERE lower(user_email) IN (?, ?, ?)"  # noqa: S608
-    return [str(spelling) for (spelling,) in connection.execute(select, _lowered_spellings(email))]
+    found = connection.execute(select, _lowered_spellings(email))
+    return [str(spelling) for (spelling,) in found if normalise_email(spelling) == email]
 
 
 def addresses_known(connection: sqlite3.Connection, emails: Collection[str]) -> set[str]:
@@ -165,20 +222,24 @@ def add_person(connection: sqlite3.Connection, email: str, name: str | None, now
         try:
             _add(connection, replace(newcomer, username=f"{newcomer.username}_{_random_id()}"))
         except sqlite3.IntegrityError as error:
-            raise Problem(UNAVAILABLE, f"The table users refuses a new person: {error}.", retry_after_seconds=60) from error
+            # Not in the answer: the text is a rule of another program's, which is no stranger's business.
+            log.error("The table users refuses a new user: %s", error)
+            raise Problem(UNAVAILABLE, "The table users refuses a new user.", retry_after_seconds=60) from error
     spelling = _spelling_of(connection, email) or email  # a trigger of another program may have respelled it
-    if not _columns(connection).tell_what_is_ours:
-        _note_beside(connection, spelling, NO_PASSWORD, now)  # that the row is ours, so that a sign-up may complete it
+    if not _columns(connection).tell_what_is_ours:  # that the row is ours, so that a sign-up may complete it
+        _note_beside(connection, spelling, mark_of_provisional(_stored_row(connection, spelling)), now)
     return spelling
 
 
 def _spelling_of(connection: sqlite3.Connection, email: str) -> str | None:
     found = connection.execute("SELECT email FROM users WHERE email = ?", (email,)).fetchone()
     if found is None:
-        found = connection.execute(
-            "SELECT email FROM users WHERE lower(email) IN (?, ?, ?) AND typeof(email) = 'text' ORDER BY email LIMIT 1",
+        similar = connection.execute(
+            "SELECT email FROM users WHERE lower(email) IN (?, ?, ?) AND typeof(email) = 'text' ORDER BY email",
             _lowered_spellings(email),
-        ).fetchone()
+        )
+        # "strasse" has the same capitals as "straße", and is another address.
+        found = next((row for row in similar if normalise_email(row[0]) == email), None)
     if found is None and "normalized_email" in _UsersTable.read(connection).unique:
         # Its program allows one person for each of these, by a rule of its own (a mailbox's dots, say).
         same = "SELECT email FROM users WHERE normalized_email = ? AND typeof(email) = 'text'"
@@ -195,7 +256,7 @@ def _odd_spellings_of(connection: sqlite3.Connection, email: str) -> set[str]:
     # Its length in bytes is another where a letter is outside ASCII, or behind a NUL.
     odd = (
         "SELECT email FROM users WHERE length(email) <> length(CAST(email AS BLOB)) "
-        "OR substr(email, 1, 1) <= ' ' OR substr(email, -1) <= ' ' OR typeof(email) <> 'text'"
+        "OR email GLOB '*[^!-~]*' OR typeof(email) <> 'text'"
     )
     rows = connection.execute
     with _any_text(connection):
@@ -295,7 +356,7 @@ def set_password_hash(connection: sqlite3.Connection, spelling: str, password_ha
     if PASSWORD_HASH in _UsersTable.read(connection).columns:
         connection.execute("UPDATE users SET password_hash = ? WHERE email = ?", (password_hash, spelling))
     else:
-        _note_beside(connection, spelling, OURS + password_hash, now)
+        _note_beside(connection, spelling, mark_of_account(_stored_row(connection, spelling), password_hash), now)
 
 
 def _note_beside(connection: sqlite3.Connection, spelling: str, value: str, now: str) -> None:

@@ -437,7 +437,7 @@ def _rehearse(connection: sqlite3.Connection, database: Path) -> None:
             set_password_hash(connection, person, _REHEARSAL_HASH, _REHEARSAL_TIME)
     except Exception as error:
         if not isinstance(error, sqlite3.OperationalError) or "locked" not in str(error):
-            reason = str(error).rstrip(".")
+            reason = str(error.__cause__ or error).rstrip(".")  # SQLite's words: here its owner reads them
             raise TakeoverRefused(
                 f"{database} can't be taken over: its table {table} refuses our rows ({reason}). Nothing was changed."
             ) from error
