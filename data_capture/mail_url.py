@@ -26,7 +26,8 @@ _USAGE = (
 # programs take such an address for an option.
 _ATOM = r"[^\x00-\x20\x7f\"(),:;<>@\[\\\].\ud800-\udfff]+"
 _LOCAL_PART = re.compile(rf"(?!-){_ATOM}(?:\.{_ATOM})*")
-_DOMAIN = re.compile(r"(?!-)[a-z0-9-]+(?<!-)(?:\.(?!-)[a-z0-9-]+(?<!-))*", re.IGNORECASE)
+_LABEL = r"(?!-)[a-z0-9-]{1,63}(?<!-)"  # RFC 1035 section 2.3.4
+_DOMAIN = re.compile(rf"{_LABEL}(?:\.{_LABEL})*", re.IGNORECASE)
 _MAX_LOCAL_PART_BYTES = 64  # RFC 5321 section 4.5.3.1.1
 
 
@@ -107,9 +108,16 @@ def can_be_mailed(email: str) -> bool:
 
 
 def ascii_domain(domain: str) -> str:
-    """The domain as mail servers take it (RFC 5890); empty for one that can't be written so."""
+    """The domain as mail servers take it (RFC 5890); empty for one that can't be written so.
+
+    Python has the rules of 2003, which turn some names into others that anyone may own: "faß.de" into "fass.de". A name that
+    does not come back as it was is none.
+    """
+    if domain.isascii():
+        return domain
     try:
-        return domain.encode("idna").decode()
+        encoded = domain.encode("idna")
+        return encoded.decode() if encoded.decode("idna") == domain else ""
     except UnicodeError:
         return ""
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 import threading
 import time
+import unicodedata
 from collections import OrderedDict
 from collections.abc import Callable
 from functools import lru_cache
@@ -24,6 +25,7 @@ from data_capture.access import is_loopback
 from data_capture.admission import is_counted
 from data_capture.callers import caller_of
 from data_capture.known_callers import KnownCallers
+from data_capture.mail_url import ascii_domain
 from data_capture.problems import TOO_MANY, Problem
 from data_capture.settings import Settings, byte_rates
 
@@ -38,7 +40,9 @@ ALL_CALLERS = 10  # how many times EDC_LOGIN_RATE all callers together have with
 
 _LOCAL = "local"  # what callers on this machine are counted under, where they are counted
 
-_MAX_MAILS_TO_MAILBOX = "5/hour"  # who deletes the first link by mistake gets another; a flood is not worth sending
+_MAX_MAILS_TO_ADDRESS = "5/hour"  # of each kind: who deletes the first link by mistake gets another
+_MAX_MAILS_TO_MAILBOX = "20/hour"  # by all of its addresses together; a flood is not worth sending
+_DOTLESS_HOSTS = frozenset({"gmail.com", "googlemail.com"})
 _MAX_MAILS_OF_CALLER = "60/hour"  # an office or a school behind one address; a list of strangers' addresses takes days
 
 
@@ -156,6 +160,7 @@ class MailRates:
 
     def __init__(self) -> None:
         self._callers = _Counter(_MAX_MAILS_OF_CALLER, "This caller has caused too many mails; try again later.")
+        self._addresses = _Counter(_MAX_MAILS_TO_ADDRESS, "")
         self._mailboxes = _Counter(_MAX_MAILS_TO_MAILBOX, "")
 
     def take_caller(self, caller_address: str | None) -> None:
@@ -168,14 +173,21 @@ class MailRates:
         if caller is not None:
             self._callers.take(caller)
 
-    def take_mailbox(self, email: str) -> bool:
-        """Count one mail to an address, whoever causes it; False over the rate.
+    def take_mailbox(self, email: str, event: str) -> bool:
+        """Count one mail that is about to be sent, whoever caused it; False over a rate.
 
-        Addresses that many mail servers deliver to one mailbox (a+b@, a.b@) are counted as one.
+        Args:
+            email: the address, normalised.
+            event: what the mail is for. Mails of one kind keep none of another back.
         """
-        local_part, _, domain = email.rpartition("@")
-        mailbox = f"{local_part.partition('+')[0].replace('.', '')}@{domain}"
-        return self._mailboxes.try_take(mailbox)
+        return self._addresses.try_take(f"{event} {email}") and self._mailboxes.try_take(_mailbox_of(email))
+
+
+def _mailbox_of(email: str) -> str:
+    """The mailbox that an address is delivered to by most servers: a+b@ is a@ (RFC 5233), and Gmail reads no dots."""
+    local_part, _, domain = unicodedata.normalize("NFKC", email).rpartition("@")
+    name, host = local_part.partition("+")[0], ascii_domain(domain)
+    return f"{name.replace('.', '') if host in _DOTLESS_HOSTS else name}@{host}"
 
 
 def limit_requests(

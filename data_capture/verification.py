@@ -189,7 +189,10 @@ class Verification:
         password = read_new_password(payload, errors)
         refuse_fields(errors)
         link = self._links.read(token)
-        sign_up = SignUp(link.email, "", link.details, {}, _snapshot(link))
+        # Whoever filled the form in may have been a stranger: only the mailbox's owner consents.
+        has_consented = link.details.consent_accepted and payload.get("consent_accepted") is True
+        details = replace(link.details, consent_accepted=has_consented)
+        sign_up = SignUp(link.email, "", details, {}, _snapshot(link.email, details))
         self._accounts.take_login(link.email, caller)
         # Before a password is hashed, which is costly.
         self._store.read(lambda connection: self._account_of(connection, link, sign_up))
@@ -259,8 +262,16 @@ class Verification:
             raise _queue_full()
 
     def _send(self, email: str, compose: Compose) -> bool:
-        """Queue a mail, unless its mailbox gets too many; False when the queue is full."""
-        return not self._mail_rates.take_mailbox(email) or self._outbox.put(compose)
+        """Queue a mail; False when the queue is full.
+
+        It is counted where it is sent: a request that causes no mail keeps none back.
+        """
+
+        def counted() -> Mail | None:
+            mail = compose()
+            return mail if mail is not None and self._mail_rates.take_mailbox(email, mail.event) else None
+
+        return self._outbox.put(counted)
 
 
 def _queue_full() -> Problem:
@@ -310,9 +321,9 @@ def _without(details: Details, password: str) -> Details:
     return replace(details, **cleared)
 
 
-def _snapshot(link: Link) -> str:
-    given = {name: value for name, value in asdict(link.details).items() if value}
-    return snapshot_of(*redact_and_tell({"email": link.email, **given}))
+def _snapshot(email: str, details: Details) -> str:
+    given = {name: value for name, value in asdict(details).items() if value}
+    return snapshot_of(*redact_and_tell({"email": email, **given}))
 
 
 def _read_token(payload: JsonObject, errors: list[FieldError]) -> str:

@@ -166,7 +166,7 @@ OPERATIONS: dict[str, Operation] = {
         (*_WITH_BODY, 404),
         ref("Recovery"),
         {"email": _SOMEBODY},
-        "404 without EDC_MAIL_URL. At most 5 mails an hour go to one mailbox.",
+        "404 without EDC_MAIL_URL. At most 5 mails an hour go to one address.",
     ),
     "POST /api/auth/verify": Operation(
         "With EDC_MAIL_URL: takes the token of a mailed link, and the password that its holder chose.",

@@ -142,6 +142,7 @@ def all_schemas() -> dict[str, Json]:
             "token password",
             token={"type": "string", "minLength": 1, "description": "What stands behind `#token=` in the link."},
             password={"type": "string", "minLength": SHORTEST_PASSWORD_CHARACTERS, "maxLength": LONGEST_PASSWORD_CHARACTERS},
+            consent_accepted={"type": "boolean", "description": "Whether the link's holder consents to what the sign-up did."},
         ),
         "Account": _object(
             "success message access_token token expires_in user_id user",

@@ -42,7 +42,7 @@
       method: "POST",
       headers: { "Content-Type": "application/json" },
       credentials: "omit",
-      body: JSON.stringify({ token, password: password.value }),
+      body: JSON.stringify({ token, password: password.value, consent_accepted: element("consent").checked }),
     });
     if (response.ok) return "";
     const answer = await response.json().catch(() => ({}));
@@ -83,6 +83,8 @@
   }
   element("email").value = claims.sub;
   showDetails(claims.details);
+  // Whoever sent the sign-up may have been a stranger, so that the box is not ticked.
+  element("terms").hidden = !claims.details?.consent_accepted;
   form.hidden = false;
   password.focus();
 })();

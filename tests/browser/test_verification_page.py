@@ -66,6 +66,27 @@ def link_for(service: RunningService, hook: MailHook, person: str, **details: An
     return str(hook.mails_to(person)[-1]["link"])
 
 
+@pytest.mark.parametrize("ticked", [True, False])
+def test_consent_is_given_on_the_page(
+    service: RunningService, hook: MailHook, visit: Visit, person: str, *, ticked: bool
+) -> None:
+    visit.page.goto(link_for(service, hook, person, consentAccepted=True))
+    terms = visit.page.get_by_label("I accept the terms")
+    assert not terms.is_checked()
+    terms.set_checked(ticked)
+    visit.choose(OWN_PASSWORD)
+    visit.page.get_by_role("status").wait_for()
+    assert service.rows("SELECT consent_accepted AS given FROM users WHERE email = ?", person) == [{"given": int(ticked)}]
+
+
+def test_who_signed_up_without_consent_is_not_asked_for_it(
+    service: RunningService, hook: MailHook, visit: Visit, person: str
+) -> None:
+    visit.page.goto(link_for(service, hook, person))
+    visit.page.get_by_label("New password").wait_for()
+    assert not visit.page.locator("#terms").is_visible()
+
+
 def test_a_link_is_opened_and_a_password_chosen(service: RunningService, hook: MailHook, visit: Visit, person: str) -> None:
     link = link_for(service, hook, person, fullName="Ann <b>Archer</b>", plan_type="pro")
     token = link.partition("#token=")[2]
