@@ -21,6 +21,7 @@ from pathlib import Path
 from data_capture.commands import Refused
 from data_capture.commands.interruption import Interrupted, interruptible
 from data_capture.commands.words import Progress
+from data_capture.keys import UntrustedKeysError, check_keys_directory
 from data_capture.settings import SettingError, Settings, add_flags, load_settings
 
 _PROGRAM = "python -m data_capture"
@@ -154,6 +155,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     progress = Progress()
     try:
         with interruptible():
+            if given.command != "doctor":  # which reports it
+                _refuse_untrusted_keys(settings)
             status: int = given.run(given, settings, progress)
             return status
     except Refused as refusal:
@@ -174,6 +177,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
         progress.clear()
         print("Interrupted.", file=sys.stderr, flush=True)
         return 128 + interruption.signal_number
+
+
+def _refuse_untrusted_keys(settings: Settings) -> None:
+    """Raise Refused if other users may have read or written the keys: a token from there, or a proof, is theirs as well."""
+    try:
+        check_keys_directory(settings.database)
+    except UntrustedKeysError as error:
+        raise Refused(f"{error} Nothing was done.") from error
 
 
 # Each command imports what it needs itself: a backup is made also where what serves, or a package of its, is broken.

@@ -50,6 +50,9 @@ _HOST = re.compile(r"(?:\[([0-9A-Fa-f:.]+)\]|([^\s:\[\]/@,]+))(?::[0-9]*)?")  # 
 _NO_HOST = (NOT_JSON, "The request needs one header Host, with a host's name.")
 _MOST_CHARACTERS = 300  # RFC 1035 section 2.3.4: a name has 255 octets at most; a scheme and a port come to it
 
+UNKNOWN_CALLER = "unknown"
+"""The address of callers of whom our own proxy says nothing that can be read (RFC 7239 section 6.3); one caller together."""
+
 HeaderOf = Callable[[str], "str | None"]
 """A request's header by its name in lower case, several lines of one name joined by ", "; None where there is none."""
 
@@ -145,12 +148,15 @@ class Doors:
         A caller can send an X-Forwarded-For of its own, to which each proxy adds at the end: only as many places from the
         end as there are proxies of ours tell the truth (werkzeug.middleware.proxy_fix counts so, too).
         """
-        if not self._trusted_proxies:
+        forwarded_for = header("x-forwarded-for") if self._trusted_proxies else None
+        if forwarded_for is None:
             return remote_address
-        hops = (header("x-forwarded-for") or "").rsplit(",", self._trusted_proxies)
-        if len(hops) < self._trusted_proxies or len(hops[-self._trusted_proxies]) > _MOST_CHARACTERS:
-            return remote_address
-        return _address_in(hops[-self._trusted_proxies]) or remote_address
+        hops = forwarded_for.rsplit(",", self._trusted_proxies)
+        hop = hops[-self._trusted_proxies] if len(hops) >= self._trusted_proxies else ""
+        address = _address_in(hop) if len(hop) <= _MOST_CHARACTERS else None
+        if address is None and remote_address is not None and is_loopback(remote_address):
+            return UNKNOWN_CALLER  # as one of this machine's it would not be counted
+        return address or remote_address
 
     def _why_not_host(self, host: str) -> tuple[ProblemType, str] | None:
         """400: no Host, or a malformed one (RFC 9112 section 3.2); 421: another's (RFC 9110 sections 7.4 and 15.5.20)."""

@@ -12,6 +12,7 @@ from pathlib import Path
 # A draft is always a new file. O_NOFOLLOW: not even its name may be a link that another user planted.
 _NEW_FILE = os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_WRONLY | os.O_CLOEXEC
 _OPEN_TO_OTHERS = 0o077
+_WRITABLE_BY_OTHERS = 0o022
 
 KEY_BYTES = 32  # RFC 7518 section 3.2: a key for HS256 has the hash's size, 256 bits, or more
 
@@ -65,11 +66,14 @@ def _files_in(directory: Path) -> Iterator[tuple[Path, os.stat_result]]:
 
 
 def _trusted_owners(database: Path) -> frozenset[int]:
-    """Return the users whose keys are trusted: this one, and for the superuser also the database's owner."""
-    if os.geteuid() != 0:
+    """Return the users whose keys are trusted: this one, and for the superuser also the database's owner.
+
+    Not where anyone may put files: a database there may be planted, with keys that its owner knows.
+    """
+    folder = database.parent.stat()
+    if os.geteuid() != 0 or folder.st_mode & _WRITABLE_BY_OTHERS:
         return frozenset({os.geteuid()})
-    owned = database if database.exists() else database.parent
-    return frozenset({0, owned.stat().st_uid})
+    return frozenset({0, database.stat().st_uid if database.exists() else folder.st_uid})
 
 
 def load_or_make_key(path: Path) -> bytes:

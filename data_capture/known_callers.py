@@ -16,7 +16,8 @@ class KnownCallers:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._known: OrderedDict[str, OrderedDict[str, float]] = OrderedDict()  # by address: callers, and until when; oldest first
+        # By address: its callers, each with the time until which it is known; oldest first.
+        self._known: OrderedDict[str, OrderedDict[str, float]] = OrderedDict()
         self._count = 0
 
     def add(self, caller: str, email: str) -> None:
@@ -35,4 +36,5 @@ class KnownCallers:
 
     def has(self, caller: str, email: str) -> bool:
         """Whether `caller` has logged in with `email` lately."""
-        return self._known.get(email, {}).get(caller, 0.0) > time.monotonic()
+        callers = self._known.get(email)
+        return callers is not None and callers.get(caller, 0.0) > time.monotonic()

@@ -66,6 +66,14 @@ def _path(text: str) -> Path:
     return Path(text).expanduser().resolve()
 
 
+def _log_path(text: str) -> Path:
+    """The log's own path: in its place may be a planted link, which must not be followed."""
+    if not text:
+        raise ValueError("a file's path")
+    path = Path(text).expanduser()
+    return path.parent.resolve() / path.name
+
+
 def _host(text: str) -> str:
     try:
         if ":" in text:
@@ -239,7 +247,7 @@ SETTINGS: tuple[Setting, ...] = (
             "the capture service's port", _CAPTURE),
     Setting("signup_port", "EDC_SIGNUP_PORT", "--signup-port", "5001", _port,
             "the signup service's port", _SIGNUP),
-    Setting("log_file", "EDC_LOG_FILE", "--log-file", str(REPOSITORY / "enhanced_data_capture.log"), _path,
+    Setting("log_file", "EDC_LOG_FILE", "--log-file", str(REPOSITORY / "enhanced_data_capture.log"), _log_path,
             "the log file; rotated at 10 MB, five old ones are kept", _BOTH),
     Setting("allowed_origins", "EDC_ALLOWED_ORIGINS", "--allowed-origins", LOCAL_PAGES, _origins,
             "the origins whose pages may send captures and sign up, with commas between; `local` stands for pages on "

@@ -167,8 +167,10 @@ def store(tmp_path: Path) -> Iterator[Store]:
         assert store.read(lambda connection: verify(connection, key, EMPTY, lambda _done, _of: None)).tampering is None
 
 
-def send(store: Store, kind: str = "payment", *, confirmed: bool = False, **payload: Any) -> Receipt:
-    caller = Caller("/test", "192.0.2.1", None, datetime.now(timezone.utc), is_confirmed=confirmed)
+def send(
+    store: Store, kind: str = "payment", *, confirmed: bool = False, address: str = "192.0.2.1", agent: str = "", **payload: Any
+) -> Receipt:
+    caller = Caller("/test", address, agent, datetime.now(timezone.utc), is_confirmed=confirmed)
     capture = parse_capture(KINDS[kind], {"user_email": ANN, **payload}, caller, ())
     return store.write(lambda connection: record_capture(connection, capture))
 
@@ -230,6 +232,29 @@ def test_the_same_capture_confirmed_under_its_capture_id_is_the_same_row(store: 
     types = [row["capture_type"] for row in rows(store.database, "SELECT capture_type FROM data_capture_audit ORDER BY id")]
     assert types == [kind, "confirmation"]
     assert send(store, kind, capture_id="one", activity_type="login", final_price=1) == confirmed
+
+
+@pytest.mark.parametrize("capture_id", [{}, {"capture_id": "order-1"}])
+def test_a_confirmed_row_has_the_time_and_the_origin_of_who_confirmed_it(store: Store, capture_id: dict[str, str]) -> None:
+    week_ago = datetime.now(timezone.utc) - timedelta(days=6)
+    forged = {"capture_timestamp": week_ago.isoformat(), **capture_id}
+    claimed = send(store, **PAYMENT, **forged, address="203.0.113.9", agent="a stranger's")
+    confirmed = send(store, **PAYMENT, **capture_id, confirmed=True, address="192.0.2.10", agent="the owner's")
+    assert confirmed.row_id == claimed.row_id
+    (row,) = rows(store.database, "SELECT * FROM payments_latest")
+    assert (row["ip_address"], row["user_agent"], row["source"]) == ("192.0.2.10", "the owner's", "confirmed")
+    assert min(row["created_at"], row["updated_at"]) > (week_ago + timedelta(days=5)).isoformat()
+    claim = rows(store.database, "SELECT * FROM data_capture_audit WHERE capture_type = 'payment'")[0]
+    assert (claim["ip_address"], claim["user_agent"]) == ("203.0.113.9", "a stranger's")
+
+
+def test_a_claim_does_not_say_that_a_confirmed_dashboard_still_holds(store: Store) -> None:
+    hour_ago = (datetime.now(timezone.utc) - timedelta(hours=1)).isoformat()
+    seen = []
+    for confirmed, said in ((True, {"capture_timestamp": hour_ago}), (False, {}), (True, {})):
+        send(store, "dashboard", current_equity=5, confirmed=confirmed, **said)
+        seen += [row["updated_at"] for row in rows(store.database, "SELECT updated_at FROM dashboard_data")]
+    assert seen[0] == seen[1] < seen[2]
 
 
 def test_a_claim_under_a_guessed_capture_id_does_not_keep_the_confirmed_capture_out(store: Store) -> None:

@@ -12,6 +12,7 @@ import requests
 
 from data_capture.access import Doors
 from data_capture.problems import Problem
+from data_capture.rates import Rates
 from data_capture.settings import load_settings
 from tests.support import RunningService, capture_service_in, eventually, signup_service_in
 
@@ -131,6 +132,16 @@ class TestForwarding:
     def test_only_what_our_own_proxies_saw_counts(self, proxies: str, header: str, address: str) -> None:
         doors = Doors(load_settings({}, {"EDC_TRUSTED_PROXIES": proxies}))
         assert doors.caller_address("10.0.0.1", {"x-forwarded-for": header}.get) == address
+
+    @pytest.mark.parametrize("last", ["unknown", "", "unix:", "01.2.3.4", "203.0.113.007", "_hidden", "x" * 400])
+    def test_callers_that_the_proxy_does_not_name_are_counted_together(self, last: str) -> None:
+        settings = load_settings({}, {"EDC_TRUSTED_PROXIES": "1", "EDC_RATE_PER_CALLER": "3/hour"})
+        doors, rates = Doors(settings), Rates(settings)
+        address = doors.caller_address("127.0.0.1", {"x-forwarded-for": last}.get)
+        for _ in range(3):
+            rates.take(address)
+        with pytest.raises(Problem, match="too much"):
+            rates.take(address)
 
     def test_behind_a_proxy_the_visitor_s_address_is_stored(self, behind_proxy: RunningService, person: str) -> None:
         headers = {"X-Forwarded-For": "198.51.100.1, 203.0.113.9"}

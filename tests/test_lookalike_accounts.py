@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import sqlite3
 from collections.abc import Iterator
@@ -12,7 +13,7 @@ import pytest
 import requests
 
 from tests.erasing import TOKEN, erase, export
-from tests.support import RunningService, capture_service_in, signup_service_in
+from tests.support import capture_service_in, signup_service_in
 
 OWN, PLANTED = "the owner's password", "what an attacker chose"
 VICTIM = "victim@example.com"
@@ -143,7 +144,7 @@ def test_a_user_whose_password_is_in_another_table_is_not_signed_up(table: str, 
         for email in (VICTIM, "buyer@example.com"):
             services.pay(email, 49)
             services.execute("INSERT INTO orders SELECT id, 'a bot' FROM users WHERE email = ?", email)
-        services.execute(f"INSERT INTO {table.split()[0]} SELECT id, 'a hash' FROM users WHERE email = ?", VICTIM)
+        services.execute(f"INSERT INTO {table.split()[0]} SELECT id, 'a hash' FROM users WHERE email = ?", VICTIM)  # noqa: S608
         assert services.post("register", VICTIM, PLANTED).status_code == 409
         assert services.post("register", "buyer@example.com", OWN).status_code == 201
 
@@ -161,14 +162,23 @@ def test_a_hash_in_a_column_of_any_name_is_a_password_of_another_programs(servic
     for number, column in enumerate(PASSWORD_COLUMNS):
         email = f"column-{number}@example.com"
         services.pay(email, 49)
-        services.execute(f'UPDATE users SET "{column}" = ? WHERE email = ?', HASHES[number % len(HASHES)], email)
+        services.execute(f'UPDATE users SET "{column}" = ? WHERE email = ?', HASHES[number % len(HASHES)], email)  # noqa: S608
         assert services.post("register", email, PLANTED).status_code == 409, column
 
 
+def test_the_digest_of_an_address_is_no_password(tmp_path: Path) -> None:
+    table = "CREATE TABLE users (id INTEGER PRIMARY KEY, email TEXT UNIQUE, password TEXT, hash TEXT)"
+    with services_over(tmp_path, table) as services:
+        digest = hashlib.sha256(VICTIM.encode()).hexdigest()
+        services.execute("INSERT INTO users (email, hash) VALUES (?, ?)", VICTIM, digest)
+        assert services.post("login", VICTIM, VICTIM).status_code == 401
+        assert services.post("register", VICTIM, PLANTED).status_code == 409
+
+
 def test_what_the_table_says_of_a_new_user_is_not_for_strangers(tmp_path: Path) -> None:
-    rule = "CREATE TRIGGER block BEFORE INSERT ON users WHEN NEW.email LIKE 'fraud%' BEGIN SELECT RAISE(ABORT, 'blocked: case 42'); END"
+    rule = "WHEN NEW.email LIKE 'fraud%' BEGIN SELECT RAISE(ABORT, 'blocked: case 42'); END"
     with services_over(tmp_path) as services:
-        services.execute(rule)
+        services.execute(f"CREATE TRIGGER block BEFORE INSERT ON users {rule}")
         for answer in (
             services.post("register", "fraud@example.com", PLANTED),
             services.capture.capture("payment", {"user_email": "fraud@example.com"}),

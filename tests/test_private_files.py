@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import sqlite3
 import stat
+import subprocess
+import sys
 from contextlib import closing
 from pathlib import Path
 
@@ -19,7 +21,7 @@ from data_capture.store import Store
 from data_capture.store.connection import Gate
 from data_capture.store.people import ensure_person
 from data_capture.store.takeover import TakeoverRefused, prepare
-from tests.support import capture_service_in, rows
+from tests.support import REPOSITORY, capture_service_in, rows
 
 NOBODY = 65534
 NOW = "2024-01-15T10:30:00.000Z"
@@ -70,6 +72,57 @@ def test_the_superuser_may_use_the_keys_of_the_user_whose_database_it_is(databas
     for path in (database, keys, *keys.iterdir()):
         os.chown(path, NOBODY, NOBODY)
     prepare(database)
+
+
+@AS_ROOT
+def test_nor_where_everyone_may_have_put_it(database: Path) -> None:
+    keys = database.with_name("trading_bots.keys")
+    for path in (database, keys, *keys.iterdir()):
+        os.chown(path, NOBODY, NOBODY)
+    database.parent.chmod(0o1777)
+    with pytest.raises(TakeoverRefused, match="belongs to another user"):
+        prepare(database)
+
+
+@pytest.mark.parametrize("command", [["admin-token"], ["write-token", "shop"], ["verify-audit"], ["export", "a@example.com"]])
+def test_no_command_uses_keys_that_others_can_open(database: Path, command: list[str]) -> None:
+    keys = database.with_name("trading_bots.keys")
+    before = sorted(keys.iterdir())
+    keys.chmod(0o777)
+    run = subprocess.run(
+        [sys.executable, "-m", "data_capture", *command, "--database", str(database)],
+        cwd=REPOSITORY, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert (run.returncode, run.stdout) == (1, "")
+    assert f"chmod 700 {keys}" in run.stderr
+    assert sorted(keys.iterdir()) == before
+
+
+@pytest.mark.parametrize("name", ["edc.log", ".__edc.lock"])
+def test_the_log_is_written_behind_no_link(tmp_path: Path, name: str) -> None:
+    victim = tmp_path / "victim"
+    victim.write_text("kept")
+    victim.chmod(0o644)
+    logs = tmp_path / "logs"
+    logs.mkdir()
+    logs.joinpath(name).symlink_to(victim)
+    service = capture_service_in(tmp_path, EDC_LOG_FILE=str(logs / "edc.log"))
+    service.start()
+    service.stop()
+    assert (victim.read_text(), stat.S_IMODE(victim.stat().st_mode)) == ("kept", 0o644)
+    assert "can't be written (it is a link" in service.output.read_text()
+
+
+@AS_ROOT
+def test_nor_into_another_users_file(tmp_path: Path) -> None:
+    planted = tmp_path / "edc.log"
+    planted.touch()
+    os.chown(planted, NOBODY, NOBODY)
+    service = capture_service_in(tmp_path, EDC_LOG_FILE=str(planted))
+    service.start()
+    service.stop()
+    assert planted.read_text() == ""
+    assert "can't be written (it belongs to another user)" in service.output.read_text()
 
 
 def test_the_service_says_in_a_sentence_why_it_does_not_start(tmp_path: Path) -> None:

@@ -347,7 +347,7 @@ def test_details_are_bounded_so_that_a_link_stays_short(mailing: Mailing, person
 def test_a_mailbox_is_not_flooded_whoever_asks_and_however_its_address_is_written(mailing: Mailing, person: str) -> None:
     local_part = person.partition("@")[0]
     mailing.account(f"{local_part}@gmail.com")
-    for number in range(7):
+    for _ in range(7):
         assert mailing.post("recover", email=f"{local_part}@gmail.com").status_code == 202
     for number in range(12):
         register(mailing.signup, f"{local_part}+{number}@gmail.com")

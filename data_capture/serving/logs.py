@@ -5,12 +5,15 @@
 
 from __future__ import annotations
 
+import errno
 import logging
 import logging.config
 import os
+import stat
 import sys
 import time
 from contextlib import suppress
+from io import TextIOWrapper
 from pathlib import Path
 from typing import Any
 
@@ -68,6 +71,18 @@ class _LineFormatter(logging.Formatter):
         super().__init__(f"%(asctime)s.%(msecs)03dZ %(levelname)s {name} %(message)s", "%Y-%m-%dT%H:%M:%S")
 
 
+def _refuse_planted(path: str) -> None:
+    """Raise OSError for a link, and for a file of a user who is neither this one nor root: both get our lines and our mode."""
+    try:
+        status = os.lstat(path)
+    except FileNotFoundError:
+        return
+    if stat.S_ISLNK(status.st_mode):
+        raise OSError(errno.ELOOP, "it is a link, which another user may have planted", path)
+    if status.st_uid not in (0, os.geteuid()):
+        raise OSError(errno.EPERM, "it belongs to another user", path)
+
+
 class _Console(logging.Handler):
     """Standard error; a console that is gone, or that nobody reads, is no reason to fail or to wait."""
 
@@ -84,6 +99,24 @@ class _LogFile(ConcurrentRotatingFileHandler):
     def __init__(self, path: Path) -> None:
         self._complained = False
         super().__init__(str(path), maxBytes=LOG_FILE_BYTES, backupCount=OLD_LOG_FILES, chmod=0o600, encoding="utf-8")
+
+    def do_open(self, mode: str | None = None) -> TextIOWrapper:
+        """Opens the file, unless somebody else planted it or a link in its place.
+
+        Raises:
+            OSError: it can't be opened, or is not ours.
+        """
+        _refuse_planted(self.baseFilename)
+        return super().do_open(mode)
+
+    def atomic_open(self, file_path: str) -> TextIOWrapper:
+        """Opens the lock file likewise.
+
+        Raises:
+            OSError: it can't be opened, or is not ours.
+        """
+        _refuse_planted(file_path)
+        return super().atomic_open(file_path)
 
     def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802, ARG002  (logging's name)
         """Says once that the file can't be written; the console goes on, and so does the service."""

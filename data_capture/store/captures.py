@@ -119,7 +119,7 @@ def records_of_repetition(
     """The audit records of a capture that repeats a row: of its content, if that is new, and of a confirmation."""
     records = [audit_record_of(capture, user_email)] if is_new else []
     if capture.is_confirmed and not is_confirmed(connection, capture.kind.name, row_id, user_email):
-        records.append(_confirmation_of(capture, row_id, user_email))
+        records.append(_confirm_row(connection, capture, row_id, user_email))
     return records
 
 
@@ -135,9 +135,18 @@ def _confirm_claim(
         connection.execute(_FORGET_RECEIPT, (capture.capture_id, user_email))
         return None
     if not is_confirmed(connection, capture.kind.name, found.row_id, user_email):
-        record_audits(connection, [_confirmation_of(capture, found.row_id, user_email)])
+        record_audits(connection, [_confirm_row(connection, capture, found.row_id, user_email)])
     connection.execute(_CONFIRM_RECEIPT, (capture.capture_id, user_email))
     return Receipt(found.row_id, found.outcome, replayed=True)
+
+
+def _confirm_row(connection: sqlite3.Connection, capture: Capture, row_id: int, user_email: str) -> AuditRecord:
+    """Give a claim's row the time, the address and the user agent of who confirms it; return the audit record of that.
+
+    A stranger who guessed what is confirmed would otherwise date it. What the claim said stays in its own audit record.
+    """
+    connection.execute(_confirm_statement(capture.kind), (*_origin_of(capture), row_id))
+    return _confirmation_of(capture, row_id, user_email)
 
 
 def _confirmation_of(capture: Capture, row_id: int, user_email: str) -> AuditRecord:
@@ -148,8 +157,12 @@ def _confirmation_of(capture: Capture, row_id: int, user_email: str) -> AuditRec
 
 def row_of(capture: Capture, user_email: str) -> tuple[ColumnValue, ...]:
     """A capture's row, for `insert_statement`; `user_email` as `users.email` spells it."""
-    times = (capture.happened_at,) * len(capture.kind.time_columns)
-    return (user_email, *capture.values, capture.ip_address, capture.user_agent, *times)
+    return (user_email, *capture.values, *_origin_of(capture))
+
+
+def _origin_of(capture: Capture) -> tuple[ColumnValue, ...]:
+    """The values of `_origin_columns`."""
+    return (capture.ip_address, capture.user_agent, *(capture.happened_at,) * len(capture.kind.time_columns))
 
 
 def audit_record_of(capture: Capture, user_email: str) -> AuditRecord:
@@ -192,10 +205,15 @@ def repeated_row(connection: sqlite3.Connection, capture: Capture, user_email: s
     repeated = connection.execute(statement, (*looked_for, *since, *capture.values)).fetchone()
     if repeated is None or (capture.is_confirmed and not _may_confirm(connection, capture, repeated[0], user_email)):
         return None
-    if repetition.moves_updated_at:
+    if repetition.moves_updated_at and _may_move(connection, capture, repeated[0], user_email):
         update = f"UPDATE {capture.kind.table} SET updated_at = max(updated_at, ?) WHERE id = ?"  # noqa: S608
         connection.execute(update, (capture.happened_at, repeated[0]))
     return int(repeated[0])
+
+
+def _may_move(connection: sqlite3.Connection, capture: Capture, row_id: int, user_email: str) -> bool:
+    """Whether a capture may say that a row still holds: a claim says nothing of a confirmed one."""
+    return capture.is_confirmed or not is_confirmed(connection, capture.kind.name, row_id, user_email)
 
 
 def _may_confirm(connection: sqlite3.Connection, capture: Capture, row_id: int, user_email: str) -> bool:
@@ -217,8 +235,18 @@ def _is_exactly(connection: sqlite3.Connection, capture: Capture, row_id: int, u
 @cache
 def insert_statement(kind: Kind) -> str:
     """What inserts a row of this kind."""
-    columns = ("user_email", *(one.column for one in kind.fields), "ip_address", "user_agent", *kind.time_columns)
+    columns = ("user_email", *(one.column for one in kind.fields), *_origin_columns(kind))
     return f"INSERT INTO {kind.table} ({', '.join(columns)}) VALUES ({', '.join('?' * len(columns))})"  # noqa: S608
+
+
+def _origin_columns(kind: Kind) -> tuple[str, ...]:
+    """The columns that say where and when a row comes from."""
+    return ("ip_address", "user_agent", *kind.time_columns)
+
+
+@cache
+def _confirm_statement(kind: Kind) -> str:
+    return f"UPDATE {kind.table} SET {', '.join(f'{column} = ?' for column in _origin_columns(kind))} WHERE id = ?"  # noqa: S608
 
 
 @cache

@@ -6,6 +6,7 @@ The table may be another program's. Its columns are told by their names, compare
 
 from __future__ import annotations
 
+import hashlib
 import re
 import unicodedata
 from collections.abc import Mapping, Sequence
@@ -250,14 +251,21 @@ def _credentials_in(row: Row, columns: Columns) -> tuple[Credential, ...]:
 
     Another column's default is no credential. The mark for "no password" is one in all columns: no password agrees with it.
     """
+    email = next((_word(value) for column, value in row if column.lower() == "email"), "")
     found = [
         Credential(column.lower(), _text(value))
         for column, value in row
         if is_for_hashes(column)
         and not is_empty(value)
+        and not _is_digest_of_address(value, email)
         and (column.lower() == PASSWORD_HASH or not columns.is_left_alone(column, value))
     ]
     return tuple(sorted(found, key=lambda credential: credential.column != PASSWORD_HASH))
+
+
+def _is_digest_of_address(value: Any, email: str) -> bool:
+    """Whether a value is what picture services, say, know a user by: the address would be the password."""
+    return _word(value) == hashlib.sha256(email.encode(errors="surrogatepass")).hexdigest()
 
 
 def _is_untouched(row: Row, columns: Columns) -> bool:

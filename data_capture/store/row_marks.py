@@ -23,7 +23,9 @@ Row = Sequence[tuple[str, Any]]  # names and values, in the table's order
 _MARK = re.compile(rf"{NO_PASSWORD}([0-9a-f]{{32}})(\$.+)?", re.DOTALL)
 _DIGEST_BYTES = 16
 # What a program gives a row once. The row's number (rowid) is not among them: VACUUM gives rows other numbers.
-_LASTING = re.compile(r"(?:user|account|public)?(?:id|uid|uuid|guid|uniqueid)|email|(?:created|registered|joined|signedup)(?:at|on|date|time)?")
+_LASTING = re.compile(
+    r"(?:user|account|public)?(?:id|uid|uuid|guid|uniqueid)|email|(?:created|registered|joined|signedup)(?:at|on|date|time)?"
+)
 
 
 @dataclass(frozen=True)
