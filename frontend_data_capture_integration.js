@@ -1,7 +1,7 @@
 /*
  * Enhanced Data Capture: a second copy of what a page saves, without a change to the page.
  * First in <head>, without async or defer, or imported before all else.
- * Settings and API: see the .d.ts. Nothing in here may be felt by the page.
+ * Settings and API: see the .d.ts.
  */
 (() => {
   'use strict';
@@ -55,13 +55,13 @@
 
   // --- hostile pages ---
 
-  // Object.prototype may have members (prototype pollution), and named elements hide members of document and forms, and are
-  // globals (DOM clobbering). So records, also options for the browser, have no prototype; the DOM is read through its own.
+  // Object.prototype may have members, and named elements hide members of document and forms, and are globals. So records,
+  // also options for the browser, have no prototype; the DOM is read through its own.
 
   const hasOwn = (object, name) => isGiven(object) && Object.hasOwn(object, name);
   const own = (object, name) => (hasOwn(object, name) ? object[name] : undefined);
 
-  /** Of a page's object or its class; not what every object has. */
+  /** Not what every object has. */
   const member = (object, name) => (name in Object.prototype && !hasOwn(object, name) ? undefined : object?.[name]);
 
   /** A global, but no element by its name: those are not window's own. */
@@ -80,8 +80,7 @@
       const changed = change(key, value);
       if (changed !== value || !isObject(value)) return changed;
       Object.setPrototypeOf(value, null);
-      if (Array.isArray(value)) for (let n = 0; n < value.length; n++) value[n] = walk(value[n], '');
-      else for (const name of Object.keys(value)) value[name] = walk(value[name], name);
+      for (const name of Object.keys(value)) value[name] = walk(value[name], name);
       return value;
     };
     return walk(JSON.parse(json), '');
@@ -157,12 +156,12 @@
   const active = () => may.enabled && may.consent;
 
   const RULE_TEXTS = ['name', 'kind', 'call', 'url', 'key', 'form', 'under'];
-  const KINDS = ['payment', 'questionnaire', 'dashboard', 'activity'];
+  const KINDS = ['dashboard', 'activity', 'questionnaire', 'payment']; // the first to go when there is no room
 
   const readRule = (given) => {
     const rule = record();
     for (const name of RULE_TEXTS) if (isText(own(given, name))) rule[name] = given[name];
-    if (!KINDS.includes(rule.kind)) throw Error('a rule of no kind');
+    if (!KINDS.includes(rule.kind)) throw Error('no kind');
     for (const type of ['url', 'key', 'form']) if (rule[type]) rule[type] = new RegExp(rule[type], 'i');
     rule.as = record({ type: 'payload_type' });
     for (const [from, to] of Object.entries(own(given, 'as') || {})) if (isText(to)) rule.as[from] = to;
@@ -234,7 +233,7 @@
     set saveDashboardToSupabase(f) { saveDashboardToSupabase = f; },
   }, null);
 
-  /** Wraps what is there by now. A trap under a name that is not there yet would break `if (!('name' in window))`. */
+  /** A trap under a name that is not there yet would break `if (!('name' in window))`. */
   const look = () => rules.forEach((rule) => {
     const { call, kind } = rule;
     const found = call && Object.getOwnPropertyDescriptor(window, call);
@@ -305,7 +304,7 @@
     const opening = cloneNode.call(form).outerHTML; // a field named "id" would hide its own
     const rule = !NEVER.test(opening) && ruleFor('form', opening.slice(0, MAX_MATCHED_CHARACTERS));
     if (!rule) return;
-    const inputs = querySelectorAll.call(form, 'input:not([type=password],[type=submit],[autocomplete^=cc-],' +
+    const inputs = querySelectorAll.call(form, 'input:not([type=password],[type=submit],[autocomplete*=cc- i],' +
       '[type=radio]:not(:checked),[type=checkbox]:not(:checked)),select,textarea');
     signal(rule, FORM, 'form', fields([...inputs].map((input) => [input.name, input.value])));
   };
@@ -345,7 +344,7 @@
     });
   };
 
-  /** Ends a snapshot that would freeze the page: holes, bytes, an object in itself by many ways. */
+  /** Ends a snapshot that would freeze the page: holes, bytes. */
   const withinBounds = (kind) => {
     let members = 0;
     let characters = 0;
@@ -412,7 +411,7 @@
 
   // --- one action ---
 
-  // It grows in the queue; without `parts`, its text never changes again.
+  // It grows while it has `parts`.
   let known;
   let knownChanged;
   const earlierTexts = new Map();
@@ -476,7 +475,7 @@
   const isWithin = (most, at) => Math.abs(Date.now() - at) < most; // clocks are set back
 
   const act = (seen) => {
-    const payload = seen.payload || masked(/^\s*[[{]/.test(seen.text) ? seen.text : fields(new URLSearchParams(seen.text)));
+    const payload = seen.payload || masked(/^\s*[[{]/.test(seen.text) ? seen.text : fields(/^\w\S*=/.test(seen.text) ? new URLSearchParams(seen.text) : []));
     if (!Array.isArray(payload)) actOn(payload, seen);
     else {
       for (let n = 0; n < payload.length; n++) {
@@ -504,14 +503,14 @@
     join(record(seen, { seen, kind: rule.kind, body, text, person, own: self, ids, number, status }));
   };
 
-  const membersCalled = (name) => new RegExp('"' + name + '":"?(?!null)([^",}]+)', 'gi');
+  const membersCalled = (name) => new RegExp('"' + name + '":"?(?!null)([^",}]{1,200})', 'gi');
   const PAYMENT_NUMBERS = membersCalled('(?:transaction|payment|order)_?id');
   const TRANSACTION_NUMBERS = membersCalled('transaction_?id');
   const STATUSES = membersCalled('(?:payment_?)?status');
 
   const numbersIn = (text, pattern) => {
     const numbers = new Set();
-    for (const [, number] of text.matchAll(pattern)) if (numbers.add(number).size >= MAX_NUMBERS) break;
+    for (const [, number] of text.matchAll(pattern)) if (numbers.size < MAX_NUMBERS) numbers.add(number);
     return [...numbers];
   };
 
@@ -562,10 +561,10 @@
 
   // --- privacy ---
 
-  const WORDS = 'pass(word|wd|phrase|code)|pwd|cvv|cvc|security.?code|card.?number|token|secret|' +
+  const WORDS = 'pass(word|wd|phrase|code)|pwd|csc|cv[cdnv]2?|security.?code|card.?number|token|secret|' +
     '(api|access|secret|private).?key|(seed|recovery).?phrase|mnemonic|authorization';
   // How a key ends: accessToken, API_KEY.
-  const SECRET = new RegExp('(' + WORDS + ')$|^((card)?pin|pass|jwt)$');
+  const SECRET = new RegExp('(' + WORDS + ')(\\d|code|confirm.*)?$|^((card)?pin|pass|jwt)$');
   const SECRET_IN_TEXT = new RegExp('((?:' + WORDS + ')\\\\*["\']?\\s*[=:]\\s*)' +
     '(?:\\\\*"[^"]*"?|\\\\*\'[^\']*\'?|(?:(?:bearer|basic|token)\\s+)?[^\\s&,;"\'}]+)', 'gi');
   const CARD = /\+?\b((\d{4}[ -]?){3}\d{4}|\d{4}[ -]?\d{6}[ -]?\d{4,5}|\d{13,19})\b/g; // with a plus it is a phone's
@@ -625,9 +624,9 @@
   /** Luhn's test. */
   const maskCard = (text) => {
     const digits = text.replace(/\D/g, '');
-    const sum = [...digits].reduceRight((total, digit, index) =>
-      total + +((digits.length - index) % 2 ? digit : '0246813579'[digit]), 0);
-    return sum % 10 || !/^[2-6]/.test(text) ? text : '[card ****' + digits.slice(-4) + ']';
+    let sum = 0;
+    for (let n = 0; n < digits.length; n++) sum += +((digits.length - n) % 2 ? digits[n] : '0246813579'[digits[n]]);
+    return sum % 10 || !/^(2[2-7]|[3-6])/.test(text) ? text : '[card ****' + digits.slice(-4) + ']';
   };
 
   // --- identity ---
@@ -683,7 +682,7 @@
     return hereNow;
   };
 
-  /** Who is signed in, and who no more. Which others count is asked later: the database knows who left. */
+  /** Which others count is asked later: the database knows who left. */
   const lookAround = () => {
     const session = quietly(() => Object.keys(localStorage).find((name) => /^sb-.+-auth-token$/.test(name)));
     const [present] = stored('localStorage', 'current_user', session);
@@ -714,14 +713,15 @@
       item.email = person.key;
     }
     item.text = JSON.stringify(body);
-    item.bytes = new Blob([item.text]).size + RECORD_BYTES;
+    item.bytes = new TextEncoder().encode(item.text).length + RECORD_BYTES; // a Blob takes 0.5 ms
     unsaved.add(item);
   };
 
   const attributeWaiting = () => {
     const here = whoIsHere(); // a logout ends what identify() said
     const person = identified || here.person();
-    for (const item of queue) if (person && !item.email && !item.parts) attribute(item, parse(item.text), person);
+    const until = performance.now() + SLICE_MS;
+    for (const item of queue) if (person && !item.email && !item.parts && performance.now() < until) attribute(item, parse(item.text), person);
     save();
   };
 
@@ -815,6 +815,7 @@
     const saved = all[known.id] || known;
     Object.assign(known, saved, {
       left: known.left.concat(saved.left),
+      user: [].concat(saved.user),
       paid: record(saved.paid),
       dropped: record(saved.dropped),
     });
@@ -853,7 +854,7 @@
   const makeRoom = () => {
     while (queue.length > QUEUE_COUNT || size(queue) > QUEUE_BYTES) {
       const oldest = (kind) => queue.find((item) => item.aside || item.kind === kind);
-      drop(['dashboard', 'activity', 'questionnaire', 'payment'].map(oldest).find(Boolean), 'no room');
+      drop(KINDS.map(oldest).find(Boolean), 'no room');
     }
   };
 
@@ -951,14 +952,14 @@
     items.forEach((item, index) => {
       item.out = false;
       const one = more && own(answer, 'answers') && (own(answer.answers, index) || record());
-      if (queue.includes(item)) judge(item, one ? own(one, 'status') : status, one || answer);
+      if (queue.includes(item)) judge(item, one ? own(one, 'status') : status, more ? one : answer);
     });
     save();
   };
 
   const judge = (item, status, answer) => {
     log(item.kind, status);
-    const refusal = { error: 'HTTP ' + status, ...answer, success: false };
+    const refusal = { error: 'HTTP ' + status, ...(isRecord(answer) && answer), success: false };
     const why = { capture_id: item.id, kind: item.kind, status, reason: refusal.error };
     if (status < 300 && own(answer, 'success') === true) {
       forget(item, answer);

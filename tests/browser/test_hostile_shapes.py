@@ -1,16 +1,21 @@
 """Whatever a page is made to save, the script takes little time for it, in proportion to its size, and throws nothing.
 
-Each shape is saved at 25,000 and at 100,000 characters. `EDC_FULL_SHAPES=1` repeats each save more often, holds the longest
-turn of the event loop against 50 ms, and prints all of them; that takes a machine with nothing else to do.
+Each shape is saved at 25,000 and at 100,000 characters. `EDC_FULL_SHAPES=1` repeats each save more often, holds what the
+script adds to the longest turn of the event loop against 50 ms, and prints all of them; that takes a machine with nothing else
+to do. What a page takes by itself is measured on a page without the script: 100 requests started at once take the browser 55 ms.
 """
 
 from __future__ import annotations
 
+import json
 import os
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+
+from tests.browser.stage import Reply
 
 FULL = os.environ.get("EDC_FULL_SHAPES") == "1"
 SHAPES = (Path(__file__).parent / "hostile_shapes.js").read_text()
@@ -23,6 +28,16 @@ TOO_QUICK_MS = 12  # to tell a growth from the noise of a busy machine
 FREEZE_MS = 1500  # of a test that can't measure milliseconds: what is quadratic takes longer
 REPEATS = 7 if FULL else 2
 MORE_REPEATS = 8
+
+
+@pytest.fixture
+def bare(chromium: Any, site: Any) -> Iterator[Any]:
+    """A page with the shapes and without the script."""
+    page = chromium.new_context().new_page()
+    page.goto(site.put("/bare.html", f"<!doctype html><body>{frames(site)}"))
+    page.evaluate(SHAPES)
+    yield page
+    page.context.close()
 
 
 @pytest.fixture
@@ -40,22 +55,25 @@ def frames(site: Any) -> str:
     return f'<iframe src="http://127.0.0.1:{site.port}/foreign.html" hidden></iframe><iframe name="away" hidden></iframe>'
 
 
-def measure(visit: Any, name: str, size: int, repeats: int) -> dict[str, Any]:
+def measure(page: Any, name: str, size: int, repeats: int) -> dict[str, Any]:
     """The quickest of so many saves: what disturbs a measurement only makes it longer."""
-    runs = [visit.run("([name, size]) => hostile.save(name, size)", [name, size]) for _ in range(repeats)]
+    runs = [page.evaluate("([name, size]) => hostile.save(name, size)", [name, size]) for _ in range(repeats)]
     return {"outcome": runs[0]["outcome"], **{key: min(run[key] for run in runs) for key in ("longest", "total")}}
 
 
-def test_no_text_and_no_shape_holds_a_page_up(tagged: Any) -> None:
+def test_no_text_and_no_shape_holds_a_page_up(tagged: Any, bare: Any) -> None:
     names, unsized = tagged.run("[hostile.names, hostile.unsized]")
     assert len(names) > 80
     faults, rows = [], []
     for name in names:
-        large = measure(tagged, name, LARGE, REPEATS)
-        rows.append((large["longest"], name))
-        if large["longest"] > (MAX_MS if FULL else FREEZE_MS):
-            faults.append(f"{name}: {large['longest']:.0f} ms")
-        if name not in unsized and large["total"] > TOO_QUICK_MS and not grows_in_proportion(tagged, name):
+        large = measure(tagged.page, name, LARGE, REPEATS)
+        added = large["longest"]
+        if added > MAX_MS:
+            added -= measure(bare, name, LARGE, REPEATS)["longest"]
+        rows.append((added, name))
+        if added > (MAX_MS if FULL else FREEZE_MS):
+            faults.append(f"{name}: {added:.0f} ms")
+        if name not in unsized and large["total"] > TOO_QUICK_MS and not grows_in_proportion(tagged.page, name):
             faults.append(f"{name}: grows faster than its size")
     if FULL:
         print("\n".join(f"{ms:7.1f} ms  {name}" for ms, name in sorted(rows, reverse=True)))
@@ -63,27 +81,80 @@ def test_no_text_and_no_shape_holds_a_page_up(tagged: Any) -> None:
     assert faults == []
 
 
-def grows_in_proportion(visit: Any, name: str) -> bool:
+def grows_in_proportion(page: Any, name: str) -> bool:
     """Whether four times as much takes at most six times as long, measured in turn, some more times before it is called slow."""
     small = large = float("inf")
     for _ in range(MORE_REPEATS):
-        small = min(small, measure(visit, name, SMALL, 1)["total"])
-        large = min(large, measure(visit, name, LARGE, 1)["total"])
+        small = min(small, measure(page, name, SMALL, 1)["total"])
+        large = min(large, measure(page, name, LARGE, 1)["total"])
         if large <= MAX_RATIO * max(small, TOO_QUICK_MS / MAX_RATIO):
             return True
     return False
 
 
-def test_the_page_gets_from_each_save_what_it_gets_without_the_script(tagged: Any, chromium: Any, site: Any) -> None:
-    bare = chromium.new_context().new_page()
-    bare.goto(site.put("/bare.html", f"<!doctype html><body>{frames(site)}"))
-    bare.evaluate(SHAPES)
+def test_the_page_gets_from_each_save_what_it_gets_without_the_script(tagged: Any, bare: Any) -> None:
     every = """async () => {
       const outcomes = {};
       for (const name of hostile.names) outcomes[name] = (await hostile.save(name, 1000)).outcome;
       return outcomes;
     }"""
     expected = bare.evaluate(every)
-    bare.context.close()
     assert tagged.run(every) == expected
     assert set(expected.values()) <= {"undefined", "saved", "true", "false"}
+
+
+# --- What the script does later, in turns of its own ----------------------------------------------------------------------
+
+SAVES = "<script>function savePaymentToSupabase() { return 'saved' }</script>"
+# Gives the longest turn of the event loop from one call to the next, in ms.
+LONGEST_TURN = """<script>{
+  let longest = 0, last = performance.now();
+  const { port1, port2 } = new MessageChannel();
+  port1.onmessage = () => {
+    longest = Math.max(longest, performance.now() - last);
+    last = performance.now();
+    port2.postMessage(0);
+  };
+  port2.postMessage(0);
+  window.longestTurn = () => { const found = longest; longest = 0; return found; };
+}</script>"""
+SAVE_MANY = """async ([count, size, email]) => {
+  for (let n = 0; n < count; n++) {
+    savePaymentToSupabase({ user_email: email && n + email, transaction_id: 'T' + n, note: 'x'.repeat(size) });
+    if (n % 50 === 49) await new Promise((over) => setTimeout(over));
+  }
+  await Promise.race([enhancedDataCapture.flush(), new Promise((over) => setTimeout(over, 5000))]);
+}"""
+ANSWERS = {
+    "a text": lambda: json.dumps("e" * 1_000_000),
+    "an array": lambda: json.dumps([0] * 300_000),
+    "many members": lambda: json.dumps({f"k{number}": number for number in range(30_000)}),
+}
+
+
+@pytest.mark.parametrize("status", [400, 403])
+@pytest.mark.parametrize("name", ANSWERS)
+def test_no_answer_to_a_hundred_captures_holds_the_page_up(name: str, status: int, visit: Any, front: Any) -> None:
+    visit.open(SAVES + LONGEST_TURN)
+    visit.run("enhancedDataCapture.status()")
+    front.next_answers.extend([Reply(status, {"Content-Type": "application/json"}, ANSWERS[name]().encode())] * 200)
+    visit.run("() => { longestTurn(); }")
+    visit.run(SAVE_MANY, [100, 10, "@example.com"])
+    longest = visit.run("longestTurn()")
+    assert any("batch" in request for request in front.requests)
+    assert longest < FREEZE_MS
+    front.next_answers.clear()
+
+
+@pytest.mark.parametrize(("count", "size"), [(1000, 1000), (100, 100_000)])
+def test_a_sign_in_with_a_full_queue_does_not_hold_the_page_up(count: int, size: int, visit: Any, person: str) -> None:
+    visit.open(SAVES + LONGEST_TURN)
+    visit.run(SAVE_MANY, [count, size, ""])
+    assert visit.run("enhancedDataCapture.status()")["unattributed"] == count
+    visit.run("() => { longestTurn(); }")
+    visit.run("async (email) => { await enhancedDataCapture.identify({ email }); }", person)
+    longest = visit.run("longestTurn()")
+    if FULL:
+        print(f"{longest:7.1f} ms  a sign-in with {count} captures of {size} characters")
+    assert longest < FREEZE_MS
+    visit.eventually(lambda: visit.run("enhancedDataCapture.status()")["unattributed"] == 0, "all are the user's")
