@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import Any
 
 from data_capture.payloads import ByKeys, JsonObject, decode_json
@@ -142,9 +142,7 @@ class Places:
         if not place:
             value = self._payload[name]
             return None if is_absent(value) else (name, value)
-        members = self._objects[place]
-        key = _first_with_value(members, name)
-        return None if key is None else (key, members[key])
+        return self._objects.found(place, name)
 
 
 class _Ways:
@@ -199,21 +197,31 @@ _WAYS = _WaysOf()
 class _Objects(dict[str, JsonObject]):
     """A payload's objects by place, looked up when they are asked for; an empty one for a place without an object."""
 
+    @cached_property
+    def _spelled(self) -> dict[str, dict[str, tuple[str, ...]]]:
+        """How each object spells its names, by place: `SPELLINGS` does not remember those of large objects."""
+        return {}
+
+    def found(self, place: str, name: str) -> tuple[str, Any] | None:
+        """The key that spells this plain name, of several the first with a value, and the value; None without one."""
+        members = self[place]
+        spelled = self._spelled.get(place)
+        if spelled is None:
+            spelled = self._spelled[place] = SPELLINGS.of(members)
+        for key in spelled.get(name, ()):
+            if not is_absent(members[key]):
+                return key, members[key]
+        return None
+
     def __missing__(self, place: str) -> JsonObject:
         outer, name = _outer_and_name(place)
-        members = self[outer]
-        key = _first_with_value(members, name)
-        inner = None if key is None else members[key]
+        found = self.found(outer, name)
+        inner = None if found is None else found[1]
         if isinstance(inner, str) and inner.lstrip().startswith("{"):  # as it lies in localStorage
             with suppress(Problem):
                 inner = decode_json(inner)
         self[place] = inner if isinstance(inner, dict) else {}
         return self[place]
-
-
-def _first_with_value(members: JsonObject, name: str) -> str | None:
-    """The key that spells this plain name; of several, the first with a value."""
-    return next((key for key in SPELLINGS.of(members).get(name, ()) if not is_absent(members[key])), None)
 
 
 @lru_cache
