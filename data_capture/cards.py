@@ -11,7 +11,7 @@ import unicodedata
 from collections.abc import Callable, Iterator
 from itertools import accumulate
 
-from data_capture.scanning import found_in, is_in, steps
+from data_capture.scanning import found_in, is_in, pause, steps
 
 SHORTEST_CARD, LONGEST_CARD = 13, 19  # digits
 LEAST_CARD_NUMBER = 10 ** (SHORTEST_CARD - 1)
@@ -21,6 +21,7 @@ THREE_MORE_FOURS = "(?:[._/][0-9]{4}){3}"
 
 _LONGEST_PHONE = 15  # digits with the country's (ITU-T E.164), after a plus sign or the prefix 00
 _CHARACTERS_OF_A_LOOK = 20  # of a run of digits, to be taken apart into its groups
+_LONG_TEXT_CHARACTERS = 100_000
 _MAX_RUN_CHARACTERS = 250_000  # taken apart at once; `look` refuses longer ones
 _UUID = "(?<![0-9A-Za-z])[0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}(?![0-9A-Za-z])"
 
@@ -84,7 +85,10 @@ def mask_cards(text: str, look: Callable[[int], None]) -> str:
     for escape, meant in _ESCAPES:
         seen_as = seen_as.replace(escape, meant)
     # Their hexadecimal digits would hide where a number begins.
-    seen_as = _JSON_ESCAPE.sub("||||||", _PERCENT_ESCAPE.sub("|||", seen_as))
+    for escape_left, hidden in ((_PERCENT_ESCAPE, "|||"), (_JSON_ESCAPE, "||||||")):
+        seen_as = escape_left.sub(hidden, seen_as)
+        if len(text) > _LONG_TEXT_CHARACTERS:
+            pause()
     return _masked(text, seen_as, _DIGITS_IN_ESCAPES, look)
 
 

@@ -5,7 +5,10 @@ from __future__ import annotations
 import binascii
 import hashlib
 import re
+from collections.abc import Iterator
 from typing import Any
+
+from data_capture.scanning import LARGE_STEP_CHARACTERS, pause, steps
 
 MOST_PICTURE_BYTES = 10 * 1024 * 1024  # 10 MB as pages count them
 
@@ -14,8 +17,11 @@ _BASE64_BEFORE_ITS_END = re.compile(r"[A-Za-z0-9+/\r\n]*")
 _BASE64_IN_LINES = re.compile(r"[A-Za-z0-9+/\r\n]*={0,2}")  # without the blanks at its end, which could be either's
 # Of all lines but the last: they have 64 in PEM (RFC 7468), 76 in MIME (RFC 2045), and a list of numbers has fewer.
 _SHORTEST_LINE_CHARACTERS = 60
-_SHORTEST_FILE_CHARACTERS = 10_000
-_STEP_CHARACTERS = 1_000_000
+SHORTEST_FILE_CHARACTERS = 10_000
+# What base64 and the beginnings of data: URLs consist of; in JSON, line ends and some others are escaped.
+_FILE_BYTES = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/=:;,.-"
+_LONG_ESCAPE = b"\\u"
+_MORE_BYTES_OF_LONG_ESCAPES = 4  # \u002b stands for one byte, and has one that is no file's
 
 # How the content begins, and how that looks in base64. WebP has its size between its two names.
 _BEGINNINGS = {
@@ -35,7 +41,7 @@ def check_picture(given: Any) -> None:
     """Raises NotAPicture for what isn't a PNG, JPEG or WebP picture of at most `MOST_PICTURE_BYTES` in base64."""
     if not isinstance(given, str) or not is_file(given) or media_type_of(given) is None:
         raise NotAPicture("is not a picture (PNG, JPEG or WebP) in base64")
-    characters = len(_content(given))
+    characters = sum(map(len, _content(given)))
     if characters % 4 == 1:
         raise NotAPicture("is not whole base64")
     if characters * 3 // 4 > MOST_PICTURE_BYTES:
@@ -52,14 +58,27 @@ def media_type_of(given: str) -> str | None:
 def is_file(text: str) -> bool:
     """Whether a text is what a file is sent as: it begins as a picture does, or is long, and is nothing but base64."""
     begins_at = _begin_of_content(text)
-    if len(text) < _SHORTEST_FILE_CHARACTERS and not text.startswith(_BEGINNINGS_IN_BASE64, begins_at):
+    if len(text) < SHORTEST_FILE_CHARACTERS and not text.startswith(_BEGINNINGS_IN_BASE64, begins_at):
         return False
     last_begins_at = _begin_of_last_step(text, begins_at)
     if last_begins_at is None or not _BASE64_IN_LINES.fullmatch(text, last_begins_at, len(text.rstrip())):
         return False
     if "\n" not in text and "\r" not in text:  # as nearly all are sent
         return True
-    return all(len(line) >= _SHORTEST_LINE_CHARACTERS for line in text[begins_at:].split()[:-1])
+    return not _has_short_line(text, begins_at)
+
+
+def is_large_file(text: str) -> bool:
+    """Whether a text is a file that is large enough for its size to matter."""
+    return len(text) >= SHORTEST_FILE_CHARACTERS and is_file(text)
+
+
+def least_bytes_but_files(json_text: bytes) -> int:
+    """How many bytes of a JSON text, at least, are not of files. It is quick, and no string has to be decoded for it."""
+    return sum(
+        len(step.translate(None, _FILE_BYTES)) + _MORE_BYTES_OF_LONG_ESCAPES * step.count(_LONG_ESCAPE)
+        for step in steps(json_text, LARGE_STEP_CHARACTERS)
+    )
 
 
 def _begin_of_last_step(text: str, begins_at: int) -> int | None:
@@ -68,11 +87,28 @@ def _begin_of_last_step(text: str, begins_at: int) -> int | None:
     It is looked through in steps, since no other thread runs while `re` looks.
     """
     end = len(text.rstrip())
-    while end - begins_at > _STEP_CHARACTERS + 2:  # the last step has both signs that may end it
-        if not _BASE64_BEFORE_ITS_END.fullmatch(text, begins_at, begins_at + _STEP_CHARACTERS):
+    while end - begins_at > LARGE_STEP_CHARACTERS + 2:  # the last step has both signs that may end it
+        if not _BASE64_BEFORE_ITS_END.fullmatch(text, begins_at, begins_at + LARGE_STEP_CHARACTERS):
             return None
-        begins_at += _STEP_CHARACTERS
+        begins_at += LARGE_STEP_CHARACTERS
+        pause()
     return begins_at
+
+
+def _has_short_line(text: str, begins_at: int) -> bool:
+    """Whether a line but the last is shorter than those of a file, in steps that end where lines do."""
+    end = len(text.rstrip())
+    while end - begins_at > LARGE_STEP_CHARACTERS:
+        step_end = begins_at + LARGE_STEP_CHARACTERS
+        line_end = max(text.rfind("\n", begins_at, step_end), text.rfind("\r", begins_at, step_end))
+        if line_end < 0:
+            begins_at = step_end - _SHORTEST_LINE_CHARACTERS  # within a line, which is a long one
+        elif any(len(line) < _SHORTEST_LINE_CHARACTERS for line in text[begins_at:line_end].split()):
+            return True
+        else:
+            begins_at = line_end + 1
+        pause()
+    return any(len(line) < _SHORTEST_LINE_CHARACTERS for line in text[begins_at:end].split()[:-1])
 
 
 def described(given: str) -> dict[str, Any]:
@@ -83,15 +119,29 @@ def described(given: str) -> dict[str, Any]:
     try:
         check_picture(given)
     except NotAPicture:
-        content, media_type = given.encode(), None
+        content, media_type = iter([given.encode()]), None
     else:
-        content, media_type = content_of(given), media_type_of(given)
-    return {"sha256": hashlib.sha256(content).hexdigest(), "size": len(content), "type": media_type}
+        content, media_type = _content_in_steps(given), media_type_of(given)
+    digest, size = hashlib.sha256(), 0
+    for step in content:
+        digest.update(step)
+        size += len(step)
+    return {"sha256": digest.hexdigest(), "size": size, "type": media_type}
 
 
 def content_of(given: str) -> bytes:
     """The bytes of a picture that `check_picture` lets through."""
-    return _decoded(_content(given))
+    return b"".join(_content_in_steps(given))
+
+
+def _content_in_steps(given: str) -> Iterator[bytes]:
+    waiting = ""  # fewer than four characters, of which three bytes become
+    for step in _content(given):
+        waiting += step
+        whole = len(waiting) - len(waiting) % 4
+        yield _decoded(waiting[:whole])
+        waiting = waiting[whole:]
+    yield _decoded(waiting)
 
 
 def _begin_of_content(text: str) -> int:
@@ -99,9 +149,10 @@ def _begin_of_content(text: str) -> int:
     return data_url.end() if data_url else 0
 
 
-def _content(text: str) -> str:
-    """The base64 alone, without the signs that fill it up at its end; browsers' own decoders need none of them either."""
-    return "".join(text[_begin_of_content(text) :].split()).rstrip("=")
+def _content(text: str) -> Iterator[str]:
+    """The base64 alone, in steps, without the signs that fill it up at its end; browsers' own decoders need none either."""
+    for step in steps(text[_begin_of_content(text) :], LARGE_STEP_CHARACTERS):
+        yield "".join(step.split()).rstrip("=")
 
 
 def _decoded(content: str) -> bytes:

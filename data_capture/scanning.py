@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from typing import AnyStr
 
 _STEP_CHARACTERS = 50_000  # looked through at once, in some milliseconds
+LARGE_STEP_CHARACTERS = 500_000  # at once of what takes nanoseconds a character: copying, counting, encoding
 # `re` keeps the interpreter's lock for a whole step. A thread that serves another request needs the lock dozens of
 # times, and would wait for as many steps; during a pause it does not. Texts this long are not scanned in an event loop.
 _PAUSE_SECONDS = 0.002
@@ -18,12 +19,17 @@ _OVERLAP_CHARACTERS = (
 )
 
 
-def steps(text: str) -> Iterator[str]:
-    """Split a text into pieces that are looked through at once."""
-    for begin in range(0, len(text), _STEP_CHARACTERS):
-        yield text[begin : begin + _STEP_CHARACTERS]
-        if len(text) > _LONG_TEXT_CHARACTERS:
-            time.sleep(_PAUSE_SECONDS)
+def pause() -> None:
+    """Let other threads have the interpreter's lock as often as they need it."""
+    time.sleep(_PAUSE_SECONDS)
+
+
+def steps(text: AnyStr, characters: int = _STEP_CHARACTERS) -> Iterator[AnyStr]:
+    """Split a text into pieces that are looked through at once; pause after each of a long text."""
+    for begin in range(0, len(text), characters):
+        yield text[begin : begin + characters]
+        if len(text) > 2 * characters:
+            pause()
 
 
 def found_in(
@@ -42,7 +48,7 @@ def found_in(
         if found is None:
             begin = end - _OVERLAP_CHARACTERS
             if len(text) > _LONG_TEXT_CHARACTERS:
-                time.sleep(_PAUSE_SECONDS)
+                pause()
             continue
         begin = found.start() + 1
         whole: re.Match[AnyStr] | None = found
