@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import json
 import re
+from codecs import getincrementaldecoder
 from collections.abc import Callable, Iterable
 from decimal import Decimal, InvalidOperation
+from functools import partial
 from json.encoder import c_make_encoder  # type: ignore[attr-defined]  # typeshed leaves it out
 from json.encoder import encode_basestring as quoted
 from typing import Any, Generic, NoReturn, TypeVar, cast
 
 from flask import Request
 
-from data_capture.pictures import is_file
+from data_capture.large_json import LargeDecoder
+from data_capture.pictures import is_large_file, least_bytes_but_files
 from data_capture.problems import NOT_JSON, NOT_JSON_TYPE, TOO_LARGE, Problem
+from data_capture.scanning import LARGE_STEP_CHARACTERS, pause, steps
 
 MOST_BYTES = 1_000_000
 MOST_BYTES_OF_A_BATCH = 20_000_000
@@ -22,7 +26,7 @@ MOST_BYTES_WITH_SCREENSHOT = 20_000_000  # 14 MB for a picture of 10 MB in base6
 MOST_VALUES = 50_000
 MAX_DIFFERENT_KEYS = 10_000  # in all objects of a body; what a key says of its value is found out once for each
 MOST_KEY_CHARACTERS = 256
-MOST_DIGITS = 1_000  # of a whole number, which takes time in the square of them
+MOST_DIGITS = 1_000  # of a number, in all its parts; a whole one takes time in the square of them
 MOST_DEPTH = 64  # real payloads nest to about 6; the bound keeps every walk's recursion small
 
 # A browser sends text/plain across origins without asking first, which is what gets a capture out of a closing page.
@@ -82,9 +86,12 @@ def read_json_object(
     body = request.get_data(cache=False)
     if request.content_length is None:
         admit_bytes(len(body))
+    may_be_too_large = len(body) > most_bytes_but_pictures
+    if may_be_too_large and least_bytes_but_files(body) > most_bytes_but_pictures:  # before it is decoded
+        raise _too_large_but_pictures(most_bytes_but_pictures)
     payload = decode_json_object(body)
-    if len(body) > most_bytes_but_pictures and len(body) - _picture_bytes(payload) > most_bytes_but_pictures:
-        raise Problem(TOO_LARGE, f"The body is larger than {most_bytes_but_pictures:,} bytes without the pictures in it.")
+    if may_be_too_large and len(body) - _file_characters(payload) > most_bytes_but_pictures:
+        raise _too_large_but_pictures(most_bytes_but_pictures)
     return payload
 
 
@@ -97,9 +104,9 @@ def decode_json_object(body: bytes) -> JsonObject:
         Problem: 400, saying what is wrong and where; 413 with more than `MOST_VALUES` or `MAX_DIFFERENT_KEYS`.
     """
     try:
-        text = body.decode().removeprefix(_BYTE_ORDER_MARK)
+        text = (body.decode() if len(body) <= MOST_BYTES else _decoded_in_steps(body)).removeprefix(_BYTE_ORDER_MARK)
     except UnicodeDecodeError as error:
-        raise Problem(NOT_JSON, f"The body is not UTF-8: byte {error.start} can't be decoded.") from error
+        raise _not_utf8(error.start) from error
     if not text.strip():
         raise Problem(NOT_JSON, "The body is empty; a JSON object is needed.")
     value = decode_json(text)
@@ -114,23 +121,48 @@ def decode_json(text: str) -> Any:
     Raises:
         Problem: as `decode_json_object`.
     """
-    if text.count(",") > MOST_VALUES:
+    is_large = len(text) > MOST_BYTES
+    count = partial(_count, text) if is_large else text.count
+    if count(",") > MOST_VALUES:
         raise _too_many_values()
     try:
-        value = _DECODER.decode(text)
+        value = (_LARGE_DECODER if is_large else _DECODER).decode(text)
     except json.JSONDecodeError as error:
         raise Problem(NOT_JSON, f"The body is not JSON: {error.msg}, line {error.lineno}, column {error.colno}.") from error
     except RecursionError as error:
         raise _too_deep() from error
-    brackets = text.count("{") + text.count("[")
+    brackets = count("{") + count("[")
     if brackets > MOST_DEPTH and _is_deeper(value, MOST_DEPTH):
         raise _too_deep()
     if brackets > MOST_VALUES:
         raise _too_many_values()
     # With fewer colons there can't be more keys.
-    if text.count(":") > MAX_DIFFERENT_KEYS and len(keys_in(value)) > MAX_DIFFERENT_KEYS:
+    if count(":") > MAX_DIFFERENT_KEYS and len(keys_in(value)) > MAX_DIFFERENT_KEYS:
         raise Problem(TOO_LARGE, f"The body holds more than {MAX_DIFFERENT_KEYS:,} different keys.")
-    return _without_lone_surrogates(value) if "\\u" in text and _ESCAPED_SURROGATE.search(text) else value
+    if is_large or ("\\u" in text and _ESCAPED_SURROGATE.search(text)):
+        return _without_lone_surrogates(value)
+    return value
+
+
+def _decoded_in_steps(body: bytes) -> str:
+    decoder = getincrementaldecoder("utf-8")()
+    pieces: list[str] = []
+    read_bytes = 0
+    for step in steps(body, LARGE_STEP_CHARACTERS):
+        kept_bytes = len(decoder.getstate()[0])  # of a character that the step before has not all of
+        try:
+            pieces.append(decoder.decode(step, final=read_bytes + len(step) == len(body)))
+        except UnicodeDecodeError as error:
+            raise _not_utf8(read_bytes - kept_bytes + error.start) from error
+        read_bytes += len(step)
+    return "".join(pieces)
+
+
+def _count(text: str, sign: str) -> int:
+    """Count a sign in a large text, and let other threads have their turn."""
+    count = text.count(sign)
+    pause()
+    return count
 
 
 def keys_in(value: Any) -> set[str]:
@@ -138,6 +170,15 @@ def keys_in(value: Any) -> set[str]:
     keys: set[str] = set()
     _add_keys(value, keys)
     return keys
+
+
+def text_characters(value: Any) -> int:
+    """How many characters a payload's keys and texts have, without the pictures and other files."""
+    if isinstance(value, str):
+        return 0 if is_large_file(value) else len(value)
+    if isinstance(value, dict):
+        return sum(map(len, value)) + sum(map(text_characters, value.values()))
+    return sum(map(text_characters, value)) if isinstance(value, list) else 0
 
 
 def encode_json(value: Any, *, sort_keys: bool = False) -> str:
@@ -212,6 +253,8 @@ def _integer(text: str) -> int:
 
 
 def _decimal(text: str) -> Decimal:
+    if len(text) > MOST_DIGITS:
+        raise Problem(NOT_JSON, "The body holds a number with too many digits.")
     try:
         return Decimal(text)
     except InvalidOperation as error:
@@ -247,11 +290,16 @@ def _quoted(text: str) -> str:
 
     If the encoder called it, no other thread would run until the whole value is encoded, which takes 50 ms at 1 MB.
     """
-    return quoted(text)
+    if len(text) <= LARGE_STEP_CHARACTERS:
+        return quoted(text)
+    return f'"{"".join([quoted(step)[1:-1] for step in steps(text, LARGE_STEP_CHARACTERS)])}"'
 
 
 # Made once: json.loads and json.dumps would make them anew at each call.
 _DECODER = json.JSONDecoder(parse_int=_integer, parse_float=_decimal, parse_constant=_refuse_constant, object_pairs_hook=_object)
+_LARGE_DECODER = LargeDecoder(
+    parse_int=_integer, parse_float=_decimal, parse_constant=_refuse_constant, object_pairs_hook=_object, max_digits=MOST_DIGITS
+)
 _encode, _encode_sorted = (
     # What is parsed from JSON holds no circles, and no NaN.
     c_make_encoder(None, _encode_decimal, _quoted, None, ":", ",", sort_keys, False, False)
@@ -280,18 +328,20 @@ def _add_keys(value: Any, keys: set[str]) -> None:
             _add_keys(child, keys)
 
 
-def _picture_bytes(value: Any) -> int:
+def _file_characters(value: Any) -> int:
     """How much of a payload is pictures in base64, or other files, which are not stored either."""
     if isinstance(value, dict):
-        return sum(map(_picture_bytes, value.values()))
+        return sum(map(_file_characters, value.values()))
     if isinstance(value, list):
-        return sum(map(_picture_bytes, value))
-    return len(value) if isinstance(value, str) and is_file(value) else 0
+        return sum(map(_file_characters, value))
+    return len(value) if isinstance(value, str) and is_large_file(value) else 0
 
 
 def _without_lone_surrogates(value: Any) -> Any:
     if isinstance(value, str):
-        return _LONE_SURROGATE.sub(_REPLACEMENT_CHARACTER, value)
+        if value.isascii():
+            return value
+        return "".join([_LONE_SURROGATE.sub(_REPLACEMENT_CHARACTER, step) for step in steps(value)])
     if isinstance(value, list):
         return [_without_lone_surrogates(item) for item in value]
     if isinstance(value, dict):
@@ -308,12 +358,20 @@ def _name_of(value: Any) -> str:
     return names.get(type(value), "a number")
 
 
+def _not_utf8(byte: int) -> Problem:
+    return Problem(NOT_JSON, f"The body is not UTF-8: byte {byte} can't be decoded.")
+
+
 def _too_deep() -> Problem:
     return Problem(NOT_JSON, f"The body nests objects or arrays more than {MOST_DEPTH} deep.")
 
 
 def _too_many_values() -> Problem:
     return Problem(TOO_LARGE, f"The body holds more than {MOST_VALUES:,} values.")
+
+
+def _too_large_but_pictures(most_bytes: int) -> Problem:
+    return Problem(TOO_LARGE, f"The body is larger than {most_bytes:,} bytes without the pictures in it.")
 
 
 def _too_large(most_bytes: int) -> Problem:

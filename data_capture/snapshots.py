@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 
 from data_capture.identity import normalise_email
 from data_capture.payloads import ByKeys, JsonObject, encode_decimal, encode_json
+from data_capture.scanning import LARGE_STEP_CHARACTERS, is_in
 
 _CONTENT = hashlib.blake2b(digest_size=hashlib.sha256().digest_size)  # copied: that takes a fifth of the time of making one
 _SCALARS = frozenset({str, int, bool, float, type(None), Decimal})
@@ -59,7 +60,7 @@ def snapshot_and_digests(
     spelled = _SPELLED.of(payload)
     values = [*payload.values()]
     members = [
-        name + (quoted(value) if isinstance(value, str) else _encoded(value))
+        name + (quoted(value) if isinstance(value, str) and len(value) <= LARGE_STEP_CHARACTERS else _encoded(value))
         for name, value in zip(spelled.names, values, strict=True)
     ]
     in_order = lasting = members
@@ -88,7 +89,7 @@ def _with_sorted_keys(
     for place, value in enumerate(values):
         if isinstance(value, (dict, list)):
             text = in_order[place] = lasting[place] = names[place] + encode_json(value, sort_keys=True)
-            if _VOLATILE.search(text) is not None:
+            if is_in(_VOLATILE, text):
                 lasting[place] = names[place] + encode_json(_without_volatile(value), sort_keys=True)
     return in_order, lasting
 

@@ -52,7 +52,7 @@ def test_an_amount_is_read_however_it_is_spelled(spelled: str, stored: str) -> N
     ("json_text", "stored"),
     [
         ("99.8", "99.80"), ("0.005", "0.00"), ("0.015", "0.02"), ("1.005", "1.00"), ("2.675", "2.68"), ("-0.125", "-0.12"),
-        ("1e-3", "0.00"), ("12345678.905", "12345678.90"), ("1e-1000000", "0.00"), ("0.1" + "1" * 5000, "0.11"),
+        ("1e-3", "0.00"), ("12345678.905", "12345678.90"), ("1e-1000000", "0.00"), ("0.1" + "1" * 900, "0.11"),
     ],
 )  # fmt: skip
 def test_a_number_keeps_its_digits_and_is_rounded_half_even(json_text: str, stored: str) -> None:

@@ -1,0 +1,128 @@
+"""A body of many MB becomes what a small one becomes, though it is decoded in steps."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from data_capture import large_json
+from data_capture.large_json import LargeDecoder
+from data_capture.payloads import MOST_BYTES, MOST_DIGITS, decode_json_object
+from data_capture.pictures import is_file, least_bytes_but_files
+from data_capture.problems import Problem
+
+STEP = 8  # no escape is longer
+EXAMPLES = 300
+
+VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False)
+    | st.text() | st.text('\\"\n\ud83d\ude00\u00e9a', max_size=40),
+    lambda values: st.lists(values) | st.dictionaries(st.text(), values),
+)  # fmt: skip
+SIGNS = st.text('{}[]",:\\u0dD8cC1a.-+eE \n\ttrfn', max_size=40)
+
+
+class Refused(Exception):
+    """A constant that is not JSON."""
+
+
+def refuse(name: str) -> Any:
+    raise Refused(name)
+
+
+DECODERS = (
+    json.JSONDecoder(parse_constant=refuse, object_pairs_hook=list),
+    LargeDecoder(
+        parse_int=int, parse_float=float, parse_constant=refuse, object_pairs_hook=list, max_digits=MOST_DIGITS
+    ),
+)  # fmt: skip
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _short_steps() -> Any:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(large_json, "_FIRST_STEP_CHARACTERS", STEP)
+        patch.setattr(large_json, "LARGE_STEP_CHARACTERS", STEP)
+        patch.setattr(large_json, "pause", lambda: None)
+        yield
+
+
+def outcomes(text: str) -> list[Any]:
+    """What each decoder makes of a text: its value, or that it is none."""
+    found: list[Any] = []
+    for decoder in DECODERS:
+        try:
+            found.append(repr(decoder.decode(text)))
+        except (ValueError, Refused) as error:
+            found.append(type(error))
+    return found
+
+
+@given(VALUES, st.booleans(), st.sampled_from([None, 1, 10]))
+@settings(max_examples=EXAMPLES, deadline=None, database=None)
+def test_a_value_is_the_same(value: Any, ascii_only: bool, indent: int | None) -> None:
+    body = json.dumps(value, ensure_ascii=ascii_only, indent=indent).encode("utf-8", "replace")
+    standard, ours = outcomes(body.decode())
+    assert ours == standard
+
+
+@given(SIGNS | SIGNS.map('"{}"'.format) | SIGNS.map('{{"a":"{}"}}'.format))
+@settings(max_examples=EXAMPLES, deadline=None, database=None)
+def test_and_what_is_no_json_is_none(text: str) -> None:
+    standard, ours = outcomes(text)
+    assert ours == standard
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "[1,]", '{"a"}', '{"a":1,}', '{"a" 1}', "[1 2]", '"abc', '"ab\\', '"\\u12', '"\\x"', '"a\nb"', "[1] 2", "nul", "-",
+     '["0123456789", "0123456\nb"]'],
+)  # fmt: skip
+def test_a_refusal_says_where(text: str) -> None:
+    with pytest.raises(json.JSONDecodeError) as of_standard:
+        DECODERS[0].decode(text)
+    with pytest.raises(json.JSONDecodeError) as of_ours:
+        DECODERS[1].decode(text)
+    assert of_ours.value.lineno == of_standard.value.lineno
+    assert abs(of_ours.value.pos - of_standard.value.pos) <= STEP
+
+
+class TestLargeBodies:
+    def test_a_byte_that_is_no_utf_8_is_named(self) -> None:
+        body = b'{"a":"' + b"\xc3\xa9" * MOST_BYTES + b"\xe2\x82" + b'"}'
+        with pytest.raises(Problem, match=f"byte {6 + 2 * MOST_BYTES} "):
+            decode_json_object(body)
+
+    def test_half_characters_become_what_every_reader_can_read(self) -> None:
+        text = decode_json_object(b'{"a":"%s"}' % (b"\\ud83d\\ude00\\ud83d" * (MOST_BYTES // 18 + 1)))["a"]
+        assert text == "\U0001f600\ufffd" * (MOST_BYTES // 18 + 1)
+
+    @pytest.mark.parametrize("number", [b"9" * 1_001, b"1." + b"1" * MOST_BYTES, b"1e" + b"9" * MOST_BYTES])
+    def test_numbers_have_so_many_digits(self, number: bytes) -> None:
+        with pytest.raises(Problem, match="too many digits"):
+            decode_json_object(b'{"a":%s,"b":"%s"}' % (number, b"x" * MOST_BYTES))
+
+    @pytest.mark.parametrize(
+        ("text", "is_one"),
+        [
+            ("A" * 1_200_000, True),
+            ("A" * 1_200_000 + "!" + "A" * 10, False),
+            ("data:image/png;base64," + ("A" * 76 + "\r\n") * 20_000 + "AA==\r\n", True),
+            (("A" * 76 + "\n") * 20_000 + "A" * 59 + "\n" + "A" * 76, False),
+            ("A" * 1_200_000 + "\n" + "A" * 600_000 + "\n" + "AA", True),
+            ("A" * 100 + "\n" * 1_200_000 + "AA", True),
+            ("A" * 59 + "\n" * 1_200_000 + "AA", False),
+        ],
+    )  # fmt: skip
+    def test_a_file_is_known_by_all_of_its_lines(self, text: str, is_one: bool) -> None:
+        assert is_file(text) is is_one
+
+    def test_what_is_no_file_is_counted_before_it_is_decoded(self) -> None:
+        picture = "data:image/png;base64,iVBORw0KGg" + ("A" * 62 + "+/\r\n") * 20_000
+        for encoded in (json.dumps(picture), json.dumps(picture).replace("/", "\\/").replace("+", "\\u002b")):
+            assert 40_000 <= least_bytes_but_files(encoded.encode()) <= len(encoded) - len(picture)
+        assert least_bytes_but_files(b"\\ud800" * 100_000) >= 400_000
