@@ -110,7 +110,8 @@ def create_app(settings: Settings) -> Flask:
             request.path, address, request.headers.get("User-Agent"), datetime.now(timezone.utc),
             is_confirmed=is_confirmed, admit_new_user=lambda: rates.take_new_user(counted_address),
         )  # fmt: skip
-        asked = read_request(kind_name, payload, caller, settings.placeholder_emails)
+        is_large = request.content_length is None or request.content_length > MOST_BYTES
+        asked = read_request(kind_name, payload, caller, settings.placeholder_emails, is_large=is_large)
         for one in asked.members:
             if isinstance(one, Capture):
                 rates.take_person(counted_address, one.user_email)
