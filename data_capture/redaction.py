@@ -31,9 +31,9 @@ from data_capture.cards import (
 )
 from data_capture.deadlines import Deadline
 from data_capture.payloads import MAX_DIFFERENT_KEYS, MOST_KEY_CHARACTERS, ByKeys, FreeNames, decode_json, encode_json, keys_in
-from data_capture.pictures import is_file
+from data_capture.pictures import SHORTEST_FILE_CHARACTERS, is_file, is_large_file
 from data_capture.problems import TOO_LARGE, Problem
-from data_capture.scanning import found_in, is_in
+from data_capture.scanning import found_in, is_in, steps
 from data_capture.secret_keys import NAMES_OF_PAIRS, is_first_half, role_of
 
 REDACTED = "[redacted]"
@@ -61,7 +61,9 @@ def _looked_at(key: str) -> _Key:
 
 def _role_of_name(name: str) -> str:
     """The role of the value in a pair with this name, which may be a text of any length: those are not kept."""
-    return _role_of_short_name(name) if len(name) <= MOST_KEY_CHARACTERS else role_of(name)
+    if len(name) <= MOST_KEY_CHARACTERS:
+        return _role_of_short_name(name)
+    return role_of(name) if len(name) <= _LONGEST_NAME_CHARACTERS else "secret"
 
 
 _role_of_short_name = lru_cache(maxsize=1024)(role_of)
@@ -149,7 +151,7 @@ _BETWEEN_DIGITS = b" +\t-._/"
 
 def _may_hold_a_secret(text: str) -> bool:
     """Whether a text has to be looked at closely; quick, and never mistaken when it says no."""
-    lowered = text.lower()
+    lowered = text.lower() if len(text) < _LONG_TEXT_CHARACTERS else "".join([step.lower() for step in steps(text)])
     return (
         "cv" in lowered  # a code may stand after these two without "=" or ":"
         or "ecurity" in lowered
@@ -173,6 +175,11 @@ def _may_hold_a_card(text: str) -> bool:
     return is_in(_CARD, text)
 
 
+def _may_be_card_in_any_spelling(text: str) -> bool:
+    """Whether there may be a card number in a text, be it in other digits or escaped; quick as `_may_hold_a_secret`."""
+    return "%" in text or "\\u" in text or has_other_digits(text) or _may_hold_a_card(text)
+
+
 def _may_look_like_a_secret(lowered: str) -> bool:
     return (
         "eyj" in lowered
@@ -185,9 +192,11 @@ def _may_look_like_a_secret(lowered: str) -> bool:
 
 
 def _in_lower_case(text: str) -> str:
-    """`text` in lower case and as long as it is, which some letters beyond ASCII would change."""
-    lowered = text.lower()
-    return lowered if len(lowered) == len(text) else text.replace(_LONGER_IN_LOWER_CASE, _IN_ITS_PLACE).lower()
+    """`text` in lower case and as long as it is, which one letter beyond ASCII would change."""
+    if len(text) < _LONG_TEXT_CHARACTERS:
+        lowered = text.lower()
+        return lowered if len(lowered) == len(text) else text.replace(_LONGER_IN_LOWER_CASE, _IN_ITS_PLACE).lower()
+    return "".join([step.replace(_LONGER_IN_LOWER_CASE, _IN_ITS_PLACE).lower() for step in steps(text)])
 
 
 # --- The walk -------------------------------------------------------------------------------------------------------------------
@@ -197,7 +206,9 @@ _MOST_TEXT_LAYERS = 2  # JSON in a text in JSON; more would take the walk's recu
 _MOST_LOOKS = 10_000
 _MOST_PLACES_NAMED = 100
 _LONGEST_PLACE_CHARACTERS = 200
-_LONG_TEXT_CHARACTERS = 10_000  # worth a look at whether it is a picture before anything else
+_LONG_TEXT_CHARACTERS = 100_000  # brought into lower case in steps
+_LONGEST_CARD_CHARACTERS = 1_000  # of what is masked as a card number under a card's key; what is longer is no number
+_LONGEST_NAME_CHARACTERS = 10_000  # of the value in a pair that is looked at; a longer one may be anything
 
 _Place = tuple[Any, ...]
 """Where in a value: the place of what is around, and a key or an index in that; nothing for the value itself."""
@@ -240,7 +251,7 @@ def _is_plain(members: Iterable[Any], texts: list[str]) -> bool:
     """Whether no key and no number among these values and in them needs a closer look; adds the texts to `texts`."""
     for member in members:
         if isinstance(member, str):
-            if len(member) < _LONG_TEXT_CHARACTERS or not is_file(member):
+            if len(member) < SHORTEST_FILE_CHARACTERS or not is_file(member):
                 texts.append(member)
         elif isinstance(member, dict):
             first_halves = _FIRST_HALVES_OF.of(member)
@@ -285,6 +296,8 @@ def _written_out(value: Any) -> str:
 
 
 def _mask_card(written: str) -> str:
+    if len(written) > _LONGEST_CARD_CHARACTERS:
+        return REDACTED
     digits = sum(map(str.isdigit, written))
     return masked_card(written) if digits >= SHORTEST_CARD - 1 or _LAST_FOUR_ONLY.fullmatch(written) else REDACTED
 
@@ -316,7 +329,7 @@ class _Redaction:
 
     def text(self, text: str, place: _Place, layers: int) -> str:
         """`text`, masked; where it is JSON, down to this many layers, by its keys too."""
-        if not _may_hold_a_secret(text) or is_file(text):
+        if is_large_file(text) or not _may_hold_a_secret(text) or is_file(text):
             return text
         found_before = len(self.places)
         try:
@@ -404,7 +417,7 @@ class _Redaction:
         values = [*self._values_after_words(lowered), *self._codes_after_words(lowered)]
         if values:
             text = _with_redacted(text, values)
-        if len(text) >= SHORTEST_CARD:
+        if len(text) >= SHORTEST_CARD and _may_be_card_in_any_spelling(text):
             text = mask_cards(text, self._look)
         if _may_look_like_a_secret(lowered):
             text = _with_redacted(text, [*self._by_looks(text)])

@@ -35,7 +35,10 @@ def payment_as_usual(payload: JsonObject) -> JsonObject:
 def _percentage_taken_off(payload: JsonObject) -> JsonObject:
     """A coupon that takes off a percentage says in `discount` how many per cent, not an amount of money."""
     coupon = payload.get("coupon")
-    if not isinstance(coupon, dict) or not str(coupon.get("type", "")).lower().startswith(("percent", "%")):
+    if not isinstance(coupon, dict):
+        return payload
+    discount_type = coupon.get("type")
+    if not isinstance(discount_type, str) or not discount_type[: len("percent")].lower().startswith(("percent", "%")):
         return payload
     return {**payload, "coupon": {key: value for key, value in coupon.items() if key != "discount"}}
 

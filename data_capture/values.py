@@ -46,6 +46,7 @@ _MAGNITUDE = {"k": Decimal(1000), "m": Decimal(1_000_000)}
 _EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 _SECONDS_CHARACTERS = len("2024-01-15T10:30:00")
 _SAID_CHARACTERS = len("2024-01-15T10:30:00.000+00:00")
+_LONGEST_TIME_CHARACTERS = 1_000  # with blanks around it, and however many decimals
 _FRACTION = re.compile(r"\.(\d+)")
 
 
@@ -157,6 +158,8 @@ def moment_said(value: Any) -> datetime | None:
     """
     try:
         if isinstance(value, str):
+            if len(value) > _LONGEST_TIME_CHARACTERS:
+                return None
             said = value.strip()
             said = f"{said[:-1]}+00:00" if said.endswith(("Z", "z")) else said
             has_three_decimals = len(said) == _SAID_CHARACTERS and said[-10] == "."
