@@ -20,6 +20,14 @@ class Shape(NamedTuple):
     body: Callable[[int], bytes]
 
 
+class LargeShape(NamedTuple):
+    """A body of more than 1 MB, and whether it is taken."""
+
+    kind: str
+    body: Callable[[int], bytes]
+    is_taken: bool = False
+
+
 def _json(value: object) -> bytes:
     return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode()
 
@@ -222,6 +230,14 @@ def _sections(size: int) -> bytes:
     return _around(",".join(parts).encode())
 
 
+def _keys_in_sections(size: int) -> bytes:
+    """The same short keys in each of the sections in which a dashboard's fields are looked for."""
+    spelled = (f'"{_name_of(number)}":1' for number in range(max(1, min(size // 45, MAX_VALUES // 5))))
+    inner = ",".join(spelled)
+    data = "".join(f',"{name}":{{{inner}}}' for name in ("performance", "riskProtocol", "account"))
+    return _around(f'"dashboardData":{{{inner}{data}}},"tradingState":{{{inner}}}'.encode())
+
+
 def _spellings_of_sections(size: int) -> bytes:
     return _around(
         _joined((f"{json.dumps(_spelled('paymentdata')(number))}:{{}}" for number in count()), size)
@@ -321,6 +337,10 @@ SHAPES: dict[str, Shape] = {
     "many spellings of the address": Shape("payment", _emails),
     "many spellings of a section": Shape("payment", _spellings_of_sections),
     "many spellings in each section": Shape("dashboard", _sections),
+    "the same keys in each section": Shape("dashboard", _keys_in_sections),
+    "objects with a time": Shape(
+        "dashboard", _items(lambda number: f'"k{number}":{{"timestamp":1}}', '"tradingState":{', "}")
+    ),
     "many spellings of a picture": Shape("questionnaire", _several_pictures),
     "many spellings of a state": Shape("dashboard", _members(_spelled("tradingstate"), '"[1,"')),
     "sections that are broken texts": Shape("dashboard", _texts_as_sections),
@@ -350,6 +370,19 @@ SHAPES: dict[str, Shape] = {
     "pairs": Shape("payment", _items(lambda _: '{"name":"cvv","value":1}')),
     "pairs with many names": Shape("payment", _names_of_pairs),
     "a pair with a very long name": Shape("payment", _name_of_a_pair),
+    "a pair whose name is letters": Shape(
+        "payment",
+        lambda size: _around(b'"list":[{"name":"%s","value":"1"}]' % (b"A" * size)),
+    ),
+    "a card number without end": Shape(
+        "payment", lambda size: _around(b'"cardNumber":"%s"' % (b"4-" * (size // 2)))
+    ),
+    "a state of quotes": Shape(
+        "dashboard", lambda size: _around(b'"tradingState":{"a":"%s"}' % (b'\\"' * (size // 2)))
+    ),
+    "a coupon whose type is a list": Shape(
+        "payment", _items(lambda _: "1.5", '"coupon":{"type":[', "]}")
+    ),
     "nested objects": Shape("dashboard", _nested_objects),
     "nested lists": Shape("dashboard", lambda size: _nested(size, "[", "]")),
     "nested secrets": Shape("payment", _nested_secrets),
@@ -393,9 +426,11 @@ SHAPES: dict[str, Shape] = {
     "cards in groups": Shape("payment", _repeated("4111.1111.1111.1111.")),
     "digits as a URL escapes them": Shape("payment", _repeated("%34")),
     "digits and blanks as a URL escapes them": Shape("payment", _repeated("%34%20%20%20%20%20%20")),
+    "digits that are escaped twice": Shape("payment", _repeated("%5Cu0034")),
     "escapes that are broken": Shape("payment", _repeated("%3%2\\u003\\u00")),
     "digits of other scripts": Shape("payment", _repeated("\u0664 ")),
     "letters of all scripts": Shape("payment", _letters),
+    "equals signs and words": Shape("payment", _repeated("=a ")),
     "letters that are longer in lower case": Shape("payment", _repeated("\u0130=")),
     "marks out of order": Shape("payment", _repeated("\u0301\u0323", start="4=")),
     "backslashes": Shape("payment", _repeated("\\")),
@@ -427,5 +462,76 @@ SHAPES: dict[str, Shape] = {
     ),
     "names that are taken": Shape(
         "payment", _members(lambda number: "_" * (number % 240) + f"masked{number // 240 or ''}")
+    ),
+}
+
+
+def _string_of(
+    piece: bytes, kind: str = "batch", before: bytes = b'"note":"', after: bytes = b'"', *, is_taken: bool = False
+) -> LargeShape:
+    """One capture with a text of one piece again and again, alone or in a batch."""
+
+    def body(size: int) -> bytes:
+        capture = _around(before + piece * (size // len(piece)) + after)
+        return b'{"captures":[{"type":"payment",%s]}' % capture[1:] if kind == "batch" else capture
+
+    return LargeShape(kind, body, is_taken)
+
+
+def _captures_of(piece: bytes, size_of_each: int) -> LargeShape:
+    """A batch of captures that are as large as a capture may be, or smaller."""
+
+    def body(size: int) -> bytes:
+        note = piece * (size_of_each // len(piece))
+        return b'{"captures":[%s]}' % b",".join(
+            b'{"type":"payment","user_email":"large%d@example.com","note":"%s"}' % (number, note)
+            for number in range(size // (size_of_each + 100))
+        )
+
+    return LargeShape("batch", body, is_taken=True)
+
+
+def _picture_in(line: bytes) -> LargeShape:
+    """A questionnaire with the largest picture that is taken; its base64 is written in such pieces."""
+
+    def body(size: int) -> bytes:
+        pieces = line * (min(size, 13_500_000) // len(line))
+        return _around(b'"account_screenshot":"iVBORw0KGgoA' + pieces + b'AA=="')
+
+    return LargeShape("questionnaire", body, is_taken=True)
+
+
+LARGE_SHAPES: dict[str, LargeShape] = {
+    "halves of characters": _string_of(b"\\ud800"),
+    "letters that are longer in lower case": _string_of("\u0130".encode()),
+    "the same with words": _string_of("\u0130=".encode()),
+    "equals signs and words": _string_of(b"=a "),
+    "backslashes": _string_of(b"\\\\"),
+    "quotes": _string_of(b'\\"'),
+    "escaped letters": _string_of(b"\\u0041"),
+    "digits with blanks": _string_of(b"4 "),
+    "a list of halves of characters": _string_of(b'\\ud800\\ud800",' + b'"', "batch", b'"list":["', b'"]'),
+    "blanks": _string_of(b" ", "batch", b'"number":', b"1", is_taken=True),
+    "captures of words": _captures_of(b"=a ", 980_000),
+    "captures of letters that are longer in lower case": _captures_of("\u0130=".encode(), 960_000),
+    "captures of backslashes": _captures_of(b"\\\\", 980_000),
+    "captures of digits with blanks": _captures_of(b"4 ", 980_000),
+    "small captures of words": _captures_of(b"=a ", 196_000),
+    "a questionnaire of halves of characters": _string_of(b"\\ud800", "questionnaire"),
+    "the same with letters between": _string_of(b"a" * 150 + b"\\ud800", "questionnaire"),
+    "a questionnaire of words": _string_of(b"a" * 24 + b" ", "questionnaire"),
+    "a number without end": _string_of(b"1", "questionnaire", b'"number":1.', b""),
+    "small pictures": _string_of(b"iVBORw0KGg" + b"A" * 600 + b'","', "questionnaire", b'"list":["', b'"]'),
+    "a picture": _picture_in(b"A" * 76),
+    "a picture with slashes": _picture_in(b"A" * 62 + b"\\/"),
+    "a picture in lines": _picture_in(b"A" * 76 + b"\\n"),
+    "a picture's letters as a name in a pair": LargeShape(
+        "questionnaire", lambda size: _around(b'"list":[{"name":"%s","value":"1"}]' % (b"A" * size)), is_taken=True
+    ),
+    "a picture's digits as a card number": LargeShape(
+        "questionnaire", lambda size: _around(b'"cardNumber":"%s"' % (b"4" * size)), is_taken=True
+    ),
+    "a picture's letters in another column": LargeShape(
+        "questionnaire", lambda size: _around(b'"custom_forex_pairs":"%s"' % (b"A" * size)), is_taken=True
     ),
 }
