@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from functools import cache
 from typing import Any
 
@@ -45,3 +46,14 @@ def insert_in_order(connection: sqlite3.Connection, insert: str, rows: Sequence[
         if last != first + len(rows) - 1:
             raise sqlite3.IntegrityError("rows that were inserted one after the other have no ids in order")
     return first
+
+
+@contextmanager
+def any_text(connection: sqlite3.Connection) -> Iterator[None]:
+    """Read also texts that are not UTF-8, with what is none as lone surrogates, by which its bytes can be had again."""
+    before = connection.text_factory
+    connection.text_factory = lambda text: text.decode(errors="surrogateescape")
+    try:
+        yield
+    finally:
+        connection.text_factory = before

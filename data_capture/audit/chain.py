@@ -24,7 +24,8 @@ find out by trying what the commitment was of. The commitment and the link stay.
 installation's key its key, of "left" ‖ 0x00 ‖ what is left of the record, as canonical JSON, in hexadecimal.
 
 Retention takes what is old in the same way: its records' `capture_type` is 'retention'. What the last of several records says
-of one holds.
+of one holds. A covering record keeps its own salt, counts only while it is as it was written, and covers only records with
+smaller ids. Before a record is covered it is verified; one that was changed is not covered, and counts as changed for good.
 """
 
 from __future__ import annotations

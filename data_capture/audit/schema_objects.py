@@ -5,13 +5,14 @@ from __future__ import annotations
 import sqlite3
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import closing, contextmanager
+from contextlib import closing
 from dataclasses import dataclass
 from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from data_capture.audit.schema_sql import Created, Token, created_by, fold, tokens_of
+from data_capture.rows import any_text
 from data_capture.settings import REPOSITORY
 
 _EARLIER = Path(__file__).with_name("earlier_schemas")
@@ -59,22 +60,12 @@ class SchemaRow(NamedTuple):
 
 def read_rows(connection: sqlite3.Connection) -> list[SchemaRow]:
     """Return all rows of sqlite_schema."""
-    with _any_text(connection):
+    with any_text(connection):
         found = connection.execute(_ROWS).fetchall()
     return [
         SchemaRow(_text(kind), _text(name), _text(table), root, sql)
         for kind, name, table, root, sql in found
     ]
-
-
-@contextmanager
-def _any_text(connection: sqlite3.Connection) -> Iterator[None]:
-    before = connection.text_factory
-    connection.text_factory = lambda text: text.decode(errors="surrogateescape")
-    try:
-        yield
-    finally:
-        connection.text_factory = before
 
 
 def _text(value: Any) -> str:

@@ -5,23 +5,13 @@ Everything is read in the order of ids, in one transaction, each record and entr
 
 from __future__ import annotations
 
-import json
 import sqlite3
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Any, NamedTuple
+from typing import Any
 
-from data_capture.audit.chain import (
-    ERASURE,
-    GENESIS,
-    RECORD_COLUMNS,
-    RETENTION,
-    SALT_BYTES,
-    VOID,
-    ChainKey,
-    canonical_record,
-    commitment_to,
-)
+from data_capture.audit.chain import RECORD_COLUMNS, SALT_BYTES, VOID, ChainKey, canonical_record, commitment_to
+from data_capture.audit.covers import read_covers
 from data_capture.audit.head import EMPTY, Head, is_in_chain
 from data_capture.audit.trail import highest_number_given
 
@@ -48,16 +38,6 @@ ORDER BY typeof(id) = 'integer', id LIMIT 1
 """
 
 _OTHER_TYPES = "has an entry in the chain that is not of the types that ours are of"
-
-_ERASURES = f"""
-SELECT chain.audit_id, adopted, salt, commitment, link,
-       (SELECT before.link FROM data_capture_audit_chain AS before WHERE before.audit_id = chain.audit_id - 1),
-       {", ".join(f"audit.{name}" for name in RECORD_COLUMNS)}
-FROM data_capture_audit AS audit
-JOIN data_capture_audit_chain AS chain ON chain.audit_id = audit.id
-WHERE audit.capture_type IN ('{ERASURE}', '{RETENTION}')
-ORDER BY chain.audit_id
-"""  # noqa: S608
 
 _NEXT_ENTRY = """
 SELECT audit_id, adopted, commitment, link FROM data_capture_audit_chain WHERE audit_id > ? ORDER BY audit_id LIMIT 1
@@ -156,7 +136,7 @@ class _Walk:
 
     def __init__(self, connection: sqlite3.Connection, key: ChainKey, noted: Head) -> None:
         self._connection, self._key, self._noted = connection, key, noted
-        self._covers = _read_covers(connection, key)
+        self._covers = read_covers(connection, key)
         self.records = self.adopted = self.erased = self.aged = 0
         self.number, self.link = EMPTY.number, EMPTY.link
 
@@ -185,7 +165,7 @@ class _Walk:
         return None
 
     def _check(self, chunk: list[tuple[Any, ...]]) -> Tampering | None:
-        covers, link_of = self._covers, self._key.link
+        covers, link_of = self._covers.of_records, self._key.link
         for number, adopted, salt, commitment, link, there, *values in chunk:
             if number.__class__ is not int or adopted.__class__ is not int:
                 return Tampering(number, _OTHER_TYPES)
@@ -204,9 +184,9 @@ class _Walk:
             elif there is None:
                 return Tampering(number, "was removed")
             elif salt is None or number in covers:
-                reason = self._what_is_wrong_after_erasure(number, salt, canonical_record(number, *values))
-                if reason is not None:
-                    return Tampering(number, reason)
+                tampering = self._what_is_wrong_after_erasure(number, salt, canonical_record(number, *values))
+                if tampering is not None:
+                    return tampering
                 by_retention = covers[number].by_retention
                 self.aged += by_retention
                 self.erased += not by_retention
@@ -220,13 +200,16 @@ class _Walk:
                 self.adopted += adopted
         return None
 
-    def _what_is_wrong_after_erasure(self, number: int, salt: Any, record: bytes) -> str | None:
-        if number not in self._covers:
-            return "has no salt in the chain, and no erasure covers it"
+    def _what_is_wrong_after_erasure(self, number: int, salt: Any, record: bytes) -> Tampering | None:
+        cover = self._covers.of_records.get(number)
+        if cover is None:
+            changed = self._covers.by_changed.get(number)
+            if changed is None:
+                return Tampering(number, "has no salt in the chain, and no erasure covers it")
+            return Tampering(changed, f"was changed, so that it does not cover record {number}, which has no salt in the chain")
         if salt is not None:
-            return "was put back after its erasure"
-        left = self._covers[number].left
-        return None if left in (None, self._key.left(record)) else "was changed after its erasure"
+            return Tampering(number, "was put back after its erasure")
+        return None if cover.left == self._key.left(record) else Tampering(number, "was changed after its erasure")
 
     def _explain_break(self, number: int, adopted: Any, commitment: Any, link: Any) -> Tampering:
         """What became of the chain between the last good entry and that of `number`, which is not linked to it."""
@@ -261,31 +244,3 @@ def _counts_numbers(connection: sqlite3.Connection) -> bool:
     """Whether SQLite keeps the highest id ever given for this table, as schema.sql has it."""
     table = "SELECT sql FROM sqlite_master WHERE type = 'table' AND name = 'data_capture_audit'"
     return "AUTOINCREMENT" in str(connection.execute(table).fetchone()).upper()
-
-
-class _Cover(NamedTuple):
-    """What is left of a record, hashed, and what has taken the rest.
-
-    `left` is None where the record that says so was changed itself: that one is named, and not what it covers.
-    """
-
-    left: bytes | None
-    by_retention: bool
-
-
-def _read_covers(connection: sqlite3.Connection, key: ChainKey) -> dict[int, _Cover]:
-    """What is left of each erased or aged record, by its id, as the covering records say; one without an entry says nothing."""
-    covers: dict[int, _Cover] = {}
-    for number, adopted, salt, commitment, link, before, *values in connection.execute(_ERASURES):
-        previous = GENESIS if before is None else before
-        if adopted.__class__ is not int or adopted != 0 or not key.follows(previous, number, adopted, commitment, link):
-            continue
-        is_unchanged = isinstance(salt, bytes) and commitment_to(canonical_record(*values), salt) == commitment
-        try:
-            covered = json.loads(values[RECORD_COLUMNS.index("data_snapshot")])["left"]
-            aged = values[RECORD_COLUMNS.index("capture_type")] == RETENTION
-            for one, left in covered.items():
-                covers[int(one)] = _Cover(bytes.fromhex(left) if is_unchanged else None, aged)
-        except (AttributeError, KeyError, RecursionError, TypeError, ValueError):
-            continue  # it was changed beyond reading
-    return covers

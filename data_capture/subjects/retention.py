@@ -14,7 +14,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from data_capture.audit import record_audit, take_from_records
+from data_capture.audit import RETENTION_PERSON, RetentionCovers, record_audit, take_from_records
 from data_capture.audit.chain import RETENTION
 from data_capture.captures import KINDS, Kind
 from data_capture.payloads import encode_json
@@ -24,7 +24,6 @@ from data_capture.subjects.receipts import IS_SPARE, delete_spare
 from data_capture.subjects.tables import AUDIT, RECEIPTS
 from data_capture.values import timestamp
 
-_WHOSE = "retention@data-capture.invalid"  # of no person
 _ROWS_A_COMMIT = 500  # others wait for one commit only
 _COLUMNS = ("ip_address", "user_agent")
 _OF_KIND = ("data_snapshot", "error_details")
@@ -72,7 +71,7 @@ def apply_retention(
         said = encode_json({"rules": list(rules), "rows": {f"{step.table}: {step.what}": step.rows for step in done}})
 
         def record(connection: sqlite3.Connection) -> None:
-            whose = ensure_person(connection, _WHOSE, None, timestamp(now))
+            whose = ensure_person(connection, RETENTION_PERSON, None, timestamp(now))
             record_audit(connection, user_email=whose, capture_type=RETENTION, timestamp=timestamp(now),
                          source_endpoint=source_endpoint, snapshot=said)  # fmt: skip
 
@@ -162,7 +161,7 @@ def _repeat(store: Store, select: str, change: str, since: str) -> int:
 
 def _age_records(store: Store, before: dict[str, str], now: str, source_endpoint: str, *, dry_run: bool) -> Step:
     """Takes what is due from the audit records, in the order of their ids."""
-    total, last = 0, 0
+    total, last, covers = 0, 0, RetentionCovers()
     while True:
         taken, last = store.read(lambda connection, last=last: _records_due(connection, before, last))  # type: ignore[misc]
         if not last:
@@ -172,8 +171,10 @@ def _age_records(store: Store, before: dict[str, str], now: str, source_endpoint
         if numbers and not dry_run:
 
             def work(connection: sqlite3.Connection, taken: dict[str, list[int]] = taken) -> int:
-                whose = ensure_person(connection, _WHOSE, None, now)
-                return take_from_records(connection, taken, whose, timestamp=now, source_endpoint=source_endpoint)
+                whose = ensure_person(connection, RETENTION_PERSON, None, now)
+                return take_from_records(
+                    connection, taken, whose, timestamp=now, source_endpoint=source_endpoint, covers=covers
+                )
 
             store.write(work)
 
