@@ -22,6 +22,7 @@ import requests
 
 from data_capture.audit import pseudonymise_audit
 from data_capture.health_probe import probe_headers
+from data_capture.pragmas import columns_of, quoted
 from data_capture.settings import Settings
 from data_capture.store.connection import Gate, GateTimeout, open_connection
 from data_capture.store.people import ensure_person
@@ -215,12 +216,10 @@ def _tables_that_name(email: str, database: Path) -> list[str]:
 
 def _columns_that_name_people(connection: sqlite3.Connection) -> list[tuple[str, str]]:
     """Each table with the column that says whose a row is, quoted; `users`, which the others refer to, last."""
-    found = connection.execute(
-        "SELECT m.name, c.name FROM sqlite_master AS m, pragma_table_info(m.name) AS c "
-        "WHERE m.type = 'table' AND (c.name = 'user_email' OR m.name = 'users' AND c.name = 'email') ORDER BY m.name = 'users'"
-    )
-    return [(_quoted(table), _quoted(column)) for table, column in found]
-
-
-def _quoted(name: str) -> str:
-    return '"' + name.replace('"', '""') + '"'
+    tables = connection.execute("SELECT name FROM sqlite_master WHERE type = 'table' ORDER BY name = 'users'").fetchall()
+    return [
+        (quoted(table), quoted(column.name))
+        for (table,) in tables
+        for column in columns_of(connection, table)
+        if column.name == "user_email" or (table == "users" and column.name == "email")
+    ]

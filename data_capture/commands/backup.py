@@ -26,6 +26,7 @@ from data_capture.commands.files import (
     time_for_name,
 )
 from data_capture.commands.words import Progress, count, size
+from data_capture.pragmas import size_bytes_of
 
 _TIME = r"\d{8}T\d{6}\.\d{3}Z"
 
@@ -113,7 +114,7 @@ def _make(database: Path, folder: Path, progress: Progress) -> Backup:
 def _copy(database: Path, partial: Path, progress: Progress) -> None:
     try:
         with snapshot(database) as source:
-            (size_bytes,) = source.execute("SELECT page_count * page_size FROM pragma_page_count, pragma_page_size").fetchone()
+            size_bytes = size_bytes_of(source)
             refuse_lack_of_space(partial.parent, size_bytes)
             copy_database(source, partial, lambda done, total: progress.bar("Copying", done, total))
     except sqlite3.OperationalError as error:

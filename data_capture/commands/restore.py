@@ -45,6 +45,7 @@ from data_capture.commands.interruption import undisturbed
 from data_capture.commands.occupants import programs_with, services_on
 from data_capture.commands.people import erase_again_after_restore
 from data_capture.commands.words import Progress, count, size
+from data_capture.pragmas import size_bytes_of
 from data_capture.settings import Settings
 from data_capture.store.connection import Gate, GateTimeout
 
@@ -155,7 +156,7 @@ def _stage(file: Path, staged: Path, database: Path, progress: Progress, *, acce
     """Copies `file` beside the database and checks the copy, which is what will be put in place."""
     try:
         with snapshot(file) as source:
-            (size_bytes,) = source.execute("SELECT page_count * page_size FROM pragma_page_count, pragma_page_size").fetchone()
+            size_bytes = size_bytes_of(source)
             refuse_lack_of_space(staged.parent, size_bytes)
             copy_database(source, staged, lambda done, total: progress.bar("Copying", done, total))
         progress.step("Checking …")

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from data_capture.captures import KINDS
 from data_capture.keys import load_or_make_key
+from data_capture.pragmas import columns_of
 from data_capture.store.receipts import ReceiptKey, receipts_key_file
 
 RECEIPTS = "capture_receipts"
@@ -92,7 +93,6 @@ _COLUMNS = (
     "user_email, capture_id, capture_type, row_id, outcome, payload_digest, content_digest, key_id, confirmed, created_at"
 )
 _CARRY_OVER_ALL = f"INSERT INTO {RECEIPTS} ({_COLUMNS}) SELECT {_COLUMNS} FROM {_ASIDE} ORDER BY capture_id"  # noqa: S608
-_HAS_KEYED_DIGESTS = "SELECT 1 FROM pragma_table_info(?) WHERE name = 'key_id'"
 
 
 _OTHERS = "SELECT sql FROM sqlite_master WHERE tbl_name = ? AND type IN ('index', 'trigger') AND sql IS NOT NULL"
@@ -106,7 +106,7 @@ def normalised(sql: str) -> str:
 def earlier_objects(connection: sqlite3.Connection) -> dict[str, str]:
     """The objects of `connection` that an earlier version made and this one makes differently: name → type."""
     rows = connection.execute("SELECT type, name, sql FROM sqlite_master WHERE sql IS NOT NULL").fetchall()
-    return {name: kind for kind, name, sql in rows if is_earlier(name, sql)}
+    return {name: kind for kind, name, sql in rows if isinstance(sql, str) and is_earlier(name, sql)}
 
 
 def is_earlier(name: str, sql: str) -> bool:
@@ -148,7 +148,7 @@ class Replacement:
         """
         if RECEIPTS not in self._earlier:
             return
-        if self._connection.execute(_HAS_KEYED_DIGESTS, (_ASIDE,)).fetchone() is not None:
+        if any(column.name == "key_id" for column in columns_of(self._connection, _ASIDE)):
             self._connection.execute(_CARRY_OVER_ALL)
         else:
             key = ReceiptKey(load_or_make_key(receipts_key_file(database)))

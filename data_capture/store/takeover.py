@@ -30,6 +30,7 @@ from data_capture.audit.schema_note import note_schema
 from data_capture.audit.schema_objects import State
 from data_capture.audit.trail import audit_key_file, begin_chain
 from data_capture.keys import UntrustedKeysError, check_keys_directory, keep_key, load_key, load_or_make_key, new_key
+from data_capture.pragmas import columns_of, unique_columns_of
 from data_capture.settings import REPOSITORY
 from data_capture.store.connection import Gate, GateTimeout, create_private_file
 from data_capture.store.people import ensure_person, set_password_hash, unfillable_columns
@@ -311,13 +312,12 @@ def _our_objects() -> frozenset[str]:
 
 
 def _columns(connection: sqlite3.Connection, table: str) -> _Columns:
-    rows = connection.execute('SELECT name, type, "notnull", dflt_value, pk FROM pragma_table_info(?)', (table,)).fetchall()
     return {
         name.lower(): (
             declared_type.upper(),
-            (bool(not_null) and default is None) or (bool(key) and declared_type.upper() != "INTEGER"),
+            (not_null and default is None) or (bool(key) and declared_type.upper() != "INTEGER"),
         )
-        for name, declared_type, not_null, default, key in rows
+        for name, declared_type, not_null, default, key in columns_of(connection, table)
     }
 
 
@@ -325,7 +325,7 @@ def _kinds(connection: sqlite3.Connection) -> dict[str, str]:
     """Name → 'table', 'virtual table', 'view' or 'index', of everything in the database; names in lower case."""
     rows = connection.execute("SELECT type, lower(name), sql FROM sqlite_master WHERE name NOT LIKE 'sqlite_%'").fetchall()
     return {
-        name: "virtual table" if (sql or "").upper().startswith("CREATE VIRTUAL") else kind
+        name: "virtual table" if str(sql).upper().startswith("CREATE VIRTUAL") else kind
         for kind, name, sql in rows
         if kind != "trigger"
     }
@@ -397,13 +397,8 @@ def _complaints_about_users(connection: sqlite3.Connection, kind: str) -> list[s
     if "email" not in columns:
         return ["The table users has no column email, which says whose a capture is."]
     complaints = []
-    unique = connection.execute(
-        "SELECT 1 FROM pragma_table_info('users') WHERE pk AND lower(name) = 'email' "
-        "AND (SELECT count(*) FROM pragma_table_info('users') WHERE pk) = 1 "
-        "UNION ALL SELECT 1 FROM pragma_index_list('users') AS i, pragma_index_info(i.name) AS c "
-        "WHERE i.\"unique\" AND NOT i.partial GROUP BY i.name HAVING count(*) = 1 AND lower(max(c.name)) = 'email'"
-    ).fetchone()
-    if unique is None:
+    keys = [[column.name for column in columns_of(connection, "users") if column.key]]
+    if all([(name or "").lower() for name in names] != ["email"] for names in keys + unique_columns_of(connection, "users")):
         complaints.append(
             "The column email of the table users is not unique, so that nothing can refer to a person by it. "
             "If no address is there twice, this makes it so: CREATE UNIQUE INDEX users_email ON users (email)"

@@ -15,10 +15,12 @@ import secrets
 import sqlite3
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import groupby
 from typing import Any
 
 from data_capture.audit import pseudonymise_audit
 from data_capture.identity import normalise_email
+from data_capture.pragmas import columns_of, foreign_keys_of, quoted
 from data_capture.problems import UNUSABLE, Problem
 from data_capture.store.erasures import note_erasure
 from data_capture.store.people import NO_PASSWORD, ensure_person, spellings_of
@@ -152,29 +154,28 @@ def _remove_from_users(connection: sqlite3.Connection, spelling: str) -> list[st
 
 
 def _references(connection: sqlite3.Connection) -> Iterator[_Reference]:
-    keys = [name for (name,) in connection.execute("SELECT name FROM pragma_table_info('users') WHERE pk ORDER BY pk")]
-    rows = connection.execute(
-        'SELECT m.name, k.id, k.seq, k."from", k."to", k.on_delete FROM sqlite_master AS m, pragma_foreign_key_list(m.name) AS k '
-        "WHERE m.type = 'table' AND lower(k.\"table\") = 'users' ORDER BY m.name, k.id, k.seq"
-    ).fetchall()
-    for table, number in dict.fromkeys((row[0], row[1]) for row in rows):
-        of_key = [row for row in rows if row[:2] == (table, number)]
-        columns = tuple((row[3], row[4] or keys[row[2]]) for row in of_key)
-        if table not in tables_of_people():
-            yield _Reference(table, columns, of_key[0][5] in _PERFORMED)
+    keys = [column.name for column in sorted(columns_of(connection, PEOPLE), key=lambda one: one.key) if column.key]
+    tables = connection.execute("SELECT name FROM sqlite_master WHERE type = 'table' ORDER BY name").fetchall()
+    for (table,) in tables:
+        if table in tables_of_people():
+            continue
+        to_users = [key for key in foreign_keys_of(connection, table) if key.parent.lower() == PEOPLE]
+        for _, group in groupby(to_users, key=lambda one: one.number):
+            of_key = list(group)
+            columns = tuple((one.column, one.parent_column or keys[one.place]) for one in of_key)
+            yield _Reference(table, columns, of_key[0].on_delete in _PERFORMED)
 
 
 def _refers(connection: sqlite3.Connection, reference: _Reference, spelling: str) -> bool:
-    same = " AND ".join(f"theirs.{_quoted(column)} = users.{_quoted(key)}" for column, key in reference.columns)
-    select = f"SELECT 1 FROM users JOIN {_quoted(reference.table)} AS theirs ON {same} WHERE users.email = ? LIMIT 1"  # noqa: S608
+    same = " AND ".join(f"theirs.{quoted(column)} = users.{quoted(key)}" for column, key in reference.columns)
+    select = f"SELECT 1 FROM users JOIN {quoted(reference.table)} AS theirs ON {same} WHERE users.email = ? LIMIT 1"  # noqa: S608
     return connection.execute(select, (spelling,)).fetchone() is not None
 
 
 def _empty(connection: sqlite3.Connection, spelling: str, referred_to: set[str]) -> None:
     """Takes everything out of the row but what others refer to. A column that has to have a value gets one that tells nothing."""
     address = _new_pseudonym()
-    columns = connection.execute('SELECT name, type, "notnull", dflt_value, pk FROM pragma_table_info(\'users\')').fetchall()
-    for name, declared_type, not_null, default, key in columns:
+    for name, declared_type, not_null, default, key in columns_of(connection, PEOPLE):
         if key or name.lower() in referred_to or name.lower() == "email":
             continue
         values: list[Any] = [] if not_null else [None]
@@ -199,13 +200,9 @@ def _set_first(connection: sqlite3.Connection, column: str, values: list[Any], s
     reason: sqlite3.IntegrityError | None = None
     for value in values:
         try:
-            connection.execute(f"UPDATE users SET {_quoted(column)} = ? WHERE email = ?", (value, spelling))  # noqa: S608
+            connection.execute(f"UPDATE users SET {quoted(column)} = ? WHERE email = ?", (value, spelling))  # noqa: S608
         except sqlite3.IntegrityError as error:
             reason = error
         else:
             return
     raise Problem(UNUSABLE, f"The person's row in users can be neither deleted nor emptied: {reason}.")
-
-
-def _quoted(name: str) -> str:
-    return '"' + name.replace('"', '""') + '"'

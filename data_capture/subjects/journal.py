@@ -15,6 +15,7 @@ from pathlib import Path
 from data_capture.audit.chain import ERASURE
 from data_capture.identity import normalise_email
 from data_capture.keys import keys_beside, load_or_make_key
+from data_capture.pragmas import columns_of
 from data_capture.store.erasures import NOTHING, erasures_key_file, hash_of_address, note_hashes
 from data_capture.subjects.erasure import PSEUDONYMS, erase_person
 from data_capture.subjects.tables import RECEIPTS, tables_of_people
@@ -103,7 +104,7 @@ def _unknown_to(connection: sqlite3.Connection, entries: set[Entry]) -> dict[str
 
 def _addresses(connection: sqlite3.Connection) -> set[str]:
     """Everybody in the database, each by the spelling that is hashed."""
-    columns = {name.lower() for (name,) in connection.execute("SELECT name FROM pragma_table_info('users')")}
+    columns = {column.name.lower() for column in columns_of(connection, "users")}
     found = {spelling for name in columns & {"email", "normalized_email"}
              for (spelling,) in connection.execute(f"SELECT {name} FROM users")}  # noqa: S608  # fmt: skip
     for table in (*tables_of_people(), RECEIPTS):

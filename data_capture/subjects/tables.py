@@ -6,6 +6,7 @@ import sqlite3
 from contextlib import closing
 from functools import cache
 
+from data_capture.pragmas import columns_of
 from data_capture.settings import REPOSITORY
 from data_capture.store.people import spellings_in, spellings_of
 
@@ -33,8 +34,9 @@ def tables_of_people() -> tuple[str, ...]:
     """The tables of schema.sql whose rows say in `user_email` whose they are, but for the receipts of the rows in them."""
     with closing(sqlite3.connect(":memory:")) as connection:
         connection.executescript((REPOSITORY / "schema.sql").read_text(encoding="utf-8"))
-        found = connection.execute(
-            "SELECT m.name FROM sqlite_master AS m, pragma_table_info(m.name) AS c "
-            "WHERE m.type = 'table' AND c.name = 'user_email' ORDER BY m.rowid"
+        tables = [name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table' ORDER BY rowid")]
+        return tuple(
+            name
+            for name in tables
+            if name != RECEIPTS and any(column.name == "user_email" for column in columns_of(connection, name))
         )
-        return tuple(name for (name,) in found if name != RECEIPTS)
