@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
 from data_capture.commands import Refused
+from data_capture.pragmas import quoted
 from data_capture.settings import REPOSITORY
 
 _FILE_HEADER = b"SQLite format 3\x00"  # sqlite.org/fileformat2.html, section 1.3.1
 _BUSY_SECONDS = 5.0
 _MOST_REPORTS = 3
+_MAX_KEPT = 100
+_MAX_REPORTS = 2**31 - 1  # those that are no damage count, too: with a limit they could hide the others
+_CHECKS_TABLES = (3, 33, 0)  # the first SQLite that checks a table by itself; earlier ones take the name for a number
 
 # What every version of ours has had. Tables that came later are added at the services' next start.
 _REQUIRED_TABLES = ("users", "payment_data", "questionnaire_data", "dashboard_data", "data_capture_audit")
@@ -121,28 +125,61 @@ def examine(connection: sqlite3.Connection) -> Examination:
     return Examination((), (), broken, captures, rows, latest)
 
 
-def find_damage(connection: sqlite3.Connection, *, quick: bool = False, table: str | None = None) -> list[str]:
+def find_damage(connection: sqlite3.Connection, *, quick: bool = False, ours_alone: bool = False) -> list[str]:
     """What SQLite's integrity check reports, the first few; `quick` leaves out whether indexes and tables agree.
 
-    With `table`, one of ours, only that table and its indexes are checked.
+    With `ours_alone` only our tables and their indexes are checked.
 
     Raises:
         sqlite3.OperationalError: the file is locked by another program.
     """
     check = "quick_check" if quick else "integrity_check"
+    can_check_tables = sqlite3.sqlite_version_info >= _CHECKS_TABLES
     reports: list[str] = []
     try:
-        for (report,) in connection.execute(f"PRAGMA {check}({table or 100})"):
-            if report != "ok" and not report.startswith(_BROKEN_RULES):
-                reports.append(" ".join(report.split()).removeprefix("*** in database main *** "))
+        if not (ours_alone and can_check_tables):
+            for report in _reports(connection, f"PRAGMA {check}({_MAX_REPORTS})"):
+                reports.append(report)  # one by one: what was found before an error counts
     except sqlite3.DatabaseError as error:
         if is_lock(error):
             raise
-        if not str(error).startswith("no such "):  # another program's table needs a collation or a module of that program's
-            reports = reports or [str(error)]
+        if not can_check_tables:
+            reports.append(f"the check ended early: {error} (SQLite 3.33 and later check our tables by themselves)")
+        else:  # what other programs' tables need, a collation say, must not keep ours from being checked
+            reports += _damage_of_tables(connection, check, _tables(connection))
+    if ours_alone and can_check_tables:
+        reports += _damage_of_tables(connection, check, {name for name in _tables(connection) if name.lower() in our_tables()})
+    reports = [*dict.fromkeys(reports)]
     if len(reports) > _MOST_REPORTS:
         reports[_MOST_REPORTS:] = [f"and {len(reports) - _MOST_REPORTS} more"]
     return reports
+
+
+def _damage_of_tables(connection: sqlite3.Connection, check: str, tables: Collection[str]) -> list[str]:
+    """Checks each table by itself, ours first. What keeps SQLite from checking one of ours is damage."""
+    reports = []
+    for table in sorted(tables, key=lambda name: (name.lower() not in our_tables(), name)):
+        try:
+            for report in _reports(connection, f"PRAGMA {check}({quoted(table)})"):
+                reports.append(report)
+        except sqlite3.DatabaseError as error:
+            if is_lock(error):
+                raise
+            # Another program's table may need a collation, a function or a module of that program's.
+            if table.lower() in our_tables() or not isinstance(error, (sqlite3.OperationalError, sqlite3.DataError)):
+                reports.append(f"{table} can't be checked: {error}")
+    return reports
+
+
+def _reports(connection: sqlite3.Connection, check: str) -> Iterator[str]:
+    """What a check reports, without what is no damage: that may be a great many reports."""
+    found = 0
+    for (report,) in connection.execute(check):
+        if report != "ok" and not report.startswith(_BROKEN_RULES):
+            yield " ".join(report.split()).removeprefix("*** in database main *** ")
+            found += 1
+            if found == _MAX_KEPT:
+                return
 
 
 def find_broken_references(connection: sqlite3.Connection) -> dict[str, str]:
@@ -150,7 +187,7 @@ def find_broken_references(connection: sqlite3.Connection) -> dict[str, str]:
     broken = {}
     for table in sorted(_tables(connection)):
         try:
-            (number,) = connection.execute("SELECT count(*) FROM pragma_foreign_key_check(?)", (table,)).fetchone()
+            number = sum(1 for _ in connection.execute(f"PRAGMA foreign_key_check({quoted(table)})"))
         except sqlite3.OperationalError as error:
             if is_lock(error):
                 raise

@@ -10,10 +10,10 @@ from data_capture.audit.counter_check import counter_findings
 from data_capture.audit.schema_check import SchemaReport, check_schema
 from data_capture.audit.schema_note import noted_states
 from data_capture.commands.examination import find_damage, snapshot
+from data_capture.pragmas import size_bytes_of
 
-# Takes 50 ms. Of a larger file the audit trail's tables are checked here, and all by doctor.
+# Takes 50 ms. Of a larger file our tables are checked here, and all by doctor.
 _CHECKED_WHOLE_BYTES = 16 * 1024 * 1024
-_AUDIT_TABLES = ("data_capture_audit", "data_capture_audit_chain")
 
 
 def examine_schema(connection: sqlite3.Connection, key_file: Path, key: bytes) -> SchemaReport:
@@ -62,9 +62,7 @@ def audit_damage(database: Path) -> list[str]:
     Raises:
         sqlite3.Error: the file is locked by another program, or can't be read.
     """
-    pages = "SELECT page_count * page_size FROM pragma_page_count, pragma_page_size"
     with snapshot(database) as connection:
-        (size,) = connection.execute(pages).fetchone()
-        if size <= _CHECKED_WHOLE_BYTES:
+        if size_bytes_of(connection) <= _CHECKED_WHOLE_BYTES:
             return find_damage(connection)
-        return [report for one in _AUDIT_TABLES for report in find_damage(connection, table=one)]
+        return find_damage(connection, ours_alone=True)
