@@ -13,10 +13,11 @@ say nothing about content.
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from data_capture.audit.schema_objects import (
+    Reach,
     SchemaObject,
     State,
     by_identity,
@@ -24,14 +25,16 @@ from data_capture.audit.schema_objects import (
     earlier_schemas,
     identity_of,
     is_same,
+    mentions_ours,
     our_objects,
+    reach_of,
     read_rows,
     shared_pages,
     shown,
     strange_rows,
     tokens_of_sql,
 )
-from data_capture.audit.schema_sql import created_by, is_plain_index
+from data_capture.audit.schema_sql import Reference, created_by, is_plain_index, references_in
 
 _USERS = (False, "users")
 
@@ -62,15 +65,15 @@ def check_schema(connection: sqlite3.Connection, noted: Sequence[State]) -> Sche
         sqlite3.Error: the schema can't be read.
     """
     rows = read_rows(connection)
-    there = concerning(rows)
+    there, reach = concerning(rows), reach_of(rows)
     latest = noted[-1] if noted else our_objects().state
     users = next((item for item in latest if noted and item.name == "users"), None)
-    report = _Comparison(there, latest, users, accepts_ours=True).report()
+    report = _Comparison(there, reach, latest, users, accepts_ours=True).report()
     strange = (*strange_rows(rows), *shared_pages(rows))
     if report.findings and not strange:
         # An earlier version's database, or a backup of one: whole as it was then.
         for earlier in (*reversed(noted[:-1]), *earlier_schemas()):
-            earlier_report = _Comparison(there, earlier, users, accepts_ours=False).report()
+            earlier_report = _Comparison(there, reach, earlier, users, accepts_ours=False).report()
             if not earlier_report.findings:
                 return earlier_report
     return SchemaReport((*report.findings, *strange), report.information)
@@ -96,17 +99,25 @@ class _Comparison:
     """Compares the objects that are there with those of one state."""
 
     def __init__(
-        self, there: State, state: State, users: SchemaObject | None, *, accepts_ours: bool
+        self,
+        there: State,
+        reach: Reach,
+        state: State,
+        users: SchemaObject | None,
+        *,
+        accepts_ours: bool,
     ) -> None:
         """Keep what is compared.
 
         Args:
             there: what is there.
+            reach: what our writes can reach.
             state: what should be.
             users: the table `users` as it was noted; None where nothing is noted.
             accepts_ours: whether what is as schema.sql has it is right in any case.
         """
         self._there = there
+        self._reach = reach
         self._ours = by_identity(our_objects().state)
         self._wanted = by_identity(state)
         self._accepts_ours = accepts_ours
@@ -156,13 +167,14 @@ class _Comparison:
         if is_same(item, wanted):
             if not is_same(item, ours) and self._accepts_ours:
                 self._tell_adopted(item)
+        elif item.kind == "trigger":
+            self._compare_trigger(item)
+        elif item.kind == "table" and item.name in self._reach.referring:
+            self._compare_referring(item, wanted)
         elif {item.name, item.table} & self._foreign:
             self._information.append(
                 f"{shown(item.name)} is another program's, and was altered since it was noted."
             )
-        elif item.kind == "trigger":
-            on = f"{shown(item.name)} on {shown(item.table)}"
-            self._findings.append(f"The trigger {on} is none of ours: it was added or changed.")
         elif key == _USERS:
             self._compare_users(item)
         elif item.table == "users" and item.sql is None and not self._users_are_ours:
@@ -182,6 +194,11 @@ class _Comparison:
             on = f"{shown(item.name)} on {shown(item.table)}"
             self._information.append(
                 f"The trigger {on} is another program's, and was there when the schema was noted."
+            )
+        elif item.name in self._reach.referring:
+            self._information.append(
+                f"The table {shown(item.name)} is another program's, refers to "
+                f"{_enumerated(_parents_of(item))}, and was there when the schema was noted."
             )
         elif identity_of(item) in self._ours and item.table != "users":
             self._information.append(
@@ -203,6 +220,38 @@ class _Comparison:
             )
             self._findings.append(
                 f"The {wanted.kind} {name} was changed: its SQL is not as {than}."
+            )
+
+    def _compare_trigger(self, item: SchemaObject) -> None:
+        """Compare a trigger that nobody noted: one that has nothing to do with us may be there."""
+        created = created_by(tokens_of_sql(item.sql))
+        tables = {item.table} | ({created.table} if created is not None else set())
+        about = mentions_ours(item.sql) - self._foreign
+        if not self._users_are_ours:
+            about -= {"users"}  # is another program's, which may write it as it likes
+        on = f"{shown(item.name)} on {shown(item.table)}"
+        is_on_ours = bool(tables & (our_objects().names - self._foreign | self._reach.tables))
+        if is_on_ours or item.name in our_objects().names:
+            self._findings.append(f"The trigger {on} is none of ours: it was added or changed.")
+        elif about:
+            self._findings.append(
+                f"The trigger {on} speaks of {_enumerated(about)}: it was added or changed."
+            )
+        elif tables & self._foreign:
+            self._information.append(
+                f"{shown(item.name)} is another program's, and was altered since it was noted."
+            )
+
+    def _compare_referring(self, item: SchemaObject, wanted: SchemaObject | None) -> None:
+        """Compare a table of another program that refers to one of ours, and so acts with it."""
+        if wanted is not None and _references_to_ours(item) == _references_to_ours(wanted):
+            self._information.append(
+                f"{shown(item.name)} is another program's, and was altered since it was noted."
+            )
+        else:
+            self._findings.append(
+                f"The table {shown(item.name)} is none of ours and refers to "
+                f"{_enumerated(_parents_of(item))}: it can refuse what is deleted there, or act on it."
             )
 
     def _compare_users(self, item: SchemaObject) -> None:
@@ -231,6 +280,20 @@ class _Comparison:
                 f"The index {shown(item.name)} on {shown(item.table)} was added: "
                 "it is none of ours, and can refuse rows."
             )
+
+
+def _references_to_ours(item: SchemaObject) -> frozenset[Reference]:
+    ours = our_objects().tables - {"users"}
+    found = references_in(tokens_of_sql(item.sql))
+    return frozenset(one for one in found if one.parent in ours)
+
+
+def _parents_of(item: SchemaObject) -> set[str]:
+    return {one.parent for one in _references_to_ours(item)}
+
+
+def _enumerated(names: Collection[str]) -> str:
+    return " and ".join(sorted(names))
 
 
 def state_of(connection: sqlite3.Connection) -> State:

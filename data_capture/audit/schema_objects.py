@@ -11,12 +11,25 @@ from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from data_capture.audit.schema_sql import Created, Token, created_by, fold, tokens_of
+from data_capture.audit.schema_sql import (
+    Created,
+    Token,
+    created_by,
+    fold,
+    names_in,
+    references_in,
+    tokens_of,
+)
+from data_capture.pragmas import columns_of, has_generated_columns
 from data_capture.rows import any_text
 from data_capture.settings import REPOSITORY
 
 _EARLIER = Path(__file__).with_name("earlier_schemas")
 _MAX_SHOWN_CHARACTERS = 80
+
+# What stands behind FROM with such a name is a function of SQLite's, unless the file has a table of that name.
+_FUNCTION_NAMES = ("json_each", "json_tree", "jsonb_each", "jsonb_tree")
+_FUNCTION_PREFIX = "pragma_"
 
 _ROWS = "SELECT type, name, tbl_name, rootpage, sql FROM sqlite_master ORDER BY rowid"
 
@@ -40,6 +53,7 @@ class OurObjects:
 
     state: State
     names: frozenset[str]
+    tables: frozenset[str]
     plain_names: frozenset[str]  # of objects and columns: quotes around them make no difference
 
 
@@ -108,28 +122,77 @@ def _read_schema(path: Path) -> OurObjects:
             fold(column)
             for item in state
             if item.kind in ("table", "view")
-            for (column,) in connection.execute(
-                "SELECT name FROM pragma_table_info(?)", (item.name,)
-            )
+            for column, *_ in columns_of(connection, item.name)
         }
     names = frozenset(item.name for item in state)
-    return OurObjects(state, names, names | columns)
+    tables = frozenset(item.name for item in state if item.kind == "table")
+    return OurObjects(state, names, tables, names | columns)
 
 
-def concerning(rows: Iterable[SchemaRow]) -> State:
-    """Return the objects of our names, and what is on them by its SQL or by sqlite_schema."""
-    names = our_objects().names
+class Reach(NamedTuple):
+    """What of other programs' tables our writes can reach by foreign keys.
+
+    `tables`: where our writes may run triggers, our tables among them. `referring`: those that
+    refer to a table of ours other than `users`, which is there to be referred to.
+    """
+
+    tables: frozenset[str]
+    referring: frozenset[str]
+
+
+def reach_of(rows: Iterable[SchemaRow]) -> Reach:
+    """Return what our writes can reach."""
+    ours = our_objects().tables
+    references = {
+        row.created.name: references_in(tokens_of_sql(row.sql))
+        for row in rows
+        if row.created is not None and row.created.kind == "table" and not row.created.is_virtual
+    }
+    referring = {
+        name
+        for name, found in references.items()
+        if name not in ours and any(one.parent in ours - {"users"} for one in found)
+    }
+    reached, before = set(ours | referring), 0
+    while len(reached) > before:
+        before = len(reached)
+        reached |= {
+            name
+            for name, found in references.items()
+            if any(one.acts and one.parent in reached for one in found)
+        }
+    return Reach(frozenset(reached), frozenset(referring))
+
+
+def concerning(rows: Sequence[SchemaRow]) -> State:
+    """Return the objects of our names, what is on them, and what else our writes can set off.
+
+    That are tables which refer to ours, other than `users`, triggers on what our writes reach,
+    and triggers that speak of our tables.
+    """
+    names, reach = our_objects().names, reach_of(rows)
     state = []
     for row in rows:
         created = row.created
         known_as = {fold(row.name), fold(row.table)} | (
             {created.name, created.table} if created else set()
         )
-        if known_as & names:
+        is_reached = created is not None and (
+            created.name in reach.referring
+            if created.kind == "table"
+            else created.kind == "trigger"
+            and (created.table in reach.tables or mentions_ours(row.sql))
+        )
+        if known_as & names or is_reached:
             sql = row.sql if row.sql is None or isinstance(row.sql, str) else repr(row.sql)
             kind = "trigger" if created is not None and created.kind == "trigger" else row.kind
             state.append(SchemaObject(kind, fold(row.name), fold(row.table), sql))
     return tuple(state)
+
+
+def mentions_ours(sql: Any) -> frozenset[str]:
+    """Return which of our tables a statement speaks of."""
+    return names_in(tokens_of_sql(sql)) & our_objects().tables
 
 
 def identity_of(item: SchemaObject) -> tuple[bool, str]:
@@ -152,7 +215,11 @@ def is_same(item: SchemaObject, wanted: SchemaObject | None) -> bool:
 
 
 def strange_rows(rows: Sequence[SchemaRow]) -> Iterator[str]:
-    """Find rows of sqlite_schema that only PRAGMA writable_schema can make and that concern us."""
+    """Find rows of sqlite_schema that only PRAGMA writable_schema can make, whosever they are.
+
+    Such a row can be something else than it seems to be, a trigger on a table of ours say. Also
+    found are names under which another object is read than one expects.
+    """
     names = our_objects().names
     numbers = Counter((row.kind == "trigger", fold(row.name)) for row in rows)
     for (_, name), number in numbers.items():
@@ -167,14 +234,17 @@ def strange_rows(rows: Sequence[SchemaRow]) -> Iterator[str]:
                 and row.kind == "index"
                 and fold(row.name).startswith("sqlite_autoindex_")
             )
-            if not is_automatic and {*said[1:]} & names:
+            if not is_automatic:
                 yield f"The {shown(row.kind)} {shown(row.name)} has no SQL that creates it."
-        elif said != created[:3] and {*said[1:], created.name, created.table} & names:
+        elif said != created[:3]:
             said_of = f"{shown(row.kind)} {shown(row.name)}"
             makes = f"{created.kind} {shown(created.name)}"
             yield f"The SQL that stands for the {said_of} creates the {makes}."
         elif created.kind == "trigger" and created.table.startswith("sqlite_"):
             yield f"The trigger {shown(row.name)} is on {shown(created.table)}."
+        for name in {fold(row.name), created.name if created is not None else ""}:
+            if name.startswith(_FUNCTION_PREFIX) or name in _FUNCTION_NAMES:
+                yield f"The {shown(row.kind)} {shown(name)} has the name of a function of SQLite's."
 
 
 def shared_pages(rows: Sequence[SchemaRow]) -> Iterator[str]:
@@ -197,14 +267,11 @@ def is_plain_table(connection: sqlite3.Connection, table: str) -> bool:
     for row in read_rows(connection):
         if fold(row.name) == table and row.kind == "table":
             created = row.created
-            generated = connection.execute(
-                "SELECT 1 FROM pragma_table_xinfo(?) WHERE hidden > 1", (table,)
-            ).fetchone()
             return (
                 created is not None
                 and created.kind == "table"
                 and not created.is_virtual
-                and generated is None
+                and not has_generated_columns(connection, table)
             )
     return False
 

@@ -51,6 +51,13 @@ class Created(NamedTuple):
     is_unique: bool
 
 
+class Reference(NamedTuple):
+    """What a foreign key refers to; `acts`: SQLite changes the row with the one referred to."""
+
+    parent: str
+    acts: bool
+
+
 def fold(name: str) -> str:
     """Return the name in lower case, as SQLite compares names."""
     return name.translate(_LOWER)
@@ -89,6 +96,30 @@ def created_by(tokens: tuple[Token, ...]) -> Created | None:
         return _read_create(tokens)
     except IndexError:
         return None
+
+
+def names_in(tokens: tuple[Token, ...]) -> frozenset[str]:
+    """Return all that can be a name in a statement; SQLite takes a text for one, too."""
+    kinds = ("word", "quoted", "text")
+    return frozenset(fold(_unquoted(token.text)) for token in tokens if token.kind in kinds)
+
+
+def references_in(tokens: tuple[Token, ...]) -> frozenset[Reference]:
+    """Return what the foreign keys in a CREATE TABLE statement refer to."""
+    found = []
+    places = [at for at, token in enumerate(tokens) if token == ("word", "references")]
+    for place, end in zip(places, [*places[1:], len(tokens)], strict=False):
+        actions = [
+            second.text
+            for first, event, second in zip(
+                tokens[place:end], tokens[place + 1 : end], tokens[place + 2 : end], strict=False
+            )
+            if first.text == "on" and event.text in ("delete", "update")
+        ]
+        if place + 1 < len(tokens):
+            parent = fold(_unquoted(tokens[place + 1].text))
+            found.append(Reference(parent, bool({"cascade", "set"} & set(actions))))
+    return frozenset(found)
 
 
 def is_plain_index(tokens: tuple[Token, ...]) -> bool:
