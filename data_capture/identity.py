@@ -7,6 +7,10 @@ import unicodedata
 LONGEST_EMAIL_CHARACTERS = 254  # RFC 5321 section 4.5.3.1.3: a path has at most 256 octets, two of them the brackets
 LONGEST_GIVEN_CHARACTERS = 2 * LONGEST_EMAIL_CHARACTERS  # with what is trimmed; more is not even looked at
 
+RESERVED_DOMAIN = "@data-capture.invalid"
+"""Where this product's own users are, of no person: pseudonyms, and those of the retention's records. RFC 6761: nobody can
+have an address there. What looks like a person there would be erased with the audit records that cover others."""
+
 UNSEEN = ("Cc", "Cf", "Cs", "Zl", "Zp", "Zs")  # Unicode's controls, formats (zero width), surrogates and spaces
 
 # Unicode's Default_Ignorable_Code_Point (DerivedCoreProperties.txt), which are shown as nothing, and the blank of Braille.
@@ -22,7 +26,8 @@ def normalise_email(text: object) -> str | None:
     """The one spelling of an address: trimmed, NFC, lower-cased; None for what can't be somebody's address.
 
     An address here is at most 254 characters with one `@`, something on both sides of it, and nothing that can't be
-    seen: no spaces, control, zero-width or blank characters, or halves of surrogate pairs.
+    seen: no spaces, control, zero-width or blank characters, or halves of surrogate pairs. Addresses of `RESERVED_DOMAIN`
+    are this product's own, which names them itself.
     """
     if not isinstance(text, str) or len(text) > LONGEST_GIVEN_CHARACTERS:
         return None
@@ -36,6 +41,11 @@ def normalise_email(text: object) -> str | None:
     return email
 
 
+def is_reserved(email: str) -> bool:
+    """Whether an address, however it is spelled, is one that this product made for a user of no person."""
+    return email.strip().lower().endswith(RESERVED_DOMAIN)
+
+
 def is_unseen(character: str) -> bool:
     """Whether a reader of a text can't see that this character is there."""
     return ord(character) in _IGNORABLE or unicodedata.category(character) in UNSEEN
@@ -43,4 +53,5 @@ def is_unseen(character: str) -> bool:
 
 def _is_address(email: str) -> bool:
     local_part, _, domain = email.partition("@")
-    return bool(local_part and domain) and "@" not in domain and len(email) <= LONGEST_EMAIL_CHARACTERS
+    is_whole = bool(local_part and domain) and "@" not in domain and len(email) <= LONGEST_EMAIL_CHARACTERS
+    return is_whole and not email.endswith(RESERVED_DOMAIN)

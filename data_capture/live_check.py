@@ -58,7 +58,7 @@ def check_running_system(capture_url: str, settings: Settings) -> int:
     """
     location = urlsplit(capture_url)
     signup_url = f"{location.scheme}://{_host(location.hostname or '')}:{settings.signup_port}"
-    email = f"live-check-{uuid.uuid4().hex}@data-capture.invalid"  # a domain that nobody can have (RFC 6761)
+    email = f"live-check-{uuid.uuid4().hex}@live-check.invalid"  # a domain that nobody can have (RFC 6761)
     try:
         database = _database_of(capture_url, signup_url, settings)
         print(f"Checking {capture_url} and {signup_url}, database {database}", flush=True)

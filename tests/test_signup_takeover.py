@@ -264,4 +264,4 @@ def test_the_rows_of_pseudonyms_can_not_be_signed_up(signup_service: RunningServ
             "INSERT INTO users (username, email, normalized_email, password_hash, status) "
             "VALUES ('erased-1', 'erased-1@data-capture.invalid', 'erased-1@data-capture.invalid', '!', 'provisional')"
         )
-    assert register(signup_service, "erased-1@data-capture.invalid").status_code == 409
+    assert register(signup_service, "erased-1@data-capture.invalid").status_code == 400

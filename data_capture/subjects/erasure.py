@@ -19,7 +19,7 @@ from itertools import groupby
 from typing import Any
 
 from data_capture.audit import pseudonymise_audit
-from data_capture.identity import normalise_email
+from data_capture.identity import is_reserved, normalise_email
 from data_capture.pragmas import columns_of, foreign_keys_of, quoted
 from data_capture.problems import UNUSABLE, Problem
 from data_capture.store.erasures import note_erasure
@@ -78,10 +78,12 @@ def erase_person(connection: sqlite3.Connection, email: str, *, erased_at: str, 
         source_endpoint: what asked for it, with nothing in it that says for whom.
 
     Raises:
-        Problem: 422, when another program's tables don't let go of the person; says which.
+        Problem: 422, when another program's tables don't let go of the person, and says which; and for a user of our own.
         sqlite3.Error: it can't be written.
     """
     people, spellings = spellings_of(connection, email), spellings_everywhere(connection, email)
+    if any(map(is_reserved, (email, *people, *spellings))):  # a column of another program may say that it is this person's
+        raise Problem(UNUSABLE, "This would erase a user of this product's own, whom audit records need.")
     pseudonym = ensure_person(connection, _new_pseudonym() if spellings else _NOBODY, None, erased_at)
     rows = dict.fromkeys((*(table for table in tables_of_people() if table != AUDIT), RECEIPTS, PEOPLE), 0)
     audit_records = 0

@@ -1,0 +1,70 @@
+"""Nobody can pass for a user of this product's own, such as the one of the retention's records, nor have it erased."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from data_capture.audit import RETENTION_PERSON, record_audit, take_from_records
+from data_capture.problems import Problem
+from data_capture.store.connection import open_connection
+from data_capture.store.people import ensure_person
+from data_capture.store.takeover import prepare
+from data_capture.subjects.erasure import erase_person
+from tests.erasing import TOKEN, assert_whole, erase
+from tests.installations import CommandServer, Installation
+from tests.support import RunningService, capture_service_in
+
+NOW = "2024-01-15T10:30:00.000Z"
+
+
+@pytest.fixture
+def service(tmp_path: Path) -> Iterator[RunningService]:
+    running = capture_service_in(tmp_path, EDC_ADMIN_TOKEN=TOKEN)
+    running.start()
+    yield running
+    running.stop()
+
+
+OWN = ["retention@data-capture.invalid", "Retention@Data-Capture.invalid", "erased-nobody@data-capture.invalid"]
+
+
+@pytest.mark.parametrize("address", OWN)
+def test_nobody_passes_for_a_user_of_this_product_s_own_or_has_it_erased(address: str, service: RunningService) -> None:
+    answer = service.capture("payment", {"user_email": address, "final_price": 1})
+    assert (answer.status_code, answer.json()["errors"][0]["field"]) == (422, "user_email")
+    assert erase(service, address).status_code == 422
+    assert service.rows("SELECT email FROM users") == []
+    assert_whole(service)
+
+
+def test_what_the_retention_s_records_cover_stays_covered(tmp_path: Path, server: CommandServer) -> None:
+    """Also where a column of another program says that their user is someone else."""
+    database = tmp_path / "trading_bots.db"
+    with closing(sqlite3.connect(database)) as connection:
+        connection.execute("CREATE TABLE users (id INTEGER PRIMARY KEY, email TEXT UNIQUE NOT NULL, normalized_email UNIQUE)")
+    prepare(database)
+    with closing(open_connection(database, 5)) as connection:
+        connection.execute("BEGIN IMMEDIATE")
+        for person in ("ann@example.com", RETENTION_PERSON):
+            ensure_person(connection, person, None, NOW)
+        record_audit(connection, user_email="ann@example.com", capture_type="payment", timestamp=NOW,
+                     source_endpoint="/payment", ip_address="192.0.2.1")  # fmt: skip
+        take_from_records(connection, {"ip_address": [1]}, RETENTION_PERSON, timestamp=NOW, source_endpoint="retention")
+        connection.execute("UPDATE users SET normalized_email = 'bob@example.com' WHERE email = ?", (RETENTION_PERSON,))
+        connection.execute("COMMIT")
+        connection.execute("BEGIN IMMEDIATE")
+        with pytest.raises(Problem, match="product's own"):
+            erase_person(connection, "bob@example.com", erased_at=NOW, source_endpoint="erase")
+        connection.execute("ROLLBACK")
+    outcome = Installation(tmp_path, server).run("verify-audit")
+    assert outcome.status == 0, outcome.output
+
+def test_the_command_refuses_it(tmp_path: Path, server: CommandServer) -> None:
+    prepare(tmp_path / "trading_bots.db")
+    outcome = Installation(tmp_path, server).run("erase", RETENTION_PERSON, "--yes")
+    assert (outcome.status, "not an email address" in outcome.complaint) == (1, True)
