@@ -654,6 +654,18 @@ TAMPERING: dict[str, tuple[str, str]] = {
         "UPDATE sqlite_sequence SET seq = 9223372036854775807 WHERE name = 'payment_data'",
         "counter of payment_data",
     ),
+    "a counter that JSON does not hold": (
+        "UPDATE sqlite_sequence SET seq = 4611686018427387903 WHERE name = 'payment_data'",
+        "counter of payment_data",
+    ),
+    "a counter after a row far off": (
+        f"INSERT INTO payment_data (id, user_email) VALUES ({2**53}, '{ANN}')",
+        "counter of payment_data",
+    ),
+    "a counter set forward by trillions": (
+        f"UPDATE sqlite_sequence SET seq = {2**41} WHERE name = 'payment_data'",
+        "counter of payment_data",
+    ),
     "a counter set back": (
         "UPDATE sqlite_sequence SET seq = 3 WHERE name = 'payment_data'",
         "counter of payment_data",
@@ -678,6 +690,15 @@ def test_tampering_with_the_schema_is_found_and_the_object_named(
     is_good, said = verified(database, capsys)
     assert not is_good, said
     assert name in said, said
+
+
+@pytest.mark.parametrize("counter", [RECORDS, RECORDS + 1_000_000_000, 2**40])
+def test_a_counter_after_rows_that_were_deleted_is_no_tampering(
+    counter: int, database: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run(database, f"UPDATE sqlite_sequence SET seq = {counter} WHERE name = 'payment_data'")
+    is_good, said = verified(database, capsys)
+    assert is_good, said
 
 
 @pytest.mark.parametrize("table", [AUDIT, CHAIN, "payment_data", "users", "capture_receipts"])

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterator
+from typing import Any
 
 from data_capture.audit.schema_check import our_counted_tables
 from data_capture.audit.schema_objects import is_plain_table
 
-_MAX_COUNTER = 2**62  # no installation comes near it; at 2**63 - 1 a table takes no more rows
+_MAX_COUNTER = 2**53  # ids are numbers in JSON: pages read larger ones as others; at 2**63 - 1 a table takes no more rows
+# SQLite gives the next id after the newest: a gap is what was deleted, and what one insertion with an id of its own has left.
+# So many rows, at a thousand a second, take 35 years.
+_MAX_GAP = 2**40
 
 
 def counter_findings(connection: sqlite3.Connection) -> Iterator[str]:
@@ -37,8 +41,14 @@ def counter_findings(connection: sqlite3.Connection) -> Iterator[str]:
             yield f"The counter of {table} was removed from sqlite_sequence."
         elif counters and not isinstance(counters[0][0], int):
             yield f"The counter of {table} in sqlite_sequence is no number."
-        elif counters and not max(newest or 0, 0) <= counters[0][0] < _MAX_COUNTER:
+        elif counters and not _is_plausible(counters[0][0], newest):
             yield (
                 f"The counter of {table} in sqlite_sequence was set to {counters[0][0]}, "
                 f"and the newest id is {newest or 0}."
             )
+
+
+def _is_plausible(counter: int, newest: Any) -> bool:
+    """Whether SQLite can have counted so far, with `newest` as the highest id that is there."""
+    highest = newest if isinstance(newest, int) and newest > 0 else 0
+    return highest <= counter < _MAX_COUNTER and counter - highest <= _MAX_GAP
