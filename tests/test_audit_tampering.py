@@ -313,6 +313,22 @@ def test_records_are_written_on_where_entries_were_left_behind_and_it_is_still_f
     tampered.assert_found_at(15)
 
 
+@pytest.mark.parametrize("link", ["NULL", "1", "'text'", "x''"])
+def test_records_are_written_on_after_a_link_that_is_none_and_it_is_still_found(link: str, tampered: Tampered) -> None:
+    tampered.run(
+        "CREATE TABLE other AS SELECT * FROM data_capture_audit_chain",
+        "DROP TABLE data_capture_audit_chain",
+        "CREATE TABLE data_capture_audit_chain (audit_id INTEGER PRIMARY KEY, adopted, salt, commitment, link)",
+        "INSERT INTO data_capture_audit_chain SELECT * FROM other",
+        f"UPDATE data_capture_audit_chain SET link = {link} WHERE audit_id = 17",
+    )
+    with closing(open_connection(tampered.database, 5)) as connection:
+        connection.execute("BEGIN IMMEDIATE")
+        write(connection, ANN, "payment")
+        connection.execute("COMMIT")
+    tampered.assert_found_at(17)
+
+
 def test_a_chain_that_was_dropped_is_found_also_after_a_restart(tampered: Tampered) -> None:
     tampered.run("DROP TABLE data_capture_audit_chain")
     outcome = tampered.installation.run("verify-audit")

@@ -131,6 +131,16 @@ FOREIGN = {
     "in brackets": (
         OTHER + "CREATE TRIGGER nt AFTER INSERT ON other BEGIN DELETE FROM [PAYMENT_DATA]; END;", "payment_data"),
     "as a text": (OTHER + "CREATE TRIGGER nt AFTER INSERT ON other BEGIN DELETE FROM 'payment_data'; END;", "payment_data"),
+    "after a byte order mark": (
+        OTHER + "CREATE TRIGGER nt AFTER INSERT ON other BEGIN DELETE FROM \ufeffpayment_data; END;", "payment_data"),
+    "a reference after a byte order mark": ("CREATE TABLE notes (p REFERENCES \ufeffpayment_data (id));", "notes"),
+    "a reference after a vertical tab": ("CREATE TABLE notes (p REFERENCES \vpayment_data (id));", "notes"),
+    "a trigger on a table, after a vertical tab": (
+        OF_USERS + f"CREATE TRIGGER nt AFTER DELETE ON \vnotes {HARMLESS}", "nt on notes"),
+    "an index on SQLite's own table": (
+        OTHER + "CREATE INDEX i ON other (a);" + schema(
+            "UPDATE sqlite_master SET tbl_name = 'sqlite_sequence', sql = 'CREATE INDEX i ON sqlite_sequence (name)' "
+            "WHERE name = 'i'"), "index i is on sqlite_sequence"),
     "of our users": (
         OTHER + "CREATE TRIGGER nt AFTER INSERT ON other BEGIN UPDATE users SET password_hash = 'x'; END;", "users"),
     "in place of a view": (

@@ -240,8 +240,8 @@ def strange_rows(rows: Sequence[SchemaRow]) -> Iterator[str]:
             said_of = f"{shown(row.kind)} {shown(row.name)}"
             makes = f"{created.kind} {shown(created.name)}"
             yield f"The SQL that stands for the {said_of} creates the {makes}."
-        elif created.kind == "trigger" and created.table.startswith("sqlite_"):
-            yield f"The trigger {shown(row.name)} is on {shown(created.table)}."
+        elif created.kind in ("trigger", "index") and created.table.startswith("sqlite_"):
+            yield f"The {created.kind} {shown(row.name)} is on {shown(created.table)}."
         for name in {fold(row.name), created.name if created is not None else ""}:
             if name.startswith(_FUNCTION_PREFIX) or name in _FUNCTION_NAMES:
                 yield f"The {shown(row.kind)} {shown(name)} has the name of a function of SQLite's."

@@ -52,7 +52,7 @@ class Trail:
             sqlite3.IntegrityError: someone has tampered, and there are several; one alone is added all the same.
         """
         last = connection.execute(_LAST, (first,)).fetchone()
-        link = last[0] if last is not None else GENESIS
+        link = last[0] if last is not None and isinstance(last[0], bytes) else GENESIS  # of another type: someone has tampered
         salts = os.urandom(SALT_BYTES * len(records))
         entries: list[tuple[int, int, bytes, bytes, bytes]] = []
         for place, record in enumerate(records):
