@@ -334,6 +334,24 @@ def test_records_stay_good_through_retention_after_retention_and_an_erasure(inst
     assert_good(installation)
 
 
+def test_a_program_that_respells_addresses_does_not_keep_covers_from_being_found(tmp_path: Path, server: CommandServer) -> None:
+    installation = Installation(tmp_path, server)
+    tamper(installation, """
+        CREATE TABLE users (id INTEGER PRIMARY KEY, email TEXT UNIQUE NOT NULL);
+        CREATE TRIGGER capitals AFTER INSERT ON users BEGIN UPDATE users SET email = upper(email) WHERE id = new.id; END""")
+    prepare(installation.database)
+    with closing(open_connection(installation.database, 5)) as connection:
+        connection.execute("BEGIN IMMEDIATE")
+        ann, nobody, whose = (ensure_person(connection, one, None, NOW) for one in (ANN, NOBODY, RETENTION_PERSON))
+        assert whose.isupper()
+        write(connection, ann)
+        for column in ("ip_address", "user_agent"):
+            take_from_records(connection, {column: [1]}, whose, timestamp=NOW, source_endpoint="retention")
+        pseudonymise_audit(connection, ann, nobody, timestamp=NOW, source_endpoint="erase")
+        connection.execute("COMMIT")
+    assert_good(installation)
+
+
 def test_what_someone_else_has_taken_meanwhile_is_not_covered_again(
     installation: Installation, caplog: pytest.LogCaptureFixture
 ) -> None:

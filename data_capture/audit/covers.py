@@ -53,7 +53,8 @@ _ENDS = f"""
 SELECT id, substr(data_snapshot, 1, {_HEAD_CHARACTERS}), substr(data_snapshot, -{_TAIL_CHARACTERS})
 FROM data_capture_audit WHERE capture_type = '{RETENTION}' AND {{}} ORDER BY id
 """  # noqa: S608
-_ALL_ENDS = _ENDS.format("user_email = ?")  # by the index: there are few
+# By the index: there are few. A trigger of another program may have respelled the address when the user was added.
+_ALL_ENDS = _ENDS.format("user_email IN (SELECT ?1 UNION SELECT email FROM users WHERE lower(email) = ?1)")
 _NEW_ENDS = _ENDS.format("id > ?")
 
 
