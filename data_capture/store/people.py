@@ -22,6 +22,7 @@ from datetime import datetime, timezone
 from typing import Any
 
 from data_capture.identity import is_unseen, normalise_email
+from data_capture.pragmas import ForeignKey, columns_of, foreign_keys_of, quoted, unique_columns_of
 from data_capture.problems import UNAVAILABLE, Problem
 from data_capture.rows import find_among
 from data_capture.store.credentials import (
@@ -140,29 +141,30 @@ def find_to_complete(connection: sqlite3.Connection, email: str) -> Person | Non
 
 def _has_credentials_elsewhere(connection: sqlite3.Connection, spelling: str) -> bool:
     """Whether another program's table of accounts refers to this row of `users`: its password, say, is there."""
-    references = connection.execute(
-        'SELECT m.name, f."from", coalesce(f."to", (SELECT name FROM pragma_table_info(\'users\') WHERE pk = 1)) '
-        "FROM sqlite_schema AS m, pragma_foreign_key_list(m.name) AS f "
-        "WHERE m.type = 'table' AND lower(f.\"table\") = 'users' AND lower(m.name) <> 'user_credentials'"
-    ).fetchall()
+    tables = connection.execute("SELECT name FROM sqlite_schema WHERE type = 'table' AND lower(name) <> 'user_credentials'")
     return any(
-        _is_for_accounts(connection, table)
-        and connection.execute(
-            f"SELECT 1 FROM {_quoted(table)} AS other JOIN users ON other.{_quoted(column)} = users.{_quoted(key)} "  # noqa: S608
-            "WHERE users.email = ? LIMIT 1",
-            (spelling,),
-        ).fetchone()
-        for table, column, key in references
+        _refers_to(connection, table, reference, spelling)
+        for (table,) in tables.fetchall()
+        for reference in foreign_keys_of(connection, table)
+        if reference.parent.lower() == "users" and _is_for_accounts(connection, table)
     )
 
 
 def _is_for_accounts(connection: sqlite3.Connection, table: str) -> bool:
-    columns = connection.execute("SELECT name FROM pragma_table_info(?)", (table,)).fetchall()
-    return _OF_ACCOUNTS.search(table.lower()) is not None or any(is_for_hashes(name) for (name,) in columns)
+    has_hashes = any(is_for_hashes(column.name) for column in columns_of(connection, table))
+    return has_hashes or _OF_ACCOUNTS.search(table.lower()) is not None
 
 
-def _quoted(name: str) -> str:
-    return '"' + name.replace('"', '""') + '"'
+def _refers_to(connection: sqlite3.Connection, table: str, reference: ForeignKey, spelling: str) -> bool:
+    keys = [column.name for column in columns_of(connection, "users") if column.key]
+    key = reference.parent_column or next(iter(keys), None)
+    if key is None:
+        return False  # SQLite calls that a mismatch: nothing can refer to a table without a key
+    find = (
+        f"SELECT 1 FROM {quoted(table)} AS other JOIN users ON other.{quoted(reference.column)} = users.{quoted(key)} "  # noqa: S608
+        "WHERE users.email = ? LIMIT 1"
+    )
+    return connection.execute(find, (spelling,)).fetchone() is not None
 
 
 def spellings_of(connection: sqlite3.Connection, email: str) -> list[str]:
@@ -410,10 +412,10 @@ def presentable(text: object) -> str | None:
 
 def _columns(connection: sqlite3.Connection) -> Columns:
     """What `credentials` has to know of the table; unlike `_UsersTable` with generated columns."""
-    rows = connection.execute("SELECT name, dflt_value, hidden FROM pragma_table_xinfo('users')").fetchall()
+    rows = connection.execute("PRAGMA table_xinfo(users)").fetchall()
     return Columns(
-        defaults={name: default for name, default, _ in rows},
-        written=frozenset(name.lower() for name, _, hidden in rows if not hidden),
+        defaults={name: default for _, name, _, _, default, _, _ in rows},
+        written=frozenset(name.lower() for _, name, _, _, _, _, hidden in rows if not hidden),
     )
 
 
@@ -435,22 +437,19 @@ class _UsersTable:
 
     @classmethod
     def read(cls, connection: sqlite3.Connection) -> _UsersTable:
-        rows = connection.execute("SELECT name, type, \"notnull\", dflt_value, pk FROM pragma_table_info('users')").fetchall()
-        keys = [row for row in rows if row[4]]
+        found = columns_of(connection, "users")
+        keys = [column for column in found if column.key]
         columns = {
-            name.lower(): _Column(
-                name,
-                declared_type.upper(),
-                required=bool(not_null) and default is None,
-                is_row_id=bool(key) and len(keys) == 1 and declared_type.upper() == "INTEGER",
+            column.name.lower(): _Column(
+                column.name,
+                column.declared_type.upper(),
+                required=column.not_null and column.default is None,
+                is_row_id=keys == [column] and column.declared_type.upper() == "INTEGER",
             )
-            for name, declared_type, not_null, default, key in rows
+            for column in found
         }
-        indexes = connection.execute(
-            "SELECT min(c.name) FROM pragma_index_list('users') AS i, pragma_index_info(i.name) AS c "
-            'WHERE i."unique" AND NOT i.partial GROUP BY i.name HAVING count(*) = 1'
-        ).fetchall()
-        return cls(columns, frozenset(name.lower() for (name,) in indexes if name))
+        unique = [names[0] for names in unique_columns_of(connection, "users") if len(names) == 1]
+        return cls(columns, frozenset(name.lower() for name in unique if name))
 
     def time(self, column: str, now: str) -> str:
         """`now` as this column's own program reads it.
