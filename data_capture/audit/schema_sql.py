@@ -6,12 +6,12 @@ import re
 from collections.abc import Collection
 from typing import NamedTuple
 
-# As in SQLite's tokenize.c: these characters alone are space, a byte order mark only where a token
-# begins, and all else outside ASCII belongs to a word. What is not closed extends to the end, so
-# that hostile text is read in one pass.
+# As in SQLite's tokenize.c: these characters alone are space, a vertical tab only after another, a
+# byte order mark only where a token begins; all else outside ASCII belongs to a word. What is not
+# closed extends to the end, so that hostile text is read in one pass.
 _TOKEN = re.compile(
     r"""
-    (?P<space> [ \t\n\v\f\r\ufeff]+ | --[^\n]* | /\*.*?(?:\*/|\Z) )
+    (?P<space> [ \t\n\f\r][ \t\n\v\f\r]* | \ufeff | --[^\n]* | /\*.*?(?:\*/|\Z) )
   | (?P<text> '(?:[^']|'')*(?:'|\Z) )
   | (?P<blob> [xX]'[^']*(?:'|\Z) )
   | (?P<quoted> "(?:[^"]|"")*(?:"|\Z) | `(?:[^`]|``)*(?:`|\Z) | \[[^\]]*(?:\]|\Z) )
