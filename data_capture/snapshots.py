@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 from data_capture.identity import normalise_email
 from data_capture.payloads import ByKeys, JsonObject, encode_decimal, encode_json
-from data_capture.scanning import LARGE_STEP_CHARACTERS, is_in
+from data_capture.scanning import LARGE_STEP_CHARACTERS, is_in, pause
 
 _CONTENT = hashlib.blake2b(digest_size=hashlib.sha256().digest_size)  # copied: that takes a fifth of the time of making one
 _SCALARS = frozenset({str, int, bool, float, type(None), Decimal})
@@ -95,7 +95,10 @@ def _with_sorted_keys(
 
 
 def _object(members: Sequence[str]) -> bytes:
-    return f"{{{','.join(members)}}}".encode()
+    encoded = f"{{{','.join(members)}}}".encode()
+    if len(encoded) > 2 * LARGE_STEP_CHARACTERS:
+        pause()
+    return encoded
 
 
 def _without_volatile(value: Any) -> Any:

@@ -106,6 +106,15 @@ def test_a_refusal_says_what_was_wrong(service: RunningService, body: bytes, sta
     assert said in answer.json()["detail"]
 
 
+def test_a_large_body_is_refused_by_its_size_before_it_is_decoded(service: RunningService) -> None:
+    body = b'{"user_email":"a@example.com","note":"' + b"\\ud800" * 300_000  # without an end
+    answer = hostile.answer_to(
+        f"{service.url}/api/data-capture/questionnaire", hostile.Hostile(body, {"Content-Type": "application/json"})
+    )
+    assert answer.status_code == 413
+    assert "without the pictures in it" in answer.json()["detail"]
+
+
 def test_a_lone_surrogate_and_a_nul_are_stored_as_what_every_reader_can_read(service: RunningService) -> None:
     person = "surrogate@example.com"
     body = b'{"user_email":"surrogate@example.com","plan_name":"a\\u0000b","coupon_code":"\\ud800","\\udfff":"\\ud83d\\ude00"}'

@@ -17,18 +17,30 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from datetime import datetime, timezone
 from functools import _lru_cache_wrapper
+from itertools import pairwise
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
+from flask import Flask, request
 
-from data_capture.answers import answer_to, read_request
+from data_capture import scanning
+from data_capture.answers import BATCH, answer_to, read_request
 from data_capture.captures import Caller
 from data_capture.deadlines import Deadline, DeadlinePassed
-from data_capture.payloads import ByKeys, FreeNames, decode_json_object
+from data_capture.payloads import (
+    CAPTURE_MEDIA_TYPES,
+    MOST_BYTES,
+    MOST_BYTES_OF_A_BATCH,
+    ByKeys,
+    FreeNames,
+    decode_json_object,
+    read_json_object,
+)
 from data_capture.problems import Problem
 from data_capture.redaction import REDACTED, redact, redact_and_tell
 from data_capture.store.captures import Receipt, audit_record_of
-from tests.hostile_shapes import EMAIL, LARGE_SHAPES, SHAPES, Shape
+from tests.hostile_shapes import EMAIL, LARGE_SHAPES, SHAPES, LargeShape, Shape
 from tests.support import RunningService, capture_service_in, signup_service_in
 
 SMALL, TIMES = 8_000, 4
@@ -51,6 +63,9 @@ LARGE = ["bearers", "codes", "tokens with points", "letters of all scripts", "ne
 COSTLY = ["the same keys in each section", "objects with a time", "a pair whose name is letters", "equals signs and words",
           "letters that are longer in lower case", "codes"]  # fmt: skip
 LARGE_BYTES = 19_800_000 if FULL else 7_000_000  # the quick size has more than a million of each character
+# Others have their turn between any two of the values.
+OF_MANY_VALUES = {"a list of halves of characters", "small pictures"}
+MAX_STRETCH_IN_CALIBRATIONS = 0.8
 HOLD_TRIES = 4
 MAX_HOLD_IN_CALIBRATIONS = 1.5
 MAX_CPU_IN_CALIBRATIONS = 20  # of a body, or of each MB of a batch that is taken: 1 s
@@ -89,6 +104,14 @@ def understand(shape: Shape, body: bytes) -> int:
             answer_to(asked, [Receipt(1, "stored", replayed=False) for _ in asked.works]).content()
         )
     return 0
+
+
+def understand_large(shape: LargeShape, body: bytes) -> None:
+    """All that is done with a body from its request to its captures, with the limits of its address."""
+    most_but_pictures = MOST_BYTES_OF_A_BATCH if shape.kind == BATCH else MOST_BYTES
+    with Flask(__name__).test_request_context(method="POST", data=body, content_type="application/json"), suppress(Problem):
+        payload = read_json_object(request, CAPTURE_MEDIA_TYPES, len(body), most_but_pictures)
+        read_request(shape.kind, payload, CALLER, (), is_large=True)
 
 
 def cpu_seconds(does: Callable[[], object]) -> float:
@@ -321,6 +344,25 @@ def test_no_large_body_costs_more_than_a_second_for_each_mb_that_is_taken(servic
         return (cpu_of(pid) - before) / calibration
 
     assert any(cpu_in_calibrations() < limit for _ in range(2))
+
+
+@pytest.mark.parametrize("name", [name for name in LARGE_SHAPES if name not in OF_MANY_VALUES])
+def test_a_large_text_is_looked_at_in_steps(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    shape = LARGE_SHAPES[name]
+    is_batch_taken = shape.is_taken and shape.kind == BATCH
+    body = shape.body(LARGE_BYTES if is_batch_taken else 19_800_000)
+    paused_at: list[float] = []
+    pausing = SimpleNamespace(sleep=lambda _seconds: paused_at.append(time.thread_time()))
+    monkeypatch.setattr(scanning, "time", pausing)
+
+    def longest_stretch_in_calibrations() -> float:
+        calibration = seconds_of_a_calibration(time.thread_time)
+        paused_at[:] = [time.thread_time()]
+        understand_large(shape, body)
+        paused_at.append(time.thread_time())
+        return max(end - begin for begin, end in pairwise(paused_at)) / calibration
+
+    assert any(longest_stretch_in_calibrations() < MAX_STRETCH_IN_CALIBRATIONS for _ in range(3))
 
 
 @pytest.mark.parametrize("name", COSTLY)
