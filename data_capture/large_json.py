@@ -138,6 +138,8 @@ def _string(text: str, begin: int) -> tuple[str, int]:
     pieces: list[str] = []
     at, step = begin, _FIRST_STEP_CHARACTERS
     while True:
+        if step == LARGE_STEP_CHARACTERS:
+            pause()
         piece = _without_cut_escape(text[at : at + step])
         if not piece:
             raise JSONDecodeError("Unterminated string starting at", text, begin - 1)
@@ -149,8 +151,6 @@ def _string(text: str, begin: int) -> tuple[str, int]:
         if end <= len(piece):
             return "".join(pieces), at + end
         at += len(piece)
-        if step == LARGE_STEP_CHARACTERS:
-            pause()
         step = min(2 * step, LARGE_STEP_CHARACTERS)
 
 
