@@ -320,7 +320,7 @@ def test_an_older_copy_put_in_place_by_hand_is_found_and_the_way_out_is_said(ins
 
 
 def test_what_has_no_audit_trail_is_refused_in_words(installation: Installation) -> None:
-    (installation.directory / "foreign.keys").mkdir()
+    (installation.directory / "foreign.keys").mkdir(mode=0o700)
     shutil.copy(installation.directory / "trading_bots.keys" / "audit.key", installation.directory / "foreign.keys" / "audit.key")
     with closing(sqlite3.connect(installation.directory / "foreign.db")) as connection, connection:
         connection.execute("CREATE TABLE something (else_)")
