@@ -29,6 +29,12 @@ def normalise_email(text: object) -> str | None:
     seen: no spaces, control, zero-width or blank characters, or halves of surrogate pairs. Addresses of `RESERVED_DOMAIN`
     are this product's own, which names them itself.
     """
+    email = normalise_any_email(text)
+    return None if email is None or email.endswith(RESERVED_DOMAIN) else email
+
+
+def normalise_any_email(text: object) -> str | None:
+    """Return what `normalise_email` does, also for this product's own addresses: to find them as `users` spells them."""
     if not isinstance(text, str) or len(text) > LONGEST_GIVEN_CHARACTERS:
         return None
     if text.isascii():  # as most are
@@ -53,5 +59,4 @@ def is_unseen(character: str) -> bool:
 
 def _is_address(email: str) -> bool:
     local_part, _, domain = email.partition("@")
-    is_whole = bool(local_part and domain) and "@" not in domain and len(email) <= LONGEST_EMAIL_CHARACTERS
-    return is_whole and not email.endswith(RESERVED_DOMAIN)
+    return bool(local_part and domain) and "@" not in domain and len(email) <= LONGEST_EMAIL_CHARACTERS

@@ -21,7 +21,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timezone
 from typing import Any
 
-from data_capture.identity import is_unseen, normalise_email
+from data_capture.identity import is_unseen, normalise_any_email, normalise_email
 from data_capture.pragmas import ForeignKey, columns_of, foreign_keys_of, quoted, unique_columns_of
 from data_capture.problems import UNAVAILABLE, Problem
 from data_capture.rows import find_among
@@ -241,7 +241,7 @@ def _spelling_of(connection: sqlite3.Connection, email: str) -> str | None:
             _lowered_spellings(email),
         )
         # "strasse" has the same capitals as "straße", and is another address.
-        found = next((row for row in similar if normalise_email(row[0]) == email), None)
+        found = next((row for row in similar if normalise_any_email(row[0]) == email), None)
     if found is None and "normalized_email" in _UsersTable.read(connection).unique:
         # Its program allows one person for each of these, by a rule of its own (a mailbox's dots, say).
         same = "SELECT email FROM users WHERE normalized_email = ? AND typeof(email) = 'text'"
