@@ -359,7 +359,7 @@ SHAPES: dict[str, Shape] = {
         "dashboard", _items(lambda _: "9" * 1000, '"total_trades":7,"a":[')
     ),
     "decimals with many digits": Shape(
-        "dashboard", _items(lambda _: f"4.{'9' * 1000}", '"tradingState":[')
+        "dashboard", _items(lambda _: f"4.{'9' * 990}", '"tradingState":[')
     ),
     "a decimal with very many digits": Shape(
         "dashboard", lambda size: _around(b'"total_pnl":4.' + b"1" * size)
