@@ -15,6 +15,7 @@ from datetime import datetime, timezone
 from functools import lru_cache
 from typing import Any
 
+from data_capture.identity import is_reserved
 from data_capture.password_formats import check_of
 
 PROVISIONAL = "provisional"
@@ -24,9 +25,6 @@ NO_PASSWORD = "!"  # noqa: S105  (the opposite of a password: no hash looks like
 """What stands in `password_hash` of a user without a password."""
 
 PASSWORD_HASH = "password_hash"  # noqa: S105  (the name of our own column)
-
-RESERVED_DOMAIN = "@data-capture.invalid"
-"""Where this product's pseudonyms are; a sign-up completes none of them."""
 
 _HASH_NAMES = frozenset({
     "hash", "bcrypt", "bcrypthash", "argon2", "argon2hash", "scrypthash", "pass", "passwd", "passphrase", "pwd", "pw",
@@ -287,7 +285,7 @@ def _is_untouched(row: Row, columns: Columns) -> bool:
 def _is_claimed(column: str, value: Any, columns: Columns) -> bool:
     """Whether a value says that a row is an account already, or stands for no user at all."""
     if column.lower() == "email":
-        return str(value).endswith(RESERVED_DOMAIN)
+        return is_reserved(str(value))
     name = simple_name(column)
     is_credential = name not in _IDS and _looks_like_hash(value)
     if not (is_credential or _CLAIMED_NAME.fullmatch(name)) or _is_false(value) or columns.may_be_default(column):
