@@ -177,9 +177,13 @@ class Columns:
         """Whether a row says by itself that this product made it; else a mark beside it does."""
         return {PASSWORD_HASH, "status"} <= self.written
 
-    def stored(self, row: Row) -> list[tuple[str, Any]]:
-        """Return a row without its generated columns."""
-        return [(column, value) for column, value in row if column.lower() in self.written]
+    def said_by(self, row: Row) -> list[tuple[str, Any]]:
+        """Return what was written into a row: no generated column, none that a later column's default filled."""
+        return [
+            (column, value)
+            for column, value in row
+            if column.lower() in self.written and not self.is_left_alone(column, value)
+        ]
 
     def is_left_alone(self, column: str, value: Any) -> bool:
         """Whether a value is empty, or the column's default."""

@@ -84,7 +84,7 @@ def find_person(connection: sqlite3.Connection, email: str) -> Person | None:
         return None
     named = _row_of(connection, spelling)
     columns = _columns(connection)
-    account = read_account(named, columns, _beside(connection, spelling, columns.stored(named)), datetime.now(timezone.utc))
+    account = read_account(named, columns, _beside(connection, spelling, columns.said_by(named)), datetime.now(timezone.utc))
     row = {column.lower(): value for column, value in named}
     names = [_text(row.get(column)) for column in _FULL_NAME_COLUMNS]
     names.append(" ".join(filter(None, (_text(row.get("first_name")), _text(row.get("last_name"))))))
@@ -108,8 +108,8 @@ def _row_of(connection: sqlite3.Connection, spelling: str) -> list[tuple[str, An
     return [*zip((str(column[0]) for column in cursor.description), values, strict=True)]
 
 
-def _stored_row(connection: sqlite3.Connection, spelling: str) -> list[tuple[str, Any]]:
-    return _columns(connection).stored(_row_of(connection, spelling))
+def _written_row(connection: sqlite3.Connection, spelling: str) -> list[tuple[str, Any]]:
+    return _columns(connection).said_by(_row_of(connection, spelling))
 
 
 def _beside(connection: sqlite3.Connection, spelling: str, row: list[tuple[str, Any]]) -> Beside:
@@ -229,7 +229,7 @@ def add_person(connection: sqlite3.Connection, email: str, name: str | None, now
             raise Problem(UNAVAILABLE, "The table users refuses a new user.", retry_after_seconds=60) from error
     spelling = _spelling_of(connection, email) or email  # a trigger of another program may have respelled it
     if not _columns(connection).tell_what_is_ours:  # that the row is ours, so that a sign-up may complete it
-        _note_beside(connection, spelling, mark_of_provisional(_stored_row(connection, spelling)), now)
+        _note_beside(connection, spelling, mark_of_provisional(_written_row(connection, spelling)), now)
     return spelling
 
 
@@ -358,7 +358,7 @@ def set_password_hash(connection: sqlite3.Connection, spelling: str, password_ha
     if PASSWORD_HASH in _UsersTable.read(connection).columns:
         connection.execute("UPDATE users SET password_hash = ? WHERE email = ?", (password_hash, spelling))
     else:
-        _note_beside(connection, spelling, mark_of_account(_stored_row(connection, spelling), password_hash), now)
+        _note_beside(connection, spelling, mark_of_account(_written_row(connection, spelling), password_hash), now)
 
 
 def _note_beside(connection: sqlite3.Connection, spelling: str, value: str, now: str) -> None:
