@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import requests
 from hypothesis import strategies as st
 
-EXAMPLES = int(os.environ.get("EDC_HOSTILE_BODIES", "200"))  # for each endpoint
+EXAMPLES = int(os.environ.get("EDC_HOSTILE_BODIES", "120"))  # for each endpoint
 
 PROBLEM = "application/problem+json"
 

@@ -33,7 +33,7 @@ from tests.managed import worker_of
 from tests.support import capture_service_in, eventually, rows
 
 FULL = os.environ.get("EDC_FULL_FAULTS") == "1"
-KILLS = 30 if FULL else 12
+KILLS = 30 if FULL else 8
 LOCKED_SECONDS = 30.0 if FULL else 2.0
 FULL_DISK_SECONDS = 25.0 if FULL else 1.5
 IDLE_LOG_BYTES = 24 * 1024 * 1024

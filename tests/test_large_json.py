@@ -16,7 +16,7 @@ from data_capture.pictures import is_file, least_bytes_but_files
 from data_capture.problems import Problem
 
 STEP = 8  # no escape is longer
-EXAMPLES = 300
+EXAMPLES = 150
 
 VALUES = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False)

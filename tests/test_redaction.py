@@ -219,7 +219,7 @@ _PIECES = st.one_of(
 )  # fmt: skip
 
 
-@settings(max_examples=3000, deadline=None)
+@settings(max_examples=1500, deadline=None)
 @given(st.lists(_PIECES, max_size=6).map("".join))
 def test_the_quick_look_passes_over_no_text_that_would_be_masked(text: str) -> None:
     quick = redact(text)
@@ -228,7 +228,7 @@ def test_the_quick_look_passes_over_no_text_that_would_be_masked(text: str) -> N
         assert redact(text) == quick
 
 
-@settings(max_examples=2000, deadline=None)
+@settings(max_examples=1000, deadline=None)
 @given(card_in_json())
 def test_no_card_number_survives_in_any_value_of_any_shape(card: tuple[str, Any]) -> None:
     digits, value = card

@@ -192,7 +192,9 @@ class Store:
         self._writer.abandon()
 
     def close(self) -> None:
-        """Closes the file, after the writes that wait already."""
+        """Closes the file, after the writes that wait already; does nothing the second time."""
+        if self.closing.is_set():
+            return
         self._closed = True
         self.closing.set()
         self._queue.end()
