@@ -135,7 +135,7 @@ def content_of(given: str) -> bytes:
 
 
 def _content_in_steps(given: str) -> Iterator[bytes]:
-    waiting = ""  # fewer than four characters, of which three bytes become
+    waiting = ""  # up to three characters: base64 makes three bytes of each four (RFC 4648 section 4)
     for step in _content(given):
         waiting += step
         whole = len(waiting) - len(waiting) % 4

@@ -49,10 +49,16 @@ def insert_in_order(connection: sqlite3.Connection, insert: str, rows: Sequence[
 
 
 @contextmanager
-def any_text(connection: sqlite3.Connection) -> Iterator[None]:
-    """Read also texts that are not UTF-8, with what is none as lone surrogates, by which its bytes can be had again."""
+def any_text(connection: sqlite3.Connection, errors: str = "surrogateescape") -> Iterator[None]:
+    """Read also texts that are not UTF-8.
+
+    Args:
+        connection: to read with.
+        errors: what becomes of bytes that are not UTF-8, as for `bytes.decode`. With "surrogateescape" the text can be turned
+            into the same bytes again; with "replace" it can be shown and sent.
+    """
     before = connection.text_factory
-    connection.text_factory = lambda text: text.decode(errors="surrogateescape")
+    connection.text_factory = lambda text: text.decode(errors=errors)
     try:
         yield
     finally:

@@ -111,7 +111,8 @@ def says_only_what_is_left(snapshot: Any) -> bool:
 class RetentionCovers:
     """Finds what the retention's records say of some others, without reading all of them each time.
 
-    What it remembers, which record speaks of which range of ids, only says where to look: each that counts is verified.
+    It remembers which retention record speaks of which range of ids. That only says where to look: a record is verified
+    before it counts.
     """
 
     def __init__(self) -> None:

@@ -35,7 +35,7 @@ def record_audits(connection: sqlite3.Connection, records: Sequence[AuditRecord]
     """Adds audit records, at least one, in their order, and their entries in the chain, as `record_audit` does.
 
     Raises:
-        sqlite3.Error: likewise; also when there are several that can't be added together, but one by one.
+        sqlite3.Error: as `record_audit`, and when several records get no consecutive ids; they can be added one by one.
     """
     trail = trail_of(connection)
     first = insert_in_order(connection, _INSERT, records)

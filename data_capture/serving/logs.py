@@ -101,7 +101,7 @@ class _LogFile(ConcurrentRotatingFileHandler):
         super().__init__(str(path), maxBytes=LOG_FILE_BYTES, backupCount=OLD_LOG_FILES, chmod=0o600, encoding="utf-8")
 
     def do_open(self, mode: str | None = None) -> TextIOWrapper:
-        """Opens the file, unless somebody else planted it or a link in its place.
+        """Open the log file, unless it is a link or belongs to another user.
 
         Raises:
             OSError: it can't be opened, or is not ours.
@@ -110,7 +110,7 @@ class _LogFile(ConcurrentRotatingFileHandler):
         return super().do_open(mode)
 
     def atomic_open(self, file_path: str) -> TextIOWrapper:
-        """Opens the lock file likewise.
+        """Open the lock file, unless it is a link or belongs to another user.
 
         Raises:
             OSError: it can't be opened, or is not ours.

@@ -2,35 +2,28 @@
 
 The table may be an older program's. So columns are looked up before they are written, and no row that is there is
 changed beyond what a sign-up or a login is for.
-
-Every column name in a statement below comes from `_FILLERS`, a fixed table, never from a caller.
 """
 
 from __future__ import annotations
 
 import logging
 import re
-import secrets
 import sqlite3
-import string
 import unicodedata
-import uuid
-from collections.abc import Callable, Collection, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Collection
 from dataclasses import dataclass, replace
 from datetime import datetime, timezone
 from typing import Any
 
 from data_capture.identity import is_unseen, normalise_any_email, normalise_email
-from data_capture.pragmas import ForeignKey, columns_of, foreign_keys_of, quoted, unique_columns_of
+from data_capture.pragmas import ForeignKey, columns_of, foreign_keys_of, quoted
 from data_capture.problems import UNAVAILABLE, Problem
-from data_capture.rows import find_among
+from data_capture.rows import any_text, find_among
 from data_capture.store.credentials import (
     NO_PASSWORD as NO_PASSWORD,
 )
 from data_capture.store.credentials import (
     PASSWORD_HASH,
-    PROVISIONAL,
     Account,
     Beside,
     Columns,
@@ -39,13 +32,21 @@ from data_capture.store.credentials import (
     read_account,
 )
 from data_capture.store.row_marks import mark_of_account, mark_of_provisional, read_mark
+from data_capture.store.user_rows import (
+    FULL_NAME_COLUMNS,
+    UNIQUE_ID_CHARACTERS,
+    Newcomer,
+    UsersTable,
+    add_row,
+    free_value,
+    random_id,
+    write_first,
+)
 
 log = logging.getLogger("data_capture.store")
 
 _OUR_HASHES = "$argon2id$"
 _OUR_PLACES = (PASSWORD_HASH, "user_credentials")
-_UNIQUE_ID_CHARACTERS = 6  # what the older programs' column holds
-_UNIQUE_ID_ALPHABET = string.ascii_uppercase + string.digits
 _LONGEST_NAME_CHARACTERS = 200
 # Tables in which programs keep how a user of `users` signs in.
 _OF_ACCOUNTS = re.compile(r"auth|credential|account|identit|login|session|passw|passkey|oauth|provider|otp|mfa|2fa")
@@ -86,7 +87,7 @@ def find_person(connection: sqlite3.Connection, email: str) -> Person | None:
     columns = _columns(connection)
     account = read_account(named, columns, _beside(connection, spelling, columns.said_by(named)), datetime.now(timezone.utc))
     row = {column.lower(): value for column, value in named}
-    names = [_text(row.get(column)) for column in _FULL_NAME_COLUMNS]
+    names = [_text(row.get(column)) for column in FULL_NAME_COLUMNS]
     names.append(" ".join(filter(None, (_text(row.get("first_name")), _text(row.get("last_name"))))))
     return Person(
         id=row["id"].hex() if isinstance(row.get("id"), bytes) else row.get("id"),
@@ -102,7 +103,7 @@ def find_person(connection: sqlite3.Connection, email: str) -> Person | None:
 
 def _row_of(connection: sqlite3.Connection, spelling: str) -> list[tuple[str, Any]]:
     """The whole row, generated columns too."""
-    with _any_text(connection):
+    with any_text(connection, "replace"):
         cursor = connection.execute("SELECT * FROM users WHERE email = ?", (spelling,))
         values = cursor.fetchone()
     return [*zip((str(column[0]) for column in cursor.description), values, strict=True)]
@@ -217,12 +218,12 @@ def add_person(connection: sqlite3.Connection, email: str, name: str | None, now
 
     Arguments and exceptions are those of `ensure_person`.
     """
-    newcomer = _Newcomer(email, presentable(name), now, email.partition("@")[0])
+    newcomer = Newcomer(email, presentable(name), now, email.partition("@")[0])
     try:
-        _add(connection, newcomer)
+        add_row(connection, newcomer)
     except sqlite3.IntegrityError:  # also where names are compared in a way that only the table knows
         try:
-            _add(connection, replace(newcomer, username=f"{newcomer.username}_{_random_id()}"))
+            add_row(connection, replace(newcomer, username=f"{newcomer.username}_{random_id()}"))
         except sqlite3.IntegrityError as error:
             # Not in the answer: the text is a rule of another program's, which is no stranger's business.
             log.error("The table users refuses a new user: %s", error)
@@ -242,7 +243,7 @@ def _spelling_of(connection: sqlite3.Connection, email: str) -> str | None:
         )
         # "strasse" has the same capitals as "straße", and is another address.
         found = next((row for row in similar if normalise_any_email(row[0]) == email), None)
-    if found is None and "normalized_email" in _UsersTable.read(connection).unique:
+    if found is None and "normalized_email" in UsersTable.read(connection).unique:
         # Its program allows one person for each of these, by a rule of its own (a mailbox's dots, say).
         same = "SELECT email FROM users WHERE normalized_email = ? AND typeof(email) = 'text'"
         found = connection.execute(same, (email,)).fetchone()
@@ -261,9 +262,9 @@ def _odd_spellings_of(connection: sqlite3.Connection, email: str) -> set[str]:
         "OR email GLOB '*[^!-~]*' OR typeof(email) <> 'text'"
     )
     rows = connection.execute
-    with _any_text(connection):
+    with any_text(connection, "replace"):
         found = {text for (value,) in rows(odd) if (text := _text(value)) and _is_spelling_of(text, email)}
-        if "normalized_email" in _UsersTable.read(connection).columns:
+        if "normalized_email" in UsersTable.read(connection).columns:
             same = "SELECT email FROM users WHERE normalized_email = ? COLLATE NOCASE"
             found |= {_text(value) or "" for (value,) in rows(same, (email,))}
     return found
@@ -274,17 +275,6 @@ def _is_spelling_of(text: str, email: str) -> bool:
     if normalised is None:  # no address of ours; another program may still take it for one
         normalised = normalise_email("".join(one for one in text if not is_unseen(one)))
     return normalised == email
-
-
-@contextmanager
-def _any_text(connection: sqlite3.Connection) -> Iterator[None]:
-    """Reads also texts that are not UTF-8, which another program may have stored."""
-    usual = connection.text_factory
-    connection.text_factory = lambda content: content.decode(errors="replace")
-    try:
-        yield
-    finally:
-        connection.text_factory = usual
 
 
 @dataclass(frozen=True)
@@ -314,11 +304,11 @@ def complete_person(connection: sqlite3.Connection, person: Person, details: Det
         password_hash: of the password they chose.
         now: the time of storing, ISO 8601 in UTC.
     """
-    table = _UsersTable.read(connection)
+    table = UsersTable.read(connection)
     names: dict[str, Any] = {
         "first_name": details.first_name,
         "last_name": details.last_name,
-        **dict.fromkeys(_FULL_NAME_COLUMNS, details.full_name),
+        **dict.fromkeys(FULL_NAME_COLUMNS, details.full_name),
     }
     said: dict[str, Any] = {
         "phone": details.phone,
@@ -331,15 +321,15 @@ def complete_person(connection: sqlite3.Connection, person: Person, details: Det
         said |= {"consent_accepted": 1, "consent_timestamp": now}
     wished = wished_username(details, person.email)
     if "username" in table.columns and not is_username_for(person.username, wished):
-        said["username"] = _free(connection, table, "username", wished)
+        said["username"] = free_value(connection, table, "username", wished)
     writable = {column for column in table.columns if column not in table.unique or column == "username"}
     for column, name in names.items():
         if column in writable:
-            _write_first(connection, column, [name, ""], person.email)
+            write_first(connection, column, [name, ""], person.email)
     for column, value in said.items():
         # A unique phone number may be somebody else's already; that is no reason to refuse a sign-up.
         if value is not None and column in writable:
-            _write_first(connection, column, [table.time(column, now) if column == "consent_timestamp" else value], person.email)
+            write_first(connection, column, [table.time(column, now) if column == "consent_timestamp" else value], person.email)
     set_password_hash(connection, person.email, password_hash, now)
 
 
@@ -350,12 +340,12 @@ def wished_username(details: Details, email: str) -> str:
 
 def is_username_for(username: str, wished: str) -> bool:
     """Whether a name is the one that was asked for, or that with the random end of one that was taken."""
-    return username == wished or (username.startswith(f"{wished}_") and len(username) == len(wished) + 1 + _UNIQUE_ID_CHARACTERS)
+    return username == wished or (username.startswith(f"{wished}_") and len(username) == len(wished) + 1 + UNIQUE_ID_CHARACTERS)
 
 
 def set_password_hash(connection: sqlite3.Connection, spelling: str, password_hash: str, now: str) -> None:
     """Stores a password's hash where this database keeps them: `users`, or our own table beside it."""
-    if PASSWORD_HASH in _UsersTable.read(connection).columns:
+    if PASSWORD_HASH in UsersTable.read(connection).columns:
         connection.execute("UPDATE users SET password_hash = ? WHERE email = ?", (password_hash, spelling))
     else:
         _note_beside(connection, spelling, mark_of_account(_written_row(connection, spelling), password_hash), now)
@@ -390,15 +380,9 @@ def foreign_password_column(person: Person) -> str | None:
 
 def note_login(connection: sqlite3.Connection, spelling: str, now: str) -> None:
     """Moves a person's `last_login`, where the table has one."""
-    table = _UsersTable.read(connection)
+    table = UsersTable.read(connection)
     if "last_login" in table.columns:
         connection.execute("UPDATE users SET last_login = ? WHERE email = ?", (table.time("last_login", now), spelling))
-
-
-def unfillable_columns(connection: sqlite3.Connection) -> list[str]:
-    """The columns of `users` that must have a value, have no default, and that nothing here knows how to fill."""
-    columns = _UsersTable.read(connection).columns.values()
-    return [column.name for column in columns if column.required and column.name.lower() not in _FILLERS]
 
 
 def presentable(text: object) -> str | None:
@@ -411,173 +395,12 @@ def presentable(text: object) -> str | None:
 
 
 def _columns(connection: sqlite3.Connection) -> Columns:
-    """What `credentials` has to know of the table; unlike `_UsersTable` with generated columns."""
+    """What `credentials` has to know of the table; unlike `UsersTable` with generated columns."""
     rows = connection.execute("PRAGMA table_xinfo(users)").fetchall()
     return Columns(
         defaults={name: default for _, name, _, _, default, _, _ in rows},
         written=frozenset(name.lower() for _, name, _, _, _, _, hidden in rows if not hidden),
     )
-
-
-@dataclass(frozen=True)
-class _Column:
-    name: str
-    declared_type: str
-    required: bool  # NOT NULL without a default
-    is_row_id: bool
-
-
-@dataclass(frozen=True)
-class _UsersTable:
-    """What the `users` table of this file looks like now; names in lower case, as SQLite compares them."""
-
-    columns: Mapping[str, _Column]
-    unique: frozenset[str]
-    """The columns that alone identify a row, by a constraint or an index."""
-
-    @classmethod
-    def read(cls, connection: sqlite3.Connection) -> _UsersTable:
-        found = columns_of(connection, "users")
-        keys = [column for column in found if column.key]
-        columns = {
-            column.name.lower(): _Column(
-                column.name,
-                column.declared_type.upper(),
-                required=column.not_null and column.default is None,
-                is_row_id=keys == [column] and column.declared_type.upper() == "INTEGER",
-            )
-            for column in found
-        }
-        unique = [names[0] for names in unique_columns_of(connection, "users") if len(names) == 1]
-        return cls(columns, frozenset(name.lower() for name in unique if name))
-
-    def time(self, column: str, now: str) -> str:
-        """`now` as this column's own program reads it.
-
-        The ORMs and drivers that declare DATETIME or TIMESTAMP write and parse `2024-01-15 10:30:00.000000` (SQLAlchemy's
-        `dialects.sqlite.DATETIME`, Python's own sqlite3 converter) and fail, for the whole query, at a `T` or a `Z`.
-        """
-        declared_type = self.columns[column].declared_type
-        if "DATETIME" not in declared_type and "TIMESTAMP" not in declared_type:
-            return now
-        moment = datetime.fromisoformat(now.replace("Z", "+00:00")).astimezone(timezone.utc)
-        return moment.strftime("%Y-%m-%d %H:%M:%S.%f")
-
-
-@dataclass(frozen=True)
-class _Newcomer:
-    email: str
-    name: str | None
-    now: str
-    username: str
-
-    @property
-    def first_name(self) -> str | None:
-        return self.name and self.name.partition(" ")[0]
-
-    @property
-    def last_name(self) -> str | None:
-        return self.name and self.name.partition(" ")[2]
-
-
-_Filler = Callable[[sqlite3.Connection, _UsersTable, _Newcomer], Any]
-
-
-def _id(connection: sqlite3.Connection, table: _UsersTable, _newcomer: _Newcomer) -> Any:
-    declared_type = table.columns["id"].declared_type
-    if "CHAR" in declared_type or "TEXT" in declared_type or "UUID" in declared_type:
-        return str(uuid.uuid4())
-    return connection.execute("SELECT coalesce(max(id), 0) + 1 FROM users").fetchone()[0]
-
-
-def _uuid(_connection: sqlite3.Connection, table: _UsersTable, _newcomer: _Newcomer) -> str:
-    identifier = uuid.uuid4()
-    return identifier.hex if "(32)" in table.columns["uuid"].declared_type else str(identifier)
-
-
-def _unique_id(connection: sqlite3.Connection, table: _UsersTable, _newcomer: _Newcomer) -> str:
-    unique_id = _random_id()
-    while "unique_id" in table.unique and _is_taken(connection, "unique_id", unique_id):
-        unique_id = _random_id()
-    return unique_id
-
-
-def _username(connection: sqlite3.Connection, table: _UsersTable, newcomer: _Newcomer) -> str:
-    return _free(connection, table, "username", newcomer.username)
-
-
-def _always(value: Any) -> _Filler:
-    return lambda _connection, _table, _newcomer: value
-
-
-def _time_of(column: str) -> _Filler:
-    return lambda _connection, table, newcomer: table.time(column, newcomer.now)
-
-
-_FULL_NAME_COLUMNS = ("full_name", "fullname", "name", "names")
-
-# How each known column of a new person's row is filled. None leaves it to the column's default.
-_FILLERS: dict[str, _Filler] = {
-    "id": _id,
-    "unique_id": _unique_id,
-    "uuid": _uuid,
-    "username": _username,
-    "email": lambda _connection, _table, newcomer: newcomer.email,
-    "normalized_email": lambda _connection, _table, newcomer: newcomer.email,
-    PASSWORD_HASH: _always(NO_PASSWORD),
-    "plan_type": _always("free"),
-    "status": _always(PROVISIONAL),
-    "consent_accepted": _always(0),
-    "created_at": _time_of("created_at"),
-    "updated_at": _time_of("updated_at"),
-    "first_name": lambda _connection, _table, newcomer: newcomer.first_name,
-    "last_name": lambda _connection, _table, newcomer: newcomer.last_name,
-    **dict.fromkeys(_FULL_NAME_COLUMNS, lambda _connection, _table, newcomer: newcomer.name),
-    "phone": _always(None),
-    "company": _always(None),
-    "country": _always(None),
-}
-
-
-def _add(connection: sqlite3.Connection, newcomer: _Newcomer) -> None:
-    table = _UsersTable.read(connection)
-    row: dict[str, Any] = {}
-    for column, filler in _FILLERS.items():
-        if column not in table.columns or table.columns[column].is_row_id:
-            continue
-        value = filler(connection, table, newcomer)
-        if value is None and table.columns[column].required:
-            value = ""
-        if value is not None:
-            row[column] = value
-    names, marks = ", ".join(f'"{column}"' for column in row), ", ".join("?" * len(row))
-    # OR ABORT: a table of another program may be made so that a new row replaces one with the same name.
-    connection.execute(f"INSERT OR ABORT INTO users ({names}) VALUES ({marks})", tuple(row.values()))  # noqa: S608
-
-
-def _write_first(connection: sqlite3.Connection, column: str, values: list[Any], spelling: str) -> None:
-    """Writes the first of `values` that the table takes; it may have a rule for them, such as a list of plans."""
-    for value in values:
-        with suppress(sqlite3.IntegrityError):
-            update = f'UPDATE OR ABORT users SET "{column}" = ? WHERE email = ?'  # noqa: S608
-            connection.execute(update, (value, spelling))
-            return
-
-
-def _free(connection: sqlite3.Connection, table: _UsersTable, column: str, wished: str) -> str:
-    """What is wished for, or where that has to be unique and is taken, the same with a random end to it."""
-    candidate = wished
-    while column in table.unique and _is_taken(connection, column, candidate):
-        candidate = f"{wished}_{_random_id()}"
-    return candidate
-
-
-def _is_taken(connection: sqlite3.Connection, column: str, value: str) -> bool:
-    return connection.execute(f'SELECT 1 FROM users WHERE "{column}" = ?', (value,)).fetchone() is not None  # noqa: S608
-
-
-def _random_id() -> str:
-    return "".join(secrets.choice(_UNIQUE_ID_ALPHABET) for _ in range(_UNIQUE_ID_CHARACTERS))
 
 
 def _lowered_spellings(email: str) -> tuple[str, str, str]:

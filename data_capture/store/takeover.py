@@ -33,9 +33,10 @@ from data_capture.keys import UntrustedKeysError, check_keys_directory, keep_key
 from data_capture.pragmas import columns_of, unique_columns_of
 from data_capture.settings import REPOSITORY
 from data_capture.store.connection import Gate, GateTimeout, create_private_file
-from data_capture.store.people import ensure_person, set_password_hash, unfillable_columns
+from data_capture.store.people import ensure_person, set_password_hash
 from data_capture.store.receipts import receipts_key_file
 from data_capture.store.schema_history import Replacement, earlier_objects
+from data_capture.store.user_rows import unfillable_columns
 
 log = logging.getLogger("data_capture.store")
 
