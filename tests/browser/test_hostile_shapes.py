@@ -28,6 +28,7 @@ TOO_QUICK_MS = 12  # to tell a growth from the noise of a busy machine
 FREEZE_MS = 1500  # of a test that can't measure milliseconds: what is quadratic takes longer
 REPEATS = 7 if FULL else 2
 MORE_REPEATS = 8
+FEWEST_REPEATS = 3
 
 
 @pytest.fixture
@@ -73,7 +74,7 @@ def test_no_text_and_no_shape_holds_a_page_up(tagged: Any, bare: Any) -> None:
         rows.append((added, name))
         if added > (MAX_MS if FULL else FREEZE_MS):
             faults.append(f"{name}: {added:.0f} ms")
-        if name not in unsized and large["total"] > TOO_QUICK_MS and not grows_in_proportion(tagged.page, name):
+        if name not in unsized and large["total"] > TOO_QUICK_MS and not grows_in_proportion(tagged.page, bare, name):
             faults.append(f"{name}: grows faster than its size")
     if FULL:
         print("\n".join(f"{ms:7.1f} ms  {name}" for ms, name in sorted(rows, reverse=True)))
@@ -81,15 +82,29 @@ def test_no_text_and_no_shape_holds_a_page_up(tagged: Any, bare: Any) -> None:
     assert faults == []
 
 
-def grows_in_proportion(page: Any, name: str) -> bool:
-    """Whether four times as much takes at most six times as long, measured in turn, some more times before it is called slow."""
-    small = large = float("inf")
-    for _ in range(MORE_REPEATS):
-        small = min(small, measure(page, name, SMALL, 1)["total"])
-        large = min(large, measure(page, name, LARGE, 1)["total"])
-        if large <= MAX_RATIO * max(small, TOO_QUICK_MS / MAX_RATIO):
+def grows_in_proportion(tagged: Any, bare: Any, name: str) -> bool:
+    """Whether the script takes at most six times as long for four times as much.
+
+    Both sizes are measured in turn, at least four times each, since what disturbs the first ones would hide a growth. Before a
+    shape is called slow, the page's own share is taken off: a browser that makes 4,000 form fields collects its garbage each
+    time, and one that makes 1,000 only now and then.
+    """
+    quickest: dict[tuple[Any, int], float] = {}
+
+    def again(page: Any, size: int) -> float:
+        total = measure(page, name, size, 1)["total"]
+        quickest[page, size] = min(quickest.get((page, size), total), total)
+        return quickest[page, size]
+
+    def in_proportion(small: float, large: float) -> bool:
+        return large <= MAX_RATIO * max(small, TOO_QUICK_MS / MAX_RATIO)
+
+    for repeat in range(MORE_REPEATS):
+        if in_proportion(again(tagged, SMALL), again(tagged, LARGE)) and repeat >= FEWEST_REPEATS:
             return True
-    return False
+    for _ in range(MORE_REPEATS):
+        small, large = (again(tagged, size) - again(bare, size) for size in (SMALL, LARGE))
+    return in_proportion(small, large)
 
 
 def test_the_page_gets_from_each_save_what_it_gets_without_the_script(tagged: Any, bare: Any) -> None:
