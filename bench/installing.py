@@ -7,11 +7,13 @@ libnode-dev), else node-gyp downloads them.
 
 from __future__ import annotations
 
+import fcntl
 import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
@@ -54,13 +56,26 @@ def packages_of(folder: Path, what: str, *, install: bool, look: str = _NODE_FIN
     npm = shutil.which("npm")
     if not install or npm is None:
         raise Missing("its packages are not installed" if npm else "there is no npm to install its packages with")
-    _say(f"installing {what} in {folder.relative_to(HERE.parent)}/node_modules …")
-    headers = Path(node).resolve().parent.parent / "include" / "node" / "node.h"
-    environment = {"npm_config_nodedir": str(headers.parent.parent.parent)} if headers.exists() else {}
-    _run([npm, "install", "--no-audit", "--no-fund", "--no-package-lock"], environment, folder)
-    if not _runs([node, "-e", look], folder):
-        raise Missing(f"{what} do not run with this Node")
+    with _one_at_a_time(folder):
+        if not _runs([node, "-e", look], folder):
+            _say(f"installing {what} in {os.path.relpath(folder, HERE.parent)}/node_modules …")
+            headers = Path(node).resolve().parent.parent / "include" / "node" / "node.h"
+            environment = {"npm_config_nodedir": str(headers.parent.parent.parent)} if headers.exists() else {}
+            _run([npm, "install", "--no-audit", "--no-fund", "--no-package-lock"], environment, folder)
+            if not _runs([node, "-e", look], folder):
+                raise Missing(f"{what} do not run with this Node")
     return node
+
+
+@contextmanager
+def _one_at_a_time(folder: Path) -> Iterator[None]:
+    """Waits until no other process installs in the folder: two npm at once break each other's node_modules."""
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(handle)
 
 
 def datasette_program(install: bool) -> str:

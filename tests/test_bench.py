@@ -71,3 +71,29 @@ def _bench(tmp_path: Path, *arguments: str) -> dict[str, Any]:
     )  # fmt: skip
     assert outcome.returncode == 0, outcome.stderr
     return json.loads(outcome.stdout)  # type: ignore[no-any-return]
+
+
+NODE = "#!/bin/sh\n[ -e node_modules/done ]\n"
+NPM = """#!/bin/sh
+mkdir installing || exit 1
+sleep 1  # an installation takes its time
+mkdir node_modules
+touch node_modules/done
+echo npm >> runs
+rmdir installing
+"""
+
+
+def test_packages_that_two_processes_want_at_once_are_installed_once(tmp_path: Path) -> None:
+    for name, text in (("node", NODE), ("npm", NPM)):
+        (tmp_path / name).write_text(text)
+        (tmp_path / name).chmod(0o755)
+    install = "from pathlib import Path; from bench.installing import packages_of; "
+    install += f"packages_of(Path({str(tmp_path)!r}), 'them', install=True)"
+    environment = {**os.environ, "PATH": f"{tmp_path}{os.pathsep}{os.environ['PATH']}"}
+    both = [
+        subprocess.Popen([sys.executable, "-c", install], cwd=REPOSITORY, env=environment, stderr=subprocess.DEVNULL)
+        for _ in range(2)
+    ]
+    assert [process.wait(timeout=60) for process in both] == [0, 0]
+    assert (tmp_path / "runs").read_text() == "npm\n"
