@@ -17,6 +17,8 @@ import requests
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 
+CALIBRATION_STEPS = 1_500_000  # 50 ms of work on an idle machine here, 90 to 130 ms where the processor is slowed down
+
 Answer = TypeVar("Answer")
 
 
@@ -35,6 +37,15 @@ def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
+
+
+def seconds_of_a_calibration(clock: Callable[[], float] = time.perf_counter) -> float:
+    """How long a fixed amount of Python work takes now, on this machine, which others may keep busy."""
+    began = clock()
+    total = 0
+    for number in range(CALIBRATION_STEPS):
+        total += number
+    return clock() - began
 
 
 def rows(database: Path, statement: str, *parameters: Any) -> list[dict[str, Any]]:

@@ -41,7 +41,7 @@ from data_capture.problems import Problem
 from data_capture.redaction import REDACTED, redact, redact_and_tell
 from data_capture.store.captures import Receipt, audit_record_of
 from tests.hostile_shapes import EMAIL, LARGE_SHAPES, SHAPES, LargeShape, Shape
-from tests.support import RunningService, capture_service_in, signup_service_in
+from tests.support import RunningService, capture_service_in, seconds_of_a_calibration, signup_service_in
 
 SMALL, TIMES = 8_000, 4
 MAX_RATIO = 6
@@ -69,7 +69,6 @@ MAX_STRETCH_IN_CALIBRATIONS = 0.8
 HOLD_TRIES = 4
 MAX_HOLD_IN_CALIBRATIONS = 1.5
 MAX_CPU_IN_CALIBRATIONS = 20  # of a body, or of each MB of a batch that is taken: 1 s
-CALIBRATION_STEPS = 1_500_000  # about 50 ms of work
 
 
 @pytest.fixture(autouse=True)
@@ -259,15 +258,6 @@ class Bystander:
             assert answer.status == 200
             self.longest_seconds = max(self.longest_seconds, time.perf_counter() - began)
             self.answered.set()
-
-
-def seconds_of_a_calibration(clock: Callable[[], float] = time.perf_counter) -> float:
-    """How long a fixed amount of Python work takes now, on this machine, which others may keep busy."""
-    began = clock()
-    total = 0
-    for number in range(CALIBRATION_STEPS):
-        total += number
-    return clock() - began
 
 
 def hold_seconds(

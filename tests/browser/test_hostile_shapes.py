@@ -1,8 +1,9 @@
 """Whatever a page is made to save, the script takes little time for it, in proportion to its size, and throws nothing.
 
 Each shape is saved at 25,000 and at 100,000 characters. `EDC_FULL_SHAPES=1` repeats each save more often, holds what the
-script adds to the longest turn of the event loop against 50 ms, and prints all of them; that takes a machine with nothing else
-to do. What a page takes by itself is measured on a page without the script: 100 requests started at once take the browser 55 ms.
+script adds to the longest turn of the event loop against a calibration (50 ms on an idle machine), and prints all of them; that
+takes a machine with nothing else to do. What a page takes by itself is measured on a page without the script: 100 requests
+started at once take the browser 55 ms.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from typing import Any
 import pytest
 
 from tests.browser.stage import Reply
+from tests.support import seconds_of_a_calibration
 
 FULL = os.environ.get("EDC_FULL_SHAPES") == "1"
 SHAPES = (Path(__file__).parent / "hostile_shapes.js").read_text()
@@ -23,7 +25,7 @@ RULES = '[{"name": "orders", "kind": "payment", "url": "/shop/order$"}]'
 
 SMALL, LARGE = 25_000, 100_000  # characters
 MAX_RATIO = 6
-MAX_MS = 50
+MAX_MS = 50  # what is less is not measured again
 TOO_QUICK_MS = 12  # to tell a growth from the noise of a busy machine
 FREEZE_MS = 1500  # of a test that can't measure milliseconds: what is quadratic takes longer
 REPEATS = 7 if FULL else 2
@@ -67,16 +69,18 @@ def test_no_text_and_no_shape_holds_a_page_up(tagged: Any, bare: Any) -> None:
     assert len(names) > 80
     faults, rows = [], []
     for name in names:
+        limit = 1000 * seconds_of_a_calibration() if FULL else FREEZE_MS
         large = measure(tagged.page, name, LARGE, REPEATS)
         added = large["longest"]
         if added > MAX_MS:
             added -= measure(bare, name, LARGE, REPEATS)["longest"]
         rows.append((added, name))
-        if added > (MAX_MS if FULL else FREEZE_MS):
-            faults.append(f"{name}: {added:.0f} ms")
+        if added > limit:
+            faults.append(f"{name}: {added:.0f} of {limit:.0f} ms")
         if name not in unsized and large["total"] > TOO_QUICK_MS and not grows_in_proportion(tagged.page, bare, name):
             faults.append(f"{name}: grows faster than its size")
     if FULL:
+        print(f"A calibration took {1000 * seconds_of_a_calibration():.0f} ms, 50 on an idle machine.")
         print("\n".join(f"{ms:7.1f} ms  {name}" for ms, name in sorted(rows, reverse=True)))
     tagged.console.clear()  # the browser's own words about addresses that are too long
     assert faults == []
