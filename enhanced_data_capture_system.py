@@ -36,9 +36,9 @@ from data_capture.intake import Intake, most_body_bytes
 from data_capture.openapi import serve_description
 from data_capture.payloads import (
     CAPTURE_MEDIA_TYPES,
-    MOST_BYTES,
-    MOST_BYTES_OF_A_BATCH,
-    MOST_BYTES_WITH_SCREENSHOT,
+    MAX_BYTES,
+    MAX_BYTES_OF_A_BATCH,
+    MAX_BYTES_WITH_SCREENSHOT,
     read_json_object,
 )
 from data_capture.problems import UNAVAILABLE, UNUSABLE, FieldError, Problem, answer_with_problems
@@ -65,7 +65,7 @@ def create_app(settings: Settings) -> Flask:
     app.json.sort_keys = False  # type: ignore[attr-defined]
     app.url_map.merge_slashes = False  # a//b@example.com is not a/b@example.com
     app.url_map.converters["person"] = PersonConverter
-    app.config["MAX_CONTENT_LENGTH"] = MOST_BYTES_WITH_SCREENSHOT
+    app.config["MAX_CONTENT_LENGTH"] = MAX_BYTES_WITH_SCREENSHOT
     store = Store(settings.database, settings.request_seconds)
     app.extensions["store"] = store
     ensure_admin_token(settings)
@@ -100,7 +100,7 @@ def create_app(settings: Settings) -> Flask:
             if not are_bytes_counted(request.environ):
                 rates.take_bytes(counted_address, size_bytes)
 
-        most_bytes_but_pictures = MOST_BYTES_OF_A_BATCH if kind_name == BATCH else MOST_BYTES
+        most_bytes_but_pictures = MAX_BYTES_OF_A_BATCH if kind_name == BATCH else MAX_BYTES
         payload = read_json_object(
             request, CAPTURE_MEDIA_TYPES, most_body_bytes(kind_name), most_bytes_but_pictures, admit_bytes
         )
@@ -110,7 +110,7 @@ def create_app(settings: Settings) -> Flask:
             request.path, address, request.headers.get("User-Agent"), datetime.now(timezone.utc),
             is_confirmed=is_confirmed, admit_new_user=lambda: rates.take_new_user(counted_address),
         )  # fmt: skip
-        is_large = request.content_length is None or request.content_length > MOST_BYTES
+        is_large = request.content_length is None or request.content_length > MAX_BYTES
         asked = read_request(kind_name, payload, caller, settings.placeholder_emails, is_large=is_large)
         for one in asked.members:
             if isinstance(one, Capture):

@@ -24,7 +24,7 @@ from data_capture.exposure import may_read_details
 from data_capture.health_probe import load_or_make_probe_key
 from data_capture.openapi import serve_description
 from data_capture.passwords import refuse_after_waiting
-from data_capture.payloads import JSON_MEDIA_TYPES, MOST_BYTES_WITH_SCREENSHOT, read_json_object
+from data_capture.payloads import JSON_MEDIA_TYPES, MAX_BYTES_WITH_SCREENSHOT, read_json_object
 from data_capture.problems import UNAVAILABLE, Problem, answer_with_problems
 from data_capture.rates import limit_logins, limit_requests
 from data_capture.request_log import log_requests
@@ -43,7 +43,7 @@ def create_app(settings: Settings) -> Flask:
     """The signup service over the database of `settings`, whose tables are there (`store.takeover.prepare`)."""
     app = Flask(__name__, static_folder=None)
     app.json.sort_keys = False  # type: ignore[attr-defined]
-    app.config["MAX_CONTENT_LENGTH"] = MOST_BYTES_WITH_SCREENSHOT
+    app.config["MAX_CONTENT_LENGTH"] = MAX_BYTES_WITH_SCREENSHOT
     base_url = settings.signup_url or service_url("signup", settings)
     if settings.mail_url:  # the page that links in mails open sends to this service, under the links' own name
         settings = replace(settings, allowed_origins=(*settings.allowed_origins, own_origin(base_url)))
@@ -85,7 +85,7 @@ def create_app(settings: Settings) -> Flask:
     @throttled
     def register() -> tuple[Response, int]:
         disk_space.refuse_if_short()
-        payload = read_json_object(request, JSON_MEDIA_TYPES, MOST_BYTES_WITH_SCREENSHOT)
+        payload = read_json_object(request, JSON_MEDIA_TYPES, MAX_BYTES_WITH_SCREENSHOT)
         if mailing is not None:
             return jsonify(mailing.register(payload, caller())), 202
         return jsonify(accounts.register(payload, caller())), 201

@@ -19,7 +19,7 @@ from pathlib import Path
 HERE = Path(__file__).resolve().parent
 _NODE_LOOKS = "require('fastify'); new (require('better-sqlite3'))(':memory:')"
 _NODE_FINDS_EACH = "for (const name in require('./package.json').dependencies) require('fs').statSync('node_modules/' + name)"
-_MOST_SECONDS = 600
+_MAX_SECONDS = 600
 _SHOWN_CHARACTERS = 200
 
 
@@ -112,10 +112,10 @@ def _run(command: Sequence[str], environment: Mapping[str, str] | None = None, f
     try:
         outcome = subprocess.run(
             command, cwd=folder, env={**os.environ, **(environment or {})}, stdin=subprocess.DEVNULL, capture_output=True,
-            text=True, errors="replace", check=False, timeout=_MOST_SECONDS,
+            text=True, errors="replace", check=False, timeout=_MAX_SECONDS,
         )  # fmt: skip
     except subprocess.TimeoutExpired:
-        raise Missing(f"{Path(command[0]).name} did not end within {_MOST_SECONDS} s") from None
+        raise Missing(f"{Path(command[0]).name} did not end within {_MAX_SECONDS} s") from None
     if outcome.returncode != 0:
         said = [line for line in (outcome.stdout + outcome.stderr).splitlines() if "err" in line.lower()] or ["it said nothing"]
         raise Missing(f"{Path(command[0]).name} failed: {said[0].strip()[:_SHOWN_CHARACTERS]}")

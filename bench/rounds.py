@@ -17,7 +17,7 @@ from bench.load import Outcome, send
 from bench.processes import Server
 
 CONNECTIONS = 32
-FEWEST_CONNECTIONS, MOST_CONNECTIONS = 1, 256
+MIN_CONNECTIONS, MAX_CONNECTIONS = 1, 256
 BATCH_CAPTURES = 50
 _LIMIT_SECONDS = 1.0
 _NOT_FOUND = 404
@@ -125,7 +125,7 @@ def _rows_for(servers: dict[str, Server], comparison: Comparison) -> list[Row]:
         if contestant.name not in servers:
             continue
         if contestant.name == SERVICE:
-            rows += [Row(contestant, connections) for connections in (FEWEST_CONNECTIONS, CONNECTIONS, MOST_CONNECTIONS)]
+            rows += [Row(contestant, connections) for connections in (MIN_CONNECTIONS, CONNECTIONS, MAX_CONNECTIONS)]
             if _status_of(servers[SERVICE], BATCH_PATH) == _NOT_FOUND:
                 comparison.left_out[f"batches of {BATCH_CAPTURES}"] = f"{BATCH_PATH} answers {_NOT_FOUND}"
             else:

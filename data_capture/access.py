@@ -48,7 +48,7 @@ _PREFLIGHT_SECONDS = 7200  # the longest that Chromium keeps an answer
 _HOST = re.compile(r"(?:\[([0-9A-Fa-f:.]+)\]|([^\s:\[\]/@,]+))(?::[0-9]*)?")  # RFC 9110 section 7.2: uri-host [ ":" port ]
 
 _NO_HOST = (NOT_JSON, "The request needs one header Host, with a host's name.")
-_MOST_CHARACTERS = 300  # RFC 1035 section 2.3.4: a name has 255 octets at most; a scheme and a port come to it
+_MAX_CHARACTERS = 300  # RFC 1035 section 2.3.4: a name has 255 octets at most; a scheme and a port come to it
 
 UNKNOWN_CALLER = "unknown"
 """The address of callers of whom our own proxy says nothing that can be read (RFC 7239 section 6.3); one caller together."""
@@ -113,7 +113,7 @@ class Doors:
             method: with which method.
         """
         host = header("host") or ""
-        why_not = self._wrong_host(host) if len(host) <= _MOST_CHARACTERS else _NO_HOST
+        why_not = self._wrong_host(host) if len(host) <= _MAX_CHARACTERS else _NO_HOST
         if why_not is not None:
             return Problem(*why_not)
         if path in self._public_paths:
@@ -129,7 +129,7 @@ class Doors:
         return _refusal_of_browser(site, origin, method, header)
 
     def _takes(self, origin: str) -> bool:
-        return len(origin) <= _MOST_CHARACTERS and self._is_allowed(origin)
+        return len(origin) <= _MAX_CHARACTERS and self._is_allowed(origin)
 
     def cors_headers(self, path: str, origin: str | None) -> tuple[tuple[str, str], ...]:
         """The headers with which a page of this origin may read an answer; none for a page that may not, or no page."""
@@ -153,7 +153,7 @@ class Doors:
             return remote_address
         hops = forwarded_for.rsplit(",", self._trusted_proxies)
         hop = hops[-self._trusted_proxies] if len(hops) >= self._trusted_proxies else ""
-        address = _address_in(hop) if len(hop) <= _MOST_CHARACTERS else None
+        address = _address_in(hop) if len(hop) <= _MAX_CHARACTERS else None
         if address is None and remote_address is not None and is_loopback(remote_address):
             return UNKNOWN_CALLER  # as one of this machine's it would not be counted
         return address or remote_address

@@ -47,10 +47,10 @@ from data_capture.store.people import (
 )
 from data_capture.values import is_absent, timestamp
 
-_MOST_USER_AGENT_CHARACTERS = 512
+_MAX_USER_AGENT_CHARACTERS = 512
 
-SHORTEST_PASSWORD_CHARACTERS = 6  # what existing signup pages ask for; a visitor whose page took it is not sent away here
-LONGEST_PASSWORD_CHARACTERS = 1024  # hashing reads all of it
+MIN_PASSWORD_CHARACTERS = 6  # what existing signup pages ask for; a visitor whose page took it is not sent away here
+MAX_PASSWORD_CHARACTERS = 1024  # hashing reads all of it
 
 # What reading JSON makes of each lone surrogate (U+FFFD), so that different passwords would be one.
 _ILL_FORMED = re.compile("[\ufffd\ud800-\udfff]")
@@ -271,10 +271,10 @@ def password_fault(password: str) -> str | None:
     """Return why a password can't be chosen, as the rest of a sentence; None for one that can."""
     if _ILL_FORMED.search(password):
         return "holds a character that could not be read"
-    if len(password) < SHORTEST_PASSWORD_CHARACTERS:
-        return f"must have at least {SHORTEST_PASSWORD_CHARACTERS} characters"
-    if len(password) > LONGEST_PASSWORD_CHARACTERS:
-        return f"must have at most {LONGEST_PASSWORD_CHARACTERS} characters"
+    if len(password) < MIN_PASSWORD_CHARACTERS:
+        return f"must have at least {MIN_PASSWORD_CHARACTERS} characters"
+    if len(password) > MAX_PASSWORD_CHARACTERS:
+        return f"must have at most {MAX_PASSWORD_CHARACTERS} characters"
     return None
 
 
@@ -284,8 +284,8 @@ def _read_password(payload: JsonObject, errors: list[FieldError]) -> str:
         errors.append(FieldError("password", "is missing"))
     elif not isinstance(password, str):
         errors.append(FieldError("password", "is not a text"))
-    elif len(password) > LONGEST_PASSWORD_CHARACTERS:
-        errors.append(FieldError("password", f"must have at most {LONGEST_PASSWORD_CHARACTERS} characters"))
+    elif len(password) > MAX_PASSWORD_CHARACTERS:
+        errors.append(FieldError("password", f"must have at most {MAX_PASSWORD_CHARACTERS} characters"))
     else:
         return password
     return ""
@@ -412,6 +412,6 @@ def record_event(
         source_endpoint=caller.source_endpoint,
         snapshot=snapshot,
         ip_address=caller.ip_address,
-        user_agent=redact_text((caller.user_agent or "")[:_MOST_USER_AGENT_CHARACTERS]) or None,
+        user_agent=redact_text((caller.user_agent or "")[:_MAX_USER_AGENT_CHARACTERS]) or None,
         status=status,
     )

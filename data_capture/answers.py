@@ -9,7 +9,7 @@ from http import HTTPStatus
 from typing import Any, NamedTuple
 
 from data_capture.captures import KINDS, Caller, Capture, parse_capture
-from data_capture.payloads import MOST_BYTES, JsonObject, text_characters
+from data_capture.payloads import MAX_BYTES, JsonObject, text_characters
 from data_capture.problems import INTERNAL, NOT_JSON, TOO_LARGE, UNUSABLE, FieldError, Problem
 from data_capture.scanning import pause
 from data_capture.store.captures import RecordCapture
@@ -18,7 +18,7 @@ from data_capture.store.receipts import UNCHANGED, Receipt
 log = logging.getLogger("data_capture.answers")
 
 BATCH = "batch"
-MOST_CAPTURES_IN_A_BATCH = 100
+MAX_CAPTURES_IN_A_BATCH = 100
 
 _ENCODER = json.JSONEncoder(separators=(",", ":"))  # made once: json.dumps would make it anew at each call
 
@@ -134,8 +134,8 @@ def _captures_of(payload: JsonObject) -> list[Any]:
     captures = payload.get("captures")
     if not isinstance(captures, list) or not captures:
         message = "must be a list of captures, each an object with its type"
-    elif len(captures) > MOST_CAPTURES_IN_A_BATCH:
-        message = f"holds more than {MOST_CAPTURES_IN_A_BATCH} captures; send them in several batches"
+    elif len(captures) > MAX_CAPTURES_IN_A_BATCH:
+        message = f"holds more than {MAX_CAPTURES_IN_A_BATCH} captures; send them in several batches"
     else:
         return captures
     raise Problem(UNUSABLE, f"The member captures {message}.", errors=[FieldError("captures", message)])
@@ -154,17 +154,17 @@ def _parsed(member: Any, caller: Caller, placeholder_emails: tuple[str, ...]) ->
         capture = parse_capture(kind, payload, caller, placeholder_emails)
     except Problem as problem:
         return problem
-    return _too_large() if len(capture.snapshot) > MOST_BYTES else capture
+    return _too_large() if len(capture.snapshot) > MAX_BYTES else capture
 
 
 def _parsed_in_turns(member: Any, caller: Caller, placeholder_emails: tuple[str, ...]) -> Capture | Problem:
     """The same of a large batch: others have their turn between two members, and one that is too large is not looked through."""
     pause()
-    return _too_large() if text_characters(member) > MOST_BYTES else _parsed(member, caller, placeholder_emails)
+    return _too_large() if text_characters(member) > MAX_BYTES else _parsed(member, caller, placeholder_emails)
 
 
 def _too_large() -> Problem:
-    return Problem(TOO_LARGE, f"This capture is larger than {MOST_BYTES:,} bytes without the pictures in it.")
+    return Problem(TOO_LARGE, f"This capture is larger than {MAX_BYTES:,} bytes without the pictures in it.")
 
 
 def _as_problem(error: Exception) -> Problem:

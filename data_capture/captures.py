@@ -43,7 +43,7 @@ from data_capture.values import (
 )
 
 _CAPTURE_ID = re.compile(r"[A-Za-z0-9._:-]{1,128}")
-_MOST_USER_AGENT_CHARACTERS = 512
+_MAX_USER_AGENT_CHARACTERS = 512
 _MAX_ADDRESSES_TRIED = 20  # of one capture, where it spells the name of its address in several ways
 
 
@@ -364,7 +364,7 @@ def parse_capture(kind: Kind, payload: JsonObject, caller: Caller, placeholder_e
         payload = _with_picture_described(payload, found_in, kind, kind.picture, values)
     name_place = kind.places.get("user_name")
     user_name = None if name_place is None else values[name_place]
-    user_agent = (caller.user_agent or "")[:_MOST_USER_AGENT_CHARACTERS]
+    user_agent = (caller.user_agent or "")[:_MAX_USER_AGENT_CHARACTERS]
     masked_agent = _masked_user_agent(user_agent)
     if masked_agent != user_agent:
         masked.append("User-Agent")

@@ -13,13 +13,13 @@ from itertools import accumulate
 
 from data_capture.scanning import found_in, is_in, pause, steps
 
-SHORTEST_CARD, LONGEST_CARD = 13, 19  # digits
-LEAST_CARD_NUMBER = 10 ** (SHORTEST_CARD - 1)
+MIN_CARD_DIGITS, MAX_CARD_DIGITS = 13, 19  # digits
+MIN_CARD_NUMBER = 10 ** (MIN_CARD_DIGITS - 1)
 # Spaces and hyphens of every kind, what has no width, and the plus that stands for a space in a form.
 SEPARATOR = "[ +\t\u00a0\u00ad\u2000-\u2015\u202f\u205f\u2060\u2212\u3000\ufe58\ufe63\uff0d\ufeff-]{0,3}"
 THREE_MORE_FOURS = "(?:[._/][0-9]{4}){3}"
 
-_LONGEST_PHONE = 15  # digits with the country's (ITU-T E.164), after a plus sign or the prefix 00
+_MAX_PHONE_DIGITS = 15  # digits with the country's (ITU-T E.164), after a plus sign or the prefix 00
 _CHARACTERS_OF_A_LOOK = 20  # of a run of digits, to be taken apart into its groups
 _LONG_TEXT_CHARACTERS = 100_000
 _MAX_RUN_CHARACTERS = 250_000  # taken apart at once; `look` refuses longer ones
@@ -44,7 +44,7 @@ _DOUBLED = str.maketrans("0123456789", "0246813579")  # twice each digit, the su
 _PHONE_BEFORE = re.compile(r"(?<![0-9A-Za-z])\+$|(?<![0-9.,:])00[ -]?$")  # no plus between words, no price's cents
 _LETTERS_BEFORE = re.compile(r"([0-9]?)([A-Za-z]+)$")
 _LETTERS_AFTER = re.compile(r"[A-Za-z]+([0-9]?)")
-_LONGEST_WORD_CHARACTERS = 32
+_MAX_WORD_CHARACTERS = 32
 
 _BEFORE_DIGIT = ("%3", "\\u003")
 # What stands for a digit or a separator in a URL and in JSON, as long as the escape itself; what is left stands for neither.
@@ -117,7 +117,7 @@ def _cards_in(found: re.Match[str], look: Callable[[int], None]) -> Iterator[tup
     """
     text, run = found.string, found[0]
     if run.isdigit():
-        if len(run) <= LONGEST_CARD and _ISSUER.match(run):
+        if len(run) <= MAX_CARD_DIGITS and _ISSUER.match(run):
             look(1)
             if _is_luhn(run) and not _is_something_else(text, found.start(), found.end(), len(run)):
                 yield found.span()
@@ -145,11 +145,11 @@ def _last_group_of_card(
     """
     start = groups[first][0]
     begin, longest = ends[first] - (groups[first][1] - start), None
-    for place in range(first, min(first + LONGEST_CARD, len(groups))):
+    for place in range(first, min(first + MAX_CARD_DIGITS, len(groups))):
         length = ends[place] - begin
-        if length > LONGEST_CARD:
+        if length > MAX_CARD_DIGITS:
             break
-        if length < SHORTEST_CARD:
+        if length < MIN_CARD_DIGITS:
             continue
         look(1)
         if _is_luhn(digits[begin : ends[place]]) and not _is_something_else(text, start, groups[place][1], length):
@@ -163,9 +163,9 @@ def _is_luhn(digits: str) -> bool:
 
 def _is_something_else(text: str, start: int, end: int, length: int) -> bool:
     """Whether what looks like a card number is a phone number, or a stretch of a hash or another mixed identifier."""
-    word = text[max(0, start - _LONGEST_WORD_CHARACTERS) : start]
-    if length <= _LONGEST_PHONE and _PHONE_BEFORE.search(word):
+    word = text[max(0, start - _MAX_WORD_CHARACTERS) : start]
+    if length <= _MAX_PHONE_DIGITS and _PHONE_BEFORE.search(word):
         return True
     before = _LETTERS_BEFORE.search(word)
-    after = _LETTERS_AFTER.match(text, end, end + _LONGEST_WORD_CHARACTERS)
+    after = _LETTERS_AFTER.match(text, end, end + _MAX_WORD_CHARACTERS)
     return bool((before and before[1]) or (after and after[1]))

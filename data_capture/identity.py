@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import unicodedata
 
-LONGEST_EMAIL_CHARACTERS = 254  # RFC 5321 section 4.5.3.1.3: a path has at most 256 octets, two of them the brackets
-LONGEST_GIVEN_CHARACTERS = 2 * LONGEST_EMAIL_CHARACTERS  # with what is trimmed; more is not even looked at
+MAX_EMAIL_CHARACTERS = 254  # RFC 5321 section 4.5.3.1.3: a path has at most 256 octets, two of them the brackets
+MAX_GIVEN_CHARACTERS = 2 * MAX_EMAIL_CHARACTERS  # with what is trimmed; more is not even looked at
 
 RESERVED_DOMAIN = "@data-capture.invalid"
 """Where this product's own users are, of no person: pseudonyms, and those of the retention's records. RFC 6761: nobody can
@@ -35,7 +35,7 @@ def normalise_email(text: object) -> str | None:
 
 def normalise_any_email(text: object) -> str | None:
     """Return what `normalise_email` does, also for this product's own addresses: to find them as `users` spells them."""
-    if not isinstance(text, str) or len(text) > LONGEST_GIVEN_CHARACTERS:
+    if not isinstance(text, str) or len(text) > MAX_GIVEN_CHARACTERS:
         return None
     if text.isascii():  # as most are
         email = text.strip().lower()
@@ -59,4 +59,4 @@ def is_unseen(character: str) -> bool:
 
 def _is_address(email: str) -> bool:
     local_part, _, domain = email.partition("@")
-    return bool(local_part and domain) and "@" not in domain and len(email) <= LONGEST_EMAIL_CHARACTERS
+    return bool(local_part and domain) and "@" not in domain and len(email) <= MAX_EMAIL_CHARACTERS

@@ -17,7 +17,7 @@ from data_capture.answers import BATCH, answer_to, read_request
 from data_capture.captures import KINDS, Caller, Capture
 from data_capture.deadlines import Deadline
 from data_capture.disk_space import DiskSpace
-from data_capture.payloads import MOST_BYTES, MOST_BYTES_WITH_SCREENSHOT, decode_json_object
+from data_capture.payloads import MAX_BYTES, MAX_BYTES_WITH_SCREENSHOT, decode_json_object
 from data_capture.problems import Problem
 from data_capture.rates import Rates
 from data_capture.request_log import log_request
@@ -26,7 +26,7 @@ from data_capture.store import Store
 
 # Parsing more than this would keep others waiting: some texts take 1 ms a KB. A batch of 50 captures is 26 KB.
 MAX_QUICK_BYTES = 32 * 1024
-MAX_QUICK_VALUES = 1_500  # and so would more than this; counted as `MOST_VALUES` is, but together with the brackets
+MAX_QUICK_VALUES = 1_500  # and so would more than this; counted as `MAX_VALUES` is, but together with the brackets
 _BEFORE_VALUES = (b",", b"{", b"[")
 # What takes longer is begun again in a thread. A batch of 50 ordinary captures takes half of it.
 MAX_PARSING_SECONDS = 0.01
@@ -67,7 +67,7 @@ class Admitted(NamedTuple):
 
 def most_body_bytes(name: str) -> int:
     """The size of the largest body that the address of a kind, or that of batches, takes."""
-    return MOST_BYTES_WITH_SCREENSHOT if name in ("questionnaire", BATCH) else MOST_BYTES
+    return MAX_BYTES_WITH_SCREENSHOT if name in ("questionnaire", BATCH) else MAX_BYTES
 
 
 def header_of(headers: Headers | dict[str, str]) -> HeaderOf:

@@ -11,7 +11,7 @@ from typing import Any
 from data_capture.scanning import LARGE_STEP_CHARACTERS, pause
 
 _FIRST_STEP_CHARACTERS = 4_096  # of a string; most end within it
-_LONGEST_ESCAPE_CHARACTERS = len("\\ud83d")
+_MAX_ESCAPE_CHARACTERS = len("\\ud83d")
 _BLANK = frozenset(" \t\n\r")
 _BLANKS = re.compile("[ \t\n\r]*")
 _WORD = re.compile("true|false|null|NaN|-?Infinity")
@@ -156,13 +156,13 @@ def _string(text: str, begin: int) -> tuple[str, int]:
 
 def _without_cut_escape(piece: str) -> str:
     """`piece`, which does not begin within an escape, without the escape that its end cuts off."""
-    last = piece.rfind("\\", -min(len(piece), _LONGEST_ESCAPE_CHARACTERS))
+    last = piece.rfind("\\", -min(len(piece), _MAX_ESCAPE_CHARACTERS))
     if last < 0:
         return piece
     backslashes = last + 1 - len(piece[: last + 1].rstrip("\\"))
     if backslashes % 2 == 0:  # the last is escaped by the one before
         return piece
-    end = last + (_LONGEST_ESCAPE_CHARACTERS if piece.startswith("u", last + 1) else len("\\n"))
+    end = last + (_MAX_ESCAPE_CHARACTERS if piece.startswith("u", last + 1) else len("\\n"))
     return piece[:last] if end > len(piece) else piece
 
 

@@ -19,15 +19,15 @@ from data_capture.pictures import is_large_file, least_bytes_but_files
 from data_capture.problems import NOT_JSON, NOT_JSON_TYPE, TOO_LARGE, Problem
 from data_capture.scanning import LARGE_STEP_CHARACTERS, pause, steps
 
-MOST_BYTES = 1_000_000
-MOST_BYTES_OF_A_BATCH = 20_000_000
-MOST_BYTES_WITH_SCREENSHOT = 20_000_000  # 14 MB for a picture of 10 MB in base64, and room for the rest
+MAX_BYTES = 1_000_000
+MAX_BYTES_OF_A_BATCH = 20_000_000
+MAX_BYTES_WITH_SCREENSHOT = 20_000_000  # 14 MB for a picture of 10 MB in base64, and room for the rest
 # Commas, to be exact, and opening brackets, which are counted at once: a body of 1 MB that holds more is no page's.
-MOST_VALUES = 50_000
+MAX_VALUES = 50_000
 MAX_DIFFERENT_KEYS = 10_000  # in all objects of a body; what a key says of its value is found out once for each
-MOST_KEY_CHARACTERS = 256
-MOST_DIGITS = 1_000  # of a number, in all its parts; a whole one takes time in the square of them
-MOST_DEPTH = 64  # real payloads nest to about 6; the bound keeps every walk's recursion small
+MAX_KEY_CHARACTERS = 256
+MAX_DIGITS = 1_000  # of a number, in all its parts; a whole one takes time in the square of them
+MAX_DEPTH = 64  # real payloads nest to about 6; the bound keeps every walk's recursion small
 
 # A browser sends text/plain across origins without asking first, which is what gets a capture out of a closing page.
 CAPTURE_MEDIA_TYPES = ("application/json", "text/plain")
@@ -38,10 +38,10 @@ _LONE_SURROGATE = re.compile("[\ud800-\udfff]")
 _REPLACEMENT_CHARACTER = "�"
 _BYTE_ORDER_MARK = "\ufeff"
 
-_LONGEST_EXACT_CHARACTERS = 16  # of a number with a point: a double has 15 digits for certain
+_MAX_EXACT_CHARACTERS = 16  # of a number with a point: a double has 15 digits for certain
 
 # Of one object, of all objects, and how many objects: what callers can make this keep is some MB at most.
-_MOST_KEYS_REMEMBERED, _MAX_KEYS_REMEMBERED_IN_ALL, _MOST_OBJECTS_REMEMBERED = 100, 10_000, 500
+_MAX_KEYS_REMEMBERED, _MAX_KEYS_REMEMBERED_IN_ALL, _MAX_OBJECTS_REMEMBERED = 100, 10_000, 500
 _UNKNOWN = object()
 Derived = TypeVar("Derived")
 
@@ -56,8 +56,8 @@ def _admit_all(_size_bytes: int) -> None:
 def read_json_object(
     request: Request,
     media_types: tuple[str, ...],
-    most_bytes: int = MOST_BYTES,
-    most_bytes_but_pictures: int = MOST_BYTES,
+    most_bytes: int = MAX_BYTES,
+    most_bytes_but_pictures: int = MAX_BYTES,
     admit_bytes: Callable[[int], None] = _admit_all,
 ) -> JsonObject:
     """The request's body as a JSON object.
@@ -96,15 +96,15 @@ def read_json_object(
 
 
 def decode_json_object(body: bytes) -> JsonObject:
-    """The JSON object that `body` holds: UTF-8, RFC 8259, no key twice or over `MOST_KEY_CHARACTERS`, at most `MOST_DEPTH` deep.
+    """The JSON object that `body` holds: UTF-8, RFC 8259, no key twice or over `MAX_KEY_CHARACTERS`, at most `MAX_DEPTH` deep.
 
     Lone surrogates, which no UTF-8 file can hold, become U+FFFD.
 
     Raises:
-        Problem: 400, saying what is wrong and where; 413 with more than `MOST_VALUES` or `MAX_DIFFERENT_KEYS`.
+        Problem: 400, saying what is wrong and where; 413 with more than `MAX_VALUES` or `MAX_DIFFERENT_KEYS`.
     """
     try:
-        text = (body.decode() if len(body) <= MOST_BYTES else _decoded_in_steps(body)).removeprefix(_BYTE_ORDER_MARK)
+        text = (body.decode() if len(body) <= MAX_BYTES else _decoded_in_steps(body)).removeprefix(_BYTE_ORDER_MARK)
     except UnicodeDecodeError as error:
         raise _not_utf8(error.start) from error
     if not text.strip():
@@ -121,9 +121,9 @@ def decode_json(text: str) -> Any:
     Raises:
         Problem: as `decode_json_object`.
     """
-    is_large = len(text) > MOST_BYTES
+    is_large = len(text) > MAX_BYTES
     count = partial(_count, text) if is_large else text.count
-    if count(",") > MOST_VALUES:
+    if count(",") > MAX_VALUES:
         raise _too_many_values()
     try:
         value = (_LARGE_DECODER if is_large else _DECODER).decode(text)
@@ -132,9 +132,9 @@ def decode_json(text: str) -> Any:
     except RecursionError as error:
         raise _too_deep() from error
     brackets = count("{") + count("[")
-    if brackets > MOST_DEPTH and _is_deeper(value, MOST_DEPTH):
+    if brackets > MAX_DEPTH and _is_deeper(value, MAX_DEPTH):
         raise _too_deep()
-    if brackets > MOST_VALUES:
+    if brackets > MAX_VALUES:
         raise _too_many_values()
     # With fewer colons there can't be more keys.
     if count(":") > MAX_DIFFERENT_KEYS and len(keys_in(value)) > MAX_DIFFERENT_KEYS:
@@ -211,9 +211,9 @@ class ByKeys(Generic[Derived]):
         if known is not _UNKNOWN:
             return cast("Derived", known)
         derived = self._derive(keys)
-        if len(keys) <= _MOST_KEYS_REMEMBERED and sum(map(len, keys)) <= _MOST_KEYS_REMEMBERED * 20:
+        if len(keys) <= _MAX_KEYS_REMEMBERED and sum(map(len, keys)) <= _MAX_KEYS_REMEMBERED * 20:
             self._keys_known += len(keys)
-            if len(self._known) >= _MOST_OBJECTS_REMEMBERED or self._keys_known > _MAX_KEYS_REMEMBERED_IN_ALL:
+            if len(self._known) >= _MAX_OBJECTS_REMEMBERED or self._keys_known > _MAX_KEYS_REMEMBERED_IN_ALL:
                 self._known.clear()
                 self._keys_known = len(keys)
             self._known[keys] = derived
@@ -247,13 +247,13 @@ class FreeNames:
 
 
 def _integer(text: str) -> int:
-    if len(text) > MOST_DIGITS:
+    if len(text) > MAX_DIGITS:
         raise Problem(NOT_JSON, "The body holds a number with too many digits.")
     return int(text)
 
 
 def _decimal(text: str) -> Decimal:
-    if len(text) > MOST_DIGITS:
+    if len(text) > MAX_DIGITS:
         raise Problem(NOT_JSON, "The body holds a number with too many digits.")
     try:
         return Decimal(text)
@@ -266,7 +266,7 @@ def _encode_decimal(value: Any) -> float | str:
         raise TypeError(f"{type(value).__name__} is not a JSON value")
     # The shortest spelling of the nearest double is the number itself for up to 15 digits; longer ones keep theirs as text.
     digits, nearest = str(value), float(value)
-    if len(digits) <= _LONGEST_EXACT_CHARACTERS and "E" not in digits:
+    if len(digits) <= _MAX_EXACT_CHARACTERS and "E" not in digits:
         return nearest
     return nearest if Decimal(repr(nearest)) == value else digits
 
@@ -276,8 +276,8 @@ def _object(pairs: list[tuple[str, Any]]) -> JsonObject:
     if len(members) != len(pairs):
         raise Problem(NOT_JSON, "An object in the body has the same key twice, so it has no one meaning.")
     # Most objects' keys are short all together, and that is quicker to see.
-    if len("".join(members)) > MOST_KEY_CHARACTERS and max(map(len, members)) > MOST_KEY_CHARACTERS:
-        raise Problem(NOT_JSON, f"An object in the body has a key of more than {MOST_KEY_CHARACTERS} characters.")
+    if len("".join(members)) > MAX_KEY_CHARACTERS and max(map(len, members)) > MAX_KEY_CHARACTERS:
+        raise Problem(NOT_JSON, f"An object in the body has a key of more than {MAX_KEY_CHARACTERS} characters.")
     return members
 
 
@@ -298,7 +298,7 @@ def _quoted(text: str) -> str:
 # Made once: json.loads and json.dumps would make them anew at each call.
 _DECODER = json.JSONDecoder(parse_int=_integer, parse_float=_decimal, parse_constant=_refuse_constant, object_pairs_hook=_object)
 _LARGE_DECODER = LargeDecoder(
-    parse_int=_integer, parse_float=_decimal, parse_constant=_refuse_constant, object_pairs_hook=_object, max_digits=MOST_DIGITS
+    parse_int=_integer, parse_float=_decimal, parse_constant=_refuse_constant, object_pairs_hook=_object, max_digits=MAX_DIGITS
 )
 _encode, _encode_sorted = (
     # What is parsed from JSON holds no circles, and no NaN.
@@ -363,11 +363,11 @@ def _not_utf8(byte: int) -> Problem:
 
 
 def _too_deep() -> Problem:
-    return Problem(NOT_JSON, f"The body nests objects or arrays more than {MOST_DEPTH} deep.")
+    return Problem(NOT_JSON, f"The body nests objects or arrays more than {MAX_DEPTH} deep.")
 
 
 def _too_many_values() -> Problem:
-    return Problem(TOO_LARGE, f"The body holds more than {MOST_VALUES:,} values.")
+    return Problem(TOO_LARGE, f"The body holds more than {MAX_VALUES:,} values.")
 
 
 def _too_large_but_pictures(most_bytes: int) -> Problem:

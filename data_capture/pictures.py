@@ -10,14 +10,14 @@ from typing import Any
 
 from data_capture.scanning import LARGE_STEP_CHARACTERS, pause, steps
 
-MOST_PICTURE_BYTES = 10 * 1024 * 1024  # 10 MB as pages count them
+MAX_PICTURE_BYTES = 10 * 1024 * 1024  # 10 MB as pages count them
 
 _DATA_URL = re.compile(r"data:[a-z]{1,20}/[a-z.+-]{1,50};base64,", re.IGNORECASE)
 _BASE64_BEFORE_ITS_END = re.compile(r"[A-Za-z0-9+/\r\n]*")
 _BASE64_IN_LINES = re.compile(r"[A-Za-z0-9+/\r\n]*={0,2}")  # without the blanks at its end, which could be either's
 # Of all lines but the last: they have 64 in PEM (RFC 7468), 76 in MIME (RFC 2045), and a list of numbers has fewer.
-_SHORTEST_LINE_CHARACTERS = 60
-SHORTEST_FILE_CHARACTERS = 10_000
+_MIN_LINE_CHARACTERS = 60
+MIN_FILE_CHARACTERS = 10_000
 # What base64 and the beginnings of data: URLs consist of; in JSON, line ends and some others are escaped.
 _FILE_BYTES = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/=:;,.-"
 _LONG_ESCAPE = b"\\u"
@@ -30,7 +30,7 @@ _BEGINNINGS = {
     "image/webp": re.compile(rb"RIFF.{4}WEBP", re.DOTALL),
 }
 _BEGINNINGS_IN_BASE64 = ("iVBORw0KGg", "/9j/", "UklGR")
-_LONGEST_BEGINNING_CHARACTERS = 16  # 12 bytes
+_MAX_BEGINNING_CHARACTERS = 16  # 12 bytes
 
 
 class NotAPicture(ValueError):
@@ -38,27 +38,27 @@ class NotAPicture(ValueError):
 
 
 def check_picture(given: Any) -> None:
-    """Raises NotAPicture for what isn't a PNG, JPEG or WebP picture of at most `MOST_PICTURE_BYTES` in base64."""
+    """Raises NotAPicture for what isn't a PNG, JPEG or WebP picture of at most `MAX_PICTURE_BYTES` in base64."""
     if not isinstance(given, str) or not is_file(given) or media_type_of(given) is None:
         raise NotAPicture("is not a picture (PNG, JPEG or WebP) in base64")
     characters = sum(map(len, _content(given)))
     if characters % 4 == 1:
         raise NotAPicture("is not whole base64")
-    if characters * 3 // 4 > MOST_PICTURE_BYTES:
-        raise NotAPicture(f"is larger than {MOST_PICTURE_BYTES:,} bytes")
+    if characters * 3 // 4 > MAX_PICTURE_BYTES:
+        raise NotAPicture(f"is larger than {MAX_PICTURE_BYTES:,} bytes")
 
 
 def media_type_of(given: str) -> str | None:
     """What a picture in base64 is by its content; None for another file."""
     begins_at = _begin_of_content(given)
-    beginning = _decoded(given[begins_at : begins_at + _LONGEST_BEGINNING_CHARACTERS].rstrip("="))
+    beginning = _decoded(given[begins_at : begins_at + _MAX_BEGINNING_CHARACTERS].rstrip("="))
     return next((media_type for media_type, pattern in _BEGINNINGS.items() if pattern.match(beginning)), None)
 
 
 def is_file(text: str) -> bool:
     """Whether a text is what a file is sent as: it begins as a picture does, or is long, and is nothing but base64."""
     begins_at = _begin_of_content(text)
-    if len(text) < SHORTEST_FILE_CHARACTERS and not text.startswith(_BEGINNINGS_IN_BASE64, begins_at):
+    if len(text) < MIN_FILE_CHARACTERS and not text.startswith(_BEGINNINGS_IN_BASE64, begins_at):
         return False
     last_begins_at = _begin_of_last_step(text, begins_at)
     if last_begins_at is None or not _BASE64_IN_LINES.fullmatch(text, last_begins_at, len(text.rstrip())):
@@ -70,7 +70,7 @@ def is_file(text: str) -> bool:
 
 def is_large_file(text: str) -> bool:
     """Whether a text is a file that is large enough for its size to matter."""
-    return len(text) >= SHORTEST_FILE_CHARACTERS and is_file(text)
+    return len(text) >= MIN_FILE_CHARACTERS and is_file(text)
 
 
 def least_bytes_but_files(json_text: bytes) -> int:
@@ -102,13 +102,13 @@ def _has_short_line(text: str, begins_at: int) -> bool:
         step_end = begins_at + LARGE_STEP_CHARACTERS
         line_end = max(text.rfind("\n", begins_at, step_end), text.rfind("\r", begins_at, step_end))
         if line_end < 0:
-            begins_at = step_end - _SHORTEST_LINE_CHARACTERS  # within a line, which is a long one
-        elif any(len(line) < _SHORTEST_LINE_CHARACTERS for line in text[begins_at:line_end].split()):
+            begins_at = step_end - _MIN_LINE_CHARACTERS  # within a line, which is a long one
+        elif any(len(line) < _MIN_LINE_CHARACTERS for line in text[begins_at:line_end].split()):
             return True
         else:
             begins_at = line_end + 1
         pause()
-    return any(len(line) < _SHORTEST_LINE_CHARACTERS for line in text[begins_at:end].split()[:-1])
+    return any(len(line) < _MIN_LINE_CHARACTERS for line in text[begins_at:end].split()[:-1])
 
 
 def described(given: str) -> dict[str, Any]:

@@ -29,7 +29,7 @@ from data_capture.mail_url import ascii_domain
 from data_capture.problems import TOO_MANY, Problem
 from data_capture.settings import Settings, byte_rates
 
-_MOST_WINDOWS = 50_000  # about 15 MB; an attacker with more addresses than this is not to be stopped by counting them
+_MAX_WINDOWS = 50_000  # about 15 MB; an attacker with more addresses than this is not to be stopped by counting them
 
 View = TypeVar("View", bound=Callable[..., Any])
 
@@ -292,7 +292,7 @@ class _Counter:
 
 
 class _Windows(Storage):
-    """Counts in memory, at most `_MOST_WINDOWS` of them: the oldest makes room.
+    """Counts in memory, at most `_MAX_WINDOWS` of them: the oldest makes room.
 
     The engine's own memory storage keeps every key until its window ends, however many there are, and walks through all of
     them in a thread that it starts anew up to a hundred times a second.
@@ -318,7 +318,7 @@ class _Windows(Storage):
                     window[0] += amount
                     return int(window[0])
                 del self._counts[key]  # so that it comes last again
-            elif len(self._counts) >= _MOST_WINDOWS:
+            elif len(self._counts) >= _MAX_WINDOWS:
                 self._counts.popitem(last=False)
             self._counts[key] = [amount, now + expiry]
             return amount

@@ -20,25 +20,25 @@ from functools import lru_cache
 from typing import Any, NamedTuple
 
 from data_capture.cards import (
-    LEAST_CARD_NUMBER,
-    LONGEST_CARD,
+    MAX_CARD_DIGITS,
+    MIN_CARD_DIGITS,
+    MIN_CARD_NUMBER,
     SEPARATOR,
-    SHORTEST_CARD,
     THREE_MORE_FOURS,
     has_other_digits,
     mask_cards,
     masked_card,
 )
 from data_capture.deadlines import Deadline
-from data_capture.payloads import MAX_DIFFERENT_KEYS, MOST_KEY_CHARACTERS, ByKeys, FreeNames, decode_json, encode_json, keys_in
-from data_capture.pictures import SHORTEST_FILE_CHARACTERS, is_file, is_large_file
+from data_capture.payloads import MAX_DIFFERENT_KEYS, MAX_KEY_CHARACTERS, ByKeys, FreeNames, decode_json, encode_json, keys_in
+from data_capture.pictures import MIN_FILE_CHARACTERS, is_file, is_large_file
 from data_capture.problems import TOO_LARGE, Problem
 from data_capture.scanning import found_in, is_in, steps
 from data_capture.secret_keys import NAMES_OF_PAIRS, is_first_half, role_of
 
 REDACTED = "[redacted]"
 
-_BEYOND_CARD_NUMBERS = 10**LONGEST_CARD
+_BEYOND_CARD_NUMBERS = 10**MAX_CARD_DIGITS
 
 # --- By key ---------------------------------------------------------------------------------------------------------------------
 
@@ -61,9 +61,9 @@ def _looked_at(key: str) -> _Key:
 
 def _role_of_name(name: str) -> str:
     """The role of the value in a pair with this name, which may be a text of any length: those are not kept."""
-    if len(name) <= MOST_KEY_CHARACTERS:
+    if len(name) <= MAX_KEY_CHARACTERS:
         return _role_of_short_name(name)
-    return role_of(name) if len(name) <= _LONGEST_NAME_CHARACTERS else "secret"
+    return role_of(name) if len(name) <= _MAX_NAME_CHARACTERS else "secret"
 
 
 _role_of_short_name = lru_cache(maxsize=1024)(role_of)
@@ -110,7 +110,7 @@ _TWO_WORDS = re.compile(
           | (?:seed|recovery|secret)[ _-]?(?:phrase|words) )\Z""",
     re.VERBOSE,
 )
-_LONGEST_TWO_WORDS_CHARACTERS = len("verification-code")
+_MAX_TWO_WORDS_CHARACTERS = len("verification-code")
 # The one letter that is longer in lower case, and another that no pattern here asks for either.
 _LONGER_IN_LOWER_CASE, _IN_ITS_PLACE = "\N{LATIN CAPITAL LETTER I WITH DOT ABOVE}", "\N{LATIN SMALL LETTER DOTLESS I}"
 _WHOLE_WORDS = ("pass", "pwd", "cv", "authorization", "mnemonic")
@@ -201,14 +201,14 @@ def _in_lower_case(text: str) -> str:
 
 # --- The walk -------------------------------------------------------------------------------------------------------------------
 
-_MOST_TEXT_LAYERS = 2  # JSON in a text in JSON; more would take the walk's recursion too deep
+_MAX_TEXT_LAYERS = 2  # JSON in a text in JSON; more would take the walk's recursion too deep
 # In one payload, of what may be a secret. What is left over is masked unseen, text by text: no page sends that much of it.
-_MOST_LOOKS = 10_000
-_MOST_PLACES_NAMED = 100
-_LONGEST_PLACE_CHARACTERS = 200
+_MAX_LOOKS = 10_000
+_MAX_PLACES_NAMED = 100
+_MAX_PLACE_CHARACTERS = 200
 _LONG_TEXT_CHARACTERS = 100_000  # brought into lower case in steps
-_LONGEST_CARD_CHARACTERS = 1_000  # of what is masked as a card number under a card's key; what is longer is no number
-_LONGEST_NAME_CHARACTERS = 10_000  # of the value in a pair that is looked at; a longer one may be anything
+_MAX_CARD_CHARACTERS = 1_000  # of what is masked as a card number under a card's key; what is longer is no number
+_MAX_NAME_CHARACTERS = 10_000  # of the value in a pair that is looked at; a longer one may be anything
 
 _Place = tuple[Any, ...]
 """Where in a value: the place of what is around, and a key or an index in that; nothing for the value itself."""
@@ -228,11 +228,11 @@ def redact_and_tell(value: Any, deadline: Deadline | None = None) -> tuple[Any, 
     if _has_no_secret(value):
         return value, []
     walk = _Redaction(deadline)
-    masked = walk.value(value, (), _MOST_TEXT_LAYERS)
+    masked = walk.value(value, (), _MAX_TEXT_LAYERS)
     if not walk.places:
         return value, []
-    told = [_spelled(place) for place in dict.fromkeys(walk.places[:_MOST_PLACES_NAMED])]
-    left_out = len(walk.places) - _MOST_PLACES_NAMED
+    told = [_spelled(place) for place in dict.fromkeys(walk.places[:_MAX_PLACES_NAMED])]
+    left_out = len(walk.places) - _MAX_PLACES_NAMED
     return masked, [*told, f"… and {left_out} more"] if left_out > 0 else told
 
 
@@ -251,7 +251,7 @@ def _is_plain(members: Iterable[Any], texts: list[str]) -> bool:
     """Whether no key and no number among these values and in them needs a closer look; adds the texts to `texts`."""
     for member in members:
         if isinstance(member, str):
-            if len(member) < SHORTEST_FILE_CHARACTERS or not is_file(member):
+            if len(member) < MIN_FILE_CHARACTERS or not is_file(member):
                 texts.append(member)
         elif isinstance(member, dict):
             first_halves = _FIRST_HALVES_OF.of(member)
@@ -260,10 +260,10 @@ def _is_plain(members: Iterable[Any], texts: list[str]) -> bool:
             if not _is_plain(member.values(), texts):
                 return False
         elif isinstance(member, Decimal):
-            if member.adjusted() >= SHORTEST_CARD - 1:
+            if member.adjusted() >= MIN_CARD_DIGITS - 1:
                 return False
         elif isinstance(member, int):
-            if not -LEAST_CARD_NUMBER < member < LEAST_CARD_NUMBER:
+            if not -MIN_CARD_NUMBER < member < MIN_CARD_NUMBER:
                 return False
         elif isinstance(member, list) and not _is_plain(member, texts):
             return False
@@ -286,20 +286,20 @@ def _spelled(place: _Place) -> str:
         place, name = place
         parts.append(f"[{name}]" if isinstance(name, int) else f".{name}")
     spelled = "".join(reversed(parts)).removeprefix(".")
-    half = _LONGEST_PLACE_CHARACTERS // 2
+    half = _MAX_PLACE_CHARACTERS // 2
     return spelled if len(spelled) <= 2 * half else f"{spelled[:half]}…{spelled[-half:]}"
 
 
 def _written_out(value: Any) -> str:
     """A text, or a number without an exponent if it could be a card's; abs() and others would round a decimal."""
-    return format(value, "f") if isinstance(value, Decimal) and 0 <= value.adjusted() < LONGEST_CARD else str(value)
+    return format(value, "f") if isinstance(value, Decimal) and 0 <= value.adjusted() < MAX_CARD_DIGITS else str(value)
 
 
 def _mask_card(written: str) -> str:
-    if len(written) > _LONGEST_CARD_CHARACTERS:
+    if len(written) > _MAX_CARD_CHARACTERS:
         return REDACTED
     digits = sum(map(str.isdigit, written))
-    return masked_card(written) if digits >= SHORTEST_CARD - 1 or _LAST_FOUR_ONLY.fullmatch(written) else REDACTED
+    return masked_card(written) if digits >= MIN_CARD_DIGITS - 1 or _LAST_FOUR_ONLY.fullmatch(written) else REDACTED
 
 
 class _TooMuch(Exception):
@@ -311,7 +311,7 @@ class _Redaction:
 
     def __init__(self, deadline: Deadline | None = None) -> None:
         self.places: list[_Place] = []
-        self._looks_left = _MOST_LOOKS
+        self._looks_left = _MAX_LOOKS
         self._keys_in_texts: set[str] = set()
         self._deadline = deadline
 
@@ -397,7 +397,7 @@ class _Redaction:
         return self.value(member, place, layers, "card")
 
     def _number(self, number: int | Decimal, place: _Place) -> Any:
-        if -LEAST_CARD_NUMBER < number < LEAST_CARD_NUMBER or not -_BEYOND_CARD_NUMBERS < number < _BEYOND_CARD_NUMBERS:
+        if -MIN_CARD_NUMBER < number < MIN_CARD_NUMBER or not -_BEYOND_CARD_NUMBERS < number < _BEYOND_CARD_NUMBERS:
             return number
         written = _written_out(number).removeprefix("-")
         if not _may_hold_a_card(written):  # nor can it hold anything else
@@ -417,7 +417,7 @@ class _Redaction:
         values = [*self._values_after_words(lowered), *self._codes_after_words(lowered)]
         if values:
             text = _with_redacted(text, values)
-        if len(text) >= SHORTEST_CARD and _may_be_card_in_any_spelling(text):
+        if len(text) >= MIN_CARD_DIGITS and _may_be_card_in_any_spelling(text):
             text = mask_cards(text, self._look)
         if _may_look_like_a_secret(lowered):
             text = _with_redacted(text, [*self._by_looks(text)])
@@ -435,7 +435,7 @@ class _Redaction:
             self._look(1)
             end = found.end("word")
             if found["word"].startswith(_WHOLE_WORDS) or _TWO_WORDS.search(
-                lowered, max(0, end - _LONGEST_TWO_WORDS_CHARACTERS - 1), end
+                lowered, max(0, end - _MAX_TWO_WORDS_CHARACTERS - 1), end
             ):
                 yield found.span("value")
 

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from functools import cache
 from typing import Any
 
-_MOST_AT_A_TIME = 256  # of two values each: SQLite before 3.32 takes 999 in a statement
+_MAX_AT_A_TIME = 256  # of two values each: SQLite before 3.32 takes 999 in a statement
 
 
 def find_among(connection: sqlite3.Connection, select: str, looked_for: Sequence[tuple[Any, ...]]) -> Iterator[tuple[Any, ...]]:
@@ -19,8 +19,8 @@ def find_among(connection: sqlite3.Connection, select: str, looked_for: Sequence
         select: with `{}` where the list of what is looked for stands, as `IN (VALUES {})` has it.
         looked_for: at least one; all of the same length.
     """
-    for start in range(0, len(looked_for), _MOST_AT_A_TIME):
-        some = [*looked_for[start : start + _MOST_AT_A_TIME]]
+    for start in range(0, len(looked_for), _MAX_AT_A_TIME):
+        some = [*looked_for[start : start + _MAX_AT_A_TIME]]
         # Filled up to a power of two, so that there are few statements, which stay prepared.
         some += some[-1:] * ((1 << (len(some) - 1).bit_length()) - len(some))
         statement = _with_marks(select, len(some[0]), len(some))

@@ -27,10 +27,10 @@ LOCAL_PAGES = "local"
 FILE_PAGES = "file"
 """The entry of `EDC_ALLOWED_ORIGINS` for pages opened from disk, whose origin `null` frames of any site can send, too."""
 
-SHORTEST_TOKEN_CHARACTERS = 32
+MIN_TOKEN_CHARACTERS = 32
 
 _HOST_NAME = re.compile(r"[a-z0-9_]([a-z0-9_.-]*[a-z0-9_])?|[0-9a-f:.]*:[0-9a-f:.]*")
-_MOST_HOST_CHARACTERS = 253  # RFC 1035 section 2.3.4, without the root's
+_MAX_HOST_CHARACTERS = 253  # RFC 1035 section 2.3.4, without the root's
 _ORIGIN = re.compile(r"(?P<scheme>https?)://(?P<host>[a-z0-9_.-]+|\[[0-9a-f:.]+\])(?::(?P<port>[0-9]{1,5}))?")
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 _RATE = re.compile(r"[1-9][0-9]{0,8} ?(?:/|per) ?(?:[1-9][0-9]{0,5} ?)?(?:second|minute|hour|day)s?", re.IGNORECASE)
@@ -81,7 +81,7 @@ def _host(text: str) -> str:
         length = len(text.encode("idna"))
     except ValueError:  # no such address, or a part of the name is empty, too long, or holds what no name can
         length = 0
-    if not 0 < length <= _MOST_HOST_CHARACTERS or any(character.isspace() or character in "/@" for character in text):
+    if not 0 < length <= _MAX_HOST_CHARACTERS or any(character.isspace() or character in "/@" for character in text):
         raise ValueError("a host name or an address to listen on")
     return text
 
@@ -162,8 +162,8 @@ def _retention(text: str) -> tuple[str, ...]:
 
 
 def _token(text: str) -> str:
-    if text and (len(text) < SHORTEST_TOKEN_CHARACTERS or not _TOKEN.fullmatch(text)):
-        raise ValueError(f"{SHORTEST_TOKEN_CHARACTERS} or more letters, digits or any of '._~+/-', chosen at random")
+    if text and (len(text) < MIN_TOKEN_CHARACTERS or not _TOKEN.fullmatch(text)):
+        raise ValueError(f"{MIN_TOKEN_CHARACTERS} or more letters, digits or any of '._~+/-', chosen at random")
     return text
 
 

@@ -11,12 +11,12 @@ from data_capture.payloads import ByKeys, JsonObject, decode_json
 from data_capture.problems import Problem
 from data_capture.values import is_absent
 
-_LONGEST_NAME_CHARACTERS = 64  # of a field, in any spelling
+_MAX_NAME_CHARACTERS = 64  # of a field, in any spelling
 
 
 def plain_name(key: str) -> str:
     """A key without what its spellings differ in: `plan_name`, `planName` and `plan-name` are all `planname`."""
-    return _short_plain_name(key) if len(key) <= _LONGEST_NAME_CHARACTERS else key
+    return _short_plain_name(key) if len(key) <= _MAX_NAME_CHARACTERS else key
 
 
 @lru_cache(maxsize=8192)

@@ -20,7 +20,7 @@ from data_capture.problems import Problem
 ColumnValue = str | int | None
 Reader = Callable[[Any], ColumnValue]
 
-MOST_TEXT_CHARACTERS = 10_000  # of a name, a plan, an id: what people and programs call things
+MAX_TEXT_CHARACTERS = 10_000  # of a name, a plan, an id: what people and programs call things
 
 _OLDEST_CAPTURE = timedelta(days=7)
 _NO_TIME = timedelta(0)
@@ -40,13 +40,13 @@ _GROUPED = re.compile(r"[+-]?\d{1,3}(?:[, '_]\d{3})+(?:\.\d*)?")  # 1,234.50
 _GROUPED_IN_LAKHS = re.compile(r"[+-]?\d{1,2}(?:,\d{2})*,\d{3}(?:\.\d*)?")  # 1,00,000
 _GROUPED_WITH_COMMA = re.compile(r"[+-]?\d{1,3}(?:[. ]\d{3})+,\d{1,2}")  # 1.234,50
 _DECIMAL_COMMA = re.compile(r"[+-]?\d+,\d{1,2}")  # 99,80: three digits would be a thousand
-_LONGEST_NUMBER_CHARACTERS = 64
+_MAX_NUMBER_CHARACTERS = 64
 _MAGNITUDE = {"k": Decimal(1000), "m": Decimal(1_000_000)}
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 _SECONDS_CHARACTERS = len("2024-01-15T10:30:00")
 _SAID_CHARACTERS = len("2024-01-15T10:30:00.000+00:00")
-_LONGEST_TIME_CHARACTERS = 1_000  # with blanks around it, and however many decimals
+_MAX_TIME_CHARACTERS = 1_000  # with blanks around it, and however many decimals
 _FRACTION = re.compile(r"\.(\d+)")
 
 
@@ -66,8 +66,8 @@ def is_absent(value: Any) -> bool:
 def text(value: Any) -> str:
     """A text, trimmed; a number or truth value is spelled out. NUL, at which sqlite3 stops reading, becomes U+FFFD."""
     if isinstance(value, str):
-        if len(value) > MOST_TEXT_CHARACTERS:
-            raise NotUnderstood(f"is longer than {MOST_TEXT_CHARACTERS:,} characters")
+        if len(value) > MAX_TEXT_CHARACTERS:
+            raise NotUnderstood(f"is longer than {MAX_TEXT_CHARACTERS:,} characters")
         return value.strip().replace("\0", "�")
     if isinstance(value, bool):
         return "yes" if value else "no"
@@ -158,7 +158,7 @@ def moment_said(value: Any) -> datetime | None:
     """
     try:
         if isinstance(value, str):
-            if len(value) > _LONGEST_TIME_CHARACTERS:
+            if len(value) > _MAX_TIME_CHARACTERS:
                 return None
             said = value.strip()
             said = f"{said[:-1]}+00:00" if said.endswith(("Z", "z")) else said
@@ -219,7 +219,7 @@ def _number(value: Any) -> Decimal | None:
         raise NotUnderstood("is not a number")
     if not isinstance(value, str):
         return value if isinstance(value, Decimal) else Decimal(value)
-    if len(value) > _LONGEST_NUMBER_CHARACTERS:
+    if len(value) > _MAX_NUMBER_CHARACTERS:
         raise NotUnderstood("is not a number")
     if _PLAIN.fullmatch(value):  # as most are: there is nothing to take away
         return 1 * Decimal(value)

@@ -15,7 +15,7 @@ import requests
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from data_capture.pictures import MOST_PICTURE_BYTES
+from data_capture.pictures import MAX_PICTURE_BYTES
 from tests import hostile
 from tests.support import RunningService, capture_service_in
 
@@ -138,7 +138,7 @@ def test_json_in_texts_in_json_is_taken_however_deep(service: RunningService, pe
 
 class TestSizes:
     def test_a_questionnaire_takes_a_picture_of_10_mb(self, service: RunningService) -> None:
-        content = b"\x89PNG\r\n\x1a\n" + bytes(MOST_PICTURE_BYTES - 8)
+        content = b"\x89PNG\r\n\x1a\n" + bytes(MAX_PICTURE_BYTES - 8)
         picture = "data:image/png;base64," + base64.b64encode(content).decode()  # a third longer
         answer = service.capture("questionnaire", {"user_email": "picture@example.com", "account_screenshot": picture})
         assert (answer.status_code, answer.json().get("warnings")) == (201, None)

@@ -30,8 +30,8 @@ from data_capture.captures import Caller
 from data_capture.deadlines import Deadline, DeadlinePassed
 from data_capture.payloads import (
     CAPTURE_MEDIA_TYPES,
-    MOST_BYTES,
-    MOST_BYTES_OF_A_BATCH,
+    MAX_BYTES,
+    MAX_BYTES_OF_A_BATCH,
     ByKeys,
     FreeNames,
     decode_json_object,
@@ -107,7 +107,7 @@ def understand(shape: Shape, body: bytes) -> int:
 
 def understand_large(shape: LargeShape, body: bytes) -> None:
     """All that is done with a body from its request to its captures, with the limits of its address."""
-    most_but_pictures = MOST_BYTES_OF_A_BATCH if shape.kind == BATCH else MOST_BYTES
+    most_but_pictures = MAX_BYTES_OF_A_BATCH if shape.kind == BATCH else MAX_BYTES
     with Flask(__name__).test_request_context(method="POST", data=body, content_type="application/json"), suppress(Problem):
         payload = read_json_object(request, CAPTURE_MEDIA_TYPES, len(body), most_but_pictures)
         read_request(shape.kind, payload, CALLER, (), is_large=True)

@@ -21,7 +21,7 @@ from data_capture.settings import load_settings
 from data_capture.store import Store
 from data_capture.store.connection import Gate
 from data_capture.store.takeover import prepare
-from data_capture.store.waiting import MOST_WAITING_BYTES, MOST_WAITING_WRITES, PendingWrite, WriteQueue
+from data_capture.store.waiting import MAX_WAITING_BYTES, MAX_WAITING_WRITES, PendingWrite, WriteQueue
 from enhanced_data_capture_system import create_app
 
 PERSON = "someone@example.com"
@@ -154,7 +154,7 @@ class TestTheQueue:
     def test_too_many_writes_are_refused_until_some_are_settled(self) -> None:
         waiting = WriteQueue()
         deadline = time.monotonic() + 60
-        for _ in range(MOST_WAITING_WRITES):
+        for _ in range(MAX_WAITING_WRITES):
             pending = PendingWrite([lambda _connection: None], deadline)
             waiting.admit(pending)
             waiting.put(pending)
@@ -169,7 +169,7 @@ class TestTheQueue:
     def test_too_much_is_refused_but_never_a_large_one_alone(self) -> None:
         waiting = WriteQueue()
         deadline = time.monotonic() + 60
-        waiting.admit(PendingWrite([lambda _connection: None], deadline, MOST_WAITING_BYTES + 1))
+        waiting.admit(PendingWrite([lambda _connection: None], deadline, MAX_WAITING_BYTES + 1))
         with pytest.raises(Problem, match="Too many"):
             waiting.admit(PendingWrite([lambda _connection: None], deadline, 1))
 
@@ -177,7 +177,7 @@ class TestTheQueue:
         quick, _ = two_ways
         store: Store = quick.extensions["store"]
         asked = "/api/data-capture/payment", json.dumps(PAYMENT).encode(), HEADERS
-        full = PendingWrite([lambda _connection: None], time.monotonic() + 60, 2 * MOST_WAITING_BYTES)
+        full = PendingWrite([lambda _connection: None], time.monotonic() + 60, 2 * MAX_WAITING_BYTES)
         another_process = Gate(store.database)
         with another_process.held(1):
             store._queue.admit(full)

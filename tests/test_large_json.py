@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from data_capture import large_json
 from data_capture.large_json import LargeDecoder
-from data_capture.payloads import MOST_BYTES, MOST_DIGITS, decode_json_object
+from data_capture.payloads import MAX_BYTES, MAX_DIGITS, decode_json_object
 from data_capture.pictures import is_file, least_bytes_but_files
 from data_capture.problems import Problem
 
@@ -37,7 +37,7 @@ def refuse(name: str) -> Any:
 DECODERS = (
     json.JSONDecoder(parse_constant=refuse, object_pairs_hook=list),
     LargeDecoder(
-        parse_int=int, parse_float=float, parse_constant=refuse, object_pairs_hook=list, max_digits=MOST_DIGITS
+        parse_int=int, parse_float=float, parse_constant=refuse, object_pairs_hook=list, max_digits=MAX_DIGITS
     ),
 )  # fmt: skip
 
@@ -93,18 +93,18 @@ def test_a_refusal_says_where(text: str) -> None:
 
 class TestLargeBodies:
     def test_a_byte_that_is_no_utf_8_is_named(self) -> None:
-        body = b'{"a":"' + b"\xc3\xa9" * MOST_BYTES + b"\xe2\x82" + b'"}'
-        with pytest.raises(Problem, match=f"byte {6 + 2 * MOST_BYTES} "):
+        body = b'{"a":"' + b"\xc3\xa9" * MAX_BYTES + b"\xe2\x82" + b'"}'
+        with pytest.raises(Problem, match=f"byte {6 + 2 * MAX_BYTES} "):
             decode_json_object(body)
 
     def test_half_characters_become_what_every_reader_can_read(self) -> None:
-        text = decode_json_object(b'{"a":"%s"}' % (b"\\ud83d\\ude00\\ud83d" * (MOST_BYTES // 18 + 1)))["a"]
-        assert text == "\U0001f600\ufffd" * (MOST_BYTES // 18 + 1)
+        text = decode_json_object(b'{"a":"%s"}' % (b"\\ud83d\\ude00\\ud83d" * (MAX_BYTES // 18 + 1)))["a"]
+        assert text == "\U0001f600\ufffd" * (MAX_BYTES // 18 + 1)
 
-    @pytest.mark.parametrize("number", [b"9" * 1_001, b"1." + b"1" * MOST_BYTES, b"1e" + b"9" * MOST_BYTES])
+    @pytest.mark.parametrize("number", [b"9" * 1_001, b"1." + b"1" * MAX_BYTES, b"1e" + b"9" * MAX_BYTES])
     def test_numbers_have_so_many_digits(self, number: bytes) -> None:
         with pytest.raises(Problem, match="too many digits"):
-            decode_json_object(b'{"a":%s,"b":"%s"}' % (number, b"x" * MOST_BYTES))
+            decode_json_object(b'{"a":%s,"b":"%s"}' % (number, b"x" * MAX_BYTES))
 
     @pytest.mark.parametrize(
         ("text", "is_one"),

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from data_capture.pictures import MOST_PICTURE_BYTES, NotAPicture, check_picture
+from data_capture.pictures import MAX_PICTURE_BYTES, NotAPicture, check_picture
 from tests.support import RunningService
 
 PNG = b"\x89PNG\r\n\x1a\n" + bytes(range(200))
@@ -89,7 +89,7 @@ def test_a_name_or_an_address_in_its_place_lives_on_in_the_snapshot(capture_serv
     "given",
     [
         in_base64(PNG), in_base64(PNG).rstrip("="), "iVBORw0KGgo=", base64.encodebytes(PNG).decode(),
-        "DATA:image/PNG;BASE64," + in_base64(PNG), in_base64(b"\xff\xd8\xff" + bytes(MOST_PICTURE_BYTES - 3)),
+        "DATA:image/PNG;BASE64," + in_base64(PNG), in_base64(b"\xff\xd8\xff" + bytes(MAX_PICTURE_BYTES - 3)),
     ],
     ids=lambda given: given[:20],
 )  # fmt: skip
@@ -105,7 +105,7 @@ def test_what_is_a_picture(given: str) -> None:
         (in_base64(PNG) + "!", "not a picture"), (in_base64(WEBP.replace(b"WEBP", b"WAVE")), "not a picture"),
         ("data:image/png;name=4111111111111111;base64," + in_base64(PNG), "not a picture"),
         (in_base64(PNG[:12]).rstrip("=") + "A", "not whole base64"),
-        (in_base64(PNG + bytes(MOST_PICTURE_BYTES)), "larger than 10,485,760 bytes"),
+        (in_base64(PNG + bytes(MAX_PICTURE_BYTES)), "larger than 10,485,760 bytes"),
     ],
     ids=lambda given: str(given)[:20],
 )  # fmt: skip

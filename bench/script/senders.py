@@ -21,7 +21,7 @@ _SDKS = {
     "Sentry (offline)": ("sentry", "@sentry/browser"),
     "Snowplow": ("snowplow", "@snowplow/browser-tracker"),
 }
-_MOST_SECONDS = 120
+_MAX_SECONDS = 120
 _GZIP_LEVEL = 9
 
 
@@ -87,7 +87,7 @@ def _run(program: str, *arguments: str) -> str:
     """What one of the packages' programs prints."""
     outcome = subprocess.run(
         [str(HERE / "node_modules" / ".bin" / program), *arguments], cwd=HERE, stdin=subprocess.DEVNULL, capture_output=True,
-        text=True, check=False, timeout=_MOST_SECONDS,
+        text=True, check=False, timeout=_MAX_SECONDS,
     )  # fmt: skip
     if outcome.returncode != 0:
         said = [line for line in outcome.stderr.splitlines() if line.strip()] or ["it said nothing"]

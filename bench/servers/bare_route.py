@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from flask import Flask, Response, jsonify, request
 
-from data_capture.payloads import MOST_BYTES
+from data_capture.payloads import MAX_BYTES
 from data_capture.serving import serve
 from data_capture.settings import Settings, settings_from_command_line
 
@@ -12,7 +12,7 @@ from data_capture.settings import Settings, settings_from_command_line
 def create_app(_settings: Settings) -> Flask:
     """An app with the one route."""
     app = Flask(__name__, static_folder=None)
-    app.config["MAX_CONTENT_LENGTH"] = MOST_BYTES
+    app.config["MAX_CONTENT_LENGTH"] = MAX_BYTES
 
     @app.post("/api/data-capture/payment")
     def payment() -> tuple[Response, int]:

@@ -109,10 +109,10 @@ def says_only_what_is_left(snapshot: Any) -> bool:
 
 
 class RetentionCovers:
-    """Finds what the retention's records say of some others, without reading all of them each time.
+    """Find the retention records that cover given records, without reading all of them each time.
 
-    It remembers which retention record speaks of which range of ids. That only says where to look: a record is verified
-    before it counts.
+    Remembers the range of ids of each retention record. The range only says where to look: each record that is found is
+    verified before it counts.
     """
 
     def __init__(self) -> None:

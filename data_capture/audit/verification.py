@@ -16,7 +16,7 @@ from data_capture.audit.head import EMPTY, Head, is_in_chain
 from data_capture.audit.trail import highest_number_given
 
 _ROWS_AT_A_TIME = 2000
-_MOST_NUMBERS_TRIED = 10_000
+_MAX_NUMBERS_TRIED = 10_000
 _MAX_NAME_CHARACTERS = 40
 
 # The names come from the format. The record's own id, to see whether it is there, stands after its entry.
@@ -214,7 +214,7 @@ class _Walk:
     def _explain_break(self, number: int, adopted: Any, commitment: Any, link: Any) -> Tampering:
         """What became of the chain between the last good entry and that of `number`, which is not linked to it."""
         missing = range(self.number + 1, number)
-        for tried in missing[:_MOST_NUMBERS_TRIED]:
+        for tried in missing[:_MAX_NUMBERS_TRIED]:
             if self._key.follows(self.link, tried, adopted, commitment, link):
                 return Tampering(tried, f"was renumbered: it is {number} now")
         if missing and (self._noted.number in missing or self._was_ours(number, link)):

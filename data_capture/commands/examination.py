@@ -15,7 +15,7 @@ from data_capture.settings import REPOSITORY
 
 _FILE_HEADER = b"SQLite format 3\x00"  # sqlite.org/fileformat2.html, section 1.3.1
 _BUSY_SECONDS = 5.0
-_MOST_REPORTS = 3
+_MAX_REPORTS_NAMED = 3
 _MAX_KEPT = 100
 _MAX_REPORTS = 2**31 - 1  # those that are no damage count, too: with a limit they could hide the others
 _CHECKS_TABLES = (3, 33, 0)  # the first SQLite that checks a table by itself; earlier ones take the name for a number
@@ -150,8 +150,8 @@ def find_damage(connection: sqlite3.Connection, *, quick: bool = False, ours_alo
     if ours_alone and can_check_tables:
         reports += _damage_of_tables(connection, check, {name for name in _tables(connection) if name.lower() in our_tables()})
     reports = [*dict.fromkeys(reports)]
-    if len(reports) > _MOST_REPORTS:
-        reports[_MOST_REPORTS:] = [f"and {len(reports) - _MOST_REPORTS} more"]
+    if len(reports) > _MAX_REPORTS_NAMED:
+        reports[_MAX_REPORTS_NAMED:] = [f"and {len(reports) - _MAX_REPORTS_NAMED} more"]
     return reports
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from data_capture.answers import MOST_CAPTURES_IN_A_BATCH
+from data_capture.answers import MAX_CAPTURES_IN_A_BATCH
 from data_capture.captures import KINDS, Kind
 from data_capture.openapi.schemas import Json, ref
 from data_capture.settings import REPOSITORY
@@ -100,7 +100,7 @@ _HEALTH = Operation(
 OPERATIONS: dict[str, Operation] = {
     **{f"POST /api/data-capture/{kind.name}": _capture(kind) for kind in KINDS.values()},
     "POST /api/data-capture/batch": Operation(
-        f"Stores up to {MOST_CAPTURES_IN_A_BATCH} captures in one commit.",
+        f"Stores up to {MAX_CAPTURES_IN_A_BATCH} captures in one commit.",
         {
             200: ("All were taken.", {JSON: ref("BatchAnswer")}),
             207: ("Not all were taken: each has its answer, in order.", {JSON: ref("BatchAnswer")}),

@@ -7,10 +7,10 @@ from functools import cache
 from itertools import groupby
 from typing import Any
 
-from data_capture.accounts import LONGEST_PASSWORD_CHARACTERS, SHORTEST_PASSWORD_CHARACTERS
-from data_capture.answers import MOST_CAPTURES_IN_A_BATCH
+from data_capture.accounts import MAX_PASSWORD_CHARACTERS, MIN_PASSWORD_CHARACTERS
+from data_capture.answers import MAX_CAPTURES_IN_A_BATCH
 from data_capture.captures import KINDS, Kind
-from data_capture.identity import LONGEST_EMAIL_CHARACTERS, LONGEST_GIVEN_CHARACTERS, is_unseen
+from data_capture.identity import MAX_EMAIL_CHARACTERS, MAX_GIVEN_CHARACTERS, is_unseen
 from data_capture.problems import TYPE_PREFIX
 from data_capture.subjects.export import FORMAT
 from data_capture.subjects.tables import PEOPLE, RECEIPTS, tables_of_people
@@ -66,7 +66,7 @@ def all_schemas() -> dict[str, Json]:
             captures={
                 "type": "array",
                 "minItems": 1,
-                "maxItems": MOST_CAPTURES_IN_A_BATCH,
+                "maxItems": MAX_CAPTURES_IN_A_BATCH,
                 "items": {"description": f"A capture with its type: {', '.join(KINDS)}. One that can't be used is answered so."},
             },
         ),
@@ -117,7 +117,7 @@ def all_schemas() -> dict[str, Json]:
             "email password",
             "The names of further members are those that existing pages use, in camelCase or snake_case; all may be missing.",
             email=ref("Email"),
-            password={"type": "string", "minLength": SHORTEST_PASSWORD_CHARACTERS, "maxLength": LONGEST_PASSWORD_CHARACTERS},
+            password={"type": "string", "minLength": MIN_PASSWORD_CHARACTERS, "maxLength": MAX_PASSWORD_CHARACTERS},
             **{name: {"description": "Used if it is a text."} for name in _ABOUT_PERSON},
             questionnaire={"description": "An object is captured as a questionnaire."},
             screenshot={"description": "A picture in base64, captured with the questionnaire."},
@@ -125,7 +125,7 @@ def all_schemas() -> dict[str, Json]:
         "Login": _object(
             "email password",
             email=ref("Email"),
-            password={"type": "string", "minLength": 1, "maxLength": LONGEST_PASSWORD_CHARACTERS},
+            password={"type": "string", "minLength": 1, "maxLength": MAX_PASSWORD_CHARACTERS},
         ),
         "SignUpRequested": _object(
             "success verification_required message msg user",
@@ -141,7 +141,7 @@ def all_schemas() -> dict[str, Json]:
         "LinkUse": _object(
             "token password",
             token={"type": "string", "minLength": 1, "description": "What stands behind `#token=` in the link."},
-            password={"type": "string", "minLength": SHORTEST_PASSWORD_CHARACTERS, "maxLength": LONGEST_PASSWORD_CHARACTERS},
+            password={"type": "string", "minLength": MIN_PASSWORD_CHARACTERS, "maxLength": MAX_PASSWORD_CHARACTERS},
             consent_accepted={"type": "boolean", "description": "Whether the link's holder consents to what the sign-up did."},
         ),
         "Account": _object(
@@ -173,11 +173,11 @@ def all_schemas() -> dict[str, Json]:
 def _email(but_in_domain: str = "") -> Json:
     """An address as `normalise_email` takes it; JSON Schema's format "email" is another, narrower notion."""
     unseen, around = _unseen(), r"[ \t\r\n]*"
-    trimmed = rf"(?=[^ \t\r\n]{{3,{LONGEST_EMAIL_CHARACTERS}}}{around}$)[^@{unseen}]+@[^@{unseen}{but_in_domain}]+"
+    trimmed = rf"(?=[^ \t\r\n]{{3,{MAX_EMAIL_CHARACTERS}}}{around}$)[^@{unseen}]+@[^@{unseen}{but_in_domain}]+"
     return {
         "type": "string",
         "pattern": f"^{around}{trimmed}{around}$",
-        "maxLength": LONGEST_GIVEN_CHARACTERS,
+        "maxLength": MAX_GIVEN_CHARACTERS,
         "description": "One @, something on both sides of it, and nothing that can't be seen; capitals make no difference.",
     }
 

@@ -41,7 +41,7 @@ _ENDING_SECONDS = 6
 
 # granian counts connections, not requests, against this limit and leaves the rest unaccepted, so that idle keep-alive
 # connections of browsers starve everybody when it is small. An idle connection costs a descriptor and 13 KB.
-_MOST_CONNECTIONS = 8192
+_MAX_CONNECTIONS = 8192
 _DESCRIPTORS_FOR_ELSE = 128
 # For a request's head, from the moment when the connection waits for one: idle connections end with it, too.
 _HEAD_SECONDS = 10
@@ -52,7 +52,7 @@ _MAX_HEAD_BYTES = 64 * 1024  # half-sent heads are kept; granian's own limit wou
 # million objects, or about 100 MB.
 _GARBAGE_THRESHOLDS = (2_000, 10, 50)
 
-_MOST_SOCKET_NAME_BYTES = 108  # unix(7)
+_MAX_SOCKET_NAME_BYTES = 108  # unix(7)
 
 _TAKEN = "is taken by another program"
 _WILDCARDS = {"0.0.0.0": "127.0.0.1", "::": "::1", "": "127.0.0.1"}  # noqa: S104
@@ -173,7 +173,7 @@ def _claim(host: str, port: int) -> str | None:
 
 def _claim_on(host: str, port: int) -> bytes:
     # The port comes first: a host's name can be longer than the name of a socket.
-    return f"\0enhanced-data-capture {port} {host}".encode()[:_MOST_SOCKET_NAME_BYTES]
+    return f"\0enhanced-data-capture {port} {host}".encode()[:_MAX_SOCKET_NAME_BYTES]
 
 
 def _address_of(host: str) -> str:
@@ -229,13 +229,13 @@ def _follow_hang_up(disposition: Any) -> None:
 def _connection_limit() -> int:
     """How many connections to accept at once: as many as there can be descriptors for."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    wanted = _MOST_CONNECTIONS + _DESCRIPTORS_FOR_ELSE
+    wanted = _MAX_CONNECTIONS + _DESCRIPTORS_FOR_ELSE
     if soft != resource.RLIM_INFINITY and soft < wanted:
         soft = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
     if soft == resource.RLIM_INFINITY:
-        return _MOST_CONNECTIONS
-    return max(_DESCRIPTORS_FOR_ELSE, min(_MOST_CONNECTIONS, soft - _DESCRIPTORS_FOR_ELSE))
+        return _MAX_CONNECTIONS
+    return max(_DESCRIPTORS_FOR_ELSE, min(_MAX_CONNECTIONS, soft - _DESCRIPTORS_FOR_ELSE))
 
 
 def _refuse(sentence: str) -> NoReturn:

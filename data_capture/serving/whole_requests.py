@@ -29,7 +29,7 @@ from data_capture.access import Doors
 from data_capture.admission import ARE_BYTES_COUNTED, IS_COUNTED, BodyNeeded
 from data_capture.exposure import HEADER_NAMES
 from data_capture.intake import NEVER_SNIFF, Admitted, Intake, header_of
-from data_capture.payloads import MOST_BYTES_WITH_SCREENSHOT
+from data_capture.payloads import MAX_BYTES_WITH_SCREENSHOT
 from data_capture.problems import NOT_JSON, UNAVAILABLE, Problem
 from data_capture.request_log import log_request
 from data_capture.serving.bodies import Bodies
@@ -85,7 +85,7 @@ class WholeRequests:
         self._opened, self._closed = opened, closed
         self._intake: Intake | None = app.extensions.get("intake")
         self._doors: Doors | None = app.extensions.get("doors")
-        self._bodies = Bodies(app.config["MAX_CONTENT_LENGTH"] or MOST_BYTES_WITH_SCREENSHOT)
+        self._bodies = Bodies(app.config["MAX_CONTENT_LENGTH"] or MAX_BYTES_WITH_SCREENSHOT)
         # By the caller's address and port: one request, or for a moment two.
         self._answering: dict[str, int] = {}
         self._loop: asyncio.AbstractEventLoop | None = None

@@ -20,7 +20,7 @@ from typing import Any, TypeVar
 
 from data_capture.problems import Problem
 from data_capture.store.connection import open_connection
-from data_capture.store.waiting import MOST_WRITES_A_COMMIT, Overdue, PendingWrite, Work, WriteQueue, unavailable
+from data_capture.store.waiting import MAX_WRITES_A_COMMIT, Overdue, PendingWrite, Work, WriteQueue, unavailable
 from data_capture.store.writer import Results, Writer
 
 log = logging.getLogger("data_capture.store")
@@ -285,7 +285,7 @@ class Store:
         """The next of what the event loop has gathered, as many as one commit takes."""
         group: list[PendingWrite[Any]] = []
         works = 0
-        while self._gathered and works < MOST_WRITES_A_COMMIT:
+        while self._gathered and works < MAX_WRITES_A_COMMIT:
             pending = self._gathered.popleft()
             if pending.given_up:
                 self._queue.forget([pending])

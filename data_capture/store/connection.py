@@ -14,8 +14,8 @@ from pathlib import Path
 # capture changes other pages, and those that are changed again and again, each person's latest ones, are then written there
 # once in a while, and not always. Everybody who writes waits for it meanwhile: over a small file that is to be short.
 _LOG_PART = 16
-_LEAST_LOG_BYTES = 8 * 1024 * 1024
-_MOST_LOG_BYTES = 64 * 1024 * 1024
+_MIN_LOG_BYTES = 8 * 1024 * 1024
+_MAX_LOG_BYTES = 64 * 1024 * 1024
 _CACHE_KIBIBYTES = 16 * 1024  # holds those pages
 # The log grows while a reader holds an old state; once it can start again, what is beyond this is given back. Without such
 # a reader it is smaller, and giving back and taking again at every turn would cost more than the disk space.
@@ -65,7 +65,7 @@ def open_connection(database: Path, busy_seconds: float, *, read_only: bool = Fa
 
 def usual_log_bytes(database_bytes: int) -> int:
     """At which size the log of a database of this size is brought into it."""
-    return min(max(database_bytes // _LOG_PART, _LEAST_LOG_BYTES), _MOST_LOG_BYTES)
+    return min(max(database_bytes // _LOG_PART, _MIN_LOG_BYTES), _MAX_LOG_BYTES)
 
 
 def fit_log(connection: sqlite3.Connection) -> None:

@@ -47,7 +47,7 @@ log = logging.getLogger("data_capture.store")
 
 _OUR_HASHES = "$argon2id$"
 _OUR_PLACES = (PASSWORD_HASH, "user_credentials")
-_LONGEST_NAME_CHARACTERS = 200
+_MAX_NAME_CHARACTERS = 200
 # Tables in which programs keep how a user of `users` signs in.
 _OF_ACCOUNTS = re.compile(r"auth|credential|account|identit|login|session|passw|passkey|oauth|provider|otp|mfa|2fa")
 
@@ -389,7 +389,7 @@ def presentable(text: object) -> str | None:
     """A name to store: trimmed and not too long; None for what is empty, not text, or can't be read."""
     if not isinstance(text, str):
         return None
-    name = text.strip()[:_LONGEST_NAME_CHARACTERS].strip()
+    name = text.strip()[:_MAX_NAME_CHARACTERS].strip()
     unreadable = any(unicodedata.category(character) in ("Cc", "Cs") for character in name)
     return None if not name or unreadable else name
 

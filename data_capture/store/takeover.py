@@ -43,7 +43,7 @@ log = logging.getLogger("data_capture.store")
 _RESTORE = "python -m data_capture restore FILE"
 _FILE_HEADER = b"SQLite format 3\x00"  # sqlite.org/fileformat2.html, section 1.3.1
 _CHECKED_AT_EVERY_START_BYTES = 16 * 1024 * 1024  # takes 10 ms; a first start checks a file of any size
-_MOST_DAMAGE_NAMED = 3
+_MAX_DAMAGE_NAMED = 3
 _OPEN_TO_OTHERS = 0o077  # a file's mode
 _REHEARSAL_TIME = "2000-01-01T00:00:00.000Z"
 _REHEARSAL_HASH = "$argon2id$v=19$m=19456,t=2,p=1$" + "-" * 66  # as long as a real one
@@ -348,7 +348,7 @@ def _refuse_damage(connection: sqlite3.Connection, database: Path) -> None:
         reports = [str(report) for (report,) in connection.execute("PRAGMA quick_check(1)")]
     damage = [report.replace("\n", " ") for report in reports if report != "ok" and not report.startswith(_RULES_OF_OTHERS)]
     if damage:
-        raise TakeoverRefused(_damage(database, "; ".join(damage[:_MOST_DAMAGE_NAMED])))
+        raise TakeoverRefused(_damage(database, "; ".join(damage[:_MAX_DAMAGE_NAMED])))
 
 
 def _damage(database: Path, report: str) -> str:

@@ -14,9 +14,9 @@ from typing import Any, Generic, TypeVar
 
 from data_capture.problems import UNAVAILABLE, Problem
 
-MOST_WAITING_WRITES = 5000
-MOST_WAITING_BYTES = 64 * 1024 * 1024
-MOST_WRITES_A_COMMIT = 256  # bounds how long the first of them waits for its answer
+MAX_WAITING_WRITES = 5000
+MAX_WAITING_BYTES = 64 * 1024 * 1024
+MAX_WRITES_A_COMMIT = 256  # bounds how long the first of them waits for its answer
 
 # Whoever waits gives up a little later than the thread that commits does: what that one says tells more.
 _GRACE_SECONDS = 0.25
@@ -136,8 +136,8 @@ class WriteQueue:
             Problem: 503, when too many, or too much, wait already.
         """
         with self._counting:
-            if self._writes + len(pending.works) > MOST_WAITING_WRITES or (
-                self._bytes and self._bytes + pending.size_bytes > MOST_WAITING_BYTES
+            if self._writes + len(pending.works) > MAX_WAITING_WRITES or (
+                self._bytes and self._bytes + pending.size_bytes > MAX_WAITING_BYTES
             ):
                 raise unavailable("Too many captures are waiting to be stored; this was not.")
             self._writes += len(pending.works)
@@ -152,7 +152,7 @@ class WriteQueue:
         """Waits for the next writes, in their order, as many as one commit takes; none of them when it is `end`ed."""
         group: list[PendingWrite[Any]] = []
         works = 0
-        while works < MOST_WRITES_A_COMMIT:
+        while works < MAX_WRITES_A_COMMIT:
             if self._put_back:
                 pending: PendingWrite[Any] | None = self._put_back.popleft()
             else:

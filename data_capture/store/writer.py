@@ -24,7 +24,7 @@ _CHECKPOINT_SECONDS = 0.2  # for which readers of a moment are waited for, while
 _IO_ERROR = "disk I/O error"  # SQLITE_IOERR and its variants
 _FAILED_SYNCS = (1034, 1290)  # SQLITE_IOERR_FSYNC and SQLITE_IOERR_DIR_FSYNC; Python 3.10 does not tell
 _COMMITS_A_FITTING = 1000  # after which the log's size follows the file's, should that have grown
-_LEAST_TOGETHER = 6  # captures; finding out what fewer have to do with each other takes longer than it saves
+_MIN_TOGETHER = 6  # captures; finding out what fewer have to do with each other takes longer than it saves
 _UNTIL_RESTARTED = "Nothing more is written until the service is started again."
 
 Results = list[list[Any]]
@@ -229,7 +229,7 @@ class Writer:
             fit_log(self._connection)
         works = [work for pending in group for work in pending.works]
         captures = [work.capture for work in works if isinstance(work, RecordCapture)]
-        together = len(captures) == len(works) >= _LEAST_TOGETHER
+        together = len(captures) == len(works) >= _MIN_TOGETHER
         outcomes = iter(record_captures(self._connection, captures) if together else map(self._run, works))
         return [[next(outcomes) for _ in pending.works] for pending in group]
 

@@ -15,7 +15,7 @@ from data_capture.health_probe import probe_headers
 from data_capture.serving import service_port, service_url
 from data_capture.settings import Settings
 
-_MOST_HEALTH_BYTES = 100_000
+_MAX_HEALTH_BYTES = 100_000
 
 
 @dataclass(frozen=True)
@@ -78,7 +78,7 @@ def ask_health(service: Service, settings: Settings, timeout_seconds: float) -> 
     try:
         connection.request("GET", service.health_path, headers={"Connection": "close", **probe_headers(settings)})
         response = connection.getresponse()
-        content = response.read(_MOST_HEALTH_BYTES)
+        content = response.read(_MAX_HEALTH_BYTES)
     except socket.gaierror as error:
         return Health(listening=False, healthy=False, says=f"is at a host that can't be resolved ({error.strerror})")
     except ConnectionRefusedError:

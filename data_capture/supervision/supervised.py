@@ -30,7 +30,7 @@ _HUNG_SECONDS = 15.0
 _ENDING_SECONDS = 7.5  # with an answer that is being waited for, everything is over within 10 s
 
 _FIRST_DELAY_SECONDS = 0.5
-_LONGEST_DELAY_SECONDS = 30.0
+_MAX_DELAY_SECONDS = 30.0
 # Healthy for this long, a service is not one that can't start, which is what waiting longer and longer is for: what was
 # killed is back at once, however often it is killed.
 _RECOVERED_SECONDS = 1.0
@@ -95,7 +95,7 @@ class SupervisedService(threading.Thread):
             log.warning("The %s service %s; starting it again in %g s%s",
                         self.service.name, trouble, delay_seconds, self._last_words())  # fmt: skip
             self._stopping.wait(delay_seconds)
-            delay_seconds = min(delay_seconds * 2, _LONGEST_DELAY_SECONDS)
+            delay_seconds = min(delay_seconds * 2, _MAX_DELAY_SECONDS)
 
     def _last_words(self) -> str:
         """What it wrote past its log: a traceback, or the sentence with which it refused to start."""

@@ -30,7 +30,7 @@ TOO_QUICK_MS = 12  # to tell a growth from the noise of a busy machine
 FREEZE_MS = 1500  # of a test that can't measure milliseconds: what is quadratic takes longer
 REPEATS = 7 if FULL else 2
 MORE_REPEATS = 8
-FEWEST_REPEATS = 3
+MIN_REPEATS = 3
 
 
 @pytest.fixture
@@ -104,7 +104,7 @@ def grows_in_proportion(tagged: Any, bare: Any, name: str) -> bool:
         return large <= MAX_RATIO * max(small, TOO_QUICK_MS / MAX_RATIO)
 
     for repeat in range(MORE_REPEATS):
-        if in_proportion(again(tagged, SMALL), again(tagged, LARGE)) and repeat >= FEWEST_REPEATS:
+        if in_proportion(again(tagged, SMALL), again(tagged, LARGE)) and repeat >= MIN_REPEATS:
             return True
     for _ in range(MORE_REPEATS):
         small, large = (again(tagged, size) - again(bare, size) for size in (SMALL, LARGE))

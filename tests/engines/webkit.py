@@ -18,7 +18,7 @@ from tests.engines.wire import Refused
 from tests.support import free_port
 
 _MINI_BROWSERS = "/usr/lib/*/webkit2gtk-4.1/MiniBrowser"
-_MOST_SECONDS = 60.0
+_MAX_SECONDS = 60.0
 # As root there is no user namespace to make the sandbox of; without a screen's hardware there is nothing to composite with.
 _ENVIRONMENT = {
     "WEBKIT_DISABLE_SANDBOX_THIS_IS_DANGEROUS": "1",
@@ -68,7 +68,7 @@ class WebKit(Browser):
         options = {"binary": _mini_browser(), "args": ["--automation"]}
         session = self._ask("POST", "/session", {"capabilities": {"alwaysMatch": {"webkitgtk:browserOptions": options}}})
         self._session = f"/session/{session['sessionId']}"
-        milliseconds = int(_MOST_SECONDS * 1000)
+        milliseconds = int(_MAX_SECONDS * 1000)
         self.ask("POST", "/timeouts", {"script": milliseconds, "pageLoad": milliseconds, "implicit": 0})
         self._first = str(self.ask("GET", "/window"))
         self._first_is_free = True
@@ -94,7 +94,7 @@ class WebKit(Browser):
     def _ask(self, method: str, path: str, body: dict[str, Any] | None = None) -> Any:
         try:
             answer = requests.request(
-                method, self._url + path, json=(body or {}) if method == "POST" else None, timeout=_MOST_SECONDS + 10
+                method, self._url + path, json=(body or {}) if method == "POST" else None, timeout=_MAX_SECONDS + 10
             )
         except requests.RequestException as reason:
             raise Refused(f"{method} {path}: {reason}") from None

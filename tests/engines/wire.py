@@ -8,7 +8,7 @@ from typing import Any
 
 import websocket
 
-_MOST_SECONDS = 60.0
+_MAX_SECONDS = 60.0
 
 
 class Refused(Exception):
@@ -20,7 +20,7 @@ class Wire:
 
     def __init__(self, url: str) -> None:
         # Both browsers turn away connections that name an origin, as a page's would.
-        self._socket = websocket.create_connection(url, timeout=_MOST_SECONDS, suppress_origin=True)
+        self._socket = websocket.create_connection(url, timeout=_MAX_SECONDS, suppress_origin=True)
         self._last_id = 0
         self.events: list[dict[str, Any]] = []
 
@@ -38,7 +38,7 @@ class Wire:
         self._last_id += 1
         number = self._last_id
         self._socket.send(json.dumps({"id": number, "method": method, "params": parameters or {}, **envelope}))
-        deadline = time.monotonic() + _MOST_SECONDS
+        deadline = time.monotonic() + _MAX_SECONDS
         while time.monotonic() < deadline:
             message = self._receive(method)
             if message.get("id") != number:
@@ -48,11 +48,11 @@ class Wire:
             if "error" in message:
                 raise Refused(f"{method}: {message['error']} {message.get('message', '')}".strip())
             return dict(message["result"])
-        raise Refused(f"{method}: no answer within {_MOST_SECONDS:g} s")
+        raise Refused(f"{method}: no answer within {_MAX_SECONDS:g} s")
 
     def wait_for(self, name: str, **members: Any) -> dict[str, Any]:
         """The next event of that name whose parameters have these members."""
-        deadline = time.monotonic() + _MOST_SECONDS
+        deadline = time.monotonic() + _MAX_SECONDS
         while time.monotonic() < deadline:
             for index, event in enumerate(self.events):
                 if event["method"] == name and members.items() <= event["params"].items():
@@ -60,7 +60,7 @@ class Wire:
             message = self._receive(name)
             if "method" in message:
                 self.events.append(message)
-        raise Refused(f"no {name} within {_MOST_SECONDS:g} s")
+        raise Refused(f"no {name} within {_MAX_SECONDS:g} s")
 
     def close(self) -> None:
         """Ends the connection."""

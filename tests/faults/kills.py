@@ -24,7 +24,7 @@ from tests.support import eventually
 _SENDERS = 5
 _HURRY_SECONDS = 0.2
 # The manager waits longer and longer for a service that dies within a second of its start, as one does that can't start.
-_LEAST_HEALTHY_SECONDS = 1.25
+_MIN_HEALTHY_SECONDS = 1.25
 _BACK_SECONDS = 20.0
 
 _Killed = Sequence[str]
@@ -108,7 +108,7 @@ class Campaign:
     def kill_once(self) -> None:
         """Kills some of the processes and waits until everything is healthy again."""
         [whom] = self._chance.choices([whom for whom, _ in _WHOM], [weight for _, weight in _WHOM])
-        least_seconds = _LEAST_HEALTHY_SECONDS if "manager" not in whom else 0.05
+        least_seconds = _MIN_HEALTHY_SECONDS if "manager" not in whom else 0.05
         time.sleep(least_seconds + self._chance.random() * 0.4)
         self._hurry.set()
         time.sleep(_HURRY_SECONDS * self._chance.random())
