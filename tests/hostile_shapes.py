@@ -20,24 +20,16 @@ class Shape(NamedTuple):
     body: Callable[[int], bytes]
 
 
-class LargeShape(NamedTuple):
-    """A body of more than 1 MB, and whether it is taken."""
-
-    kind: str
-    body: Callable[[int], bytes]
-    is_taken: bool = False
-
-
 def _json(value: object) -> bytes:
     return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode()
 
 
-def _around(members: bytes) -> bytes:
+def around(members: bytes) -> bytes:
     return b'{"user_email":"%s",%s}' % (EMAIL.encode(), members)
 
 
 def _note(text: str) -> bytes:
-    return _around(b'"note":' + _json(text))
+    return around(b'"note":' + _json(text))
 
 
 def _repeated(piece: str, end: str = "", start: str = "") -> Callable[[int], bytes]:
@@ -53,7 +45,7 @@ def _members(spell: Callable[[int], str], value: str = "1") -> Callable[[int], b
     """An object with many members, each key spelled from its number."""
 
     def body(size: int) -> bytes:
-        return _around(
+        return around(
             _joined(
                 (f"{json.dumps(spell(number), ensure_ascii=False)}:{value}" for number in count()),
                 size,
@@ -69,7 +61,7 @@ def _items(
     """A list of many values, each written from its number."""
 
     def body(size: int) -> bytes:
-        return _around(
+        return around(
             before.encode() + _joined((spell(number) for number in count()), size) + after.encode()
         )
 
@@ -112,7 +104,7 @@ def _spelled(name: str) -> Callable[[int], str]:
 
 def _nested(size: int, opening: str, closing: str, depth: int = 60) -> bytes:
     chain = opening * depth + "1" + closing * depth
-    return _around(b'"list":[' + _joined((chain for _ in count()), size) + b"]")
+    return around(b'"list":[' + _joined((chain for _ in count()), size) + b"]")
 
 
 def _nested_objects(size: int) -> bytes:
@@ -125,7 +117,7 @@ def _nested_secrets(size: int) -> bytes:
 
 def _nested_pairs(size: int) -> bytes:
     chain = '{"value":' * 50 + "1" + ',"name":"cvv"}' * 50
-    return _around(b'"list":[' + _joined((chain for _ in count()), size) + b"]")
+    return around(b'"list":[' + _joined((chain for _ in count()), size) + b"]")
 
 
 def _json_in_texts(size: int) -> bytes:
@@ -138,12 +130,12 @@ def _json_in_texts(size: int) -> bytes:
 
 def _many_json_texts(size: int) -> bytes:
     text = json.dumps(json.dumps({"api": {"key": "abc"}}))
-    return _around(b'"list":[' + _joined((text for _ in count()), size) + b"]")
+    return around(b'"list":[' + _joined((text for _ in count()), size) + b"]")
 
 
 def _broken_json_texts(size: int) -> bytes:
     text = json.dumps("[" * 62 + "{")
-    return _around(b'"list":[' + _joined((text for _ in count()), size) + b"]")
+    return around(b'"list":[' + _joined((text for _ in count()), size) + b"]")
 
 
 def _large_broken_json(size: int) -> bytes:
@@ -152,7 +144,7 @@ def _large_broken_json(size: int) -> bytes:
 
 def _several_pictures(size: int) -> bytes:
     picture = "iVBORw0KGg" + "A" * 1_000
-    return _around(
+    return around(
         _joined(
             (
                 f"{json.dumps(_spelled('screenshot')(number))}:{json.dumps(picture)}"
@@ -227,7 +219,7 @@ def _sections(size: int) -> bytes:
         f'"{name}":{{{inner}}},' for name in ("performanceMetrics", "riskSettings", "dailyStats")
     )
     parts.append(f'"trading-state":{{{metrics}"x":1}}')
-    return _around(",".join(parts).encode())
+    return around(",".join(parts).encode())
 
 
 def _keys_in_sections(size: int) -> bytes:
@@ -235,11 +227,11 @@ def _keys_in_sections(size: int) -> bytes:
     spelled = (f'"{_name_of(number)}":1' for number in range(max(1, min(size // 45, MAX_VALUES // 5))))
     inner = ",".join(spelled)
     data = "".join(f',"{name}":{{{inner}}}' for name in ("performance", "riskProtocol", "account"))
-    return _around(f'"dashboardData":{{{inner}{data}}},"tradingState":{{{inner}}}'.encode())
+    return around(f'"dashboardData":{{{inner}{data}}},"tradingState":{{{inner}}}'.encode())
 
 
 def _spellings_of_sections(size: int) -> bytes:
-    return _around(
+    return around(
         _joined((f"{json.dumps(_spelled('paymentdata')(number))}:{{}}" for number in count()), size)
     )
 
@@ -247,7 +239,7 @@ def _spellings_of_sections(size: int) -> bytes:
 def _texts_as_sections(size: int) -> bytes:
     """Sections that are texts, each with JSON in it that is refused only at its end."""
     broken = json.dumps('{"a":[' + "1," * min(size // 6, MAX_VALUES // 8))
-    return _around(
+    return around(
         ",".join(
             f'"{name}":{broken}' for name in ("tradingState", "dashboardData", "user", "userData")
         ).encode()
@@ -267,14 +259,14 @@ def _emails(size: int) -> bytes:
 
 
 def _name_of_a_pair(size: int) -> bytes:
-    return _around(
+    return around(
         b'"list":[{"name":%s,"value":1}]' % _json("\uff41" + "\u0301\u0323" * (size // 4))
     )
 
 
 def _names_of_pairs(size: int) -> bytes:
     names = ("key:a " * 40 + _name_of(number) for number in count())
-    return _around(
+    return around(
         b'"list":[' + _joined((f'{{"name":"{name}","value":1}}' for name in names), size) + b"]"
     )
 
@@ -290,7 +282,7 @@ def _surrogate_keys(size: int) -> bytes:
     many = (
         f'"\\ud{one}\\ud{other}":1' for one in spelled for other in ("800", "900", "a00", "b00")
     )
-    return _around(_joined(many, size))
+    return around(_joined(many, size))
 
 
 SHAPES: dict[str, Shape] = {
@@ -362,23 +354,23 @@ SHAPES: dict[str, Shape] = {
         "dashboard", _items(lambda _: f"4.{'9' * 990}", '"tradingState":[')
     ),
     "a decimal with very many digits": Shape(
-        "dashboard", lambda size: _around(b'"total_pnl":4.' + b"1" * size)
+        "dashboard", lambda size: around(b'"total_pnl":4.' + b"1" * size)
     ),
     "a large decimal with very many digits": Shape(
-        "payment", lambda size: _around(b'"plan_name":4111111111111.' + b"1" * size)
+        "payment", lambda size: around(b'"plan_name":4111111111111.' + b"1" * size)
     ),
     "pairs": Shape("payment", _items(lambda _: '{"name":"cvv","value":1}')),
     "pairs with many names": Shape("payment", _names_of_pairs),
     "a pair with a very long name": Shape("payment", _name_of_a_pair),
     "a pair whose name is letters": Shape(
         "payment",
-        lambda size: _around(b'"list":[{"name":"%s","value":"1"}]' % (b"A" * size)),
+        lambda size: around(b'"list":[{"name":"%s","value":"1"}]' % (b"A" * size)),
     ),
     "a card number without end": Shape(
-        "payment", lambda size: _around(b'"cardNumber":"%s"' % (b"4-" * (size // 2)))
+        "payment", lambda size: around(b'"cardNumber":"%s"' % (b"4-" * (size // 2)))
     ),
     "a state of quotes": Shape(
-        "dashboard", lambda size: _around(b'"tradingState":{"a":"%s"}' % (b'\\"' * (size // 2)))
+        "dashboard", lambda size: around(b'"tradingState":{"a":"%s"}' % (b'\\"' * (size // 2)))
     ),
     "a coupon whose type is a list": Shape(
         "payment", _items(lambda _: "1.5", '"coupon":{"type":[', "]}")
@@ -445,93 +437,22 @@ SHAPES: dict[str, Shape] = {
     "many beginnings of pictures": Shape("payment", _items(lambda _: '"iVBORw0KGg\\n\\n\\n!"')),
     "a picture that is none": Shape(
         "questionnaire",
-        lambda size: _around(
+        lambda size: around(
             b'"screenshot":"data:image/png;base64,iVBORw0KGg' + b"\\n" * (size // 2) + b'!"'
         ),
     ),
     "a list in a text": Shape(
         "questionnaire",
-        lambda size: _around(b'"crypto_assets":"%s"' % (b"a," * min(size // 2, MAX_VALUES))),
+        lambda size: around(b'"crypto_assets":"%s"' % (b"a," * min(size // 2, MAX_VALUES))),
     ),
     "a number with blanks": Shape(
-        "payment", lambda size: _around(b'"final_price":"$%s"' % (b" " * size))
+        "payment", lambda size: around(b'"final_price":"$%s"' % (b" " * size))
     ),
     "a time with decimals": Shape(
         "payment",
-        lambda size: _around(b'"capture_timestamp":"2024-01-15T10:30:00.%sZ"' % (b"1" * size)),
+        lambda size: around(b'"capture_timestamp":"2024-01-15T10:30:00.%sZ"' % (b"1" * size)),
     ),
     "names that are taken": Shape(
         "payment", _members(lambda number: "_" * (number % 240) + f"masked{number // 240 or ''}")
-    ),
-}
-
-
-def _string_of(
-    piece: bytes, kind: str = "batch", before: bytes = b'"note":"', after: bytes = b'"', *, is_taken: bool = False
-) -> LargeShape:
-    """One capture with a text of one piece again and again, alone or in a batch."""
-
-    def body(size: int) -> bytes:
-        capture = _around(before + piece * (size // len(piece)) + after)
-        return b'{"captures":[{"type":"payment",%s]}' % capture[1:] if kind == "batch" else capture
-
-    return LargeShape(kind, body, is_taken)
-
-
-def _captures_of(piece: bytes, size_of_each: int) -> LargeShape:
-    """A batch of captures that are as large as a capture may be, or smaller."""
-
-    def body(size: int) -> bytes:
-        note = piece * (size_of_each // len(piece))
-        return b'{"captures":[%s]}' % b",".join(
-            b'{"type":"payment","user_email":"large%d@example.com","note":"%s"}' % (number, note)
-            for number in range(size // (size_of_each + 100))
-        )
-
-    return LargeShape("batch", body, is_taken=True)
-
-
-def _picture_in(line: bytes) -> LargeShape:
-    """A questionnaire with the largest picture that is taken; its base64 is written in such pieces."""
-
-    def body(size: int) -> bytes:
-        pieces = line * (min(size, 13_500_000) // len(line))
-        return _around(b'"account_screenshot":"iVBORw0KGgoA' + pieces + b'AA=="')
-
-    return LargeShape("questionnaire", body, is_taken=True)
-
-
-LARGE_SHAPES: dict[str, LargeShape] = {
-    "halves of characters": _string_of(b"\\ud800"),
-    "letters that are longer in lower case": _string_of("\u0130".encode()),
-    "the same with words": _string_of("\u0130=".encode()),
-    "equals signs and words": _string_of(b"=a "),
-    "backslashes": _string_of(b"\\\\"),
-    "quotes": _string_of(b'\\"'),
-    "escaped letters": _string_of(b"\\u0041"),
-    "digits with blanks": _string_of(b"4 "),
-    "a list of halves of characters": _string_of(b'\\ud800\\ud800",' + b'"', "batch", b'"list":["', b'"]'),
-    "blanks": _string_of(b" ", "batch", b'"number":', b"1", is_taken=True),
-    "captures of words": _captures_of(b"=a ", 980_000),
-    "captures of letters that are longer in lower case": _captures_of("\u0130=".encode(), 960_000),
-    "captures of backslashes": _captures_of(b"\\\\", 980_000),
-    "captures of digits with blanks": _captures_of(b"4 ", 980_000),
-    "small captures of words": _captures_of(b"=a ", 196_000),
-    "a questionnaire of halves of characters": _string_of(b"\\ud800", "questionnaire"),
-    "the same with letters between": _string_of(b"a" * 150 + b"\\ud800", "questionnaire"),
-    "a questionnaire of words": _string_of(b"a" * 24 + b" ", "questionnaire"),
-    "a number without end": _string_of(b"1", "questionnaire", b'"number":1.', b""),
-    "small pictures": _string_of(b"iVBORw0KGg" + b"A" * 600 + b'","', "questionnaire", b'"list":["', b'"]'),
-    "a picture": _picture_in(b"A" * 76),
-    "a picture with slashes": _picture_in(b"A" * 62 + b"\\/"),
-    "a picture in lines": _picture_in(b"A" * 76 + b"\\n"),
-    "a picture's letters as a name in a pair": LargeShape(
-        "questionnaire", lambda size: _around(b'"list":[{"name":"%s","value":"1"}]' % (b"A" * size)), is_taken=True
-    ),
-    "a picture's digits as a card number": LargeShape(
-        "questionnaire", lambda size: _around(b'"cardNumber":"%s"' % (b"4" * size)), is_taken=True
-    ),
-    "a picture's letters in another column": LargeShape(
-        "questionnaire", lambda size: _around(b'"custom_forex_pairs":"%s"' % (b"A" * size)), is_taken=True
     ),
 }

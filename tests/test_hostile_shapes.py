@@ -40,7 +40,8 @@ from data_capture.payloads import (
 from data_capture.problems import Problem
 from data_capture.redaction import REDACTED, redact, redact_and_tell
 from data_capture.store.captures import Receipt, audit_record_of
-from tests.hostile_shapes import EMAIL, LARGE_SHAPES, SHAPES, LargeShape, Shape
+from tests.hostile_shapes import EMAIL, SHAPES, Shape
+from tests.large_shapes import LARGE_SHAPES, LargeShape
 from tests.support import RunningService, capture_service_in, seconds_of_a_calibration, signup_service_in
 
 SMALL, TIMES = 8_000, 4
