@@ -8,15 +8,21 @@ import json
 import socket
 import ssl
 import subprocess
+import sys
 import threading
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+import requests
 from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import AuthResult
 
-from tests.support import eventually, free_port
+from tests.support import capture_service_in, eventually, free_port, signup_service_in
+from tests.test_signup import register
+
+ADMIN_TOKEN = "for-the-verification-0123456789abcdef"
+OWN_PASSWORD = "chosen by the mailbox's owner"
 
 
 class MailHook:
@@ -150,3 +156,43 @@ def claims_of(token: str) -> dict[str, Any]:
     middle = token.split(".")[1]
     claims: dict[str, Any] = json.loads(base64.urlsafe_b64decode(middle + "=" * (-len(middle) % 4)))
     return claims
+
+
+class Mailing:
+    """Both services over one database, where sign-ups have to be confirmed."""
+
+    def __init__(self, directory: Path, **environment: str) -> None:
+        self.hook = MailHook()
+        self.signup = signup_service_in(directory, EDC_MAIL_URL=self.hook.url, EDC_TRUSTED_PROXIES="1", **environment)
+        self.capture = capture_service_in(directory, EDC_ADMIN_TOKEN=ADMIN_TOKEN)
+
+    def post(self, route: str, **body: Any) -> requests.Response:
+        """Sends one of the calls of accounts."""
+        return requests.post(f"{self.signup.url}/api/auth/{route}", json=body, timeout=30)
+
+    def key(self, name: str) -> bytes:
+        """A key of the installation's."""
+        return bytes.fromhex((self.signup.database.parent / "trading_bots.keys" / name).read_text())
+
+    def users(self, email: str) -> list[dict[str, Any]]:
+        """The rows of an address."""
+        return self.signup.rows("SELECT * FROM users WHERE email = ?", email)
+
+    def account(self, email: str, password: str = OWN_PASSWORD) -> None:
+        """Makes an account, as its owner does."""
+        number = len([mail for mail in self.hook.mails if mail["to"] == email]) + 1
+        assert register(self.signup, email).status_code == 202
+        answer = self.post("verify", token=self.hook.token_to(email, number), password=password)
+        assert answer.status_code == 201, answer.text
+
+    def close(self) -> None:
+        """Ends everything."""
+        self.signup.stop()
+        self.capture.stop()
+        self.hook.close()
+
+
+def change(database: Path, statement: str, *parameters: str) -> None:
+    """What another program does in the database."""
+    program = "import sqlite3, sys; c = sqlite3.connect(sys.argv[1]); c.execute(sys.argv[2], sys.argv[3:]); c.commit()"
+    subprocess.run([sys.executable, "-c", program, str(database), statement, *parameters], check=True)

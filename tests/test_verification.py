@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 import time
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -15,62 +12,11 @@ import jwt
 import pytest
 import requests
 
-from tests.mailing import MailHook, claims_of
-from tests.support import RunningService, capture_service_in, rows, signup_service_in
+from tests.mailing import ADMIN_TOKEN, OWN_PASSWORD, Mailing, claims_of
+from tests.support import RunningService, rows
 from tests.test_signup import PASSWORD, REGISTER_PATHS, assert_problem, audit_of, everything_stored, log_in, register
 
-ADMIN_TOKEN = "for-the-verification-0123456789abcdef"
-OWN_PASSWORD = "chosen by the mailbox's owner"
 LINK_KEY, TOKEN_KEY = "verification-links.key", "token-signing.key"
-
-
-class Mailing:
-    """Both services over one database, where sign-ups have to be confirmed."""
-
-    def __init__(self, directory: Path, **environment: str) -> None:
-        self.hook = MailHook()
-        self.signup = signup_service_in(directory, EDC_MAIL_URL=self.hook.url, EDC_TRUSTED_PROXIES="1", **environment)
-        self.capture = capture_service_in(directory, EDC_ADMIN_TOKEN=ADMIN_TOKEN)
-
-    def post(self, route: str, **body: Any) -> requests.Response:
-        """Sends one of the calls of accounts."""
-        return requests.post(f"{self.signup.url}/api/auth/{route}", json=body, timeout=30)
-
-    def key(self, name: str) -> bytes:
-        """A key of the installation's."""
-        return bytes.fromhex((self.signup.database.parent / "trading_bots.keys" / name).read_text())
-
-    def users(self, email: str) -> list[dict[str, Any]]:
-        """The rows of an address."""
-        return self.signup.rows("SELECT * FROM users WHERE email = ?", email)
-
-    def account(self, email: str, password: str = OWN_PASSWORD) -> None:
-        """Makes an account, as its owner does."""
-        number = len([mail for mail in self.hook.mails if mail["to"] == email]) + 1
-        assert register(self.signup, email).status_code == 202
-        answer = self.post("verify", token=self.hook.token_to(email, number), password=password)
-        assert answer.status_code == 201, answer.text
-
-    def close(self) -> None:
-        """Ends everything."""
-        self.signup.stop()
-        self.capture.stop()
-        self.hook.close()
-
-
-@pytest.fixture(scope="module")
-def mailing(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mailing]:
-    mailing = Mailing(tmp_path_factory.mktemp("mailing"), EDC_LOGIN_RATE="300/minute")  # not what is tested here
-    mailing.signup.start()
-    mailing.capture.start()
-    yield mailing
-    mailing.close()
-
-
-def change(database: Path, statement: str, *parameters: str) -> None:
-    """What another program does in the database."""
-    program = "import sqlite3, sys; c = sqlite3.connect(sys.argv[1]); c.execute(sys.argv[2], sys.argv[3:]); c.commit()"
-    subprocess.run([sys.executable, "-c", program, str(database), statement, *parameters], check=True)
 
 
 # --- What a sign-up does ----------------------------------------------------------------------------------------------
@@ -406,95 +352,6 @@ def test_one_caller_can_not_mail_a_list_of_strangers(mailing: Mailing, person: s
         answered = [status for both in pool.map(statuses, range(40)) for status in both]
     assert set(answered) == {202, 429}
     assert answered.count(202) == 60
-
-
-# --- Recovering an account ----------------------------------------------------------------------------------------------
-
-
-def test_a_forgotten_password_is_replaced_by_who_reads_the_mail(mailing: Mailing, person: str) -> None:
-    mailing.account(person)
-    before = mailing.users(person)
-    assert mailing.post("recover", email=person.upper()).status_code == 202
-    mail = mailing.hook.mails_to(person, 2)[-1]
-    assert mail["event"] == "recovery"
-    answer = mailing.post("verify", token=mailing.hook.token_to(person, 2), password="a new password")
-    assert answer.status_code == 200, answer.text
-    assert answer.json()["user"]["email"] == person
-    assert answer.json()["token"]
-    assert log_in(mailing.signup, person, OWN_PASSWORD).status_code == 401
-    assert log_in(mailing.signup, person, "a new password").status_code == 200
-    after = mailing.users(person)
-    for column in before[0].keys() - {"password_hash", "last_login"}:
-        assert before[0][column] == after[0][column]
-    assert ("password_set", "success") in audit_of(mailing.signup, person)
-
-
-def test_recovering_says_nothing_of_who_has_an_account(mailing: Mailing, person: str) -> None:
-    mailing.account(person)
-    assert mailing.capture.capture("payment", {"user_email": f"paid-{person}", "final_price": 49}).status_code == 201
-    answers = [mailing.post("recover", email=email) for email in (person, f"paid-{person}", f"not-{person}")]
-    assert {answer.status_code for answer in answers} == {202}
-    assert len({answer.text for answer in answers}) == 1
-    assert len({tuple(sorted(answer.headers.keys())) for answer in answers}) == 1
-    mailing.post("recover", email=person)
-    mailing.hook.mails_to(person, 3)
-    assert [mail["to"] for mail in mailing.hook.mails if mail["to"].endswith(f"-{person}")] == []
-
-
-def test_who_was_squatted_before_there_was_mail_gets_the_account_back(tmp_path: Path, person: str) -> None:
-    squatted = signup_service_in(tmp_path)
-    squatted.start()
-    assert register(squatted, person, password="the squatter's password").status_code == 201
-    squatted.stop()
-    mailing = Mailing(tmp_path)
-    mailing.signup.start()
-    try:
-        assert log_in(mailing.signup, person, "the squatter's password").status_code == 200
-        mailing.post("recover", email=person)
-        assert mailing.post("verify", token=mailing.hook.token_to(person), password=OWN_PASSWORD).status_code == 200
-        assert log_in(mailing.signup, person, "the squatter's password").status_code == 401
-        assert log_in(mailing.signup, person, OWN_PASSWORD).status_code == 200
-    finally:
-        mailing.close()
-
-
-def test_a_disabled_account_is_not_opened_by_mail(mailing: Mailing, person: str) -> None:
-    mailing.account(person)
-    mailing.post("recover", email=person)
-    token = mailing.hook.token_to(person, 2)
-    change(mailing.signup.database, "UPDATE users SET status = 'banned' WHERE email = ?", person)
-    assert_problem(mailing.post("verify", token=token, password="another password"), 403)
-    mailing.post("recover", email=person)
-    mailing.account(f"other-{person}")
-    assert len(mailing.hook.mails_to(person)) == 2
-
-
-def test_a_link_opens_no_account_that_another_program_made_meanwhile(mailing: Mailing, person: str) -> None:
-    argon2 = "$argon2id$v=19$m=19456,t=2,p=1$c29tZXNhbHRzb21lc2FsdA$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"
-    for number, password_hash in enumerate(("", "!", "!unusable", "$2b$12$abcdefghijklmnopqrstuv", argon2)):
-        email = f"{number}-{person}"
-        register(mailing.signup, email)
-        token = mailing.hook.token_to(email)
-        change(mailing.signup.database, "INSERT INTO users (username, email, normalized_email, password_hash, status) "
-               "VALUES ('x', ?, ?, ?, 'active')", email, email, password_hash)  # fmt: skip
-        before = mailing.users(email)
-        assert_problem(mailing.post("verify", token=token, password=OWN_PASSWORD), 409, 410)
-        assert_problem(register(mailing.signup, email), 409)
-        assert mailing.post("recover", email=email).status_code == 202
-        assert mailing.users(email) == before
-    mailing.account(person)
-    assert [mail for mail in mailing.hook.mails if mail["event"] == "recovery" and mail["to"].endswith(f"-{person}")] == []
-
-
-def test_a_mailbox_of_a_similar_address_gets_no_one_elses_row(mailing: Mailing, person: str) -> None:
-    assert mailing.capture.capture("payment", {"user_email": f"strasse-{person}", "final_price": 49}).status_code == 201
-    before = mailing.users(f"strasse-{person}")
-    answer = register(mailing.signup, f"straße-{person}")
-    assert answer.status_code in (202, 409)
-    if answer.status_code == 202:
-        token = mailing.hook.token_to(f"straße-{person}")
-        mailing.post("verify", token=token, password=OWN_PASSWORD)
-    assert mailing.users(f"strasse-{person}") == before
 
 
 # --- The rest -----------------------------------------------------------------------------------------------------------
