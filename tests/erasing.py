@@ -8,6 +8,8 @@ import random
 import struct
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from pathlib import Path
@@ -19,10 +21,19 @@ from data_capture.captures import KINDS, Caller, parse_capture
 from data_capture.store import Store
 from data_capture.store.captures import record_capture
 from data_capture.store.takeover import prepare
-from tests.support import REPOSITORY, RunningService
+from tests.support import REPOSITORY, RunningService, capture_service_in
 
 TOKEN = "for-these-tests-0123456789abcdef0123"
 ADMIN = {"Authorization": f"Bearer {TOKEN}"}
+
+
+@contextmanager
+def service_in(directory: Path) -> Iterator[RunningService]:
+    """A capture service with the admin token, over a database of its own."""
+    running = capture_service_in(directory, EDC_ADMIN_TOKEN=TOKEN)
+    running.start()
+    yield running
+    running.stop()
 
 
 def picture(mark: str, size_bytes: int = 900) -> str:

@@ -35,9 +35,10 @@ from tests.erasing import (
     person_url,
     record,
     send,
+    service_in,
     store_in,
 )
-from tests.support import REPOSITORY, RunningService, capture_service_in, rows
+from tests.support import REPOSITORY, RunningService, rows
 
 FULL = "EDC_FULL_ERASURE" in os.environ
 CAPTURES = 500 if FULL else 80
@@ -48,10 +49,8 @@ DATABASES = Path(__file__).parent / "databases"
 @pytest.fixture
 def service(tmp_path: Path) -> Iterator[RunningService]:
     """A capture service with an admin token, over a database of its own."""
-    running = capture_service_in(tmp_path, EDC_ADMIN_TOKEN=TOKEN)
-    running.start()
-    yield running
-    running.stop()
+    with service_in(tmp_path) as running:
+        yield running
 
 
 def mixed(people: list[Marked], count: int) -> list[tuple[Marked, dict[str, object]]]:

@@ -26,7 +26,7 @@ from data_capture.store.erasures import (
 from data_capture.subjects.finishing import Erasures
 from data_capture.subjects.journal import entries_of, journal_file, note_in_journal
 from data_capture.values import timestamp
-from tests.erasing import TOKEN, Marked, assert_whole, erase, erasures_pending, found_in, record, send, store_in
+from tests.erasing import Marked, assert_whole, erase, erasures_pending, found_in, record, send, service_in, store_in
 from tests.installations import CommandServer, Installation
 from tests.support import RunningService, capture_service_in, eventually
 
@@ -36,12 +36,10 @@ ANN, BOB = Marked("ann"), Marked("bob")
 @pytest.fixture
 def service(tmp_path: Path) -> Iterator[RunningService]:
     """A capture service with an admin token, over a database of its own, with eight captures of two people each."""
-    running = capture_service_in(tmp_path, EDC_ADMIN_TOKEN=TOKEN)
-    running.start()
-    send(running, ANN, ANN.captures(8))
-    send(running, BOB, BOB.captures(8))
-    yield running
-    running.stop()
+    with service_in(tmp_path) as running:
+        send(running, ANN, ANN.captures(8))
+        send(running, BOB, BOB.captures(8))
+        yield running
 
 
 @contextmanager

@@ -15,19 +15,17 @@ from data_capture.store.connection import open_connection
 from data_capture.store.people import ensure_person
 from data_capture.store.takeover import prepare
 from data_capture.subjects.erasure import erase_person
-from tests.erasing import TOKEN, assert_whole, erase
+from tests.erasing import assert_whole, erase, service_in
 from tests.installations import CommandServer, Installation
-from tests.support import RunningService, capture_service_in
+from tests.support import RunningService
 
 NOW = "2024-01-15T10:30:00.000Z"
 
 
 @pytest.fixture
 def service(tmp_path: Path) -> Iterator[RunningService]:
-    running = capture_service_in(tmp_path, EDC_ADMIN_TOKEN=TOKEN)
-    running.start()
-    yield running
-    running.stop()
+    with service_in(tmp_path) as running:
+        yield running
 
 
 OWN = ["retention@data-capture.invalid", "Retention@Data-Capture.invalid", "erased-nobody@data-capture.invalid"]
