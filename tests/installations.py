@@ -8,10 +8,13 @@ import signal
 import sqlite3
 import subprocess
 import sys
-from contextlib import closing
+from collections.abc import Iterable, Iterator
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from data_capture.store.connection import open_connection
+from data_capture.store.people import ensure_person
 from data_capture.store.takeover import prepare
 from tests.support import REPOSITORY, free_port, rows
 
@@ -142,6 +145,19 @@ class Installation:
         """The names of everything in the folder, without what SQLite and the services keep beside a database."""
         names = (str(path.relative_to(self.directory)) for path in self.directory.rglob("*"))
         return {name for name in names if not name.endswith(("-gate", "-shm", "-wal", "-audit-head")) and ".keys" not in name}
+
+
+@contextmanager
+def writing_to(database: Path, people: Iterable[str], now: str) -> Iterator[sqlite3.Connection]:
+    """A transaction in a database of ours with these users; the services' next start has seen what it leaves."""
+    prepare(database)
+    with closing(open_connection(database, 5)) as connection:
+        connection.execute("BEGIN IMMEDIATE")
+        for person in people:
+            ensure_person(connection, person, None, now)
+        yield connection
+        connection.execute("COMMIT")
+    prepare(database)
 
 
 def make_database(database: Path, number: int, *, kilobytes: int = 0) -> None:

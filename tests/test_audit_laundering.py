@@ -24,7 +24,7 @@ from data_capture.audit.chain import RECORD_COLUMNS, canonical_record, commitmen
 from data_capture.store.connection import open_connection
 from data_capture.store.people import ensure_person
 from data_capture.store.takeover import prepare
-from tests.installations import CommandServer, Installation
+from tests.installations import CommandServer, Installation, writing_to
 
 ANN, BOB, CLEO = "ann@example.com", "bob@example.com", "cleo@example.com"
 NOBODY, NOBODY_ELSE = "erased-1@data-capture.invalid", "erased-2@data-capture.invalid"
@@ -49,11 +49,7 @@ def original(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of an installation with the records above, as its services leave it."""
     folder = tmp_path_factory.mktemp("original")
     database = folder / "trading_bots.db"
-    prepare(database)
-    with closing(open_connection(database, 5)) as connection:
-        connection.execute("BEGIN IMMEDIATE")
-        for person in (ANN, BOB, CLEO, NOBODY, NOBODY_ELSE, RETENTION_PERSON):
-            ensure_person(connection, person, None, NOW)
+    with writing_to(database, (ANN, BOB, CLEO, NOBODY, NOBODY_ELSE, RETENTION_PERSON), NOW) as connection:
         for person in (ANN, ANN, ANN, BOB, BOB, BOB, CLEO, CLEO):
             write(connection, person)
         assert pseudonymise_audit(connection, CLEO, NOBODY, timestamp=NOW, source_endpoint="erase") == 2
@@ -62,8 +58,6 @@ def original(tmp_path_factory: pytest.TempPathFactory) -> Path:
         age(connection, "ip_address", 10, 11)
         write(connection, ANN)
         write(connection, BOB)
-        connection.execute("COMMIT")
-    prepare(database)
     return folder
 
 

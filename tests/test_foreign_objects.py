@@ -15,11 +15,10 @@ import pytest
 from data_capture.audit import record_audit
 from data_capture.commands.examination import find_damage, snapshot
 from data_capture.store.connection import open_connection
-from data_capture.store.people import ensure_person
 from data_capture.store.takeover import prepare
 from data_capture.subjects.erasure import erase_person
 from data_capture.values import timestamp
-from tests.installations import CommandServer, Installation
+from tests.installations import CommandServer, Installation, writing_to
 
 ANN, BOB = "ann@example.com", "bob@example.com"
 NOW = "2024-01-15T10:30:00.000Z"
@@ -30,11 +29,9 @@ def filled(folder: Path, *statements: str) -> Path:
     """A database that was adopted with the objects that the statements make, and is in use."""
     database = folder / "trading_bots.db"
     run(database, *statements)
-    prepare(database)
-    with closing(open_connection(database, 5)) as connection:
-        connection.execute("BEGIN IMMEDIATE")
+    with writing_to(database, (ANN, BOB), NOW) as connection:
         for number in range(60):
-            person = ensure_person(connection, (ANN, BOB)[number % 2], None, NOW)
+            person = (ANN, BOB)[number % 2]
             connection.execute("INSERT INTO payment_data (user_email, created_at) VALUES (?, ?)", (person, NOW))
             connection.execute(
                 "INSERT INTO capture_receipts (user_email, capture_id, capture_type, row_id, outcome, payload_digest) "
@@ -42,8 +39,6 @@ def filled(folder: Path, *statements: str) -> Path:
                 (person, f"id-{number}", number + 1),
             )
             record_audit(connection, user_email=person, capture_type="payment", timestamp=NOW, source_endpoint="/payment")
-        connection.execute("COMMIT")
-    prepare(database)
     return database
 
 
