@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from http.server import ThreadingHTTPServer
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -20,6 +21,16 @@ REPOSITORY = Path(__file__).resolve().parent.parent
 CALIBRATION_STEPS = 1_500_000  # 50 ms of work on an idle machine here, 90 to 130 ms where the processor is slowed down
 
 Answer = TypeVar("Answer")
+
+
+class PatientServer(ThreadingHTTPServer):
+    """Python's server, with room for the burst of connections that a browser begins with.
+
+    Of more than 5 that wait, Python's default, Linux drops what comes. The browser tries again after 1, 3, 7, 15 and 31
+    seconds, so that a page of 17 frames may take half a minute on a busy machine.
+    """
+
+    request_queue_size = 128
 
 
 def eventually(look: Callable[[], Answer], what: str, seconds: float = 10.0) -> Answer:

@@ -14,6 +14,7 @@ from tests.support import RunningService, capture_service_in, eventually, signup
 
 PAYMENT = "/api/data-capture/payment"
 SIGN_UP = "/api/auth/register"
+MAX_LOAD_MS = 120_000  # each frame may be a process of its own; five browsers at once take 15 s for them here
 
 
 @pytest.fixture(scope="module")
@@ -128,7 +129,7 @@ def test_no_page_of_another_site_stores_a_payment_or_signs_up(
                 frames += f'<iframe src="{source}"></iframe>'
             page = context.new_page()
             page.add_init_script("window.heard = []; addEventListener('message', ({data}) => { heard.push(data) })")
-            page.goto(site.put("/attacks.html", f"<!doctype html><body>{frames}"))
+            page.goto(site.put("/attacks.html", f"<!doctype html><body>{frames}"), timeout=MAX_LOAD_MS)
             for _ in range(500):
                 if set(numbers) <= set(recorder.answered):
                     break

@@ -8,12 +8,12 @@ import time
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from http.server import ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
 
 from tests.browser.stage import SCRIPT, Front, Reply, Site
+from tests.support import PatientServer
 
 RECORDER = """<script>
 window.seen = { console: [], errors: [], rejections: [] };
@@ -124,7 +124,7 @@ class Gate(Front):
         """Listens on the same port again, before `service`."""
         self.service = service
         self.state = self.UP
-        self._server = ThreadingHTTPServer(("127.0.0.1", self.port), self._server.RequestHandlerClass)
+        self._server = PatientServer(("127.0.0.1", self.port), self._server.RequestHandlerClass)
         self._server.daemon_threads = True
         self._server.handle_error = lambda *_: None  # type: ignore[method-assign]  # a browser that went away
         threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
