@@ -10,10 +10,10 @@ from collections.abc import Sequence
 
 import pytest
 
-from tests.support import REPOSITORY
+from tests.support import MAX_PROCESSES, REPOSITORY
 
 # Two processes share the files of the whole suite: most tests wait for a server or a browser half of their time.
-SIDE_BY_SIDE = ("-n", "2", "--dist", "loadfile")
+SIDE_BY_SIDE = ("-n", str(MAX_PROCESSES), "--dist", "loadfile")
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
 
 

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import itertools
 import os
+import random
 import signal
 import socket
 import sqlite3
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from http.server import ThreadingHTTPServer
 from pathlib import Path
 from typing import Any, TypeVar
@@ -19,6 +21,8 @@ import requests
 REPOSITORY = Path(__file__).resolve().parent.parent
 
 CALIBRATION_STEPS = 1_500_000  # 50 ms of work on an idle machine here, 90 to 130 ms where the processor is slowed down
+
+MAX_PROCESSES = 2  # in which `tests.commands` runs the suite
 
 Answer = TypeVar("Answer")
 
@@ -44,10 +48,29 @@ def eventually(look: Callable[[], Answer], what: str, seconds: float = 10.0) -> 
 
 
 def free_port() -> int:
-    """A port on loopback that nothing listens on at this moment."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """A port on loopback that nothing listens on at this moment, and that nothing takes before the caller does.
+
+    Linux gives connections ports above 32767, so those are left to them. Tests that run in another process of the suite
+    take every second one, and this process never takes one twice.
+    """
+    while True:
+        port = next(_PORTS)
+        with socket.socket() as probe:
+            try:
+                probe.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+            return port
+
+
+def _ports() -> Iterator[int]:
+    worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw")) % MAX_PROCESSES
+    ports = [port for port in range(12_000, 32_768) if port % MAX_PROCESSES == worker]
+    random.shuffle(ports)
+    return itertools.cycle(ports)
+
+
+_PORTS = _ports()
 
 
 def seconds_of_a_calibration(clock: Callable[[], float] = time.perf_counter) -> float:
