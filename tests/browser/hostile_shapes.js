@@ -138,7 +138,7 @@
     }),
     'many addresses': (size) => many(size, 1000, (n) => { xhr('/api/' + n + '/payments', '{"a":' + n + '}')(); }),
     'many calls': (size) => many(size, 200, (n) => savePaymentToSupabase({ n, a: 'x'.repeat(150) })),
-    'many calls that grow': (size) => many(size, 2000, (n) => saveDashboardToSupabase({ n: 'x'.repeat(n * 40) }, {})),
+    'many calls that grow': (size) => many(size, 2000, (n) => saveDashboardToSupabase({ n: 'x'.repeat(2000 * n / count(size, 2000)) }, {})),
     'a form of fields': (size) => form('', '<input name="a" value="1">'.repeat(size / 26)),
     'a form with a long attribute': (size) => form('data-x="' + ' id=payment'.repeat(size / 11) + '"', '<input name="a" value="1">'),
   };
