@@ -10,23 +10,21 @@ from collections.abc import Sequence
 
 import pytest
 
-from tests.support import MAX_PROCESSES, REPOSITORY
+from tests.support import REPOSITORY
 
-# Two processes share the files of the whole suite: most tests wait for a server or a browser half of their time.
-SIDE_BY_SIDE = ("-n", str(MAX_PROCESSES), "--dist", "loadfile")
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
 
 
 def run_suite(pytest_arguments: Sequence[str]) -> int:
     """Runs the tests, each against services of its own; the exit status is pytest's.
 
-    The whole suite runs in two processes; what arguments choose, in one, so that a debugger and `-s` work.
+    `-n 2 --dist loadfile` runs it in two processes, which takes two thirds of the time.
     """
     os.chdir(REPOSITORY)
     everything = not pytest_arguments or os.environ.get("EDC_REQUIRE_BROWSER") == "1"
     if everything and not _has_browser():
         _install_browser()
-    return int(pytest.main(list(pytest_arguments or SIDE_BY_SIDE)))
+    return int(pytest.main(list(pytest_arguments)))
 
 
 def lint() -> int:

@@ -22,7 +22,7 @@ REPOSITORY = Path(__file__).resolve().parent.parent
 
 CALIBRATION_STEPS = 1_500_000  # 50 ms of work on an idle machine here, 90 to 130 ms where the processor is slowed down
 
-MAX_PROCESSES = 2  # in which `tests.commands` runs the suite
+MAX_PROCESSES = 2  # that share the suite, with `-n 2`
 
 Answer = TypeVar("Answer")
 
