@@ -9,6 +9,7 @@ import shutil
 import sqlite3
 import subprocess
 import sys
+import threading
 import time
 from contextlib import closing
 from pathlib import Path
@@ -30,6 +31,8 @@ from tests.installations import (
     payments,
 )
 from tests.support import REPOSITORY, RunningService, eventually, free_port
+
+_LOOK_SECONDS = 0.03
 
 
 def set_aside_by(outcome: Outcome) -> Path:
@@ -135,6 +138,28 @@ def test_a_program_that_has_only_opened_the_database_keeps_it_from_being_exchang
         outcome = installation.run("restore", backup)
     assert outcome.status == 1
     assert f"(process {os.getpid()})" in outcome.complaint
+
+
+@pytest.mark.parametrize("statement", ["", "SELECT count(*) FROM users"])
+def test_a_program_that_looks_at_the_database_for_a_moment_is_waited_for(installation: Installation, statement: str) -> None:
+    backup = installation.back_up()
+    ended = threading.Event()
+
+    def look_now_and_then() -> None:
+        while not ended.wait(_LOOK_SECONDS):
+            with closing(sqlite3.connect(installation.database)) as connection:
+                connection.execute(statement)
+                ended.wait(_LOOK_SECONDS)
+
+    looking = threading.Thread(target=look_now_and_then)
+    looking.start()
+    try:
+        outcomes = [installation.run("restore", backup) for _ in range(5)]
+    finally:
+        ended.set()
+        looking.join()
+    assert [outcome.complaint for outcome in outcomes] == [""] * 5
+    assert payments(installation.database) == 3
 
 
 def test_a_file_that_is_no_good_backup_is_refused_and_nothing_changes(installation: Installation, large_database: Path) -> None:

@@ -16,6 +16,7 @@ import os
 import sqlite3
 import stat
 import sys
+import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
@@ -50,7 +51,8 @@ from data_capture.settings import Settings
 from data_capture.store.connection import Gate, GateTimeout
 
 _GATE_SECONDS = 5.0
-_LOCK_SECONDS = 1.0  # a program that has the file open keeps its lock; only one that is just closing it is worth a wait
+_LOCK_SECONDS = 1.0  # a program that uses the file keeps it open; only one that is just closing it is worth a wait
+_LOOK_SECONDS = 0.05  # between two looks at who has it open
 
 # Where SQLite's locks are in the file: PENDING_BYTE and the 511 bytes after it (sqlite.org/fileformat2.html, section 1.3).
 _LOCK_BYTES_AT, _LOCK_BYTES = 0x40000000, 512
@@ -293,21 +295,38 @@ def _open_exclusively(database: Path) -> sqlite3.Connection | None:
     From here to the end this process must not open and close the file by other means: POSIX would give up the lock.
     """
     connection = sqlite3.connect(f"{database.as_uri()}?mode=rw", uri=True, isolation_level=None, timeout=_LOCK_SECONDS)
+    deadline = time.monotonic() + _LOCK_SECONDS
     try:
         connection.execute("PRAGMA trusted_schema = OFF")
-        # Only possible when no other connection exists: each holds a lock for as long as it uses the log.
-        connection.execute("PRAGMA journal_mode = DELETE")
-        connection.execute("BEGIN EXCLUSIVE")
-        if connection.execute("PRAGMA journal_mode").fetchone() == ("delete",):
-            return connection
-        connection.close()
+        while not _takes_exclusive_lock(connection):
+            if time.monotonic() >= deadline:
+                raise _occupied(database)
+            time.sleep(_LOOK_SECONDS)
     except sqlite3.Error as error:
         connection.close()
-        if not is_lock(error):
-            if "full" in str(error):
-                raise
-            return None
-    raise _occupied(database)
+        if "full" in str(error):
+            raise
+        return None
+    except Refused:
+        connection.close()
+        raise
+    return connection
+
+
+def _takes_exclusive_lock(connection: sqlite3.Connection) -> bool:
+    """Bring the log into the file and lock it; False while another connection exists."""
+    try:
+        # Each connection holds a lock for as long as it uses the log, and SQLite does not wait for it here.
+        connection.execute("PRAGMA journal_mode = DELETE")
+        connection.execute("BEGIN EXCLUSIVE")
+    except sqlite3.OperationalError as error:
+        if is_lock(error):
+            return False
+        raise
+    if connection.execute("PRAGMA journal_mode").fetchone() == ("delete",):
+        return True
+    connection.execute("ROLLBACK")
+    return False
 
 
 @contextmanager
@@ -326,8 +345,11 @@ def _lock_bytes_of(database: Path) -> Iterator[None]:
 
 def _refuse_occupied(database: Path) -> None:
     # A program that has opened the file but not used it yet has no lock, and would go on with what was set aside.
-    if programs_with(database):
-        raise _occupied(database)
+    deadline = time.monotonic() + _LOCK_SECONDS
+    while programs_with(database):
+        if time.monotonic() >= deadline:
+            raise _occupied(database)
+        time.sleep(_LOOK_SECONDS)
 
 
 def _occupied(database: Path) -> Refused:
