@@ -9,14 +9,15 @@ import shutil
 import sqlite3
 import subprocess
 import sys
-import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
 
 import pytest
 import requests
 
+from data_capture.store.connection import Gate
 from data_capture.store.takeover import prepare
 from tests.installations import (
     KILLED,
@@ -32,7 +33,7 @@ from tests.installations import (
 )
 from tests.support import REPOSITORY, RunningService, eventually, free_port
 
-_LOOK_SECONDS = 0.03
+_MOMENT_SECONDS = 0.3  # several looks of the restore, which gives up after two seconds
 
 
 def set_aside_by(outcome: Outcome) -> Path:
@@ -143,22 +144,22 @@ def test_a_program_that_has_only_opened_the_database_keeps_it_from_being_exchang
 @pytest.mark.parametrize("statement", ["", "SELECT count(*) FROM users"])
 def test_a_program_that_looks_at_the_database_for_a_moment_is_waited_for(installation: Installation, statement: str) -> None:
     backup = installation.back_up()
-    ended = threading.Event()
+    gate = Gate(installation.database)
 
-    def look_now_and_then() -> None:
-        while not ended.wait(_LOOK_SECONDS):
-            with closing(sqlite3.connect(installation.database)) as connection:
-                connection.execute(statement)
-                ended.wait(_LOOK_SECONDS)
+    def restore_has_begun() -> bool:
+        is_free = gate.take_at_once()
+        if is_free:
+            gate.release()
+        return not is_free
 
-    looking = threading.Thread(target=look_now_and_then)
-    looking.start()
-    try:
-        outcomes = [installation.run("restore", backup) for _ in range(5)]
-    finally:
-        ended.set()
-        looking.join()
-    assert [outcome.complaint for outcome in outcomes] == [""] * 5
+    with closing(gate), ThreadPoolExecutor(1) as thread:
+        with closing(sqlite3.connect(installation.database)) as connection:
+            connection.execute(statement)
+            restoring = thread.submit(installation.run, "restore", backup)
+            eventually(restore_has_begun, "the restore is where it finds the database open")
+            time.sleep(_MOMENT_SECONDS)
+        outcome = restoring.result()
+    assert outcome.status == 0, outcome.complaint
     assert payments(installation.database) == 3
 
 

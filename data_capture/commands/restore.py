@@ -51,7 +51,7 @@ from data_capture.settings import Settings
 from data_capture.store.connection import Gate, GateTimeout
 
 _GATE_SECONDS = 5.0
-_LOCK_SECONDS = 1.0  # a program that uses the file keeps it open; only one that is just closing it is worth a wait
+_LOCK_SECONDS = 2.0  # a program that uses the file keeps it open; only one that is just closing it is worth a wait
 _LOOK_SECONDS = 0.05  # between two looks at who has it open
 
 # Where SQLite's locks are in the file: PENDING_BYTE and the 511 bytes after it (sqlite.org/fileformat2.html, section 1.3).
