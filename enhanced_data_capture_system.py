@@ -10,7 +10,6 @@ ensure_environment(__file__, __name__)
 import os
 import sqlite3
 import time
-from datetime import datetime, timezone
 from typing import Any
 
 from flask import Flask, Response, jsonify, request, send_from_directory
@@ -21,26 +20,15 @@ from data_capture.access import (
     PersonConverter,
     email_in_path,
     harden_answers,
-    is_confirmed_caller,
     keep_doors,
     require_admin,
 )
 from data_capture.admin_token import ensure_admin_token
-from data_capture.admission import are_bytes_counted, is_counted
-from data_capture.answers import BATCH, answer_to, read_request
-from data_capture.captures import Caller, Capture
 from data_capture.disk_space import DiskSpace
 from data_capture.exposure import may_read_details, require_reader
 from data_capture.health_probe import load_or_make_probe_key
-from data_capture.intake import Intake, most_body_bytes
 from data_capture.openapi import serve_description
-from data_capture.payloads import (
-    CAPTURE_MEDIA_TYPES,
-    MAX_BYTES,
-    MAX_BYTES_OF_A_BATCH,
-    MAX_BYTES_WITH_SCREENSHOT,
-    read_json_object,
-)
+from data_capture.payloads import MAX_BYTES_WITH_SCREENSHOT
 from data_capture.problems import UNAVAILABLE, UNUSABLE, FieldError, Problem, answer_with_problems
 from data_capture.rates import Rates, limit_requests
 from data_capture.request_log import log_requests
@@ -51,6 +39,9 @@ from data_capture.subjects.counts import statistics
 from data_capture.subjects.daily import Housekeeping
 from data_capture.subjects.export import MEDIA_TYPES, export_person
 from data_capture.subjects.finishing import Erasures
+from data_capture.web import capture_service
+from data_capture.web.capture_service import ADMITTED, CaptureService, InThread, run_in_thread
+from data_capture.web.requests import read_body
 
 SERVICE_NAME = "enhanced-data-capture"
 SCRIPT_NAME = "frontend_data_capture_integration.js"
@@ -84,59 +75,38 @@ def create_app(settings: Settings) -> Flask:
 
     rates = app.extensions["rates"] = Rates(settings)
     disk_space = DiskSpace(settings.database, settings.min_free_disk)
-    app.extensions["intake"] = Intake(store, settings, doors, rates, disk_space)
+    service = app.extensions["capture_service"] = CaptureService(store, settings, doors, rates, disk_space)
     limit_requests(app, settings, caller_address, apart_from="capture_")
 
-    def capture(kind_name: str) -> Response:
-        address = caller_address()
-        is_confirmed = is_confirmed_caller(request.headers.get("Authorization"), settings)
-        counted_address = None if is_confirmed else address  # the owner's own servers have no rate
-        if not is_confirmed:
-            disk_space.refuse_if_short()
-        if not is_counted(request.environ):
-            rates.take(counted_address)
-
-        def admit_bytes(size_bytes: int) -> None:
-            if not are_bytes_counted(request.environ):
-                rates.take_bytes(counted_address, size_bytes)
-
-        most_bytes_but_pictures = MAX_BYTES_OF_A_BATCH if kind_name == BATCH else MAX_BYTES
-        payload = read_json_object(
-            request, CAPTURE_MEDIA_TYPES, most_body_bytes(kind_name), most_bytes_but_pictures, admit_bytes
+    def capture() -> Response:
+        header = request.headers.get
+        admitted = request.environ.get(ADMITTED) or service.admit(
+            request.path, header, request.remote_addr, request.content_length
         )
-        if "Idempotency-Key" in request.headers and kind_name != BATCH:
-            payload = {"capture_id": request.headers["Idempotency-Key"].strip('"'), **payload}
-        caller = Caller(
-            request.path, address, request.headers.get("User-Agent"), datetime.now(timezone.utc),
-            is_confirmed=is_confirmed, admit_new_user=lambda: rates.take_new_user(counted_address),
-        )  # fmt: skip
-        is_large = request.content_length is None or request.content_length > MAX_BYTES
-        asked = read_request(kind_name, payload, caller, settings.placeholder_emails, is_large=is_large)
-        for one in asked.members:
-            if isinstance(one, Capture):
-                rates.take_person(counted_address, one.user_email)
-        answer = answer_to(asked, store.write_together(asked.works, asked.size_bytes))
-        return Response(answer.content(), answer.status, answer.headers, content_type="application/json")
+        decoded = service.decode(admitted, read_body(request, admitted.max_bytes), header)
+        result = run_in_thread(capture_service.receive_capture(decoded, service, InThread(store)))
+        status, headers, content = result.response()
+        return Response(content, status, headers)
 
     @app.post("/api/data-capture/payment")
     def capture_payment() -> Response:
-        return capture("payment")
+        return capture()
 
     @app.post("/api/data-capture/questionnaire")
     def capture_questionnaire() -> Response:
-        return capture("questionnaire")
+        return capture()
 
     @app.post("/api/data-capture/dashboard")
     def capture_dashboard() -> Response:
-        return capture("dashboard")
+        return capture()
 
     @app.post("/api/data-capture/activity")
     def capture_activity() -> Response:
-        return capture("activity")
+        return capture()
 
     @app.post("/api/data-capture/batch")
     def capture_batch() -> Response:
-        return capture(BATCH)
+        return capture()
 
     @app.get("/api/data-capture/stats/<path:email>")
     def person_statistics(email: str) -> Response:

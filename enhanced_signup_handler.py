@@ -24,7 +24,7 @@ from data_capture.exposure import may_read_details
 from data_capture.health_probe import load_or_make_probe_key
 from data_capture.openapi import serve_description
 from data_capture.passwords import refuse_after_waiting
-from data_capture.payloads import JSON_MEDIA_TYPES, MAX_BYTES_WITH_SCREENSHOT, read_json_object
+from data_capture.payloads import MAX_BYTES_WITH_SCREENSHOT
 from data_capture.problems import UNAVAILABLE, Problem, answer_with_problems
 from data_capture.rates import limit_logins, limit_requests
 from data_capture.request_log import log_requests
@@ -33,6 +33,7 @@ from data_capture.settings import FILE_PAGES, Settings, settings_from_command_li
 from data_capture.store import Store
 from data_capture.verification import Verification, mail_is_off, own_origin
 from data_capture.verification_page import page_file_response, page_response
+from data_capture.web.requests import read_json_object
 
 SERVICE_NAME = "enhanced-signup"
 
@@ -85,7 +86,7 @@ def create_app(settings: Settings) -> Flask:
     @throttled
     def register() -> tuple[Response, int]:
         disk_space.refuse_if_short()
-        payload = read_json_object(request, JSON_MEDIA_TYPES, MAX_BYTES_WITH_SCREENSHOT)
+        payload = read_json_object(request, MAX_BYTES_WITH_SCREENSHOT)
         if mailing is not None:
             return jsonify(mailing.register(payload, caller())), 202
         return jsonify(accounts.register(payload, caller())), 201
@@ -93,19 +94,19 @@ def create_app(settings: Settings) -> Flask:
     @app.post("/api/auth/login")
     @throttled
     def login() -> Response:
-        payload = read_json_object(request, JSON_MEDIA_TYPES)
+        payload = read_json_object(request)
         return jsonify(accounts.login(payload, caller()))
 
     @app.post("/api/auth/recover")
     @throttled
     def recover() -> tuple[Response, int]:
-        payload = read_json_object(request, JSON_MEDIA_TYPES)
+        payload = read_json_object(request)
         return jsonify(verification().recover(payload, caller())), 202
 
     @app.post("/api/auth/verify")
     @throttled
     def verify() -> tuple[Response, int]:
-        payload = read_json_object(request, JSON_MEDIA_TYPES)
+        payload = read_json_object(request)
         answer, status = verification().verify(payload, caller())
         return jsonify(answer), status
 

@@ -13,9 +13,6 @@ from typing import Any
 IS_COUNTED = "edc.is_counted"
 """The WSGI variable that says: this request has been counted against its caller's rate."""
 
-ARE_BYTES_COUNTED = "edc.are_bytes_counted"
-"""As `IS_COUNTED`, of the body's announced bytes."""
-
 
 class BodyNeeded(BaseException):
     """The app read a body that has not been received. No `Exception`, which the app would answer with an error."""
@@ -24,8 +21,3 @@ class BodyNeeded(BaseException):
 def is_counted(environ: Mapping[str, Any]) -> bool:
     """Whether the request has been counted against its caller's rate, and must not be counted again."""
     return IS_COUNTED in environ
-
-
-def are_bytes_counted(environ: Mapping[str, Any]) -> bool:
-    """Whether the body's bytes have been counted against its caller's rate, and must not be counted again."""
-    return ARE_BYTES_COUNTED in environ

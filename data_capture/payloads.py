@@ -12,11 +12,9 @@ from json.encoder import c_make_encoder  # type: ignore[attr-defined]  # typeshe
 from json.encoder import encode_basestring as quoted
 from typing import Any, Generic, NoReturn, TypeVar, cast
 
-from flask import Request
-
 from data_capture.large_json import LargeDecoder
-from data_capture.pictures import is_large_file, least_bytes_but_files
-from data_capture.problems import NOT_JSON, NOT_JSON_TYPE, TOO_LARGE, Problem
+from data_capture.pictures import is_large_file
+from data_capture.problems import NOT_JSON, TOO_LARGE, Problem
 from data_capture.scanning import LARGE_STEP_CHARACTERS, pause, steps
 
 MAX_BYTES = 1_000_000
@@ -28,10 +26,6 @@ MAX_DIFFERENT_KEYS = 10_000  # in all objects of a body; what a key says of its 
 MAX_KEY_CHARACTERS = 256
 MAX_DIGITS = 1_000  # of a number, in all its parts; a whole one takes time in the square of them
 MAX_DEPTH = 64  # real payloads nest to about 6; the bound keeps every walk's recursion small
-
-# A browser sends text/plain across origins without asking first, which is what gets a capture out of a closing page.
-CAPTURE_MEDIA_TYPES = ("application/json", "text/plain")
-JSON_MEDIA_TYPES = ("application/json",)
 
 _ESCAPED_SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
 _LONE_SURROGATE = re.compile("[\ud800-\udfff]")
@@ -47,52 +41,6 @@ Derived = TypeVar("Derived")
 
 JsonObject = dict[str, Any]
 """A JSON object as parsed here: numbers with a point or an exponent are `Decimal`, so that money keeps its digits."""
-
-
-def _admit_all(_size_bytes: int) -> None:
-    """Count nothing."""
-
-
-def read_json_object(
-    request: Request,
-    media_types: tuple[str, ...],
-    most_bytes: int = MAX_BYTES,
-    most_bytes_but_pictures: int = MAX_BYTES,
-    admit_bytes: Callable[[int], None] = _admit_all,
-) -> JsonObject:
-    """The request's body as a JSON object.
-
-    Args:
-        request: Flask's.
-        media_types: those that are taken; every `application/…+json` is.
-        most_bytes: how large the body may be.
-        most_bytes_but_pictures: how large without the pictures in it.
-        admit_bytes: called with the body's size before it is read, or where it is not announced, parsed; may raise.
-
-    Raises:
-        Problem: 400 not such an object, 413 over `most_bytes` or, without the pictures in it, over
-            `most_bytes_but_pictures`, 415 another media type.
-    """
-    media_type = request.mimetype
-    if media_type not in media_types and not (media_type.startswith("application/") and media_type.endswith("+json")):
-        raise Problem(NOT_JSON_TYPE, "Send a JSON object with the header 'Content-Type: application/json'.")
-    if request.headers.get("Content-Encoding", "identity").lower() != "identity":
-        raise Problem(NOT_JSON_TYPE, "Compressed bodies are not taken; send the JSON as it is.")
-    if request.content_length is not None and request.content_length > most_bytes:
-        raise _too_large(most_bytes)
-    request.max_content_length = most_bytes  # for a body of unannounced length: reading stops here
-    if request.content_length is not None:
-        admit_bytes(request.content_length)
-    body = request.get_data(cache=False)
-    if request.content_length is None:
-        admit_bytes(len(body))
-    may_be_too_large = len(body) > most_bytes_but_pictures
-    if may_be_too_large and least_bytes_but_files(body) > most_bytes_but_pictures:  # before it is decoded
-        raise _too_large_but_pictures(most_bytes_but_pictures)
-    payload = decode_json_object(body)
-    if may_be_too_large and len(body) - _file_characters(payload) > most_bytes_but_pictures:
-        raise _too_large_but_pictures(most_bytes_but_pictures)
-    return payload
 
 
 def decode_json_object(body: bytes) -> JsonObject:
@@ -328,12 +276,12 @@ def _add_keys(value: Any, keys: set[str]) -> None:
             _add_keys(child, keys)
 
 
-def _file_characters(value: Any) -> int:
-    """How much of a payload is pictures in base64, or other files, which are not stored either."""
+def file_characters(value: Any) -> int:
+    """Count the characters of the pictures and other files in a payload, which are not stored."""
     if isinstance(value, dict):
-        return sum(map(_file_characters, value.values()))
+        return sum(map(file_characters, value.values()))
     if isinstance(value, list):
-        return sum(map(_file_characters, value))
+        return sum(map(file_characters, value))
     return len(value) if isinstance(value, str) and is_large_file(value) else 0
 
 
@@ -368,11 +316,3 @@ def _too_deep() -> Problem:
 
 def _too_many_values() -> Problem:
     return Problem(TOO_LARGE, f"The body holds more than {MAX_VALUES:,} values.")
-
-
-def _too_large_but_pictures(most_bytes: int) -> Problem:
-    return Problem(TOO_LARGE, f"The body is larger than {most_bytes:,} bytes without the pictures in it.")
-
-
-def _too_large(most_bytes: int) -> Problem:
-    return Problem(TOO_LARGE, f"The body is larger than the {most_bytes:,} bytes that this address takes.")

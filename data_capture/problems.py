@@ -130,7 +130,8 @@ class Problem(Exception):
 
     def answer(self) -> tuple[int, list[tuple[str, str]], bytes]:
         """Status, headers and body of the answer, as application/problem+json."""
-        headers = [("Content-Type", MEDIA_TYPE)]
+        # Caches may keep a 404 or a 410 by default (RFC 9110 section 15.1).
+        headers = [("Content-Type", MEDIA_TYPE), ("Cache-Control", "no-store")]
         if self.retry_after_seconds is not None:
             headers.append(("Retry-After", str(self.retry_after_seconds)))
         if self.problem_type.status == HTTPStatus.UNAUTHORIZED:
@@ -161,12 +162,17 @@ def answer_with_problems(app: Flask) -> None:
         return response
 
     def from_exception(_error: Exception) -> Response:
-        log.exception("A request ended with an error that nobody expected")
-        return Problem(INTERNAL, "Something went wrong here; the service's log has the cause.").response()
+        return unexpected_error().response()
 
     app.register_error_handler(Problem, from_problem)
     app.register_error_handler(HTTPException, from_http)
     app.register_error_handler(Exception, from_exception)
+
+
+def unexpected_error() -> Problem:
+    """Log the exception that is being handled, with its traceback, and return the Problem for its caller."""
+    log.exception("Unexpected exception while a request was handled")
+    return Problem(INTERNAL, "Something went wrong here; the service's log has the cause.")
 
 
 _DETAILS = {

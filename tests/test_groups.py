@@ -12,7 +12,6 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from data_capture.answers import CaptureRequest, answer_to, read_request
 from data_capture.audit.head import EMPTY
 from data_capture.audit.trail import audit_key_file
 from data_capture.audit.verification import verify
@@ -26,6 +25,8 @@ from data_capture.store.groups import record_captures
 from data_capture.store.receipts import Receipt, receipts_key_file
 from data_capture.store.takeover import prepare
 from data_capture.values import timestamp
+from data_capture.web.requests import CaptureRequest, parse_request
+from data_capture.web.responses import result_of
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=timezone.utc)
 ERASED_AT = NOW - timedelta(minutes=6)
@@ -102,12 +103,12 @@ def asked_by(payloads: Sequence[dict[str, Any]], admit_new_user: Callable[[], No
         body = decode_json_object(encode_json({"captures": [said]}).encode())
         is_confirmed = bool(payload.get(CONFIRMED))
         caller = Caller("/test", "192.0.2.1", "Browser/1.0", NOW, is_confirmed=is_confirmed, admit_new_user=admit_new_user)
-        members += read_request("batch", body, caller, ()).members
+        members += parse_request("batch", body, caller, ()).members
     return CaptureRequest(tuple(members), is_batch=True)
 
 
 def answers_to(asked: CaptureRequest, outcomes: Sequence[Receipt | Exception]) -> list[dict[str, Any]]:
-    answers: list[dict[str, Any]] = answer_to(asked, outcomes).members["answers"]
+    answers: list[dict[str, Any]] = result_of(asked, outcomes).members["answers"]
     return answers
 
 

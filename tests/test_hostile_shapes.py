@@ -22,24 +22,16 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
-from flask import Flask, request
 
 from data_capture import scanning
-from data_capture.answers import BATCH, answer_to, read_request
 from data_capture.captures import Caller
 from data_capture.deadlines import Deadline, DeadlinePassed
-from data_capture.payloads import (
-    CAPTURE_MEDIA_TYPES,
-    MAX_BYTES,
-    MAX_BYTES_OF_A_BATCH,
-    ByKeys,
-    FreeNames,
-    decode_json_object,
-    read_json_object,
-)
+from data_capture.payloads import ByKeys, FreeNames, decode_json_object
 from data_capture.problems import Problem
 from data_capture.redaction import REDACTED, redact, redact_and_tell
 from data_capture.store.captures import Receipt, audit_record_of
+from data_capture.web.requests import BATCH, decode_body, max_bytes_without_pictures, parse_request
+from data_capture.web.responses import result_of
 from tests.hostile_shapes import EMAIL, SHAPES, Shape
 from tests.large_shapes import LARGE_SHAPES, LargeShape
 from tests.support import RunningService, capture_service_in, seconds_of_a_calibration, signup_service_in
@@ -97,21 +89,20 @@ def forget_what_was_seen() -> None:
 def understand(shape: Shape, body: bytes) -> int:
     """All that is done with a body but storing it; how many bytes its answer has."""
     with suppress(Problem):
-        asked = read_request(shape.kind, decode_json_object(body), CALLER, ())
+        asked = parse_request(shape.kind, decode_json_object(body), CALLER, ())
         for work in asked.works:
             audit_record_of(work.capture, EMAIL)
         return len(
-            answer_to(asked, [Receipt(1, "stored", replayed=False) for _ in asked.works]).content()
+            result_of(asked, [Receipt(1, "stored", replayed=False) for _ in asked.works]).response()[2]
         )
     return 0
 
 
 def understand_large(shape: LargeShape, body: bytes) -> None:
     """All that is done with a body from its request to its captures, with the limits of its address."""
-    most_but_pictures = MAX_BYTES_OF_A_BATCH if shape.kind == BATCH else MAX_BYTES
-    with Flask(__name__).test_request_context(method="POST", data=body, content_type="application/json"), suppress(Problem):
-        payload = read_json_object(request, CAPTURE_MEDIA_TYPES, len(body), most_but_pictures)
-        read_request(shape.kind, payload, CALLER, (), is_large=True)
+    with suppress(Problem):
+        payload = decode_body(body, max_bytes_without_pictures(shape.kind))
+        parse_request(shape.kind, payload, CALLER, (), is_large=True)
 
 
 def cpu_seconds(does: Callable[[], object]) -> float:

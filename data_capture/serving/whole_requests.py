@@ -16,23 +16,25 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from http import HTTPStatus
+from types import MappingProxyType
 from typing import Any, Protocol
 
 from flask import Flask
 from granian.rsgi import ProtocolClosed  # type: ignore[attr-defined]
 
-from data_capture.access import Doors
-from data_capture.admission import ARE_BYTES_COUNTED, IS_COUNTED, BodyNeeded
+from data_capture.access import Doors, HeaderOf
+from data_capture.admission import IS_COUNTED, BodyNeeded
 from data_capture.exposure import HEADER_NAMES
-from data_capture.intake import NEVER_SNIFF, Admitted, Intake, header_of
 from data_capture.payloads import MAX_BYTES_WITH_SCREENSHOT
 from data_capture.problems import NOT_JSON, UNAVAILABLE, Problem
 from data_capture.request_log import log_request
 from data_capture.serving.bodies import Bodies
+from data_capture.web.capture_service import ADMITTED, CAPTURE_PATHS, AdmittedRequest, CaptureService
+from data_capture.web.fast_path import NOSNIFF, FastPath, fits, header_of
 
 log = logging.getLogger("data_capture.serving")
 
@@ -45,7 +47,6 @@ _READING_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 _PART_SECONDS = 30.0  # for a reader to take one part of a long answer; it holds a thread meanwhile
 _LAST_BODIES_SECONDS = 1.0  # for bodies that are on their way when the service is told to stop
 _TURN_SECONDS = 5.0
-_COUNTED = (IS_COUNTED, ARE_BYTES_COUNTED)
 # The services never read cookies, and a page's own cookie may hold any byte.
 _NEVER_READ = frozenset({"cookie"})
 _UNREADABLE = "A header's value holds bytes outside of visible ASCII."
@@ -83,7 +84,6 @@ class WholeRequests:
         self._app = app
         self._patience_seconds = patience_seconds
         self._opened, self._closed = opened, closed
-        self._intake: Intake | None = app.extensions.get("intake")
         self._doors: Doors | None = app.extensions.get("doors")
         self._bodies = Bodies(app.config["MAX_CONTENT_LENGTH"] or MAX_BYTES_WITH_SCREENSHOT)
         # By the caller's address and port: one request, or for a moment two.
@@ -91,6 +91,9 @@ class WholeRequests:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._writing = ThreadPoolExecutor(_WRITING_THREADS, "write")
         self._reading = ThreadPoolExecutor(_READING_THREADS, "read")
+        self._captures: CaptureService | None = app.extensions.get("capture_service")
+        if self._captures is not None and self._doors is not None:
+            self._fast_path = FastPath(self._captures, self._doors, self._writing)
 
     def __rsgi_init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
@@ -148,32 +151,32 @@ class WholeRequests:
         if method in _READING_METHODS:
             await self._ask_app(_environ(scope, client, io.BytesIO()), protocol)
             return
-        refusal = self._doors.refusal(path, header_of(headers)) if self._doors is not None else None
-        admitted: Admitted | Problem | None = refusal
-        if admitted is None and self._intake is not None and method == "POST":
-            admitted = self._intake.admit(path, headers, remote_address)
-        if isinstance(admitted, Admitted):
-            await self._capture(scope, headers, protocol, client, admitted)
-        elif admitted is not None:
-            await self._refuse_by_head(scope, protocol, admitted, remote_address)
+        header = header_of(headers)
+        refusal = self._doors.refusal(path, header) if self._doors is not None else None
+        if refusal is not None:
+            await self._refuse_by_head(scope, protocol, refusal, remote_address)
+        elif self._captures is not None and method == "POST" and path in CAPTURE_PATHS:
+            await self._capture(self._captures, scope, header, protocol, client, remote_address)
         else:
             await self._serve_by_app(scope, protocol, client, remote_address)
 
     async def _capture(
-        self, scope: Scope, headers: dict[str, str], protocol: Any, client: str, admitted: Admitted
+        self, captures: CaptureService, scope: Scope, header: HeaderOf, protocol: Any, client: str, remote_address: str
     ) -> None:
-        """Store an ordinary capture, without the app where it is small and has nothing unusual in its body either."""
-        body = await self._bodies.receive(protocol, admitted.address, admitted.size_bytes)
-        if isinstance(body, Problem):
-            await self._give_up(scope, protocol, body, admitted.address)
+        """Admit a capture, receive its body, and hand both to the fast path or to the app."""
+        announced_bytes = _announced_bytes(scope.headers)
+        admitted = _admitted(captures, scope.path, header, remote_address, announced_bytes)
+        if isinstance(admitted, Problem):
+            await self._refuse_by_head(scope, protocol, admitted, remote_address)
             return
-        reply = None
-        if admitted.is_quick and self._intake is not None:
-            reply = await self._intake.reply(scope.path, headers, admitted.address, body)
-        if reply is not None:
-            protocol.response_bytes(*reply)
+        address = admitted.address or remote_address
+        body = await self._bodies.receive(protocol, address, announced_bytes)
+        if isinstance(body, Problem):
+            await self._give_up(scope, protocol, body, address)
+        elif fits(body):
+            protocol.response_bytes(*await self._fast_path.respond(admitted, header, body))
         else:
-            await self._ask_app(_environ(scope, client, io.BytesIO(body), _COUNTED), protocol)
+            await self._ask_app(_environ(scope, client, io.BytesIO(body), {ADMITTED: admitted}), protocol)
 
     async def _serve_by_app(self, scope: Scope, protocol: Any, client: str, remote_address: str) -> None:
         """Have the app answer by the request's head, and only where it can't by all of the request."""
@@ -188,8 +191,7 @@ class WholeRequests:
             if isinstance(body, Problem):
                 await self._give_up(scope, protocol, body, address)
             else:
-                counted = (IS_COUNTED,) if announced_bytes is None else _COUNTED
-                await self._ask_app(_environ(scope, client, io.BytesIO(body), counted), protocol)
+                await self._ask_app(_environ(scope, client, io.BytesIO(body), {IS_COUNTED: True}), protocol)
 
     async def _ask_app(self, environ: dict[str, Any], protocol: Any) -> bool:
         """Run the app in one of its threads; return False where it has not answered, because it needs the body."""
@@ -216,7 +218,7 @@ class WholeRequests:
     def _refuse(self, scope: Scope, protocol: Any, problem: Problem) -> None:
         """Answer in the event loop: thousands of bodies may be given up in the same second."""
         status, headers, content = problem.answer()
-        headers += [NEVER_SNIFF, ("Cache-Control", "no-store")]
+        headers.append(NOSNIFF)
         if self._doors is not None:
             headers += self._doors.cors_headers(scope.path, scope.headers.get("origin"))
         log_request(scope.method, "(not read)", status, time.perf_counter())
@@ -344,6 +346,17 @@ def _joined_lines(headers: Any) -> dict[str, str] | None:
     return joined
 
 
+def _admitted(
+    captures: CaptureService, path: str, header: HeaderOf, remote_address: str, announced_bytes: int | None
+) -> AdmittedRequest | Problem:
+    """Admit a request, or return the Problem to respond with."""
+    try:
+        return captures.admit(path, header, remote_address, announced_bytes)
+    except Problem as problem:
+        # Its traceback reaches the caller's frame, and granian's object there: the connection would stay open.
+        return problem.with_traceback(None)
+
+
 def _announced_bytes(headers: Any) -> int | None:
     """The length of the body by the head; None for a chunked one."""
     if headers.get("transfer-encoding") is not None:
@@ -355,7 +368,7 @@ def _no_write(_content: bytes) -> None:
     raise NotImplementedError("start_response's write() is not offered")
 
 
-def _environ(scope: Scope, client: str, body: io.IOBase, counted: Iterable[str] = ()) -> dict[str, Any]:
+def _environ(scope: Scope, client: str, body: io.IOBase, variables: Mapping[str, Any] = MappingProxyType({})) -> dict[str, Any]:
     """The request as PEP 3333 wants it."""
     server_name, _, server_port = scope.server.rpartition(":")
     client_address, _, client_port = client.rpartition(":")
@@ -379,7 +392,7 @@ def _environ(scope: Scope, client: str, body: io.IOBase, counted: Iterable[str] 
         "wsgi.run_once": False,
         HEADER_NAMES: [str(name).lower() for name in scope.headers.keys()],  # noqa: SIM118  (not a dict)
     }
-    environ.update(dict.fromkeys(counted, True))
+    environ.update(variables)
     for name, value in scope.headers.items():
         if "_" in name:
             continue  # X_Forwarded_For would pass for X-Forwarded-For

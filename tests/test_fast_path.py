@@ -1,9 +1,10 @@
-"""The quick way for captures gives the answers that the app gives, and leaves to the app what it can't answer itself."""
+"""The fast path and the Flask routes are two adapters of one operation: same responses, same counts."""
 
 from __future__ import annotations
 
 import asyncio
 import json
+import os
 import sqlite3
 import threading
 import time
@@ -13,16 +14,23 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import requests
 from flask import Flask
 
-from data_capture.intake import MAX_QUICK_BYTES, Admitted, Intake, header_of
+from data_capture.captures import Caller
+from data_capture.deadlines import DeadlinePassed
 from data_capture.problems import Problem
 from data_capture.settings import load_settings
 from data_capture.store import Store
 from data_capture.store.connection import Gate
 from data_capture.store.takeover import prepare
 from data_capture.store.waiting import MAX_WAITING_BYTES, MAX_WAITING_WRITES, PendingWrite, WriteQueue
+from data_capture.web import capture_service
+from data_capture.web.fast_path import NOSNIFF, FastPath, fits, header_of
+from data_capture.web.requests import CaptureRequest
+from data_capture.web.responses import RawResponse
 from enhanced_data_capture_system import create_app
+from tests.support import REPOSITORY, capture_service_in
 
 PERSON = "someone@example.com"
 PAYMENT = {"user_email": PERSON, "capture_id": "one", "transaction_id": "TX-1", "final_price": "99.80"}
@@ -58,19 +66,28 @@ def two_ways(tmp_path: Path) -> Iterator[tuple[Flask, Flask]]:
         app.extensions["store"].close()
 
 
-def ask_quickly(
+def ask_fast_path(
     app: Flask, path: str, content: bytes, headers: dict[str, str], remote_address: str = "127.0.0.1"
 ) -> tuple[int, dict[str, str], Any] | None:
-    intake: Intake = app.extensions["intake"]
-    given = RequestHeaders({"Content-Length": str(len(content)), **headers})
-    if app.extensions["doors"].refusal(path, header_of(given)) is not None:
-        return None  # for both ways alike
-    admitted = intake.admit(path, given, remote_address)
-    if not isinstance(admitted, Admitted) or not admitted.is_quick:
+    """Send a request to the fast path; None where another adapter responds."""
+    doors, service = app.extensions["doors"], app.extensions["capture_service"]
+    header = header_of(RequestHeaders({"Content-Length": str(len(content)), **headers}))
+    if doors.refusal(path, header) is not None or not fits(content):
         return None
-    with ThreadPoolExecutor(1) as thread:  # in this one the browser's driver may have a loop of its own
-        reply = thread.submit(lambda: asyncio.run(intake.reply(path, given, admitted.address, content))).result()
-    return None if reply is None else (reply[0], dict(reply[1]), json.loads(reply[2]))
+
+    def respond() -> RawResponse:
+        with ThreadPoolExecutor(1) as threads:
+            fast_path = FastPath(service, doors, threads)
+            admitted = service.admit(path, header, remote_address, len(content))
+            return asyncio.run(fast_path.respond(admitted, header, content))
+
+    try:
+        with ThreadPoolExecutor(1) as thread:  # in this one the browser's driver may have a loop of its own
+            status, given, body = thread.submit(respond).result()
+    except Problem as problem:  # by its head, which the server answers
+        status, given, body = problem.answer()
+        given += [NOSNIFF, *doors.cors_headers(path, header("origin"))]
+    return status, dict(given), json.loads(body)
 
 
 def ask_app(
@@ -108,45 +125,130 @@ def test_ordinary_requests_get_the_apps_answers(
     quick, app = two_ways
     for payload in payloads:
         asked = f"/api/data-capture/{kind}", json.dumps(payload).encode(), {**HEADERS, **headers}
-        assert ask_quickly(quick, *asked) == ask_app(app, *asked)
+        assert ask_fast_path(quick, *asked) == ask_app(app, *asked)
 
 
-UNUSUAL = [
+REFUSED = [
     pytest.param(b"{", {}, id="not JSON"),
-    pytest.param(b'{"user_email": "nobody"}', {}, id="nobody's"),
+    pytest.param(b"", {}, id="no body"),
+    pytest.param(b'{"user_email": "nobody"}', {}, id="no user"),
     pytest.param(json.dumps({**PAYMENT, "capture_id": CARD.replace(" ", "")}).encode(), {}, id="a card number for a capture_id"),
-    pytest.param(json.dumps(PAYMENT).encode(), {"Origin": "https://elsewhere.example.com"}, id="another site's page"),
-    pytest.param(json.dumps(PAYMENT).encode(), {"Host": "rebound.example.com"}, id="another name"),
     pytest.param(json.dumps(PAYMENT).encode(), {"Content-Type": "text/html"}, id="another media type"),
     pytest.param(json.dumps(PAYMENT).encode(), {"Content-Encoding": "gzip"}, id="compressed"),
-    pytest.param(json.dumps(PAYMENT).encode(), {"Idempotency-Key": "key"}, id="a key in a header"),
-    pytest.param(json.dumps({**PAYMENT, "more": "x" * MAX_QUICK_BYTES}).encode(), {}, id="a large body"),
+    pytest.param(json.dumps(PAYMENT).encode(), {"Authorization": "Bearer wrong"}, id="an invalid token"),
+    pytest.param(b'{"user_email": "a@example.com"}', {"Idempotency-Key": "no key at all"}, id="an invalid key in a header"),
+    pytest.param(b'{"user_email": "someone@example.com", "more": ' + b"[" * 70 + b"]" * 70 + b"}", {}, id="nested too deep"),
 ]
 
 
-@pytest.mark.parametrize(("content", "headers"), UNUSUAL)
-def test_the_rest_is_left_to_the_app(two_ways: tuple[Flask, Flask], content: bytes, headers: dict[str, str]) -> None:
-    quick, _ = two_ways
-    assert ask_quickly(quick, "/api/data-capture/payment", content, {**HEADERS, **headers}) is None
-    store: Store = quick.extensions["store"]
-    assert store.read(lambda connection: connection.execute("SELECT count(*) FROM payment_data").fetchone()) == (0,)
+@pytest.mark.parametrize(("content", "headers"), REFUSED)
+@pytest.mark.parametrize("page", [{}, {"Origin": "http://localhost:8080"}], ids=["a server", "a page"])
+def test_refusals_are_the_same(
+    two_ways: tuple[Flask, Flask], content: bytes, headers: dict[str, str], page: dict[str, str]
+) -> None:
+    fast, app = two_ways
+    asked = "/api/data-capture/payment", content, {**HEADERS, **headers, **page}
+    answer = ask_fast_path(fast, *asked)
+    assert answer is not None
+    assert answer[0] in (400, 401, 415, 422)
+    assert answer == ask_app(app, *asked)
+    for either in two_ways:
+        store: Store = either.extensions["store"]
+        assert store.read(lambda connection: connection.execute("SELECT count(*) FROM payment_data").fetchone()) == (0,)
 
 
-def test_other_addresses_are_left_to_the_app(two_ways: tuple[Flask, Flask]) -> None:
-    intake: Intake = two_ways[0].extensions["intake"]
-    headers = RequestHeaders({**HEADERS, "Content-Length": "2"})
-    assert intake.admit("/api/data-capture/payment", headers, "127.0.0.1") == (2, "127.0.0.1", True)
-    assert intake.admit("/api/data-capture/health", headers, "127.0.0.1") is None
-    assert intake.admit("/api/data-capture/payment", RequestHeaders(HEADERS), "127.0.0.1") is None
+def test_an_idempotency_key_is_the_capture_id_in_either_way(two_ways: tuple[Flask, Flask]) -> None:
+    payment = json.dumps({"user_email": PERSON, "final_price": 1}).encode()
+    asked = "/api/data-capture/payment", payment, {**HEADERS, "Idempotency-Key": '"key-1"'}
+    for app in two_ways:
+        for ask in (ask_fast_path, ask_app):
+            answer = ask(app, *asked)
+            assert answer is not None
+            assert answer[2]["capture_id"] == "key-1"
+            assert answer[1].get("Idempotency-Replayed") == ("true" if ask is ask_app else None)
 
 
-def test_a_person_over_their_rate_is_refused_in_either_way(two_ways: tuple[Flask, Flask]) -> None:
+@pytest.mark.parametrize("failing", ["parse_request", "result_of"])
+def test_a_fault_of_ours_is_answered_and_logged_once_in_either_way(
+    two_ways: tuple[Flask, Flask], failing: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(capture_service, failing, lambda *_arguments, **_names: 1 // 0)
+    asked = "/api/data-capture/payment", json.dumps(PAYMENT).encode(), HEADERS
+    answers = [ask_fast_path(two_ways[0], *asked), ask_app(two_ways[1], *asked)]
+    assert answers[0] == answers[1]
+    assert answers[1] is not None
+    assert answers[1][0] == 500
+    assert [record.exc_info is not None for record in caplog.records] == [True, True]
+
+
+def test_parsing_over_its_time_goes_on_in_a_thread(two_ways: tuple[Flask, Flask], monkeypatch: pytest.MonkeyPatch) -> None:
+    threads = []
+    parse = capture_service.parse_request
+
+    def parse_slowly(kind: str, payload: Any, caller: Caller, *arguments: Any, **names: Any) -> CaptureRequest:
+        threads.append(threading.current_thread().name)
+        if caller.deadline is not None:
+            raise DeadlinePassed
+        return parse(kind, payload, caller, *arguments, **names)
+
+    monkeypatch.setattr(capture_service, "parse_request", parse_slowly)
+    answer = ask_fast_path(two_ways[0], "/api/data-capture/payment", json.dumps(PAYMENT).encode(), HEADERS)
+    assert answer is not None
+    assert answer[0] == 201
+    assert len({*threads}) == len(threads) == 2
+
+
+COUNTER = """
+import os
+from data_capture.web import capture_service
+receive_capture = capture_service.receive_capture
+def counted(*arguments):
+    os.write(count, b".")
+    return receive_capture(*arguments)
+count = os.open(os.environ["COUNT"], os.O_WRONLY | os.O_APPEND | os.O_CREAT)
+capture_service.receive_capture = counted
+"""
+
+
+def test_each_request_is_received_once_however_it_is_sent(tmp_path: Path) -> None:
+    """A breakpoint in `receive_capture` is hit once by each."""
+    (tmp_path / "sitecustomize.py").write_text(COUNTER)
+    path = os.pathsep.join([str(tmp_path), str(REPOSITORY)])
+    service = capture_service_in(tmp_path, PYTHONPATH=path, COUNT=str(tmp_path / "count"), EDC_RATE_PER_PERSON="8/minute")
+    service.start()
+    url = f"{service.url}/api/data-capture/"
+
+    def send(kind: str, content: Any, status: int, **headers: str) -> None:
+        before = (tmp_path / "count").read_text()
+        answer = requests.post(url + kind, data=content, headers={"Content-Type": "application/json", **headers}, timeout=30)
+        assert answer.status_code == status, answer.text
+        assert (tmp_path / "count").read_text() == before + "."
+
+    def body(**members: Any) -> bytes:
+        return json.dumps({"user_email": PERSON, **members}).encode()
+
+    try:
+        send("payment", body(final_price=1), 201)
+        send("payment", body(final_price=2), 201, **{"Idempotency-Key": "key-2"})
+        send("payment", body(final_price=2), 201, **{"Idempotency-Key": "key-2"})
+        send("payment", iter([body(final_price=3)]), 201)
+        send("payment", body(final_price=4), 201, **{"Content-Type": "text/plain;charset=UTF-8"})
+        send("payment", body(final_price=5, note="x " * 15_000), 201)
+        send("payment", iter([body(final_price=6, note="x " * 100_000)]), 201)
+        send("questionnaire", body(screenshot="data:image/png;base64," + "A" * 3_000_000), 201)
+        send("batch", json.dumps(BATCH).encode(), 207)
+        send("payment", b'{"user_email": "nobody"}', 422)
+    finally:
+        service.stop()
+
+
+def test_a_user_over_their_rate_is_refused_in_either_way(two_ways: tuple[Flask, Flask]) -> None:
     quick, _ = two_ways
     outcomes = []
     for number in range(6):
         content = json.dumps({**PAYMENT, "capture_id": str(number)}).encode()
         asked = "/api/data-capture/payment", content, HEADERS, "192.0.2.1"
-        outcomes.append((ask_quickly(quick, *asked) or ask_app(quick, *asked))[0])
+        outcomes.append((ask_fast_path(quick, *asked) or ask_app(quick, *asked))[0])
     assert outcomes == [201, 200, 200, 200, 200, 429]
 
 
@@ -182,13 +284,13 @@ class TestTheQueue:
         with another_process.held(1):
             store._queue.admit(full)
             store._queue.put(full)
-            refused = ask_quickly(quick, *asked)
+            refused = ask_fast_path(quick, *asked)
             assert refused is not None
             assert (refused[0], refused[1]["Retry-After"]) == (503, "1")
             assert ask_app(quick, *asked) == refused
         another_process.close()
         assert full.wait() == [None]
-        assert (ask_quickly(quick, *asked) or (0,))[0] == 201
+        assert (ask_fast_path(quick, *asked) or (0,))[0] == 201
 
 
 class TestTheEventLoop:

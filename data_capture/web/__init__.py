@@ -1,0 +1,1 @@
+"""HTTP: the capture operation, its adapters, and what requests and responses look like."""

@@ -1,0 +1,236 @@
+"""The capture operation: the only way from a request to stored captures.
+
+    head ──▶ admit ──▶ AdmittedRequest ──▶ decode ──▶ DecodedRequest ──▶ receive_capture ──▶ CaptureResult
+              (body arrives in between)
+
+Two thin adapters use it: the Flask routes, which run in a thread, and the fast path
+(`web.fast_path`), which runs on the event loop. They differ in how bytes arrive, where the work
+runs and how the response leaves. The order of checks, the rates and the errors are the same.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Coroutine, Sequence
+from datetime import datetime, timezone
+from functools import partial
+from typing import Any, NamedTuple, Protocol, TypeVar
+
+from data_capture.access import Doors, HeaderOf, is_confirmed_caller
+from data_capture.captures import KINDS, Caller
+from data_capture.deadlines import Deadline
+from data_capture.disk_space import DiskSpace
+from data_capture.payloads import MAX_BYTES, JsonObject
+from data_capture.rates import Rates
+from data_capture.settings import Settings
+from data_capture.store import Store
+from data_capture.store.captures import RecordCapture
+from data_capture.store.receipts import Receipt
+from data_capture.web.requests import (
+    BATCH,
+    CAPTURE_MEDIA_TYPES,
+    CaptureRequest,
+    check_head,
+    check_size,
+    decode_body,
+    max_body_bytes,
+    max_bytes_without_pictures,
+    parse_request,
+)
+from data_capture.web.responses import CaptureResult, result_of
+
+ADMITTED = "data_capture.admitted_request"
+"""The WSGI variable that holds an AdmittedRequest, of a request that the server has admitted."""
+
+CAPTURE_PATHS = {f"/api/data-capture/{name}": name for name in (*KINDS, BATCH)}
+
+Result = TypeVar("Result")
+
+
+class AdmittedRequest(NamedTuple):
+    """A request whose head was checked and counted, so that its body may be read."""
+
+    path: str
+    kind_name: str
+    """One of KINDS, or BATCH."""
+    address: str | None
+    """The caller's."""
+    is_confirmed: bool
+    """Whether it has the admin token or a write token."""
+    content_length: int | None
+    """In bytes; None for a chunked body."""
+
+    @property
+    def counted_address(self) -> str | None:
+        """The address whose rates count; None for the owner's own servers, which have no rate."""
+        return None if self.is_confirmed else self.address
+
+    @property
+    def max_bytes(self) -> int:
+        """The size limit of the body."""
+        return max_body_bytes(self.kind_name)
+
+
+class DecodedRequest(NamedTuple):
+    """A request with its body decoded."""
+
+    admitted: AdmittedRequest
+    payload: JsonObject
+    body_bytes: int
+    user_agent: str | None
+    idempotency_key: str | None
+    received_at: datetime
+
+
+class Execution(Protocol):
+    """Where the work of the operation runs: in a thread, or on the event loop."""
+
+    async def parse(self, parse: Callable[[Deadline | None], CaptureRequest]) -> CaptureRequest:
+        """Call `parse`, with a deadline where others wait for it."""
+
+    async def write(
+        self, works: Sequence[RecordCapture], size_bytes: int
+    ) -> Sequence[Receipt | Exception]:
+        """Write in one transaction, and return the results once it is committed."""
+
+
+class CaptureService:
+    """The parts of the service that captures need.
+
+    Args:
+        store: receives the captures.
+        settings: of the service.
+        doors: finds the caller's address.
+        rates: of callers and users.
+        disk_space: the minimum that must stay free.
+    """
+
+    def __init__(
+        self, store: Store, settings: Settings, doors: Doors, rates: Rates, disk_space: DiskSpace
+    ) -> None:
+        self.store = store
+        self.settings = settings
+        self.rates = rates
+        self._doors = doors
+        self._disk_space = disk_space
+
+    def admit(
+        self,
+        path: str,
+        header: HeaderOf,
+        remote_address: str | None,
+        content_length: int | None,
+    ) -> AdmittedRequest:
+        """Check the head of a POST request to one of CAPTURE_PATHS, and count it.
+
+        Args:
+            path: of the request.
+            header: looks up its headers.
+            remote_address: of the connection.
+            content_length: of the body in bytes; None for a chunked one.
+
+        Raises:
+            Problem: 401 an invalid token, 413 too large, 415 not JSON, 429 over a rate, 503 the
+                disk is almost full.
+        """
+        address = self._doors.caller_address(remote_address, header)
+        is_confirmed = is_confirmed_caller(header("authorization"), self.settings)
+        admitted = AdmittedRequest(path, CAPTURE_PATHS[path], address, is_confirmed, content_length)
+        if not is_confirmed:
+            self._disk_space.refuse_if_short()
+        self.rates.take(admitted.counted_address)
+        check_head(
+            header("content-type"), header("content-encoding"), content_length,
+            CAPTURE_MEDIA_TYPES, admitted.max_bytes,
+        )  # fmt: skip
+        if content_length is not None:
+            self.rates.take_bytes(admitted.counted_address, content_length)
+        return admitted
+
+    def decode(self, admitted: AdmittedRequest, body: bytes, header: HeaderOf) -> DecodedRequest:
+        """Decode the body of an admitted request.
+
+        Raises:
+            Problem: 400 not a JSON object, 413 too large, 429 a chunked body is over a rate.
+        """
+        if admitted.content_length is None:
+            check_size(len(body), admitted.max_bytes)
+            self.rates.take_bytes(admitted.counted_address, len(body))
+        return DecodedRequest(
+            admitted,
+            decode_body(body, max_bytes_without_pictures(admitted.kind_name)),
+            len(body),
+            header("user-agent"),
+            header("idempotency-key"),
+            datetime.now(timezone.utc),
+        )
+
+
+async def receive_capture(
+    request: DecodedRequest, service: CaptureService, execution: Execution
+) -> CaptureResult:
+    """Parse, redact, count and store the captures of one request.
+
+    Args:
+        request: one capture or a batch.
+        service: the store and the rates.
+        execution: where the work runs.
+
+    Returns:
+        The result, once everything is committed and synced.
+
+    Raises:
+        Problem: the error that the caller receives.
+    """
+    captures = await execution.parse(partial(_parse, request, service))
+    for capture in captures.captures:
+        service.rates.take_person(request.admitted.counted_address, capture.user_email)
+    results = await execution.write(captures.works, captures.size_bytes)
+    return result_of(captures, results)
+
+
+class InThread:
+    """Run the operation in the calling thread, which blocks until the commit.
+
+    Args:
+        store: receives the captures.
+    """
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    async def parse(self, parse: Callable[[Deadline | None], CaptureRequest]) -> CaptureRequest:
+        """Call `parse` without a deadline."""
+        return parse(None)
+
+    async def write(
+        self, works: Sequence[RecordCapture], size_bytes: int
+    ) -> Sequence[Receipt | Exception]:
+        """Write, and block until the commit."""
+        return self._store.write_together(works, size_bytes)
+
+
+def run_in_thread(operation: Coroutine[Any, Any, Result]) -> Result:
+    """Run a coroutine that blocks and never suspends, as those do that use `InThread`."""
+    try:
+        operation.send(None)
+    except StopIteration as end:
+        return end.value  # type: ignore[no-any-return]
+    operation.close()
+    raise RuntimeError("The operation has suspended, and no event loop would resume it.")
+
+
+def _parse(
+    request: DecodedRequest, service: CaptureService, deadline: Deadline | None
+) -> CaptureRequest:
+    admitted, payload = request.admitted, request.payload
+    if request.idempotency_key is not None and admitted.kind_name != BATCH:
+        payload = {"capture_id": request.idempotency_key.strip('"'), **payload}
+    caller = Caller(
+        admitted.path, admitted.address, request.user_agent, request.received_at,
+        deadline=deadline, is_confirmed=admitted.is_confirmed,
+        admit_new_user=partial(service.rates.take_new_user, admitted.counted_address),
+    )  # fmt: skip
+    is_large = request.body_bytes > MAX_BYTES
+    return parse_request(
+        admitted.kind_name, payload, caller, service.settings.placeholder_emails, is_large=is_large
+    )

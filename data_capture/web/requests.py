@@ -1,0 +1,230 @@
+"""Read requests: from a body's bytes to a JSON object, and from that to the captures in it."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+from flask import Request
+from werkzeug.http import parse_options_header
+
+from data_capture.captures import KINDS, Caller, Capture, parse_capture
+from data_capture.payloads import (
+    MAX_BYTES,
+    MAX_BYTES_OF_A_BATCH,
+    MAX_BYTES_WITH_SCREENSHOT,
+    JsonObject,
+    decode_json_object,
+    file_characters,
+    text_characters,
+)
+from data_capture.pictures import least_bytes_but_files
+from data_capture.problems import NOT_JSON, NOT_JSON_TYPE, TOO_LARGE, UNUSABLE, FieldError, Problem
+from data_capture.scanning import pause
+from data_capture.store.captures import RecordCapture
+
+BATCH = "batch"
+MAX_CAPTURES_IN_A_BATCH = 100
+
+# A browser sends text/plain across origins without a preflight: a closing page depends on that.
+CAPTURE_MEDIA_TYPES = ("application/json", "text/plain")
+JSON_MEDIA_TYPES = ("application/json",)
+
+
+class CaptureRequest(NamedTuple):
+    """The captures of one request in their order, with a Problem in place of each invalid one."""
+
+    members: tuple[Capture | Problem, ...]
+    is_batch: bool
+
+    @property
+    def captures(self) -> list[Capture]:
+        """The valid captures."""
+        return [member for member in self.members if isinstance(member, Capture)]
+
+    @property
+    def works(self) -> list[RecordCapture]:
+        """The write jobs for `Store.write_together`."""
+        return [RecordCapture(capture) for capture in self.captures]
+
+    @property
+    def size_bytes(self) -> int:
+        """Estimate the memory that the request holds while it waits for its commit."""
+        return sum(map(_size_bytes, self.captures))
+
+
+def max_body_bytes(kind_name: str) -> int:
+    """Return the size limit of a body, pictures included, for a kind or for BATCH."""
+    return MAX_BYTES_WITH_SCREENSHOT if kind_name in ("questionnaire", BATCH) else MAX_BYTES
+
+
+def max_bytes_without_pictures(kind_name: str) -> int:
+    """Return the size limit of a body without its pictures, for a kind or for BATCH."""
+    return MAX_BYTES_OF_A_BATCH if kind_name == BATCH else MAX_BYTES
+
+
+def check_head(
+    content_type: str | None,
+    content_encoding: str | None,
+    content_length: int | None,
+    media_types: tuple[str, ...],
+    max_bytes: int,
+) -> None:
+    """Check the headers that describe a body, before it is read.
+
+    Args:
+        content_type: the header.
+        content_encoding: the header.
+        content_length: in bytes; None for a chunked body.
+        media_types: the accepted ones; `application/…+json` is always accepted.
+        max_bytes: the size limit.
+
+    Raises:
+        Problem: 413 over the limit, 415 another media type or a compressed body.
+    """
+    media_type = parse_options_header(content_type)[0].lower()
+    is_json = media_type.startswith("application/") and media_type.endswith("+json")
+    if media_type not in media_types and not is_json:
+        detail = "Send a JSON object with the header 'Content-Type: application/json'."
+        raise Problem(NOT_JSON_TYPE, detail)
+    if (content_encoding or "identity").lower() != "identity":
+        raise Problem(NOT_JSON_TYPE, "Compressed bodies are not taken; send the JSON as it is.")
+    if content_length is not None:
+        check_size(content_length, max_bytes)
+
+
+def check_size(size_bytes: int, max_bytes: int) -> None:
+    """Check the size of a body.
+
+    Raises:
+        Problem: 413 over the limit.
+    """
+    if size_bytes > max_bytes:
+        limit = f"the {max_bytes:,} bytes that this address takes"
+        raise Problem(TOO_LARGE, f"The body is larger than {limit}.")
+
+
+def decode_body(body: bytes, max_bytes_but_pictures: int) -> JsonObject:
+    """Decode a body as a JSON object.
+
+    Args:
+        body: the bytes.
+        max_bytes_but_pictures: the size limit without the pictures in it.
+
+    Raises:
+        Problem: 400 not a JSON object, 413 over the limit.
+    """
+    may_be_too_large = len(body) > max_bytes_but_pictures
+    # A lower bound first: it costs no decoding.
+    if may_be_too_large and least_bytes_but_files(body) > max_bytes_but_pictures:
+        raise _too_large_but_pictures(max_bytes_but_pictures)
+    payload = decode_json_object(body)
+    if may_be_too_large and len(body) - file_characters(payload) > max_bytes_but_pictures:
+        raise _too_large_but_pictures(max_bytes_but_pictures)
+    return payload
+
+
+def read_body(request: Request, max_bytes: int) -> bytes:
+    """Read the body of a Flask request.
+
+    Raises:
+        RequestEntityTooLarge: a chunked body is over the limit; reading stops there.
+    """
+    request.max_content_length = max_bytes
+    return request.get_data(cache=False)
+
+
+def read_json_object(request: Request, max_bytes: int = MAX_BYTES) -> JsonObject:
+    """Read the body of a Flask request as a JSON object.
+
+    Raises:
+        Problem: 400 not a JSON object, 413 over the limit, 415 another media type.
+    """
+    encoding = request.headers.get("Content-Encoding")
+    check_head(request.content_type, encoding, request.content_length, JSON_MEDIA_TYPES, max_bytes)
+    return decode_body(read_body(request, max_bytes), MAX_BYTES)
+
+
+def parse_request(
+    kind_name: str,
+    payload: JsonObject,
+    caller: Caller,
+    placeholder_emails: tuple[str, ...],
+    *,
+    is_large: bool = False,
+) -> CaptureRequest:
+    """Parse the captures of one request.
+
+    Args:
+        kind_name: one of KINDS, or BATCH.
+        payload: one capture; of a batch, `{"captures": [{"type": "payment", …}, …]}`.
+        caller: the sender.
+        placeholder_emails: addresses that belong to no user.
+        is_large: whether a member of a batch may exceed the limit for one capture.
+
+    Raises:
+        Problem: 422, a single capture is invalid, or the batch is no list of captures.
+    """
+    if kind_name == BATCH:
+        parse = _parse_large_member if is_large else _parse_member
+        members = (parse(member, caller, placeholder_emails) for member in _members_of(payload))
+        return CaptureRequest(tuple(members), is_batch=True)
+    capture = parse_capture(KINDS[kind_name], payload, caller, placeholder_emails)
+    return CaptureRequest((capture,), is_batch=False)
+
+
+def _size_bytes(capture: Capture) -> int:
+    if capture.kind.picture is None:  # the snapshot holds the columns' values, too
+        return 2 * len(capture.snapshot)
+    texts = [value for value in capture.values if isinstance(value, str)]
+    return len(capture.snapshot) + sum(map(len, texts))
+
+
+def _members_of(payload: JsonObject) -> list[Any]:
+    captures = payload.get("captures")
+    if not isinstance(captures, list) or not captures:
+        message = "must be a list of captures, each an object with its type"
+    elif len(captures) > MAX_CAPTURES_IN_A_BATCH:
+        message = f"holds more than {MAX_CAPTURES_IN_A_BATCH} captures; send them in several batches"
+    else:
+        return captures
+    raise Problem(
+        UNUSABLE, f"The member captures {message}.", errors=[FieldError("captures", message)]
+    )
+
+
+def _parse_member(
+    member: Any, caller: Caller, placeholder_emails: tuple[str, ...]
+) -> Capture | Problem:
+    """Parse one member of a batch; return the Problem that it would get as a single capture."""
+    if not isinstance(member, dict):
+        return Problem(NOT_JSON, "This member of captures is not an object.")
+    kind = KINDS.get(member["type"]) if isinstance(member.get("type"), str) else None
+    if kind is None:
+        message = f"must be one of {', '.join(KINDS)}"
+        return Problem(UNUSABLE, f"The type {message}.", errors=[FieldError("type", message)])
+    payload = {key: value for key, value in member.items() if key != "type"}
+    try:
+        capture = parse_capture(kind, payload, caller, placeholder_emails)
+    except Problem as problem:
+        return problem
+    return _too_large() if len(capture.snapshot) > MAX_BYTES else capture
+
+
+def _parse_large_member(
+    member: Any, caller: Caller, placeholder_emails: tuple[str, ...]
+) -> Capture | Problem:
+    """Parse one member of a large batch, after a pause for the other threads."""
+    pause()
+    if text_characters(member) > MAX_BYTES:
+        return _too_large()
+    return _parse_member(member, caller, placeholder_emails)
+
+
+def _too_large() -> Problem:
+    detail = f"This capture is larger than {MAX_BYTES:,} bytes without the pictures in it."
+    return Problem(TOO_LARGE, detail)
+
+
+def _too_large_but_pictures(max_bytes: int) -> Problem:
+    detail = f"The body is larger than {max_bytes:,} bytes without the pictures in it."
+    return Problem(TOO_LARGE, detail)
