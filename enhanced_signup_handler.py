@@ -22,9 +22,9 @@ from data_capture.captures import Caller
 from data_capture.disk_space import DiskSpace
 from data_capture.exposure import may_read_details
 from data_capture.health_probe import load_or_make_probe_key
+from data_capture.json_codec import MAX_BYTES_WITH_SCREENSHOT
 from data_capture.openapi import serve_description
 from data_capture.passwords import refuse_after_waiting
-from data_capture.payloads import MAX_BYTES_WITH_SCREENSHOT
 from data_capture.problems import UNAVAILABLE, Problem, answer_with_problems
 from data_capture.rates import limit_logins, limit_requests
 from data_capture.request_log import log_requests

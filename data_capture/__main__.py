@@ -21,7 +21,7 @@ from pathlib import Path
 from data_capture.commands import Refused
 from data_capture.commands.interruption import Interrupted, interruptible
 from data_capture.commands.words import Progress
-from data_capture.keys import UntrustedKeysError, check_keys_directory
+from data_capture.key_files import UntrustedKeysError, check_keys_directory
 from data_capture.settings import SettingError, Settings, add_flags, load_settings
 
 _PROGRAM = "python -m data_capture"

@@ -13,9 +13,9 @@ import jwt
 from data_capture.audit import record_audit
 from data_capture.captures import KINDS, Caller, Capture, parse_capture
 from data_capture.identity import normalise_email
-from data_capture.keys import load_or_make_key
+from data_capture.json_codec import JsonObject
+from data_capture.key_files import load_or_make_key
 from data_capture.passwords import Passwords, Verdict
-from data_capture.payloads import JsonObject
 from data_capture.problems import (
     ALREADY_EXISTS,
     NOT_ALLOWED,

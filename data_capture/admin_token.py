@@ -14,7 +14,7 @@ import secrets
 from contextlib import suppress
 from pathlib import Path
 
-from data_capture.keys import KEY_BYTES, make_private_file
+from data_capture.key_files import KEY_BYTES, make_private_file
 from data_capture.settings import Settings
 
 _HASH_NAME = "admin-token.sha256"

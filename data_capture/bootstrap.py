@@ -29,6 +29,6 @@ def ensure_environment(script: str, module_name: str = "__main__", *more_require
         import fcntl  # noqa: F401
     except ImportError:
         sys.exit("Enhanced Data Capture needs Linux or macOS: on Windows, run it in WSL (wsl --install).")
-    from data_capture.environment import provide
+    from data_capture.venv import provide
 
     provide(script, ("requirements.txt", *more_requirements))

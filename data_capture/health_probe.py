@@ -14,7 +14,7 @@ import hmac
 import re
 import time
 
-from data_capture.keys import load_key, load_or_make_key
+from data_capture.key_files import load_key, load_or_make_key
 from data_capture.settings import Settings
 
 _KEY_FILE_NAME = "health.key"

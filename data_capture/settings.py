@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from data_capture.keys import keys_beside
+from data_capture.key_files import keys_beside
 from data_capture.mail_url import parse_mail_url
 
 REPOSITORY = Path(__file__).resolve().parent.parent

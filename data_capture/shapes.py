@@ -7,7 +7,7 @@ from contextlib import suppress
 from functools import cached_property, lru_cache
 from typing import Any
 
-from data_capture.payloads import ByKeys, JsonObject, decode_json
+from data_capture.json_codec import ByKeys, JsonObject, decode_json
 from data_capture.problems import Problem
 from data_capture.values import is_absent
 

@@ -11,7 +11,7 @@ from operator import itemgetter
 from typing import Any, NamedTuple
 
 from data_capture.identity import normalise_email
-from data_capture.payloads import ByKeys, JsonObject, encode_decimal, encode_json
+from data_capture.json_codec import ByKeys, JsonObject, encode_decimal, encode_json
 from data_capture.scanning import LARGE_STEP_CHARACTERS, is_in, pause
 
 _CONTENT = hashlib.blake2b(digest_size=hashlib.sha256().digest_size)  # copied: that takes a fifth of the time of making one

@@ -13,8 +13,8 @@ from decimal import ROUND_HALF_EVEN, Decimal, InvalidOperation
 from functools import lru_cache
 from typing import Any
 
-from data_capture.payloads import decode_json, encode_json
-from data_capture.pictures import NotAPicture, check_picture
+from data_capture.images import NotAPicture, check_picture
+from data_capture.json_codec import decode_json, encode_json
 from data_capture.problems import Problem
 
 ColumnValue = str | int | None

@@ -35,9 +35,9 @@ from data_capture.accounts import (
 )
 from data_capture.captures import Caller, Capture
 from data_capture.identity import normalise_email
+from data_capture.json_codec import JsonObject
 from data_capture.mail import Compose, Mail, Outbox
 from data_capture.mail_url import can_be_mailed
-from data_capture.payloads import JsonObject
 from data_capture.problems import (
     ALREADY_EXISTS,
     NOT_ALLOWED,

@@ -14,7 +14,7 @@ from datetime import datetime, timezone
 import pytest
 
 from data_capture.captures import KINDS, Caller, parse_capture
-from data_capture.payloads import MAX_BYTES, decode_json_object
+from data_capture.json_codec import MAX_BYTES, decode_json_object
 from data_capture.problems import Problem
 
 MAX_SECONDS_FOR_A_BOMB = 0.05

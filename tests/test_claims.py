@@ -17,7 +17,7 @@ from data_capture.audit.head import EMPTY
 from data_capture.audit.trail import audit_key_file
 from data_capture.audit.verification import verify
 from data_capture.captures import KINDS, Caller, parse_capture
-from data_capture.keys import load_key
+from data_capture.key_files import load_key
 from data_capture.problems import Problem
 from data_capture.store import Store
 from data_capture.store.captures import record_capture

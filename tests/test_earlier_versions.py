@@ -19,7 +19,7 @@ import pytest
 
 from data_capture.audit.trail import audit_key_file
 from data_capture.captures import KINDS, Caller, parse_capture
-from data_capture.keys import keep_key
+from data_capture.key_files import keep_key
 from data_capture.problems import Problem
 from data_capture.store import Store
 from data_capture.store.captures import record_capture

@@ -16,8 +16,8 @@ from data_capture.audit.head import EMPTY
 from data_capture.audit.trail import audit_key_file
 from data_capture.audit.verification import verify
 from data_capture.captures import KINDS, Caller, Capture
-from data_capture.keys import keep_key, load_key
-from data_capture.payloads import decode_json_object, encode_json
+from data_capture.json_codec import decode_json_object, encode_json
+from data_capture.key_files import keep_key, load_key
 from data_capture.problems import TOO_MANY, Problem
 from data_capture.store import Store
 from data_capture.store.erasures import note_erasure

@@ -15,7 +15,7 @@ import requests
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from data_capture.pictures import MAX_PICTURE_BYTES
+from data_capture.images import MAX_PICTURE_BYTES
 from tests import hostile
 from tests.support import RunningService, capture_service_in
 

@@ -26,7 +26,7 @@ import pytest
 from data_capture import scanning
 from data_capture.captures import Caller
 from data_capture.deadlines import Deadline, DeadlinePassed
-from data_capture.payloads import ByKeys, FreeNames, decode_json_object
+from data_capture.json_codec import ByKeys, FreeNames, decode_json_object
 from data_capture.problems import Problem
 from data_capture.redaction import REDACTED, redact, redact_and_tell
 from data_capture.store.captures import Receipt, audit_record_of

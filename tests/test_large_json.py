@@ -10,9 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from data_capture import large_json
+from data_capture.images import is_file, least_bytes_but_files
+from data_capture.json_codec import MAX_BYTES, MAX_DIGITS, decode_json_object
 from data_capture.large_json import LargeDecoder
-from data_capture.payloads import MAX_BYTES, MAX_DIGITS, decode_json_object
-from data_capture.pictures import is_file, least_bytes_but_files
 from data_capture.problems import Problem
 
 STEP = 8  # no escape is longer

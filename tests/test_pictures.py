@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from data_capture.pictures import MAX_PICTURE_BYTES, NotAPicture, check_picture
+from data_capture.images import MAX_PICTURE_BYTES, NotAPicture, check_picture
 from tests.support import RunningService
 
 PNG = b"\x89PNG\r\n\x1a\n" + bytes(range(200))

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from data_capture import redaction
-from data_capture.payloads import decode_json, encode_json
+from data_capture.json_codec import decode_json, encode_json
 from data_capture.redaction import redact, redact_and_tell, redact_text
 from tests.cards import card_in_json, digits_with_anything_between
 

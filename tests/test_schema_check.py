@@ -17,7 +17,7 @@ from data_capture.audit.trail import begin_chain
 from data_capture.commands import Refused
 from data_capture.commands.verify_audit import verify_audit
 from data_capture.commands.words import Progress
-from data_capture.keys import keep_key, new_key
+from data_capture.key_files import keep_key, new_key
 from data_capture.store.connection import open_connection
 from data_capture.store.people import ensure_person
 from data_capture.store.takeover import prepare

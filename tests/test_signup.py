@@ -20,7 +20,7 @@ import pytest
 import requests
 from argon2 import PasswordHasher
 
-from data_capture.keys import load_or_make_key
+from data_capture.key_files import load_or_make_key
 from tests.support import RunningService, signup_service_in
 
 PASSWORD = "correct horse battery"

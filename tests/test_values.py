@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from data_capture.payloads import decode_json_object
+from data_capture.json_codec import decode_json_object
 from data_capture.values import (
     NotUnderstood,
     decimal,

@@ -18,8 +18,8 @@ from data_capture.audit.chain import ERASURE, RECORD_COLUMNS, RETENTION, ChainKe
 from data_capture.audit.covers import RetentionCovers, is_as_written, is_covering, says_only_what_is_left
 from data_capture.audit.records import record_audit
 from data_capture.audit.trail import trail_of
-from data_capture.payloads import encode_json
-from data_capture.rows import any_text
+from data_capture.json_codec import encode_json
+from data_capture.sql.bulk import any_text
 
 log = logging.getLogger("data_capture.audit")
 

@@ -24,7 +24,7 @@ from data_capture.audit.chain import (
     canonical_record,
     commitment_to,
 )
-from data_capture.rows import any_text
+from data_capture.sql.bulk import any_text
 
 RETENTION_PERSON = "retention@data-capture.invalid"
 """The user, of no person, whose records those of the retention are."""

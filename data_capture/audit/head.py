@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from data_capture.audit.chain import GENESIS, HASH_BYTES, ChainKey
-from data_capture.keys import open_new_file
+from data_capture.key_files import open_new_file
 
 log = logging.getLogger("data_capture.audit")
 

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from data_capture.audit.chain import canonical_record
 from data_capture.audit.trail import trail_of
-from data_capture.rows import insert_in_order
+from data_capture.sql.bulk import insert_in_order
 
 _INSERT = """
 INSERT INTO data_capture_audit

@@ -20,9 +20,9 @@ from data_capture.audit.schema_sql import (
     references_in,
     tokens_of,
 )
-from data_capture.pragmas import columns_of, has_generated_columns
-from data_capture.rows import any_text
 from data_capture.settings import REPOSITORY
+from data_capture.sql.bulk import any_text
+from data_capture.sql.pragmas import columns_of, has_generated_columns
 
 _EARLIER = Path(__file__).with_name("earlier_schemas")
 _MAX_SHOWN_CHARACTERS = 80

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from data_capture.audit.chain import GENESIS, RECORD_COLUMNS, SALT_BYTES, VOID, ChainKey, canonical_record, commitment_to
 from data_capture.audit.head import HeadKeeper
-from data_capture.keys import keys_beside, load_key
+from data_capture.key_files import keys_beside, load_key
 
 log = logging.getLogger("data_capture.audit")
 

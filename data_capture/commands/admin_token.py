@@ -8,7 +8,7 @@ from pathlib import Path
 
 from data_capture.admin_token import fetch_admin_token, rotate_admin_token
 from data_capture.commands import Refused
-from data_capture.keys import open_new_file
+from data_capture.key_files import open_new_file
 from data_capture.settings import Settings
 
 

@@ -26,7 +26,7 @@ from data_capture.commands.files import (
     time_for_name,
 )
 from data_capture.commands.words import Progress, count, size
-from data_capture.pragmas import size_bytes_of
+from data_capture.sql.pragmas import size_bytes_of
 
 _TIME = r"\d{8}T\d{6}\.\d{3}Z"
 

@@ -10,8 +10,8 @@ from functools import cache
 from pathlib import Path
 
 from data_capture.commands import Refused
-from data_capture.pragmas import quoted
 from data_capture.settings import REPOSITORY
+from data_capture.sql.pragmas import quoted
 
 _FILE_HEADER = b"SQLite format 3\x00"  # sqlite.org/fileformat2.html, section 1.3.1
 _BUSY_SECONDS = 5.0

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from data_capture.commands import Refused
 from data_capture.commands.words import size
-from data_capture.keys import open_new_file
+from data_capture.key_files import open_new_file
 
 PARTIAL_SUFFIX = ".partial"
 """What a file's name ends with while it is being made."""

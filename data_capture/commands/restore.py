@@ -46,8 +46,8 @@ from data_capture.commands.interruption import undisturbed
 from data_capture.commands.occupants import programs_with, services_on
 from data_capture.commands.people import erase_again_after_restore
 from data_capture.commands.words import Progress, count, size
-from data_capture.pragmas import size_bytes_of
 from data_capture.settings import Settings
+from data_capture.sql.pragmas import size_bytes_of
 from data_capture.store.connection import Gate, GateTimeout
 
 _GATE_SECONDS = 5.0

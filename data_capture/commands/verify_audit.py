@@ -22,7 +22,7 @@ from data_capture.commands import Refused
 from data_capture.commands.examination import is_lock, refuse_what_is_no_database, snapshot
 from data_capture.commands.schema_examination import audit_damage, examine_schema, examine_unreadable_schema
 from data_capture.commands.words import Progress, count
-from data_capture.keys import load_key
+from data_capture.key_files import load_key
 
 _TRAIL = ("data_capture_audit", "data_capture_audit_chain")
 _MAX_FINDINGS = 50

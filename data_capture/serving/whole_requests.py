@@ -29,7 +29,7 @@ from granian.rsgi import ProtocolClosed  # type: ignore[attr-defined]
 from data_capture.access import Doors, HeaderOf
 from data_capture.admission import IS_COUNTED, BodyNeeded
 from data_capture.exposure import HEADER_NAMES
-from data_capture.payloads import MAX_BYTES_WITH_SCREENSHOT
+from data_capture.json_codec import MAX_BYTES_WITH_SCREENSHOT
 from data_capture.problems import NOT_JSON, UNAVAILABLE, Problem
 from data_capture.request_log import log_request
 from data_capture.serving.bodies import Bodies

@@ -7,7 +7,7 @@ from functools import cache
 
 from data_capture.audit import AuditRecord, record_audits
 from data_capture.captures import Capture, Kind
-from data_capture.payloads import encode_json
+from data_capture.json_codec import encode_json
 from data_capture.store.erasures import refuse_what_was_erased
 from data_capture.store.people import add_person, spelling_of
 from data_capture.store.receipts import (

@@ -14,10 +14,10 @@ from functools import cache, lru_cache
 from pathlib import Path
 
 from data_capture.captures import Capture
-from data_capture.keys import keys_beside, load_or_make_key
-from data_capture.payloads import decode_json
+from data_capture.json_codec import decode_json
+from data_capture.key_files import keys_beside, load_or_make_key
 from data_capture.problems import GONE, Problem
-from data_capture.rows import find_among
+from data_capture.sql.bulk import find_among
 from data_capture.values import earlier, moment_said
 
 REWRITE, EMPTY_LOG, NOTHING = 2, 1, 0

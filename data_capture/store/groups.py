@@ -21,7 +21,7 @@ from typing import NamedTuple
 from data_capture.audit import AuditRecord, record_audits
 from data_capture.captures import Capture, Kind
 from data_capture.problems import Problem
-from data_capture.rows import find_among, insert_in_order
+from data_capture.sql.bulk import find_among, insert_in_order
 from data_capture.store.captures import (
     about_of,
     add_user_of,

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from data_capture.captures import KINDS, Capture
-from data_capture.keys import keys_beside, load_or_make_key
+from data_capture.key_files import keys_beside, load_or_make_key
 from data_capture.problems import UNUSABLE, FieldError, Problem
 
 STORED = "stored"

@@ -29,9 +29,9 @@ from data_capture.audit.schema_check import state_of
 from data_capture.audit.schema_note import note_schema
 from data_capture.audit.schema_objects import State
 from data_capture.audit.trail import audit_key_file, begin_chain
-from data_capture.keys import UntrustedKeysError, check_keys_directory, keep_key, load_key, load_or_make_key, new_key
-from data_capture.pragmas import columns_of, unique_columns_of
+from data_capture.key_files import UntrustedKeysError, check_keys_directory, keep_key, load_key, load_or_make_key, new_key
 from data_capture.settings import REPOSITORY
+from data_capture.sql.pragmas import columns_of, unique_columns_of
 from data_capture.store.connection import Gate, GateTimeout, create_private_file
 from data_capture.store.people import ensure_person, set_password_hash
 from data_capture.store.receipts import receipts_key_file

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from datetime import datetime, timezone
 from typing import Any
 
-from data_capture.pragmas import columns_of, unique_columns_of
+from data_capture.sql.pragmas import columns_of, unique_columns_of
 from data_capture.store.credentials import NO_PASSWORD, PASSWORD_HASH, PROVISIONAL
 
 UNIQUE_ID_CHARACTERS = 6

@@ -30,7 +30,7 @@ from typing import Any
 
 from data_capture.audit import record_audit
 from data_capture.captures import KINDS
-from data_capture.pictures import NotAPicture, check_picture, content_of, media_type_of
+from data_capture.images import NotAPicture, check_picture, content_of, media_type_of
 from data_capture.problems import NOT_FOUND, Problem
 from data_capture.redaction import REDACTED
 from data_capture.secret_keys import role_of

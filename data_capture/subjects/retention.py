@@ -17,7 +17,7 @@ from datetime import datetime, timedelta
 from data_capture.audit import RETENTION_PERSON, RetentionCovers, record_audit, take_from_records
 from data_capture.audit.chain import RETENTION
 from data_capture.captures import KINDS, Kind
-from data_capture.payloads import encode_json
+from data_capture.json_codec import encode_json
 from data_capture.store import Store
 from data_capture.store.people import ensure_person
 from data_capture.subjects.receipts import IS_SPARE, delete_spare

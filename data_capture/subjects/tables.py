@@ -6,8 +6,8 @@ import sqlite3
 from contextlib import closing
 from functools import cache
 
-from data_capture.pragmas import columns_of
 from data_capture.settings import REPOSITORY
+from data_capture.sql.pragmas import columns_of
 from data_capture.store.people import spellings_in, spellings_of
 
 PEOPLE = "users"

@@ -8,7 +8,8 @@ from flask import Request
 from werkzeug.http import parse_options_header
 
 from data_capture.captures import KINDS, Caller, Capture, parse_capture
-from data_capture.payloads import (
+from data_capture.images import least_bytes_but_files
+from data_capture.json_codec import (
     MAX_BYTES,
     MAX_BYTES_OF_A_BATCH,
     MAX_BYTES_WITH_SCREENSHOT,
@@ -17,7 +18,6 @@ from data_capture.payloads import (
     file_characters,
     text_characters,
 )
-from data_capture.pictures import least_bytes_but_files
 from data_capture.problems import NOT_JSON, NOT_JSON_TYPE, TOO_LARGE, UNUSABLE, FieldError, Problem
 from data_capture.scanning import pause
 from data_capture.store.captures import RecordCapture

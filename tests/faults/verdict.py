@@ -12,7 +12,7 @@ from pathlib import Path
 from data_capture.audit.head import noted_head
 from data_capture.audit.trail import audit_key_file
 from data_capture.audit.verification import verify
-from data_capture.keys import load_key
+from data_capture.key_files import load_key
 from tests.faults.senders import KINDS
 
 # Where a row has the mark of its capture.

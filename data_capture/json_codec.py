@@ -12,8 +12,8 @@ from json.encoder import c_make_encoder  # type: ignore[attr-defined]  # typeshe
 from json.encoder import encode_basestring as quoted
 from typing import Any, Generic, NoReturn, TypeVar, cast
 
+from data_capture.images import is_large_file
 from data_capture.large_json import LargeDecoder
-from data_capture.pictures import is_large_file
 from data_capture.problems import NOT_JSON, TOO_LARGE, Problem
 from data_capture.scanning import LARGE_STEP_CHARACTERS, pause, steps
 

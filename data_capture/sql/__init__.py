@@ -1,0 +1,1 @@
+"""Helpers for raw SQL, shared by the rooms that read and write the database."""
