@@ -25,7 +25,7 @@ from data_capture.problems import (
     Problem,
 )
 from data_capture.rates import Rates
-from data_capture.redaction import REDACTED, redact_and_tell, redact_text
+from data_capture.redaction.redact import REDACTED, redact_and_tell, redact_text
 from data_capture.settings import Settings
 from data_capture.snapshots import snapshot_of
 from data_capture.store import Store

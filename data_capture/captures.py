@@ -22,7 +22,7 @@ from data_capture.identity import normalise_email
 from data_capture.images import described, is_file, with_stand_ins
 from data_capture.json_codec import JsonObject
 from data_capture.problems import UNUSABLE, FieldError, Problem
-from data_capture.redaction import redact_and_tell, redact_text
+from data_capture.redaction.redact import redact_and_tell, redact_text
 from data_capture.shapes import Names, Places, Step, dashboard_nested, payment_as_usual, screenshot_spread_out
 from data_capture.snapshots import snapshot_and_digests
 from data_capture.values import (

@@ -48,7 +48,7 @@ from data_capture.problems import (
     Problem,
 )
 from data_capture.rates import MailRates
-from data_capture.redaction import redact_and_tell
+from data_capture.redaction.redact import redact_and_tell
 from data_capture.settings import Settings
 from data_capture.snapshots import snapshot_of
 from data_capture.store import Store

@@ -10,9 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from data_capture import redaction
 from data_capture.json_codec import decode_json, encode_json
-from data_capture.redaction import redact, redact_and_tell, redact_text
+from data_capture.redaction.redact import REDACTED, redact, redact_and_tell, redact_text
 from tests.cards import card_in_json, digits_with_anything_between
 
 VISA, VISA_13, MASTERCARD, MASTERCARD_2, AMEX = (
@@ -213,7 +212,7 @@ _PIECES = st.one_of(
         WEB_TOKEN, "eyJ", "J", "password", "PASSWORD", "cvv2", "cvv2=123", "CVC2: 1", "CVC 2", "pwd", "api\u212aey",
         "pa\u017f\u017fword", "&token", "=", ":", " = ", '": "', "\\\"", "x", "123", "%20", "%", "\\u0020", "\\", "\n", " ",
         "\u00a0", "-", "+", ".", "0", "2", "{", "}", "[", "]", '{"cvv": 1}', "12:42:02", "550e8400-e29b-41d4-a716-446655440000",
-        redaction.REDACTED,
+        REDACTED,
     ]),
     st.text(max_size=5),
 )  # fmt: skip
@@ -246,7 +245,7 @@ class TestWhatWasMaskedIsTold:
             ({"state": json.dumps({"api": {"key": "abc"}})}, ["state.api.key"]),
             ({f"card {VISA}": 1}, ["card [card ****1111]"]),
             ({"phone": int(VISA)}, ["phone"]),
-            ({"password": redaction.REDACTED}, ["password"]),  # as the script sends it
+            ({"password": REDACTED}, ["password"]),  # as the script sends it
             ({"pins": [1, 2]}, ["pins[0]", "pins[1]"]),
         ],
         ids=str,
@@ -265,4 +264,4 @@ class TestWhatWasMaskedIsTold:
 
 def test_more_that_may_be_secret_than_there_is_time_for_is_masked_unseen() -> None:
     text = "4111111111111112 " * 60_000
-    assert redact([text, "plan: pro", "pro"]) == [redaction.REDACTED, redaction.REDACTED, "pro"]
+    assert redact([text, "plan: pro", "pro"]) == [REDACTED, REDACTED, "pro"]

@@ -32,8 +32,8 @@ from data_capture.audit import record_audit
 from data_capture.captures import KINDS
 from data_capture.images import NotAPicture, check_picture, content_of, media_type_of
 from data_capture.problems import NOT_FOUND, Problem
-from data_capture.redaction import REDACTED
-from data_capture.secret_keys import role_of
+from data_capture.redaction.redact import REDACTED
+from data_capture.redaction.sensitive_keys import role_of
 from data_capture.store import Store
 from data_capture.store.connection import open_connection
 from data_capture.store.people import ensure_person

@@ -19,7 +19,11 @@ from decimal import Decimal
 from functools import lru_cache
 from typing import Any, NamedTuple
 
-from data_capture.cards import (
+from data_capture.deadlines import Deadline
+from data_capture.images import MIN_FILE_CHARACTERS, is_file, is_large_file
+from data_capture.json_codec import MAX_DIFFERENT_KEYS, MAX_KEY_CHARACTERS, ByKeys, FreeNames, decode_json, encode_json, keys_in
+from data_capture.problems import TOO_LARGE, Problem
+from data_capture.redaction.card_numbers import (
     MAX_CARD_DIGITS,
     MIN_CARD_DIGITS,
     MIN_CARD_NUMBER,
@@ -29,12 +33,8 @@ from data_capture.cards import (
     mask_cards,
     masked_card,
 )
-from data_capture.deadlines import Deadline
-from data_capture.images import MIN_FILE_CHARACTERS, is_file, is_large_file
-from data_capture.json_codec import MAX_DIFFERENT_KEYS, MAX_KEY_CHARACTERS, ByKeys, FreeNames, decode_json, encode_json, keys_in
-from data_capture.problems import TOO_LARGE, Problem
+from data_capture.redaction.sensitive_keys import NAMES_OF_PAIRS, is_first_half, role_of
 from data_capture.scanning import found_in, is_in, steps
-from data_capture.secret_keys import NAMES_OF_PAIRS, is_first_half, role_of
 
 REDACTED = "[redacted]"
 
