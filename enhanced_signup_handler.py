@@ -18,7 +18,7 @@ from flask import Flask, Response, jsonify, request
 from data_capture import __version__
 from data_capture.access import Doors, harden_answers, keep_doors
 from data_capture.accounts import Accounts
-from data_capture.captures import Caller
+from data_capture.capture.kinds import Caller
 from data_capture.disk_space import DiskSpace
 from data_capture.exposure import may_read_details
 from data_capture.health_probe import load_or_make_probe_key

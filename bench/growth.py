@@ -19,7 +19,7 @@ from bench.contestants import PAYMENT_PATH, database_in, start_service
 from bench.load import PAYMENT, PEOPLE, send
 from bench.processes import Server
 from bench.rounds import CONNECTIONS, Spread
-from data_capture.captures import KINDS, Caller, Capture, parse_capture
+from data_capture.capture.kinds import KINDS, Caller, Capture, parse_capture
 from data_capture.json_codec import decode_json_object
 from data_capture.store import Store
 from data_capture.store.captures import record_capture

@@ -13,7 +13,7 @@ from werkzeug.datastructures import Headers
 from werkzeug.routing import PathConverter
 
 from data_capture.admin_token import bearer_token_in, is_admin_token
-from data_capture.identity import normalise_email
+from data_capture.capture.email import normalise_email
 from data_capture.problems import (
     MISDIRECTED,
     NOT_ALLOWED,

@@ -11,8 +11,10 @@ from typing import Any
 import jwt
 
 from data_capture.audit import record_audit
-from data_capture.captures import KINDS, Caller, Capture, parse_capture
-from data_capture.identity import normalise_email
+from data_capture.capture.converters import is_absent, timestamp
+from data_capture.capture.email import normalise_email
+from data_capture.capture.kinds import KINDS, Caller, Capture, parse_capture
+from data_capture.capture.snapshot import snapshot_of
 from data_capture.json_codec import JsonObject
 from data_capture.key_files import load_or_make_key
 from data_capture.passwords import Passwords, Verdict
@@ -27,7 +29,6 @@ from data_capture.problems import (
 from data_capture.rates import Rates
 from data_capture.redaction.redact import REDACTED, redact_and_tell, redact_text
 from data_capture.settings import Settings
-from data_capture.snapshots import snapshot_of
 from data_capture.store import Store
 from data_capture.store.captures import record_capture
 from data_capture.store.credentials import PASSWORD_HASH
@@ -45,7 +46,6 @@ from data_capture.store.people import (
     set_password_hash,
     wished_username,
 )
-from data_capture.values import is_absent, timestamp
 
 _MAX_USER_AGENT_CHARACTERS = 512
 

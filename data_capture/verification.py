@@ -33,8 +33,10 @@ from data_capture.accounts import (
     refuse_fields,
     refuse_taken,
 )
-from data_capture.captures import Caller, Capture
-from data_capture.identity import normalise_email
+from data_capture.capture.converters import timestamp
+from data_capture.capture.email import normalise_email
+from data_capture.capture.kinds import Caller, Capture
+from data_capture.capture.snapshot import snapshot_of
 from data_capture.json_codec import JsonObject
 from data_capture.mail import Compose, Mail, Outbox
 from data_capture.mail_url import can_be_mailed
@@ -50,7 +52,6 @@ from data_capture.problems import (
 from data_capture.rates import MailRates
 from data_capture.redaction.redact import redact_and_tell
 from data_capture.settings import Settings
-from data_capture.snapshots import snapshot_of
 from data_capture.store import Store
 from data_capture.store.captures import record_capture
 from data_capture.store.erasures import times_of_erasure
@@ -61,7 +62,6 @@ from data_capture.store.people import (
     has_our_password,
     set_password_hash,
 )
-from data_capture.values import timestamp
 from data_capture.verification_links import VALID_HOURS, Link, Links, void_link
 
 _QUEUE_FULL_SECONDS = 30  # until a mail server that was away for a moment has taken some mails

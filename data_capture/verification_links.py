@@ -18,10 +18,10 @@ from typing import Any
 
 import jwt
 
+from data_capture.capture.converters import timestamp
 from data_capture.key_files import load_or_make_key
 from data_capture.problems import LINK_VOID, UNUSABLE_ACCOUNT, FieldError, Problem
 from data_capture.store.people import Details, Person
-from data_capture.values import timestamp
 
 KEY_FILE_NAME = "verification-links.key"  # removing it voids all links, and no login
 

@@ -17,7 +17,7 @@ from typing import Any
 
 import requests
 
-from data_capture.captures import KINDS, Caller, parse_capture
+from data_capture.capture.kinds import KINDS, Caller, parse_capture
 from data_capture.store import Store
 from data_capture.store.captures import record_capture
 from data_capture.store.takeover import prepare

@@ -11,7 +11,7 @@ import schemathesis
 from hypothesis import Phase, settings
 from hypothesis import strategies as st
 
-from data_capture.captures import KINDS
+from data_capture.capture.kinds import KINDS
 
 # Hypothesis 6.168, where schemathesis gives it a target, ends some runs with a ValueError of its own ("is not in list").
 # What a profile says comes before schemathesis' own options, so this one has nothing of the profile that Hypothesis takes on CI.

@@ -13,7 +13,7 @@ from datetime import datetime, timezone
 
 import pytest
 
-from data_capture.captures import KINDS, Caller, parse_capture
+from data_capture.capture.kinds import KINDS, Caller, parse_capture
 from data_capture.json_codec import MAX_BYTES, decode_json_object
 from data_capture.problems import Problem
 

@@ -14,7 +14,8 @@ from typing import Any
 import pytest
 import requests
 
-from data_capture.captures import KINDS, Caller, parse_capture
+from data_capture.capture.converters import timestamp
+from data_capture.capture.kinds import KINDS, Caller, parse_capture
 from data_capture.store.erasures import (
     EMPTY_LOG,
     KEPT_DAYS,
@@ -25,7 +26,6 @@ from data_capture.store.erasures import (
 )
 from data_capture.subjects.finishing import Erasures
 from data_capture.subjects.journal import entries_of, journal_file, note_in_journal
-from data_capture.values import timestamp
 from tests.erasing import Marked, assert_whole, erase, erasures_pending, found_in, record, send, service_in, store_in
 from tests.installations import CommandServer, Installation
 from tests.support import RunningService, capture_service_in, eventually

@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 from data_capture.audit.head import EMPTY
 from data_capture.audit.trail import audit_key_file
 from data_capture.audit.verification import verify
-from data_capture.captures import KINDS, Caller, Capture
+from data_capture.capture.converters import timestamp
+from data_capture.capture.kinds import KINDS, Caller, Capture
 from data_capture.json_codec import decode_json_object, encode_json
 from data_capture.key_files import keep_key, load_key
 from data_capture.problems import TOO_MANY, Problem
@@ -24,7 +25,6 @@ from data_capture.store.erasures import note_erasure
 from data_capture.store.groups import record_captures
 from data_capture.store.receipts import Receipt, receipts_key_file
 from data_capture.store.takeover import prepare
-from data_capture.values import timestamp
 from data_capture.web.requests import CaptureRequest, parse_request
 from data_capture.web.responses import result_of
 

@@ -24,7 +24,7 @@ from types import SimpleNamespace
 import pytest
 
 from data_capture import scanning
-from data_capture.captures import Caller
+from data_capture.capture.kinds import Caller
 from data_capture.deadlines import Deadline, DeadlinePassed
 from data_capture.json_codec import ByKeys, FreeNames, decode_json_object
 from data_capture.problems import Problem

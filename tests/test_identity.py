@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from data_capture.identity import normalise_email
+from data_capture.capture.email import normalise_email
 
 
 @given(st.text() | st.emails())

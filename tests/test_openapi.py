@@ -21,8 +21,8 @@ from hypothesis import strategies as st
 
 import enhanced_data_capture_system
 import enhanced_signup_handler
-from data_capture.captures import KINDS
-from data_capture.identity import normalise_email
+from data_capture.capture.email import normalise_email
+from data_capture.capture.kinds import KINDS
 from data_capture.openapi import document_of, routes_of
 from data_capture.openapi.operations import OPERATIONS
 from data_capture.openapi.schemas import all_schemas

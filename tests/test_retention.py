@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from data_capture.captures import KINDS
+from data_capture.capture.kinds import KINDS
 from data_capture.settings import AGEING, SettingError, load_settings
 from data_capture.store import Store
 from data_capture.subjects.finishing import Erasures

@@ -10,8 +10,8 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from data_capture.capture.snapshot import snapshot_and_digest
 from data_capture.json_codec import encode_json
-from data_capture.snapshots import snapshot_and_digest
 
 NUMBERS = st.integers() | st.decimals(allow_nan=False, allow_infinity=False) | st.sampled_from([Decimal("1E+400")])
 SCALARS = st.none() | st.booleans() | NUMBERS | st.text(st.characters(blacklist_categories=["Cs"]))

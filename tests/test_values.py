@@ -10,8 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from data_capture.json_codec import decode_json_object
-from data_capture.values import (
+from data_capture.capture.converters import (
     NotUnderstood,
     decimal,
     happened_at,
@@ -23,6 +22,7 @@ from data_capture.values import (
     text,
     timestamp,
 )
+from data_capture.json_codec import decode_json_object
 
 MONEY = decimal(10, 2)
 

@@ -10,10 +10,10 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import BinaryIO
 
+from data_capture.capture.email import normalise_email
 from data_capture.commands import Refused
 from data_capture.commands.files import PARTIAL_SUFFIX, give_to_owner_of, remove_partial, sync
 from data_capture.commands.words import Progress, count
-from data_capture.identity import normalise_email
 from data_capture.key_files import open_new_file
 from data_capture.problems import Problem
 from data_capture.settings import Settings

@@ -15,9 +15,10 @@ from typing import NamedTuple
 
 from data_capture.accounts import password_fault
 from data_capture.audit import record_audit
+from data_capture.capture.converters import timestamp
+from data_capture.capture.email import normalise_email
 from data_capture.commands import Refused
 from data_capture.commands.people import opened_store, read_address
-from data_capture.identity import normalise_email
 from data_capture.password_formats import is_plain_sha_256
 from data_capture.passwords import Passwords
 from data_capture.settings import Settings
@@ -30,7 +31,6 @@ from data_capture.store.people import (
     foreign_password_column,
     set_password_hash,
 )
-from data_capture.values import timestamp
 
 _MAX_LINE_CHARACTERS = (
     2000  # more than the longest password; what is longer is refused for its length

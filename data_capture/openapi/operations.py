@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from data_capture.captures import KINDS, Kind
+from data_capture.capture.kinds import KINDS, Kind
 from data_capture.openapi.schemas import Json, ref
 from data_capture.settings import REPOSITORY
 from data_capture.subjects.export import MEDIA_TYPES

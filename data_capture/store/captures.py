@@ -6,7 +6,8 @@ import sqlite3
 from functools import cache
 
 from data_capture.audit import AuditRecord, record_audits
-from data_capture.captures import Capture, Kind
+from data_capture.capture.converters import ColumnValue, earlier
+from data_capture.capture.kinds import Capture, Kind
 from data_capture.json_codec import encode_json
 from data_capture.store.erasures import refuse_what_was_erased
 from data_capture.store.people import add_person, spelling_of
@@ -23,7 +24,6 @@ from data_capture.store.receipts import (
     receipt_key_of,
     replayed,
 )
-from data_capture.values import ColumnValue, earlier
 
 CONFIRMATION = "confirmation"
 """The `capture_type` of the audit record which says that a claimed row was confirmed."""

@@ -15,7 +15,7 @@ from datetime import datetime, timezone
 from functools import lru_cache
 from typing import Any
 
-from data_capture.identity import is_reserved
+from data_capture.capture.email import is_reserved
 from data_capture.password_formats import check_of
 
 PROVISIONAL = "provisional"

@@ -13,12 +13,12 @@ from datetime import datetime
 from functools import cache, lru_cache
 from pathlib import Path
 
-from data_capture.captures import Capture
+from data_capture.capture.converters import earlier, moment_said
+from data_capture.capture.kinds import Capture
 from data_capture.json_codec import decode_json
 from data_capture.key_files import keys_beside, load_or_make_key
 from data_capture.problems import GONE, Problem
 from data_capture.sql.bulk import find_among
-from data_capture.values import earlier, moment_said
 
 REWRITE, EMPTY_LOG, NOTHING = 2, 1, 0
 """What is left to do after an erasure: the file is to be written anew, its log is to be emptied, nothing."""

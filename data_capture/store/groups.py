@@ -19,7 +19,8 @@ from functools import cache
 from typing import NamedTuple
 
 from data_capture.audit import AuditRecord, record_audits
-from data_capture.captures import Capture, Kind
+from data_capture.capture.converters import ColumnValue
+from data_capture.capture.kinds import Capture, Kind
 from data_capture.problems import Problem
 from data_capture.sql.bulk import find_among, insert_in_order
 from data_capture.store.captures import (
@@ -49,7 +50,6 @@ from data_capture.store.receipts import (
     receipt_key_of,
     replayed,
 )
-from data_capture.values import ColumnValue
 
 _Id = tuple[str, str]  # a user's address, as `users.email` spells it, and a capture_id
 

@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timezone
 from typing import Any
 
-from data_capture.identity import is_unseen, normalise_any_email, normalise_email
+from data_capture.capture.email import is_unseen, normalise_any_email, normalise_email
 from data_capture.problems import UNAVAILABLE, Problem
 from data_capture.sql.bulk import any_text, find_among
 from data_capture.sql.pragmas import ForeignKey, columns_of, foreign_keys_of, quoted

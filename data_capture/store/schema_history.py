@@ -11,7 +11,7 @@ import re
 import sqlite3
 from pathlib import Path
 
-from data_capture.captures import KINDS
+from data_capture.capture.kinds import KINDS
 from data_capture.key_files import load_or_make_key
 from data_capture.sql.pragmas import columns_of
 from data_capture.store.receipts import ReceiptKey, receipts_key_file

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime, timezone
 
+from data_capture.capture.converters import timestamp
 from data_capture.problems import Problem
 from data_capture.settings import Settings
 from data_capture.store import Store
@@ -18,7 +19,6 @@ from data_capture.subjects.finishing import Erasures
 from data_capture.subjects.journal import entries_of, erase_again
 from data_capture.subjects.receipts import purge_orphans
 from data_capture.subjects.retention import apply_retention
-from data_capture.values import timestamp
 
 log = logging.getLogger("data_capture.subjects")
 

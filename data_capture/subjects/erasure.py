@@ -19,7 +19,7 @@ from itertools import groupby
 from typing import Any
 
 from data_capture.audit import pseudonymise_audit
-from data_capture.identity import is_reserved, normalise_email
+from data_capture.capture.email import is_reserved, normalise_email
 from data_capture.problems import UNUSABLE, Problem
 from data_capture.sql.pragmas import columns_of, foreign_keys_of, quoted
 from data_capture.store.erasures import note_erasure

@@ -29,7 +29,8 @@ from pathlib import Path
 from typing import Any
 
 from data_capture.audit import record_audit
-from data_capture.captures import KINDS
+from data_capture.capture.converters import timestamp
+from data_capture.capture.kinds import KINDS
 from data_capture.images import NotAPicture, check_picture, content_of, media_type_of
 from data_capture.problems import NOT_FOUND, Problem
 from data_capture.redaction.redact import REDACTED
@@ -38,7 +39,6 @@ from data_capture.store import Store
 from data_capture.store.connection import open_connection
 from data_capture.store.people import ensure_person
 from data_capture.subjects.tables import AUDIT, OF_PERSON, PEOPLE, RECEIPTS, spellings_everywhere, tables_of_people
-from data_capture.values import timestamp
 
 FORMAT = "enhanced-data-capture/person/1"
 MEDIA_TYPES = {"json": "application/json", "zip": "application/zip"}

@@ -16,13 +16,13 @@ from datetime import datetime, timedelta
 
 from data_capture.audit import RETENTION_PERSON, RetentionCovers, record_audit, take_from_records
 from data_capture.audit.chain import RETENTION
-from data_capture.captures import KINDS, Kind
+from data_capture.capture.converters import timestamp
+from data_capture.capture.kinds import KINDS, Kind
 from data_capture.json_codec import encode_json
 from data_capture.store import Store
 from data_capture.store.people import ensure_person
 from data_capture.subjects.receipts import IS_SPARE, delete_spare
 from data_capture.subjects.tables import AUDIT, RECEIPTS
-from data_capture.values import timestamp
 
 _ROWS_A_COMMIT = 500  # others wait for one commit only
 _COLUMNS = ("ip_address", "user_agent")

@@ -16,7 +16,7 @@ from functools import partial
 from typing import Any, NamedTuple, Protocol, TypeVar
 
 from data_capture.access import Doors, HeaderOf, is_confirmed_caller
-from data_capture.captures import KINDS, Caller
+from data_capture.capture.kinds import KINDS, Caller
 from data_capture.deadlines import Deadline
 from data_capture.disk_space import DiskSpace
 from data_capture.json_codec import MAX_BYTES, JsonObject

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 from flask import Request
 from werkzeug.http import parse_options_header
 
-from data_capture.captures import KINDS, Caller, Capture, parse_capture
+from data_capture.capture.kinds import KINDS, Caller, Capture, parse_capture
 from data_capture.images import least_bytes_but_files
 from data_capture.json_codec import (
     MAX_BYTES,

@@ -7,9 +7,9 @@ from contextlib import suppress
 from functools import cached_property, lru_cache
 from typing import Any
 
+from data_capture.capture.converters import is_absent
 from data_capture.json_codec import ByKeys, JsonObject, decode_json
 from data_capture.problems import Problem
-from data_capture.values import is_absent
 
 _MAX_NAME_CHARACTERS = 64  # of a field, in any spelling
 

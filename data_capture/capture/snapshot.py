@@ -10,7 +10,7 @@ from json.encoder import encode_basestring as quoted
 from operator import itemgetter
 from typing import Any, NamedTuple
 
-from data_capture.identity import normalise_email
+from data_capture.capture.email import normalise_email
 from data_capture.json_codec import ByKeys, JsonObject, encode_decimal, encode_json
 from data_capture.scanning import LARGE_STEP_CHARACTERS, is_in, pause
 

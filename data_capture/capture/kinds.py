@@ -17,15 +17,7 @@ from functools import cached_property, lru_cache
 from itertools import islice
 from typing import Any, NamedTuple
 
-from data_capture.deadlines import Deadline
-from data_capture.identity import normalise_email
-from data_capture.images import described, is_file, with_stand_ins
-from data_capture.json_codec import JsonObject
-from data_capture.problems import UNUSABLE, FieldError, Problem
-from data_capture.redaction.redact import redact_and_tell, redact_text
-from data_capture.shapes import Names, Places, Step, dashboard_nested, payment_as_usual, screenshot_spread_out
-from data_capture.snapshots import snapshot_and_digests
-from data_capture.values import (
+from data_capture.capture.converters import (
     ColumnValue,
     NotUnderstood,
     Reader,
@@ -41,6 +33,14 @@ from data_capture.values import (
     text,
     timestamp,
 )
+from data_capture.capture.email import normalise_email
+from data_capture.capture.normalise import Names, Places, Step, dashboard_nested, payment_as_usual, screenshot_spread_out
+from data_capture.capture.snapshot import snapshot_and_digests
+from data_capture.deadlines import Deadline
+from data_capture.images import described, is_file, with_stand_ins
+from data_capture.json_codec import JsonObject
+from data_capture.problems import UNUSABLE, FieldError, Problem
+from data_capture.redaction.redact import redact_and_tell, redact_text
 
 _CAPTURE_ID = re.compile(r"[A-Za-z0-9._:-]{1,128}")
 _MAX_USER_AGENT_CHARACTERS = 512
