@@ -21,7 +21,7 @@ import pytest
 import requests
 
 from data_capture.audit import pseudonymise_audit
-from data_capture.audit.chain import canonical_record
+from data_capture.audit.format import canonical_record
 from data_capture.store.connection import open_connection
 from data_capture.store.people import ensure_person
 from data_capture.store.takeover import TakeoverRefused, prepare

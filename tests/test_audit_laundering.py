@@ -20,7 +20,7 @@ from data_capture.audit import (
     record_audit,
     take_from_records,
 )
-from data_capture.audit.chain import RECORD_COLUMNS, canonical_record, commitment_to
+from data_capture.audit.format import RECORD_COLUMNS, canonical_record, commitment_to
 from data_capture.store.connection import open_connection
 from data_capture.store.people import ensure_person
 from data_capture.store.takeover import prepare

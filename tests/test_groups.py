@@ -12,9 +12,9 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
+from data_capture.audit.append import audit_key_file
 from data_capture.audit.head import EMPTY
-from data_capture.audit.trail import audit_key_file
-from data_capture.audit.verification import verify
+from data_capture.audit.verify import verify
 from data_capture.capture.converters import timestamp
 from data_capture.capture.kinds import KINDS, Caller, Capture
 from data_capture.json_codec import decode_json_object, encode_json

@@ -13,9 +13,9 @@ from pathlib import Path
 import pytest
 
 from data_capture.audit import record_audit
-from data_capture.audit.chain import ChainKey
+from data_capture.audit.append import audit_key_file
+from data_capture.audit.format import ChainKey
 from data_capture.audit.head import head_file, note_head
-from data_capture.audit.trail import audit_key_file
 from data_capture.key_files import load_key, open_new_file
 from data_capture.store import Store
 from data_capture.store.connection import Gate

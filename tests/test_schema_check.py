@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 
 from data_capture.audit import pseudonymise_audit, record_audit, take_from_records
+from data_capture.audit.append import begin_chain
 from data_capture.audit.schema_sql import created_by, is_plain_index, tokens_of
-from data_capture.audit.trail import begin_chain
 from data_capture.commands import Refused
 from data_capture.commands.verify_audit import verify_audit
 from data_capture.commands.words import Progress

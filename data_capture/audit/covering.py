@@ -14,10 +14,10 @@ import sqlite3
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from data_capture.audit.chain import ERASURE, RECORD_COLUMNS, RETENTION, ChainKey, canonical_record
+from data_capture.audit.append import trail_of
 from data_capture.audit.covers import RetentionCovers, is_as_written, is_covering, says_only_what_is_left
+from data_capture.audit.format import ERASURE, RECORD_COLUMNS, RETENTION, ChainKey, canonical_record
 from data_capture.audit.records import record_audit
-from data_capture.audit.trail import trail_of
 from data_capture.json_codec import encode_json
 from data_capture.sql.bulk import any_text
 

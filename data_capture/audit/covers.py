@@ -14,7 +14,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-from data_capture.audit.chain import (
+from data_capture.audit.format import (
     ERASURE,
     GENESIS,
     RECORD_COLUMNS,

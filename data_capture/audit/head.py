@@ -16,7 +16,7 @@ from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
-from data_capture.audit.chain import GENESIS, HASH_BYTES, ChainKey
+from data_capture.audit.format import GENESIS, HASH_BYTES, ChainKey
 from data_capture.key_files import open_new_file
 
 log = logging.getLogger("data_capture.audit")

@@ -6,8 +6,8 @@ import sqlite3
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from data_capture.audit.chain import canonical_record
-from data_capture.audit.trail import trail_of
+from data_capture.audit.append import trail_of
+from data_capture.audit.format import canonical_record
 from data_capture.sql.bulk import insert_in_order
 
 _INSERT = """

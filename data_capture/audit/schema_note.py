@@ -22,9 +22,9 @@ import sqlite3
 from collections.abc import Sequence
 from pathlib import Path
 
+from data_capture.audit.append import audit_key_file
 from data_capture.audit.schema_check import check_schema, state_after_our_changes, state_of
 from data_capture.audit.schema_objects import SchemaObject, State
-from data_capture.audit.trail import audit_key_file
 
 log = logging.getLogger("data_capture.audit")
 

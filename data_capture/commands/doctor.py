@@ -17,7 +17,7 @@ from dataclasses import asdict, dataclass
 from enum import Enum
 from pathlib import Path
 
-from data_capture.audit.trail import audit_key_file
+from data_capture.audit.append import audit_key_file
 from data_capture.commands import Refused
 from data_capture.commands.backup import backup_folder, backups_in, unfinished_in
 from data_capture.commands.examination import (

@@ -12,12 +12,12 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
+from data_capture.audit.append import audit_key_file
 from data_capture.audit.head import EMPTY, Head, head_file, is_in_chain, noted_head
 from data_capture.audit.schema_check import SchemaReport
 from data_capture.audit.schema_note import schema_note_beside
 from data_capture.audit.schema_objects import is_plain_table, printable
-from data_capture.audit.trail import audit_key_file
-from data_capture.audit.verification import Verification, verify
+from data_capture.audit.verify import Verification, verify
 from data_capture.commands import Refused
 from data_capture.commands.examination import is_lock, refuse_what_is_no_database, snapshot
 from data_capture.commands.schema_examination import audit_damage, examine_schema, examine_unreadable_schema

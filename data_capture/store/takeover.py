@@ -23,12 +23,12 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from data_capture.audit.chain import ChainKey
+from data_capture.audit.append import audit_key_file, begin_chain
+from data_capture.audit.format import ChainKey
 from data_capture.audit.head import forget_head, note_head
 from data_capture.audit.schema_check import state_of
 from data_capture.audit.schema_note import note_schema
 from data_capture.audit.schema_objects import State
-from data_capture.audit.trail import audit_key_file, begin_chain
 from data_capture.key_files import UntrustedKeysError, check_keys_directory, keep_key, load_key, load_or_make_key, new_key
 from data_capture.settings import REPOSITORY
 from data_capture.sql.pragmas import columns_of, unique_columns_of

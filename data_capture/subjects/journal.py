@@ -12,7 +12,7 @@ import re
 import sqlite3
 from pathlib import Path
 
-from data_capture.audit.chain import ERASURE
+from data_capture.audit.format import ERASURE
 from data_capture.capture.email import normalise_email
 from data_capture.key_files import keys_beside, load_or_make_key
 from data_capture.sql.pragmas import columns_of

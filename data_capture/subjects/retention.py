@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from data_capture.audit import RETENTION_PERSON, RetentionCovers, record_audit, take_from_records
-from data_capture.audit.chain import RETENTION
+from data_capture.audit.format import RETENTION
 from data_capture.capture.converters import timestamp
 from data_capture.capture.kinds import KINDS, Kind
 from data_capture.json_codec import encode_json

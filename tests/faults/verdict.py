@@ -9,9 +9,9 @@ from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from data_capture.audit.append import audit_key_file
 from data_capture.audit.head import noted_head
-from data_capture.audit.trail import audit_key_file
-from data_capture.audit.verification import verify
+from data_capture.audit.verify import verify
 from data_capture.key_files import load_key
 from tests.faults.senders import KINDS
 

@@ -10,10 +10,10 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
-from data_capture.audit.chain import RECORD_COLUMNS, SALT_BYTES, VOID, ChainKey, canonical_record, commitment_to
+from data_capture.audit.append import highest_number_given
 from data_capture.audit.covers import read_covers
+from data_capture.audit.format import RECORD_COLUMNS, SALT_BYTES, VOID, ChainKey, canonical_record, commitment_to
 from data_capture.audit.head import EMPTY, Head, is_in_chain
-from data_capture.audit.trail import highest_number_given
 
 _ROWS_AT_A_TIME = 2000
 _MAX_NUMBERS_TRIED = 10_000

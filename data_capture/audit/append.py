@@ -8,7 +8,7 @@ import sqlite3
 from collections.abc import Sequence
 from pathlib import Path
 
-from data_capture.audit.chain import GENESIS, RECORD_COLUMNS, SALT_BYTES, VOID, ChainKey, canonical_record, commitment_to
+from data_capture.audit.format import GENESIS, RECORD_COLUMNS, SALT_BYTES, VOID, ChainKey, canonical_record, commitment_to
 from data_capture.audit.head import HeadKeeper
 from data_capture.key_files import keys_beside, load_key
 
