@@ -3,7 +3,7 @@
 --   sqlite3 trading_bots.db < schema.sql
 --
 -- makes a new database, or adds what is missing to an existing one. Nothing is ever dropped or altered. What an earlier
--- version of this file made differently is replaced when a service starts (data_capture/store/schema_history.py).
+-- version of this file made differently is replaced when a service starts (data_capture/store/sqlite/schema_history.py).
 -- Times are ISO 8601 in UTC, to the millisecond, with a Z: text order is time order.
 
 PRAGMA foreign_keys = ON;

@@ -22,8 +22,8 @@ from bench.rounds import CONNECTIONS, Spread
 from data_capture.capture.kinds import KINDS, Caller, Capture, parse_capture
 from data_capture.json_codec import decode_json_object
 from data_capture.store import Store
-from data_capture.store.captures import record_capture
-from data_capture.store.takeover import prepare
+from data_capture.store.sqlite.captures import record_capture
+from data_capture.store.sqlite.schema import prepare
 
 BUSY_PERSON = "busy@example.com"
 BUSY_PERSON_ROWS = 1000

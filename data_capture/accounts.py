@@ -30,9 +30,9 @@ from data_capture.rates import Rates
 from data_capture.redaction.redact import REDACTED, redact_and_tell, redact_text
 from data_capture.settings import Settings
 from data_capture.store import Store
-from data_capture.store.captures import record_capture
-from data_capture.store.credentials import PASSWORD_HASH
-from data_capture.store.people import (
+from data_capture.store.sqlite.captures import record_capture
+from data_capture.store.sqlite.credentials import PASSWORD_HASH
+from data_capture.store.sqlite.users import (
     AccountExists,
     Details,
     Person,

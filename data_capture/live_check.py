@@ -25,8 +25,8 @@ from data_capture.capture.converters import timestamp
 from data_capture.health_probe import probe_headers
 from data_capture.settings import Settings
 from data_capture.sql.pragmas import columns_of, quoted
-from data_capture.store.connection import Gate, GateTimeout, open_connection
-from data_capture.store.people import ensure_person
+from data_capture.store.sqlite.connection import Gate, GateTimeout, open_connection
+from data_capture.store.sqlite.users import ensure_person
 from data_capture.subjects.counts import statistics
 
 EVERYBODY = "live-check@data-capture.invalid"

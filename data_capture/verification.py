@@ -53,9 +53,9 @@ from data_capture.rates import MailRates
 from data_capture.redaction.redact import redact_and_tell
 from data_capture.settings import Settings
 from data_capture.store import Store
-from data_capture.store.captures import record_capture
-from data_capture.store.erasures import times_of_erasure
-from data_capture.store.people import (
+from data_capture.store.sqlite.captures import record_capture
+from data_capture.store.sqlite.tombstones import times_of_erasure
+from data_capture.store.sqlite.users import (
     Details,
     Person,
     find_person,

@@ -21,7 +21,7 @@ import jwt
 from data_capture.capture.converters import timestamp
 from data_capture.key_files import load_or_make_key
 from data_capture.problems import LINK_VOID, UNUSABLE_ACCOUNT, FieldError, Problem
-from data_capture.store.people import Details, Person
+from data_capture.store.sqlite.users import Details, Person
 
 KEY_FILE_NAME = "verification-links.key"  # removing it voids all links, and no login
 

@@ -19,8 +19,8 @@ import requests
 
 from data_capture.capture.kinds import KINDS, Caller, parse_capture
 from data_capture.store import Store
-from data_capture.store.captures import record_capture
-from data_capture.store.takeover import prepare
+from data_capture.store.sqlite.captures import record_capture
+from data_capture.store.sqlite.schema import prepare
 from tests.support import REPOSITORY, RunningService, capture_service_in
 
 TOKEN = "for-these-tests-0123456789abcdef0123"

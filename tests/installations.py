@@ -13,9 +13,9 @@ from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from data_capture.store.connection import open_connection
-from data_capture.store.people import ensure_person
-from data_capture.store.takeover import prepare
+from data_capture.store.sqlite.connection import open_connection
+from data_capture.store.sqlite.schema import prepare
+from data_capture.store.sqlite.users import ensure_person
 from tests.support import REPOSITORY, free_port, rows
 
 KILLED = -signal.SIGKILL

@@ -17,7 +17,7 @@ import requests
 from flask.testing import FlaskClient
 
 from data_capture.settings import Settings, load_settings
-from data_capture.store.takeover import prepare
+from data_capture.store.sqlite.schema import prepare
 from enhanced_data_capture_system import create_app
 from tests.support import RunningService, capture_service_in, signup_service_in
 

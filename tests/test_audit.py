@@ -22,9 +22,9 @@ import requests
 
 from data_capture.audit import pseudonymise_audit
 from data_capture.audit.format import canonical_record
-from data_capture.store.connection import open_connection
-from data_capture.store.people import ensure_person
-from data_capture.store.takeover import TakeoverRefused, prepare
+from data_capture.store.sqlite.connection import open_connection
+from data_capture.store.sqlite.schema import TakeoverRefused, prepare
+from data_capture.store.sqlite.users import ensure_person
 from tests.installations import CommandServer, Installation, add_payments
 from tests.support import REPOSITORY, RunningService, eventually, rows
 

@@ -21,9 +21,9 @@ from data_capture.audit import (
     take_from_records,
 )
 from data_capture.audit.format import RECORD_COLUMNS, canonical_record, commitment_to
-from data_capture.store.connection import open_connection
-from data_capture.store.people import ensure_person
-from data_capture.store.takeover import prepare
+from data_capture.store.sqlite.connection import open_connection
+from data_capture.store.sqlite.schema import prepare
+from data_capture.store.sqlite.users import ensure_person
 from tests.installations import CommandServer, Installation, writing_to
 
 ANN, BOB, CLEO = "ann@example.com", "bob@example.com", "cleo@example.com"

@@ -12,9 +12,9 @@ from pathlib import Path
 import pytest
 
 from data_capture.audit import pseudonymise_audit, record_audit
-from data_capture.store.connection import open_connection
-from data_capture.store.people import ensure_person
-from data_capture.store.takeover import prepare
+from data_capture.store.sqlite.connection import open_connection
+from data_capture.store.sqlite.schema import prepare
+from data_capture.store.sqlite.users import ensure_person
 from tests.installations import CommandServer, Installation
 from tests.support import REPOSITORY
 

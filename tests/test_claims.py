@@ -20,8 +20,8 @@ from data_capture.capture.kinds import KINDS, Caller, parse_capture
 from data_capture.key_files import load_key
 from data_capture.problems import Problem
 from data_capture.store import Store
-from data_capture.store.captures import record_capture
-from data_capture.store.receipts import Receipt, receipts_key_file
+from data_capture.store.sqlite.captures import record_capture
+from data_capture.store.sqlite.receipts import Receipt, receipts_key_file
 from data_capture.subjects.export import pieces_of
 from tests.erasing import store_in
 from tests.support import REPOSITORY, RunningService, rows

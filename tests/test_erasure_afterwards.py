@@ -16,7 +16,7 @@ import requests
 
 from data_capture.capture.converters import timestamp
 from data_capture.capture.kinds import KINDS, Caller, parse_capture
-from data_capture.store.erasures import (
+from data_capture.store.sqlite.tombstones import (
     EMPTY_LOG,
     KEPT_DAYS,
     NOTHING,

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 import requests
 
-from data_capture.store.takeover import TakeoverRefused, prepare
+from data_capture.store.sqlite.schema import TakeoverRefused, prepare
 from tests.support import REPOSITORY, RunningService, capture_service_in, rows, signup_service_in
 
 DATABASES = Path(__file__).parent / "databases"
@@ -370,7 +370,7 @@ def test_many_processes_may_prepare_a_database_at_once(scripts: tuple[str, ...],
     database = tmp_path / "trading_bots.db"
     if scripts:
         make(database, *scripts)
-    program = "import sys, pathlib, data_capture.store.takeover as t; t.prepare(pathlib.Path(sys.argv[1]))"
+    program = "import sys, pathlib, data_capture.store.sqlite.schema as t; t.prepare(pathlib.Path(sys.argv[1]))"
     command = [sys.executable, "-c", program, str(database)]
     starting = [subprocess.Popen(command, cwd=REPOSITORY, stderr=subprocess.PIPE, text=True) for _ in range(8)]
     assert [process.communicate(timeout=30)[1] for process in starting] == [""] * 8

@@ -22,9 +22,9 @@ from data_capture.deadlines import DeadlinePassed
 from data_capture.problems import Problem
 from data_capture.settings import load_settings
 from data_capture.store import Store
-from data_capture.store.connection import Gate
-from data_capture.store.takeover import prepare
-from data_capture.store.waiting import MAX_WAITING_BYTES, MAX_WAITING_WRITES, PendingWrite, WriteQueue
+from data_capture.store.sqlite.connection import Gate
+from data_capture.store.sqlite.schema import prepare
+from data_capture.store.write_queue import MAX_WAITING_BYTES, MAX_WAITING_WRITES, PendingWrite, WriteQueue
 from data_capture.web import capture_service
 from data_capture.web.fast_path import NOSNIFF, FastPath, fits, header_of
 from data_capture.web.requests import CaptureRequest
@@ -319,7 +319,7 @@ class TestTheEventLoop:
     def test_waits_a_moment_for_a_thread_that_writes(
         self, two_ways: tuple[Flask, Flask], monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr("data_capture.store._TURN_SECONDS", 10)  # the moment is long on a busy machine
+        monkeypatch.setattr("data_capture.store.store._TURN_SECONDS", 10)  # the moment is long on a busy machine
         assert self.wrote_in_loop(two_ways[0].extensions["store"], hold_seconds=0.005)
 
     def test_leaves_its_writes_to_a_thread_that_waits_for_long(self, two_ways: tuple[Flask, Flask]) -> None:

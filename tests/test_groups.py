@@ -21,10 +21,10 @@ from data_capture.json_codec import decode_json_object, encode_json
 from data_capture.key_files import keep_key, load_key
 from data_capture.problems import TOO_MANY, Problem
 from data_capture.store import Store
-from data_capture.store.erasures import note_erasure
-from data_capture.store.groups import record_captures
-from data_capture.store.receipts import Receipt, receipts_key_file
-from data_capture.store.takeover import prepare
+from data_capture.store.sqlite.bulk import record_captures
+from data_capture.store.sqlite.receipts import Receipt, receipts_key_file
+from data_capture.store.sqlite.schema import prepare
+from data_capture.store.sqlite.tombstones import note_erasure
 from data_capture.web.requests import CaptureRequest, parse_request
 from data_capture.web.responses import result_of
 

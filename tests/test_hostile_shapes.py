@@ -29,7 +29,7 @@ from data_capture.deadlines import Deadline, DeadlinePassed
 from data_capture.json_codec import ByKeys, FreeNames, decode_json_object
 from data_capture.problems import Problem
 from data_capture.redaction.redact import REDACTED, redact, redact_and_tell
-from data_capture.store.captures import Receipt, audit_record_of
+from data_capture.store.sqlite.captures import Receipt, audit_record_of
 from data_capture.web.requests import BATCH, decode_body, max_bytes_without_pictures, parse_request
 from data_capture.web.responses import result_of
 from tests.hostile_shapes import EMAIL, SHAPES, Shape

@@ -27,7 +27,7 @@ from data_capture.openapi import document_of, routes_of
 from data_capture.openapi.operations import OPERATIONS
 from data_capture.openapi.schemas import all_schemas
 from data_capture.settings import load_settings
-from data_capture.store.takeover import prepare
+from data_capture.store.sqlite.schema import prepare
 from tests.support import REPOSITORY, RunningService, capture_service_in, signup_service_in
 
 SERVICES = [enhanced_data_capture_system, enhanced_signup_handler]

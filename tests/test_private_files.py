@@ -18,9 +18,9 @@ from data_capture.audit.format import ChainKey
 from data_capture.audit.head import head_file, note_head
 from data_capture.key_files import load_key, open_new_file
 from data_capture.store import Store
-from data_capture.store.connection import Gate
-from data_capture.store.people import ensure_person
-from data_capture.store.takeover import TakeoverRefused, prepare
+from data_capture.store.sqlite.connection import Gate
+from data_capture.store.sqlite.schema import TakeoverRefused, prepare
+from data_capture.store.sqlite.users import ensure_person
 from tests.support import REPOSITORY, capture_service_in, rows
 
 NOBODY = 65534

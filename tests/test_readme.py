@@ -17,7 +17,7 @@ import pytest
 import enhanced_data_capture_system
 import enhanced_signup_handler
 from data_capture.settings import SETTINGS, load_settings
-from data_capture.store.takeover import prepare
+from data_capture.store.sqlite.schema import prepare
 from tests.managed import RunningManager
 from tests.support import REPOSITORY, RunningService, capture_service_in, signup_service_in
 

@@ -11,9 +11,9 @@ import pytest
 
 from data_capture.audit import RETENTION_PERSON, record_audit, take_from_records
 from data_capture.problems import Problem
-from data_capture.store.connection import open_connection
-from data_capture.store.people import ensure_person
-from data_capture.store.takeover import prepare
+from data_capture.store.sqlite.connection import open_connection
+from data_capture.store.sqlite.schema import prepare
+from data_capture.store.sqlite.users import ensure_person
 from data_capture.subjects.erasure import erase_person
 from tests.erasing import assert_whole, erase, service_in
 from tests.installations import CommandServer, Installation

@@ -17,8 +17,8 @@ from pathlib import Path
 import pytest
 import requests
 
-from data_capture.store.connection import Gate
-from data_capture.store.takeover import prepare
+from data_capture.store.sqlite.connection import Gate
+from data_capture.store.sqlite.schema import prepare
 from tests.installations import (
     KILLED,
     CommandServer,

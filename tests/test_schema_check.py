@@ -18,9 +18,9 @@ from data_capture.commands import Refused
 from data_capture.commands.verify_audit import verify_audit
 from data_capture.commands.words import Progress
 from data_capture.key_files import keep_key, new_key
-from data_capture.store.connection import open_connection
-from data_capture.store.people import ensure_person
-from data_capture.store.takeover import prepare
+from data_capture.store.sqlite.connection import open_connection
+from data_capture.store.sqlite.schema import prepare
+from data_capture.store.sqlite.users import ensure_person
 from tests.installations import CommandServer, Installation
 from tests.support import REPOSITORY
 

@@ -18,7 +18,7 @@ import requests
 
 from data_capture.problems import Problem
 from data_capture.store import Store
-from data_capture.store.takeover import prepare
+from data_capture.store.sqlite.schema import prepare
 from tests.support import RunningService, capture_service_in
 
 KINDS = {

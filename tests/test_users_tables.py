@@ -14,7 +14,7 @@ from flask.testing import FlaskClient
 
 import enhanced_signup_handler
 from data_capture.settings import load_settings
-from data_capture.store.takeover import prepare
+from data_capture.store.sqlite.schema import prepare
 from tests.users_tables import PASSWORDS, PLANTED, ExistingAccount, generate
 
 IS_FULL = bool(os.environ.get("EDC_FULL_ACCOUNTS"))

@@ -38,7 +38,7 @@ from data_capture.exposure import exposing_settings
 from data_capture.key_files import load_key
 from data_capture.serving import why_not_listen
 from data_capture.settings import FILE_PAGES, Settings
-from data_capture.store.connection import Gate, GateTimeout, usual_log_bytes
+from data_capture.store.sqlite.connection import Gate, GateTimeout, usual_log_bytes
 from data_capture.supervision.services import CAPTURE, SIGNUP, Service, ask_health
 
 _FIXED_SQLITE = (3, 51, 3)  # the first with a remedy for the WAL-reset bug (sqlite.org/wal.html)

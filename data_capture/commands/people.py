@@ -18,10 +18,10 @@ from data_capture.key_files import open_new_file
 from data_capture.problems import Problem
 from data_capture.settings import Settings
 from data_capture.store import Store
-from data_capture.store.connection import GateTimeout
-from data_capture.store.erasures import erasures_key_file
-from data_capture.store.receipts import receipts_key_file
-from data_capture.store.takeover import TakeoverRefused, prepare
+from data_capture.store.sqlite.connection import GateTimeout
+from data_capture.store.sqlite.receipts import receipts_key_file
+from data_capture.store.sqlite.schema import TakeoverRefused, prepare
+from data_capture.store.sqlite.tombstones import erasures_key_file
 from data_capture.subjects.export import export_person
 from data_capture.subjects.finishing import Erasures
 from data_capture.subjects.journal import entries_of, erase_again, journal_file

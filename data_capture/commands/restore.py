@@ -48,7 +48,7 @@ from data_capture.commands.people import erase_again_after_restore
 from data_capture.commands.words import Progress, count, size
 from data_capture.settings import Settings
 from data_capture.sql.pragmas import size_bytes_of
-from data_capture.store.connection import Gate, GateTimeout
+from data_capture.store.sqlite.connection import Gate, GateTimeout
 
 _GATE_SECONDS = 5.0
 _LOCK_SECONDS = 2.0  # a program that uses the file keeps it open; only one that is just closing it is worth a wait

@@ -22,7 +22,7 @@ from data_capture.commands.people import opened_store, read_address
 from data_capture.password_formats import is_plain_sha_256
 from data_capture.passwords import Passwords
 from data_capture.settings import Settings
-from data_capture.store.people import (
+from data_capture.store.sqlite.users import (
     NO_PASSWORD,
     Details,
     Person,

@@ -31,7 +31,7 @@ from data_capture.serving.lifelines import end_with_loss, end_with_manager, end_
 from data_capture.serving.logs import configure_logging, log_of, logging_configuration
 from data_capture.serving.whole_requests import WholeRequests
 from data_capture.settings import Settings
-from data_capture.store.takeover import TakeoverRefused, prepare, warn_of_other_readers
+from data_capture.store.sqlite.schema import TakeoverRefused, prepare, warn_of_other_readers
 
 CreateApp = Callable[[Settings], Flask]
 

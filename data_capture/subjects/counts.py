@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlite3
 from typing import Any
 
-from data_capture.store.people import spelling_of
+from data_capture.store.sqlite.users import spelling_of
 
 _STATISTICS = """
 SELECT

@@ -14,7 +14,7 @@ from data_capture.capture.converters import timestamp
 from data_capture.problems import Problem
 from data_capture.settings import Settings
 from data_capture.store import Store
-from data_capture.store.erasures import forget_old_erasures
+from data_capture.store.sqlite.tombstones import forget_old_erasures
 from data_capture.subjects.finishing import Erasures
 from data_capture.subjects.journal import entries_of, erase_again
 from data_capture.subjects.receipts import purge_orphans

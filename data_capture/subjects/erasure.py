@@ -22,8 +22,8 @@ from data_capture.audit import pseudonymise_audit
 from data_capture.capture.email import is_reserved, normalise_email
 from data_capture.problems import UNUSABLE, Problem
 from data_capture.sql.pragmas import columns_of, foreign_keys_of, quoted
-from data_capture.store.erasures import note_erasure
-from data_capture.store.people import NO_PASSWORD, ensure_person, spellings_of
+from data_capture.store.sqlite.tombstones import note_erasure
+from data_capture.store.sqlite.users import NO_PASSWORD, ensure_person, spellings_of
 from data_capture.subjects.tables import AUDIT, OF_PERSON, PEOPLE, RECEIPTS, spellings_everywhere, tables_of_people
 
 PSEUDONYMS = "erased-"

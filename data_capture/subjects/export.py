@@ -36,8 +36,8 @@ from data_capture.problems import NOT_FOUND, Problem
 from data_capture.redaction.redact import REDACTED
 from data_capture.redaction.sensitive_keys import role_of
 from data_capture.store import Store
-from data_capture.store.connection import open_connection
-from data_capture.store.people import ensure_person
+from data_capture.store.sqlite.connection import open_connection
+from data_capture.store.sqlite.users import ensure_person
 from data_capture.subjects.tables import AUDIT, OF_PERSON, PEOPLE, RECEIPTS, spellings_everywhere, tables_of_people
 
 FORMAT = "enhanced-data-capture/person/1"

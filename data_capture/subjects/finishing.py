@@ -20,7 +20,7 @@ from datetime import datetime, timezone
 from data_capture.capture.converters import timestamp
 from data_capture.problems import UNAVAILABLE, Problem
 from data_capture.store import Store
-from data_capture.store.erasures import EMPTY_LOG, NOTHING, REWRITE, erasures_pending
+from data_capture.store.sqlite.tombstones import EMPTY_LOG, NOTHING, REWRITE, erasures_pending
 from data_capture.subjects.erasure import Erased, erase_person
 from data_capture.subjects.journal import Entry, note_in_journal
 

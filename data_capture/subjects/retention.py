@@ -20,7 +20,7 @@ from data_capture.capture.converters import timestamp
 from data_capture.capture.kinds import KINDS, Kind
 from data_capture.json_codec import encode_json
 from data_capture.store import Store
-from data_capture.store.people import ensure_person
+from data_capture.store.sqlite.users import ensure_person
 from data_capture.subjects.receipts import IS_SPARE, delete_spare
 from data_capture.subjects.tables import AUDIT, RECEIPTS
 

@@ -8,7 +8,7 @@ from functools import cache
 
 from data_capture.settings import REPOSITORY
 from data_capture.sql.pragmas import columns_of
-from data_capture.store.people import spellings_in, spellings_of
+from data_capture.store.sqlite.users import spellings_in, spellings_of
 
 PEOPLE = "users"
 RECEIPTS = "capture_receipts"

@@ -23,8 +23,8 @@ from data_capture.json_codec import MAX_BYTES, JsonObject
 from data_capture.rates import Rates
 from data_capture.settings import Settings
 from data_capture.store import Store
-from data_capture.store.captures import RecordCapture
-from data_capture.store.receipts import Receipt
+from data_capture.store.sqlite.captures import RecordCapture
+from data_capture.store.sqlite.receipts import Receipt
 from data_capture.web.requests import (
     BATCH,
     CAPTURE_MEDIA_TYPES,

@@ -18,8 +18,8 @@ from data_capture.deadlines import Deadline, DeadlinePassed
 from data_capture.problems import Problem, unexpected_error
 from data_capture.request_log import log_request
 from data_capture.store import Store
-from data_capture.store.captures import RecordCapture
-from data_capture.store.receipts import Receipt
+from data_capture.store.sqlite.captures import RecordCapture
+from data_capture.store.sqlite.receipts import Receipt
 from data_capture.web import capture_service
 from data_capture.web.capture_service import AdmittedRequest, CaptureService
 from data_capture.web.requests import CaptureRequest

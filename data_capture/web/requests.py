@@ -20,7 +20,7 @@ from data_capture.json_codec import (
 )
 from data_capture.problems import NOT_JSON, NOT_JSON_TYPE, TOO_LARGE, UNUSABLE, FieldError, Problem
 from data_capture.scanning import pause
-from data_capture.store.captures import RecordCapture
+from data_capture.store.sqlite.captures import RecordCapture
 
 BATCH = "batch"
 MAX_CAPTURES_IN_A_BATCH = 100

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 from data_capture.capture.kinds import Capture
 from data_capture.problems import INTERNAL, Problem
-from data_capture.store.receipts import UNCHANGED, Receipt
+from data_capture.store.sqlite.receipts import UNCHANGED, Receipt
 from data_capture.web.requests import CaptureRequest
 
 log = logging.getLogger("data_capture.web")

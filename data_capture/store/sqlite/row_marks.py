@@ -16,7 +16,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from data_capture.store.credentials import NO_PASSWORD, simple_name
+from data_capture.store.sqlite.credentials import NO_PASSWORD, simple_name
 
 Row = Sequence[tuple[str, Any]]  # names and values, in the table's order
 

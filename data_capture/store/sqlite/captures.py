@@ -9,9 +9,7 @@ from data_capture.audit import AuditRecord, record_audits
 from data_capture.capture.converters import ColumnValue, earlier
 from data_capture.capture.kinds import Capture, Kind
 from data_capture.json_codec import encode_json
-from data_capture.store.erasures import refuse_what_was_erased
-from data_capture.store.people import add_person, spelling_of
-from data_capture.store.receipts import (
+from data_capture.store.sqlite.receipts import (
     INSERT_RECEIPT,
     STORED,
     UNCHANGED,
@@ -24,6 +22,8 @@ from data_capture.store.receipts import (
     receipt_key_of,
     replayed,
 )
+from data_capture.store.sqlite.tombstones import refuse_what_was_erased
+from data_capture.store.sqlite.users import add_person, spelling_of
 
 CONFIRMATION = "confirmation"
 """The `capture_type` of the audit record which says that a claimed row was confirmed."""

@@ -18,7 +18,7 @@ from datetime import datetime, timezone
 from typing import Any
 
 from data_capture.sql.pragmas import columns_of, unique_columns_of
-from data_capture.store.credentials import NO_PASSWORD, PASSWORD_HASH, PROVISIONAL
+from data_capture.store.sqlite.credentials import NO_PASSWORD, PASSWORD_HASH, PROVISIONAL
 
 UNIQUE_ID_CHARACTERS = 6
 """How long an end that makes a name unique is: what the column `unique_id` of older programs holds."""

@@ -23,7 +23,7 @@ from data_capture.capture.converters import ColumnValue
 from data_capture.capture.kinds import Capture, Kind
 from data_capture.problems import Problem
 from data_capture.sql.bulk import find_among, insert_in_order
-from data_capture.store.captures import (
+from data_capture.store.sqlite.captures import (
     about_of,
     add_user_of,
     audit_record_of,
@@ -36,9 +36,7 @@ from data_capture.store.captures import (
     repeated_row,
     row_of,
 )
-from data_capture.store.erasures import refuse_what_is_older, times_of_erasure
-from data_capture.store.people import addresses_known, spelling_of
-from data_capture.store.receipts import (
+from data_capture.store.sqlite.receipts import (
     FIND_RECEIPTS,
     INSERT_RECEIPT,
     STORED,
@@ -50,6 +48,8 @@ from data_capture.store.receipts import (
     receipt_key_of,
     replayed,
 )
+from data_capture.store.sqlite.tombstones import refuse_what_is_older, times_of_erasure
+from data_capture.store.sqlite.users import addresses_known, spelling_of
 
 _Id = tuple[str, str]  # a user's address, as `users.email` spells it, and a capture_id
 

@@ -32,11 +32,11 @@ from data_capture.audit.schema_objects import State
 from data_capture.key_files import UntrustedKeysError, check_keys_directory, keep_key, load_key, load_or_make_key, new_key
 from data_capture.settings import REPOSITORY
 from data_capture.sql.pragmas import columns_of, unique_columns_of
-from data_capture.store.connection import Gate, GateTimeout, create_private_file
-from data_capture.store.people import ensure_person, set_password_hash
-from data_capture.store.receipts import receipts_key_file
-from data_capture.store.schema_history import Replacement, earlier_objects
-from data_capture.store.user_rows import unfillable_columns
+from data_capture.store.sqlite.connection import Gate, GateTimeout, create_private_file
+from data_capture.store.sqlite.receipts import receipts_key_file
+from data_capture.store.sqlite.schema_history import Replacement, earlier_objects
+from data_capture.store.sqlite.user_rows import unfillable_columns
+from data_capture.store.sqlite.users import ensure_person, set_password_hash
 
 log = logging.getLogger("data_capture.store")
 

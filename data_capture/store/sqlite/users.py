@@ -19,10 +19,10 @@ from data_capture.capture.email import is_unseen, normalise_any_email, normalise
 from data_capture.problems import UNAVAILABLE, Problem
 from data_capture.sql.bulk import any_text, find_among
 from data_capture.sql.pragmas import ForeignKey, columns_of, foreign_keys_of, quoted
-from data_capture.store.credentials import (
+from data_capture.store.sqlite.credentials import (
     NO_PASSWORD as NO_PASSWORD,
 )
-from data_capture.store.credentials import (
+from data_capture.store.sqlite.credentials import (
     PASSWORD_HASH,
     Account,
     Beside,
@@ -31,8 +31,8 @@ from data_capture.store.credentials import (
     is_for_hashes,
     read_account,
 )
-from data_capture.store.row_marks import mark_of_account, mark_of_provisional, read_mark
-from data_capture.store.user_rows import (
+from data_capture.store.sqlite.row_marks import mark_of_account, mark_of_provisional, read_mark
+from data_capture.store.sqlite.user_rows import (
     FULL_NAME_COLUMNS,
     UNIQUE_ID_CHARACTERS,
     Newcomer,

@@ -11,11 +11,11 @@ from pathlib import Path
 from typing import Any
 
 from data_capture.problems import Problem
-from data_capture.store.captures import RecordCapture
-from data_capture.store.connection import Gate, GateTimeout, fit_log, open_connection
-from data_capture.store.groups import record_captures
-from data_capture.store.presence import OpenedFiles, identity_of
-from data_capture.store.waiting import PendingWrite, Result, Work, unavailable
+from data_capture.store.sqlite.bulk import record_captures
+from data_capture.store.sqlite.captures import RecordCapture
+from data_capture.store.sqlite.connection import Gate, GateTimeout, fit_log, open_connection
+from data_capture.store.sqlite.file_watch import OpenedFiles, identity_of
+from data_capture.store.write_queue import PendingWrite, Result, Work, unavailable
 
 log = logging.getLogger("data_capture.store")
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from data_capture.capture.kinds import KINDS
 from data_capture.key_files import load_or_make_key
 from data_capture.sql.pragmas import columns_of
-from data_capture.store.receipts import ReceiptKey, receipts_key_file
+from data_capture.store.sqlite.receipts import ReceiptKey, receipts_key_file
 
 RECEIPTS = "capture_receipts"
 
