@@ -24,13 +24,13 @@ from data_capture.access import (
     require_admin,
 )
 from data_capture.admin_token import ensure_admin_token
-from data_capture.disk_space import DiskSpace
 from data_capture.exposure import may_read_details, require_reader
 from data_capture.health_probe import load_or_make_probe_key
 from data_capture.json_codec import MAX_BYTES_WITH_SCREENSHOT
+from data_capture.limits.disk_space import DiskSpace
+from data_capture.limits.rates import Rates, limit_requests
 from data_capture.openapi import serve_description
 from data_capture.problems import UNAVAILABLE, UNUSABLE, FieldError, Problem, answer_with_problems
-from data_capture.rates import Rates, limit_requests
 from data_capture.request_log import log_requests
 from data_capture.serving import serve
 from data_capture.settings import REPOSITORY, Settings, settings_from_command_line

@@ -17,6 +17,7 @@ from data_capture.capture.kinds import KINDS, Caller, Capture, parse_capture
 from data_capture.capture.snapshot import snapshot_of
 from data_capture.json_codec import JsonObject
 from data_capture.key_files import load_or_make_key
+from data_capture.limits.rates import Rates
 from data_capture.passwords import Passwords, Verdict
 from data_capture.problems import (
     ALREADY_EXISTS,
@@ -26,7 +27,6 @@ from data_capture.problems import (
     FieldError,
     Problem,
 )
-from data_capture.rates import Rates
 from data_capture.redaction.redact import REDACTED, redact_and_tell, redact_text
 from data_capture.settings import Settings
 from data_capture.store import Store

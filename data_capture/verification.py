@@ -38,6 +38,7 @@ from data_capture.capture.email import normalise_email
 from data_capture.capture.kinds import Caller, Capture
 from data_capture.capture.snapshot import snapshot_of
 from data_capture.json_codec import JsonObject
+from data_capture.limits.rates import MailRates
 from data_capture.mail import Compose, Mail, Outbox
 from data_capture.mail_url import can_be_mailed
 from data_capture.problems import (
@@ -49,7 +50,6 @@ from data_capture.problems import (
     FieldError,
     Problem,
 )
-from data_capture.rates import MailRates
 from data_capture.redaction.redact import redact_and_tell
 from data_capture.settings import Settings
 from data_capture.store import Store

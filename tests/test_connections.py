@@ -17,7 +17,7 @@ from typing import Any
 
 import pytest
 
-from data_capture.callers import caller_of, fair_share
+from data_capture.limits.callers import caller_of, fair_share
 from data_capture.problems import Problem
 from data_capture.serving import bodies
 from data_capture.serving.bodies import Bodies

@@ -11,8 +11,8 @@ import pytest
 import requests
 
 from data_capture.access import Doors
+from data_capture.limits.rates import Rates
 from data_capture.problems import Problem
-from data_capture.rates import Rates
 from data_capture.settings import load_settings
 from tests.support import RunningService, capture_service_in, eventually, signup_service_in
 

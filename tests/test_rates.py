@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
-from data_capture.known_callers import MAX_KNOWN, KnownCallers
+from data_capture.limits.known_callers import MAX_KNOWN, KnownCallers
+from data_capture.limits.rates import Rates
 from data_capture.problems import Problem
-from data_capture.rates import Rates
 from data_capture.settings import load_settings
 
 
@@ -147,7 +147,7 @@ def test_the_rate_of_an_address_is_one_of_each_caller_with_a_higher_one_of_all()
 
 
 def test_who_has_logged_in_is_remembered_in_bounded_memory(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("data_capture.known_callers.MAX_KNOWN", 100)
+    monkeypatch.setattr("data_capture.limits.known_callers.MAX_KNOWN", 100)
     known = KnownCallers()
     for index in range(1000):
         known.add("192.0.2.1", f"{index}@example.com")
@@ -166,7 +166,7 @@ def test_who_comes_from_many_networks_displaces_the_callers_of_no_other_account(
 
 
 def test_however_many_addresses_an_attacker_has_memory_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("data_capture.rates._MAX_WINDOWS", 1000)
+    monkeypatch.setattr("data_capture.limits.rates._MAX_WINDOWS", 1000)
     counted = rates(rate_per_caller="1/hour", rate_per_person="1/hour")
     tracemalloc.start()
     try:

@@ -22,7 +22,7 @@ from typing import Any, cast
 
 from granian.rsgi import ProtocolError  # type: ignore[attr-defined]
 
-from data_capture.callers import caller_of, fair_share
+from data_capture.limits.callers import caller_of, fair_share
 from data_capture.problems import TOO_LARGE, TOO_MANY, TOO_SLOW, UNAVAILABLE, Problem
 
 MAX_SMALL_BYTES = 64 * 1024

@@ -18,7 +18,7 @@ from contextlib import suppress
 from functools import lru_cache
 from typing import NamedTuple
 
-from data_capture.callers import caller_of, fair_share
+from data_capture.limits.callers import caller_of, fair_share
 
 MAX_OF_ADDRESS = 512
 _MAX_FILLED = 0.75  # of all connections that granian accepts

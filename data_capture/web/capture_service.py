@@ -18,9 +18,9 @@ from typing import Any, NamedTuple, Protocol, TypeVar
 from data_capture.access import Doors, HeaderOf, is_confirmed_caller
 from data_capture.capture.kinds import KINDS, Caller
 from data_capture.deadlines import Deadline
-from data_capture.disk_space import DiskSpace
 from data_capture.json_codec import MAX_BYTES, JsonObject
-from data_capture.rates import Rates
+from data_capture.limits.disk_space import DiskSpace
+from data_capture.limits.rates import Rates
 from data_capture.settings import Settings
 from data_capture.store import Store
 from data_capture.store.sqlite.captures import RecordCapture

@@ -23,8 +23,8 @@ from limits.strategies import FixedWindowRateLimiter
 
 from data_capture.access import is_loopback
 from data_capture.admission import is_counted
-from data_capture.callers import caller_of
-from data_capture.known_callers import KnownCallers
+from data_capture.limits.callers import caller_of
+from data_capture.limits.known_callers import KnownCallers
 from data_capture.mail_url import ascii_domain
 from data_capture.problems import TOO_MANY, Problem
 from data_capture.settings import Settings, byte_rates

@@ -1,0 +1,1 @@
+"""What a caller may use of the service: rates, bytes, and the disk."""
