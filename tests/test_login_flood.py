@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 import requests
 
-from data_capture.passwords import Passwords
+from data_capture.accounts.passwords import Passwords
 from data_capture.problems import Problem
 from tests.support import RunningService, signup_service_in
 
@@ -104,7 +104,7 @@ def test_a_burst_of_sign_ups_at_once_is_taken(tmp_path: Path) -> None:
 
 
 def test_who_finds_no_place_to_wait_is_refused_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("data_capture.passwords._MAX_WAITING", 1)
+    monkeypatch.setattr("data_capture.accounts.passwords._MAX_WAITING", 1)
     monkeypatch.setattr("os.cpu_count", lambda: 1)
     passwords = Passwords()
     refusals: list[Problem] = []

@@ -15,7 +15,7 @@ from urllib.parse import quote
 import pytest
 import requests
 
-from data_capture.mail import MAX_WAITING, Mail, NotTaken, Outbox, send
+from data_capture.accounts.mail import MAX_WAITING, Mail, NotTaken, Outbox, send
 from data_capture.mail_url import can_be_mailed, parse_mail_url
 from data_capture.settings import SettingError, load_settings
 from tests.mailing import MailHook, MailServer, certificate
@@ -282,7 +282,7 @@ def test_a_hook_that_hangs_keeps_no_one_waiting_and_a_full_queue_says_so(
 def test_what_is_not_sent_in_the_end_is_logged_once_without_secrets(
     hook: MailHook, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr("data_capture.mail._RETRY_PAUSES_SECONDS", (0.0, 0.0))
+    monkeypatch.setattr("data_capture.accounts.mail._RETRY_PAUSES_SECONDS", (0.0, 0.0))
     hook.statuses = [503, 503, 503]
     outbox = Outbox(hook.url)
     outbox.put(lambda: A_MAIL)
@@ -290,7 +290,7 @@ def test_what_is_not_sent_in_the_end_is_logged_once_without_secrets(
     done = threading.Event()
     outbox.put(done.set)
     assert done.wait(10)
-    [line] = [record.getMessage() for record in caplog.records if record.name == "data_capture.mail"]
+    [line] = [record.getMessage() for record in caplog.records if record.name == "data_capture.accounts.mail"]
     assert line == "A mail was not sent: the hook answered 503 (EDC_MAIL_URL)"
 
 

@@ -26,7 +26,7 @@ import requests
 
 from data_capture.mail_url import MailHook, MailServer, ascii_domain, parse_mail_url
 
-log = logging.getLogger("data_capture.mail")
+log = logging.getLogger("data_capture.accounts.mail")
 
 MAX_WAITING = 200
 """How many mails may wait; about 1 MB. More than that means that the mail server takes none."""

@@ -10,6 +10,7 @@ from typing import Any
 
 import jwt
 
+from data_capture.accounts.passwords import Passwords, Verdict
 from data_capture.audit import record_audit
 from data_capture.capture.converters import is_absent, timestamp
 from data_capture.capture.email import normalise_email
@@ -18,7 +19,6 @@ from data_capture.capture.snapshot import snapshot_of
 from data_capture.json_codec import JsonObject
 from data_capture.key_files import load_or_make_key
 from data_capture.limits.rates import Rates
-from data_capture.passwords import Passwords, Verdict
 from data_capture.problems import (
     ALREADY_EXISTS,
     NOT_ALLOWED,

@@ -20,7 +20,7 @@ from datetime import datetime
 from typing import Any
 from urllib.parse import urlsplit
 
-from data_capture.accounts import (
+from data_capture.accounts.accounts import (
     Accounts,
     SignUp,
     as_sent,
@@ -33,13 +33,14 @@ from data_capture.accounts import (
     refuse_fields,
     refuse_taken,
 )
+from data_capture.accounts.mail import Compose, Mail, Outbox
+from data_capture.accounts.verification_links import VALID_HOURS, Link, Links, void_link
 from data_capture.capture.converters import timestamp
 from data_capture.capture.email import normalise_email
 from data_capture.capture.kinds import Caller, Capture
 from data_capture.capture.snapshot import snapshot_of
 from data_capture.json_codec import JsonObject
 from data_capture.limits.rates import MailRates
-from data_capture.mail import Compose, Mail, Outbox
 from data_capture.mail_url import can_be_mailed
 from data_capture.problems import (
     ALREADY_EXISTS,
@@ -62,7 +63,6 @@ from data_capture.store.sqlite.users import (
     has_our_password,
     set_password_hash,
 )
-from data_capture.verification_links import VALID_HOURS, Link, Links, void_link
 
 _QUEUE_FULL_SECONDS = 30  # until a mail server that was away for a moment has taken some mails
 _CHECK_MAIL = "Check your mail: the link in it completes the sign-up."

@@ -17,7 +17,7 @@ from argon2.exceptions import VerificationError
 from data_capture.password_formats import Check, check_of, is_plain_sha_256
 from data_capture.problems import TOO_MANY, Problem
 
-log = logging.getLogger("data_capture.accounts")
+log = logging.getLogger("data_capture.accounts.accounts")
 
 # The parameters of OWASP's Password Storage Cheat Sheet for Argon2id.
 _MEMORY_KIB, _PASSES, _LANES = 19 * 1024, 2, 1

@@ -1,0 +1,1 @@
+"""Accounts: sign-up, log-in, passwords, and the mails that confirm an address."""
