@@ -30,15 +30,15 @@ from data_capture.json_codec import MAX_BYTES_WITH_SCREENSHOT
 from data_capture.limits.disk_space import DiskSpace
 from data_capture.limits.rates import Rates, limit_requests
 from data_capture.openapi import serve_description
+from data_capture.privacy.erasure_completion import Erasures
+from data_capture.privacy.export import MEDIA_TYPES, export_person
+from data_capture.privacy.housekeeping import Housekeeping
+from data_capture.privacy.statistics import statistics
 from data_capture.problems import UNAVAILABLE, UNUSABLE, FieldError, Problem, answer_with_problems
 from data_capture.request_log import log_requests
 from data_capture.serving import serve
 from data_capture.settings import REPOSITORY, Settings, settings_from_command_line
 from data_capture.store import Store
-from data_capture.subjects.counts import statistics
-from data_capture.subjects.daily import Housekeeping
-from data_capture.subjects.export import MEDIA_TYPES, export_person
-from data_capture.subjects.finishing import Erasures
 from data_capture.web import capture_service
 from data_capture.web.capture_service import ADMITTED, CaptureService, InThread, run_in_thread
 from data_capture.web.requests import read_body

@@ -18,11 +18,11 @@ from data_capture.audit.head import EMPTY
 from data_capture.audit.verify import verify
 from data_capture.capture.kinds import KINDS, Caller, parse_capture
 from data_capture.key_files import load_key
+from data_capture.privacy.export import pieces_of
 from data_capture.problems import Problem
 from data_capture.store import Store
 from data_capture.store.sqlite.captures import record_capture
 from data_capture.store.sqlite.receipts import Receipt, receipts_key_file
-from data_capture.subjects.export import pieces_of
 from tests.erasing import store_in
 from tests.support import REPOSITORY, RunningService, rows
 

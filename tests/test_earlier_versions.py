@@ -20,13 +20,13 @@ import pytest
 from data_capture.audit.append import audit_key_file
 from data_capture.capture.kinds import KINDS, Caller, parse_capture
 from data_capture.key_files import keep_key
+from data_capture.privacy.export import pieces_of
 from data_capture.problems import Problem
 from data_capture.store import Store
 from data_capture.store.sqlite.captures import record_capture
 from data_capture.store.sqlite.receipts import Receipt, receipts_key_file
 from data_capture.store.sqlite.schema import prepare
 from data_capture.store.sqlite.schema_history import EARLIER, earlier_objects, normalised
-from data_capture.subjects.export import pieces_of
 from tests.erasing import TOKEN, assert_whole, erase, found_in
 from tests.installations import CommandServer, Installation
 from tests.support import REPOSITORY, capture_service_in, rows

@@ -19,11 +19,11 @@ from pathlib import Path
 import pytest
 import requests
 
+from data_capture.privacy.erasure import erase_person
+from data_capture.privacy.erasure_completion import Erasures
+from data_capture.privacy.tables import AUDIT, OF_NOBODY, PEOPLE, RECEIPTS, tables_of_people
 from data_capture.store.sqlite.connection import open_connection
 from data_capture.store.sqlite.schema import prepare
-from data_capture.subjects.erasure import erase_person
-from data_capture.subjects.finishing import Erasures
-from data_capture.subjects.tables import AUDIT, OF_NOBODY, PEOPLE, RECEIPTS, tables_of_people
 from tests.erasing import (
     ADMIN,
     TOKEN,

@@ -16,6 +16,8 @@ import requests
 
 from data_capture.capture.converters import timestamp
 from data_capture.capture.kinds import KINDS, Caller, parse_capture
+from data_capture.privacy.erasure_completion import Erasures
+from data_capture.privacy.erasure_log import entries_of, journal_file, note_in_journal
 from data_capture.store.sqlite.tombstones import (
     EMPTY_LOG,
     KEPT_DAYS,
@@ -24,8 +26,6 @@ from data_capture.store.sqlite.tombstones import (
     note_hashes,
     refuse_what_was_erased,
 )
-from data_capture.subjects.finishing import Erasures
-from data_capture.subjects.journal import entries_of, journal_file, note_in_journal
 from tests.erasing import Marked, assert_whole, erase, erasures_pending, found_in, record, send, service_in, store_in
 from tests.installations import CommandServer, Installation
 from tests.support import RunningService, capture_service_in, eventually

@@ -18,8 +18,8 @@ from typing import Any
 import pytest
 import requests
 
-from data_capture.subjects.export import pieces_of
-from data_capture.subjects.tables import PEOPLE, RECEIPTS, tables_of_people
+from data_capture.privacy.export import pieces_of
+from data_capture.privacy.tables import PEOPLE, RECEIPTS, tables_of_people
 from tests.erasing import ADMIN, TOKEN, Marked, assert_whole, export, person_url, picture, record, send, store_in
 from tests.support import REPOSITORY, RunningService, capture_service_in, signup_service_in
 

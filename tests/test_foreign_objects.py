@@ -15,9 +15,9 @@ import pytest
 from data_capture.audit import record_audit
 from data_capture.capture.converters import timestamp
 from data_capture.commands.examination import find_damage, snapshot
+from data_capture.privacy.erasure import erase_person
 from data_capture.store.sqlite.connection import open_connection
 from data_capture.store.sqlite.schema import prepare
-from data_capture.subjects.erasure import erase_person
 from tests.installations import CommandServer, Installation, writing_to
 
 ANN, BOB = "ann@example.com", "bob@example.com"

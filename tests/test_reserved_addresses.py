@@ -10,11 +10,11 @@ from pathlib import Path
 import pytest
 
 from data_capture.audit import RETENTION_PERSON, record_audit, take_from_records
+from data_capture.privacy.erasure import erase_person
 from data_capture.problems import Problem
 from data_capture.store.sqlite.connection import open_connection
 from data_capture.store.sqlite.schema import prepare
 from data_capture.store.sqlite.users import ensure_person
-from data_capture.subjects.erasure import erase_person
 from tests.erasing import assert_whole, erase, service_in
 from tests.installations import CommandServer, Installation
 from tests.support import RunningService

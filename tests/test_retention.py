@@ -12,10 +12,10 @@ from pathlib import Path
 import pytest
 
 from data_capture.capture.kinds import KINDS
+from data_capture.privacy.erasure_completion import Erasures
+from data_capture.privacy.retention import Step, apply_retention
 from data_capture.settings import AGEING, SettingError, load_settings
 from data_capture.store import Store
-from data_capture.subjects.finishing import Erasures
-from data_capture.subjects.retention import Step, apply_retention
 from tests.erasing import Marked, found_in, record, store_in
 from tests.installations import CommandServer, Installation
 from tests.support import capture_service_in, eventually, rows

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from data_capture.subjects.counts import statistics
+from data_capture.privacy.statistics import statistics
 from tests.support import REPOSITORY
 
 SCHEMA = REPOSITORY / "schema.sql"

@@ -15,6 +15,10 @@ from data_capture.commands import Refused
 from data_capture.commands.files import PARTIAL_SUFFIX, give_to_owner_of, remove_partial, sync
 from data_capture.commands.words import Progress, count
 from data_capture.key_files import open_new_file
+from data_capture.privacy.erasure_completion import Erasures
+from data_capture.privacy.erasure_log import entries_of, erase_again, journal_file
+from data_capture.privacy.export import export_person
+from data_capture.privacy.retention import apply_retention
 from data_capture.problems import Problem
 from data_capture.settings import Settings
 from data_capture.store import Store
@@ -22,10 +26,6 @@ from data_capture.store.sqlite.connection import GateTimeout
 from data_capture.store.sqlite.receipts import receipts_key_file
 from data_capture.store.sqlite.schema import TakeoverRefused, prepare
 from data_capture.store.sqlite.tombstones import erasures_key_file
-from data_capture.subjects.export import export_person
-from data_capture.subjects.finishing import Erasures
-from data_capture.subjects.journal import entries_of, erase_again, journal_file
-from data_capture.subjects.retention import apply_retention
 
 _ROUTE = "python -m data_capture "
 

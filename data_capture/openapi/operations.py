@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from data_capture.accounts.verification_page import PAGE_FILES
 from data_capture.capture.kinds import KINDS, Kind
 from data_capture.openapi.schemas import Json, ref
+from data_capture.privacy.export import MEDIA_TYPES
 from data_capture.settings import REPOSITORY
-from data_capture.subjects.export import MEDIA_TYPES
 from data_capture.web.requests import MAX_CAPTURES_IN_A_BATCH
 
 JSON, ZIP = MEDIA_TYPES["json"], MEDIA_TYPES["zip"]

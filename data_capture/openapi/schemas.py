@@ -10,9 +10,9 @@ from typing import Any
 from data_capture.accounts.accounts import MAX_PASSWORD_CHARACTERS, MIN_PASSWORD_CHARACTERS
 from data_capture.capture.email import MAX_EMAIL_CHARACTERS, MAX_GIVEN_CHARACTERS, is_unseen
 from data_capture.capture.kinds import KINDS, Kind
+from data_capture.privacy.export import FORMAT
+from data_capture.privacy.tables import PEOPLE, RECEIPTS, tables_of_people
 from data_capture.problems import TYPE_PREFIX
-from data_capture.subjects.export import FORMAT
-from data_capture.subjects.tables import PEOPLE, RECEIPTS, tables_of_people
 from data_capture.web.requests import MAX_CAPTURES_IN_A_BATCH
 
 Json = dict[str, Any]

@@ -32,13 +32,13 @@ from data_capture.audit import record_audit
 from data_capture.capture.converters import timestamp
 from data_capture.capture.kinds import KINDS
 from data_capture.images import NotAPicture, check_picture, content_of, media_type_of
+from data_capture.privacy.tables import AUDIT, OF_PERSON, PEOPLE, RECEIPTS, spellings_everywhere, tables_of_people
 from data_capture.problems import NOT_FOUND, Problem
 from data_capture.redaction.redact import REDACTED
 from data_capture.redaction.sensitive_keys import role_of
 from data_capture.store import Store
 from data_capture.store.sqlite.connection import open_connection
 from data_capture.store.sqlite.users import ensure_person
-from data_capture.subjects.tables import AUDIT, OF_PERSON, PEOPLE, RECEIPTS, spellings_everywhere, tables_of_people
 
 FORMAT = "enhanced-data-capture/person/1"
 MEDIA_TYPES = {"json": "application/json", "zip": "application/zip"}

@@ -11,9 +11,9 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from data_capture.privacy.tables import PEOPLE, RECEIPTS
 from data_capture.store import Store
 from data_capture.store.sqlite.receipts import HAS_ROW
-from data_capture.subjects.tables import PEOPLE, RECEIPTS
 
 _RECEIPTS_A_READ = 1000  # takes about a millisecond
 _BEFORE_ALL = ("", "")

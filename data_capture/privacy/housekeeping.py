@@ -11,16 +11,16 @@ from contextlib import contextmanager
 from datetime import datetime, timezone
 
 from data_capture.capture.converters import timestamp
+from data_capture.privacy.erasure_completion import Erasures
+from data_capture.privacy.erasure_log import entries_of, erase_again
+from data_capture.privacy.receipts import purge_orphans
+from data_capture.privacy.retention import apply_retention
 from data_capture.problems import Problem
 from data_capture.settings import Settings
 from data_capture.store import Store
 from data_capture.store.sqlite.tombstones import forget_old_erasures
-from data_capture.subjects.finishing import Erasures
-from data_capture.subjects.journal import entries_of, erase_again
-from data_capture.subjects.receipts import purge_orphans
-from data_capture.subjects.retention import apply_retention
 
-log = logging.getLogger("data_capture.subjects")
+log = logging.getLogger("data_capture.privacy")
 
 _LOOK_SECONDS = 1.0
 _AFTER_TROUBLE_SECONDS = 30.0

@@ -20,11 +20,11 @@ from typing import Any
 
 from data_capture.audit import pseudonymise_audit
 from data_capture.capture.email import is_reserved, normalise_email
+from data_capture.privacy.tables import AUDIT, OF_PERSON, PEOPLE, RECEIPTS, spellings_everywhere, tables_of_people
 from data_capture.problems import UNUSABLE, Problem
 from data_capture.sql.pragmas import columns_of, foreign_keys_of, quoted
 from data_capture.store.sqlite.tombstones import note_erasure
 from data_capture.store.sqlite.users import NO_PASSWORD, ensure_person, spellings_of
-from data_capture.subjects.tables import AUDIT, OF_PERSON, PEOPLE, RECEIPTS, spellings_everywhere, tables_of_people
 
 PSEUDONYMS = "erased-"
 """What the pseudonyms of the erased begin with."""

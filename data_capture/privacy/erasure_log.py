@@ -15,10 +15,10 @@ from pathlib import Path
 from data_capture.audit.format import ERASURE
 from data_capture.capture.email import normalise_email
 from data_capture.key_files import keys_beside, load_or_make_key
+from data_capture.privacy.erasure import PSEUDONYMS, erase_person
+from data_capture.privacy.tables import RECEIPTS, tables_of_people
 from data_capture.sql.pragmas import columns_of
 from data_capture.store.sqlite.tombstones import NOTHING, erasures_key_file, hash_of_address, note_hashes
-from data_capture.subjects.erasure import PSEUDONYMS, erase_person
-from data_capture.subjects.tables import RECEIPTS, tables_of_people
 
 _LINE = re.compile(r"([0-9a-f]{64}) (\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z)")
 

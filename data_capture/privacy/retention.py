@@ -19,10 +19,10 @@ from data_capture.audit.format import RETENTION
 from data_capture.capture.converters import timestamp
 from data_capture.capture.kinds import KINDS, Kind
 from data_capture.json_codec import encode_json
+from data_capture.privacy.receipts import IS_SPARE, delete_spare
+from data_capture.privacy.tables import AUDIT, RECEIPTS
 from data_capture.store import Store
 from data_capture.store.sqlite.users import ensure_person
-from data_capture.subjects.receipts import IS_SPARE, delete_spare
-from data_capture.subjects.tables import AUDIT, RECEIPTS
 
 _ROWS_A_COMMIT = 500  # others wait for one commit only
 _COLUMNS = ("ip_address", "user_agent")

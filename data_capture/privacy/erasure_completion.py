@@ -18,13 +18,13 @@ from collections.abc import Iterable
 from datetime import datetime, timezone
 
 from data_capture.capture.converters import timestamp
+from data_capture.privacy.erasure import Erased, erase_person
+from data_capture.privacy.erasure_log import Entry, note_in_journal
 from data_capture.problems import UNAVAILABLE, Problem
 from data_capture.store import Store
 from data_capture.store.sqlite.tombstones import EMPTY_LOG, NOTHING, REWRITE, erasures_pending
-from data_capture.subjects.erasure import Erased, erase_person
-from data_capture.subjects.journal import Entry, note_in_journal
 
-log = logging.getLogger("data_capture.subjects")
+log = logging.getLogger("data_capture.privacy")
 
 _PATIENCE_SECONDS = 1.0  # for readers of a moment; whoever reads longer is waited for without keeping the caller
 _PAUSE_SECONDS = 0.05
