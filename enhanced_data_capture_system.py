@@ -15,16 +15,6 @@ from typing import Any
 from flask import Flask, Response, jsonify, request, send_from_directory
 
 from data_capture import __version__
-from data_capture.access import (
-    Doors,
-    PersonConverter,
-    email_in_path,
-    harden_answers,
-    keep_doors,
-    require_admin,
-)
-from data_capture.admin_token import ensure_admin_token
-from data_capture.exposure import may_read_details, require_reader
 from data_capture.health_probe import load_or_make_probe_key
 from data_capture.json_codec import MAX_BYTES_WITH_SCREENSHOT
 from data_capture.limits.disk_space import DiskSpace
@@ -35,12 +25,22 @@ from data_capture.privacy.export import MEDIA_TYPES, export_person
 from data_capture.privacy.housekeeping import Housekeeping
 from data_capture.privacy.statistics import statistics
 from data_capture.problems import UNAVAILABLE, UNUSABLE, FieldError, Problem, answer_with_problems
-from data_capture.request_log import log_requests
 from data_capture.serving import serve
 from data_capture.settings import REPOSITORY, Settings, settings_from_command_line
 from data_capture.store import Store
 from data_capture.web import capture_service
+from data_capture.web.admin_token import ensure_admin_token
 from data_capture.web.capture_service import ADMITTED, CaptureService, InThread, run_in_thread
+from data_capture.web.local_access import may_read_details, require_reader
+from data_capture.web.request_guard import (
+    Doors,
+    PersonConverter,
+    email_in_path,
+    harden_answers,
+    keep_doors,
+    require_admin,
+)
+from data_capture.web.request_log import log_requests
 from data_capture.web.requests import read_body
 
 SERVICE_NAME = "enhanced-data-capture"

@@ -14,9 +14,9 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from data_capture.admin_token import hash_of_token, new_token
 from data_capture.key_files import make_private_file
 from data_capture.settings import Settings
+from data_capture.web.admin_token import hash_of_token, new_token
 
 NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,39}")
 """What the name of a write token looks like."""

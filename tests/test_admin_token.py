@@ -13,10 +13,10 @@ import pytest
 import requests
 from flask import Flask, request
 
-from data_capture.access import require_admin
-from data_capture.admin_token import ensure_admin_token
 from data_capture.problems import answer_with_problems
 from data_capture.settings import Settings, load_settings
+from data_capture.web.admin_token import ensure_admin_token
+from data_capture.web.request_guard import require_admin
 from tests.installations import CommandServer, Installation
 from tests.support import capture_service_in
 

@@ -10,10 +10,10 @@ from collections.abc import Iterator
 import pytest
 import requests
 
-from data_capture.access import Doors
 from data_capture.limits.rates import Rates
 from data_capture.problems import Problem
 from data_capture.settings import load_settings
+from data_capture.web.request_guard import Doors
 from tests.support import RunningService, capture_service_in, eventually, signup_service_in
 
 PAYMENT = "/api/data-capture/payment"

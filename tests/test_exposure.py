@@ -17,9 +17,9 @@ from typing import Any
 import pytest
 import requests
 
-from data_capture.exposure import exposing_settings
 from data_capture.health_probe import is_probe, load_or_make_probe_key, probe_headers
 from data_capture.settings import load_settings
+from data_capture.web.local_access import exposing_settings
 from tests.installations import CommandServer, Installation
 from tests.managed import RunningManager
 from tests.support import REPOSITORY, RunningService, capture_service_in, eventually, free_port, signup_service_in

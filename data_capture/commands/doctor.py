@@ -34,12 +34,12 @@ from data_capture.commands.occupants import ANSWER_SECONDS, programs_with
 from data_capture.commands.restore import second_names_of, staged_beside
 from data_capture.commands.schema_examination import examine_schema
 from data_capture.commands.words import Progress, age, count, size
-from data_capture.exposure import exposing_settings
 from data_capture.key_files import load_key
 from data_capture.serving import why_not_listen
 from data_capture.settings import FILE_PAGES, Settings
 from data_capture.store.sqlite.connection import Gate, GateTimeout, usual_log_bytes
 from data_capture.supervision.services import CAPTURE, SIGNUP, Service, ask_health
+from data_capture.web.local_access import exposing_settings
 
 _FIXED_SQLITE = (3, 51, 3)  # the first with a remedy for the WAL-reset bug (sqlite.org/wal.html)
 _OLDEST_SQLITE = (3, 24, 0)  # the first with ON CONFLICT … DO UPDATE, which the store uses

@@ -21,13 +21,13 @@ from limits import RateLimitItem, parse_many
 from limits.storage import Storage
 from limits.strategies import FixedWindowRateLimiter
 
-from data_capture.access import is_loopback
-from data_capture.admission import is_counted
 from data_capture.limits.callers import caller_of
 from data_capture.limits.known_callers import KnownCallers
 from data_capture.mail_url import ascii_domain
 from data_capture.problems import TOO_MANY, Problem
 from data_capture.settings import Settings, byte_rates
+from data_capture.web.admission import is_counted
+from data_capture.web.request_guard import is_loopback
 
 _MAX_WINDOWS = 50_000  # about 15 MB; an attacker with more addresses than this is not to be stopped by counting them
 

@@ -2,7 +2,7 @@
 
 Behind a plain WSGI interface a thread waits with every body that is still on its way: eight visitors with a slow
 uplink, or eight half-sent requests, and nobody else is served. Here a request is first judged by its head
-(`data_capture.admission`), bodies arrive in the event loop within bounds (`serving.bodies`), and answers are handed over
+(`data_capture.web.admission`), bodies arrive in the event loop within bounds (`serving.bodies`), and answers are handed over
 whole, so that a slow reader holds no thread either.
 """
 
@@ -26,15 +26,15 @@ from typing import Any, Protocol
 from flask import Flask
 from granian.rsgi import ProtocolClosed  # type: ignore[attr-defined]
 
-from data_capture.access import Doors, HeaderOf
-from data_capture.admission import IS_COUNTED, BodyNeeded
-from data_capture.exposure import HEADER_NAMES
 from data_capture.json_codec import MAX_BYTES_WITH_SCREENSHOT
 from data_capture.problems import NOT_JSON, UNAVAILABLE, Problem
-from data_capture.request_log import log_request
 from data_capture.serving.bodies import Bodies
+from data_capture.web.admission import IS_COUNTED, BodyNeeded
 from data_capture.web.capture_service import ADMITTED, CAPTURE_PATHS, AdmittedRequest, CaptureService
 from data_capture.web.fast_path import NOSNIFF, FastPath, fits, header_of
+from data_capture.web.local_access import HEADER_NAMES
+from data_capture.web.request_guard import Doors, HeaderOf
+from data_capture.web.request_log import log_request
 
 log = logging.getLogger("data_capture.serving")
 

@@ -15,7 +15,6 @@ from datetime import datetime, timezone
 from functools import partial
 from typing import Any, NamedTuple, Protocol, TypeVar
 
-from data_capture.access import Doors, HeaderOf, is_confirmed_caller
 from data_capture.capture.kinds import KINDS, Caller
 from data_capture.deadlines import Deadline
 from data_capture.json_codec import MAX_BYTES, JsonObject
@@ -25,6 +24,7 @@ from data_capture.settings import Settings
 from data_capture.store import Store
 from data_capture.store.sqlite.captures import RecordCapture
 from data_capture.store.sqlite.receipts import Receipt
+from data_capture.web.request_guard import Doors, HeaderOf, is_confirmed_caller
 from data_capture.web.requests import (
     BATCH,
     CAPTURE_MEDIA_TYPES,

@@ -13,15 +13,15 @@ from concurrent.futures import Executor
 from functools import partial
 from typing import Protocol
 
-from data_capture.access import Doors, HeaderOf
 from data_capture.deadlines import Deadline, DeadlinePassed
 from data_capture.problems import Problem, unexpected_error
-from data_capture.request_log import log_request
 from data_capture.store import Store
 from data_capture.store.sqlite.captures import RecordCapture
 from data_capture.store.sqlite.receipts import Receipt
 from data_capture.web import capture_service
 from data_capture.web.capture_service import AdmittedRequest, CaptureService
+from data_capture.web.request_guard import Doors, HeaderOf
+from data_capture.web.request_log import log_request
 from data_capture.web.requests import CaptureRequest
 from data_capture.web.responses import RawResponse
 

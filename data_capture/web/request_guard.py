@@ -12,7 +12,6 @@ from flask_cors.core import DEFAULT_OPTIONS, get_cors_headers, serialize_options
 from werkzeug.datastructures import Headers
 from werkzeug.routing import PathConverter
 
-from data_capture.admin_token import bearer_token_in, is_admin_token
 from data_capture.capture.email import normalise_email
 from data_capture.problems import (
     MISDIRECTED,
@@ -25,6 +24,7 @@ from data_capture.problems import (
     ProblemType,
 )
 from data_capture.settings import FILE_PAGES, LOCAL_PAGES, Settings
+from data_capture.web.admin_token import bearer_token_in, is_admin_token
 from data_capture.write_tokens import is_write_token
 
 _FOR_PAGES = ("/api/", "/auth/")  # the addresses that pages may call
