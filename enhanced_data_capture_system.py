@@ -25,7 +25,7 @@ from data_capture.privacy.export import MEDIA_TYPES, export_person
 from data_capture.privacy.housekeeping import Housekeeping
 from data_capture.privacy.statistics import statistics
 from data_capture.problems import UNAVAILABLE, UNUSABLE, FieldError, Problem, answer_with_problems
-from data_capture.serving import serve
+from data_capture.server import serve
 from data_capture.settings import REPOSITORY, Settings, settings_from_command_line
 from data_capture.store import Store
 from data_capture.web import capture_service

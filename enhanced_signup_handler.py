@@ -27,7 +27,8 @@ from data_capture.limits.disk_space import DiskSpace
 from data_capture.limits.rates import limit_logins, limit_requests
 from data_capture.openapi import serve_description
 from data_capture.problems import UNAVAILABLE, Problem, answer_with_problems
-from data_capture.serving import serve, service_url
+from data_capture.server import serve
+from data_capture.server.ports import service_url
 from data_capture.settings import FILE_PAGES, Settings, settings_from_command_line
 from data_capture.store import Store
 from data_capture.web.local_access import may_read_details

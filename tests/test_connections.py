@@ -19,9 +19,9 @@ import pytest
 
 from data_capture.limits.callers import caller_of, fair_share
 from data_capture.problems import Problem
-from data_capture.serving import bodies
-from data_capture.serving.bodies import Bodies
-from data_capture.serving.connections import MAX_OF_ADDRESS, Connection, excess
+from data_capture.server import body_buffer
+from data_capture.server.body_buffer import Bodies
+from data_capture.server.connections import MAX_OF_ADDRESS, Connection, excess
 from tests.flood import PAYMENT
 from tests.support import REPOSITORY, RunningService, capture_service_in, eventually, signup_service_in
 
@@ -340,14 +340,14 @@ class TestWhichBodiesAreGivenUp:
         assert self.statuses(ours, age_seconds=0.5) == [0] * 258  # any of them may still be prompt
 
     def test_those_of_the_largest_callers_when_all_have_too_many(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setitem(bodies._MAX_OF_ALL, bodies._Kind.SMALL, 20)
+        monkeypatch.setitem(body_buffer._MAX_OF_ALL, body_buffer._Kind.SMALL, 20)
         large = [("192.0.2.1", Upload(), 100)] * 30
         small = [("192.0.2.2", Upload(), 100)] * 5
         assert self.statuses(small + large) == [0] * 5 + [503] * 15 + [0] * 15
 
     def test_what_is_announced_is_not_counted_and_what_is_received_is(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(bodies, "_MAX_BYTES", 5000)
-        monkeypatch.setattr(bodies, "_MAX_BYTES_OF_CALLER", 3000)
+        monkeypatch.setattr(body_buffer, "_MAX_BYTES", 5000)
+        monkeypatch.setattr(body_buffer, "_MAX_BYTES_OF_CALLER", 3000)
         announced = [(f"192.0.2.{number}", Upload(), 20_000_000) for number in range(50)]
         assert self.statuses(announced) == [0] * 50
         one = [("192.0.2.1", Upload(b"x" * 1000), None)]

@@ -25,9 +25,9 @@ import requests
 from flask import Flask, request
 
 from data_capture.problems import answer_with_problems
-from data_capture.serving import why_not_listen
-from data_capture.serving.logs import LOG_FILE_BYTES, OLD_LOG_FILES
-from data_capture.serving.whole_requests import WholeRequests
+from data_capture.server.buffering import WholeRequests
+from data_capture.server.logging import LOG_FILE_BYTES, OLD_LOG_FILES
+from data_capture.server.ports import why_not_listen
 from tests.managed import LOG_LINE, is_running, worker_of
 from tests.support import REPOSITORY, RunningService, capture_service_in, eventually, free_port
 
@@ -329,7 +329,7 @@ def test_the_log_is_rotated_while_two_processes_write_to_it_and_no_line_is_lost_
     program = f"""
 import logging, sys
 sys.path.insert(0, {str(REPOSITORY)!r})
-from data_capture.serving.logs import configure_logging
+from data_capture.server.logging import configure_logging
 from data_capture.settings import load_settings
 configure_logging(sys.argv[1], load_settings({{"log_file": {str(log_file)!r}}}))
 for number in range(60_000):

@@ -18,7 +18,7 @@ from pathlib import Path
 import pytest
 import requests
 
-from data_capture.serving import is_claimed
+from data_capture.server.ports import is_claimed
 from tests.managed import LOG_LINE, RunningManager
 from tests.support import REPOSITORY, RunningService, capture_service_in, eventually, free_port, rows, signup_service_in
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from flask import Flask, Response, jsonify, request
 
 from data_capture.json_codec import MAX_BYTES
-from data_capture.serving import serve
+from data_capture.server import serve
 from data_capture.settings import Settings, settings_from_command_line
 
 

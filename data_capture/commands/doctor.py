@@ -35,7 +35,7 @@ from data_capture.commands.restore import second_names_of, staged_beside
 from data_capture.commands.schema_examination import examine_schema
 from data_capture.commands.words import Progress, age, count, size
 from data_capture.key_files import load_key
-from data_capture.serving import why_not_listen
+from data_capture.server.ports import why_not_listen
 from data_capture.settings import FILE_PAGES, Settings
 from data_capture.store.sqlite.connection import Gate, GateTimeout, usual_log_bytes
 from data_capture.supervision.services import CAPTURE, SIGNUP, Service, ask_health

@@ -10,8 +10,8 @@ import time
 from contextlib import suppress
 from types import FrameType
 
-from data_capture.serving import is_claimed, why_not_listen
-from data_capture.serving.logs import configure_logging
+from data_capture.server.logging import configure_logging
+from data_capture.server.ports import is_claimed, why_not_listen
 from data_capture.settings import FILE_PAGES, Settings, settings_from_command_line
 from data_capture.store.sqlite.schema import TakeoverRefused, prepare, warn_of_other_readers
 from data_capture.supervision.services import CAPTURE, SERVICES, SIGNUP, Service, ask_health

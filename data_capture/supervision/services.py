@@ -12,7 +12,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from data_capture.health_probe import probe_headers
-from data_capture.serving import service_port, service_url
+from data_capture.server.ports import service_port, service_url
 from data_capture.settings import Settings
 
 _MAX_HEALTH_BYTES = 100_000

@@ -14,8 +14,8 @@ from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
 
-from data_capture.serving import is_claimed
-from data_capture.serving.lifelines import SUPERVISED_VARIABLE
+from data_capture.server.parent_watch import SUPERVISED_VARIABLE
+from data_capture.server.ports import is_claimed
 from data_capture.settings import REPOSITORY, Settings
 from data_capture.supervision.services import Health, Service, ask_health
 

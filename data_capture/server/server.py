@@ -9,13 +9,11 @@ A service ends gracefully on SIGTERM and SIGINT: no new connection is taken, eve
 
 from __future__ import annotations
 
-import errno
 import functools
 import gc
 import os
 import resource
 import signal
-import socket
 import sys
 from collections.abc import Callable
 from typing import Any, NoReturn
@@ -26,10 +24,11 @@ from granian.http import HTTP1Settings
 from granian.log import LogLevels
 from granian.server import MPServer
 
-from data_capture.serving.connections import ConnectionWatch
-from data_capture.serving.lifelines import end_with_loss, end_with_manager, end_with_parent, is_supervised
-from data_capture.serving.logs import configure_logging, log_of, logging_configuration
-from data_capture.serving.whole_requests import WholeRequests
+from data_capture.server.buffering import WholeRequests
+from data_capture.server.connections import ConnectionWatch
+from data_capture.server.logging import configure_logging, log_of, logging_configuration
+from data_capture.server.parent_watch import end_with_loss, end_with_manager, end_with_parent, is_supervised
+from data_capture.server.ports import address_of, claim, service_port, service_url, why_not_listen
 from data_capture.settings import Settings
 from data_capture.store.sqlite.schema import TakeoverRefused, prepare, warn_of_other_readers
 
@@ -52,11 +51,6 @@ _MAX_HEAD_BYTES = 64 * 1024  # half-sent heads are kept; granian's own limit wou
 # million objects, or about 100 MB.
 _GARBAGE_THRESHOLDS = (2_000, 10, 50)
 
-_MAX_SOCKET_NAME_BYTES = 108  # unix(7)
-
-_TAKEN = "is taken by another program"
-_WILDCARDS = {"0.0.0.0": "127.0.0.1", "::": "::1", "": "127.0.0.1"}  # noqa: S104
-
 
 def serve(name: str, create_app: CreateApp, settings: Settings) -> None:
     """Serves until SIGTERM or SIGINT.
@@ -71,7 +65,7 @@ def serve(name: str, create_app: CreateApp, settings: Settings) -> None:
     """
     configure_logging(name, settings)
     port = service_port(name, settings)
-    reason = _claim(settings.host, port) or why_not_listen(settings.host, port)
+    reason = claim(settings.host, port) or why_not_listen(settings.host, port)
     if reason is not None:
         _refuse(f"Port {port} {reason}. Choose another with --port or EDC_{name.upper()}_PORT.")
     supervised = is_supervised()
@@ -85,7 +79,7 @@ def serve(name: str, create_app: CreateApp, settings: Settings) -> None:
     max_connections = _connection_limit()
     server = MPServer(
         f"enhanced-data-capture {name}",
-        address=_address_of(settings.host),
+        address=address_of(settings.host),
         port=port,
         interface=Interfaces.RSGI,
         runtime_mode=RuntimeModes.st,
@@ -110,76 +104,6 @@ def serve(name: str, create_app: CreateApp, settings: Settings) -> None:
             log_of(name).error("The %s service's worker process ended by itself", name)
             raise
     log_of(name).info("Stopped")
-
-
-def service_port(name: str, settings: Settings) -> int:
-    """The port of the service `name`."""
-    return settings.capture_port if name == "capture" else settings.signup_port
-
-
-def service_url(name: str, settings: Settings) -> str:
-    """Where programs on this machine reach the service `name`."""
-    host = _WILDCARDS.get(settings.host, settings.host)
-    return f"http://{f'[{host}]' if ':' in host else host}:{service_port(name, settings)}"
-
-
-def why_not_listen(host: str, port: int) -> str | None:
-    """Why a service could not listen there, as the rest of a sentence that begins with the port; None when it could.
-
-    granian itself would not notice another listener: it binds with SO_REUSEPORT and shares the port with it. Binding alone
-    tells of one; listening too would for a moment make this look the very thing that another look finds.
-    """
-    try:
-        address = _address_of(host)
-    except OSError as error:
-        return f"can't be listened on: the host {host} can't be resolved ({error.strerror})"
-    family = socket.AF_INET6 if ":" in address else socket.AF_INET
-    with socket.socket(family, socket.SOCK_STREAM) as probe:
-        # Without this, connections that ended a minute ago would still keep the port.
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((address, port))
-        except OSError as error:
-            if error.errno == errno.EADDRINUSE:
-                return _TAKEN
-            return f"can't be listened on at {host} ({error.strerror})"
-    return None
-
-
-def is_claimed(host: str, port: int) -> bool:
-    """Whether a service of ours serves there, is about to, or has not quite ended; False where that can't be told."""
-    if sys.platform != "linux":
-        return False
-    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as looker:
-        return looker.connect_ex(_claim_on(host, port)) == 0
-
-
-def _claim(host: str, port: int) -> str | None:
-    """Makes sure that no other service of ours is about to listen there; if one is, the same words as `why_not_listen`.
-
-    Between a look at a free port and granian's listening there is time for a second service, and on Linux, where it
-    binds with SO_REUSEPORT, both would serve. A name in the abstract namespace has one owner, and ends with its processes.
-    """
-    if sys.platform == "linux":
-        claim = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
-        try:
-            claim.bind(_claim_on(host, port))
-        except OSError:
-            claim.close()
-            return _TAKEN
-        claim.detach()  # from here on it is the process's, to its end
-    return None
-
-
-def _claim_on(host: str, port: int) -> bytes:
-    # The port comes first: a host's name can be longer than the name of a socket.
-    return f"\0enhanced-data-capture {port} {host}".encode()[:_MAX_SOCKET_NAME_BYTES]
-
-
-def _address_of(host: str) -> str:
-    """The numeric address that `host` stands for, which is what granian takes."""
-    answers = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
-    return str(answers[0][4][0])
 
 
 def _open_app(name: str, create_app: CreateApp, settings: Settings, max_connections: int) -> WholeRequests:

@@ -28,7 +28,7 @@ from granian.rsgi import ProtocolClosed  # type: ignore[attr-defined]
 
 from data_capture.json_codec import MAX_BYTES_WITH_SCREENSHOT
 from data_capture.problems import NOT_JSON, UNAVAILABLE, Problem
-from data_capture.serving.bodies import Bodies
+from data_capture.server.body_buffer import Bodies
 from data_capture.web.admission import IS_COUNTED, BodyNeeded
 from data_capture.web.capture_service import ADMITTED, CAPTURE_PATHS, AdmittedRequest, CaptureService
 from data_capture.web.fast_path import NOSNIFF, FastPath, fits, header_of
@@ -36,7 +36,7 @@ from data_capture.web.local_access import HEADER_NAMES
 from data_capture.web.request_guard import Doors, HeaderOf
 from data_capture.web.request_log import log_request
 
-log = logging.getLogger("data_capture.serving")
+log = logging.getLogger("data_capture.server")
 
 # Threads that write spend their time waiting for the disk, and those that wait together share one commit.
 _WRITING_THREADS = 8
