@@ -7,7 +7,7 @@ from data_capture.bootstrap import ensure_environment
 
 ensure_environment(__file__, __name__)
 
-from data_capture.supervision import main
+from data_capture.supervisor import main
 
 if __name__ == "__main__":
     main()

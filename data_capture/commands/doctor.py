@@ -38,7 +38,7 @@ from data_capture.key_files import load_key
 from data_capture.server.ports import why_not_listen
 from data_capture.settings import FILE_PAGES, Settings
 from data_capture.store.sqlite.connection import Gate, GateTimeout, usual_log_bytes
-from data_capture.supervision.services import CAPTURE, SIGNUP, Service, ask_health
+from data_capture.supervisor.services import CAPTURE, SIGNUP, Service, ask_health
 from data_capture.web.local_access import exposing_settings
 
 _FIXED_SQLITE = (3, 51, 3)  # the first with a remedy for the WAL-reset bug (sqlite.org/wal.html)

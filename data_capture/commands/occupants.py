@@ -7,7 +7,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from data_capture.settings import Settings
-from data_capture.supervision.services import SERVICES, ask_health
+from data_capture.supervisor.services import SERVICES, ask_health
 
 ANSWER_SECONDS = 3.0
 """How long a service may take to say how it is."""

@@ -17,7 +17,7 @@ from contextlib import suppress
 from data_capture.server.parent_watch import SUPERVISED_VARIABLE
 from data_capture.server.ports import is_claimed
 from data_capture.settings import REPOSITORY, Settings
-from data_capture.supervision.services import Health, Service, ask_health
+from data_capture.supervisor.services import Health, Service, ask_health
 
 log = logging.getLogger("data_capture.manager")
 

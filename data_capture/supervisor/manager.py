@@ -14,8 +14,8 @@ from data_capture.server.logging import configure_logging
 from data_capture.server.ports import is_claimed, why_not_listen
 from data_capture.settings import FILE_PAGES, Settings, settings_from_command_line
 from data_capture.store.sqlite.schema import TakeoverRefused, prepare, warn_of_other_readers
-from data_capture.supervision.services import CAPTURE, SERVICES, SIGNUP, Service, ask_health
-from data_capture.supervision.supervised import SupervisedService
+from data_capture.supervisor.service_process import SupervisedService
+from data_capture.supervisor.services import CAPTURE, SERVICES, SIGNUP, Service, ask_health
 from data_capture.web.local_access import exposing_settings
 
 _FIRST_LOOK_SECONDS = 3.0
