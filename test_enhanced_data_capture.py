@@ -28,7 +28,7 @@ def main() -> int:
 
 def check_live(arguments: list[str]) -> int:
     """Checks the system that runs here, or at the URL; flags such as --database are those of the start command."""
-    from data_capture.live_check import check_running_system
+    from data_capture.cli.live_check import check_running_system
     from data_capture.server.ports import service_url
     from data_capture.settings import settings_from_command_line
 

@@ -24,8 +24,8 @@ KILLED = -signal.SIGKILL
 # request the fork kills itself before its n-th change to the files of a folder.
 _SERVER = """
 import json, os, resource, signal, sys, tempfile
-import data_capture.__main__ as program, data_capture.commands.backup, data_capture.commands.doctor, data_capture.commands.restore
-import data_capture.commands.people, data_capture.commands.verify_audit
+import data_capture.cli.main as program, data_capture.cli.backup, data_capture.cli.doctor, data_capture.cli.restore
+import data_capture.cli.users, data_capture.cli.verify_audit
 CHANGES = {"open", "os.link", "os.rename", "os.remove", "os.chmod", "os.mkdir", "sqlite3.connect"}
 
 def die_before(change, folder):

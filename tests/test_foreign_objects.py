@@ -14,7 +14,7 @@ import pytest
 
 from data_capture.audit import record_audit
 from data_capture.capture.converters import timestamp
-from data_capture.commands.examination import find_damage, snapshot
+from data_capture.cli.integrity_report import find_damage, snapshot
 from data_capture.privacy.erasure import erase_person
 from data_capture.store.sqlite.connection import open_connection
 from data_capture.store.sqlite.schema import prepare

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 import requests
 
-from data_capture.live_check import EVERYBODY
+from data_capture.cli.live_check import EVERYBODY
 from tests.managed import RunningManager
 from tests.support import REPOSITORY, free_port, rows
 

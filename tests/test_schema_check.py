@@ -14,9 +14,9 @@ import pytest
 from data_capture.audit import pseudonymise_audit, record_audit, take_from_records
 from data_capture.audit.append import begin_chain
 from data_capture.audit.schema_sql import created_by, is_plain_index, tokens_of
-from data_capture.commands import Refused
-from data_capture.commands.verify_audit import verify_audit
-from data_capture.commands.words import Progress
+from data_capture.cli import Refused
+from data_capture.cli.formatting import Progress
+from data_capture.cli.verify_audit import verify_audit
 from data_capture.key_files import keep_key, new_key
 from data_capture.store.sqlite.connection import open_connection
 from data_capture.store.sqlite.schema import prepare

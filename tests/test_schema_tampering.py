@@ -13,9 +13,9 @@ from pathlib import Path
 import pytest
 
 from data_capture.audit import record_audit
-from data_capture.commands import Refused
-from data_capture.commands.verify_audit import verify_audit
-from data_capture.commands.words import Progress
+from data_capture.cli import Refused
+from data_capture.cli.formatting import Progress
+from data_capture.cli.verify_audit import verify_audit
 from tests.installations import CommandServer, Installation, writing_to
 from tests.schema_edits import sql_of
 from tests.schema_tampering import TAMPERING

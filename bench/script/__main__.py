@@ -21,7 +21,7 @@ from bench.script.costs import QUICK, Bench, Costs, Effort
 from bench.script.faults import Losses, cause_fault
 from bench.script.report import Results, as_json, as_text
 from bench.script.senders import Sender, senders
-from data_capture.commands.words import Progress
+from data_capture.cli.formatting import Progress
 from tests.engines.engines import ENGINES, Engine
 from tests.engines.play import FAULT_SECONDS
 from tests.engines.scenarios import SCENARIOS

@@ -13,7 +13,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from data_capture.commands.words import Progress
+from data_capture.cli.formatting import Progress
 from tests.faults.kills import Campaign
 
 _ABOUT = """\

@@ -6,7 +6,7 @@ import os
 import sys
 from pathlib import Path
 
-from data_capture.commands import Refused
+from data_capture.cli import Refused
 from data_capture.key_files import open_new_file
 from data_capture.settings import Settings
 from data_capture.web.admin_token import fetch_admin_token, rotate_admin_token

@@ -13,9 +13,8 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from data_capture.commands import Refused
-from data_capture.commands.examination import Examination, examine, is_lock, refuse_what_is_no_database, snapshot
-from data_capture.commands.files import (
+from data_capture.cli import Refused
+from data_capture.cli.files import (
     PARTIAL_SUFFIX,
     copy_database,
     give_to_owner_of,
@@ -25,7 +24,8 @@ from data_capture.commands.files import (
     sync,
     time_for_name,
 )
-from data_capture.commands.words import Progress, count, size
+from data_capture.cli.formatting import Progress, count, size
+from data_capture.cli.integrity_report import Examination, examine, is_lock, refuse_what_is_no_database, snapshot
 from data_capture.sql.pragmas import size_bytes_of
 
 _TIME = r"\d{8}T\d{6}\.\d{3}Z"

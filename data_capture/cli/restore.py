@@ -22,17 +22,8 @@ from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 
 from data_capture.audit.head import forget_head
-from data_capture.commands import Refused
-from data_capture.commands.examination import (
-    Examination,
-    begins_as_database,
-    examine,
-    is_lock,
-    our_tables,
-    refuse_what_is_no_database,
-    snapshot,
-)
-from data_capture.commands.files import (
+from data_capture.cli import Refused
+from data_capture.cli.files import (
     copy_database,
     gate_beside,
     give_to_owner_of,
@@ -42,10 +33,19 @@ from data_capture.commands.files import (
     sync,
     time_for_name,
 )
-from data_capture.commands.interruption import undisturbed
-from data_capture.commands.occupants import programs_with, services_on
-from data_capture.commands.people import erase_again_after_restore
-from data_capture.commands.words import Progress, count, size
+from data_capture.cli.formatting import Progress, count, size
+from data_capture.cli.integrity_report import (
+    Examination,
+    begins_as_database,
+    examine,
+    is_lock,
+    our_tables,
+    refuse_what_is_no_database,
+    snapshot,
+)
+from data_capture.cli.open_handles import programs_with, services_on
+from data_capture.cli.signals import undisturbed
+from data_capture.cli.users import erase_again_after_restore
 from data_capture.settings import Settings
 from data_capture.sql.pragmas import size_bytes_of
 from data_capture.store.sqlite.connection import Gate, GateTimeout

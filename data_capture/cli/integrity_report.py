@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-from data_capture.commands import Refused
+from data_capture.cli import Refused
 from data_capture.settings import REPOSITORY
 from data_capture.sql.pragmas import quoted
 

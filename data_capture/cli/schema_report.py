@@ -9,7 +9,7 @@ from pathlib import Path
 from data_capture.audit.counter_check import counter_findings
 from data_capture.audit.schema_check import SchemaReport, check_schema
 from data_capture.audit.schema_note import noted_states
-from data_capture.commands.examination import find_damage, snapshot
+from data_capture.cli.integrity_report import find_damage, snapshot
 from data_capture.sql.pragmas import size_bytes_of
 
 # Takes 50 ms. Of a larger file our tables are checked here, and all by doctor.

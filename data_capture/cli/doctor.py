@@ -18,9 +18,11 @@ from enum import Enum
 from pathlib import Path
 
 from data_capture.audit.append import audit_key_file
-from data_capture.commands import Refused
-from data_capture.commands.backup import backup_folder, backups_in, unfinished_in
-from data_capture.commands.examination import (
+from data_capture.cli import Refused
+from data_capture.cli.backup import backup_folder, backups_in, unfinished_in
+from data_capture.cli.files import gate_beside, log_beside
+from data_capture.cli.formatting import Progress, age, count, size
+from data_capture.cli.integrity_report import (
     begins_as_database,
     find_broken_references,
     find_damage,
@@ -29,11 +31,9 @@ from data_capture.commands.examination import (
     refuse_what_is_no_database,
     snapshot,
 )
-from data_capture.commands.files import gate_beside, log_beside
-from data_capture.commands.occupants import ANSWER_SECONDS, programs_with
-from data_capture.commands.restore import second_names_of, staged_beside
-from data_capture.commands.schema_examination import examine_schema
-from data_capture.commands.words import Progress, age, count, size
+from data_capture.cli.open_handles import ANSWER_SECONDS, programs_with
+from data_capture.cli.restore import second_names_of, staged_beside
+from data_capture.cli.schema_report import examine_schema
 from data_capture.key_files import load_key
 from data_capture.server.ports import why_not_listen
 from data_capture.settings import FILE_PAGES, Settings

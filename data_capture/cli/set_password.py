@@ -18,8 +18,8 @@ from data_capture.accounts.passwords import Passwords
 from data_capture.audit import record_audit
 from data_capture.capture.converters import timestamp
 from data_capture.capture.email import normalise_email
-from data_capture.commands import Refused
-from data_capture.commands.people import opened_store, read_address
+from data_capture.cli import Refused
+from data_capture.cli.users import opened_store, read_address
 from data_capture.password_formats import is_plain_sha_256
 from data_capture.settings import Settings
 from data_capture.store.sqlite.users import (

@@ -18,10 +18,10 @@ from data_capture.audit.schema_check import SchemaReport
 from data_capture.audit.schema_note import schema_note_beside
 from data_capture.audit.schema_objects import is_plain_table, printable
 from data_capture.audit.verify import Verification, verify
-from data_capture.commands import Refused
-from data_capture.commands.examination import is_lock, refuse_what_is_no_database, snapshot
-from data_capture.commands.schema_examination import audit_damage, examine_schema, examine_unreadable_schema
-from data_capture.commands.words import Progress, count
+from data_capture.cli import Refused
+from data_capture.cli.formatting import Progress, count
+from data_capture.cli.integrity_report import is_lock, refuse_what_is_no_database, snapshot
+from data_capture.cli.schema_report import audit_damage, examine_schema, examine_unreadable_schema
 from data_capture.key_files import load_key
 
 _TRAIL = ("data_capture_audit", "data_capture_audit_chain")

@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import BinaryIO
 
 from data_capture.capture.email import normalise_email
-from data_capture.commands import Refused
-from data_capture.commands.files import PARTIAL_SUFFIX, give_to_owner_of, remove_partial, sync
-from data_capture.commands.words import Progress, count
+from data_capture.cli import Refused
+from data_capture.cli.files import PARTIAL_SUFFIX, give_to_owner_of, remove_partial, sync
+from data_capture.cli.formatting import Progress, count
 from data_capture.key_files import open_new_file
 from data_capture.privacy.erasure_completion import Erasures
 from data_capture.privacy.erasure_log import entries_of, erase_again, journal_file

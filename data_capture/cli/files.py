@@ -12,8 +12,8 @@ from contextlib import closing, contextmanager, suppress
 from datetime import datetime, timezone
 from pathlib import Path
 
-from data_capture.commands import Refused
-from data_capture.commands.words import size
+from data_capture.cli import Refused
+from data_capture.cli.formatting import size
 from data_capture.key_files import open_new_file
 
 PARTIAL_SUFFIX = ".partial"
