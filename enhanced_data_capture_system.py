@@ -1,6 +1,6 @@
 """The capture service: takes what pages save and keeps a second copy of it in trading_bots.db. Port 5003.
 
-python enhanced_data_capture_system.py [--port 5003] [--debug] [--help]
+python3 enhanced_data_capture_system.py [--port 5003] [--debug] [--help]
 """
 
 from data_capture.bootstrap import ensure_environment

@@ -1,6 +1,6 @@
 """The signup service: makes accounts in trading_bots.db and lets people log in. Port 5001.
 
-python enhanced_signup_handler.py [--port 5001] [--debug] [--help]
+python3 enhanced_signup_handler.py [--port 5001] [--debug] [--help]
 """
 
 from data_capture.bootstrap import ensure_environment

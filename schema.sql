@@ -144,7 +144,7 @@ CREATE TABLE IF NOT EXISTS data_capture_audit (
 );
 
 -- What proves that no audit record was changed, removed or inserted: an entry a record, each linked to the one before. How it
--- is computed is written in data_capture/audit/format.py; `python -m data_capture verify-audit` checks it.
+-- is computed is written in data_capture/audit/format.py; `python3 -m data_capture verify-audit` checks it.
 CREATE TABLE IF NOT EXISTS data_capture_audit_chain (
     audit_id   INTEGER PRIMARY KEY,        -- data_capture_audit.id
     adopted    INTEGER NOT NULL,           -- 1: the record was there before the chain began

@@ -1,6 +1,6 @@
 """Starts Enhanced Data Capture: both services, watched, until Ctrl-C.
 
-python start_enhanced_data_capture.py [--help]
+python3 start_enhanced_data_capture.py [--help]
 """
 
 from data_capture.bootstrap import ensure_environment

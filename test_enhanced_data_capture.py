@@ -1,9 +1,9 @@
 """Runs every test; or checks a running system; or lints.
 
-python test_enhanced_data_capture.py                the whole suite, against services of its own
-python test_enhanced_data_capture.py -k payment     any argument of pytest's
-python test_enhanced_data_capture.py --live [URL]   a quick check of a running system
-python test_enhanced_data_capture.py --lint         ruff and mypy
+python3 test_enhanced_data_capture.py                the whole suite, against services of its own
+python3 test_enhanced_data_capture.py -k payment     any argument of pytest's
+python3 test_enhanced_data_capture.py --live [URL]   a quick check of a running system
+python3 test_enhanced_data_capture.py --lint         ruff and mypy
 """
 
 import sys

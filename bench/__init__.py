@@ -1,1 +1,1 @@
-"""The benchmarks: `python -m bench` measures the service beside other ways of doing the same, on this machine, in one run."""
+"""The benchmarks: `python3 -m bench` measures the service beside other ways of doing the same, on this machine, in one run."""

@@ -1,4 +1,4 @@
-"""The one command of the benchmarks: `python -m bench`; `--help` tells more."""
+"""The one command of the benchmarks: `python3 -m bench`; `--help` tells more."""
 
 # ruff: noqa: E402  (the environment is made before anything from a package is imported)
 
@@ -38,7 +38,7 @@ same payload, in alternating rounds; then over files that hold many captures alr
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs what the command line asks for; the exit status is 0 whatever the figures are."""
     parser = argparse.ArgumentParser(
-        prog="python -m bench", description=_ABOUT, formatter_class=argparse.RawDescriptionHelpFormatter
+        prog="python3 -m bench", description=_ABOUT, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--full", action="store_true", help="a file of 1,000,000 captures too, and memory after 100,000")
     parser.add_argument("--json", action="store_true", help="print JSON, with every round's figures")

@@ -1,6 +1,6 @@
 """The client where wrk is missing: as many connections as asked for, each sending its next request upon an answer.
 
-python -m bench.client PORT PATH CONNECTIONS SECONDS TEMPLATE-FILE CAPTURES-A-REQUEST PEOPLE UUID-PREFIX
+python3 -m bench.client PORT PATH CONNECTIONS SECONDS TEMPLATE-FILE CAPTURES-A-REQUEST PEOPLE UUID-PREFIX
 
 It prints what load.lua prints.
 """

@@ -1,4 +1,4 @@
-"""The operator's commands: `python -m data_capture COMMAND`; `--help` lists them."""
+"""The operator's commands: `python3 -m data_capture COMMAND`; `--help` lists them."""
 
 # ruff: noqa: E402  (the environment is made before anything from a package is imported)
 

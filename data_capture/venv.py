@@ -130,7 +130,7 @@ def _alone(root: Path) -> Iterator[None]:
     except OSError as error:
         sys.exit(
             f"The packages of requirements.txt are missing, and {root} can't be written to, so that no .venv can be made there "
-            f"({error.strerror}). Install them elsewhere (python -m venv FOLDER; FOLDER/bin/pip install -r requirements.txt) "
+            f"({error.strerror}). Install them elsewhere (python3 -m venv FOLDER; FOLDER/bin/pip install -r requirements.txt) "
             "and run this command with FOLDER/bin/python."
         )
     try:

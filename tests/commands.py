@@ -1,4 +1,4 @@
-"""What `python test_enhanced_data_capture.py` does: the suite, `--lint`, or `--live`."""
+"""What `python3 test_enhanced_data_capture.py` does: the suite, `--lint`, or `--live`."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """A flood of connections that keep a service waiting, and honest captures beside it, each in a process of its own.
 
-    python -m tests.flood flood PORT NUMBER SECONDS [KIND]
-    python -m tests.flood honest PORT SECONDS
+    python3 -m tests.flood flood PORT NUMBER SECONDS [KIND]
+    python3 -m tests.flood honest PORT SECONDS
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""An installation as whoever runs it sees it: a folder, a database, and the commands of `python -m data_capture`."""
+"""An installation as whoever runs it sees it: a folder, a database, and the commands of `python3 -m data_capture`."""
 
 from __future__ import annotations
 
@@ -122,7 +122,7 @@ class Installation:
         """Runs a command to its end.
 
         Args:
-            arguments: of `python -m data_capture`.
+            arguments: of `python3 -m data_capture`.
             limit_bytes: how large a file of its can grow, as if the disk were full then; 0 for any size.
             killed_before: before which of its changes to the folder it is killed, counted from 1; 0 for none.
         """

@@ -22,7 +22,7 @@ HEALTH = {"capture": "/api/data-capture/health", "signup": "/api/health"}
 
 
 class RunningManager:
-    """`python start_enhanced_data_capture.py` as a real process, over a database of its own and on free ports."""
+    """`python3 start_enhanced_data_capture.py` as a real process, over a database of its own and on free ports."""
 
     def __init__(self, directory: Path, *flags: str, ports: tuple[int, int] | None = None) -> None:
         self.database = directory / "trading_bots.db"

@@ -1,4 +1,4 @@
-"""`python -m data_capture backup`: real files, real processes, ended at every moment."""
+"""`python3 -m data_capture backup`: real files, real processes, ended at every moment."""
 
 from __future__ import annotations
 

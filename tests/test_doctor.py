@@ -1,4 +1,4 @@
-"""`python -m data_capture doctor`: every state that it can find an installation in."""
+"""`python3 -m data_capture doctor`: every state that it can find an installation in."""
 
 from __future__ import annotations
 

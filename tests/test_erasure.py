@@ -1,6 +1,6 @@
 """After an erasure nothing of the person is left: searched by their bytes, in every file, and everybody else is as before.
 
-    EDC_FULL_ERASURE=1 python test_enhanced_data_capture.py tests/test_erasure.py      # 500 captures among thousands: a minute
+    EDC_FULL_ERASURE=1 python3 test_enhanced_data_capture.py tests/test_erasure.py      # 500 captures among thousands: a minute
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Acknowledged means on disk, once, whatever one machine does: each fault is caused, below real services over a real file.
 
-`python -m tests.faults --kills 1000` is the long version of the first test. EDC_FULL_FAULTS=1 kills 30 times, and makes
+`python3 -m tests.faults --kills 1000` is the long version of the first test. EDC_FULL_FAULTS=1 kills 30 times, and makes
 the other tests take as long as such faults last.
 """
 
@@ -309,7 +309,7 @@ def test_a_damaged_file_stops_the_start_and_is_left_as_it_is(tmp_path: Path) -> 
             file.seek(page * 4096)
             file.write(b"\xa5" * 1000)
     before = hashlib.sha256(service.database.read_bytes()).digest()
-    with pytest.raises(AssertionError, match=r"is damaged: .*python -m data_capture backup"):
+    with pytest.raises(AssertionError, match=r"is damaged: .*python3 -m data_capture backup"):
         service.start()
     assert hashlib.sha256(service.database.read_bytes()).digest() == before
 

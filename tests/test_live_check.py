@@ -1,4 +1,4 @@
-"""`python test_enhanced_data_capture.py --live`: checks a running system, and leaves nothing but audit records of nobody."""
+"""`python3 test_enhanced_data_capture.py --live`: checks a running system, and leaves nothing but audit records of nobody."""
 
 from __future__ import annotations
 
@@ -112,4 +112,4 @@ def test_where_nothing_runs_it_says_how_to_start_it() -> None:
     checked = check_live(url)
     assert checked.returncode == 1
     assert f"Nothing answers at {url}/api/data-capture/health" in checked.stderr
-    assert "python start_enhanced_data_capture.py" in checked.stderr
+    assert "python3 start_enhanced_data_capture.py" in checked.stderr

@@ -1,6 +1,6 @@
 """The API's description says what the services do: its calls are the routes, and schemathesis finds nothing that differs.
 
-    EDC_OPENAPI_CASES=2000 python test_enhanced_data_capture.py tests/test_openapi.py      # the full size: some 15 minutes
+    EDC_OPENAPI_CASES=2000 python3 test_enhanced_data_capture.py tests/test_openapi.py      # the full size: some 15 minutes
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""`python -m data_capture restore`: real files, real processes, ended at every moment."""
+"""`python3 -m data_capture restore`: real files, real processes, ended at every moment."""
 
 from __future__ import annotations
 
@@ -37,7 +37,8 @@ _MOMENT_SECONDS = 0.3  # several looks of the restore, which gives up after two 
 
 
 def set_aside_by(outcome: Outcome) -> Path:
-    found = re.search(r"What was there before is (\S+)\. To go back: python -m data_capture restore (\S+)$", outcome.output, re.M)
+    undo = r"What was there before is (\S+)\. To go back: python3 -m data_capture restore (\S+)$"
+    found = re.search(undo, outcome.output, re.M)
     assert found is not None, outcome.output + outcome.complaint
     assert found[1] == found[2]
     return Path(found[1])

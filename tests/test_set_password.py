@@ -1,4 +1,4 @@
-"""`python -m data_capture set-password`: the owner gives an account to whom it belongs, with the services running."""
+"""`python3 -m data_capture set-password`: the owner gives an account to whom it belongs, with the services running."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ def test_who_was_squatted_gets_the_account_from_the_owner(signup_service: Runnin
     (record,) = signup_service.rows(
         "SELECT * FROM data_capture_audit WHERE user_email = ? AND capture_type = 'password_set'", person
     )
-    assert record["source_endpoint"] == "python -m data_capture set-password"
+    assert record["source_endpoint"] == "python3 -m data_capture set-password"
     assert record["data_snapshot"] is None
 
 

@@ -1,4 +1,4 @@
-"""`python start_enhanced_data_capture.py`: checks, starts, watches, and stops."""
+"""`python3 start_enhanced_data_capture.py`: checks, starts, watches, and stops."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`python -m bench.script`: what the capture script weighs, costs and loses, beside five well-known SDKs."""
+"""`python3 -m bench.script`: what the capture script weighs, costs and loses, beside five well-known SDKs."""
 
 # ruff: noqa: E402  (the environment is made before anything from a package is imported)
 
@@ -39,7 +39,7 @@ half a minute a sender and run, and two minutes a sender for the faults. The fir
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs what the command line asks for; the exit status is 0 whatever the figures are."""
     parser = argparse.ArgumentParser(
-        prog="python -m bench.script", description=_ABOUT, formatter_class=argparse.RawDescriptionHelpFormatter
+        prog="python3 -m bench.script", description=_ABOUT, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     option = parser.add_argument
     option("--engine", choices=list(ENGINES), default="chromium", help="the browser (%(default)s)")

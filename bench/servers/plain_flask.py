@@ -1,6 +1,6 @@
 """The plain way, as a first version of such a service would be written: Flask's own server, a connection per request.
 
-python -m bench.servers.plain_flask PORT DATABASE
+python3 -m bench.servers.plain_flask PORT DATABASE
 """
 
 from __future__ import annotations

@@ -101,7 +101,7 @@ class Passwords:
             self._has_told_of_unknown_format = True
             log.warning(
                 "An account's password is kept in a format that can't be checked, so that its log-in is refused; "
-                "python -m data_capture set-password gives it another. This is said once."
+                "python3 -m data_capture set-password gives it another. This is said once."
             )
 
     @contextmanager

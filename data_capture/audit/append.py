@@ -71,7 +71,7 @@ class Trail:
 
     def _replace_foreign_entry(self, connection: sqlite3.Connection, number: int, salt: bytes, commitment: bytes) -> None:
         """Records are taken on, also where someone has tampered; but never so that this could not be found any more."""
-        log.error("The audit trail was tampered with at record %s: python -m data_capture verify-audit tells more", number)
+        log.error("The audit trail was tampered with at record %s: python3 -m data_capture verify-audit tells more", number)
         (foreign_link,) = connection.execute(_LINK_OF, (number,)).fetchone()
         # Not linked to the entry before: that would make the chain good again, without the records that were removed.
         link = self.key.link(foreign_link if isinstance(foreign_link, bytes) else GENESIS, commitment, number, 0)

@@ -214,7 +214,7 @@ def _verified(
         more = f" and {len(bad) - _MAX_RECORDS_NAMED} more" if len(bad) > _MAX_RECORDS_NAMED else ""
         log.error(
             "The audit trail was tampered with: record %s%s had been changed before this took something of it, and counts as "
-            "changed for good. python -m data_capture verify-audit tells more",
+            "changed for good. python3 -m data_capture verify-audit tells more",
             ", ".join(map(str, bad[:_MAX_RECORDS_NAMED])), more,
         )  # fmt: skip
     return good

@@ -107,7 +107,7 @@ def note_head(connection: sqlite3.Connection, database: Path, key: ChainKey) -> 
     noted = noted_head(database)
     newest = read_head(connection, key)
     if newest is None or not is_in_chain(connection, noted):
-        log.error("The audit trail was tampered with: python -m data_capture verify-audit tells more")
+        log.error("The audit trail was tampered with: python3 -m data_capture verify-audit tells more")
         return
     if newest.number <= noted.number:
         return

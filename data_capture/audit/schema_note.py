@@ -83,7 +83,7 @@ def note_schema(
     noted = () if begins else load_schema_note(path, key)
     now = state_of(connection)
     if noted and check_schema(connection, noted).findings:
-        log.error("The schema was tampered with: python -m data_capture verify-audit tells more")
+        log.error("The schema was tampered with: python3 -m data_capture verify-audit tells more")
     if noted:
         latest = state_after_our_changes(noted[-1], now)
         if set(latest) == set(noted[-1]):

@@ -1,4 +1,4 @@
-"""What whoever runs the services can ask for with `python -m data_capture`: one module a command.
+"""What whoever runs the services can ask for with `python3 -m data_capture`: one module a command.
 
     backup.py       a checked copy of the database, while everything runs
     restore.py      puts such a copy in the database's place

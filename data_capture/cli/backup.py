@@ -141,7 +141,7 @@ def _examine_copy(database: Path, partial: Path) -> Examination:
 def _damaged(database: Path, report: str) -> Refused:
     return Refused(
         f"{database} is damaged: {report.rstrip('.')}. No backup was made, and earlier ones were left as they are. "
-        "The way back to one of them: python -m data_capture restore FILE"
+        "The way back to one of them: python3 -m data_capture restore FILE"
     )
 
 

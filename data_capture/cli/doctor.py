@@ -225,7 +225,7 @@ def _integrity(question: str, settings: Settings, quick: bool, progress: Progres
         return _ok(question, "there is nothing to check yet")
     if not os.access(database, os.R_OK):
         return _problem(question, "not checked, as this user can't read the file", "see database file")
-    way_back = "stop the services and put a backup in its place: python -m data_capture restore FILE"
+    way_back = "stop the services and put a backup in its place: python3 -m data_capture restore FILE"
     try:
         refuse_what_is_no_database(database)
         progress.step("Checking the database …")
@@ -247,7 +247,7 @@ def _integrity(question: str, settings: Settings, quick: bool, progress: Progres
             f"{state} its schema was changed: {' '.join(changed)}",
             way_back
             if damage
-            else "python -m data_capture verify-audit says what that means, and what to do where it was done on purpose",
+            else "python3 -m data_capture verify-audit says what that means, and what to do where it was done on purpose",
         )
     check = "quick check, which leaves out indexes" if quick else "full check"
     return _ok(question, f"whole ({check} of {size(database.stat().st_size)} in {time.monotonic() - began_at:.1f} s)")
@@ -420,5 +420,5 @@ def _backups(question: str, database: Path) -> Finding:
     folder = backup_folder(database)
     backups = backups_in(folder, database) if folder.is_dir() else []
     if not backups:
-        return _ok(question, f"none in {folder}; python -m data_capture backup makes one while everything runs")
+        return _ok(question, f"none in {folder}; python3 -m data_capture backup makes one while everything runs")
     return _ok(question, f"{len(backups)} in {folder}, the newest made {age(time.time() - backups[-1].stat().st_mtime)} ago")

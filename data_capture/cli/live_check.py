@@ -156,7 +156,7 @@ def _call(
     try:
         response = requests.request(method, url, json=payload, headers=headers, timeout=_ANSWER_SECONDS)
     except requests.ConnectionError:
-        raise CheckFailed(f"Nothing answers at {url}. Is it running (python start_enhanced_data_capture.py)?") from None
+        raise CheckFailed(f"Nothing answers at {url}. Is it running (python3 start_enhanced_data_capture.py)?") from None
     except requests.RequestException as error:
         raise CheckFailed(f"For {what}, {url} gave no answer ({error}).") from None
     try:

@@ -1,4 +1,4 @@
-"""The command line of `python -m data_capture`: parse it and run the command."""
+"""The command line of `python3 -m data_capture`: parse it and run the command."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from data_capture.cli.signals import Interrupted, interruptible
 from data_capture.key_files import UntrustedKeysError, check_keys_directory
 from data_capture.settings import SettingError, Settings, add_flags, load_settings
 
-_PROGRAM = "python -m data_capture"
+_PROGRAM = "python3 -m data_capture"
 
 _ABOUT = """\
 Commands for whoever runs Enhanced Data Capture.
@@ -32,7 +32,7 @@ Commands for whoever runs Enhanced Data Capture.
   verify-audit checks that no audit record was changed, removed or inserted
   doctor       checks ports, permissions, the database, the disk and the log, and says what to do
 
-  python -m data_capture COMMAND --help  tells more about one.
+  python3 -m data_capture COMMAND --help  tells more about one.
 """
 
 _ABOUT_BACKUP = """\
@@ -45,7 +45,7 @@ Without them nothing is lost: they are made anew, and everybody logs in again. W
 takes its key (audit.key): keep a copy of that elsewhere.
 
 Every night, the last 14 kept, in a crontab:
-  30 3 * * *  cd /path/to/this/folder && .venv/bin/python -m data_capture backup --keep 14
+  30 3 * * *  cd /path/to/this/folder && .venv/bin/python3 -m data_capture backup --keep 14
 """
 
 _ABOUT_RESTORE = """\
@@ -65,7 +65,7 @@ It was made at the first start. Only its hash is kept from then on, so that it i
 --header writes it into a new file that only you can read, as the line that curl takes with -H @FILE. A token on a command line
 is seen by everyone on the machine, and stays in the shell's history:
 
-  python -m data_capture admin-token --header admin-header
+  python3 -m data_capture admin-token --header admin-header
   curl -H @admin-header http://127.0.0.1:5003/api/data-capture/stats/user@example.com
 
 Where EDC_ADMIN_TOKEN is set, that is the token, and this command only writes its header.
@@ -109,7 +109,7 @@ _ABOUT_RETENTION = """\
 Deletes what is older than EDC_RETENTION_DAYS says, as the capture service does once a day by itself, and records it in the audit
 trail. Audit records stay, without what they held of it; the trail still verifies.
 
-  EDC_RETENTION_DAYS=payment=3650,dashboard=90,ip_address=30,user_agent=30  python -m data_capture retention --dry-run
+  EDC_RETENTION_DAYS=payment=3650,dashboard=90,ip_address=30,user_agent=30  python3 -m data_capture retention --dry-run
 """
 
 _ABOUT_VERIFY = """\
@@ -120,8 +120,8 @@ The chain is made with the key in trading_bots.keys/audit.key. Who can write the
 record unnoticed, nor cut off the newest ones: which record was the newest is noted beside the database within a second or two.
 Who can read the key can forge all of it, and is found out only with a head that was kept elsewhere.
 
-  python -m data_capture verify-audit --head          prints the head: keep it on another machine
-  python -m data_capture verify-audit --since HEAD    proves that nothing before it has changed
+  python3 -m data_capture verify-audit --head          prints the head: keep it on another machine
+  python3 -m data_capture verify-audit --since HEAD    proves that nothing before it has changed
 """
 
 _ABOUT_DOCTOR = """\

@@ -104,7 +104,7 @@ def restore(
             progress.clear()
     print(f"{database} is now what {file} holds: {_contents(examination)}.")
     if set_aside is not None:
-        print(f"What was there before is {set_aside}. To go back: python -m data_capture restore {set_aside}")
+        print(f"What was there before is {set_aside}. To go back: python3 -m data_capture restore {set_aside}")
     try:
         erase_again_after_restore(settings)
     except Refused as refusal:

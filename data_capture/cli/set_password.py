@@ -35,7 +35,7 @@ from data_capture.store.sqlite.users import (
 _MAX_LINE_CHARACTERS = (
     2000  # more than the longest password; what is longer is refused for its length
 )
-_SOURCE = "python -m data_capture set-password"
+_SOURCE = "python3 -m data_capture set-password"
 
 
 class _Outcome(NamedTuple):

@@ -27,7 +27,7 @@ from data_capture.store.sqlite.receipts import receipts_key_file
 from data_capture.store.sqlite.schema import TakeoverRefused, prepare
 from data_capture.store.sqlite.tombstones import erasures_key_file
 
-_ROUTE = "python -m data_capture "
+_ROUTE = "python3 -m data_capture "
 
 
 def export(email: str, settings: Settings, form: str, target: Path | None) -> None:

@@ -185,4 +185,4 @@ def _announce(found: Verification, since: Head | None, seconds: float) -> None:
         print(f"Of {found.aged:,} others the retention has taken what was old; what is left of them is as it was left.")
     if since is not None:
         print(f"Nothing up to record {since.number} has changed since the head was printed.")
-    print("The head, to keep elsewhere: python -m data_capture verify-audit --head", flush=True)
+    print("The head, to keep elsewhere: python3 -m data_capture verify-audit --head", flush=True)

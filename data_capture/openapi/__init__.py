@@ -85,7 +85,7 @@ def document_of(app: Flask, title: str) -> Json:
         "components": {
             "schemas": {name: schema for name, schema in schemas.items() if name in used},
             "securitySchemes": {
-                "adminToken": {"type": "http", "scheme": "bearer", "description": "From `python -m data_capture admin-token`."}
+                "adminToken": {"type": "http", "scheme": "bearer", "description": "From `python3 -m data_capture admin-token`."}
             },
         },
     }

@@ -22,7 +22,7 @@ HEADER_NAMES = "edc.header_names"
 
 _WHY_401 = (
     "Other machines can reach this installation, so this needs the admin token: send the header 'Authorization: Bearer' "
-    "with it ('python -m data_capture admin-token' shows it once)."
+    "with it ('python3 -m data_capture admin-token' shows it once)."
 )
 _WHY_403 = (
     "Without the admin token this is answered only to a direct caller on the machine that runs the service: send the header "

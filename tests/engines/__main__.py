@@ -1,4 +1,4 @@
-"""`python -m tests.engines`: the capture script's tests in Chromium, Firefox and WebKit."""
+"""`python3 -m tests.engines`: the capture script's tests in Chromium, Firefox and WebKit."""
 
 # ruff: noqa: E402  (the environment is made before anything from a package is imported)
 
@@ -25,7 +25,7 @@ apt-get install chromium firefox-esr webkit2gtk-driver xvfb xauth
 def main() -> int:
     """The exit status: pytest's, or 1 when an engine that was asked for by its name is not there."""
     parser = argparse.ArgumentParser(
-        prog="python -m tests.engines", description=_ABOUT, formatter_class=argparse.RawDescriptionHelpFormatter
+        prog="python3 -m tests.engines", description=_ABOUT, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--engine", choices=[*ENGINES, "all"], default="all", help="which (%(default)s)")
     parser.add_argument("--runs", type=int, default=1, metavar="N", help="how often each fault is caused (%(default)s)")

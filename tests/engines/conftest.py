@@ -20,7 +20,7 @@ HERE = Path(__file__).parent
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    config.addinivalue_line("markers", "quick: belongs to the quick suite; the rest is for python -m tests.engines")
+    config.addinivalue_line("markers", "quick: belongs to the quick suite; the rest is for python3 -m tests.engines")
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

@@ -1,4 +1,4 @@
-"""`python -m tests.faults --kills 1000`: kills the services and their manager under load, and counts what was lost."""
+"""`python3 -m tests.faults --kills 1000`: kills the services and their manager under load, and counts what was lost."""
 
 # ruff: noqa: E402  (the environment is made before anything from a package is imported)
 
@@ -25,7 +25,7 @@ browser does. In the end every acknowledged capture has to be there once, with i
 
 def main() -> int:
     """The exit status: 0 when nothing was lost and nothing is there twice."""
-    parser = argparse.ArgumentParser(prog="python -m tests.faults", description=_ABOUT)
+    parser = argparse.ArgumentParser(prog="python3 -m tests.faults", description=_ABOUT)
     parser.add_argument("--kills", type=int, default=30, metavar="N", help="how many (default: 30; about 2 s each)")
     parser.add_argument("--seed", type=int, default=None, metavar="NUMBER", help="chooses the same processes and pauses again")
     given = parser.parse_args()

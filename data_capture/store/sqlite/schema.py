@@ -40,7 +40,7 @@ from data_capture.store.sqlite.users import ensure_person, set_password_hash
 
 log = logging.getLogger("data_capture.store")
 
-_RESTORE = "python -m data_capture restore FILE"
+_RESTORE = "python3 -m data_capture restore FILE"
 _FILE_HEADER = b"SQLite format 3\x00"  # sqlite.org/fileformat2.html, section 1.3.1
 _CHECKED_AT_EVERY_START_BYTES = 16 * 1024 * 1024  # takes 10 ms; a first start checks a file of any size
 _MAX_DAMAGE_NAMED = 3
@@ -195,7 +195,7 @@ def _note_audit_head(connection: sqlite3.Connection, database: Path) -> None:
     try:
         note_head(connection, database, ChainKey(load_key(audit_key_file(database))))
     except ValueError as error:
-        log.error("The audit trail's noted head is unreadable (%s): python -m data_capture verify-audit tells more", error)
+        log.error("The audit trail's noted head is unreadable (%s): python3 -m data_capture verify-audit tells more", error)
 
 
 def _note_schema(connection: sqlite3.Connection, database: Path, before: State, *, begins: bool) -> None:
@@ -204,7 +204,7 @@ def _note_schema(connection: sqlite3.Connection, database: Path, before: State, 
         key = load_key(audit_key_file(database))
         note_schema(connection, database, key, before=before, begins=begins)
     except ValueError as error:
-        log.error("The note of the schema is unusable (%s): python -m data_capture verify-audit tells more", error)
+        log.error("The note of the schema is unusable (%s): python3 -m data_capture verify-audit tells more", error)
     except OSError as error:
         log.warning("The schema can't be noted beside the audit key: %s", error)
 
@@ -355,7 +355,7 @@ def _damage(database: Path, report: str) -> str:
     recovered = database.with_name(f"{database.stem}-recovered{database.suffix}")
     return (
         f"{database} is damaged: {report}. Nothing was changed. Put a backup in its place ({_RESTORE}; one is made with "
-        "python -m data_capture backup), or save what can be read with: "
+        "python3 -m data_capture backup), or save what can be read with: "
         f"sqlite3 {shlex.quote(str(database))} .recover | sqlite3 {shlex.quote(str(recovered))}"
     )
 
