@@ -78,6 +78,7 @@ def document_of(app: Flask, title: str) -> Json:
         "info": {
             "title": title,
             "version": __version__,
+            "license": {"name": "MIT", "identifier": "MIT"},
             "description": "Every error is application/problem+json (RFC 9457); a refused request has changed nothing.",
         },
         "servers": [{"url": "/"}],
