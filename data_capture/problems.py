@@ -177,7 +177,7 @@ def unexpected_error() -> Problem:
 
 _DETAILS = {
     HTTPStatus.BAD_REQUEST: "The request could not be read.",
-    HTTPStatus.NOT_FOUND: "There is nothing at this address; the README lists the endpoints.",
+    HTTPStatus.NOT_FOUND: "There is nothing at this address; docs/http-api.md lists the endpoints.",
     HTTPStatus.METHOD_NOT_ALLOWED: "This address does not take this method; the header Allow names the ones it takes.",
     HTTPStatus.REQUEST_ENTITY_TOO_LARGE: "The body is larger than this address takes.",
 }

@@ -1,7 +1,7 @@
 """Every setting: its environment variable, flag, default and meaning, in one table.
 
-A flag wins over its environment variable, which wins over the default. The README's settings table is compared with
-`SETTINGS` by a test.
+A flag wins over its environment variable, which wins over the default. A test compares the table in
+docs/configuration.md with `SETTINGS`.
 """
 
 from __future__ import annotations
@@ -240,62 +240,55 @@ _CAPTURE, _SIGNUP, _BOTH = frozenset({"capture"}), frozenset({"signup"}), frozen
 
 SETTINGS: tuple[Setting, ...] = (
     Setting("database", "EDC_DATABASE", "--database", str(REPOSITORY / "trading_bots.db"), _path,
-            "the SQLite file that everything is stored in", _BOTH),
+            "SQLite file that stores everything", _BOTH),
     Setting("host", "EDC_HOST", "--host", "127.0.0.1", _host,
-            "the address that both services listen on", _BOTH),
+            "Address that both services listen on", _BOTH),
     Setting("capture_port", "EDC_CAPTURE_PORT", "--capture-port", "5003", _port,
-            "the capture service's port", _CAPTURE),
+            "Port of the capture service", _CAPTURE),
     Setting("signup_port", "EDC_SIGNUP_PORT", "--signup-port", "5001", _port,
-            "the signup service's port", _SIGNUP),
+            "Port of the signup service", _SIGNUP),
     Setting("log_file", "EDC_LOG_FILE", "--log-file", str(REPOSITORY / "enhanced_data_capture.log"), _log_path,
-            "the log file; rotated at 10 MB, five old ones are kept", _BOTH),
+            "Log file; rotated at 10 MB, five old files are kept", _BOTH),
     Setting("allowed_origins", "EDC_ALLOWED_ORIGINS", "--allowed-origins", LOCAL_PAGES, _origins,
-            "the origins whose pages may send captures and sign up, with commas between; `local` stands for pages on "
-            "localhost, 127.0.0.1 or [::1], at any port. `file` adds pages opened from disk, and with them sandboxed frames of "
-            "any website, which send the same origin, `null`; the signup service never takes that one", _BOTH),
+            "Origins whose pages may send captures and sign-ups, separated by commas. `local`: localhost, 127.0.0.1 and "
+            "[::1] at any port. `file`: pages opened from disk", _BOTH),
     Setting("allowed_hosts", "EDC_ALLOWED_HOSTS", "--allowed-hosts", "", _host_names,
-            "further names that the services are called by, with commas between; they always answer to the names of loopback, "
-            "to `EDC_HOST` and to the names in `EDC_ALLOWED_ORIGINS`", _BOTH),
+            "Further host names of the services, separated by commas", _BOTH),
     Setting("trusted_proxies", "EDC_TRUSTED_PROXIES", "--trusted-proxies", "0", _hops,
-            "how many reverse proxies of yours a request passes; the caller's address is then taken from `X-Forwarded-For`, that "
-            "many places from its end", _BOTH),
+            "Number of your reverse proxies that a request passes; the caller's address is that many places from the end of "
+            "`X-Forwarded-For`", _BOTH),
     Setting("admin_token", "EDC_ADMIN_TOKEN", "", "", _token,
-            "the admin token, where it comes from your own secret store; otherwise one is made at the first start", _BOTH),
+            "Admin token from your own secret store. Empty: the first start creates one", _BOTH),
     Setting("rate_per_caller", "EDC_RATE_PER_CALLER", "--rate-per-caller", "6000/minute", _rate,
-            "how much one address may send; an IPv6 network of 64 bits is one address, and calls from this machine are not "
-            "counted", _BOTH),
+            "Rate limit: requests per caller", _BOTH),
     Setting("rate_per_person", "EDC_RATE_PER_PERSON", "--rate-per-person", "6000/minute", _rate,
-            "how many captures of one user may come from one caller; those from this machine are not counted", _CAPTURE),
+            "Rate limit: captures per user and caller", _CAPTURE),
     Setting("bytes_per_caller", "EDC_BYTES_PER_CALLER", "--bytes-per-caller", "60MB/minute; 2GB/day", _byte_rate,
-            "how many bytes of captures one caller may send; those from this machine are not counted", _CAPTURE),
+            "Rate limit: bytes of captures per caller", _CAPTURE),
     Setting("new_users_per_caller", "EDC_NEW_USERS_PER_CALLER", "--new-users-per-caller", "300/hour", _rate,
-            "how many users that are not known yet may come from one caller, by captures and by sign-ups; those from this "
-            "machine are not counted", _BOTH),
+            "Rate limit: new users per caller, from captures and sign-ups", _BOTH),
     Setting("min_free_disk", "EDC_MIN_FREE_DISK", "--min-free-disk", "", _size,
-            "how much room has to be left on the database's disk, such as `1GB`: below it captures and sign-ups are refused "
-            "(503), except captures with the admin token or a write token. Without it 100 MB, or a twentieth of a smaller disk; "
-            "0 for no minimum", _BOTH),
+            "Minimum free space on the database's disk, such as `1GB`. Empty: 100 MB, or a twentieth of a smaller disk. 0: no "
+            "minimum", _BOTH),
     Setting("login_rate", "EDC_LOGIN_RATE", "--login-rate", "30/minute", _rate,
-            "how often one caller may try to log in or to sign up, also with one email address; all callers together have ten "
-            "times that with one; those of this machine count for the email address only", _SIGNUP),
+            "Rate limit: log-ins and sign-ups per caller, and per email address", _SIGNUP),
     Setting("mail_url", "EDC_MAIL_URL", "", "", _mail_url,
-            "where mail goes, so that a sign-up has to be confirmed by a link: "
-            "`smtp://user:password@host:587?from=noreply@example.com`, the same with `smtps://`, or a hook of yours at "
-            "`https://…`; without it sign-ups are not confirmed", _SIGNUP),
+            "Mail server (`smtp://user:password@host:587?from=noreply@example.com`, `smtps://…`) or hook (`https://…`) for "
+            "confirmation links. Empty: sign-ups are not confirmed", _SIGNUP),
     Setting("signup_url", "EDC_SIGNUP_URL", "--signup-url", "", _base_url,
-            "the signup service's public address, such as `https://signup.example.com`, that links in mails begin with; without "
-            "it they lead to this machine", _SIGNUP),
+            "Public URL of the signup service, such as `https://signup.example.com`, for links in mails. Empty: links lead to "
+            "this machine", _SIGNUP),
     Setting("placeholder_emails", "EDC_PLACEHOLDER_EMAILS", "--placeholder-emails", "unknown@example.com,unknown", _words,
-            "addresses that pages send when they don't know who it is; they are refused as nobody's", _BOTH),
+            "Email addresses that pages send when they do not know the user; captures with them are rejected", _BOTH),
     Setting("request_seconds", "EDC_REQUEST_SECONDS", "--request-seconds", "5", _seconds,
-            "how long a write may wait for the database before it is answered 503", _BOTH),
+            "Seconds that a write may wait for the database before it gets 503", _BOTH),
     Setting("retention_days", "EDC_RETENTION_DAYS", "--retention-days", "", _retention,
-            "what goes when it is so many days old, such as `payment=3650,dashboard=90,ip_address=30,user_agent=30`; what isn't "
-            "named is kept", _CAPTURE),
+            "Retention period in days, per kind, such as `payment=3650,dashboard=90,ip_address=30,user_agent=30`. A kind that is "
+            "not named is kept", _CAPTURE),
     Setting("token_hours", "EDC_TOKEN_HOURS", "--token-hours", "24", _hours,
-            "how long the token that signup and login give stays valid", _SIGNUP),
+            "Hours that a token from signup or login stays valid", _SIGNUP),
     Setting("debug", "EDC_DEBUG", "--debug", "0", _switch,
-            "log every request's kind, outcome and time", _BOTH),
+            "Log the kind, result and duration of each request", _BOTH),
 )  # fmt: skip
 
 
