@@ -73,5 +73,6 @@ def functions_of(path: Path) -> set[str]:
 @pytest.mark.parametrize("page", PAGES)
 def test_every_test_that_is_named_exists(page: str) -> None:
     for path, function in re.findall(r"(tests/[\w/]+\.py)(?:::(\w+))?", text_of(page)):
+        assert (REPOSITORY / path).exists(), path
         names = functions_of(REPOSITORY / path)
         assert function in names if function else any(name.startswith("test_") for name in names), f"{path}::{function}"
