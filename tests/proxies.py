@@ -1,4 +1,4 @@
-"""Real reverse proxies before a service, configured as the README says."""
+"""Real reverse proxies before a service, configured as docs/operations.md says."""
 
 from __future__ import annotations
 

@@ -60,7 +60,7 @@ FULL_TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z")
 
 
 def run_schema(database: Path) -> None:
-    """What the README says: `sqlite3 trading_bots.db < schema.sql`; by Python's sqlite3 where there is no such command."""
+    """What docs/data.md says: `sqlite3 trading_bots.db < schema.sql`; by Python's sqlite3 where there is no such command."""
     command = shutil.which("sqlite3")
     if command is None:
         with closing(sqlite3.connect(database)) as connection:

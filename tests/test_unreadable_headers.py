@@ -129,7 +129,7 @@ PROXIED = {"EDC_TRUSTED_PROXIES": "1", "EDC_ALLOWED_ORIGINS": "local,https://www
 
 @pytest.fixture(scope="module")
 def proxied_capture(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningService]:
-    """A capture service set as the README says, with a low rate."""
+    """A capture service set as docs/operations.md says, with a low rate."""
     service = capture_service_in(tmp_path_factory.mktemp("capture"), **PROXIED, EDC_RATE_PER_CALLER="5/hour")
     service.start()
     yield service
@@ -138,7 +138,7 @@ def proxied_capture(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Runnin
 
 @pytest.fixture(scope="module")
 def proxied_signup(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningService]:
-    """A signup service set as the README says, with a low rate."""
+    """A signup service set as docs/operations.md says, with a low rate."""
     service = signup_service_in(tmp_path_factory.mktemp("signup"), **PROXIED, EDC_LOGIN_RATE="3/hour")
     service.start()
     yield service

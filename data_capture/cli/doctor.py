@@ -1,4 +1,4 @@
-"""`doctor`: asks everything that the README's troubleshooting asks, changes nothing, and says what to do.
+"""`doctor`: checks an installation, changes nothing, and says what to do.
 
 Each question is one function here and one line of the answer. What it prints holds no personal data.
 """

@@ -125,7 +125,7 @@ Who can read the key can forge all of it, and is found out only with a head that
 """
 
 _ABOUT_DOCTOR = """\
-Asks everything that the README's troubleshooting asks, one line a question: ok, warning or problem, and what to do.
+Checks ports, permissions, the database, the disk and the log, one line a question: ok, warning or problem, and what to do.
 Changes nothing, works while the services run and while they don't, and prints no personal data. Status 1 if there is a problem.
 """
 
