@@ -15,10 +15,9 @@ from typing import Any
 from flask import Flask, Response, jsonify, request, send_from_directory
 
 from data_capture import __version__
-from data_capture.health_probe import load_or_make_probe_key
 from data_capture.json_codec import MAX_BYTES_WITH_SCREENSHOT
 from data_capture.limits.disk_space import DiskSpace
-from data_capture.limits.rates import Rates, limit_requests
+from data_capture.limits.rates import Rates
 from data_capture.openapi import serve_description
 from data_capture.privacy.erasure_completion import Erasures
 from data_capture.privacy.export import MEDIA_TYPES, export_person
@@ -31,7 +30,9 @@ from data_capture.store import Store
 from data_capture.web import capture_service
 from data_capture.web.admin_token import ensure_admin_token
 from data_capture.web.capture_service import ADMITTED, CaptureService, InThread, run_in_thread
+from data_capture.web.health_probe import load_or_make_probe_key
 from data_capture.web.local_access import may_read_details, require_reader
+from data_capture.web.rate_limits import limit_requests
 from data_capture.web.request_guard import (
     Doors,
     PersonConverter,

@@ -21,17 +21,17 @@ from data_capture.accounts.passwords import refuse_after_waiting
 from data_capture.accounts.verification import Verification, mail_is_off, own_origin
 from data_capture.accounts.verification_page import page_file_response, page_response
 from data_capture.capture.kinds import Caller
-from data_capture.health_probe import load_or_make_probe_key
 from data_capture.json_codec import MAX_BYTES_WITH_SCREENSHOT
 from data_capture.limits.disk_space import DiskSpace
-from data_capture.limits.rates import limit_logins, limit_requests
 from data_capture.openapi import serve_description
 from data_capture.problems import UNAVAILABLE, Problem, answer_with_problems
 from data_capture.server import serve
 from data_capture.server.ports import service_url
 from data_capture.settings import FILE_PAGES, Settings, settings_from_command_line
 from data_capture.store import Store
+from data_capture.web.health_probe import load_or_make_probe_key
 from data_capture.web.local_access import may_read_details
+from data_capture.web.rate_limits import limit_logins, limit_requests
 from data_capture.web.request_guard import Doors, harden_answers, keep_doors
 from data_capture.web.request_log import log_requests
 from data_capture.web.requests import read_json_object

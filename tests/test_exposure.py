@@ -17,8 +17,8 @@ from typing import Any
 import pytest
 import requests
 
-from data_capture.health_probe import is_probe, load_or_make_probe_key, probe_headers
 from data_capture.settings import load_settings
+from data_capture.web.health_probe import is_probe, load_or_make_probe_key, probe_headers
 from data_capture.web.local_access import exposing_settings
 from tests.installations import CommandServer, Installation
 from tests.managed import RunningManager
@@ -229,9 +229,9 @@ class TestProbes:
         assert not is_probe(signed.replace("EDC-Health 1", "EDC-Health 2"), key)
         assert not is_probe(signed + " ", key)
         now = [int(signed.split()[1].partition(".")[0])]
-        monkeypatch.setattr("data_capture.health_probe.time.time", lambda: now[0] + 1)
+        monkeypatch.setattr("data_capture.web.health_probe.time.time", lambda: now[0] + 1)
         assert not is_probe(signed, key)
-        monkeypatch.setattr("data_capture.health_probe.time.time", lambda: now[0] - 60)
+        monkeypatch.setattr("data_capture.web.health_probe.time.time", lambda: now[0] - 60)
         assert not is_probe(signed, key), "nobody signs for later than that"
 
 

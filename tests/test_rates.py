@@ -166,7 +166,7 @@ def test_who_comes_from_many_networks_displaces_the_callers_of_no_other_account(
 
 
 def test_however_many_addresses_an_attacker_has_memory_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("data_capture.limits.rates._MAX_WINDOWS", 1000)
+    monkeypatch.setattr("data_capture.limits.windows._MAX_WINDOWS", 1000)
     counted = rates(rate_per_caller="1/hour", rate_per_person="1/hour")
     tracemalloc.start()
     try:

@@ -22,12 +22,12 @@ import requests
 
 from data_capture.audit import pseudonymise_audit
 from data_capture.capture.converters import timestamp
-from data_capture.health_probe import probe_headers
 from data_capture.privacy.statistics import statistics
 from data_capture.settings import Settings
 from data_capture.sql.pragmas import columns_of, quoted
 from data_capture.store.sqlite.connection import Gate, GateTimeout, open_connection
 from data_capture.store.sqlite.users import ensure_person
+from data_capture.web.health_probe import probe_headers
 
 EVERYBODY = "live-check@data-capture.invalid"
 """Whose audit records those of the throwaway people are when they are gone."""

@@ -218,7 +218,7 @@ def _show_admin_token(given: argparse.Namespace, settings: Settings, _progress: 
 
 
 def _manage_write_tokens(given: argparse.Namespace, settings: Settings, _progress: Progress) -> int:
-    from data_capture.write_tokens import create_write_token, revoke_write_token, write_token_names
+    from data_capture.web.write_tokens import create_write_token, revoke_write_token, write_token_names
 
     if not settings.database.parent.is_dir():
         raise Refused(f"There is no folder {settings.database.parent}.")
@@ -377,7 +377,7 @@ def _head(text: str) -> object:
 
 
 def _token_name(text: str) -> str:
-    from data_capture.write_tokens import NAME
+    from data_capture.web.write_tokens import NAME
 
     if not NAME.fullmatch(text):
         raise argparse.ArgumentTypeError("it takes 1 to 40 small letters, digits and hyphens")

@@ -27,3 +27,12 @@ def fair_share(counts: Collection[int], total: int) -> int:
     shares = range(1, max(counts, default=0) + 1)
     fitting = bisect_right(shares, total, key=lambda share: sum(min(count, share) for count in counts))
     return max(1, fitting)
+
+
+def is_loopback(address: str) -> bool:
+    """Whether an address, or the name localhost, is this machine's own."""
+    try:
+        numeric = ipaddress.ip_address(address)
+    except ValueError:
+        return address.lower() == "localhost"
+    return bool((getattr(numeric, "ipv4_mapped", None) or numeric).is_loopback)

@@ -7,31 +7,19 @@ at the first request that counts in it. They are kept in the memory of the proce
 from __future__ import annotations
 
 import math
-import threading
 import time
 import unicodedata
-from collections import OrderedDict
-from collections.abc import Callable
 from functools import lru_cache
-from typing import Any, TypeVar, cast
 
-from flask import Flask, request
-from flask_limiter import Limiter, RateLimitExceeded
 from limits import RateLimitItem, parse_many
-from limits.storage import Storage
 from limits.strategies import FixedWindowRateLimiter
 
-from data_capture.limits.callers import caller_of
+from data_capture.limits.callers import caller_of, is_loopback
 from data_capture.limits.known_callers import KnownCallers
+from data_capture.limits.windows import Windows
 from data_capture.mail_url import ascii_domain
 from data_capture.problems import TOO_MANY, Problem
 from data_capture.settings import Settings, byte_rates
-from data_capture.web.admission import is_counted
-from data_capture.web.request_guard import is_loopback
-
-_MAX_WINDOWS = 50_000  # about 15 MB; an attacker with more addresses than this is not to be stopped by counting them
-
-View = TypeVar("View", bound=Callable[..., Any])
 
 # Of one caller with one address, and of all callers together: what strangers do must not shut the owner out.
 MAX_FAILED_LOGINS = "20/15 minute"  # a user needs a handful
@@ -78,7 +66,7 @@ class Rates:
         Raises:
             Problem: 429, for the first of both that is over its rate.
         """
-        caller = _counted_as(caller_address)
+        caller = counted_as(caller_address)
         if caller is None:
             return
         self._callers.take(caller)
@@ -91,7 +79,7 @@ class Rates:
         Raises:
             Problem: 429, over `EDC_BYTES_PER_CALLER`.
         """
-        caller = _counted_as(caller_address)
+        caller = counted_as(caller_address)
         if caller is not None and size_bytes:
             self._bytes.take(caller, size_bytes)
 
@@ -101,7 +89,7 @@ class Rates:
         Raises:
             Problem: 429, over `EDC_NEW_USERS_PER_CALLER`.
         """
-        caller = _counted_as(caller_address)
+        caller = counted_as(caller_address)
         if caller is not None:
             self._new_users.take(caller)
 
@@ -113,7 +101,7 @@ class Rates:
         Raises:
             Problem: 429, over the rate of this user from this caller.
         """
-        caller = _counted_as(caller_address)
+        caller = counted_as(caller_address)
         if caller is not None:
             self._people.take(f"{caller} {person}")
 
@@ -129,7 +117,7 @@ class Rates:
         Raises:
             Problem: 429, over `EDC_LOGIN_RATE`.
         """
-        caller = _counted_as(caller_address) or _LOCAL
+        caller = counted_as(caller_address) or _LOCAL
         self._logins.take(f"{caller} {email}")
         if not self._known_callers.has(caller, email):
             self._logins_of_all.take(email)
@@ -140,19 +128,19 @@ class Rates:
         Raises:
             Problem: 429, for a quarter of an hour after the first of them.
         """
-        caller = _counted_as(caller_address) or _LOCAL
+        caller = counted_as(caller_address) or _LOCAL
         self._failed_logins.look(f"{caller} {email}")
         if not self._known_callers.has(caller, email):
             self._failed_logins_of_all.look(email)
 
     def note_failure(self, email: str, caller_address: str | None = None) -> None:
         """Counts one failed login."""
-        self._failed_logins.count(f"{_counted_as(caller_address) or _LOCAL} {email}")
+        self._failed_logins.count(f"{counted_as(caller_address) or _LOCAL} {email}")
         self._failed_logins_of_all.count(email)
 
     def note_success(self, email: str, caller_address: str | None = None) -> None:
         """Notes that a caller has logged in: the failures of others don't shut it out any more."""
-        self._known_callers.add(_counted_as(caller_address) or _LOCAL, email)
+        self._known_callers.add(counted_as(caller_address) or _LOCAL, email)
 
 
 class MailRates:
@@ -169,7 +157,7 @@ class MailRates:
         Raises:
             Problem: 429, over the rate.
         """
-        caller = _counted_as(caller_address)
+        caller = counted_as(caller_address)
         if caller is not None:
             self._callers.take(caller)
 
@@ -190,73 +178,14 @@ def _mailbox_of(email: str) -> str:
     return f"{name.replace('.', '') if host in _DOTLESS_HOSTS else name}@{host}"
 
 
-def limit_requests(
-    app: Flask, settings: Settings, caller_address: Callable[[], str | None], *, apart_from: str = "(none)"
-) -> Limiter:
-    """Gives all routes of `app` together the rate per caller; the answer of one that is over it is a 429 problem.
-
-    Args:
-        app: a service.
-        settings: its settings.
-        caller_address: whose request this is.
-        apart_from: what the endpoints begin with that `Rates` counts.
-    """
-
-    def is_not_counted() -> bool:
-        is_counted_by_rates = (request.endpoint or "").startswith(apart_from)
-        is_counted_already = is_counted_by_rates or is_counted(request.environ)
-        return is_counted_already or request.method == "OPTIONS" or _counted_as(caller_address()) is None
-
-    limiter = Limiter(
-        lambda: _counted_as(caller_address()) or "",
-        app=app,
-        application_limits=[settings.rate_per_caller] if settings.rate_per_caller else [],
-        application_limits_exempt_when=is_not_counted,
-        storage_uri=f"{_Windows.STORAGE_SCHEME[0]}://",
-        strategy="fixed-window",
-    )
-
-    def refuse(_breach: RateLimitExceeded) -> Any:
-        over = limiter.current_limit
-        problem = Problem(
-            TOO_MANY,
-            "This caller sends too much; wait and send it again.",
-            retry_after_seconds=_seconds_until(over.reset_at if over is not None else 0),
-        )
-        return problem.response()
-
-    app.register_error_handler(RateLimitExceeded, refuse)
-    return limiter
-
-
-def limit_logins(limiter: Limiter, settings: Settings, caller_address: Callable[[], str | None]) -> Callable[[View], View]:
-    """A decorator for the routes that together have the rate of logins and sign-ups per caller.
-
-    Args:
-        limiter: what `limit_requests` gave.
-        settings: the service's.
-        caller_address: whose request this is.
-    """
-    limit = limiter.shared_limit(
-        settings.login_rate,
-        scope="logins",
-        exempt_when=lambda: is_counted(request.environ) or _counted_as(caller_address()) is None,
-        override_defaults=False,
-    )
-
-    def decorate(view: View) -> View:
-        return cast(View, limit(view))
-
-    return decorate
-
-
 @lru_cache(maxsize=4096)
-def _counted_as(address: str | None) -> str | None:
+def counted_as(address: str | None) -> str | None:
     """What a caller is counted under; None for one that is not counted."""
     return None if address is None or is_loopback(address) else caller_of(address)
 
 
-def _seconds_until(moment: float) -> int:
+def seconds_until(moment: float) -> int:
+    """Return the whole seconds from now until a time of `time.time()`, for `Retry-After`."""
     return max(1, math.ceil(moment - time.time()))
 
 
@@ -266,7 +195,7 @@ class _Counter:
     def __init__(self, rates: str, refusal: str, *, times: int = 1) -> None:
         written: list[RateLimitItem] = parse_many(rates) if rates else []
         self._rates = [type(rate)(rate.amount * times, rate.multiples) for rate in written]
-        self._windows = FixedWindowRateLimiter(_Windows())
+        self._windows = FixedWindowRateLimiter(Windows())
         self._refusal = refusal
 
     def take(self, key: str, amount: int = 1) -> None:
@@ -288,58 +217,4 @@ class _Counter:
 
     def _refuse(self, rate: RateLimitItem, key: str) -> None:
         ends_at = self._windows.get_window_stats(rate, key).reset_time
-        raise Problem(TOO_MANY, self._refusal, retry_after_seconds=_seconds_until(ends_at))
-
-
-class _Windows(Storage):
-    """Counts in memory, at most `_MAX_WINDOWS` of them: the oldest makes room.
-
-    The engine's own memory storage keeps every key until its window ends, however many there are, and walks through all of
-    them in a thread that it starts anew up to a hundred times a second.
-    """
-
-    STORAGE_SCHEME = ["edc-windows"]  # noqa: RUF012  (the engine's registry reads it so)
-
-    def __init__(self, uri: str | None = None, wrap_exceptions: bool = False, **options: float | str | bool) -> None:
-        super().__init__(uri, wrap_exceptions, **options)
-        self._lock = threading.Lock()
-        self._counts: OrderedDict[str, list[float]] = OrderedDict()  # the count, and when its window ends; oldest windows first
-
-    @property
-    def base_exceptions(self) -> type[Exception]:
-        return ValueError
-
-    def incr(self, key: str, expiry: float, amount: int = 1) -> int:
-        now = time.time()
-        with self._lock:
-            window = self._counts.get(key)
-            if window is not None:
-                if window[1] > now:
-                    window[0] += amount
-                    return int(window[0])
-                del self._counts[key]  # so that it comes last again
-            elif len(self._counts) >= _MAX_WINDOWS:
-                self._counts.popitem(last=False)
-            self._counts[key] = [amount, now + expiry]
-            return amount
-
-    def get(self, key: str) -> int:
-        window = self._counts.get(key)
-        return int(window[0]) if window is not None and window[1] > time.time() else 0
-
-    def get_expiry(self, key: str) -> float:
-        window = self._counts.get(key)
-        return window[1] if window is not None else time.time()
-
-    def check(self) -> bool:
-        return True
-
-    def reset(self) -> int:
-        with self._lock:
-            forgotten = len(self._counts)
-            self._counts.clear()
-            return forgotten
-
-    def clear(self, key: str) -> None:
-        with self._lock:
-            self._counts.pop(key, None)
+        raise Problem(TOO_MANY, self._refusal, retry_after_seconds=seconds_until(ends_at))

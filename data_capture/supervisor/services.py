@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from data_capture.health_probe import probe_headers
 from data_capture.server.ports import service_port, service_url
 from data_capture.settings import Settings
+from data_capture.web.health_probe import probe_headers
 
 _MAX_HEALTH_BYTES = 100_000
 

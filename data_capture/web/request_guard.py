@@ -13,6 +13,7 @@ from werkzeug.datastructures import Headers
 from werkzeug.routing import PathConverter
 
 from data_capture.capture.email import normalise_email
+from data_capture.limits.callers import is_loopback
 from data_capture.problems import (
     MISDIRECTED,
     NOT_ALLOWED,
@@ -25,7 +26,7 @@ from data_capture.problems import (
 )
 from data_capture.settings import FILE_PAGES, LOCAL_PAGES, Settings
 from data_capture.web.admin_token import bearer_token_in, is_admin_token
-from data_capture.write_tokens import is_write_token
+from data_capture.web.write_tokens import is_write_token
 
 _FOR_PAGES = ("/api/", "/auth/")  # the addresses that pages may call
 _HEALTH_PATHS = frozenset({"/api/data-capture/health", "/api/health"})  # they tell strangers healthy or not, and no more
@@ -258,15 +259,6 @@ def is_confirmed_caller(authorization: str | None, settings: Settings) -> bool:
             "The token is not valid, or was revoked. Without a token the capture is stored as a claim.",
         )
     return True
-
-
-def is_loopback(address: str) -> bool:
-    """Whether an address, or the name localhost, is this machine's own."""
-    try:
-        numeric = ipaddress.ip_address(address)
-    except ValueError:
-        return address.lower() == "localhost"
-    return bool((getattr(numeric, "ipv4_mapped", None) or numeric).is_loopback)
 
 
 def _is_address(text: str) -> bool:
