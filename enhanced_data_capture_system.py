@@ -10,38 +10,38 @@ ensure_environment(__file__, __name__)
 import os
 import sqlite3
 import time
+from collections.abc import Callable
 from typing import Any
 
 from flask import Flask, Response, jsonify, request, send_from_directory
 
-from data_capture import __version__
+from data_capture import __version__, openapi
 from data_capture.json_codec import MAX_BYTES_WITH_SCREENSHOT
 from data_capture.limits.disk_space import DiskSpace
 from data_capture.limits.rates import Rates
-from data_capture.openapi import serve_description
 from data_capture.privacy.erasure_completion import Erasures
 from data_capture.privacy.export import MEDIA_TYPES, export_person
 from data_capture.privacy.housekeeping import Housekeeping
 from data_capture.privacy.statistics import statistics
-from data_capture.problems import UNAVAILABLE, UNUSABLE, FieldError, Problem, answer_with_problems
+from data_capture.problems import UNAVAILABLE, UNUSABLE, FieldError, Problem
 from data_capture.server import serve
 from data_capture.settings import REPOSITORY, Settings, settings_from_command_line
 from data_capture.store import Store
-from data_capture.web import capture_service
+from data_capture.web import (
+    capture_service,
+    error_handlers,
+    rate_limits,
+    request_guard,
+    request_log,
+    security_headers,
+)
+from data_capture.web.admin_auth import require_admin
 from data_capture.web.admin_token import ensure_admin_token
 from data_capture.web.capture_service import ADMITTED, CaptureService, InThread, run_in_thread
+from data_capture.web.email_paths import EmailConverter, email_in_path
 from data_capture.web.health_probe import load_or_make_probe_key
 from data_capture.web.local_access import may_read_details, require_reader
-from data_capture.web.rate_limits import limit_requests
-from data_capture.web.request_guard import (
-    Doors,
-    PersonConverter,
-    email_in_path,
-    harden_answers,
-    keep_doors,
-    require_admin,
-)
-from data_capture.web.request_log import log_requests
+from data_capture.web.request_guard import Doors
 from data_capture.web.requests import read_body
 
 SERVICE_NAME = "enhanced-data-capture"
@@ -52,41 +52,50 @@ _EXAMPLES_POLICY = "default-src 'self'; img-src 'self' data: blob:; object-src '
 
 
 def create_app(settings: Settings) -> Flask:
-    """The capture service over the database of `settings`, whose tables are there (`store.takeover.prepare`)."""
+    """Create the capture service.
+
+    Args:
+        settings: their database has its tables (`store.sqlite.schema.prepare`).
+    """
     app = Flask(__name__, static_folder=None)
     app.json.sort_keys = False  # type: ignore[attr-defined]
     app.url_map.merge_slashes = False  # a//b@example.com is not a/b@example.com
-    app.url_map.converters["person"] = PersonConverter
+    app.url_map.converters["person"] = EmailConverter
     app.config["MAX_CONTENT_LENGTH"] = MAX_BYTES_WITH_SCREENSHOT
-    store = Store(settings.database, settings.request_seconds)
-    app.extensions["store"] = store
     ensure_admin_token(settings)
-    probe_key = load_or_make_probe_key(settings)
+    store = Store(settings.database, settings.request_seconds)
     erasures = Erasures(store)
-    Housekeeping(store, settings, erasures).begin()
-    started_at = time.monotonic()
-    log_requests(app)
-    answer_with_problems(app)
-    doors = app.extensions["doors"] = Doors(settings, public_paths=(f"/{SCRIPT_NAME}",), takes_file_pages=True)
-    keep_doors(app, doors)
-    harden_answers(app)
+    guard = Doors(settings, public_paths=(f"/{SCRIPT_NAME}",), takes_file_pages=True)
+    disk_space = DiskSpace(settings.database, settings.min_free_disk)
+    service = CaptureService(store, settings, guard, Rates(settings), disk_space)
+    app.extensions |= {"store": store, "doors": guard, "capture_service": service}
 
     def caller_address() -> str | None:
-        return doors.caller_address(request.remote_addr, request.headers.get)
+        return guard.caller_address(request.remote_addr, request.headers.get)
 
-    rates = app.extensions["rates"] = Rates(settings)
-    disk_space = DiskSpace(settings.database, settings.min_free_disk)
-    service = app.extensions["capture_service"] = CaptureService(store, settings, doors, rates, disk_space)
-    limit_requests(app, settings, caller_address, apart_from="capture_")
+    request_log.init_app(app)
+    error_handlers.init_app(app)
+    request_guard.init_app(app, guard)
+    security_headers.init_app(app)
+    rate_limits.init_app(app, settings, caller_address, apart_from="capture_")
+    _add_captures(app, service)
+    _add_user_data(app, settings, store, erasures, caller_address)
+    _add_health(app, settings, store, disk_space, erasures)
+    _add_files(app)
+    openapi.init_app(app, "Enhanced Data Capture: the capture service")
+    Housekeeping(store, settings, erasures).begin()
+    return app
 
+
+def _add_captures(app: Flask, service: CaptureService) -> None:
     def capture() -> Response:
         header = request.headers.get
         admitted = request.environ.get(ADMITTED) or service.admit(
             request.path, header, request.remote_addr, request.content_length
         )
         decoded = service.decode(admitted, read_body(request, admitted.max_bytes), header)
-        result = run_in_thread(capture_service.receive_capture(decoded, service, InThread(store)))
-        status, headers, content = result.response()
+        operation = capture_service.receive_capture(decoded, service, InThread(service.store))
+        status, headers, content = run_in_thread(operation).response()
         return Response(content, status, headers)
 
     @app.post("/api/data-capture/payment")
@@ -109,8 +118,16 @@ def create_app(settings: Settings) -> Flask:
     def capture_batch() -> Response:
         return capture()
 
+
+def _add_user_data(
+    app: Flask,
+    settings: Settings,
+    store: Store,
+    erasures: Erasures,
+    caller_address: Callable[[], str | None],
+) -> None:
     @app.get("/api/data-capture/stats/<path:email>")
-    def person_statistics(email: str) -> Response:
+    def user_statistics(email: str) -> Response:
         require_reader(request, settings)
         address = email_in_path(email)
         response = jsonify(store.read(lambda connection: statistics(connection, address)))
@@ -139,6 +156,13 @@ def create_app(settings: Settings) -> Flask:
         response.headers["Cache-Control"] = "no-store"
         return response, 200 if is_complete else 202
 
+
+def _add_health(
+    app: Flask, settings: Settings, store: Store, disk_space: DiskSpace, erasures: Erasures
+) -> None:
+    probe_key = load_or_make_probe_key(settings)
+    started_at = time.monotonic()
+
     @app.get("/api/data-capture/health")
     def health() -> tuple[Response, int]:
         fault = store.fault() or disk_space.fault()
@@ -161,6 +185,8 @@ def create_app(settings: Settings) -> Flask:
         response.headers["Cache-Control"] = "no-store"
         return response, 200
 
+
+def _add_files(app: Flask) -> None:
     @app.get(f"/{SCRIPT_NAME}")
     def script() -> Response:
         response = send_from_directory(REPOSITORY, SCRIPT_NAME, mimetype="text/javascript", max_age=_SCRIPT_SECONDS)
@@ -176,10 +202,6 @@ def create_app(settings: Settings) -> Flask:
         response = send_from_directory(REPOSITORY / "examples", name, max_age=0)
         response.headers["Content-Security-Policy"] = _EXAMPLES_POLICY
         return response
-
-    serve_description(app, "Enhanced Data Capture: the capture service")
-
-    return app
 
 
 def main() -> None:

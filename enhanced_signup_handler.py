@@ -15,7 +15,7 @@ from typing import Any
 
 from flask import Flask, Response, jsonify, request
 
-from data_capture import __version__
+from data_capture import __version__, openapi
 from data_capture.accounts.accounts import Accounts
 from data_capture.accounts.passwords import refuse_after_waiting
 from data_capture.accounts.verification import Verification, mail_is_off, own_origin
@@ -23,17 +23,15 @@ from data_capture.accounts.verification_page import page_file_response, page_res
 from data_capture.capture.kinds import Caller
 from data_capture.json_codec import MAX_BYTES_WITH_SCREENSHOT
 from data_capture.limits.disk_space import DiskSpace
-from data_capture.openapi import serve_description
-from data_capture.problems import UNAVAILABLE, Problem, answer_with_problems
+from data_capture.problems import UNAVAILABLE, Problem
 from data_capture.server import serve
 from data_capture.server.ports import service_url
 from data_capture.settings import FILE_PAGES, Settings, settings_from_command_line
 from data_capture.store import Store
+from data_capture.web import error_handlers, rate_limits, request_guard, request_log, security_headers
 from data_capture.web.health_probe import load_or_make_probe_key
 from data_capture.web.local_access import may_read_details
-from data_capture.web.rate_limits import limit_logins, limit_requests
-from data_capture.web.request_guard import Doors, harden_answers, keep_doors
-from data_capture.web.request_log import log_requests
+from data_capture.web.request_guard import Doors
 from data_capture.web.requests import read_json_object
 
 SERVICE_NAME = "enhanced-signup"
@@ -51,14 +49,14 @@ def create_app(settings: Settings) -> Flask:
         settings = replace(settings, allowed_origins=(*settings.allowed_origins, own_origin(base_url)))
     store = Store(settings.database, settings.request_seconds)
     app.extensions["store"] = store
-    log_requests(app)
-    answer_with_problems(app)
+    request_log.init_app(app)
+    error_handlers.init_app(app)
     probe_key = load_or_make_probe_key(settings)
     doors = app.extensions["doors"] = Doors(settings)
     if FILE_PAGES in settings.allowed_origins:
         log.warning("Pages opened from disk can't sign up: 'file' in EDC_ALLOWED_ORIGINS is for the capture service alone")
-    keep_doors(app, doors)
-    harden_answers(app)
+    request_guard.init_app(app, doors)
+    security_headers.init_app(app)
 
     def caller_address() -> str | None:
         return doors.caller_address(request.remote_addr, request.headers.get)
@@ -68,7 +66,9 @@ def create_app(settings: Settings) -> Flask:
         if request.method == "POST":
             refuse_after_waiting(request.environ.get("data_capture.complete_at"))
 
-    throttled = limit_logins(limit_requests(app, settings, caller_address), settings, caller_address)
+    throttled = rate_limits.limit_logins(
+        rate_limits.init_app(app, settings, caller_address), settings, caller_address
+    )
     accounts = Accounts(store, settings)
     disk_space = DiskSpace(settings.database, settings.min_free_disk)
     mailing = Verification(store, settings, accounts, base_url) if settings.mail_url else None
@@ -137,7 +137,7 @@ def create_app(settings: Settings) -> Flask:
                           members={"status": "unhealthy", "service": SERVICE_NAME, **details})  # fmt: skip
         return jsonify({"status": "healthy", "service": SERVICE_NAME, **details})
 
-    serve_description(app, "Enhanced Data Capture: the signup service")
+    openapi.init_app(app, "Enhanced Data Capture: the signup service")
 
     @app.after_request
     def keep_nothing(response: Response) -> Response:

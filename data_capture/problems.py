@@ -32,10 +32,6 @@ from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any
 
-import werkzeug
-from flask import Flask, Response
-from werkzeug.exceptions import HTTPException
-
 log = logging.getLogger("data_capture.problems")
 
 MEDIA_TYPE = "application/problem+json"
@@ -69,11 +65,6 @@ TOO_MANY = ProblemType("too-many", HTTPStatus.TOO_MANY_REQUESTS, "Too many reque
 INTERNAL = ProblemType("internal", HTTPStatus.INTERNAL_SERVER_ERROR, "Internal error")
 UNAVAILABLE = ProblemType("unavailable", HTTPStatus.SERVICE_UNAVAILABLE, "The database can't take this now")
 
-_BY_STATUS = {
-    problem_type.status: problem_type
-    for problem_type in (NOT_JSON, NOT_AUTHENTICATED, NOT_ALLOWED, NOT_FOUND, METHOD_NOT_ALLOWED, TOO_LARGE, NOT_JSON_TYPE,
-                         MISDIRECTED, UNUSABLE, TOO_MANY, INTERNAL, UNAVAILABLE)
-}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -138,46 +129,7 @@ class Problem(Exception):
             headers.append(("WWW-Authenticate", "Bearer"))  # RFC 9110 section 15.5.2 requires it; browsers ask nobody for it
         return int(self.problem_type.status), headers, json.dumps(self.as_json(), separators=(",", ":")).encode()
 
-    def response(self) -> Response:
-        """The answer, for Flask."""
-        status, headers, content = self.answer()
-        return Response(content, status, headers)
-
-
-def answer_with_problems(app: Flask) -> None:
-    """Makes every error of `app` a problem+json answer; an unexpected exception is logged once, with its traceback."""
-
-    def from_problem(problem: Problem) -> Response:
-        return problem.response()
-
-    def from_http(error: HTTPException) -> Response | werkzeug.Response:
-        status = HTTPStatus(error.code or HTTPStatus.INTERNAL_SERVER_ERROR)
-        if status < HTTPStatus.BAD_REQUEST:  # a redirect, which werkzeug raises too
-            return error.get_response()
-        known = _BY_STATUS.get(status) or ProblemType(status.name.lower().replace("_", "-"), status, status.phrase)
-        problem = Problem(known, _DETAILS.get(status, status.description or status.phrase))
-        response = problem.response()
-        if status == HTTPStatus.METHOD_NOT_ALLOWED:
-            response.headers["Allow"] = ", ".join(sorted(getattr(error, "valid_methods", None) or ()))
-        return response
-
-    def from_exception(_error: Exception) -> Response:
-        return unexpected_error().response()
-
-    app.register_error_handler(Problem, from_problem)
-    app.register_error_handler(HTTPException, from_http)
-    app.register_error_handler(Exception, from_exception)
-
-
 def unexpected_error() -> Problem:
     """Log the exception that is being handled, with its traceback, and return the Problem for its caller."""
     log.exception("Unexpected exception while a request was handled")
     return Problem(INTERNAL, "Something went wrong here; the service's log has the cause.")
-
-
-_DETAILS = {
-    HTTPStatus.BAD_REQUEST: "The request could not be read.",
-    HTTPStatus.NOT_FOUND: "There is nothing at this address; docs/http-api.md lists the endpoints.",
-    HTTPStatus.METHOD_NOT_ALLOWED: "This address does not take this method; the header Allow names the ones it takes.",
-    HTTPStatus.REQUEST_ENTITY_TOO_LARGE: "The body is larger than this address takes.",
-}

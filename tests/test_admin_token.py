@@ -13,10 +13,10 @@ import pytest
 import requests
 from flask import Flask, request
 
-from data_capture.problems import answer_with_problems
 from data_capture.settings import Settings, load_settings
+from data_capture.web import error_handlers
+from data_capture.web.admin_auth import require_admin
 from data_capture.web.admin_token import ensure_admin_token
-from data_capture.web.request_guard import require_admin
 from tests.installations import CommandServer, Installation
 from tests.support import capture_service_in
 
@@ -32,7 +32,7 @@ class _Silent(WSGIRequestHandler):
 def guarded(settings: Settings) -> Iterator[ASK]:
     """A server with one address, for admins only; what asks it."""
     app = Flask(__name__, static_folder=None)
-    answer_with_problems(app)
+    error_handlers.init_app(app)
 
     @app.get("/secret")
     def secret() -> str:

@@ -26,9 +26,10 @@ from data_capture.store.sqlite.connection import Gate
 from data_capture.store.sqlite.schema import prepare
 from data_capture.store.write_queue import MAX_WAITING_BYTES, MAX_WAITING_WRITES, PendingWrite, WriteQueue
 from data_capture.web import capture_service
-from data_capture.web.fast_path import NOSNIFF, FastPath, fits, header_of
+from data_capture.web.fast_path import FastPath, fits, header_of
 from data_capture.web.requests import CaptureRequest
 from data_capture.web.responses import RawResponse
+from data_capture.web.security_headers import NOSNIFF
 from enhanced_data_capture_system import create_app
 from tests.support import REPOSITORY, capture_service_in
 

@@ -24,10 +24,10 @@ import pytest
 import requests
 from flask import Flask, request
 
-from data_capture.problems import answer_with_problems
 from data_capture.server.buffering import WholeRequests
 from data_capture.server.logging import LOG_FILE_BYTES, OLD_LOG_FILES
 from data_capture.server.ports import why_not_listen
+from data_capture.web import error_handlers
 from tests.managed import LOG_LINE, is_running, worker_of
 from tests.support import REPOSITORY, RunningService, capture_service_in, eventually, free_port
 
@@ -163,7 +163,7 @@ def answer_to(exchange: Exchange, patience_seconds: float = 5) -> tuple[int, dic
     """What an app that sends the body back answers."""
     app = Flask("echo")
     app.add_url_rule("/", view_func=lambda: request.get_data(), methods=["POST"])
-    answer_with_problems(app)
+    error_handlers.init_app(app)
     served = WholeRequests(app, patience_seconds=patience_seconds, opened=lambda: None, closed=lambda: None)
 
     async def serve_once() -> None:
@@ -330,6 +330,7 @@ def test_the_log_is_rotated_while_two_processes_write_to_it_and_no_line_is_lost_
 import logging, sys
 sys.path.insert(0, {str(REPOSITORY)!r})
 from data_capture.server.logging import configure_logging
+from data_capture.web import error_handlers
 from data_capture.settings import load_settings
 configure_logging(sys.argv[1], load_settings({{"log_file": {str(log_file)!r}}}))
 for number in range(60_000):

@@ -31,10 +31,11 @@ from data_capture.problems import NOT_JSON, UNAVAILABLE, Problem
 from data_capture.server.body_buffer import Bodies
 from data_capture.web.admission import IS_COUNTED, BodyNeeded
 from data_capture.web.capture_service import ADMITTED, CAPTURE_PATHS, AdmittedRequest, CaptureService
-from data_capture.web.fast_path import NOSNIFF, FastPath, fits, header_of
+from data_capture.web.fast_path import FastPath, fits, header_of
 from data_capture.web.local_access import HEADER_NAMES
 from data_capture.web.request_guard import Doors, HeaderOf
 from data_capture.web.request_log import log_request
+from data_capture.web.security_headers import NOSNIFF
 
 log = logging.getLogger("data_capture.server")
 

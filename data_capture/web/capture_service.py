@@ -24,7 +24,8 @@ from data_capture.settings import Settings
 from data_capture.store import Store
 from data_capture.store.sqlite.captures import RecordCapture
 from data_capture.store.sqlite.receipts import Receipt
-from data_capture.web.request_guard import Doors, HeaderOf, is_confirmed_caller
+from data_capture.web.admin_auth import is_confirmed_caller
+from data_capture.web.request_guard import Doors, HeaderOf
 from data_capture.web.requests import (
     BATCH,
     CAPTURE_MEDIA_TYPES,

@@ -24,6 +24,7 @@ from data_capture.web.request_guard import Doors, HeaderOf
 from data_capture.web.request_log import log_request
 from data_capture.web.requests import CaptureRequest
 from data_capture.web.responses import RawResponse
+from data_capture.web.security_headers import NOSNIFF
 
 # Decoding more would delay other requests: some texts take 1 ms a KB. A batch of 50 is 26 KB.
 MAX_BYTES = 32 * 1024
@@ -31,8 +32,6 @@ MAX_VALUES = 1_500  # commas and opening brackets, for the same reason
 _BEFORE_VALUES = (b",", b"{", b"[")
 # Parsing that takes longer restarts in a thread. A batch of 50 ordinary captures takes half of it.
 MAX_PARSING_SECONDS = 0.01
-
-NOSNIFF = ("X-Content-Type-Options", "nosniff")
 
 
 class Headers(Protocol):

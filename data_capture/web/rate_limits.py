@@ -13,11 +13,12 @@ from data_capture.limits.windows import Windows
 from data_capture.problems import TOO_MANY, Problem
 from data_capture.settings import Settings
 from data_capture.web.admission import is_counted
+from data_capture.web.error_handlers import response_of
 
 View = TypeVar("View", bound=Callable[..., Any])
 
 
-def limit_requests(
+def init_app(
     app: Flask, settings: Settings, caller_address: Callable[[], str | None], *, apart_from: str = "(none)"
 ) -> Limiter:
     """Gives all routes of `app` together the rate per caller; the answer of one that is over it is a 429 problem.
@@ -50,7 +51,7 @@ def limit_requests(
             "This caller sends too much; wait and send it again.",
             retry_after_seconds=seconds_until(over.reset_at if over is not None else 0),
         )
-        return problem.response()
+        return response_of(problem)
 
     app.register_error_handler(RateLimitExceeded, refuse)
     return limiter
@@ -60,7 +61,7 @@ def limit_logins(limiter: Limiter, settings: Settings, caller_address: Callable[
     """A decorator for the routes that together have the rate of logins and sign-ups per caller.
 
     Args:
-        limiter: what `limit_requests` gave.
+        limiter: of the service.
         settings: the service's.
         caller_address: whose request this is.
     """

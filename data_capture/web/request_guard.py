@@ -1,4 +1,4 @@
-"""Who may call what: which pages by their origin, under which names, and who has the admin token."""
+"""The request guard: which hosts, origins and browser requests are accepted."""
 
 from __future__ import annotations
 
@@ -7,26 +7,13 @@ import re
 from collections.abc import Callable
 from functools import lru_cache
 
-from flask import Flask, Request, Response, request
+from flask import Flask, Response, request
 from flask_cors.core import DEFAULT_OPTIONS, get_cors_headers, serialize_options
 from werkzeug.datastructures import Headers
-from werkzeug.routing import PathConverter
 
-from data_capture.capture.email import normalise_email
 from data_capture.limits.callers import is_loopback
-from data_capture.problems import (
-    MISDIRECTED,
-    NOT_ALLOWED,
-    NOT_AUTHENTICATED,
-    NOT_JSON,
-    UNUSABLE,
-    FieldError,
-    Problem,
-    ProblemType,
-)
+from data_capture.problems import MISDIRECTED, NOT_ALLOWED, NOT_JSON, Problem, ProblemType
 from data_capture.settings import FILE_PAGES, LOCAL_PAGES, Settings
-from data_capture.web.admin_token import bearer_token_in, is_admin_token
-from data_capture.web.write_tokens import is_write_token
 
 _FOR_PAGES = ("/api/", "/auth/")  # the addresses that pages may call
 _HEALTH_PATHS = frozenset({"/api/data-capture/health", "/api/health"})  # they tell strangers healthy or not, and no more
@@ -44,7 +31,6 @@ _SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})  # RFC 9110 section 9.2.1
 _ORIGIN_HOST = re.compile(r"https?://(\[[^\]]+\]|[^:/]+)")
 
 _LOCAL_NAMES = frozenset({"localhost", "127.0.0.1", "::1"})
-_NO_PAGE_POLICY = "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"  # a redirect's text, say
 _PREFLIGHT_SECONDS = 7200  # the longest that Chromium keeps an answer
 _HOST = re.compile(r"(?:\[([0-9A-Fa-f:.]+)\]|([^\s:\[\]/@,]+))(?::[0-9]*)?")  # RFC 9110 section 7.2: uri-host [ ":" port ]
 
@@ -173,12 +159,12 @@ class Doors:
         return [(name, str(value)) for name, value in get_cors_headers(self._cors_options, headers, method).items(multi=True)]
 
 
-def keep_doors(app: Flask, doors: Doors) -> None:
-    """Has every request of `app` pass `doors`, and answers pages of allowed origins with CORS headers."""
+def init_app(app: Flask, guard: Doors) -> None:
+    """Check every request of `app`, and add CORS headers to responses for allowed origins."""
 
     @app.before_request
     def refuse() -> None:
-        problem = doors.refusal(request.path, request.headers.get, request.method)
+        problem = guard.refusal(request.path, request.headers.get, request.method)
         if problem is not None:
             raise problem
 
@@ -189,76 +175,11 @@ def keep_doors(app: Flask, doors: Doors) -> None:
         if "Origin" in request.headers:
             is_question = request.method == "OPTIONS"
             response.headers.extend(
-                doors.preflight_headers(request.path, request.headers)
+                guard.preflight_headers(request.path, request.headers)
                 if is_question
-                else doors.cors_headers(request.path, request.headers["Origin"])
+                else guard.cors_headers(request.path, request.headers["Origin"])
             )
         return response
-
-
-def harden_answers(app: Flask) -> None:
-    """Keeps browsers from guessing at types, and from running anything in a page that has no policy of its own."""
-
-    @app.after_request
-    def harden(response: Response) -> Response:
-        response.headers["X-Content-Type-Options"] = "nosniff"
-        if response.mimetype == "text/html":
-            response.headers.setdefault("Content-Security-Policy", _NO_PAGE_POLICY)
-        return response
-
-
-class PersonConverter(PathConverter):
-    """A person in a path, which may have slashes before its @, but is not what another route says of a person."""
-
-    regex = r"(?!.*/export\Z)[^/].*?"
-
-
-def email_in_path(text: str) -> str:
-    """The address of a person that a path names, in its one spelling.
-
-    Raises:
-        Problem: 422, for what is none, or goes on behind one.
-    """
-    email = normalise_email(text)
-    if email is None or re.search(r"[/\\]", email.partition("@")[2]):
-        message = "is not an email address"
-        raise Problem(UNUSABLE, f"The address {message}.", errors=[FieldError("email", message)])
-    return email
-
-
-def require_admin(caller: Request, settings: Settings) -> None:
-    """Lets in who sends the admin token in the header Authorization, and nobody else; a token in a URL opens nothing.
-
-    Raises:
-        Problem: 401, without the token and with a wrong one.
-    """
-    token = bearer_token_in(caller.headers.get("Authorization", ""))
-    if not token:
-        raise Problem(NOT_AUTHENTICATED, "This needs the admin token: send the header 'Authorization: Bearer' with it.")
-    if not is_admin_token(token, settings):
-        raise Problem(NOT_AUTHENTICATED, "The admin token is not valid.")
-
-
-def is_confirmed_caller(authorization: str | None, settings: Settings) -> bool:
-    """Tell whether a capture is sent with a credential of the owner's, the admin token or a write token.
-
-    Args:
-        authorization: the header, None where it is missing.
-        settings: the service's.
-
-    Raises:
-        Problem: 401, for a Bearer token that is not valid: its sender relies on being confirmed.
-    """
-    scheme, _, token = (authorization or "").partition(" ")
-    if scheme.lower() != "bearer":
-        return False
-    token = token.strip()
-    if not token or not (is_admin_token(token, settings) or is_write_token(token, settings)):
-        raise Problem(
-            NOT_AUTHENTICATED,
-            "The token is not valid, or was revoked. Without a token the capture is stored as a claim.",
-        )
-    return True
 
 
 def _is_address(text: str) -> bool:

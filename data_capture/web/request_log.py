@@ -10,7 +10,7 @@ from flask import Flask, Response, g, request
 log = logging.getLogger("data_capture.requests")
 
 
-def log_requests(app: Flask) -> None:
+def init_app(app: Flask) -> None:
     """Logs each request of `app` at DEBUG, if that is logged at all: method, the route that took it, status, milliseconds.
 
     The route is logged and not the path, which may hold an address: `GET /api/data-capture/stats/<email>`.

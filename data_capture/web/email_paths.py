@@ -1,0 +1,29 @@
+"""Email addresses in URL paths."""
+
+from __future__ import annotations
+
+import re
+
+from werkzeug.routing import PathConverter
+
+from data_capture.capture.email import normalise_email
+from data_capture.problems import UNUSABLE, FieldError, Problem
+
+
+class EmailConverter(PathConverter):
+    """Match an address, which may have slashes before its @, but not the path of an export."""
+
+    regex = r"(?!.*/export\Z)[^/].*?"
+
+
+def email_in_path(text: str) -> str:
+    """The address of a person that a path names, in its one spelling.
+
+    Raises:
+        Problem: 422, for what is none, or goes on behind one.
+    """
+    email = normalise_email(text)
+    if email is None or re.search(r"[/\\]", email.partition("@")[2]):
+        message = "is not an email address"
+        raise Problem(UNUSABLE, f"The address {message}.", errors=[FieldError("email", message)])
+    return email

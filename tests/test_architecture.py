@@ -1,0 +1,69 @@
+"""docs/architecture.md names the rooms of the package and what each imports; the code agrees."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+
+from tests.documentation import code_in, table_rows
+from tests.support import REPOSITORY
+
+PACKAGE = REPOSITORY / "data_capture"
+ENTRY = PACKAGE / "__main__.py"  # calls the commands; nothing imports it
+
+
+def documented_rooms() -> dict[str, set[str]]:
+    """Each room's name and the rooms that it imports, in the order of the page."""
+    return {
+        code_in(place)[0].removeprefix("data_capture/").rstrip("/"): {*code_in(imports)}
+        for place, _, imports in table_rows("docs/architecture.md", "## Rooms")
+    }
+
+
+def room_of(module: str) -> str:
+    name = module.split(".")[1] if "." in module else ""
+    return name if (PACKAGE / name).is_dir() else ""
+
+
+def imported_by(path: Path) -> set[str]:
+    """The rooms that a file imports, wherever in the file."""
+    rooms = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            modules = [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            modules = [f"{node.module}.{alias.name}" for alias in node.names]
+        else:
+            continue
+        rooms |= {room_of(name) for name in modules if name.split(".")[0] == PACKAGE.name}
+    return rooms
+
+
+def files_of(room: str) -> list[Path]:
+    return [*(PACKAGE / room).rglob("*.py")] if room else [*PACKAGE.glob("*.py")]
+
+
+def test_every_folder_is_a_documented_room() -> None:
+    folders = {path.parent.relative_to(PACKAGE).parts[:1] for path in PACKAGE.rglob("*.py")}
+    assert {"".join(parts) for parts in folders} == {*documented_rooms()}
+
+
+def test_each_room_imports_what_the_page_says() -> None:
+    for room, documented in documented_rooms().items():
+        files = [path for path in files_of(room) if path != ENTRY]
+        imported = set().union(*map(imported_by, files)) - {room, ""}
+        assert imported == documented, room
+
+
+def test_no_room_imports_one_below_it() -> None:
+    rooms = [*documented_rooms()]
+    for place, (room, imported) in enumerate(documented_rooms().items()):
+        assert imported <= {*rooms[:place]}, room
+
+
+def test_a_package_re_exports_and_holds_no_logic() -> None:
+    for path in PACKAGE.rglob("__init__.py"):
+        for node in ast.parse(path.read_text()).body:
+            is_docstring = isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
+            is_assignment = isinstance(node, ast.Assign) and isinstance(node.value, (ast.List, ast.Constant))
+            assert is_docstring or is_assignment or isinstance(node, (ast.Import, ast.ImportFrom)), path
