@@ -41,7 +41,7 @@ from data_capture.web.capture_service import ADMITTED, CaptureService, InThread,
 from data_capture.web.email_paths import EmailConverter, email_in_path
 from data_capture.web.health_probe import load_or_make_probe_key
 from data_capture.web.local_access import may_read_details, require_reader
-from data_capture.web.request_guard import Doors
+from data_capture.web.request_guard import RequestGuard
 from data_capture.web.requests import read_body
 
 SERVICE_NAME = "enhanced-data-capture"
@@ -65,10 +65,10 @@ def create_app(settings: Settings) -> Flask:
     ensure_admin_token(settings)
     store = Store(settings.database, settings.request_seconds)
     erasures = Erasures(store)
-    guard = Doors(settings, public_paths=(f"/{SCRIPT_NAME}",), takes_file_pages=True)
+    guard = RequestGuard(settings, public_paths=(f"/{SCRIPT_NAME}",), takes_file_pages=True)
     disk_space = DiskSpace(settings.database, settings.min_free_disk)
     service = CaptureService(store, settings, guard, Rates(settings), disk_space)
-    app.extensions |= {"store": store, "doors": guard, "capture_service": service}
+    app.extensions |= {"store": store, "request_guard": guard, "capture_service": service}
 
     def caller_address() -> str | None:
         return guard.caller_address(request.remote_addr, request.headers.get)

@@ -31,7 +31,7 @@ from data_capture.store import Store
 from data_capture.web import error_handlers, rate_limits, request_guard, request_log, security_headers
 from data_capture.web.health_probe import load_or_make_probe_key
 from data_capture.web.local_access import may_read_details
-from data_capture.web.request_guard import Doors
+from data_capture.web.request_guard import RequestGuard
 from data_capture.web.requests import read_json_object
 
 SERVICE_NAME = "enhanced-signup"
@@ -52,14 +52,14 @@ def create_app(settings: Settings) -> Flask:
     request_log.init_app(app)
     error_handlers.init_app(app)
     probe_key = load_or_make_probe_key(settings)
-    doors = app.extensions["doors"] = Doors(settings)
+    guard = app.extensions["request_guard"] = RequestGuard(settings)
     if FILE_PAGES in settings.allowed_origins:
         log.warning("Pages opened from disk can't sign up: 'file' in EDC_ALLOWED_ORIGINS is for the capture service alone")
-    request_guard.init_app(app, doors)
+    request_guard.init_app(app, guard)
     security_headers.init_app(app)
 
     def caller_address() -> str | None:
-        return doors.caller_address(request.remote_addr, request.headers.get)
+        return guard.caller_address(request.remote_addr, request.headers.get)
 
     @app.before_request
     def refuse_what_waited() -> None:

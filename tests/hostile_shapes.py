@@ -1,4 +1,4 @@
-"""Bodies that are made to take long, by name and size: what used to be, or could become, more than linear."""
+"""BodyBuffer that are made to take long, by name and size: what used to be, or could become, more than linear."""
 
 from __future__ import annotations
 

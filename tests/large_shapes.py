@@ -1,4 +1,4 @@
-"""Bodies of more than 1 MB that are made to take long, by name and size."""
+"""BodyBuffer of more than 1 MB that are made to take long, by name and size."""
 
 from __future__ import annotations
 

@@ -23,7 +23,7 @@ import requests
 from data_capture.audit import pseudonymise_audit
 from data_capture.audit.format import canonical_record
 from data_capture.store.sqlite.connection import open_connection
-from data_capture.store.sqlite.schema import TakeoverRefused, prepare
+from data_capture.store.sqlite.schema import DatabaseRefused, prepare
 from data_capture.store.sqlite.users import ensure_person
 from tests.installations import CommandServer, Installation, add_payments
 from tests.support import REPOSITORY, RunningService, eventually, rows
@@ -221,7 +221,7 @@ def test_a_new_database_in_the_place_of_one_that_was_moved_away_begins_with_an_e
 def test_a_file_that_holds_no_key_is_said_at_the_start(tmp_path: Path) -> None:
     (tmp_path / "trading_bots.keys").mkdir()
     (tmp_path / "trading_bots.keys" / "audit.key").write_text("short")
-    with pytest.raises(TakeoverRefused, match=r"audit\.key should hold 64 hexadecimal digits"):
+    with pytest.raises(DatabaseRefused, match=r"audit\.key should hold 64 hexadecimal digits"):
         prepare(tmp_path / "trading_bots.db")
 
 

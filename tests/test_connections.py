@@ -20,7 +20,7 @@ import pytest
 from data_capture.limits.callers import caller_of, fair_share
 from data_capture.problems import Problem
 from data_capture.server import body_buffer
-from data_capture.server.body_buffer import Bodies
+from data_capture.server.body_buffer import BodyBuffer
 from data_capture.server.connections import MAX_OF_ADDRESS, Connection, excess
 from tests.flood import PAYMENT
 from tests.support import REPOSITORY, RunningService, capture_service_in, eventually, signup_service_in
@@ -316,7 +316,7 @@ class TestWhichBodiesAreGivenUp:
         """What becomes of bodies that are begun in this order, some of which are `age_seconds` old: 0 while they arrive."""
 
         async def receive_all() -> list[int]:
-            received = Bodies(10_000)
+            received = BodyBuffer(10_000)
             tasks = []
             for address, upload, announced in uploads:
                 tasks.append(asyncio.ensure_future(received.receive(upload, address, announced)))

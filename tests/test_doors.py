@@ -13,7 +13,7 @@ import requests
 from data_capture.limits.rates import Rates
 from data_capture.problems import Problem
 from data_capture.settings import load_settings
-from data_capture.web.request_guard import Doors
+from data_capture.web.request_guard import RequestGuard
 from tests.support import RunningService, capture_service_in, eventually, signup_service_in
 
 PAYMENT = "/api/data-capture/payment"
@@ -98,10 +98,10 @@ class TestNames:
     def test_which_names_are_ours_follows_from_the_settings(
         self, environment: dict[str, str], taken: list[str], refused: list[str]
     ) -> None:
-        doors = Doors(load_settings({}, environment))
+        guard = RequestGuard(load_settings({}, environment))
 
         def refusal(host: str) -> Problem | None:
-            return doors.refusal(HEALTH, {"host": host}.get)
+            return guard.refusal(HEALTH, {"host": host}.get)
 
         assert [refusal(host) for host in taken] == [None] * len(taken)
         assert [int(problem.problem_type.status) for host in refused if (problem := refusal(host))] == [421] * len(refused)
@@ -130,14 +130,14 @@ class TestForwarding:
         ],
     )
     def test_only_what_our_own_proxies_saw_counts(self, proxies: str, header: str, address: str) -> None:
-        doors = Doors(load_settings({}, {"EDC_TRUSTED_PROXIES": proxies}))
-        assert doors.caller_address("10.0.0.1", {"x-forwarded-for": header}.get) == address
+        guard = RequestGuard(load_settings({}, {"EDC_TRUSTED_PROXIES": proxies}))
+        assert guard.caller_address("10.0.0.1", {"x-forwarded-for": header}.get) == address
 
     @pytest.mark.parametrize("last", ["unknown", "", "unix:", "01.2.3.4", "203.0.113.007", "_hidden", "x" * 400])
     def test_callers_that_the_proxy_does_not_name_are_counted_together(self, last: str) -> None:
         settings = load_settings({}, {"EDC_TRUSTED_PROXIES": "1", "EDC_RATE_PER_CALLER": "3/hour"})
-        doors, rates = Doors(settings), Rates(settings)
-        address = doors.caller_address("127.0.0.1", {"x-forwarded-for": last}.get)
+        guard, rates = RequestGuard(settings), Rates(settings)
+        address = guard.caller_address("127.0.0.1", {"x-forwarded-for": last}.get)
         for _ in range(3):
             rates.take(address)
         with pytest.raises(Problem, match="too much"):

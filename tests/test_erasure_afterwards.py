@@ -17,7 +17,7 @@ import requests
 from data_capture.capture.converters import timestamp
 from data_capture.capture.kinds import KINDS, Caller, parse_capture
 from data_capture.privacy.erasure_completion import Erasures
-from data_capture.privacy.erasure_log import entries_of, journal_file, note_in_journal
+from data_capture.privacy.erasure_log import entries_of, erasure_log_file, note_in_erasure_log
 from data_capture.store.sqlite.tombstones import (
     EMPTY_LOG,
     KEPT_DAYS,
@@ -223,11 +223,11 @@ def test_an_older_copy_put_in_place_by_hand_is_erased_from_at_the_start(service:
 
 def test_the_journal_names_nobody_and_survives_a_line_that_a_crash_cut_off(service: RunningService) -> None:
     erase(service, ANN.email)
-    journal = journal_file(service.database)
+    journal = erasure_log_file(service.database)
     assert journal.stat().st_mode & 0o777 == 0o600
     assert len(entries_of(service.database)) == 1
     with journal.open("a") as file:
         file.write("0123456789abcdef")
-    note_in_journal(service.database, {("f" * 64, "2024-01-15T10:30:00.000Z")})
+    note_in_erasure_log(service.database, {("f" * 64, "2024-01-15T10:30:00.000Z")})
     assert len(entries_of(service.database)) == 2
     assert ANN.name not in journal.read_text()

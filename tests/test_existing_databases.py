@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 import requests
 
-from data_capture.store.sqlite.schema import TakeoverRefused, prepare
+from data_capture.store.sqlite.schema import DatabaseRefused, prepare
 from tests.support import REPOSITORY, RunningService, capture_service_in, rows, signup_service_in
 
 DATABASES = Path(__file__).parent / "databases"
@@ -231,7 +231,7 @@ def test_what_can_not_be_taken_over_is_refused_in_words_and_left_as_it_was(case:
     schema = (REPOSITORY / "schema.sql").read_text()
     database = make(tmp_path / "trading_bots.db", *(schema if script == "schema.sql" else script for script in scripts))
     before = database.read_bytes()
-    with pytest.raises(TakeoverRefused) as refusal:
+    with pytest.raises(DatabaseRefused) as refusal:
         prepare(database)
     assert [word for word in [str(database), "Nothing was changed", *words] if word not in str(refusal.value)] == [], (
         refusal.value
@@ -254,7 +254,7 @@ def test_a_service_that_can_not_start_says_why_in_one_sentence_and_ends(script: 
 def test_the_command_in_the_refusal_sets_the_old_table_aside_with_its_rows(name: str, tmp_path: Path) -> None:
     database = make(tmp_path / name, "users_in_sql.sql", "another_data_capture_audit.sql")
     old = contents(database)["data_capture_audit"][1]
-    with pytest.raises(TakeoverRefused) as refusal:
+    with pytest.raises(DatabaseRefused) as refusal:
         prepare(database)
     sentence = str(refusal.value)
     command = sentence[sentence.index("sqlite3 ") : sentence.index(" Nothing was changed.")]
@@ -271,12 +271,12 @@ def test_the_command_in_the_refusal_sets_the_old_table_aside_with_its_rows(name:
 def test_what_is_not_a_database_is_refused(tmp_path: Path) -> None:
     text = tmp_path / "notes.txt"
     text.write_text("Call Ann.\n" * 1000)
-    with pytest.raises(TakeoverRefused, match="not an SQLite database"):
+    with pytest.raises(DatabaseRefused, match="not an SQLite database"):
         prepare(text)
     assert text.read_text() == "Call Ann.\n" * 1000
-    with pytest.raises(TakeoverRefused, match="is a folder"):
+    with pytest.raises(DatabaseRefused, match="is a folder"):
         prepare(tmp_path)
-    with pytest.raises(TakeoverRefused, match="does not exist"):
+    with pytest.raises(DatabaseRefused, match="does not exist"):
         prepare(tmp_path / "nowhere" / "trading_bots.db")
     assert not (tmp_path / "nowhere").exists()
 
@@ -284,7 +284,7 @@ def test_what_is_not_a_database_is_refused(tmp_path: Path) -> None:
 def test_a_read_only_database_is_refused(tmp_path: Path) -> None:
     database = make(tmp_path / "trading_bots.db", "users_in_sql.sql")
     database.chmod(0o444)
-    with pytest.raises(TakeoverRefused, match="read-only"):
+    with pytest.raises(DatabaseRefused, match="read-only"):
         prepare(database)
 
 
@@ -297,7 +297,7 @@ def test_a_damaged_database_is_refused_and_the_damage_named(taken_over_before: b
     damaged = bytearray(database.read_bytes())
     damaged[20 * 4096 : 22 * 4096] = b"\xaa" * (2 * 4096)
     database.write_bytes(damaged)
-    with pytest.raises(TakeoverRefused, match=r"is damaged: .*[Pp]age.*\.recover"):
+    with pytest.raises(DatabaseRefused, match=r"is damaged: .*[Pp]age.*\.recover"):
         prepare(database)
     assert database.read_bytes() == damaged
 
@@ -306,7 +306,7 @@ def test_a_truncated_database_is_refused(tmp_path: Path) -> None:
     database = make(tmp_path / "trading_bots.db", "users_in_sql.sql", "other_programs.sql")
     with database.open("r+b") as file:
         file.truncate(4096 * 2 + 100)
-    with pytest.raises(TakeoverRefused, match="is damaged"):
+    with pytest.raises(DatabaseRefused, match="is damaged"):
         prepare(database)
 
 
@@ -318,7 +318,7 @@ def test_a_database_that_another_program_holds_is_refused_after_a_moment(lock: s
         for statement in lock.split("; "):
             cursor = other_program.execute(statement)
         cursor.fetchone()
-        with pytest.raises(TakeoverRefused, match="Another program is using"):
+        with pytest.raises(DatabaseRefused, match="Another program is using"):
             prepare(database, request_seconds=0.2)
         cursor.close()
     assert database.read_bytes() == before

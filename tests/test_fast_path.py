@@ -22,9 +22,9 @@ from data_capture.deadlines import DeadlinePassed
 from data_capture.problems import Problem
 from data_capture.settings import load_settings
 from data_capture.store import Store
-from data_capture.store.sqlite.connection import Gate
+from data_capture.store.sqlite.lock import WriterLock
 from data_capture.store.sqlite.schema import prepare
-from data_capture.store.write_queue import MAX_WAITING_BYTES, MAX_WAITING_WRITES, PendingWrite, WriteQueue
+from data_capture.store.write_queue import MAX_WAITING_BYTES, MAX_WAITING_WRITES, QueuedWrite, WriteQueue
 from data_capture.web import capture_service
 from data_capture.web.fast_path import FastPath, fits, header_of
 from data_capture.web.requests import CaptureRequest
@@ -71,14 +71,14 @@ def ask_fast_path(
     app: Flask, path: str, content: bytes, headers: dict[str, str], remote_address: str = "127.0.0.1"
 ) -> tuple[int, dict[str, str], Any] | None:
     """Send a request to the fast path; None where another adapter responds."""
-    doors, service = app.extensions["doors"], app.extensions["capture_service"]
+    guard, service = app.extensions["request_guard"], app.extensions["capture_service"]
     header = header_of(RequestHeaders({"Content-Length": str(len(content)), **headers}))
-    if doors.refusal(path, header) is not None or not fits(content):
+    if guard.refusal(path, header) is not None or not fits(content):
         return None
 
     def respond() -> RawResponse:
         with ThreadPoolExecutor(1) as threads:
-            fast_path = FastPath(service, doors, threads)
+            fast_path = FastPath(service, guard, threads)
             admitted = service.admit(path, header, remote_address, len(content))
             return asyncio.run(fast_path.respond(admitted, header, content))
 
@@ -87,7 +87,7 @@ def ask_fast_path(
             status, given, body = thread.submit(respond).result()
     except Problem as problem:  # by its head, which the server answers
         status, given, body = problem.answer()
-        given += [NOSNIFF, *doors.cors_headers(path, header("origin"))]
+        given += [NOSNIFF, *guard.cors_headers(path, header("origin"))]
     return status, dict(given), json.loads(body)
 
 
@@ -258,31 +258,31 @@ class TestTheQueue:
         waiting = WriteQueue()
         deadline = time.monotonic() + 60
         for _ in range(MAX_WAITING_WRITES):
-            pending = PendingWrite([lambda _connection: None], deadline)
+            pending = QueuedWrite([lambda _connection: None], deadline)
             waiting.admit(pending)
             waiting.put(pending)
         with pytest.raises(Problem, match="Too many") as refused:
-            waiting.admit(PendingWrite([lambda _connection: None], deadline))
+            waiting.admit(QueuedWrite([lambda _connection: None], deadline))
         assert refused.value.problem_type.status == 503
         assert refused.value.retry_after_seconds
         group = waiting.take()
         waiting.settle(group)
-        waiting.admit(PendingWrite([lambda _connection: None] * len(group), deadline))
+        waiting.admit(QueuedWrite([lambda _connection: None] * len(group), deadline))
 
     def test_too_much_is_refused_but_never_a_large_one_alone(self) -> None:
         waiting = WriteQueue()
         deadline = time.monotonic() + 60
-        waiting.admit(PendingWrite([lambda _connection: None], deadline, MAX_WAITING_BYTES + 1))
+        waiting.admit(QueuedWrite([lambda _connection: None], deadline, MAX_WAITING_BYTES + 1))
         with pytest.raises(Problem, match="Too many"):
-            waiting.admit(PendingWrite([lambda _connection: None], deadline, 1))
+            waiting.admit(QueuedWrite([lambda _connection: None], deadline, 1))
 
     def test_the_store_answers_503_while_its_queue_is_full(self, two_ways: tuple[Flask, Flask]) -> None:
         quick, _ = two_ways
         store: Store = quick.extensions["store"]
         asked = "/api/data-capture/payment", json.dumps(PAYMENT).encode(), HEADERS
-        full = PendingWrite([lambda _connection: None], time.monotonic() + 60, 2 * MAX_WAITING_BYTES)
-        another_process = Gate(store.database)
-        with another_process.held(1):
+        full = QueuedWrite([lambda _connection: None], time.monotonic() + 60, 2 * MAX_WAITING_BYTES)
+        another_process = WriterLock(store.database)
+        with another_process.hold(1):
             store._queue.admit(full)
             store._queue.put(full)
             refused = ask_fast_path(quick, *asked)
@@ -337,8 +337,8 @@ class TestTheEventLoop:
             let_go.wait(20)
 
         async def write() -> list[Any]:
-            works = [store.write_together_in_loop([lambda _connection: None]) for _ in range(3)]
-            return await asyncio.gather(*works)
+            jobs = [store.write_together_in_loop([lambda _connection: None]) for _ in range(3)]
+            return await asyncio.gather(*jobs)
 
         with ThreadPoolExecutor(2) as threads:
             holding = threads.submit(store.write, hold)

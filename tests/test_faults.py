@@ -322,8 +322,8 @@ def test_a_clock_that_jumps_a_day_changes_no_order_and_no_deadline(shimmed: Mana
     assert shimmed.capture().status_code == 201
     process = shimmed.health()["pid"]
     real_now = datetime.now(timezone.utc)
-    with shimmed.database.with_name("trading_bots.db-gate").open("rb") as gate:
-        fcntl.flock(gate, fcntl.LOCK_EX)  # as another process of ours that writes and does not get on
+    with shimmed.database.with_name("trading_bots.db-gate").open("rb") as writer_lock:
+        fcntl.flock(writer_lock, fcntl.LOCK_EX)  # as another process of ours that writes and does not get on
         threading.Timer(0.3, lambda: shim.set(clock_seconds=days * 86400)).start()
         began = time.monotonic()
         assert shimmed.capture().status_code == 503

@@ -115,13 +115,13 @@ def answers_to(asked: CaptureRequest, outcomes: Sequence[Receipt | Exception]) -
 def send(store: Store, payloads: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
     """Stores a batch and gives what each of it was answered."""
     asked = asked_by(payloads)
-    return answers_to(asked, store.write_together(asked.works))
+    return answers_to(asked, store.write_together(asked.jobs))
 
 
 def send_together(store: Store, payloads: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
     """Likewise, but fails where the store would do again one by one what can't be done together."""
     asked = asked_by(payloads)
-    captures = [work.capture for work in asked.works]
+    captures = [work.capture for work in asked.jobs]
     return answers_to(asked, store.write(lambda connection: record_captures(connection, captures)))
 
 
@@ -195,7 +195,7 @@ def test_an_admission_is_asked_once_a_capture_and_refuses_it_alone(a_store: Open
             mix = [payment(f"{place}", user_email=email) for place, email in enumerate(people)]
             mix.append(payment("fails", user_email=KNOWN, final_price=5))
             wanted = asked_by(mix, admit)
-            statuses = [one["status"] for one in answers_to(wanted, store.write_together(wanted.works))]
+            statuses = [one["status"] for one in answers_to(wanted, store.write_together(wanted.jobs))]
             assert statuses == [201, 201, 200, 429, 201, 429, 503 if trigger else 201]
             assert len(asked) == 4
             users = {row["email"] for row in content(store)["users"]}

@@ -90,10 +90,10 @@ def understand(shape: Shape, body: bytes) -> int:
     """All that is done with a body but storing it; how many bytes its answer has."""
     with suppress(Problem):
         asked = parse_request(shape.kind, decode_json_object(body), CALLER, ())
-        for work in asked.works:
+        for work in asked.jobs:
             audit_record_of(work.capture, EMAIL)
         return len(
-            result_of(asked, [Receipt(1, "stored", replayed=False) for _ in asked.works]).response()[2]
+            result_of(asked, [Receipt(1, "stored", replayed=False) for _ in asked.jobs]).response()[2]
         )
     return 0
 

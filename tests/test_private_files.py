@@ -18,8 +18,8 @@ from data_capture.audit.format import ChainKey
 from data_capture.audit.head import head_file, note_head
 from data_capture.key_files import load_key, open_new_file
 from data_capture.store import Store
-from data_capture.store.sqlite.connection import Gate
-from data_capture.store.sqlite.schema import TakeoverRefused, prepare
+from data_capture.store.sqlite.lock import WriterLock
+from data_capture.store.sqlite.schema import DatabaseRefused, prepare
 from data_capture.store.sqlite.users import ensure_person
 from tests.support import REPOSITORY, capture_service_in, rows
 
@@ -40,7 +40,7 @@ def test_a_keys_folder_that_others_can_open_is_refused_at_the_start(database: Pa
     keys = database.with_name("trading_bots.keys")
     before = sorted(keys.iterdir())
     keys.chmod(mode)
-    with pytest.raises(TakeoverRefused, match=f"chmod 700 {keys}"):
+    with pytest.raises(DatabaseRefused, match=f"chmod 700 {keys}"):
         prepare(database)
     assert sorted(keys.iterdir()) == before
     keys.chmod(0o700)
@@ -51,7 +51,7 @@ def test_a_keys_folder_that_others_can_open_is_refused_at_the_start(database: Pa
 @pytest.mark.parametrize("name", ["", "audit.key"])
 def test_keys_of_another_user_are_refused_at_the_start(database: Path, name: str) -> None:
     os.chown(database.with_name("trading_bots.keys") / name, NOBODY, NOBODY)
-    with pytest.raises(TakeoverRefused, match=f"belongs to another user \\(uid {NOBODY}\\)"):
+    with pytest.raises(DatabaseRefused, match=f"belongs to another user \\(uid {NOBODY}\\)"):
         prepare(database)
 
 
@@ -62,7 +62,7 @@ def test_a_keys_folder_behind_another_user_s_link_is_refused(database: Path) -> 
     keys.symlink_to(elsewhere)
     prepare(database)  # a link of one's own is fine
     os.chown(keys, NOBODY, NOBODY, follow_symlinks=False)
-    with pytest.raises(TakeoverRefused, match="belongs to another user"):
+    with pytest.raises(DatabaseRefused, match="belongs to another user"):
         prepare(database)
 
 
@@ -80,7 +80,7 @@ def test_nor_where_everyone_may_have_put_it(database: Path) -> None:
     for path in (database, keys, *keys.iterdir()):
         os.chown(path, NOBODY, NOBODY)
     database.parent.chmod(0o1777)
-    with pytest.raises(TakeoverRefused, match="belongs to another user"):
+    with pytest.raises(DatabaseRefused, match="belongs to another user"):
         prepare(database)
 
 
@@ -154,7 +154,7 @@ def test_the_lock_file_is_not_opened_behind_a_link(tmp_path: Path) -> None:
     victim = tmp_path / "victim"
     tmp_path.joinpath("trading_bots.db-gate").symlink_to(victim)
     with pytest.raises(OSError, match="symbolic links"):
-        Gate(tmp_path / "trading_bots.db")
+        WriterLock(tmp_path / "trading_bots.db")
     assert not victim.exists()
 
 

@@ -17,7 +17,7 @@ from pathlib import Path
 import pytest
 import requests
 
-from data_capture.store.sqlite.connection import Gate
+from data_capture.store.sqlite.lock import WriterLock
 from data_capture.store.sqlite.schema import prepare
 from tests.installations import (
     KILLED,
@@ -145,15 +145,15 @@ def test_a_program_that_has_only_opened_the_database_keeps_it_from_being_exchang
 @pytest.mark.parametrize("statement", ["", "SELECT count(*) FROM users"])
 def test_a_program_that_looks_at_the_database_for_a_moment_is_waited_for(installation: Installation, statement: str) -> None:
     backup = installation.back_up()
-    gate = Gate(installation.database)
+    writer_lock = WriterLock(installation.database)
 
     def restore_has_begun() -> bool:
-        is_free = gate.take_at_once()
+        is_free = writer_lock.try_acquire()
         if is_free:
-            gate.release()
+            writer_lock.release()
         return not is_free
 
-    with closing(gate), ThreadPoolExecutor(1) as thread:
+    with closing(writer_lock), ThreadPoolExecutor(1) as thread:
         with closing(sqlite3.connect(installation.database)) as connection:
             connection.execute(statement)
             restoring = thread.submit(installation.run, "restore", backup)

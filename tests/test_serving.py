@@ -24,7 +24,7 @@ import pytest
 import requests
 from flask import Flask, request
 
-from data_capture.server.buffering import WholeRequests
+from data_capture.server.buffering import BufferingAdapter
 from data_capture.server.logging import LOG_FILE_BYTES, OLD_LOG_FILES
 from data_capture.server.ports import why_not_listen
 from data_capture.web import error_handlers
@@ -164,7 +164,7 @@ def answer_to(exchange: Exchange, patience_seconds: float = 5) -> tuple[int, dic
     app = Flask("echo")
     app.add_url_rule("/", view_func=lambda: request.get_data(), methods=["POST"])
     error_handlers.init_app(app)
-    served = WholeRequests(app, patience_seconds=patience_seconds, opened=lambda: None, closed=lambda: None)
+    served = BufferingAdapter(app, patience_seconds=patience_seconds, opened=lambda: None, closed=lambda: None)
 
     async def serve_once() -> None:
         await served.__rsgi__(exchange, exchange)

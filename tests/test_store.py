@@ -174,8 +174,8 @@ class TestAnotherProgramsLock:
 
 
 def test_every_write_goes_through_the_gate(impatient_service: RunningService, person: str) -> None:
-    gate = impatient_service.database.with_name(impatient_service.database.name + "-gate")
-    with gate.open("rb") as held_by_another_process:
+    writer_lock = impatient_service.database.with_name(impatient_service.database.name + "-gate")
+    with writer_lock.open("rb") as held_by_another_process:
         fcntl.flock(held_by_another_process, fcntl.LOCK_EX)
         answer = impatient_service.capture("payment", {"user_email": person})
         assert (answer.status_code, answer.headers["Retry-After"]) == (503, "1")

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from data_capture.capture.converters import (
-    NotUnderstood,
+    ConversionError,
     decimal,
     happened_at,
     integer,
@@ -69,7 +69,7 @@ def test_a_number_keeps_its_digits_and_is_rounded_half_even(json_text: str, stor
     ids=lambda value: str(value)[:20],
 )  # fmt: skip
 def test_what_is_no_amount_or_too_large_for_the_column_is_not_guessed_at(value: Any) -> None:
-    with pytest.raises(NotUnderstood):
+    with pytest.raises(ConversionError):
         MONEY(value)
 
 
@@ -88,7 +88,7 @@ def test_a_plain_number_is_read_as_it_is_with_a_currency_behind_it(spelled: str)
     def read(value: str) -> Any:
         try:
             return MONEY(value)
-        except NotUnderstood as error:
+        except ConversionError as error:
             return str(error)
 
     assert len(spelled) > 60 or read(spelled) == read(f"{spelled} USD")
@@ -109,7 +109,7 @@ def test_no_text_is_more_than_not_understood(value: str) -> None:
     for read in (MONEY, integer, page_user_id, json_list, json_state):
         try:
             read(value)
-        except NotUnderstood:
+        except ConversionError:
             continue
 
 
@@ -122,7 +122,7 @@ def test_a_count_is_a_whole_number(value: Any, stored: int) -> None:
 
 @pytest.mark.parametrize("value", [2**63, -(2**63) - 1, "7.5", Decimal("0.1"), Decimal("1e1000000"), True, "seven"])
 def test_what_is_no_whole_number_of_64_bits_is_not_understood(value: Any) -> None:
-    with pytest.raises(NotUnderstood):
+    with pytest.raises(ConversionError):
         integer(value)
 
 
@@ -155,7 +155,7 @@ def test_a_list_becomes_a_json_array(value: Any, stored: str) -> None:
 
 @pytest.mark.parametrize("value", ['[1],"x":[2]', "[1", '["a"] tail', {}, 1, True])
 def test_what_is_no_list_is_not_understood(value: Any) -> None:
-    with pytest.raises(NotUnderstood):
+    with pytest.raises(ConversionError):
         json_list(value)
 
 

@@ -31,7 +31,7 @@ def audit_key_file(database: Path) -> Path:
     return keys_beside(database.resolve()) / _KEY_FILE_NAME
 
 
-class Trail:
+class AuditTrail:
     """The chain of one database, to be added to."""
 
     def __init__(self, database: Path) -> None:
@@ -79,10 +79,10 @@ class Trail:
 
 
 # One connection a process writes, so that the latest is nearly always the one that is asked for.
-_latest: tuple[sqlite3.Connection, Trail] | None = None
+_latest: tuple[sqlite3.Connection, AuditTrail] | None = None
 
 
-def trail_of(connection: sqlite3.Connection) -> Trail:
+def trail_of(connection: sqlite3.Connection) -> AuditTrail:
     """The chain of the database that `connection` has open.
 
     Raises:
@@ -94,7 +94,7 @@ def trail_of(connection: sqlite3.Connection) -> Trail:
         return latest[1]
     (_, _, file) = connection.execute("PRAGMA database_list").fetchone()
     try:
-        trail = Trail(Path(file))
+        trail = AuditTrail(Path(file))
     except (OSError, ValueError) as error:
         raise sqlite3.OperationalError(f"the audit key can't be read: {error}") from error
     _latest = (connection, trail)

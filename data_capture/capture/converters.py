@@ -1,7 +1,7 @@
 """The spellings in which pages send numbers, texts, lists and times, and what each becomes in a column.
 
 A reader takes a JSON value that is there (not null, not empty) and returns what goes into the column, or raises
-`NotUnderstood` with what is wrong, for a person. `is_absent` tells the spellings of "nothing", which are NULL.
+`ConversionError` with what is wrong, for a person. `is_absent` tells the spellings of "nothing", which are NULL.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ _MAX_TIME_CHARACTERS = 1_000  # with blanks around it, and however many decimals
 _FRACTION = re.compile(r"\.(\d+)")
 
 
-class NotUnderstood(ValueError):
+class ConversionError(ValueError):
     """A value that no reader of its type can read; the text says what it should be."""
 
 
@@ -67,12 +67,12 @@ def text(value: Any) -> str:
     """A text, trimmed; a number or truth value is spelled out. NUL, at which sqlite3 stops reading, becomes U+FFFD."""
     if isinstance(value, str):
         if len(value) > MAX_TEXT_CHARACTERS:
-            raise NotUnderstood(f"is longer than {MAX_TEXT_CHARACTERS:,} characters")
+            raise ConversionError(f"is longer than {MAX_TEXT_CHARACTERS:,} characters")
         return value.strip().replace("\0", "�")
     if isinstance(value, bool):
         return "yes" if value else "no"
     if not isinstance(value, (int, Decimal)):
-        raise NotUnderstood("is not a text")
+        raise ConversionError("is not a text")
     # 0.00000001, where str() would say 1E-8
     spelled = format(value, "f") if isinstance(value, Decimal) and abs(value.adjusted()) < 40 else str(value)
     return text(spelled)
@@ -83,7 +83,7 @@ def picture(value: Any) -> ColumnValue:
     try:
         check_picture(value)
     except NotAPicture as error:
-        raise NotUnderstood(str(error)) from error
+        raise ConversionError(str(error)) from error
     return str(value)
 
 
@@ -97,10 +97,10 @@ def decimal(digits: int, scale: int) -> Reader:
         if number is None:
             return None
         if number.adjusted() > digits - scale:  # checked before rounding, which needs the digits
-            raise NotUnderstood(f"is too large for {digits} digits")
+            raise ConversionError(f"is too large for {digits} digits")
         rounded = number.quantize(step, ROUND_HALF_EVEN)
         if not -limit < rounded < limit:
-            raise NotUnderstood(f"is too large for {digits} digits")
+            raise ConversionError(f"is too large for {digits} digits")
         return str(rounded)
 
     read.__doc__ = f"A number of at most {digits} digits, {scale} of them decimals, rounded half-even."
@@ -113,7 +113,7 @@ def integer(value: Any) -> int | None:
     if number is None:
         return None
     if number.adjusted() >= 19 or not -(2**63) <= number < 2**63 or number != number.to_integral_value():
-        raise NotUnderstood("is not a whole number")
+        raise ConversionError("is not a whole number")
     return int(number)
 
 
@@ -133,7 +133,7 @@ def json_list(value: Any) -> str:
         array = value.strip().startswith("[")
         value = _decoded(value.strip()) if array else [part.strip() for part in value.split(",") if part.strip()]
     if not isinstance(value, list):
-        raise NotUnderstood("is not a list")
+        raise ConversionError("is not a list")
     return encode_json(value)
 
 
@@ -142,7 +142,7 @@ def json_state(value: Any) -> str:
     if isinstance(value, str):
         value = _decoded(value.strip())
     if not isinstance(value, (dict, list)):
-        raise NotUnderstood("is not an object")
+        raise ConversionError("is not an object")
     return encode_json(value)
 
 
@@ -210,17 +210,17 @@ def _decoded(value: str) -> Any:
     try:
         return decode_json(value)
     except Problem as error:
-        raise NotUnderstood("is not JSON") from error
+        raise ConversionError("is not JSON") from error
 
 
 def _number(value: Any) -> Decimal | None:
     """The number that a page means, or None for one of the spellings of "no number"."""
     if isinstance(value, bool) or not isinstance(value, (int, Decimal, str)):
-        raise NotUnderstood("is not a number")
+        raise ConversionError("is not a number")
     if not isinstance(value, str):
         return value if isinstance(value, Decimal) else Decimal(value)
     if len(value) > _MAX_NUMBER_CHARACTERS:
-        raise NotUnderstood("is not a number")
+        raise ConversionError("is not a number")
     if _PLAIN.fullmatch(value):  # as most are: there is nothing to take away
         return 1 * Decimal(value)
     spelled = value.translate(_TYPOGRAPHY).strip()
@@ -230,24 +230,24 @@ def _number(value: Any) -> Decimal | None:
     unsigned = spelled[1:].strip() if spelled[0] in "+-" else spelled
     bare = _CURRENCY.sub("", _CURRENCY.sub("", unsigned)).removesuffix("%").strip()
     if spelled[0] in "+-" and bare[:1] in ("+", "-"):
-        raise NotUnderstood("is not a number")
+        raise ConversionError("is not a number")
     factor = _MAGNITUDE.get(bare[-1:].lower(), Decimal(1))
     if factor != 1:
         bare = bare[:-1].strip()
     try:
         return sign * factor * Decimal(_with_point(bare))
     except InvalidOperation as error:
-        raise NotUnderstood("is not a number") from error
+        raise ConversionError("is not a number") from error
 
 
 def _with_point(bare: str) -> str:
     """A number's digits with a point for the decimals and nothing between thousands."""
     if not bare.isascii():
-        raise NotUnderstood("is not a number")
+        raise ConversionError("is not a number")
     if _PLAIN.fullmatch(bare):
         return bare
     if _GROUPED.fullmatch(bare) or _GROUPED_IN_LAKHS.fullmatch(bare):
         return re.sub(r"[, '_]", "", bare)
     if _GROUPED_WITH_COMMA.fullmatch(bare) or _DECIMAL_COMMA.fullmatch(bare):
         return re.sub(r"[. ]", "", bare).replace(",", ".")
-    raise NotUnderstood("is not a number")
+    raise ConversionError("is not a number")

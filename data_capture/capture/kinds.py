@@ -19,7 +19,7 @@ from typing import Any, NamedTuple
 
 from data_capture.capture.converters import (
     ColumnValue,
-    NotUnderstood,
+    ConversionError,
     Reader,
     decimal,
     happened_at,
@@ -34,7 +34,7 @@ from data_capture.capture.converters import (
     timestamp,
 )
 from data_capture.capture.email import normalise_email
-from data_capture.capture.normalise import Names, Places, Step, dashboard_nested, payment_as_usual, screenshot_spread_out
+from data_capture.capture.normalise import FieldLookup, Names, Step, dashboard_nested, payment_as_usual, screenshot_spread_out
 from data_capture.capture.snapshot import snapshot_and_digests
 from data_capture.deadlines import Deadline
 from data_capture.images import described, is_file, with_stand_ins
@@ -349,11 +349,11 @@ def parse_capture(kind: Kind, payload: JsonObject, caller: Caller, placeholder_e
     if caller.deadline is not None:
         caller.deadline.check()
     capture_id = _capture_id(given_id, payload.get("capture_id", payload.get("captureId")))
-    found_in = Places(payload, kind.sections)
+    found_in = FieldLookup(payload, kind.sections)
     user_email = _usable_email(found_in, placeholder_emails)
     reshaped = kind.reshape(payload)
     if reshaped is not payload:
-        found_in = Places(reshaped, kind.sections)
+        found_in = FieldLookup(reshaped, kind.sections)
     values = [*kind.defaults]
     warnings: list[FieldError] = []
     for place, steps in found_in.steps(kind.all_names):
@@ -405,7 +405,7 @@ def _capture_id(given: Any, masked: Any) -> str:
     raise Problem(UNUSABLE, f"The capture_id {message}.", errors=[FieldError("capture_id", message)])
 
 
-def _usable_email(found_in: Places, placeholder_emails: tuple[str, ...]) -> str:
+def _usable_email(found_in: FieldLookup, placeholder_emails: tuple[str, ...]) -> str:
     """The address of whom the capture belongs to, in its one spelling."""
     message = "is missing"
     nobody = _in_lower_case(placeholder_emails)
@@ -429,7 +429,7 @@ def _in_lower_case(emails: tuple[str, ...]) -> frozenset[str]:
     return frozenset(email.lower() for email in emails)
 
 
-def _read_field(one: Field, found_in: Places, steps: tuple[Step, ...]) -> tuple[ColumnValue, FieldError | None]:
+def _read_field(one: Field, found_in: FieldLookup, steps: tuple[Step, ...]) -> tuple[ColumnValue, FieldError | None]:
     """The field's value: the first that can be understood; if there is none, None and what is wrong with the first."""
     warning: FieldError | None = None
     for step in steps:
@@ -438,7 +438,7 @@ def _read_field(one: Field, found_in: Places, steps: tuple[Step, ...]) -> tuple[
             continue
         try:
             read = one.read(found[1])
-        except NotUnderstood as error:
+        except ConversionError as error:
             warning = warning or FieldError(f"{step[0]}.{found[0]}".lstrip("."), f"{error}, so it was stored as NULL")
         else:
             if read is not None:
@@ -447,7 +447,7 @@ def _read_field(one: Field, found_in: Places, steps: tuple[Step, ...]) -> tuple[
 
 
 def _with_picture_described(
-    payload: JsonObject, found_in: Places, kind: Kind, columns: PictureColumns, values: list[ColumnValue]
+    payload: JsonObject, found_in: FieldLookup, kind: Kind, columns: PictureColumns, values: list[ColumnValue]
 ) -> JsonObject:
     """The payload with a picture that is stored in its column, or a file that is kept out, replaced by what it is.
 

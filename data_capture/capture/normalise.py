@@ -117,7 +117,7 @@ class Names:
         self.in_sections = tuple(plain for place, plain in self.at_top if not place)
 
 
-class Places:
+class FieldLookup:
     """The objects of a payload: its top, its sections, and whatever a name's place leads to."""
 
     def __init__(self, payload: JsonObject, sections: tuple[str, ...]) -> None:

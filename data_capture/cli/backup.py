@@ -25,7 +25,7 @@ from data_capture.cli.files import (
     time_for_name,
 )
 from data_capture.cli.formatting import Progress, count, size
-from data_capture.cli.integrity_report import Examination, examine, is_lock, refuse_what_is_no_database, snapshot
+from data_capture.cli.integrity_report import IntegrityReport, examine, is_lock, refuse_what_is_no_database, snapshot
 from data_capture.sql.pragmas import size_bytes_of
 
 _TIME = r"\d{8}T\d{6}\.\d{3}Z"
@@ -37,7 +37,7 @@ class Backup:
 
     path: Path
     size_bytes: int
-    examination: Examination
+    examination: IntegrityReport
     seconds: float
 
 
@@ -127,7 +127,7 @@ def _copy(database: Path, partial: Path, progress: Progress) -> None:
         raise _damaged(database, str(error)) from error
 
 
-def _examine_copy(database: Path, partial: Path) -> Examination:
+def _examine_copy(database: Path, partial: Path) -> IntegrityReport:
     with snapshot(partial) as connection:
         examination = examine(connection)
     if examination.damage:

@@ -20,7 +20,7 @@ from pathlib import Path
 from data_capture.audit.append import audit_key_file
 from data_capture.cli import Refused
 from data_capture.cli.backup import backup_folder, backups_in, unfinished_in
-from data_capture.cli.files import gate_beside, log_beside
+from data_capture.cli.files import log_beside, writer_lock_file
 from data_capture.cli.formatting import Progress, age, count, size
 from data_capture.cli.integrity_report import (
     begins_as_database,
@@ -31,13 +31,14 @@ from data_capture.cli.integrity_report import (
     refuse_what_is_no_database,
     snapshot,
 )
-from data_capture.cli.open_handles import ANSWER_SECONDS, programs_with
+from data_capture.cli.open_handles import ANSWER_SECONDS, programs_using
 from data_capture.cli.restore import second_names_of, staged_beside
 from data_capture.cli.schema_report import examine_schema
 from data_capture.key_files import load_key
 from data_capture.server.ports import why_not_listen
 from data_capture.settings import FILE_PAGES, Settings
-from data_capture.store.sqlite.connection import Gate, GateTimeout, usual_log_bytes
+from data_capture.store.sqlite.connection import usual_log_bytes
+from data_capture.store.sqlite.lock import WriterLock, WriterLockTimeout
 from data_capture.supervisor.services import CAPTURE, SIGNUP, Service, ask_health
 from data_capture.web.local_access import exposing_settings
 
@@ -295,7 +296,7 @@ def _is_empty(database: Path) -> bool:
 
 def _lock(question: str, settings: Settings) -> Finding:
     """Whether a write could begin now; it is not made. As the services do, this waits `request_seconds` for its turn."""
-    database, path = settings.database, gate_beside(settings.database)
+    database, path = settings.database, writer_lock_file(settings.database)
     if not database.exists() or not path.exists():
         # The gate is not made here: what is made by whoever asks, under sudo say, might be closed to the services.
         return _ok(question, "no service has been here yet; nothing holds a lock of ours")
@@ -304,25 +305,25 @@ def _lock(question: str, settings: Settings) -> Finding:
     if not os.access(path, os.R_OK | os.W_OK):
         return _problem(question, f"{path} can't be read and written by this user", f"chmod 600 {path}, as its owner")
     seconds = settings.request_seconds
-    gate = Gate(database)
+    writer_lock = WriterLock(database)
     try:
-        with gate.held(seconds):
+        with writer_lock.hold(seconds):
             _begin_a_write(database, seconds)
-    except GateTimeout:
+    except WriterLockTimeout:
         return _problem(
             question, f"{path} is held for longer than {seconds:g} s", "a process of ours hangs: start the services anew"
         )
     except sqlite3.Error as error:
         if not is_lock(error):
             return _problem(question, f"a write can't begin: {error}", "see the lines above")
-        users = ", ".join(programs_with(database)) or "another program"
+        users = ", ".join(programs_using(database)) or "another program"
         return _problem(
             question,
             f"another program holds the lock; the file is open in {users}",
             "let that program commit or end; until then captures are answered 503 and wait in the browsers",
         )
     finally:
-        gate.close()
+        writer_lock.close()
     return _ok(question, "a write can begin")
 
 

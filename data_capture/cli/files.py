@@ -49,8 +49,8 @@ def copy_database(source: sqlite3.Connection, copy: Path, on_progress: Callable[
     sync(copy)
 
 
-def gate_beside(database: Path) -> Path:
-    """The file of the store's gate (`store.connection.Gate`)."""
+def writer_lock_file(database: Path) -> Path:
+    """The file of the store's gate (`store.connection.WriterLock`)."""
     return database.with_name(database.name + "-gate")
 
 

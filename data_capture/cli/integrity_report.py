@@ -32,7 +32,7 @@ _BROKEN_RULES = ("NULL value in ", "CHECK constraint failed in ", "non-unique en
 
 
 @dataclass(frozen=True)
-class Examination:
+class IntegrityReport:
     """What was found in a database file.
 
     Args:
@@ -103,7 +103,7 @@ def snapshot(path: Path, busy_seconds: float = _BUSY_SECONDS) -> Iterator[sqlite
         yield connection
 
 
-def examine(connection: sqlite3.Connection) -> Examination:
+def examine(connection: sqlite3.Connection) -> IntegrityReport:
     """Everything about the file of `connection`; takes about a second a gigabyte, more on a slow disk.
 
     Raises:
@@ -112,7 +112,7 @@ def examine(connection: sqlite3.Connection) -> Examination:
     damage = find_damage(connection)
     missing = tuple(table for table in _REQUIRED_TABLES if table not in _tables(connection))
     if damage or missing:
-        return Examination(tuple(damage), missing, {}, 0, 0, None)
+        return IntegrityReport(tuple(damage), missing, {}, 0, 0, None)
     try:
         broken = find_broken_references(connection)
         captures = sum(_rows_of(connection, table) for table in _CAPTURE_TABLES)
@@ -121,8 +121,8 @@ def examine(connection: sqlite3.Connection) -> Examination:
     except sqlite3.DatabaseError as error:
         if is_lock(error):
             raise
-        return Examination((str(error),), (), {}, 0, 0, None)
-    return Examination((), (), broken, captures, rows, latest)
+        return IntegrityReport((str(error),), (), {}, 0, 0, None)
+    return IntegrityReport((), (), broken, captures, rows, latest)
 
 
 def find_damage(connection: sqlite3.Connection, *, quick: bool = False, ours_alone: bool = False) -> list[str]:

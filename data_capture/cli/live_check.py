@@ -25,7 +25,8 @@ from data_capture.capture.converters import timestamp
 from data_capture.privacy.statistics import statistics
 from data_capture.settings import Settings
 from data_capture.sql.pragmas import columns_of, quoted
-from data_capture.store.sqlite.connection import Gate, GateTimeout, open_connection
+from data_capture.store.sqlite.connection import open_connection
+from data_capture.store.sqlite.lock import WriterLock, WriterLockTimeout
 from data_capture.store.sqlite.users import ensure_person
 from data_capture.web.health_probe import probe_headers
 
@@ -182,16 +183,16 @@ def _remove(email: str, database: Path) -> list[str]:
 
     try:
         _write(database, remove)
-    except (sqlite3.Error, GateTimeout) as error:
+    except (sqlite3.Error, WriterLockTimeout) as error:
         reason = str(error) or "another program is writing"
         raise CheckFailed(f"The throwaway person {email} could not be removed ({reason}).") from error
     return _tables_that_name(email, database)
 
 
 def _write(database: Path, work: Callable[[sqlite3.Connection], None]) -> None:
-    gate = Gate(database)
+    writer_lock = WriterLock(database)
     try:
-        with gate.held(_ANSWER_SECONDS), closing(open_connection(database, _ANSWER_SECONDS)) as connection:
+        with writer_lock.hold(_ANSWER_SECONDS), closing(open_connection(database, _ANSWER_SECONDS)) as connection:
             connection.execute("BEGIN IMMEDIATE")
             try:
                 work(connection)
@@ -202,7 +203,7 @@ def _write(database: Path, work: Callable[[sqlite3.Connection], None]) -> None:
             # The log still holds the pages as they were; this empties it, if no reader is in the way.
             connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
     finally:
-        gate.close()
+        writer_lock.close()
 
 
 def _tables_that_name(email: str, database: Path) -> list[str]:

@@ -13,7 +13,7 @@ ANSWER_SECONDS = 3.0
 """How long a service may take to say how it is."""
 
 
-def services_on(settings: Settings) -> list[str]:
+def services_using(settings: Settings) -> list[str]:
     """The services that answer and may use the database of `settings`, as words for people."""
     running = []
     for service in SERVICES:
@@ -25,7 +25,7 @@ def services_on(settings: Settings) -> list[str]:
     return running
 
 
-def programs_with(database: Path) -> list[str]:
+def programs_using(database: Path) -> list[str]:
     """The other programs that have the file open, as `sqlite3 (process 4242)`, as far as this system lets us see them.
 
     Linux shows the open files of one's own processes, and the superuser those of all; elsewhere nothing is seen.

@@ -25,17 +25,17 @@ from data_capture.audit.head import forget_head
 from data_capture.cli import Refused
 from data_capture.cli.files import (
     copy_database,
-    gate_beside,
     give_to_owner_of,
     one_at_a_time,
     refuse_lack_of_space,
     remove_partial,
     sync,
     time_for_name,
+    writer_lock_file,
 )
 from data_capture.cli.formatting import Progress, count, size
 from data_capture.cli.integrity_report import (
-    Examination,
+    IntegrityReport,
     begins_as_database,
     examine,
     is_lock,
@@ -43,14 +43,14 @@ from data_capture.cli.integrity_report import (
     refuse_what_is_no_database,
     snapshot,
 )
-from data_capture.cli.open_handles import programs_with, services_on
+from data_capture.cli.open_handles import programs_using, services_using
 from data_capture.cli.signals import undisturbed
 from data_capture.cli.users import erase_again_after_restore
 from data_capture.settings import Settings
 from data_capture.sql.pragmas import size_bytes_of
-from data_capture.store.sqlite.connection import Gate, GateTimeout
+from data_capture.store.sqlite.lock import WriterLock, WriterLockTimeout
 
-_GATE_SECONDS = 5.0
+_WRITER_LOCK_SECONDS = 5.0
 _LOCK_SECONDS = 2.0  # a program that uses the file keeps it open; only one that is just closing it is worth a wait
 _LOOK_SECONDS = 0.05  # between two looks at who has it open
 
@@ -149,12 +149,12 @@ def _refuse_unusable_place(database: Path) -> None:
 
 
 def _refuse_running_services(settings: Settings) -> None:
-    running = services_on(settings)
+    running = services_using(settings)
     if running:
         raise Refused(f"Running on this database: {' and '.join(running)}. Stop them first (Ctrl-C where they were started).")
 
 
-def _stage(file: Path, staged: Path, database: Path, progress: Progress, *, accept_broken_references: bool) -> Examination:
+def _stage(file: Path, staged: Path, database: Path, progress: Progress, *, accept_broken_references: bool) -> IntegrityReport:
     """Copies `file` beside the database and checks the copy, which is what will be put in place."""
     try:
         with snapshot(file) as source:
@@ -189,14 +189,14 @@ def _stage(file: Path, staged: Path, database: Path, progress: Progress, *, acce
     return examination
 
 
-def _intention(file: Path, examination: Examination, database: Path) -> str:
+def _intention(file: Path, examination: IntegrityReport, database: Path) -> str:
     lines = [f"To be restored: {file}, {_contents(examination)}"]
     if database.exists():
         lines.append(f"In its place:   {database}, {_present(database)}; it will be set aside, not deleted")
     return "\n".join(lines)
 
 
-def _contents(examination: Examination) -> str:
+def _contents(examination: IntegrityReport) -> str:
     latest = f", the latest audit record of {examination.latest}" if examination.latest else ""
     return count(examination.captures, "capture") + latest
 
@@ -217,20 +217,20 @@ def _present(database: Path) -> str:
 def _put_in_place(staged: Path, settings: Settings) -> Path | None:
     """Exchanges the database for `staged`; where the old one is now, or None where there was none."""
     database = settings.database.resolve()
-    gate = Gate(settings.database)
-    give_to_owner_of(staged, gate_beside(settings.database))  # it may just have been made
+    writer_lock = WriterLock(settings.database)
+    give_to_owner_of(staged, writer_lock_file(settings.database))  # it may just have been made
     try:
         # The services open and write the database inside the gate: none can begin to while the file is exchanged.
-        with gate.held(_GATE_SECONDS), _locked_out(database):
+        with writer_lock.hold(_WRITER_LOCK_SECONDS), _locked_out(database):
             set_aside = _set_aside(database)
             forget_head(database)  # of the audit trail that is being replaced
             staged.replace(database)
             sync(database.parent)
             return set_aside
-    except GateTimeout:
+    except WriterLockTimeout:
         raise Refused(f"Another process is writing to {database}. Nothing was changed.") from None
     finally:
-        gate.close()
+        writer_lock.close()
 
 
 def _set_aside(database: Path) -> Path | None:
@@ -346,14 +346,14 @@ def _lock_bytes_of(database: Path) -> Iterator[None]:
 def _refuse_occupied(database: Path) -> None:
     # A program that has opened the file but not used it yet has no lock, and would go on with what was set aside.
     deadline = time.monotonic() + _LOCK_SECONDS
-    while programs_with(database):
+    while programs_using(database):
         if time.monotonic() >= deadline:
             raise _occupied(database)
         time.sleep(_LOOK_SECONDS)
 
 
 def _occupied(database: Path) -> Refused:
-    programs = programs_with(database)
+    programs = programs_using(database)
     by = ", ".join(programs) if programs else "another program"
     return Refused(f"{database} is open in {by}. Stop that first. Nothing was changed.")
 

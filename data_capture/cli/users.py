@@ -16,15 +16,15 @@ from data_capture.cli.files import PARTIAL_SUFFIX, give_to_owner_of, remove_part
 from data_capture.cli.formatting import Progress, count
 from data_capture.key_files import open_new_file
 from data_capture.privacy.erasure_completion import Erasures
-from data_capture.privacy.erasure_log import entries_of, erase_again, journal_file
+from data_capture.privacy.erasure_log import entries_of, erase_again, erasure_log_file
 from data_capture.privacy.export import export_person
 from data_capture.privacy.retention import apply_retention
 from data_capture.problems import Problem
 from data_capture.settings import Settings
 from data_capture.store import Store
-from data_capture.store.sqlite.connection import GateTimeout
+from data_capture.store.sqlite.lock import WriterLockTimeout
 from data_capture.store.sqlite.receipts import receipts_key_file
-from data_capture.store.sqlite.schema import TakeoverRefused, prepare
+from data_capture.store.sqlite.schema import DatabaseRefused, prepare
 from data_capture.store.sqlite.tombstones import erasures_key_file
 
 _ROUTE = "python3 -m data_capture "
@@ -143,9 +143,9 @@ def opened_store(settings: Settings) -> Iterator[Store]:
         prepare(settings.database, settings.request_seconds)
         _keep_ownership(settings.database)
         store = Store(settings.database, settings.request_seconds)
-    except TakeoverRefused as refusal:
+    except DatabaseRefused as refusal:
         raise Refused(str(refusal)) from refusal
-    except GateTimeout:
+    except WriterLockTimeout:
         raise Refused(f"Another process is writing to {settings.database}. Nothing was changed.") from None
     try:
         yield store
@@ -168,7 +168,7 @@ def read_address(email: str) -> str:
 
 
 def _keep_ownership(database: Path) -> None:
-    files = (journal_file(database), erasures_key_file(database), receipts_key_file(database))
+    files = (erasure_log_file(database), erasures_key_file(database), receipts_key_file(database))
     give_to_owner_of(database, *(path for path in files if path.exists()))
 
 

@@ -60,7 +60,7 @@ class Rates:
         """Counts one capture of `caller_address`, and of `person` when it is known whose it is.
 
         Args:
-            caller_address: as `Doors.caller_address` has it; None, or an address of this machine's, is not counted.
+            caller_address: as `RequestGuard.caller_address` has it; None, or an address of this machine's, is not counted.
             person: an email address in its one spelling.
 
         Raises:

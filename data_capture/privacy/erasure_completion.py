@@ -19,7 +19,7 @@ from datetime import datetime, timezone
 
 from data_capture.capture.converters import timestamp
 from data_capture.privacy.erasure import Erased, erase_person
-from data_capture.privacy.erasure_log import Entry, note_in_journal
+from data_capture.privacy.erasure_log import Entry, note_in_erasure_log
 from data_capture.problems import UNAVAILABLE, Problem
 from data_capture.store import Store
 from data_capture.store.sqlite.tombstones import EMPTY_LOG, NOTHING, REWRITE, erasures_pending
@@ -101,7 +101,8 @@ class Erasures:
     def _note_all(self) -> None:
         noted = "SELECT address_hash, erased_at FROM data_capture_erasures"
         try:
-            note_in_journal(self._store.database, set(self._store.read(lambda connection: connection.execute(noted).fetchall())))
+            erasures = self._store.read(lambda connection: connection.execute(noted).fetchall())
+            note_in_erasure_log(self._store.database, set(erasures))
         except OSError as error:
             raise Problem(UNAVAILABLE, f"The erasure can't be noted: {error}.", retry_after_seconds=1) from error
 

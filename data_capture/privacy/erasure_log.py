@@ -26,7 +26,7 @@ Entry = tuple[str, str]
 """An address's keyed hash, and when it was erased."""
 
 
-def journal_file(database: Path) -> Path:
+def erasure_log_file(database: Path) -> Path:
     """Where the erasures of `database` are noted."""
     return keys_beside(database.resolve()) / "erasures"
 
@@ -38,13 +38,13 @@ def entries_of(database: Path) -> set[Entry]:
         OSError: the file can't be read.
     """
     try:
-        lines = journal_file(database).read_text(encoding="ascii", errors="replace").splitlines()
+        lines = erasure_log_file(database).read_text(encoding="ascii", errors="replace").splitlines()
     except FileNotFoundError:
         return set()
     return {(found[1], found[2]) for found in map(_LINE.fullmatch, lines) if found is not None}
 
 
-def note_in_journal(database: Path, erasures: set[Entry]) -> None:
+def note_in_erasure_log(database: Path, erasures: set[Entry]) -> None:
     """Notes those of the database's erasures that are not noted yet; they are on disk when this returns.
 
     Raises:
@@ -53,7 +53,7 @@ def note_in_journal(database: Path, erasures: set[Entry]) -> None:
     missing = erasures - entries_of(database)
     if not missing:
         return
-    path = journal_file(database)
+    path = erasure_log_file(database)
     descriptor = os.open(path, os.O_CREAT | os.O_APPEND | os.O_WRONLY | os.O_NOFOLLOW, 0o600)
     with os.fdopen(descriptor, "w", encoding="ascii") as file:
         # It begins a line of its own, whatever a crash has left of the one before.

@@ -91,7 +91,7 @@ class _Body:
         return None
 
 
-class Bodies:
+class BodyBuffer:
     """The bodies of one service, all received in one event loop.
 
     Args:

@@ -28,12 +28,12 @@ from granian.rsgi import ProtocolClosed  # type: ignore[attr-defined]
 
 from data_capture.json_codec import MAX_BYTES_WITH_SCREENSHOT
 from data_capture.problems import NOT_JSON, UNAVAILABLE, Problem
-from data_capture.server.body_buffer import Bodies
+from data_capture.server.body_buffer import BodyBuffer
 from data_capture.web.admission import IS_COUNTED, BodyNeeded
 from data_capture.web.capture_service import ADMITTED, CAPTURE_PATHS, AdmittedRequest, CaptureService
 from data_capture.web.fast_path import FastPath, fits, header_of
 from data_capture.web.local_access import HEADER_NAMES
-from data_capture.web.request_guard import Doors, HeaderOf
+from data_capture.web.request_guard import HeaderOf, RequestGuard
 from data_capture.web.request_log import log_request
 from data_capture.web.security_headers import NOSNIFF
 
@@ -69,7 +69,7 @@ class Scope(Protocol):
     headers: Any
 
 
-class WholeRequests:
+class BufferingAdapter:
     """What granian calls: `__rsgi_init__` once, `__rsgi__` for each request, `__rsgi_del__` after the last.
 
     Args:
@@ -85,16 +85,16 @@ class WholeRequests:
         self._app = app
         self._patience_seconds = patience_seconds
         self._opened, self._closed = opened, closed
-        self._doors: Doors | None = app.extensions.get("doors")
-        self._bodies = Bodies(app.config["MAX_CONTENT_LENGTH"] or MAX_BYTES_WITH_SCREENSHOT)
+        self._guard: RequestGuard | None = app.extensions.get("request_guard")
+        self._bodies = BodyBuffer(app.config["MAX_CONTENT_LENGTH"] or MAX_BYTES_WITH_SCREENSHOT)
         # By the caller's address and port: one request, or for a moment two.
         self._answering: dict[str, int] = {}
         self._loop: asyncio.AbstractEventLoop | None = None
         self._writing = ThreadPoolExecutor(_WRITING_THREADS, "write")
         self._reading = ThreadPoolExecutor(_READING_THREADS, "read")
         self._captures: CaptureService | None = app.extensions.get("capture_service")
-        if self._captures is not None and self._doors is not None:
-            self._fast_path = FastPath(self._captures, self._doors, self._writing)
+        if self._captures is not None and self._guard is not None:
+            self._fast_path = FastPath(self._captures, self._guard, self._writing)
 
     def __rsgi_init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
@@ -153,7 +153,7 @@ class WholeRequests:
             await self._ask_app(_environ(scope, client, io.BytesIO()), protocol)
             return
         header = header_of(headers)
-        refusal = self._doors.refusal(path, header) if self._doors is not None else None
+        refusal = self._guard.refusal(path, header) if self._guard is not None else None
         if refusal is not None:
             await self._refuse_by_head(scope, protocol, refusal, remote_address)
         elif self._captures is not None and method == "POST" and path in CAPTURE_PATHS:
@@ -220,15 +220,15 @@ class WholeRequests:
         """Answer in the event loop: thousands of bodies may be given up in the same second."""
         status, headers, content = problem.answer()
         headers.append(NOSNIFF)
-        if self._doors is not None:
-            headers += self._doors.cors_headers(scope.path, scope.headers.get("origin"))
+        if self._guard is not None:
+            headers += self._guard.cors_headers(scope.path, scope.headers.get("origin"))
         log_request(scope.method, "(not read)", status, time.perf_counter())
         protocol.response_bytes(status, headers, content)
 
     def _caller_address(self, remote_address: str, headers: Any) -> str:
-        if self._doors is None:
+        if self._guard is None:
             return remote_address
-        return self._doors.caller_address(remote_address, header_of(headers)) or remote_address
+        return self._guard.caller_address(remote_address, header_of(headers)) or remote_address
 
     def _give_up_bodies(self) -> None:
         self._bodies.give_up_all(Problem(UNAVAILABLE, "The service is stopping.", retry_after_seconds=1))

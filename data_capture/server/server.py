@@ -24,13 +24,13 @@ from granian.http import HTTP1Settings
 from granian.log import LogLevels
 from granian.server import MPServer
 
-from data_capture.server.buffering import WholeRequests
+from data_capture.server.buffering import BufferingAdapter
 from data_capture.server.connections import ConnectionWatch
 from data_capture.server.logging import configure_logging, log_of, logging_configuration
 from data_capture.server.parent_watch import end_with_loss, end_with_manager, end_with_parent, is_supervised
 from data_capture.server.ports import address_of, claim, service_port, service_url, why_not_listen
 from data_capture.settings import Settings
-from data_capture.store.sqlite.schema import TakeoverRefused, prepare, warn_of_other_readers
+from data_capture.store.sqlite.schema import DatabaseRefused, prepare, warn_of_other_readers
 
 CreateApp = Callable[[Settings], Flask]
 
@@ -72,7 +72,7 @@ def serve(name: str, create_app: CreateApp, settings: Settings) -> None:
     try:
         # The manager made the file: one that is gone since then is a loss, which an empty new one would only hide.
         prepare(settings.database, may_create=not supervised)
-    except TakeoverRefused as refusal:
+    except DatabaseRefused as refusal:
         _refuse(str(refusal))
     if not supervised:  # else the manager has said it
         warn_of_other_readers(settings.database)
@@ -106,7 +106,7 @@ def serve(name: str, create_app: CreateApp, settings: Settings) -> None:
     log_of(name).info("Stopped")
 
 
-def _open_app(name: str, create_app: CreateApp, settings: Settings, max_connections: int) -> WholeRequests:
+def _open_app(name: str, create_app: CreateApp, settings: Settings, max_connections: int) -> BufferingAdapter:
     """Called in the worker process."""
     end_with_parent()
     app = create_app(settings)
@@ -124,7 +124,7 @@ def _open_app(name: str, create_app: CreateApp, settings: Settings, max_connecti
         if store is not None:
             store.close()
 
-    served = WholeRequests(app, patience_seconds=settings.request_seconds, opened=opened, closed=closed)
+    served = BufferingAdapter(app, patience_seconds=settings.request_seconds, opened=opened, closed=closed)
     watch = ConnectionWatch(
         service_port(name, settings), max_connections, served.clients_being_answered, settings.trusted_proxies > 0
     )

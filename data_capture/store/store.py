@@ -21,7 +21,7 @@ from typing import Any, TypeVar
 from data_capture.problems import Problem
 from data_capture.store.sqlite.connection import open_connection
 from data_capture.store.sqlite.writer import Results, Writer
-from data_capture.store.write_queue import MAX_WRITES_A_COMMIT, Overdue, PendingWrite, Work, WriteQueue, unavailable
+from data_capture.store.write_queue import MAX_WRITES_A_COMMIT, QueuedWrite, TimeoutWatcher, WriteJob, WriteQueue, unavailable
 
 log = logging.getLogger("data_capture.store")
 
@@ -55,7 +55,7 @@ class Store:
         Raises:
             OSError: the file isn't there.
             sqlite3.Error: the file can't be opened.
-            GateTimeout: another process held the gate for longer than `request_seconds`.
+            WriterLockTimeout: another process held the gate for longer than `request_seconds`.
         """
         self.database = database
         self._request_seconds = request_seconds
@@ -63,15 +63,15 @@ class Store:
         self._reader = open_connection(database, request_seconds, read_only=True)
         self._reading = threading.Lock()
         self._queue = WriteQueue()
-        self._overdue = Overdue()
+        self._timeouts = TimeoutWatcher()
         self._closed = False
         self.closing = threading.Event()
         """Set when it is being closed."""
         self._turn = threading.Lock()  # whose turn with the writer it is; taken in one thread and given back in another
-        self._gathered: deque[PendingWrite[Any]] = deque()  # of the event loop, and changed in it alone
-        self._begun: queue.SimpleQueue[tuple[asyncio.AbstractEventLoop, list[PendingWrite[Any]], Results] | None]
+        self._gathered: deque[QueuedWrite[Any]] = deque()  # of the event loop, and changed in it alone
+        self._begun: queue.SimpleQueue[tuple[asyncio.AbstractEventLoop, list[QueuedWrite[Any]], Results] | None]
         self._begun = queue.SimpleQueue()
-        self._committed: deque[tuple[list[PendingWrite[Any]], Results, BaseException | None]] = deque(maxlen=1)
+        self._committed: deque[tuple[list[QueuedWrite[Any]], Results, BaseException | None]] = deque(maxlen=1)
         self._is_begun = False
         self._threads = [
             threading.Thread(target=target, name=name, daemon=True)
@@ -80,7 +80,7 @@ class Store:
         for thread in self._threads:
             thread.start()
 
-    def write(self, work: Work[Result], size_bytes: int = 0) -> Result:
+    def write(self, work: WriteJob[Result], size_bytes: int = 0) -> Result:
         """What `work` returns, once its changes are on disk; an exception of its own undoes its changes alone.
 
         Raises:
@@ -92,7 +92,7 @@ class Store:
             raise result
         return result
 
-    def write_together(self, works: Sequence[Work[Result]], size_bytes: int = 0) -> list[Result | Exception]:
+    def write_together(self, jobs: Sequence[WriteJob[Result]], size_bytes: int = 0) -> list[Result | Exception]:
         """What each of `works` returns or raises, once the changes of all are on disk, in one commit.
 
         An exception undoes the changes of its own work alone. When the database can't take them within
@@ -104,21 +104,21 @@ class Store:
             size_bytes: about how much memory they hold while they wait.
         """
         try:
-            pending = self._admit(works, size_bytes, None)
+            pending = self._admit(jobs, size_bytes, None)
         except Problem as problem:
-            return [problem] * len(works)
+            return [problem] * len(jobs)
         self._queue.put(pending)
         return pending.wait()
 
-    async def write_together_in_loop(self, works: Sequence[Work[Result]], size_bytes: int = 0) -> list[Result | Exception]:
+    async def write_together_in_loop(self, jobs: Sequence[WriteJob[Result]], size_bytes: int = 0) -> list[Result | Exception]:
         """As `write_together`, awaited in the event loop, always the same one."""
         loop = asyncio.get_running_loop()
         try:
-            pending = self._admit(works, size_bytes, loop)
+            pending = self._admit(jobs, size_bytes, loop)
         except Problem as problem:
-            return [problem] * len(works)
+            return [problem] * len(jobs)
         self._gathered.append(pending)
-        self._overdue.watch(loop, pending)
+        self._timeouts.watch(loop, pending)
         if not self._is_begun:
             self._is_begun = True
             loop.call_soon(self._begin_gathered, loop)  # after all that has arrived by now was gathered, too
@@ -212,11 +212,11 @@ class Store:
         self._writer.close()
 
     def _admit(
-        self, works: Sequence[Work[Result]], size_bytes: int, loop: asyncio.AbstractEventLoop | None
-    ) -> PendingWrite[Result]:
+        self, jobs: Sequence[WriteJob[Result]], size_bytes: int, loop: asyncio.AbstractEventLoop | None
+    ) -> QueuedWrite[Result]:
         if self._closed:
             raise unavailable(_CLOSED)
-        pending = PendingWrite(works, time.monotonic() + self._request_seconds, size_bytes)
+        pending = QueuedWrite(jobs, time.monotonic() + self._request_seconds, size_bytes)
         self._queue.admit(pending, loop)
         return pending
 
@@ -239,7 +239,7 @@ class Store:
                 self._settle_committed()
                 self._is_begun = False
 
-    def _wake_committed(self, loop: asyncio.AbstractEventLoop, group: Sequence[PendingWrite[Any]]) -> None:
+    def _wake_committed(self, loop: asyncio.AbstractEventLoop, group: Sequence[QueuedWrite[Any]]) -> None:
         """Lets those answer whose writes were committed, and after them begins with the next; called in the event loop."""
         self._settle_committed()
         for pending in group:
@@ -281,17 +281,17 @@ class Store:
         if group:
             loop.call_soon(self._begin_gathered, loop)
 
-    def _take_gathered(self) -> list[PendingWrite[Any]]:
+    def _take_gathered(self) -> list[QueuedWrite[Any]]:
         """The next of what the event loop has gathered, as many as one commit takes."""
-        group: list[PendingWrite[Any]] = []
-        works = 0
-        while self._gathered and works < MAX_WRITES_A_COMMIT:
+        group: list[QueuedWrite[Any]] = []
+        jobs = 0
+        while self._gathered and jobs < MAX_WRITES_A_COMMIT:
             pending = self._gathered.popleft()
             if pending.given_up:
                 self._queue.forget([pending])
                 continue
             group.append(pending)
-            works += len(pending.works)
+            jobs += len(pending.jobs)
         return group
 
     def _probe(self) -> None:

@@ -23,7 +23,7 @@ _GRACE_SECONDS = 0.25
 _OVERDUE = "The database is busy; this was not stored within the time a request may take."
 
 Result = TypeVar("Result")
-Work = Callable[[sqlite3.Connection], Result]
+WriteJob = Callable[[sqlite3.Connection], Result]
 
 
 def unavailable(detail: str) -> Problem:
@@ -31,7 +31,7 @@ def unavailable(detail: str) -> Problem:
     return Problem(UNAVAILABLE, detail, retry_after_seconds=1)
 
 
-class PendingWrite(Generic[Result]):
+class QueuedWrite(Generic[Result]):
     """What one caller wants written, on its way through a commit.
 
     Args:
@@ -40,8 +40,8 @@ class PendingWrite(Generic[Result]):
         size_bytes: about how much memory it holds.
     """
 
-    def __init__(self, works: Sequence[Work[Result]], deadline: float, size_bytes: int = 0) -> None:
-        self.works = works
+    def __init__(self, jobs: Sequence[WriteJob[Result]], deadline: float, size_bytes: int = 0) -> None:
+        self.jobs = jobs
         self.deadline = deadline
         self.size_bytes = size_bytes
         self.given_up = False
@@ -55,7 +55,7 @@ class PendingWrite(Generic[Result]):
         return self._outcomes()
 
     async def wait_in_loop(self) -> list[Result | Exception]:
-        """As `wait`, for the event loop that it was put in from, where `Overdue` ends what takes too long."""
+        """As `wait`, for the event loop that it was put in from, where `TimeoutWatcher` ends what takes too long."""
         assert isinstance(self._waiter, tuple)
         await self._waiter[1]
         return self._outcomes()
@@ -84,21 +84,21 @@ class PendingWrite(Generic[Result]):
         if self.results is None:
             # If it is being committed at this moment its receipt answers when it is sent again.
             self.given_up = True
-            return [unavailable(_OVERDUE)] * len(self.works)
+            return [unavailable(_OVERDUE)] * len(self.jobs)
         return self.results
 
 
-class Overdue:
+class TimeoutWatcher:
     """Ends the waits of an event loop that take too long, with one timer for all of them.
 
     All of them may take the same time, so that the first to come is the first to be overdue.
     """
 
     def __init__(self) -> None:
-        self._waiting: deque[PendingWrite[Any]] = deque()
+        self._waiting: deque[QueuedWrite[Any]] = deque()
         self._is_timed = False
 
-    def watch(self, loop: asyncio.AbstractEventLoop, pending: PendingWrite[Any]) -> None:
+    def watch(self, loop: asyncio.AbstractEventLoop, pending: QueuedWrite[Any]) -> None:
         """Wakes `pending`, which is waited for in `loop`, when it is overdue."""
         while self._waiting and self._waiting[0].results is not None:
             self._waiting.popleft()
@@ -123,38 +123,38 @@ class WriteQueue:
     """Many callers put in, one thread takes out and settles."""
 
     def __init__(self) -> None:
-        self._arrived: queue.SimpleQueue[PendingWrite[Any] | None] = queue.SimpleQueue()
-        self._put_back: deque[PendingWrite[Any]] = deque()
+        self._arrived: queue.SimpleQueue[QueuedWrite[Any] | None] = queue.SimpleQueue()
+        self._put_back: deque[QueuedWrite[Any]] = deque()
         self._counting = threading.Lock()
         self._writes = 0
         self._bytes = 0
 
-    def admit(self, pending: PendingWrite[Any], loop: asyncio.AbstractEventLoop | None = None) -> None:
+    def admit(self, pending: QueuedWrite[Any], loop: asyncio.AbstractEventLoop | None = None) -> None:
         """Counts a write that is to be `put` or `settle`d; `loop` is the one that its caller will `wait_in_loop` in.
 
         Raises:
             Problem: 503, when too many, or too much, wait already.
         """
         with self._counting:
-            if self._writes + len(pending.works) > MAX_WAITING_WRITES or (
+            if self._writes + len(pending.jobs) > MAX_WAITING_WRITES or (
                 self._bytes and self._bytes + pending.size_bytes > MAX_WAITING_BYTES
             ):
                 raise unavailable("Too many captures are waiting to be stored; this was not.")
-            self._writes += len(pending.works)
+            self._writes += len(pending.jobs)
             self._bytes += pending.size_bytes
         pending._waiter = threading.Event() if loop is None else (loop, loop.create_future())
 
-    def put(self, pending: PendingWrite[Any]) -> None:
+    def put(self, pending: QueuedWrite[Any]) -> None:
         """Puts a write that was admitted last in line."""
         self._arrived.put(pending)
 
-    def take(self) -> list[PendingWrite[Any]]:
+    def take(self) -> list[QueuedWrite[Any]]:
         """Waits for the next writes, in their order, as many as one commit takes; none of them when it is `end`ed."""
-        group: list[PendingWrite[Any]] = []
-        works = 0
-        while works < MAX_WRITES_A_COMMIT:
+        group: list[QueuedWrite[Any]] = []
+        jobs = 0
+        while jobs < MAX_WRITES_A_COMMIT:
             if self._put_back:
-                pending: PendingWrite[Any] | None = self._put_back.popleft()
+                pending: QueuedWrite[Any] | None = self._put_back.popleft()
             else:
                 try:
                     pending = self._arrived.get(block=not group)
@@ -168,14 +168,14 @@ class WriteQueue:
                 self.forget([pending])
                 continue
             group.append(pending)
-            works += len(pending.works)
+            jobs += len(pending.jobs)
         return group
 
-    def put_back(self, group: Sequence[PendingWrite[Any]]) -> None:
+    def put_back(self, group: Sequence[QueuedWrite[Any]]) -> None:
         """Puts writes that were taken first in line again."""
         self._put_back.extendleft(reversed(group))
 
-    def settle(self, group: Sequence[PendingWrite[Any]]) -> None:
+    def settle(self, group: Sequence[QueuedWrite[Any]]) -> None:
         """Wakes whoever waits for these, whose results are there."""
         self.forget(group)
         for pending in group:
@@ -185,9 +185,9 @@ class WriteQueue:
         """Makes `take` return nothing once all that was put in before has been taken."""
         self._arrived.put(None)
 
-    def forget(self, group: Sequence[PendingWrite[Any]]) -> None:
+    def forget(self, group: Sequence[QueuedWrite[Any]]) -> None:
         """Counts no longer what was admitted and is over."""
         with self._counting:
             for pending in group:
-                self._writes -= len(pending.works)
+                self._writes -= len(pending.jobs)
                 self._bytes -= pending.size_bytes

@@ -13,7 +13,7 @@ from types import FrameType
 from data_capture.server.logging import configure_logging
 from data_capture.server.ports import is_claimed, why_not_listen
 from data_capture.settings import FILE_PAGES, Settings, settings_from_command_line
-from data_capture.store.sqlite.schema import TakeoverRefused, prepare, warn_of_other_readers
+from data_capture.store.sqlite.schema import DatabaseRefused, prepare, warn_of_other_readers
 from data_capture.supervisor.service_process import SupervisedService
 from data_capture.supervisor.services import CAPTURE, SERVICES, SIGNUP, Service, ask_health
 from data_capture.web.local_access import exposing_settings
@@ -82,7 +82,7 @@ def _what_stands_in_the_way(settings: Settings, stopping: threading.Event) -> st
             return refusal
     try:
         prepare(settings.database, settings.request_seconds)
-    except TakeoverRefused as refused:
+    except DatabaseRefused as refused:
         return str(refused)
     warn_of_other_readers(settings.database)
     return None

@@ -25,7 +25,7 @@ from data_capture.store import Store
 from data_capture.store.sqlite.captures import RecordCapture
 from data_capture.store.sqlite.receipts import Receipt
 from data_capture.web.admin_auth import is_confirmed_caller
-from data_capture.web.request_guard import Doors, HeaderOf
+from data_capture.web.request_guard import HeaderOf, RequestGuard
 from data_capture.web.requests import (
     BATCH,
     CAPTURE_MEDIA_TYPES,
@@ -89,7 +89,7 @@ class Execution(Protocol):
         """Call `parse`, with a deadline where others wait for it."""
 
     async def write(
-        self, works: Sequence[RecordCapture], size_bytes: int
+        self, jobs: Sequence[RecordCapture], size_bytes: int
     ) -> Sequence[Receipt | Exception]:
         """Write in one transaction, and return the results once it is committed."""
 
@@ -106,12 +106,12 @@ class CaptureService:
     """
 
     def __init__(
-        self, store: Store, settings: Settings, doors: Doors, rates: Rates, disk_space: DiskSpace
+        self, store: Store, settings: Settings, guard: RequestGuard, rates: Rates, disk_space: DiskSpace
     ) -> None:
         self.store = store
         self.settings = settings
         self.rates = rates
-        self._doors = doors
+        self._guard = guard
         self._disk_space = disk_space
 
     def admit(
@@ -133,7 +133,7 @@ class CaptureService:
             Problem: 401 an invalid token, 413 too large, 415 not JSON, 429 over a rate, 503 the
                 disk is almost full.
         """
-        address = self._doors.caller_address(remote_address, header)
+        address = self._guard.caller_address(remote_address, header)
         is_confirmed = is_confirmed_caller(header("authorization"), self.settings)
         admitted = AdmittedRequest(path, CAPTURE_PATHS[path], address, is_confirmed, content_length)
         if not is_confirmed:
@@ -185,7 +185,7 @@ async def receive_capture(
     captures = await execution.parse(partial(_parse, request, service))
     for capture in captures.captures:
         service.rates.take_person(request.admitted.counted_address, capture.user_email)
-    results = await execution.write(captures.works, captures.size_bytes)
+    results = await execution.write(captures.jobs, captures.size_bytes)
     return result_of(captures, results)
 
 
@@ -204,10 +204,10 @@ class InThread:
         return parse(None)
 
     async def write(
-        self, works: Sequence[RecordCapture], size_bytes: int
+        self, jobs: Sequence[RecordCapture], size_bytes: int
     ) -> Sequence[Receipt | Exception]:
         """Write, and block until the commit."""
-        return self._store.write_together(works, size_bytes)
+        return self._store.write_together(jobs, size_bytes)
 
 
 def run_in_thread(operation: Coroutine[Any, Any, Result]) -> Result:

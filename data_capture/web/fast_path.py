@@ -20,7 +20,7 @@ from data_capture.store.sqlite.captures import RecordCapture
 from data_capture.store.sqlite.receipts import Receipt
 from data_capture.web import capture_service
 from data_capture.web.capture_service import AdmittedRequest, CaptureService
-from data_capture.web.request_guard import Doors, HeaderOf
+from data_capture.web.request_guard import HeaderOf, RequestGuard
 from data_capture.web.request_log import log_request
 from data_capture.web.requests import CaptureRequest
 from data_capture.web.responses import RawResponse
@@ -70,9 +70,9 @@ class FastPath:
         threads: run the parsing that takes too long for the event loop.
     """
 
-    def __init__(self, service: CaptureService, doors: Doors, threads: Executor) -> None:
+    def __init__(self, service: CaptureService, guard: RequestGuard, threads: Executor) -> None:
         self._service = service
-        self._doors = doors
+        self._guard = guard
         self._execution = OnEventLoop(service.store, threads)
 
     async def respond(
@@ -95,7 +95,7 @@ class FastPath:
         except Exception:  # noqa: BLE001  (logged there, with its traceback)
             status, headers, content = unexpected_error().answer()
         log_request("POST", admitted.path, status, started_at)
-        cors_headers = self._doors.cors_headers(admitted.path, header("origin"))
+        cors_headers = self._guard.cors_headers(admitted.path, header("origin"))
         return status, [*headers, NOSNIFF, *cors_headers], content
 
 
@@ -119,7 +119,7 @@ class OnEventLoop:
             return await asyncio.get_running_loop().run_in_executor(self._threads, parse, None)
 
     async def write(
-        self, works: Sequence[RecordCapture], size_bytes: int
+        self, jobs: Sequence[RecordCapture], size_bytes: int
     ) -> Sequence[Receipt | Exception]:
         """Write, and resume after the commit."""
-        return await self._store.write_together_in_loop(works, size_bytes)
+        return await self._store.write_together_in_loop(jobs, size_bytes)

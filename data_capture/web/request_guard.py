@@ -44,7 +44,7 @@ HeaderOf = Callable[[str], "str | None"]
 """A request's header by its name in lower case, several lines of one name joined by ", "; None where there is none."""
 
 
-class Doors:
+class RequestGuard:
     """What every request has to pass before anything is made of it: its Host, its Origin and its Fetch Metadata.
 
     Holds for one service.
@@ -159,7 +159,7 @@ class Doors:
         return [(name, str(value)) for name, value in get_cors_headers(self._cors_options, headers, method).items(multi=True)]
 
 
-def init_app(app: Flask, guard: Doors) -> None:
+def init_app(app: Flask, guard: RequestGuard) -> None:
     """Check every request of `app`, and add CORS headers to responses for allowed origins."""
 
     @app.before_request

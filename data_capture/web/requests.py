@@ -42,7 +42,7 @@ class CaptureRequest(NamedTuple):
         return [member for member in self.members if isinstance(member, Capture)]
 
     @property
-    def works(self) -> list[RecordCapture]:
+    def jobs(self) -> list[RecordCapture]:
         """The write jobs for `Store.write_together`."""
         return [RecordCapture(capture) for capture in self.captures]
 

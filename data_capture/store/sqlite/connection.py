@@ -1,13 +1,9 @@
-"""Connections to the database file, and the gate that every writer of every process goes through."""
+"""Connections to the database file, with the settings that the promises depend on."""
 
 from __future__ import annotations
 
-import fcntl
 import os
 import sqlite3
-import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 # How much log is written before it is brought into the database, as a part of what that holds. In a large file each
@@ -20,11 +16,6 @@ _CACHE_KIBIBYTES = 16 * 1024  # holds those pages
 # The log grows while a reader holds an old state; once it can start again, what is beyond this is given back. Without such
 # a reader it is smaller, and giving back and taking again at every turn would cost more than the disk space.
 _LARGEST_IDLE_LOG = 1.5  # times that
-_GATE_POLL_SECONDS = 0.0005  # a transaction takes about a millisecond, its fsync included
-
-
-class GateTimeout(Exception):
-    """Another process held the gate past the deadline."""
 
 
 def create_private_file(path: Path) -> None:
@@ -75,49 +66,3 @@ def fit_log(connection: sqlite3.Connection) -> None:
     log_bytes = usual_log_bytes(pages * page_bytes)
     connection.execute(f"PRAGMA wal_autocheckpoint = {log_bytes // page_bytes}")
     connection.execute(f"PRAGMA journal_size_limit = {round(log_bytes * _LARGEST_IDLE_LOG)}")
-
-
-class Gate:
-    """One advisory lock beside the database, held around each write transaction and around closing.
-
-    SQLite 3.7.0 to 3.51.2 can corrupt a WAL database when one connection's checkpoint runs while another commits
-    (sqlite.org/wal.html, "the WAL-reset bug"), and Python links whatever SQLite the system has.
-    """
-
-    def __init__(self, database: Path) -> None:
-        self._path = database.with_name(database.name + "-gate")
-        create_private_file(self._path)
-        self._descriptor = os.open(self._path, os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW)
-
-    def take_at_once(self) -> bool:
-        """Takes the gate if no other process holds it; whoever got it gives it back with `release`."""
-        try:
-            fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return False
-        return True
-
-    def release(self) -> None:
-        """Lets the next one through."""
-        fcntl.flock(self._descriptor, fcntl.LOCK_UN)
-
-    @contextmanager
-    def held(self, seconds: float) -> Iterator[None]:
-        """Holds the gate for the block.
-
-        Raises:
-            GateTimeout: another process holds it for longer than `seconds`.
-        """
-        deadline = time.monotonic() + seconds
-        while not self.take_at_once():
-            if time.monotonic() >= deadline:
-                raise GateTimeout
-            time.sleep(_GATE_POLL_SECONDS)
-        try:
-            yield
-        finally:
-            self.release()
-
-    def close(self) -> None:
-        """Gives the lock's file back."""
-        os.close(self._descriptor)

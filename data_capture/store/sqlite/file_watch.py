@@ -19,7 +19,7 @@ _ROOM_BYTES = 64 * 1024
 _Identity = tuple[int, int]  # device and inode
 
 
-class OpenedFiles:
+class FileWatch:
     """A database and its log as they were when this was made, with both open."""
 
     def __init__(self, database: Path) -> None:

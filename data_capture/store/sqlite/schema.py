@@ -32,7 +32,8 @@ from data_capture.audit.schema_objects import State
 from data_capture.key_files import UntrustedKeysError, check_keys_directory, keep_key, load_key, load_or_make_key, new_key
 from data_capture.settings import REPOSITORY
 from data_capture.sql.pragmas import columns_of, unique_columns_of
-from data_capture.store.sqlite.connection import Gate, GateTimeout, create_private_file
+from data_capture.store.sqlite.connection import create_private_file
+from data_capture.store.sqlite.lock import WriterLock, WriterLockTimeout
 from data_capture.store.sqlite.receipts import receipts_key_file
 from data_capture.store.sqlite.schema_history import Replacement, earlier_objects
 from data_capture.store.sqlite.user_rows import unfillable_columns
@@ -54,7 +55,7 @@ _RULES_OF_OTHERS = ("NULL value in ", "CHECK constraint failed in ", "non-unique
                     "non-BLOB value in ", "non-NUMERIC value in ")  # fmt: skip
 
 
-class TakeoverRefused(Exception):
+class DatabaseRefused(Exception):
     """The file can't be used as it is, and was left so; the text is a sentence for whoever starts the service."""
 
 
@@ -68,7 +69,7 @@ def prepare(database: Path, request_seconds: float = 5.0, *, may_create: bool = 
         may_create: whether a missing file is one that was never there.
 
     Raises:
-        TakeoverRefused: the file can't be used; nothing in it has changed.
+        DatabaseRefused: the file can't be used; nothing in it has changed.
     """
     has_content = _examine_file(database)
     if not has_content:
@@ -82,20 +83,20 @@ def prepare(database: Path, request_seconds: float = 5.0, *, may_create: bool = 
         else:
             forget_head(database)
         _complete_and_rehearse(database, request_seconds)
-    except (sqlite3.OperationalError, GateTimeout) as error:
-        locked = isinstance(error, GateTimeout) or "locked" in str(error) or "busy" in str(error)
+    except (sqlite3.OperationalError, WriterLockTimeout) as error:
+        locked = isinstance(error, WriterLockTimeout) or "locked" in str(error) or "busy" in str(error)
         if locked and complete:
             return  # nothing to add; until the lock is given back, requests are answered with 503
         if locked:
-            raise TakeoverRefused(
+            raise DatabaseRefused(
                 f"Another program is using {database} and holds its lock, so that our tables can't be added. "
                 "Nothing was changed. Stop that program, or wait until it has finished, and start again."
             ) from error
-        raise TakeoverRefused(f"{database} can't be used: {error}. Nothing was changed.") from error
+        raise DatabaseRefused(f"{database} can't be used: {error}. Nothing was changed.") from error
     except sqlite3.DatabaseError as error:
-        raise TakeoverRefused(_damage(database, str(error))) from error
+        raise DatabaseRefused(_damage(database, str(error))) from error
     except OSError as error:
-        raise TakeoverRefused(f"{database} can't be used: {error.strerror}. Nothing was changed.") from error
+        raise DatabaseRefused(f"{database} can't be used: {error.strerror}. Nothing was changed.") from error
 
 
 def warn_of_other_readers(database: Path) -> None:
@@ -109,26 +110,26 @@ def _examine_file(database: Path) -> bool:
     """Whether the file is there and has content; refuses what can't be a database that we may write to."""
     folder = database.parent
     if not folder.is_dir():
-        raise TakeoverRefused(f"The folder {folder} does not exist, so that the database can't be made in it.")
+        raise DatabaseRefused(f"The folder {folder} does not exist, so that the database can't be made in it.")
     if not os.access(folder, os.W_OK | os.X_OK):
-        raise TakeoverRefused(f"The folder {folder} can't be written to; the database's log has to lie beside it.")
+        raise DatabaseRefused(f"The folder {folder} can't be written to; the database's log has to lie beside it.")
     try:
         status = database.stat()
     except FileNotFoundError:
         return False
     if stat.S_ISDIR(status.st_mode):
-        raise TakeoverRefused(f"{database} is a folder; the database has to be a file.")
+        raise DatabaseRefused(f"{database} is a folder; the database has to be a file.")
     if not stat.S_ISREG(status.st_mode):
-        raise TakeoverRefused(f"{database} is not a regular file, so that it can't be the database.")
+        raise DatabaseRefused(f"{database} is not a regular file, so that it can't be the database.")
     # The superuser may write to every file; one that nobody may write to was marked so on purpose.
     if not os.access(database, os.R_OK | os.W_OK) or not status.st_mode & 0o222:
-        raise TakeoverRefused(f"{database} is read-only for this program, which has to read and write it. Nothing was changed.")
+        raise DatabaseRefused(f"{database} is read-only for this program, which has to read and write it. Nothing was changed.")
     if status.st_size == 0:
         return False
     with database.open("rb") as file:
         header = file.read(len(_FILE_HEADER))
     if header != _FILE_HEADER:
-        raise TakeoverRefused(
+        raise DatabaseRefused(
             f"{database} is not an SQLite database (or an encrypted one). Nothing was changed. "
             "Name another file with --database or EDC_DATABASE."
         )
@@ -137,21 +138,21 @@ def _examine_file(database: Path) -> bool:
 
 def _refuse_to_hide_a_loss(database: Path, *, may_create: bool) -> None:
     """Refuses to put an empty database where one with content was; warns where only traces of an older one are left."""
-    log_beside, gate_beside = database.with_name(database.name + "-wal"), database.with_name(database.name + "-gate")
+    log_beside, writer_lock_file = database.with_name(database.name + "-wal"), database.with_name(database.name + "-gate")
     with suppress(OSError):
         if log_beside.stat().st_size > 0:
-            raise TakeoverRefused(
+            raise DatabaseRefused(
                 f"{database} is missing or empty, but {log_beside.name} beside it holds the latest captures of the file that was "
                 f"there. Nothing was changed. Put that file back, or a backup of it: {_RESTORE}. To begin with an empty "
                 f"database, move {log_beside.name} away."
             )
     if not may_create:
-        raise TakeoverRefused(
+        raise DatabaseRefused(
             f"{database} is gone, or empty: it was deleted, moved away or cut off while the services ran. No empty one was made "
             f"in its place. Put it back, or a backup of it: {_RESTORE}. To begin anew, stop everything and start again."
         )
     # In this order: who makes a database makes the file before its gate.
-    if gate_beside.exists() and not database.exists():
+    if writer_lock_file.exists() and not database.exists():
         log.warning("There was a database before, and it is gone: a new, empty one is made. File: %s", database)
 
 
@@ -170,12 +171,12 @@ def _examine_audit_key(database: Path) -> bool:
         if os.access(folder, os.W_OK | os.X_OK):
             return False
     except UntrustedKeysError as error:
-        raise TakeoverRefused(f"{error} Nothing was changed.") from error
+        raise DatabaseRefused(f"{error} Nothing was changed.") from error
     except ValueError as error:
-        raise TakeoverRefused(f"{error} The audit trail then begins a new chain, and earlier heads are void.") from error
+        raise DatabaseRefused(f"{error} The audit trail then begins a new chain, and earlier heads are void.") from error
     except OSError as error:
-        raise TakeoverRefused(f"{error.filename} can't be used: {error.strerror}. Nothing was changed.") from error
-    raise TakeoverRefused(f"The folder {folder} can't be written to; the audit trail's key has to be in it. Nothing was changed.")
+        raise DatabaseRefused(f"{error.filename} can't be used: {error.strerror}. Nothing was changed.") from error
+    raise DatabaseRefused(f"The folder {folder} can't be written to; the audit trail's key has to be in it. Nothing was changed.")
 
 
 def _examine_receipts_key(database: Path) -> None:
@@ -185,9 +186,9 @@ def _examine_receipts_key(database: Path) -> None:
         if key_file.exists():
             load_key(key_file)
     except ValueError as error:
-        raise TakeoverRefused(f"{error} Receipts under the old one can't be compared then. Nothing was changed.") from error
+        raise DatabaseRefused(f"{error} Receipts under the old one can't be compared then. Nothing was changed.") from error
     except OSError as error:
-        raise TakeoverRefused(f"{key_file} can't be used: {error.strerror}. Nothing was changed.") from error
+        raise DatabaseRefused(f"{key_file} can't be used: {error.strerror}. Nothing was changed.") from error
 
 
 def _note_audit_head(connection: sqlite3.Connection, database: Path) -> None:
@@ -229,9 +230,9 @@ def _complete_and_rehearse(database: Path, request_seconds: float) -> None:
     """Adds what is missing, and the audit trail's chain, in one transaction, and undoes a rehearsal in it."""
     create_private_file(database.resolve())
     key_file, key = audit_key_file(database), None
-    gate = Gate(database)
+    writer_lock = WriterLock(database)
     try:
-        with gate.held(request_seconds), closing(_connect(database, request_seconds, "rw")) as connection:
+        with writer_lock.hold(request_seconds), closing(_connect(database, request_seconds, "rw")) as connection:
             connection.execute("BEGIN IMMEDIATE")
             try:
                 _refuse_conflicts(connection, database)
@@ -259,13 +260,13 @@ def _complete_and_rehearse(database: Path, request_seconds: float) -> None:
             _note_schema(connection, database, before, begins=key is not None)
             load_or_make_key(receipts_key_file(database))
             if connection.execute("PRAGMA journal_mode = WAL").fetchone()[0] != "wal":
-                raise TakeoverRefused(
+                raise DatabaseRefused(
                     f"The file system of {database} can't hold a write-ahead log (a network drive?). "
                     "The database has to lie on a local disk."
                 )
             _note_audit_head(connection, database)
     finally:
-        gate.close()
+        writer_lock.close()
 
 
 def _connect(database: Path, busy_seconds: float, mode: str) -> sqlite3.Connection:
@@ -348,7 +349,7 @@ def _refuse_damage(connection: sqlite3.Connection, database: Path) -> None:
         reports = [str(report) for (report,) in connection.execute("PRAGMA quick_check(1)")]
     damage = [report.replace("\n", " ") for report in reports if report != "ok" and not report.startswith(_RULES_OF_OTHERS)]
     if damage:
-        raise TakeoverRefused(_damage(database, "; ".join(damage[:_MAX_DAMAGE_NAMED])))
+        raise DatabaseRefused(_damage(database, "; ".join(damage[:_MAX_DAMAGE_NAMED])))
 
 
 def _damage(database: Path, report: str) -> str:
@@ -388,7 +389,7 @@ def _refuse_conflicts(connection: sqlite3.Connection, database: Path) -> None:
     if "users" in kinds:
         complaints += _complaints_about_users(connection, kinds["users"])
     if complaints:
-        raise TakeoverRefused(f"{database} can't be taken over. {' '.join(complaints)} Nothing was changed.")
+        raise DatabaseRefused(f"{database} can't be taken over. {' '.join(complaints)} Nothing was changed.")
 
 
 def _complaints_about_users(connection: sqlite3.Connection, kind: str) -> list[str]:
@@ -434,7 +435,7 @@ def _rehearse(connection: sqlite3.Connection, database: Path) -> None:
     except Exception as error:
         if not isinstance(error, sqlite3.OperationalError) or "locked" not in str(error):
             reason = str(error.__cause__ or error).rstrip(".")  # SQLite's words: here its owner reads them
-            raise TakeoverRefused(
+            raise DatabaseRefused(
                 f"{database} can't be taken over: its table {table} refuses our rows ({reason}). Nothing was changed."
             ) from error
         raise

@@ -13,9 +13,10 @@ from typing import Any
 from data_capture.problems import Problem
 from data_capture.store.sqlite.bulk import record_captures
 from data_capture.store.sqlite.captures import RecordCapture
-from data_capture.store.sqlite.connection import Gate, GateTimeout, fit_log, open_connection
-from data_capture.store.sqlite.file_watch import OpenedFiles, identity_of
-from data_capture.store.write_queue import PendingWrite, Result, Work, unavailable
+from data_capture.store.sqlite.connection import fit_log, open_connection
+from data_capture.store.sqlite.file_watch import FileWatch, identity_of
+from data_capture.store.sqlite.lock import WriterLock, WriterLockTimeout
+from data_capture.store.write_queue import QueuedWrite, Result, WriteJob, unavailable
 
 log = logging.getLogger("data_capture.store")
 
@@ -44,7 +45,7 @@ class Writer:
         Raises:
             OSError: the file isn't there.
             sqlite3.Error: the file can't be opened.
-            GateTimeout: another process held the gate for longer than `seconds`.
+            WriterLockTimeout: another process held the gate for longer than `seconds`.
         """
         self.database = database
         self.lost = threading.Event()
@@ -52,16 +53,16 @@ class Writer:
         self.loss: str | None = None
         self._is_closing = False
         self._commits = 0
-        self._gate = Gate(database)
-        with self._gate.held(seconds):  # a restore swaps the file with the gate held
+        self._writer_lock = WriterLock(database)
+        with self._writer_lock.hold(seconds):  # a restore swaps the file with the gate held
             identity = identity_of(database)
             self._connection = open_connection(database, seconds)
             self._connection.execute("SELECT 1 FROM sqlite_master").fetchone()  # opens the log, or makes it
-            self.files = OpenedFiles(database)
+            self.files = FileWatch(database)
         if identity_of(database) != identity:
             raise sqlite3.OperationalError("the file was replaced while it was being opened")
 
-    def write(self, group: Sequence[PendingWrite[Any]]) -> None:
+    def write(self, group: Sequence[QueuedWrite[Any]]) -> None:
         """Writes and commits a group, and gives each its results.
 
         Those that may wait longer for a lock than the first of them are left without.
@@ -69,10 +70,10 @@ class Writer:
         deadline = min(pending.deadline for pending in group)
         try:
             self._refuse_loss()
-            with self._gate.held(max(0.0, deadline - time.monotonic())):
+            with self._writer_lock.hold(max(0.0, deadline - time.monotonic())):
                 results = self._write_in_transaction(group, deadline)
             self._refuse_loss()  # what was written to a file without a name is no reason to acknowledge anything
-        except GateTimeout:
+        except WriterLockTimeout:
             busy = unavailable("Another process is writing to the database; this was not stored.")
             _fail([pending for pending in group if pending.deadline <= deadline], busy)
         except BaseException as error:  # noqa: BLE001  (each caller is answered, and the log has the cause)
@@ -82,9 +83,9 @@ class Writer:
         else:
             self._succeed(group, results)
 
-    def begin(self, group: Sequence[PendingWrite[Any]]) -> Results | None:
+    def begin(self, group: Sequence[QueuedWrite[Any]]) -> Results | None:
         """Writes a group, but for the commit, if that takes no waiting and all goes well; if not, None, and nothing is done."""
-        if self.loss is not None or self._is_closing or not self._gate.take_at_once():
+        if self.loss is not None or self._is_closing or not self._writer_lock.try_acquire():
             return None
         try:
             self._connection.execute("PRAGMA busy_timeout = 0")
@@ -92,7 +93,7 @@ class Writer:
             return self._run_all(group)
         except Exception:  # noqa: BLE001  (it is met again by `write`, which answers it or logs it with its cause)
             self._roll_back()
-            self._gate.release()
+            self._writer_lock.release()
             return None
 
     def commit(self) -> BaseException | None:
@@ -110,9 +111,9 @@ class Writer:
             return error
         return None
 
-    def settle(self, group: Sequence[PendingWrite[Any]], results: Results, error: BaseException | None) -> None:
+    def settle(self, group: Sequence[QueuedWrite[Any]], results: Results, error: BaseException | None) -> None:
         """Gives each write its results, or a refusal, after `commit`, whose outcome is `error`."""
-        self._gate.release()
+        self._writer_lock.release()
         try:
             if error is not None:
                 raise error
@@ -143,10 +144,10 @@ class Writer:
     def _maintain(self, statement: str, seconds: float) -> bool:
         try:
             self._refuse_loss()
-            with self._gate.held(seconds):
+            with self._writer_lock.hold(seconds):
                 self._connection.execute(f"PRAGMA busy_timeout = {round(_CHECKPOINT_SECONDS * 1000)}")
                 row = self._connection.execute(statement).fetchone()
-        except GateTimeout:
+        except WriterLockTimeout:
             return False
         except _Lost as error:
             raise self._refusal_after(error) from error
@@ -177,29 +178,30 @@ class Writer:
 
     def abandon(self) -> None:
         """What is left to do for lost files; this process closes nothing, which might write to them."""
-        gate = Gate(self.database)  # of its own: a commit that hangs on the failed disk may hold this process's other one
+        # A second one: a commit that hangs on the failed disk may hold this process's other one.
+        writer_lock = WriterLock(self.database)
         try:
-            with gate.held(_CLOSING_SECONDS):
+            with writer_lock.hold(_CLOSING_SECONDS):
                 aside = self.files.set_log_aside()
-        except GateTimeout:
+        except WriterLockTimeout:
             log.error("The database's log was left where it is: another process held the gate for %s s", _CLOSING_SECONDS)
         else:
             if aside is not None:
                 log.error("The log of the file that was replaced, which must not be applied to the new one, is now %s", aside)
         finally:
-            gate.close()
+            writer_lock.close()
 
     def close(self) -> None:
         """Closes the file."""
         self._is_closing = True
         try:
-            with self._gate.held(_CLOSING_SECONDS):  # closing the last connection checkpoints
+            with self._writer_lock.hold(_CLOSING_SECONDS):  # closing the last connection checkpoints
                 self._connection.close()
-        except GateTimeout:
+        except WriterLockTimeout:
             log.warning("The database was left open: another process held its gate for %s s", _CLOSING_SECONDS)
-        self._gate.close()
+        self._writer_lock.close()
 
-    def _write_in_transaction(self, group: Sequence[PendingWrite[Any]], deadline: float) -> Results:
+    def _write_in_transaction(self, group: Sequence[QueuedWrite[Any]], deadline: float) -> Results:
         """What the works of each return or raise, once all is committed.
 
         Each has a savepoint of its own only when one has failed: a savepoint makes SQLite keep a copy of every page that
@@ -216,24 +218,24 @@ class Writer:
                     raise  # SQLite gave up the whole transaction (disk full, I/O error): nobody's work is stored
                 self._connection.execute("ROLLBACK")
                 self._connection.execute("BEGIN IMMEDIATE")
-                results = [[self._run_in_savepoint(work) for work in pending.works] for pending in group]
+                results = [[self._run_in_savepoint(work) for work in pending.jobs] for pending in group]
             self._connection.execute("COMMIT")
         except BaseException:
             self._roll_back()
             raise
         return results
 
-    def _run_all(self, group: Sequence[PendingWrite[Any]]) -> Results:
+    def _run_all(self, group: Sequence[QueuedWrite[Any]]) -> Results:
         self._commits += 1
         if self._commits % _COMMITS_A_FITTING == 0:
             fit_log(self._connection)
-        works = [work for pending in group for work in pending.works]
-        captures = [work.capture for work in works if isinstance(work, RecordCapture)]
-        together = len(captures) == len(works) >= _MIN_TOGETHER
-        outcomes = iter(record_captures(self._connection, captures) if together else map(self._run, works))
-        return [[next(outcomes) for _ in pending.works] for pending in group]
+        jobs = [work for pending in group for work in pending.jobs]
+        captures = [work.capture for work in jobs if isinstance(work, RecordCapture)]
+        together = len(captures) == len(jobs) >= _MIN_TOGETHER
+        outcomes = iter(record_captures(self._connection, captures) if together else map(self._run, jobs))
+        return [[next(outcomes) for _ in pending.jobs] for pending in group]
 
-    def _run(self, work: Work[Result]) -> Result | Exception:
+    def _run(self, work: WriteJob[Result]) -> Result | Exception:
         before = self._connection.total_changes
         try:
             return work(self._connection)
@@ -242,7 +244,7 @@ class Writer:
                 raise
             return problem
 
-    def _run_in_savepoint(self, work: Work[Result]) -> Result | Exception:
+    def _run_in_savepoint(self, work: WriteJob[Result]) -> Result | Exception:
         self._connection.execute("SAVEPOINT one_write")
         result: Result | Exception
         try:
@@ -259,7 +261,7 @@ class Writer:
         if self._connection.in_transaction:
             self._connection.execute("ROLLBACK")
 
-    def _succeed(self, group: Sequence[PendingWrite[Any]], results: Results) -> None:
+    def _succeed(self, group: Sequence[QueuedWrite[Any]], results: Results) -> None:
         if self.fault is not None:
             log.info("The database can be written again")
         self.fault = None
@@ -301,9 +303,9 @@ class _Lost(Exception):
     """What was opened is not there any more, or can't be trusted."""
 
 
-def _fail(group: Sequence[PendingWrite[Any]], refusal: Problem) -> None:
+def _fail(group: Sequence[QueuedWrite[Any]], refusal: Problem) -> None:
     for pending in group:
-        pending.results = [refusal] * len(pending.works)
+        pending.results = [refusal] * len(pending.jobs)
 
 
 def _is_lock(error: sqlite3.Error) -> bool:
