@@ -20,7 +20,7 @@ from data_capture.json_codec import MAX_BYTES_WITH_SCREENSHOT
 from data_capture.limits.disk_space import DiskSpace
 from data_capture.limits.rates import Rates
 from data_capture.privacy.erasure_completion import Erasures
-from data_capture.privacy.export import MEDIA_TYPES, export_person
+from data_capture.privacy.export import MEDIA_TYPES, export_user
 from data_capture.privacy.housekeeping import Housekeeping
 from data_capture.privacy.statistics import statistics
 from data_capture.problems import UNAVAILABLE, UNUSABLE, FieldError, Problem
@@ -141,7 +141,7 @@ def _add_user_data(
         if form not in MEDIA_TYPES:
             message = f"must be one of {', '.join(MEDIA_TYPES)}"
             raise Problem(UNUSABLE, f"The format {message}.", errors=[FieldError("format", message)])
-        pieces = export_person(store, email_in_path(email), form, source_endpoint=str(request.url_rule),
+        pieces = export_user(store, email_in_path(email), form, source_endpoint=str(request.url_rule),
                                ip_address=caller_address(), user_agent=request.headers.get("User-Agent"))  # fmt: skip
         response = Response(pieces, content_type=MEDIA_TYPES[form])
         response.headers["Content-Disposition"] = f'attachment; filename="export.{form}"'

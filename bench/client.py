@@ -28,7 +28,7 @@ _FIRST_REFUSAL = 400  # HTTP's statuses from here on
 _LAST_ANSWERS_SECONDS = 20.0
 
 
-def bodies(template: str, captures_a_request: int, people: int, prefix: str) -> Iterator[bytes]:
+def bodies(template: str, captures_a_request: int, users: int, prefix: str) -> Iterator[bytes]:
     """Endless bodies, in which every capture is another."""
     counter = itertools.count(1)
 
@@ -39,7 +39,7 @@ def bodies(template: str, captures_a_request: int, people: int, prefix: str) -> 
             "@ID@": capture_id(int(now.timestamp() * 1000), number, prefix),
             # Random from its first digit on, as most processors' are.
             "@TRANSACTION@": f"{random.getrandbits(32):08x}{number:08x}",
-            "@PERSON@": str(number * 7919 % people),
+            "@PERSON@": str(number * 7919 % users),
             "@TIME@": now.strftime("%Y-%m-%dT%H:%M:%S.000Z"),
         }
         return _PLACE.sub(lambda place: values[place[0]], template)
@@ -160,8 +160,8 @@ async def _run(port: int, path: str, connections: int, seconds: float, requests:
 
 def main() -> None:
     """Runs the load of the command line."""
-    port, path, connections, seconds, template, captures_a_request, people, prefix = sys.argv[1:]
-    requests = bodies(Path(template).read_text(encoding="utf-8"), int(captures_a_request), int(people), prefix)
+    port, path, connections, seconds, template, captures_a_request, users, prefix = sys.argv[1:]
+    requests = bodies(Path(template).read_text(encoding="utf-8"), int(captures_a_request), int(users), prefix)
     print(json.dumps(asyncio.run(_run(int(port), path, int(connections), float(seconds), requests))))
 
 

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from bench.client import bodies
 from bench.contestants import PAYMENT_PATH, database_in, start_service
-from bench.load import PAYMENT, PEOPLE, send
+from bench.load import PAYMENT, USERS, send
 from bench.processes import Server
 from bench.rounds import CONNECTIONS, Spread
 from data_capture.capture.kinds import KINDS, Caller, Capture, parse_capture
@@ -25,8 +25,8 @@ from data_capture.store import Store
 from data_capture.store.sqlite.captures import record_capture
 from data_capture.store.sqlite.schema import prepare
 
-BUSY_PERSON = "busy@example.com"
-BUSY_PERSON_ROWS = 1000
+BUSY_USER = "busy@example.com"
+BUSY_USER_ROWS = 1000
 _CAPTURES_A_TRANSACTION = 5000
 _STORE_SECONDS = 60.0
 _STATISTICS_CALLS = 1000
@@ -123,12 +123,12 @@ def fill(database: Path, captures: int) -> None:
 def _captures(number: int) -> Iterator[Capture]:
     kind = KINDS["payment"]
     caller = Caller(PAYMENT_PATH, "127.0.0.1", "bench", datetime.now(timezone.utc))
-    busy_until = BUSY_PERSON_ROWS if number >= BUSY_PERSON_ROWS else 0
-    everybody = bodies(PAYMENT, 1, PEOPLE, str(uuid.uuid4()).rpartition("-")[0])
+    busy_until = BUSY_USER_ROWS if number >= BUSY_USER_ROWS else 0
+    everybody = bodies(PAYMENT, 1, USERS, str(uuid.uuid4()).rpartition("-")[0])
     for place, body in enumerate(itertools.islice(everybody, number)):
         payload = decode_json_object(body)
         if place < busy_until:
-            payload["user_email"] = BUSY_PERSON
+            payload["user_email"] = BUSY_USER
         yield parse_capture(kind, payload, caller, ())
 
 
@@ -139,7 +139,7 @@ def _statistics_latency(server: Server) -> tuple[float, float]:
     try:
         for _ in range(_STATISTICS_CALLS):
             started_at = time.perf_counter()
-            connection.request("GET", f"/api/data-capture/stats/{BUSY_PERSON}")
+            connection.request("GET", f"/api/data-capture/stats/{BUSY_USER}")
             answer = connection.getresponse()
             answer.read()
             milliseconds.append((time.perf_counter() - started_at) * 1000)

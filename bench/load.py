@@ -12,7 +12,7 @@ from functools import cache
 from pathlib import Path
 
 _HERE = Path(__file__).resolve().parent
-PEOPLE = 1000
+USERS = 1000
 
 # wrk and bench.client put a new value for each capture in place of @ID@, @TRANSACTION@, @PERSON@ and @TIME@.
 PAYMENT = json.dumps({
@@ -79,7 +79,7 @@ def send(
     template_file = directory / "template.json"
     template_file.write_text(template, encoding="utf-8")
     prefix = str(uuid.uuid4()).rpartition("-")[0]
-    about_captures = [str(template_file), str(captures_a_request), str(PEOPLE), prefix]
+    about_captures = [str(template_file), str(captures_a_request), str(USERS), prefix]
     if client_name() == "wrk":
         whole_seconds = max(1, round(seconds))  # wrk knows no others
         command = ["wrk", "--threads", "1", "--connections", str(connections), "--duration", f"{whole_seconds}s",

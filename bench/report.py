@@ -8,7 +8,7 @@ from statistics import median
 from typing import Any
 
 from bench.contestants import BARE, FASTIFY, PLAIN, SERVICE
-from bench.growth import BUSY_PERSON_ROWS, Memory, Size
+from bench.growth import BUSY_USER_ROWS, Memory, Size
 from bench.rounds import BATCH_CAPTURES, CONNECTIONS, Comparison, Row, Spread, row_of
 
 # What the service has to reach, within one run. A grown file is one with at least this many captures.
@@ -77,8 +77,8 @@ def _claims_of_sizes(sizes: Sequence[Size]) -> Iterator[Claim]:
             ratio = _ratio(size.captures_per_second, empty.captures_per_second)
             yield _at_least(f"captures/s over {size.captures:,} captures / over an empty file", ratio, _OF_EMPTY_FILE)
     grown = max(sizes, key=lambda size: size.captures, default=None)
-    if grown is not None and grown.captures >= BUSY_PERSON_ROWS:
-        what = f"p99 of the statistics of a person with {BUSY_PERSON_ROWS:,} rows, over {grown.captures:,} captures"
+    if grown is not None and grown.captures >= BUSY_USER_ROWS:
+        what = f"p99 of the statistics of a person with {BUSY_USER_ROWS:,} rows, over {grown.captures:,} captures"
         yield _at_most(what, grown.statistics_p99_ms, _STATISTICS_MS, " ms")
 
 

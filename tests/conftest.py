@@ -26,7 +26,7 @@ def pytest_configure() -> None:
 
 
 @pytest.fixture
-def person() -> str:
+def user() -> str:
     """An address that no other test uses."""
     return f"person-{uuid.uuid4().hex[:12]}@example.com"
 

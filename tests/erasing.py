@@ -103,29 +103,29 @@ class Marked:
         return {"activity_type": self.mark("type"), "activity_data": {"detail": self.mark("detail"), "number": number}}
 
 
-def send(service: RunningService, person: Marked, captures: list[dict[str, Any]]) -> list[int]:
+def send(service: RunningService, user: Marked, captures: list[dict[str, Any]]) -> list[int]:
     """Sends captures in batches, from the person's browser; the statuses of their answers."""
     statuses: list[int] = []
     for start in range(0, len(captures), 100):
-        answer = service.capture("batch", {"captures": captures[start : start + 100]}, **{"User-Agent": person.mark("agent")})
+        answer = service.capture("batch", {"captures": captures[start : start + 100]}, **{"User-Agent": user.mark("agent")})
         assert answer.status_code in (200, 207), answer.text
         statuses += [one["status"] for one in answer.json()["answers"]]
     return statuses
 
 
-def person_url(service: RunningService, email: str) -> str:
+def user_url(service: RunningService, email: str) -> str:
     return f"{service.url}/api/data-capture/users/{email}"
 
 
 def export(service: RunningService, email: str, form: str = "json") -> bytes:
     """What the service hands out of a person."""
-    answer = requests.get(f"{person_url(service, email)}/export", params={"format": form}, headers=ADMIN, timeout=60)
+    answer = requests.get(f"{user_url(service, email)}/export", params={"format": form}, headers=ADMIN, timeout=60)
     assert answer.status_code == 200, answer.text
     return answer.content
 
 
 def erase(service: RunningService, email: str) -> requests.Response:
-    return requests.delete(person_url(service, email), headers=ADMIN, timeout=60)
+    return requests.delete(user_url(service, email), headers=ADMIN, timeout=60)
 
 
 def erasures_pending(service: RunningService) -> int:

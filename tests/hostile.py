@@ -109,12 +109,12 @@ def _mangled(text: str) -> st.SearchStrategy[bytes]:
     )  # fmt: skip
 
 
-def json_in_texts_in_json(texts: int, person: str = "a@example.com") -> bytes:
+def json_in_texts_in_json(texts: int, user: str = "a@example.com") -> bytes:
     """Nested as deep as one text may be, with a text in it that is so too, and so on."""
     inner = "1"
     for _ in range(texts):
         inner = "[" * 60 + json.dumps(inner) + "]" * 60
-    return b'{"user_email":"%s","trading_state":%s}' % (person.encode(), inner.encode())
+    return b'{"user_email":"%s","trading_state":%s}' % (user.encode(), inner.encode())
 
 
 _LARGE = st.sampled_from([
@@ -150,18 +150,18 @@ _MORE_HEADERS = st.one_of(
 
 
 @st.composite
-def requests_to_refuse_or_take(draw: st.DrawFn, person: str) -> Hostile:
+def requests_to_refuse_or_take(draw: st.DrawFn, user: str) -> Hostile:
     """A body of any kind, with headers of any kind; half of them JSON, addressed to `person`, with anything in it."""
     kind = draw(st.integers(0, 19))
     if kind >= 10:
-        payload = {**draw(_objects(_FINE_VALUES)), "user_email": person, "email": person}
+        payload = {**draw(_objects(_FINE_VALUES)), "user_email": user, "email": user}
         return Hostile(_dumps(payload).encode(), {"Content-Type": "application/json"})
     if kind == 0:
         body = draw(_LARGE)
     elif kind == 1:
         body = draw(st.one_of(st.binary(max_size=200), _ANY_VALUES.map(lambda value: _dumps(value).encode())))
     else:
-        body = draw(_mangled(_dumps({**draw(_objects(_ANY_VALUES)), **draw(st.sampled_from([{}, {"email": person}]))})))
+        body = draw(_mangled(_dumps({**draw(_objects(_ANY_VALUES)), **draw(st.sampled_from([{}, {"email": user}]))})))
     headers = {"Content-Type": draw(_CONTENT_TYPES), **draw(_MORE_HEADERS)}
     return Hostile(body, {name: value for name, value in headers.items() if value})
 

@@ -192,7 +192,7 @@ def _batch_of_names(size: int) -> bytes:
     return _json({"captures": members})
 
 
-def _batch_of_new_people(size: int) -> bytes:
+def _batch_of_new_users(size: int) -> bytes:
     kinds = ("payment", "dashboard", "questionnaire")
     note = "x" * max(1, size // 100 - 110)
     return _json({"captures": [
@@ -201,7 +201,7 @@ def _batch_of_new_people(size: int) -> bytes:
     ]})  # fmt: skip
 
 
-def _batch_of_one_person(size: int) -> bytes:
+def _batch_of_one_user(size: int) -> bytes:
     note = "x" * max(1, size // 100 - 90)
     return _json({"captures": [
         {"type": "dashboard", "user_email": EMAIL, "total_pnl": number, "note": note} for number in range(100)
@@ -387,8 +387,8 @@ SHAPES: dict[str, Shape] = {
     "texts with a card": Shape("payment", _items(lambda _: '"4111 1111 1111 1111"')),
     "empty objects": Shape("dashboard", _items(lambda _: "{}", '"trades":[')),
     "a batch with warnings and secrets": Shape("batch", _a_batch),
-    "a batch for new people": Shape("batch", _batch_of_new_people),
-    "a batch for one person": Shape("batch", _batch_of_one_person),
+    "a batch for new people": Shape("batch", _batch_of_new_users),
+    "a batch for one person": Shape("batch", _batch_of_one_user),
     "a batch of masked keys": Shape("batch", _batch_of_names),
     # Texts.
     "words that name a secret": Shape("payment", _repeated("pwd=")),

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from data_capture.store.sqlite.connection import open_connection
 from data_capture.store.sqlite.schema import prepare
-from data_capture.store.sqlite.users import ensure_person
+from data_capture.store.sqlite.users import ensure_user
 from tests.support import REPOSITORY, free_port, rows
 
 KILLED = -signal.SIGKILL
@@ -148,13 +148,13 @@ class Installation:
 
 
 @contextmanager
-def writing_to(database: Path, people: Iterable[str], now: str) -> Iterator[sqlite3.Connection]:
+def writing_to(database: Path, users: Iterable[str], now: str) -> Iterator[sqlite3.Connection]:
     """A transaction in a database of ours with these users; the services' next start has seen what it leaves."""
     prepare(database)
     with closing(open_connection(database, 5)) as connection:
         connection.execute("BEGIN IMMEDIATE")
-        for person in people:
-            ensure_person(connection, person, None, now)
+        for user in users:
+            ensure_user(connection, user, None, now)
         yield connection
         connection.execute("COMMIT")
     prepare(database)
@@ -201,7 +201,7 @@ def leave_in_log(database: Path, number: int) -> None:
     assert database.with_name(database.name + "-wal").stat().st_size > 0
 
 
-def forget_people(database: Path) -> None:
+def forget_users(database: Path) -> None:
     """What a hand in the database can do: the rows of the person refer to nobody afterwards."""
     with closing(sqlite3.connect(database)) as connection, connection:
         connection.execute("DELETE FROM users")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from tests.seen_on_pages import PERSON, Case
+from tests.seen_on_pages import USER, Case
 
 METRICS = {
     "total_pnl": 1250.75, "win_rate": 63.64, "total_trades": 22, "winning_trades": 14, "losing_trades": 8, "average_win": 150.5,
@@ -44,7 +44,7 @@ DASHBOARDS = [
     Case(
         "POST /api/simple/dashboard, flat",
         "dashboard",
-        {"user_email": PERSON, "user_id": 42, "user_name": "Ada", "selected_theme": "matrix", **FLAT},
+        {"user_email": USER, "user_id": 42, "user_name": "Ada", "selected_theme": "matrix", **FLAT},
         {
             "user_id": 42, "user_name": "Ada", **METRICS, **EQUITY, **RISK, "account_balance": 101250.75,
             "account_equity_dash": 101300, "theme": "matrix", "dashboard_state": FLAT,
@@ -54,7 +54,7 @@ DASHBOARDS = [
         "the same with numbers as texts",
         "dashboard",
         {
-            "user_email": PERSON, "initial_equity": "100000", "current_equity": "101250.75", "win_rate": "63.64%",
+            "user_email": USER, "initial_equity": "100000", "current_equity": "101250.75", "win_rate": "63.64%",
             "total_pnl": None,
         },
         {
@@ -67,7 +67,7 @@ DASHBOARDS = [
     Case(
         "PUT /api/dashboard/equity",
         "dashboard",
-        {"user_email": PERSON, "user_id": 42, "current_equity": "101250.75", "total_pnl": 1250.75, "account_balance": 101250.75},
+        {"user_email": USER, "user_id": 42, "current_equity": "101250.75", "total_pnl": 1250.75, "account_balance": 101250.75},
         {
             "user_id": 42, "current_equity": 101250.75, "total_pnl": 1250.75, "account_balance": 101250.75, "theme": "dark",
             "dashboard_state": {"current_equity": "101250.75", "total_pnl": 1250.75, "account_balance": 101250.75},
@@ -77,7 +77,7 @@ DASHBOARDS = [
         "the arguments of saveDashboardToSupabase",
         "dashboard",
         {
-            "user": {"id": 42, "email": PERSON, "username": "ada", "token": "abc"}, "theme": "light", "dashboardData": DASHBOARD,
+            "user": {"id": 42, "email": USER, "username": "ada", "token": "abc"}, "theme": "light", "dashboardData": DASHBOARD,
             "tradingState": TRADING_STATE,
         },
         {
@@ -89,7 +89,7 @@ DASHBOARDS = [
         "the same in snake_case, the states as texts",
         "dashboard",
         {
-            "user_email": PERSON, "selected_theme": "light", "dashboard_data": json.dumps({"account": {"balance": 5}}),
+            "user_email": USER, "selected_theme": "light", "dashboard_data": json.dumps({"account": {"balance": 5}}),
             "trading_state": json.dumps({"current_equity": "101250.75", "performance_metrics": {"total_pnl": 1250.75}}),
         },
         {
@@ -101,7 +101,7 @@ DASHBOARDS = [
     Case(
         "the states under the names of their columns",
         "dashboard",
-        {"user_email": PERSON, "dashboard_state": DASHBOARD, "trading_state": TRADING_STATE},
+        {"user_email": USER, "dashboard_state": DASHBOARD, "trading_state": TRADING_STATE},
         {
             **FROM_DASHBOARD, **METRICS, **EQUITY, **RISK, "theme": "dark", "dashboard_state": DASHBOARD,
             "trading_state": TRADING_STATE,
@@ -110,20 +110,20 @@ DASHBOARDS = [
     Case(
         "localStorage trading_state_<email>",
         "dashboard",
-        {"user_email": PERSON, **TRADING_STATE},
+        {"user_email": USER, **TRADING_STATE},
         {**METRICS, **EQUITY, **RISK, "theme": "dark", "trading_state": TRADING_STATE},
     ),
     Case(
         "localStorage dashboard_data_<email>",
         "dashboard",
-        {"user_email": PERSON, **DASHBOARD},
+        {"user_email": USER, **DASHBOARD},
         {**FROM_DASHBOARD, "theme": "dark", "dashboard_state": DASHBOARD},
     ),
     Case(
         "a dashboard with a figure that is none",
         "dashboard",
         {
-            "user_email": PERSON,
+            "user_email": USER,
             "tradingState": {"performanceMetrics": {"profitFactor": "∞", "winRate": "NaN", "totalTrades": 1.5}},
         },
         {
@@ -138,13 +138,13 @@ ACTIVITIES = [
     Case(
         "an activity",
         "activity",
-        {"user_email": PERSON, "activity_type": "trade_closed", "activity_data": {"pnl": 65.5, "symbol": "EURUSD"}},
+        {"user_email": USER, "activity_type": "trade_closed", "activity_data": {"pnl": 65.5, "symbol": "EURUSD"}},
         {"activity_type": "trade_closed", "activity_data": {"pnl": 65.5, "symbol": "EURUSD"}},
     ),
     Case(
         "an activity by other names",
         "activity",
-        {"email": PERSON, "action": "login", "details": ["a"]},
+        {"email": USER, "action": "login", "details": ["a"]},
         {"activity_type": "login", "activity_data": ["a"]},
     ),
 ]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any, NamedTuple
 
-PERSON = "$PERSON"  # stands for the address of whoever the test is about
+USER = "$PERSON"  # stands for the address of whoever the test is about
 
 
 class Case(NamedTuple):
@@ -23,7 +23,7 @@ PAYMENTS = [
         "POST /api/payments",
         "payment",
         {
-            "id": 17, "user_id": 42, "user_email": PERSON, "user_name": "Ada Lovelace", "plan_name_payment": "Elite",
+            "id": 17, "user_id": 42, "user_email": USER, "user_name": "Ada Lovelace", "plan_name_payment": "Elite",
             "original_price": 499, "discount_amount": "49.90", "final_price": 449.1, "coupon_code": "TRADE10",
             "payment_method": "crypto", "transaction_id": "TXN-1705312200000", "payment_status": "completed",
             "payment_provider": "coinbase", "crypto_transaction_hash": "0x5c504ed432cb51138bcf09aa5e8a410d",
@@ -41,7 +41,7 @@ PAYMENTS = [
         "POST /api/payments by card, whose hash is a placeholder",
         "payment",
         {
-            "user_email": PERSON, "plan_name_payment": "Starter", "original_price": 99, "discount_amount": "0.00",
+            "user_email": USER, "plan_name_payment": "Starter", "original_price": 99, "discount_amount": "0.00",
             "final_price": 99, "coupon_code": None, "payment_method": "paypal", "payment_status": "completed",
             "crypto_transaction_hash": "NON-CRYPTO-1705312200000", "crypto_from_address": "N/A", "crypto_amount": "0",
         },
@@ -54,7 +54,7 @@ PAYMENTS = [
         "the same in camelCase",
         "payment",
         {
-            "userId": "42", "userEmail": PERSON, "userName": "Ada", "planName": "Elite", "originalPrice": "$1,499.00",
+            "userId": "42", "userEmail": USER, "userName": "Ada", "planName": "Elite", "originalPrice": "$1,499.00",
             "discountAmount": "10", "finalPrice": "1489", "couponCode": "X", "paymentMethod": "card", "transactionId": "t-1",
             "paymentStatus": "paid", "paymentProcessor": "stripe", "cryptoTransactionHash": "0xabc", "cryptoFromAddress": "bc1q",
             "cryptoAmount": 0.00000001,
@@ -72,7 +72,7 @@ PAYMENTS = [
         {
             "userId": 42, "planName": "Pro", "originalPrice": 199.5, "discount": 19.95, "finalPrice": 179.55, "couponCode": None,
             "paymentMethod": "paypal", "transactionId": "PAY-1AB23456CD789012EF34GHIJ",
-            "userData": {"id": 43, "email": PERSON, "fullName": "Ada Lovelace"},
+            "userData": {"id": 43, "email": USER, "fullName": "Ada Lovelace"},
             "selectedPlan": {"name": "Pro Plan", "price": 200},
             "paymentData": {
                 "method": "paypal-nested", "amount": 1, "plan": "nested", "paymentId": "nested", "coupon_code": None,
@@ -89,7 +89,7 @@ PAYMENTS = [
         "payment_success_data as it is rewritten later",
         "payment",
         {
-            "email": PERSON, "plan": "Pro", "timestamp": "2024-01-15T10:30:00.000Z",
+            "email": USER, "plan": "Pro", "timestamp": "2024-01-15T10:30:00.000Z",
             "paymentData": {
                 "method": "paypal", "amount": 179.55, "plan": "Pro", "paymentId": "PAY-1AB", "coupon_code": "SAVE10",
                 "discount_amount": 19.95, "timestamp": "2024-01-15T10:30:00.000Z",
@@ -104,7 +104,7 @@ PAYMENTS = [
         "the plan as an object, the rest as a text, as it lies in localStorage",
         "payment",
         {
-            "userData": json.dumps({"id": 5, "email": PERSON, "fullName": "Ada"}),
+            "userData": json.dumps({"id": 5, "email": USER, "fullName": "Ada"}),
             "selectedPlan": {"name": "Pro", "price": 199.5},
             "paymentData": json.dumps({"method": "card", "amount": "199.50"}),
         },
@@ -117,7 +117,7 @@ PAYMENTS = [
         "localStorage crypto_verification",
         "payment",
         {
-            "user_email": PERSON, "crypto": "BTC", "address": "bc1qours", "transactionHash": "7f83b1657ff1fc53b92dc18148a1d65d",
+            "user_email": USER, "crypto": "BTC", "address": "bc1qours", "transactionHash": "7f83b1657ff1fc53b92dc18148a1d65d",
             "amount": "0.0105", "fromAddress": "bc1qtheirs", "screenshot": "receipt.png", "timestamp": "2024-01-15T10:30:00.000Z",
             "status": "pending_verification", "coupon_code": "TRADE10", "coupon_applied": True, "discount_amount": 49.9,
         },
@@ -131,7 +131,7 @@ PAYMENTS = [
         "localStorage payment_details",
         "payment",
         {
-            "user_email": PERSON, "method": "stripe", "amount": 449.1, "plan": "Elite", "paymentId": "pi_3NvXfX2eZvKYlo2C",
+            "user_email": USER, "method": "stripe", "amount": 449.1, "plan": "Elite", "paymentId": "pi_3NvXfX2eZvKYlo2C",
             "coupon_code": "TRADE10", "discount_amount": 49.9,
         },
         {
@@ -143,7 +143,7 @@ PAYMENTS = [
         "localStorage paymentRecord",
         "payment",
         {
-            "user_email": PERSON, "status": "completed", "plan": "Elite", "amount": 449.1, "method": "paypal",
+            "user_email": USER, "status": "completed", "plan": "Elite", "amount": 449.1, "method": "paypal",
             "orderId": "5O190127TN364715T", "couponCode": "", "discountAmount": 0,
         },
         {
@@ -154,14 +154,14 @@ PAYMENTS = [
     Case(
         "XHR /payment/verify-payment",
         "payment",
-        {"user_email": PERSON, "token": "tok_abc", "plan": "pro", "user_id": "42", "amount_paid": 179.55, "coupon_code": None},
+        {"user_email": USER, "token": "tok_abc", "plan": "pro", "user_id": "42", "amount_paid": 179.55, "coupon_code": None},
         {"user_id": 42, "plan_name": "pro", "final_price": 179.55},
     ),
     Case(
         "POST /api/payment/process with a coupon that takes off an amount",
         "payment",
         {
-            "email": PERSON, "amount": 449.1, "originalAmount": 499, "currency": "USD", "planName": "Elite",
+            "email": USER, "amount": 449.1, "originalAmount": 499, "currency": "USD", "planName": "Elite",
             "paymentMethod": "card",
             "coupon": {"code": "TRADE10", "discount": 49.9, "type": "fixed"}, "timestamp": "2024-01-15T10:30:00.000Z",
         },
@@ -174,7 +174,7 @@ PAYMENTS = [
         "POST /api/payment/process with a coupon that takes off a percentage, which is no amount of money",
         "payment",
         {
-            "email": PERSON, "amount": 449.1, "originalAmount": 499, "currency": "USD", "planName": "Elite",
+            "email": USER, "amount": 449.1, "originalAmount": 499, "currency": "USD", "planName": "Elite",
             "paymentMethod": "card",
             "coupon": {"code": "TRADE10", "discount": 10, "type": "percentage"},
         },
@@ -184,7 +184,7 @@ PAYMENTS = [
         "POST /api/payment/process without a coupon",
         "payment",
         {
-            "email": PERSON, "amount": "99", "originalAmount": "99", "coupon": None, "planName": "Starter",
+            "email": USER, "amount": "99", "originalAmount": "99", "coupon": None, "planName": "Starter",
             "paymentMethod": "paypal",
         },
         {"plan_name": "Starter", "original_price": 99, "final_price": 99, "payment_method": "paypal"},
@@ -192,14 +192,14 @@ PAYMENTS = [
     Case(
         "a Supabase user id, which has no place in an INTEGER column",
         "payment",
-        {"user_email": PERSON, "user_id": "1f0e7d2c-8c55-4b9a-9d57-1b2c3d4e5f60", "final_price": "99.80"},
+        {"user_email": USER, "user_id": "1f0e7d2c-8c55-4b9a-9d57-1b2c3d4e5f60", "final_price": "99.80"},
         {"final_price": 99.8},
     ),
     Case(
         "fields of the wrong type",
         "payment",
         {
-            "user_email": PERSON, "planName": ["Pro"], "final_price": "free", "original_price": True, "coupon_code": "",
+            "user_email": USER, "planName": ["Pro"], "final_price": "free", "original_price": True, "coupon_code": "",
             "user_id": {},
         },
         {},
@@ -219,7 +219,7 @@ QUESTIONNAIRES = [
         "localStorage questionnaireAnswers",
         "questionnaire",
         {
-            "user_email": PERSON, "tradesPerDay": "1-2", "tradingSession": "any", "cryptoAssets": ["BTC", "ETH"],
+            "user_email": USER, "tradesPerDay": "1-2", "tradingSession": "any", "cryptoAssets": ["BTC", "ETH"],
             "forexAssets": ["EUR/USD", "XAU/USD"], "hasAccount": "yes", "accountEquity": "98500.50", "propFirm": "FTMO",
             "accountType": "2-step", "accountSize": "100000", "riskPercentage": "1.5", "riskRewardRatio": "3",
             "accountNumber": "50123456",
@@ -230,7 +230,7 @@ QUESTIONNAIRES = [
         "sessionStorage currentQuestionnaire of somebody without an account",
         "questionnaire",
         {
-            "user_email": PERSON, "tradesPerDay": "3-5", "tradingSession": "london", "cryptoAssets": [],
+            "user_email": USER, "tradesPerDay": "3-5", "tradingSession": "london", "cryptoAssets": [],
             "forexAssets": ["EUR/USD"],
             "hasAccount": "no", "accountEquity": "", "propFirm": "", "accountType": "", "accountSize": "50000",
             "riskPercentage": "1", "riskRewardRatio": "2", "accountNumber": "",
@@ -244,7 +244,7 @@ QUESTIONNAIRES = [
         "XHR /api/users/<id>/questionnaire, with the address that the script adds",
         "questionnaire",
         {
-            "user_email": PERSON, "tradesPerDay": "1-2", "tradingSession": "any", "cryptoAssets": ["BTC", "ETH"],
+            "user_email": USER, "tradesPerDay": "1-2", "tradingSession": "any", "cryptoAssets": ["BTC", "ETH"],
             "forexAssets": ["EUR/USD", "XAU/USD"], "hasAccount": True, "accountEquity": 98500.5, "propFirm": "FTMO",
             "accountType": "2-step", "accountSize": 100000, "riskPercentage": 1.5, "riskRewardRatio": 3,
         },
@@ -254,7 +254,7 @@ QUESTIONNAIRES = [
         "POST /api/questionnaire in snake_case",
         "questionnaire",
         {
-            **ANSWERS, "user_id": 42, "user_email": PERSON, "user_name": "Ada", "custom_forex_pairs": ["USDMXN"],
+            **ANSWERS, "user_id": 42, "user_email": USER, "user_name": "Ada", "custom_forex_pairs": ["USDMXN"],
             "account_equity": None, "account_number": "50123456", "created_at": "2024-01-15T10:30:00.000Z",
         },
         {
@@ -266,7 +266,7 @@ QUESTIONNAIRES = [
         "POST /api/simple/questionnaire of a static page, its userData and password included",
         "questionnaire",
         {
-            "id": 42, "email": PERSON, "fullName": "Ada Lovelace", "password": "hunter2", "token": "abc", "plan_type": "pro",
+            "id": 42, "email": USER, "fullName": "Ada Lovelace", "password": "hunter2", "token": "abc", "plan_type": "pro",
             "questionnaire": {
                 "accountSize": "$100,000", "riskPerTrade": "1.5", "riskRewardRatio": "1:2", "forexPairs": ["EURUSD", "GBPUSD"],
                 "cryptoPairs": ["BTCUSD"], "tradingSession": "new-york",
@@ -281,7 +281,7 @@ QUESTIONNAIRES = [
         "POST /api/questionnaire/submit with a range for a size",
         "questionnaire",
         {
-            "email": PERSON, "accountSize": "$50K - $100K", "riskManagement": {"riskPerTrade": "1%", "dailyLossLimit": "5%"},
+            "email": USER, "accountSize": "$50K - $100K", "riskManagement": {"riskPerTrade": "1%", "dailyLossLimit": "5%"},
             "assetSelection": ["EURUSD"],
         },
         {"risk_percentage": 1},
@@ -291,7 +291,7 @@ QUESTIONNAIRES = [
         "a screenshot beside its name, size and type",
         "questionnaire",
         {
-            "user_email": PERSON, "account_screenshot": PICTURE, "screenshot_filename": "account.png", "screenshot_size": 1234,
+            "user_email": USER, "account_screenshot": PICTURE, "screenshot_filename": "account.png", "screenshot_size": 1234,
             "screenshot_type": "image/png",
         },
         {
@@ -303,12 +303,12 @@ QUESTIONNAIRES = [
         "a screenshot as one object",
         "questionnaire",
         {
-            "user_email": PERSON,
+            "user_email": USER,
             "questionnaire": {"screenshot": {"data": PICTURE, "name": "a.png", "size": "1234", "type": "image/png"}},
         },
         {"account_screenshot": PICTURE, "screenshot_filename": "a.png", "screenshot_size": 1234, "screenshot_type": "image/png"},
     ),
-    Case("account_equity empty", "questionnaire", {"user_email": PERSON, "accountEquity": ""}, {}),
-    Case("account_size in words", "questionnaire", {"user_email": PERSON, "accountSize": "lots"}, {}, ("accountSize",)),
-    Case("lists as text", "questionnaire", {"user_email": PERSON, "cryptoAssets": "BTC, ETH"}, {"crypto_assets": ["BTC", "ETH"]}),
+    Case("account_equity empty", "questionnaire", {"user_email": USER, "accountEquity": ""}, {}),
+    Case("account_size in words", "questionnaire", {"user_email": USER, "accountSize": "lots"}, {}, ("accountSize",)),
+    Case("lists as text", "questionnaire", {"user_email": USER, "cryptoAssets": "BTC, ETH"}, {"crypto_assets": ["BTC", "ETH"]}),
 ]  # fmt: skip

@@ -55,13 +55,13 @@ def refused(answer: requests.Response) -> bool:
 
 class TestPages:
     @pytest.mark.parametrize("origin", LOCAL_PAGES)
-    def test_a_local_page_may_send_and_read_the_answer(self, capture_service: RunningService, person: str, origin: str) -> None:
+    def test_a_local_page_may_send_and_read_the_answer(self, capture_service: RunningService, user: str, origin: str) -> None:
         asked = preflight(capture_service, origin)
         assert asked.status_code == 200
         assert asked.headers["Access-Control-Allow-Origin"] == origin
         assert "content-type" in asked.headers["Access-Control-Allow-Headers"].lower()
         assert "Access-Control-Allow-Credentials" not in asked.headers
-        answer = capture_service.capture("payment", {"user_email": person}, Origin=origin)
+        answer = capture_service.capture("payment", {"user_email": user}, Origin=origin)
         assert answer.status_code == 201
         assert answer.headers["Access-Control-Allow-Origin"] == origin
         assert "Origin" in answer.headers["Vary"]
@@ -71,23 +71,23 @@ class TestPages:
         assert answer.status_code == 422
         assert answer.headers["Access-Control-Allow-Origin"] == "http://localhost:3000"
 
-    def test_a_program_gets_no_headers_that_are_for_pages(self, capture_service: RunningService, person: str) -> None:
-        assert not cors_headers(capture_service.capture("payment", {"user_email": person}))
+    def test_a_program_gets_no_headers_that_are_for_pages(self, capture_service: RunningService, user: str) -> None:
+        assert not cors_headers(capture_service.capture("payment", {"user_email": user}))
 
     @pytest.mark.parametrize("origin", PAGES_ELSEWHERE)
     @pytest.mark.parametrize("content_type", ["application/json", "text/plain;charset=UTF-8"])
     def test_a_page_elsewhere_is_refused_and_nothing_is_stored(
-        self, capture_service: RunningService, person: str, origin: str, content_type: str
+        self, capture_service: RunningService, user: str, origin: str, content_type: str
     ) -> None:
         assert refused(preflight(capture_service, origin))
-        body = json.dumps({"user_email": person})
+        body = json.dumps({"user_email": user})
         headers = {"Origin": origin, "Content-Type": content_type}
         assert refused(requests.post(capture_service.url + PAYMENT, data=body, headers=headers, timeout=10))
-        assert capture_service.rows("SELECT * FROM users WHERE email = ?", person) == []
+        assert capture_service.rows("SELECT * FROM users WHERE email = ?", user) == []
 
-    def test_a_beacon_of_a_local_page_is_taken(self, capture_service: RunningService, person: str) -> None:
+    def test_a_beacon_of_a_local_page_is_taken(self, capture_service: RunningService, user: str) -> None:
         headers = {"Origin": "http://localhost:3000", "Content-Type": "text/plain;charset=UTF-8"}
-        body = json.dumps({"user_email": person})
+        body = json.dumps({"user_email": user})
         assert requests.post(capture_service.url + PAYMENT, data=body, headers=headers, timeout=10).status_code == 201
 
     def test_the_script_may_be_loaded_by_pages_everywhere(self, capture_service: RunningService) -> None:
@@ -127,29 +127,29 @@ class TestFetchMetadata:
     @pytest.mark.parametrize("way", BOTH_WAYS, ids=["event loop", "Flask"])
     @pytest.mark.parametrize("headers", FOREIGN, ids=str)
     def test_what_a_browser_says_of_a_foreign_page_is_believed(
-        self, capture_service: RunningService, person: str, headers: dict[str, str], way: dict[str, str]
+        self, capture_service: RunningService, user: str, headers: dict[str, str], way: dict[str, str]
     ) -> None:
-        payload = {"user_email": person, "payment_status": "refunded"}
+        payload = {"user_email": user, "payment_status": "refunded"}
         assert refused_at_all(capture_service.capture("payment", payload, **headers, **way))
-        assert capture_service.rows("SELECT * FROM users WHERE email = ?", person) == []
+        assert capture_service.rows("SELECT * FROM users WHERE email = ?", user) == []
 
     @pytest.mark.parametrize("path", ["/api/auth/register", "/auth/register", "/api/user/register", "/api/auth/login"])
     @pytest.mark.parametrize("headers", FOREIGN, ids=str)
     def test_nobody_signs_up_from_one(
-        self, signup_service: RunningService, person: str, headers: dict[str, str], path: str
+        self, signup_service: RunningService, user: str, headers: dict[str, str], path: str
     ) -> None:
-        account = {"email": person, "password": "correct horse"}
+        account = {"email": user, "password": "correct horse"}
         answer = requests.post(signup_service.url + path, json=account, headers=headers, timeout=10)
         assert refused_at_all(answer)
-        assert signup_service.rows("SELECT * FROM users WHERE email = ?", person) == []
+        assert signup_service.rows("SELECT * FROM users WHERE email = ?", user) == []
 
     @pytest.mark.parametrize("way", BOTH_WAYS, ids=["event loop", "Flask"])
     @pytest.mark.parametrize("headers", SENDING, ids=str)
     def test_fetch_and_beacons_of_an_allowed_page_are_taken(
-        self, capture_service: RunningService, person: str, headers: dict[str, str], way: dict[str, str]
+        self, capture_service: RunningService, user: str, headers: dict[str, str], way: dict[str, str]
     ) -> None:
-        way = {name: person.partition("@")[0] for name in way}
-        assert capture_service.capture("activity", {"user_email": person}, **headers, **way).status_code == 201
+        way = {name: user.partition("@")[0] for name in way}
+        assert capture_service.capture("activity", {"user_email": user}, **headers, **way).status_code == 201
 
     @pytest.mark.parametrize("path", ["/frontend_data_capture_integration.js", "/examples/", "/docs", "/openapi.json"])
     def test_pages_and_the_script_are_loaded_from_everywhere(self, capture_service: RunningService, path: str) -> None:
@@ -182,31 +182,31 @@ def from_disk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Runnin
 class TestPagesFromDisk:
     @pytest.mark.parametrize("way", BOTH_WAYS, ids=["event loop", "Flask"])
     def test_with_file_they_may_send(
-        self, from_disk: tuple[RunningService, RunningService], person: str, way: dict[str, str]
+        self, from_disk: tuple[RunningService, RunningService], user: str, way: dict[str, str]
     ) -> None:
         capture, _ = from_disk
         assert preflight(capture, "null").headers["Access-Control-Allow-Origin"] == "null"
-        way = {name: person.partition("@")[0] for name in way}
+        way = {name: user.partition("@")[0] for name in way}
         headers = {"Origin": "null", "Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "cors", "Sec-Fetch-Dest": "empty"}
-        answer = capture.capture("activity", {"user_email": person}, **headers, **way)
+        answer = capture.capture("activity", {"user_email": user}, **headers, **way)
         assert answer.status_code == 201
         assert answer.headers["Access-Control-Allow-Origin"] == "null"
 
     @pytest.mark.parametrize("destination", ["document", "iframe"])
     def test_but_no_form_may(
-        self, from_disk: tuple[RunningService, RunningService], person: str, destination: str
+        self, from_disk: tuple[RunningService, RunningService], user: str, destination: str
     ) -> None:
         headers = {"Origin": "null", "Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "navigate", "Sec-Fetch-Dest": destination}
-        assert from_disk[0].capture("activity", {"user_email": person}, **headers).status_code == 403
+        assert from_disk[0].capture("activity", {"user_email": user}, **headers).status_code == 403
 
     def test_and_nobody_signs_up_from_one_and_the_log_says_so(
-        self, from_disk: tuple[RunningService, RunningService], person: str
+        self, from_disk: tuple[RunningService, RunningService], user: str
     ) -> None:
         _, signup = from_disk
-        account = {"email": person, "password": "correct horse"}
+        account = {"email": user, "password": "correct horse"}
         answer = requests.post(f"{signup.url}/api/auth/register", json=account, headers={"Origin": "null"}, timeout=10)
         assert refused(answer)
-        assert signup.rows("SELECT * FROM users WHERE email = ?", person) == []
+        assert signup.rows("SELECT * FROM users WHERE email = ?", user) == []
         assert "Pages opened from disk can't sign up" in signup.log_file.read_text()
 
 
@@ -223,8 +223,8 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningService
 
 class TestAListOfOrigins:
     @pytest.mark.parametrize("origin", ["https://www.example.com", "https://shop.example.com:8443"])
-    def test_a_listed_origin_is_taken(self, service: RunningService, person: str, origin: str) -> None:
-        answer = service.capture("payment", {"user_email": person}, Origin=origin)
+    def test_a_listed_origin_is_taken(self, service: RunningService, user: str, origin: str) -> None:
+        answer = service.capture("payment", {"user_email": user}, Origin=origin)
         assert answer.status_code == 201
         assert answer.headers["Access-Control-Allow-Origin"] == origin
 
@@ -236,12 +236,12 @@ class TestAListOfOrigins:
             "http://localhost:3000", "null",
         ],
     )  # fmt: skip
-    def test_an_origin_that_is_not_exactly_one_of_them_is_not(self, service: RunningService, person: str, origin: str) -> None:
+    def test_an_origin_that_is_not_exactly_one_of_them_is_not(self, service: RunningService, user: str, origin: str) -> None:
         assert refused(preflight(service, origin))
-        assert refused(service.capture("payment", {"user_email": person}, Origin=origin))
+        assert refused(service.capture("payment", {"user_email": user}, Origin=origin))
 
-    def test_a_caller_without_an_origin_is_taken(self, service: RunningService, person: str) -> None:
-        assert service.capture("payment", {"user_email": person}).status_code == 201
+    def test_a_caller_without_an_origin_is_taken(self, service: RunningService, user: str) -> None:
+        assert service.capture("payment", {"user_email": user}).status_code == 201
 
 
 PASSED_ON = [
@@ -287,53 +287,53 @@ DIRECT = [
 
 
 class TestReading:
-    def test_a_direct_local_caller_may_read_statistics_and_details(self, capture_service: RunningService, person: str) -> None:
-        assert requests.get(f"{capture_service.url}/api/data-capture/stats/{person}", timeout=10).status_code == 200
+    def test_a_direct_local_caller_may_read_statistics_and_details(self, capture_service: RunningService, user: str) -> None:
+        assert requests.get(f"{capture_service.url}/api/data-capture/stats/{user}", timeout=10).status_code == 200
         health = requests.get(f"{capture_service.url}/api/data-capture/health", timeout=10).json()
         assert health["status"] == "healthy"
         assert health["database"] == str(capture_service.database)
 
     @pytest.mark.parametrize("host", ["localhost", "127.0.0.1", "[::1]", "LOCALHOST"])
-    def test_the_machine_may_be_called_by_its_own_names(self, capture_service: RunningService, person: str, host: str) -> None:
+    def test_the_machine_may_be_called_by_its_own_names(self, capture_service: RunningService, user: str, host: str) -> None:
         headers = {"Host": f"{host}:{capture_service.port}"}
-        url = f"{capture_service.url}/api/data-capture/stats/{person}"
+        url = f"{capture_service.url}/api/data-capture/stats/{user}"
         assert requests.get(url, headers=headers, timeout=10).status_code == 200
 
     @pytest.mark.parametrize("headers", PASSED_ON, ids=str)
     def test_a_page_or_a_proxy_may_not(
-        self, capture_service: RunningService, person: str, headers: dict[str, str]
+        self, capture_service: RunningService, user: str, headers: dict[str, str]
     ) -> None:
-        stats = requests.get(f"{capture_service.url}/api/data-capture/stats/{person}", headers=headers, timeout=10)
+        stats = requests.get(f"{capture_service.url}/api/data-capture/stats/{user}", headers=headers, timeout=10)
         assert stats.status_code == 403
         assert stats.headers["Content-Type"] == "application/problem+json"
-        assert person not in stats.text
+        assert user not in stats.text
         health = requests.get(f"{capture_service.url}/api/data-capture/health", headers=headers, timeout=10)
         assert health.json() == {"status": "healthy", "service": "enhanced-data-capture"}
 
 
-    def test_a_caller_who_speaks_an_older_http_may_not_read(self, capture_service: RunningService, person: str) -> None:
+    def test_a_caller_who_speaks_an_older_http_may_not_read(self, capture_service: RunningService, user: str) -> None:
         """nginx does so by itself, and adds no header."""
         with socket.create_connection(("127.0.0.1", capture_service.port), timeout=10) as connection:
-            target = f"/api/data-capture/stats/{person}"
+            target = f"/api/data-capture/stats/{user}"
             connection.sendall(f"GET {target} HTTP/1.0\r\nHost: 127.0.0.1:{capture_service.port}\r\n\r\n".encode())
             assert connection.makefile("rb").readline().split()[1] == b"403"
 
     @pytest.mark.parametrize("headers", DIRECT, ids=lambda headers: headers["User-Agent"])
     def test_usual_programs_and_the_address_bar_may(
-        self, capture_service: RunningService, person: str, headers: dict[str, str]
+        self, capture_service: RunningService, user: str, headers: dict[str, str]
     ) -> None:
-        answer = requests.get(f"{capture_service.url}/api/data-capture/stats/{person}", headers=headers, timeout=10)
+        answer = requests.get(f"{capture_service.url}/api/data-capture/stats/{user}", headers=headers, timeout=10)
         assert answer.status_code == 200
 
     @pytest.mark.skipif(shutil.which("curl") is None, reason="there is no curl on this machine")
     @pytest.mark.parametrize("flags", ["--compressed", "-u a:b", "-b a=b", "-r 0-9", "-z 2020-01-01"])
-    def test_so_may_curl(self, capture_service: RunningService, person: str, flags: str) -> None:
-        url = f"{capture_service.url}/api/data-capture/stats/{person}"
+    def test_so_may_curl(self, capture_service: RunningService, user: str, flags: str) -> None:
+        url = f"{capture_service.url}/api/data-capture/stats/{user}"
         told = subprocess.run(["curl", "-sf", *flags.split(), url], capture_output=True, timeout=10, check=True)
         assert told.stdout
 
-    def test_so_may_python_s_own_clients(self, capture_service: RunningService, person: str) -> None:
-        with urllib.request.urlopen(f"{capture_service.url}/api/data-capture/stats/{person}", timeout=10) as answer:  # noqa: S310
+    def test_so_may_python_s_own_clients(self, capture_service: RunningService, user: str) -> None:
+        with urllib.request.urlopen(f"{capture_service.url}/api/data-capture/stats/{user}", timeout=10) as answer:  # noqa: S310
             assert answer.status == 200
 
 

@@ -24,7 +24,7 @@ from data_capture.audit import pseudonymise_audit
 from data_capture.audit.format import canonical_record
 from data_capture.store.sqlite.connection import open_connection
 from data_capture.store.sqlite.schema import DatabaseRefused, prepare
-from data_capture.store.sqlite.users import ensure_person
+from data_capture.store.sqlite.users import ensure_user
 from tests.installations import CommandServer, Installation, add_payments
 from tests.support import REPOSITORY, RunningService, eventually, rows
 
@@ -37,8 +37,8 @@ NOW = "2024-01-15T10:30:00.000Z"
 NOBODY = "erased-1@data-capture.invalid"
 
 
-def pay(service: RunningService, person: str, number: int = 1) -> None:
-    payment = {"user_email": person, "final_price": "9.90", "transaction_id": f"TX-{number}", "note": "caf\u00e9 \U0001f600"}
+def pay(service: RunningService, user: str, number: int = 1) -> None:
+    payment = {"user_email": user, "final_price": "9.90", "transaction_id": f"TX-{number}", "note": "caf\u00e9 \U0001f600"}
     assert service.capture("payment", payment).status_code == 201
 
 
@@ -58,11 +58,11 @@ def verified(installation: Installation, *arguments: object) -> str:
     return outcome.output
 
 
-def erase(database: Path, person: str, pseudonym: str = NOBODY) -> int:
+def erase(database: Path, user: str, pseudonym: str = NOBODY) -> int:
     with closing(open_connection(database, 5)) as connection:
         connection.execute("BEGIN IMMEDIATE")
-        ensure_person(connection, pseudonym, None, NOW)
-        erased = pseudonymise_audit(connection, person, pseudonym, timestamp=NOW, source_endpoint="erase")
+        ensure_user(connection, pseudonym, None, NOW)
+        erased = pseudonymise_audit(connection, user, pseudonym, timestamp=NOW, source_endpoint="erase")
         connection.execute("COMMIT")
     return erased
 
@@ -71,11 +71,11 @@ def erase(database: Path, person: str, pseudonym: str = NOBODY) -> int:
 
 
 def test_the_chain_can_be_computed_from_its_description(
-    capture_service: RunningService, signup_service: RunningService, person: str
+    capture_service: RunningService, signup_service: RunningService, user: str
 ) -> None:
     """As an auditor would, with nothing but the standard library's HMAC and JSON, and the key."""
-    pay(capture_service, person)
-    account = {"email": f"two-{person}", "password": "correct horse"}
+    pay(capture_service, user)
+    account = {"email": f"two-{user}", "password": "correct horse"}
     requests.post(f"{signup_service.url}/api/auth/register", json=account, timeout=10)
     requests.post(f"{signup_service.url}/api/auth/login", json={**account, "password": "wrong"}, timeout=10)
     key, previous, written = key_of(capture_service.database), bytes(32), set()
@@ -114,40 +114,40 @@ def test_a_record_is_hashed_as_canonical_json(values: tuple[Any, ...], canonical
 
 
 def test_two_services_that_write_at_once_write_one_chain(
-    capture_service: RunningService, signup_service: RunningService, person: str, tmp_path: Path, server: CommandServer
+    capture_service: RunningService, signup_service: RunningService, user: str, tmp_path: Path, server: CommandServer
 ) -> None:
     def sign_up(number: int) -> int:
-        account = {"email": f"{number}-{person}", "password": "correct horse"}
+        account = {"email": f"{number}-{user}", "password": "correct horse"}
         return requests.post(f"{signup_service.url}/api/auth/register", json=account, timeout=30).status_code
 
     with ThreadPoolExecutor(8) as pool:
         signed_up = [pool.submit(sign_up, number) for number in range(6)]
-        paid = [pool.submit(pay, capture_service, person, number) for number in range(60)]
+        paid = [pool.submit(pay, capture_service, user, number) for number in range(60)]
         assert [one.result() for one in signed_up] == [201] * 6
         assert [one.result() for one in paid] == [None] * 60
     assert "each is as it was written" in verified(installation_of(capture_service, tmp_path, server))
 
 
-def test_a_person_who_was_only_captured_has_as_many_records_as_data_points(capture_service: RunningService, person: str) -> None:
+def test_a_user_who_was_only_captured_has_as_many_records_as_data_points(capture_service: RunningService, user: str) -> None:
     for number in (1, 2, 1):
-        payment = {"user_email": person, "transaction_id": f"TX-{number}", "capture_id": f"{person.partition('@')[0]}-{number}"}
+        payment = {"user_email": user, "transaction_id": f"TX-{number}", "capture_id": f"{user.partition('@')[0]}-{number}"}
         assert capture_service.capture("payment", payment).status_code == 201
-    statistics = requests.get(f"{capture_service.url}/api/data-capture/stats/{person}", timeout=10).json()
+    statistics = requests.get(f"{capture_service.url}/api/data-capture/stats/{user}", timeout=10).json()
     assert statistics["data_counts"]["audit_records"] == statistics["total_data_points"] == 2
 
 
-def test_someone_who_is_locked_out_has_a_record_of_the_failed_login(signup_service: RunningService, person: str) -> None:
-    account = {"email": person, "password": "correct horse"}
+def test_someone_who_is_locked_out_has_a_record_of_the_failed_login(signup_service: RunningService, user: str) -> None:
+    account = {"email": user, "password": "correct horse"}
     assert requests.post(f"{signup_service.url}/api/auth/register", json=account, timeout=10).status_code == 201
     with closing(sqlite3.connect(signup_service.database, timeout=10)) as connection, connection:
-        connection.execute("UPDATE users SET status = 'suspended' WHERE email = ?", (person,))
+        connection.execute("UPDATE users SET status = 'suspended' WHERE email = ?", (user,))
     assert requests.post(f"{signup_service.url}/api/auth/login", json=account, timeout=10).status_code == 403
-    written = rows(signup_service.database, "SELECT capture_type, status FROM data_capture_audit WHERE user_email = ?", person)
+    written = rows(signup_service.database, "SELECT capture_type, status FROM data_capture_audit WHERE user_email = ?", user)
     assert [tuple(record.values()) for record in written] == [("signup", "success"), ("login_failed", "failed")]
 
 
-def test_the_head_is_noted_soon_after_a_record_is_written(capture_service: RunningService, person: str) -> None:
-    pay(capture_service, person)
+def test_the_head_is_noted_soon_after_a_record_is_written(capture_service: RunningService, user: str) -> None:
+    pay(capture_service, user)
     newest_first = "SELECT audit_id, lower(hex(link)) AS link FROM data_capture_audit_chain ORDER BY audit_id DESC LIMIT 1"
     [newest] = rows(capture_service.database, newest_first)
     noted = capture_service.database.with_name("trading_bots.db-audit-head")
@@ -156,12 +156,12 @@ def test_the_head_is_noted_soon_after_a_record_is_written(capture_service: Runni
     assert stat.S_IMODE(noted.stat().st_mode) == 0o600
 
 
-def test_without_the_key_nothing_is_written_that_could_not_be_proved(tmp_path: Path, person: str) -> None:
+def test_without_the_key_nothing_is_written_that_could_not_be_proved(tmp_path: Path, user: str) -> None:
     database = tmp_path / "trading_bots.db"
     prepare(database)
     (tmp_path / "trading_bots.keys" / "audit.key").unlink()
     with pytest.raises(sqlite3.OperationalError, match="audit key"):
-        erase(database, person)
+        erase(database, user)
 
 
 # --- Begun ----------------------------------------------------------------------------------------------------------------
@@ -228,16 +228,16 @@ def test_a_file_that_holds_no_key_is_said_at_the_start(tmp_path: Path) -> None:
 # --- Erasures -------------------------------------------------------------------------------------------------------------
 
 
-def test_an_erased_person_is_gone_from_the_records_and_the_chain_still_verifies(
-    capture_service: RunningService, person: str, tmp_path: Path, server: CommandServer
+def test_an_erased_user_is_gone_from_the_records_and_the_chain_still_verifies(
+    capture_service: RunningService, user: str, tmp_path: Path, server: CommandServer
 ) -> None:
-    pay(capture_service, person)
-    pay(capture_service, f"not-{person}")
-    capture_service.capture("questionnaire", {"user_email": person, "accountSize": "a secret of theirs"})
+    pay(capture_service, user)
+    pay(capture_service, f"not-{user}")
+    capture_service.capture("questionnaire", {"user_email": user, "accountSize": "a secret of theirs"})
     installation = installation_of(capture_service, tmp_path, server)
     head = verified(installation, "--head").strip()
-    pseudonym = f"erased-{hashlib.sha256(person.encode()).hexdigest()[:8]}@data-capture.invalid"
-    assert erase(capture_service.database, person, pseudonym) == 2
+    pseudonym = f"erased-{hashlib.sha256(user.encode()).hexdigest()[:8]}@data-capture.invalid"
+    assert erase(capture_service.database, user, pseudonym) == 2
     records = [record for record in rows(capture_service.database, EVERYTHING) if record["user_email"] == pseudonym]
     assert [record["capture_type"] for record in records] == ["payment", "questionnaire", "erasure"]
     for record in records[:2]:
@@ -245,11 +245,11 @@ def test_an_erased_person_is_gone_from_the_records_and_the_chain_still_verifies(
         assert [record[name] for name in taken] == [None] * len(taken)
         assert record["source_endpoint"].endswith(record["capture_type"])
     assert list(json.loads(records[2]["data_snapshot"])["left"]) == [str(record["id"]) for record in records[:2]]
-    assert person not in json.dumps([{**record, "salt": "", "commitment": "", "link": ""} for record in records])
+    assert user not in json.dumps([{**record, "salt": "", "commitment": "", "link": ""} for record in records])
     assert "Nothing up to record" in verified(installation, "--since", head)
 
 
-def test_a_person_with_thousands_of_records_is_erased_from_all_of_them(tmp_path: Path, server: CommandServer) -> None:
+def test_a_user_with_thousands_of_records_is_erased_from_all_of_them(tmp_path: Path, server: CommandServer) -> None:
     installation = Installation(tmp_path, server)
     prepare(installation.database)
     add_payments(installation.database, 2500)

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from data_capture.audit import (
-    RETENTION_PERSON,
+    RETENTION_USER,
     RetentionCovers,
     pseudonymise_audit,
     record_audit,
@@ -23,7 +23,7 @@ from data_capture.audit import (
 from data_capture.audit.format import RECORD_COLUMNS, canonical_record, commitment_to
 from data_capture.store.sqlite.connection import open_connection
 from data_capture.store.sqlite.schema import prepare
-from data_capture.store.sqlite.users import ensure_person
+from data_capture.store.sqlite.users import ensure_user
 from tests.installations import CommandServer, Installation, writing_to
 
 ANN, BOB, CLEO = "ann@example.com", "bob@example.com", "cleo@example.com"
@@ -49,9 +49,9 @@ def original(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of an installation with the records above, as its services leave it."""
     folder = tmp_path_factory.mktemp("original")
     database = folder / "trading_bots.db"
-    with writing_to(database, (ANN, BOB, CLEO, NOBODY, NOBODY_ELSE, RETENTION_PERSON), NOW) as connection:
-        for person in (ANN, ANN, ANN, BOB, BOB, BOB, CLEO, CLEO):
-            write(connection, person)
+    with writing_to(database, (ANN, BOB, CLEO, NOBODY, NOBODY_ELSE, RETENTION_USER), NOW) as connection:
+        for user in (ANN, ANN, ANN, BOB, BOB, BOB, CLEO, CLEO):
+            write(connection, user)
         assert pseudonymise_audit(connection, CLEO, NOBODY, timestamp=NOW, source_endpoint="erase") == 2
         write(connection, ANN)
         write(connection, BOB)
@@ -61,16 +61,16 @@ def original(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def write(connection: sqlite3.Connection, person: str) -> None:
+def write(connection: sqlite3.Connection, user: str) -> None:
     record_audit(
-        connection, user_email=person, capture_type="payment", timestamp=NOW, source_endpoint="/payment",
+        connection, user_email=user, capture_type="payment", timestamp=NOW, source_endpoint="/payment",
         snapshot='{"final_price": 10}', ip_address="192.0.2.1", user_agent="Browser/1.0",
     )  # fmt: skip
 
 
 def age(connection: sqlite3.Connection, column: str, *numbers: int, covers: RetentionCovers | None = None) -> int:
     return take_from_records(
-        connection, {column: numbers}, RETENTION_PERSON, timestamp=NOW, source_endpoint="retention", covers=covers
+        connection, {column: numbers}, RETENTION_USER, timestamp=NOW, source_endpoint="retention", covers=covers
     )
 
 
@@ -269,7 +269,7 @@ def test_a_forged_retention_record_does_not_cover_what_is_taken_next(installatio
     tamper(
         installation,
         without_salt(2), f"{CONTENT} WHERE id = 2", covering(6, "retention", 2),
-        f"UPDATE data_capture_audit SET user_email = '{RETENTION_PERSON}' WHERE id = 6",
+        f"UPDATE data_capture_audit SET user_email = '{RETENTION_USER}' WHERE id = 6",
     )  # fmt: skip
     taking(installation, column="ip_address", numbers=(1, 2, 3))
     assert_found_at(installation, 6)
@@ -300,7 +300,7 @@ def test_the_snapshot_of_a_covering_record_is_never_taken(installation: Installa
     assert installation.run("verify-audit").status == 1
     assert [record[1] for record in content_of(installation, 9, 12)] == [record[1] for record in before]
     tamper(installation, f"UPDATE data_capture_audit SET user_email = '{NOBODY}' WHERE id = 9",
-           f"UPDATE data_capture_audit SET user_email = '{RETENTION_PERSON}' WHERE id = 12")  # fmt: skip
+           f"UPDATE data_capture_audit SET user_email = '{RETENTION_USER}' WHERE id = 12")  # fmt: skip
     assert_good(installation)  # as they were written
 
 
@@ -336,7 +336,7 @@ def test_a_program_that_respells_addresses_does_not_keep_covers_from_being_found
     prepare(installation.database)
     with closing(open_connection(installation.database, 5)) as connection:
         connection.execute("BEGIN IMMEDIATE")
-        ann, nobody, whose = (ensure_person(connection, one, None, NOW) for one in (ANN, NOBODY, RETENTION_PERSON))
+        ann, nobody, whose = (ensure_user(connection, one, None, NOW) for one in (ANN, NOBODY, RETENTION_USER))
         assert whose.isupper()
         write(connection, ann)
         for column in ("ip_address", "user_agent"):

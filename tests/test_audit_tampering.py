@@ -14,7 +14,7 @@ import pytest
 from data_capture.audit import pseudonymise_audit, record_audit
 from data_capture.store.sqlite.connection import open_connection
 from data_capture.store.sqlite.schema import prepare
-from data_capture.store.sqlite.users import ensure_person
+from data_capture.store.sqlite.users import ensure_user
 from tests.installations import CommandServer, Installation
 from tests.support import REPOSITORY
 
@@ -31,10 +31,10 @@ PAYMENT = '{"plan_name": "Pro", "final_price": "179.99", "note": "caf\u00e9"}'
 
 
 def write(
-    connection: sqlite3.Connection, person: str, kind: str, snapshot: str | None = PAYMENT, status: str = "success"
+    connection: sqlite3.Connection, user: str, kind: str, snapshot: str | None = PAYMENT, status: str = "success"
 ) -> None:
     record_audit(
-        connection, user_email=person, capture_type=kind, timestamp=NOW, source_endpoint=f"/api/data-capture/{kind}",
+        connection, user_email=user, capture_type=kind, timestamp=NOW, source_endpoint=f"/api/data-capture/{kind}",
         snapshot=snapshot, ip_address="192.0.2.1", user_agent="Browser/1.0", status=status,
         error_details="accountSize is not a number" if status == "partial" else None,
     )  # fmt: skip
@@ -48,8 +48,8 @@ def original(tmp_path_factory: pytest.TempPathFactory) -> Path:
     with closing(sqlite3.connect(database)) as connection:
         connection.executescript((REPOSITORY / "schema.sql").read_text())
         connection.execute("DROP TABLE data_capture_audit_chain")
-        for person in (ANN, BOB, CLEO, NOBODY):
-            ensure_person(connection, person, None, NOW)
+        for user in (ANN, BOB, CLEO, NOBODY):
+            ensure_user(connection, user, None, NOW)
         for number in range(1, 6):
             connection.execute(INSERTED.replace("?", str(number)))
         connection.execute("DELETE FROM data_capture_audit WHERE id IN (3, 5)")

@@ -20,7 +20,7 @@ from tests.installations import (
     CommandServer,
     Installation,
     damage,
-    forget_people,
+    forget_users,
     is_whole,
     leave_in_log,
     payments,
@@ -31,7 +31,7 @@ BACKUP_NAME = re.compile(r"trading_bots-\d{8}T\d{6}\.\d{3}Z\.db")
 
 
 def test_a_backup_holds_every_capture_that_was_acknowledged_before_it_began(
-    capture_service: RunningService, person: str, tmp_path: Path, server: CommandServer
+    capture_service: RunningService, user: str, tmp_path: Path, server: CommandServer
 ) -> None:
     installation = Installation(tmp_path, server)
     installation.database = capture_service.database
@@ -43,7 +43,7 @@ def test_a_backup_holds_every_capture_that_was_acknowledged_before_it_began(
             while not enough.is_set():
                 answer = session.post(
                     f"{capture_service.url}/api/data-capture/payment",
-                    json={"user_email": person, "final_price": 1, "transaction_id": len(acknowledged)}, timeout=10,
+                    json={"user_email": user, "final_price": 1, "transaction_id": len(acknowledged)}, timeout=10,
                 )  # fmt: skip
                 assert answer.status_code == 201
                 acknowledged.append(answer.json()["payment_id"])
@@ -60,7 +60,7 @@ def test_a_backup_holds_every_capture_that_was_acknowledged_before_it_began(
         visitor.join()
     assert outcome.status == 0, outcome.complaint
     (backup,) = tmp_path.iterdir()  # and no log beside it
-    copied = {row["id"] for row in rows(backup, "SELECT id FROM payment_data WHERE user_email = ?", person)}
+    copied = {row["id"] for row in rows(backup, "SELECT id FROM payment_data WHERE user_email = ?", user)}
     assert set(before) <= copied <= set(acknowledged) | {max(acknowledged) + 1}
     assert during > 0
     assert is_whole(backup)
@@ -152,7 +152,7 @@ def test_a_full_disk_leaves_nothing_of_a_backup(large_installation: Installation
 
 
 def test_rows_that_refer_to_nobody_do_not_keep_the_owner_from_a_backup(installation: Installation) -> None:
-    forget_people(installation.database)
+    forget_users(installation.database)
     outcome = installation.run("backup")
     assert outcome.status == 0
     assert "data_capture_audit (3 rows), payment_data (3 rows)" in outcome.output

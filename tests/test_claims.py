@@ -39,105 +39,105 @@ def ago(seconds: float) -> str:
     return soon(-seconds)
 
 
-def latest(service: RunningService, person: str) -> list[str]:
-    found = service.rows("SELECT payment_status FROM payments_latest WHERE user_email = ?", person)
+def latest(service: RunningService, user: str) -> list[str]:
+    found = service.rows("SELECT payment_status FROM payments_latest WHERE user_email = ?", user)
     return [row["payment_status"] for row in found]
 
 
-def snapshots(database: Path, person: str) -> list[dict[str, Any]]:
+def snapshots(database: Path, user: str) -> list[dict[str, Any]]:
     statement = "SELECT data_snapshot FROM data_capture_audit WHERE user_email = ? ORDER BY id"
-    return [json.loads(row["data_snapshot"]) for row in rows(database, statement, person)]
+    return [json.loads(row["data_snapshot"]) for row in rows(database, statement, user)]
 
 
 class TestTimes:
     def test_a_forged_refund_of_the_future_does_not_hide_what_comes_after_it(
-        self, capture_service: RunningService, person: str
+        self, capture_service: RunningService, user: str
     ) -> None:
         for status, said in (("pending", None), ("refunded", soon()), ("completed", None)):
-            payload = {"user_email": person, **PAYMENT, "payment_status": status, "capture_timestamp": said}
+            payload = {"user_email": user, **PAYMENT, "payment_status": status, "capture_timestamp": said}
             assert capture_service.capture("payment", payload).status_code == 201
-        assert latest(capture_service, person) == ["completed"]
+        assert latest(capture_service, user) == ["completed"]
         now = datetime.now(timezone.utc).isoformat()
         assert all(row["created_at"] <= now for row in capture_service.rows("SELECT created_at FROM payment_data"))
 
     def test_nor_one_that_says_it_was_a_second_later_than_the_page_does(
-        self, capture_service: RunningService, person: str
+        self, capture_service: RunningService, user: str
     ) -> None:
         for status, said in (("refunded", ago(1)), ("completed", ago(2))):
-            payload = {"user_email": person, **PAYMENT, "payment_status": status, "capture_timestamp": said}
+            payload = {"user_email": user, **PAYMENT, "payment_status": status, "capture_timestamp": said}
             capture_service.capture("payment", payload)
-        assert latest(capture_service, person) == ["completed"]
+        assert latest(capture_service, user) == ["completed"]
 
-    def test_a_forged_dashboard_of_the_future_does_not_hide_the_state(self, capture_service: RunningService, person: str) -> None:
+    def test_a_forged_dashboard_of_the_future_does_not_hide_the_state(self, capture_service: RunningService, user: str) -> None:
         def send(equity: int, said: str | None = None) -> Any:
-            payload = {"user_email": person, "tradingState": {"currentEquity": equity}, "capture_timestamp": said}
+            payload = {"user_email": user, "tradingState": {"currentEquity": equity}, "capture_timestamp": said}
             return capture_service.capture("dashboard", payload).json()
 
         send(1, soon(290))
         state = send(1000)
         again = [send(1000) for _ in range(3)]
         assert [(one["dashboard_id"], one["duplicate"]) for one in again] == [(state["dashboard_id"], True)] * 3
-        states = capture_service.rows("SELECT id, updated_at FROM dashboard_data WHERE user_email = ? ORDER BY id", person)
+        states = capture_service.rows("SELECT id, updated_at FROM dashboard_data WHERE user_email = ? ORDER BY id", user)
         assert [row["id"] for row in states][1:] == [state["dashboard_id"]]
         assert states[0]["updated_at"] <= states[1]["updated_at"]
 
-    def test_nor_does_a_questionnaire(self, capture_service: RunningService, person: str) -> None:
+    def test_nor_does_a_questionnaire(self, capture_service: RunningService, user: str) -> None:
         for trades, said in (("forged", soon()), ("3-5", None), ("3-5", None)):
-            capture_service.capture("questionnaire", {"user_email": person, "tradesPerDay": trades, "capture_timestamp": said})
+            capture_service.capture("questionnaire", {"user_email": user, "tradesPerDay": trades, "capture_timestamp": said})
         statement = "SELECT trades_per_day FROM questionnaire_data WHERE user_email = ? ORDER BY id DESC"
-        assert [row["trades_per_day"] for row in capture_service.rows(statement, person)] == ["3-5", "forged"]
+        assert [row["trades_per_day"] for row in capture_service.rows(statement, user)] == ["3-5", "forged"]
 
 
 class TestNothingIsDropped:
-    def test_what_only_a_repetition_says_is_in_the_audit_trail(self, capture_service: RunningService, person: str) -> None:
+    def test_what_only_a_repetition_says_is_in_the_audit_trail(self, capture_service: RunningService, user: str) -> None:
         """Someone sends the columns of a payment first; the real one repeats them, and says more that has no column."""
-        capture_service.capture("payment", {"user_email": person, **PAYMENT, "payment_status": "completed"})
-        real = {"user_email": person, **PAYMENT, "payment_status": "completed", "billing_address": "1 High St", "vat_id": "DE1"}
+        capture_service.capture("payment", {"user_email": user, **PAYMENT, "payment_status": "completed"})
+        real = {"user_email": user, **PAYMENT, "payment_status": "completed", "billing_address": "1 High St", "vat_id": "DE1"}
         answers = [capture_service.capture("payment", {**real, "capture_timestamp": soon(-n)}) for n in range(3)]
         assert [answer.json().get("duplicate") for answer in answers] == [True] * 3
-        kept = [one.get("vat_id") for one in snapshots(capture_service.database, person)]
+        kept = [one.get("vat_id") for one in snapshots(capture_service.database, user)]
         assert kept == [None, "DE1"], "once, and not each time"
         batch = {"captures": [{"type": "payment", **real, "vat_id": f"DE{number % 4}"} for number in range(12)]}
         capture_service.capture("batch", batch)
-        kept = [one.get("vat_id") for one in snapshots(capture_service.database, person)]
+        kept = [one.get("vat_id") for one in snapshots(capture_service.database, user)]
         assert kept == [None, "DE1", "DE0", "DE2", "DE3"]
-        assert len(capture_service.rows("SELECT id FROM payment_data WHERE user_email = ?", person)) == 1
+        assert len(capture_service.rows("SELECT id FROM payment_data WHERE user_email = ?", user)) == 1
 
     @pytest.mark.parametrize("place", ["top", "inside"])
     def test_a_dashboard_saved_again_and_again_adds_no_records(
-        self, capture_service: RunningService, person: str, place: str
+        self, capture_service: RunningService, user: str, place: str
     ) -> None:
         for number in range(5):
             times = {"lastUpdated": f"2026-01-01T00:00:0{number}Z", "ts": number, "request_id": f"r{number}"}
             more = times if place == "top" else {"meta": {"client": times}}
-            capture_service.capture("dashboard", {"user_email": person, "tradingState": {"currentEquity": 5}, **more})
-        assert len(snapshots(capture_service.database, person)) == 1
+            capture_service.capture("dashboard", {"user_email": user, "tradingState": {"currentEquity": 5}, **more})
+        assert len(snapshots(capture_service.database, user)) == 1
 
     def test_another_spelling_of_the_address_says_nothing_new(
-        self, capture_service: RunningService, person: str
+        self, capture_service: RunningService, user: str
     ) -> None:
         for key in ("user_email", "userEmail", "email"):
-            for spelling in (person, person.upper(), f" {person.title()} "):
+            for spelling in (user, user.upper(), f" {user.title()} "):
                 payload = {key: spelling, "transaction_id": f"TX-{key}", "final_price": 5}
                 assert capture_service.capture("payment", payload).ok
-        records = capture_service.rows("SELECT id FROM data_capture_audit WHERE user_email = ?", person)
+        records = capture_service.rows("SELECT id FROM data_capture_audit WHERE user_email = ?", user)
         assert len(records) == 3, "one a payment"
-        billing = {"user_email": person, "email": f"billing-{person}", "transaction_id": "TX-user_email", "final_price": 5}
+        billing = {"user_email": user, "email": f"billing-{user}", "transaction_id": "TX-user_email", "final_price": 5}
         assert capture_service.capture("payment", billing).json()["duplicate"]
-        records = capture_service.rows("SELECT id FROM data_capture_audit WHERE user_email = ?", person)
+        records = capture_service.rows("SELECT id FROM data_capture_audit WHERE user_email = ?", user)
         assert len(records) == 4, "another address is something new"
 
-    def test_a_time_in_a_list_is_content(self, capture_service: RunningService, person: str) -> None:
+    def test_a_time_in_a_list_is_content(self, capture_service: RunningService, user: str) -> None:
         for number in (1, 2):
             history = [{"timestamp": number}]
-            capture_service.capture("payment", {"user_email": person, **PAYMENT, "history": history})
-        assert len(snapshots(capture_service.database, person)) == 2
+            capture_service.capture("payment", {"user_email": user, **PAYMENT, "history": history})
+        assert len(snapshots(capture_service.database, user)) == 2
 
 
 class TestCaptureIds:
-    def test_a_capture_id_of_one_user_keeps_no_other_out(self, capture_service: RunningService, person: str) -> None:
-        victim, capture_id = f"victim-{person}", f"id-{person[:19]}"
-        forged = capture_service.capture("payment", {"user_email": person, "capture_id": capture_id, "final_price": 1})
+    def test_a_capture_id_of_one_user_keeps_no_other_out(self, capture_service: RunningService, user: str) -> None:
+        victim, capture_id = f"victim-{user}", f"id-{user[:19]}"
+        forged = capture_service.capture("payment", {"user_email": user, "capture_id": capture_id, "final_price": 1})
         real = capture_service.capture("payment", {"user_email": victim, "capture_id": capture_id, "final_price": 99})
         assert (forged.status_code, real.status_code) == (201, 201)
         assert "Idempotency-Replayed" not in real.headers
@@ -147,9 +147,9 @@ class TestCaptureIds:
         other = capture_service.capture("payment", {"user_email": victim, "capture_id": capture_id, "final_price": 98})
         assert other.status_code == 422
 
-    def test_also_in_one_batch(self, capture_service: RunningService, person: str) -> None:
-        one = {"type": "activity", "capture_id": f"id-{person[:19]}", "activity_type": "login"}
-        batch = {"captures": [{**one, "user_email": f"{number}-{person}"} for number in range(10)]}
+    def test_also_in_one_batch(self, capture_service: RunningService, user: str) -> None:
+        one = {"type": "activity", "capture_id": f"id-{user[:19]}", "activity_type": "login"}
+        batch = {"captures": [{**one, "user_email": f"{number}-{user}"} for number in range(10)]}
         answers = capture_service.capture("batch", batch).json()["answers"]
         assert [answer["status"] for answer in answers] == [201] * 10
         assert len({answer["activity_id"] for answer in answers}) == 10

@@ -96,13 +96,13 @@ def test_a_flood_of_connections_slows_no_honest_capture_down(service: RunningSer
     assert median(speeds[0]) >= MIN_RATIO * median(speeds[1])
 
 
-def test_announced_bodies_that_never_come_block_no_capture(service: RunningService, person: str) -> None:
+def test_announced_bodies_that_never_come_block_no_capture(service: RunningService, user: str) -> None:
     """4,096 of 64 KB were as much as all bodies together might be, and every capture was answered 503."""
     with flood_process("flood", service.port, 4200, 60, "announced for another host") as flood:
         try:
             assert flood.stdout is not None
             assert flood.stdout.readline() == "ready\n"
-            statuses = [service.capture("activity", {"user_email": person}).status_code for _ in range(20)]
+            statuses = [service.capture("activity", {"user_email": user}).status_code for _ in range(20)]
         finally:
             flood.terminate()
     assert statuses == [201] * 20
@@ -153,12 +153,12 @@ def test_a_request_that_is_refused_is_refused_before_its_body(service: RunningSe
 
 
 def test_a_request_over_the_rate_is_refused_before_its_body_and_each_counts_once(
-    behind_proxy: RunningService, person: str
+    behind_proxy: RunningService, user: str
 ) -> None:
     """Also those that the fast path leaves to the app once it has their bodies."""
     caller = {"X-Forwarded-For": "192.0.2.1"}
     not_understood = [behind_proxy.capture("payment", {}, **caller).status_code for _ in range(2)]
-    large = behind_proxy.capture("payment", {"user_email": person, "note": "x" * 200_000}, **caller).status_code
+    large = behind_proxy.capture("payment", {"user_email": user, "note": "x" * 200_000}, **caller).status_code
     assert [*not_understood, large] == [422, 422, 201]
     for announced in ("Content-Length: 60000", "Content-Length: 600000", "Transfer-Encoding: chunked"):
         with closing(open_connection(behind_proxy)) as connection:
@@ -177,8 +177,8 @@ def test_so_it_is_with_logins(signup_behind_proxy: RunningService) -> None:
         assert connection.recv(65536).startswith(b"HTTP/1.1 429 ")
 
 
-def test_bodies_and_heads_that_do_not_come_are_ended_and_a_slow_one_is_taken(service: RunningService, person: str) -> None:
-    body = json.dumps({"user_email": person}).encode()
+def test_bodies_and_heads_that_do_not_come_are_ended_and_a_slow_one_is_taken(service: RunningService, user: str) -> None:
+    body = json.dumps({"user_email": user}).encode()
     with ExitStack() as stack:
         idle, half, silent, dripping, slow_large, slow, after = (
             stack.enter_context(closing(open_connection(service))) for _ in range(7)
@@ -205,7 +205,7 @@ def test_bodies_and_heads_that_do_not_come_are_ended_and_a_slow_one_is_taken(ser
 
 
 @ON_LINUX
-def test_an_address_has_a_limit_of_connections_and_the_others_keep_theirs(service: RunningService, person: str) -> None:
+def test_an_address_has_a_limit_of_connections_and_the_others_keep_theirs(service: RunningService, user: str) -> None:
     """They end after ten seconds anyhow, but the limit is there at once."""
     with ExitStack() as stack:
         other = stack.enter_context(closing(open_connection(service, "127.0.0.2")))
@@ -227,13 +227,13 @@ def test_an_address_has_a_limit_of_connections_and_the_others_keep_theirs(servic
         closed = eventually(lambda: [caller for caller in many if is_closed(caller)], "some are closed")
         if time.monotonic() - began_at < 7:  # before all of them end
             assert len(closed) < 300
-            body = json.dumps({"user_email": person}).encode()
+            body = json.dumps({"user_email": user}).encode()
             other.sendall(head("POST", PAYMENT, f"Content-Length: {len(body)}") + body)
             assert other.recv(1000).startswith(b"HTTP/1.1 201 ")
             busy.settimeout(0.1)
             with pytest.raises(TimeoutError):
                 busy.recv(1)
-        assert service.capture("activity", {"user_email": person}).status_code == 201
+        assert service.capture("activity", {"user_email": user}).status_code == 201
 
 
 def connections(address: str, number: int, *, first_port: int = 1000) -> list[Connection]:

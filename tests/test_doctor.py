@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.installations import CommandServer, Installation, damage, forget_people, leave_in_log
+from tests.installations import CommandServer, Installation, damage, forget_users, leave_in_log
 from tests.support import RunningService
 
 QUESTIONS = ["capture port", "signup port", "access", "database file", "database folder", "keys", "integrity", "foreign keys",
@@ -92,7 +92,7 @@ def test_one_port_for_both_services_is_a_problem(installation: Installation) -> 
 
 
 def test_the_text_has_a_line_for_each_question_and_what_to_do(installation: Installation) -> None:
-    forget_people(installation.database)
+    forget_users(installation.database)
     outcome = installation.run("doctor")
     assert outcome.status == 1
     lines = outcome.output.splitlines()
@@ -103,7 +103,7 @@ def test_the_text_has_a_line_for_each_question_and_what_to_do(installation: Inst
 
 
 def test_rows_that_refer_to_nobody_are_counted_and_not_named(installation: Installation) -> None:
-    forget_people(installation.database)
+    forget_users(installation.database)
     diagnosis = Diagnosis(installation)
     assert diagnosis.problems() == {"foreign keys"}
     assert diagnosis.answer("foreign keys").endswith("data_capture_audit (3 rows), payment_data (3 rows)")

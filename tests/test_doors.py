@@ -49,24 +49,24 @@ class TestNames:
     @pytest.mark.parametrize("host", OTHER_NAMES)
     @pytest.mark.parametrize("content_type", ["application/json", "text/plain"])
     def test_a_request_to_another_name_is_refused_and_stores_nothing(
-        self, capture_service: RunningService, person: str, host: str, content_type: str
+        self, capture_service: RunningService, user: str, host: str, content_type: str
     ) -> None:
         headers = {"Host": host, "Content-Type": content_type}
-        body = json.dumps({"user_email": person})
+        body = json.dumps({"user_email": user})
         answer = requests.post(capture_service.url + PAYMENT, data=body, headers=headers, timeout=10)
         assert answer.status_code == 421
         assert answer.headers["Content-Type"] == "application/problem+json"
-        assert capture_service.rows("SELECT * FROM users WHERE email = ?", person) == []
+        assert capture_service.rows("SELECT * FROM users WHERE email = ?", user) == []
 
     @pytest.mark.parametrize("path", [HEALTH, "/", "/docs", "/examples/", SCRIPT, "/no-such-place"])
     def test_nothing_is_served_under_another_name(self, capture_service: RunningService, path: str) -> None:
         assert requests.get(capture_service.url + path, headers={"Host": "evil.example"}, timeout=10).status_code == 421
 
-    def test_the_signup_service_refuses_likewise(self, signup_service: RunningService, person: str) -> None:
-        account = {"email": person, "password": "correct horse"}
+    def test_the_signup_service_refuses_likewise(self, signup_service: RunningService, user: str) -> None:
+        account = {"email": user, "password": "correct horse"}
         url = f"{signup_service.url}/api/auth/register"
         assert requests.post(url, json=account, headers={"Host": "evil.example"}, timeout=10).status_code == 421
-        assert signup_service.rows("SELECT * FROM users WHERE email = ?", person) == []
+        assert signup_service.rows("SELECT * FROM users WHERE email = ?", user) == []
 
     @pytest.mark.parametrize("host", MALFORMED)
     def test_a_malformed_name_is_a_bad_request(self, capture_service: RunningService, host: str) -> None:
@@ -108,10 +108,10 @@ class TestNames:
 
 
 class TestForwarding:
-    def test_a_forged_header_is_not_believed(self, capture_service: RunningService, person: str) -> None:
+    def test_a_forged_header_is_not_believed(self, capture_service: RunningService, user: str) -> None:
         forged = {"X-Forwarded-For": "203.0.113.9", "Forwarded": "for=203.0.113.9", "X-Real-IP": "203.0.113.9"}
-        assert capture_service.capture("payment", {"user_email": person}, **forged).status_code == 201
-        assert addresses(capture_service, person) == ["127.0.0.1"]
+        assert capture_service.capture("payment", {"user_email": user}, **forged).status_code == 201
+        assert addresses(capture_service, user) == ["127.0.0.1"]
 
     @pytest.mark.parametrize(
         ("proxies", "header", "address"),
@@ -143,21 +143,21 @@ class TestForwarding:
         with pytest.raises(Problem, match="too much"):
             rates.take(address)
 
-    def test_behind_a_proxy_the_visitor_s_address_is_stored(self, behind_proxy: RunningService, person: str) -> None:
+    def test_behind_a_proxy_the_visitor_s_address_is_stored(self, behind_proxy: RunningService, user: str) -> None:
         headers = {"X-Forwarded-For": "198.51.100.1, 203.0.113.9"}
-        assert behind_proxy.capture("payment", {"user_email": person}, **headers).status_code == 201
+        assert behind_proxy.capture("payment", {"user_email": user}, **headers).status_code == 201
         page = {"Origin": "http://localhost:3000", **headers}
-        assert behind_proxy.capture("activity", {"user_email": person}, **page).status_code == 201
-        assert addresses(behind_proxy, person) == ["203.0.113.9", "203.0.113.9"]
+        assert behind_proxy.capture("activity", {"user_email": user}, **page).status_code == 201
+        assert addresses(behind_proxy, user) == ["203.0.113.9", "203.0.113.9"]
 
-    def test_behind_a_proxy_nobody_passes_for_a_local_caller(self, behind_proxy: RunningService, person: str) -> None:
+    def test_behind_a_proxy_nobody_passes_for_a_local_caller(self, behind_proxy: RunningService, user: str) -> None:
         for claim in ("127.0.0.1", "::1", "203.0.113.9, 127.0.0.1"):
-            stats = f"{behind_proxy.url}/api/data-capture/stats/{person}"
+            stats = f"{behind_proxy.url}/api/data-capture/stats/{user}"
             assert requests.get(stats, headers={"X-Forwarded-For": claim}, timeout=10).status_code == 401
 
 
-def addresses(service: RunningService, person: str) -> list[str]:
-    found = service.rows("SELECT ip_address FROM data_capture_audit WHERE user_email = ? ORDER BY id", person)
+def addresses(service: RunningService, user: str) -> list[str]:
+    found = service.rows("SELECT ip_address FROM data_capture_audit WHERE user_email = ? ORDER BY id", user)
     return [record["ip_address"] for record in found]
 
 
@@ -192,13 +192,13 @@ def assert_too_many(answer: requests.Response) -> None:
 class TestRates:
     @pytest.mark.parametrize("headers", [{}, {"Origin": "http://localhost:3000"}], ids=["a program", "a page"])
     def test_a_caller_who_sends_too_much_has_to_wait_and_the_others_don_t(
-        self, behind_proxy: RunningService, person: str, headers: dict[str, str]
+        self, behind_proxy: RunningService, user: str, headers: dict[str, str]
     ) -> None:
         number = len(headers)
         caller, other = f"192.0.2.{10 + number}", f"192.0.2.{20 + number}"
 
         def send(index: int, caller: str) -> requests.Response:
-            payload = {"user_email": f"{index}-{person}"}
+            payload = {"user_email": f"{index}-{user}"}
             return behind_proxy.capture("activity", payload, **headers, **{"X-Forwarded-For": f"198.51.100.{index}, {caller}"})
 
         assert [send(index, caller).status_code for index in range(5)] == [201] * 5
@@ -206,20 +206,20 @@ class TestRates:
         assert_too_many(refused)
         if headers:
             assert "Retry-After" in refused.headers["Access-Control-Expose-Headers"]
-        assert behind_proxy.rows("SELECT * FROM users WHERE email = ?", f"5-{person}") == []
+        assert behind_proxy.rows("SELECT * FROM users WHERE email = ?", f"5-{user}") == []
         assert send(5, other).status_code == 201
 
-    def test_of_one_user_not_too_much_is_taken_from_one_caller(self, behind_proxy: RunningService, person: str) -> None:
+    def test_of_one_user_not_too_much_is_taken_from_one_caller(self, behind_proxy: RunningService, user: str) -> None:
         def send(caller: str) -> requests.Response:
             headers = {"X-Forwarded-For": caller}
-            return behind_proxy.capture("activity", {"user_email": person.upper()}, **headers)
+            return behind_proxy.capture("activity", {"user_email": user.upper()}, **headers)
 
         assert [send("192.0.2.100").status_code for _ in range(4)] == [201] * 4
         assert_too_many(send("192.0.2.100"))
         assert send("192.0.2.101").status_code == 201, "another caller's captures of the user are not counted with these"
 
-    def test_each_capture_of_a_batch_counts_for_its_user(self, behind_proxy: RunningService, person: str) -> None:
-        batch = {"captures": [{"type": "activity", "user_email": person}] * 5}
+    def test_each_capture_of_a_batch_counts_for_its_user(self, behind_proxy: RunningService, user: str) -> None:
+        batch = {"captures": [{"type": "activity", "user_email": user}] * 5}
         assert_too_many(behind_proxy.capture("batch", batch, **{"X-Forwarded-For": "192.0.2.110"}))
 
     def test_what_is_read_counts_too(self, behind_proxy: RunningService) -> None:
@@ -230,17 +230,17 @@ class TestRates:
         neighbour = {"X-Forwarded-For": "2001:db8::ffff"}  # the same subscriber's
         assert_too_many(requests.get(behind_proxy.url + HEALTH, headers=neighbour, timeout=10))
 
-    def test_a_caller_on_this_machine_is_not_counted(self, behind_proxy: RunningService, person: str) -> None:
-        assert {behind_proxy.capture("activity", {"user_email": person}).status_code for _ in range(12)} == {201}
+    def test_a_caller_on_this_machine_is_not_counted(self, behind_proxy: RunningService, user: str) -> None:
+        assert {behind_proxy.capture("activity", {"user_email": user}).status_code for _ in range(12)} == {201}
 
     @pytest.mark.parametrize("path", ["/api/auth/login", "/api/auth/register"])
     def test_a_caller_has_few_tries_whatever_the_address(
-        self, signup_behind_proxy: RunningService, person: str, path: str
+        self, signup_behind_proxy: RunningService, user: str, path: str
     ) -> None:
         caller = f"192.0.2.{len(path)}"
 
         def attempt(index: int) -> requests.Response:
-            account = {"email": f"{index}-{person}", "password": "not the password"}
+            account = {"email": f"{index}-{user}", "password": "not the password"}
             headers = {"X-Forwarded-For": caller}
             return requests.post(signup_behind_proxy.url + path, json=account, headers=headers, timeout=10)
 
@@ -248,20 +248,20 @@ class TestRates:
         assert_too_many(attempt(3))
 
     def test_an_address_has_more_tries_from_all_callers_together_known_or_not(
-        self, signup_behind_proxy: RunningService, person: str
+        self, signup_behind_proxy: RunningService, user: str
     ) -> None:
         def attempt(index: int, path: str, email: str) -> requests.Response:
             account = {"email": email, "password": "not the password"}
             headers = {"X-Forwarded-For": f"192.0.{50 + index}.1"}
             return requests.post(signup_behind_proxy.url + path, json=account, headers=headers, timeout=10)
 
-        assert attempt(0, "/api/auth/register", person).status_code == 201
-        assert [attempt(index, "/api/auth/login", person).status_code for index in range(1, 30)] == [200] * 29
-        assert [attempt(100 + index, "/api/auth/login", f"not-{person}").status_code for index in range(30)] == [401] * 30
-        known, unknown = (attempt(60, "/api/auth/login", email) for email in (person.upper(), f"not-{person}"))
+        assert attempt(0, "/api/auth/register", user).status_code == 201
+        assert [attempt(index, "/api/auth/login", user).status_code for index in range(1, 30)] == [200] * 29
+        assert [attempt(100 + index, "/api/auth/login", f"not-{user}").status_code for index in range(30)] == [401] * 30
+        known, unknown = (attempt(60, "/api/auth/login", email) for email in (user.upper(), f"not-{user}"))
         assert_too_many(known)
         assert known.json() == unknown.json()
-        assert attempt(29, "/api/auth/login", person).status_code == 200, "who has logged in before is not shut out"
+        assert attempt(29, "/api/auth/login", user).status_code == 200, "who has logged in before is not shut out"
 
 
 PATH_TRICKS = [
@@ -285,7 +285,7 @@ LOG_LINE = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z (?:DEBUG|INFO|WAR
 FORGED = "2024-01-15T10:30:00.123Z INFO capture All is well"
 
 
-def test_nothing_that_a_caller_sends_makes_a_log_line_of_its_own(behind_proxy: RunningService, person: str) -> None:
+def test_nothing_that_a_caller_sends_makes_a_log_line_of_its_own(behind_proxy: RunningService, user: str) -> None:
     escaped = FORGED.replace(" ", "%20").encode()
     for breaking in (b"%0A", b"%0D%0A", b"%E2%80%A8", b"%C2%85"):
         forged = breaking + escaped
@@ -297,14 +297,14 @@ def test_nothing_that_a_caller_sends_makes_a_log_line_of_its_own(behind_proxy: R
             rest = b"\r\nContent-Length: 2\r\nConnection: close\r\n\r\n{}"
             raw(behind_proxy, head + name + b": a" + breaking + FORGED.encode() + rest)
         raw(behind_proxy, b"GET" + breaking + FORGED.encode() + b" / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
-    for text in (f"a\n{FORGED}@example.com", f"{person}\n{FORGED}"):
+    for text in (f"a\n{FORGED}@example.com", f"{user}\n{FORGED}"):
         behind_proxy.capture("payment", {"user_email": text, f"x\n{FORGED}": text, "capture_id": text})
-    behind_proxy.capture("activity", {"user_email": person})
+    behind_proxy.capture("activity", {"user_email": user})
     eventually(lambda: "activity" in behind_proxy.log_file.read_text(), "the last request is logged")
     lines = behind_proxy.log_file.read_text().split("\n")[:-1]
     assert [line for line in lines if not LOG_LINE.fullmatch(line)] == []
     assert "All is well" not in behind_proxy.log_file.read_text()
-    assert person not in behind_proxy.log_file.read_text()
+    assert user not in behind_proxy.log_file.read_text()
     assert "example.com" not in behind_proxy.log_file.read_text()
 
 
@@ -319,8 +319,8 @@ def test_every_answer_says_not_to_guess_its_type(capture_service: RunningService
 
 
 @pytest.mark.parametrize("headers", [{}, {"Origin": "https://evil.example"}, {"Content-Type": "text/html"}], ids=str)
-def test_so_does_every_answer_to_a_capture(capture_service: RunningService, person: str, headers: dict[str, str]) -> None:
-    for payload in ({"user_email": person}, {}, []):
+def test_so_does_every_answer_to_a_capture(capture_service: RunningService, user: str, headers: dict[str, str]) -> None:
+    for payload in ({"user_email": user}, {}, []):
         assert capture_service.capture("payment", payload, **headers).headers["X-Content-Type-Options"] == "nosniff"
 
 
@@ -335,12 +335,12 @@ def test_every_page_has_a_policy_that_keeps_scripts_of_others_out(capture_servic
 
 
 @pytest.mark.parametrize("path", PERSONAL)
-def test_what_is_said_about_people_is_not_kept_by_caches(capture_service: RunningService, path: str) -> None:
+def test_what_is_said_about_users_is_not_kept_by_caches(capture_service: RunningService, path: str) -> None:
     assert requests.get(capture_service.url + path, timeout=10).headers["Cache-Control"] == "no-store"
 
 
-def test_neither_is_anything_of_the_signup_service(signup_service: RunningService, person: str) -> None:
+def test_neither_is_anything_of_the_signup_service(signup_service: RunningService, user: str) -> None:
     for path in ("/api/health", "/docs", "/api/auth/login"):
-        answer = requests.post(signup_service.url + path, json={"email": person, "password": "x" * 8}, timeout=10)
+        answer = requests.post(signup_service.url + path, json={"email": user, "password": "x" * 8}, timeout=10)
         assert answer.headers["Cache-Control"] == "no-store"
         assert answer.headers["X-Content-Type-Options"] == "nosniff"

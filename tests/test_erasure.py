@@ -19,9 +19,9 @@ from pathlib import Path
 import pytest
 import requests
 
-from data_capture.privacy.erasure import erase_person
+from data_capture.privacy.erasure import erase_user
 from data_capture.privacy.erasure_completion import Erasures
-from data_capture.privacy.tables import AUDIT, OF_NOBODY, PEOPLE, RECEIPTS, tables_of_people
+from data_capture.privacy.tables import AUDIT, OF_NOBODY, RECEIPTS, USERS, tables_of_users
 from data_capture.store.sqlite.connection import open_connection
 from data_capture.store.sqlite.schema import prepare
 from tests.erasing import (
@@ -32,11 +32,11 @@ from tests.erasing import (
     erase,
     export,
     found_in,
-    person_url,
     record,
     send,
     service_in,
     store_in,
+    user_url,
 )
 from tests.support import REPOSITORY, RunningService, rows
 
@@ -53,14 +53,14 @@ def service(tmp_path: Path) -> Iterator[RunningService]:
         yield running
 
 
-def mixed(people: list[Marked], count: int) -> list[tuple[Marked, dict[str, object]]]:
+def mixed(users: list[Marked], count: int) -> list[tuple[Marked, dict[str, object]]]:
     """So many captures of each, in an order that mixes them on every page of the file."""
-    captures = [(person, capture) for person in people for capture in person.captures(count)]
+    captures = [(user, capture) for user in users for capture in user.captures(count)]
     random.Random(1).shuffle(captures)
     return captures
 
 
-def test_nothing_is_left_of_an_erased_person_and_everything_of_everybody_else(service: RunningService) -> None:
+def test_nothing_is_left_of_an_erased_user_and_everything_of_everybody_else(service: RunningService) -> None:
     ann = Marked("ann")
     for start in range(0, CAPTURES * (len(OTHERS) + 1), 100):
         group = mixed([ann, *OTHERS], CAPTURES)[start : start + 100]
@@ -75,7 +75,7 @@ def test_nothing_is_left_of_an_erased_person_and_everything_of_everybody_else(se
     assert found_in(service.database.parent, traces) == []
     assert {email: (export(service, email), export(service, email, "zip")) for email in before} == before
     assert_whole(service)
-    assert requests.get(f"{person_url(service, ann.email)}/export", headers=ADMIN, timeout=10).status_code == 404
+    assert requests.get(f"{user_url(service, ann.email)}/export", headers=ADMIN, timeout=10).status_code == 404
     stats = requests.get(f"{service.url}/api/data-capture/stats/{ann.email}", timeout=10).json()
     assert (stats["total_data_points"], stats["data_counts"]["audit_records"]) == (0, 0)
     assert found_in(service.database.parent, traces) == []  # nor does asking bring anything back
@@ -112,24 +112,24 @@ def test_while_others_write_nothing_is_left_and_nothing_of_theirs_is_lost(servic
 
 def test_no_copy_is_left_where_rows_of_many_were_moved_from_page_to_page(tmp_path: Path) -> None:
     """What secure_delete alone does not reach; the people are erased one after the other, while others go on."""
-    people = [Marked(f"p{number}") for number in range(24)]
+    users = [Marked(f"p{number}") for number in range(24)]
     with closing(store_in(tmp_path)) as store:
-        captures = mixed(people, 60)
+        captures = mixed(users, 60)
         for start in range(0, len(captures), 50):
             record(store, [capture for _, capture in captures[start : start + 50]])
         erasures = Erasures(store)
-        for person in people[:8]:
-            _, is_complete = erasures.erase(person.email, "a test")
+        for user in users[:8]:
+            _, is_complete = erasures.erase(user.email, "a test")
             assert is_complete
-            assert found_in(tmp_path, {"email": person.email[:12].encode(), **person.traces()}) == []
+            assert found_in(tmp_path, {"email": user.email[:12].encode(), **user.traces()}) == []
 
 
 def test_every_table_is_erased_from_or_named_as_one_of_nobody() -> None:
     with closing(sqlite3.connect(":memory:")) as connection:
         connection.executescript((REPOSITORY / "schema.sql").read_text())
         tables = {name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
-    assert {*tables_of_people(), PEOPLE, RECEIPTS, *OF_NOBODY} == {name for name in tables if not name.startswith("sqlite_")}
-    assert AUDIT in tables_of_people()
+    assert {*tables_of_users(), USERS, RECEIPTS, *OF_NOBODY} == {name for name in tables if not name.startswith("sqlite_")}
+    assert AUDIT in tables_of_users()
 
 
 def test_the_audit_trail_says_that_there_was_an_erasure_and_not_whose(service: RunningService) -> None:
@@ -147,7 +147,7 @@ def test_without_the_admin_token_nothing_is_erased_or_handed_out(service: Runnin
     ann = Marked("ann")
     send(service, ann, ann.captures(4))
     for headers in ({}, {"Authorization": "Bearer wrong"}, {"Authorization": f"Basic {TOKEN}"}):
-        for method, url in (("DELETE", person_url(service, ann.email)), ("GET", f"{person_url(service, ann.email)}/export")):
+        for method, url in (("DELETE", user_url(service, ann.email)), ("GET", f"{user_url(service, ann.email)}/export")):
             answer = requests.request(method, f"{url}?token={TOKEN}", headers=headers, timeout=10)
             assert (answer.status_code, ann.email in answer.text) == (401, False)
     assert len(service.rows("SELECT id FROM data_capture_audit")) == 4
@@ -191,7 +191,7 @@ def taken_over(directory: Path, *scripts: str) -> Path:
 def erase_in(database: Path, email: str) -> tuple[str, ...]:
     with closing(open_connection(database, 5)) as connection:
         connection.execute("BEGIN IMMEDIATE")
-        erased = erase_person(connection, email, erased_at="2024-01-15T10:30:00.000Z", source_endpoint="a test")
+        erased = erase_user(connection, email, erased_at="2024-01-15T10:30:00.000Z", source_endpoint="a test")
         connection.execute("COMMIT")
         assert connection.execute("PRAGMA foreign_key_check").fetchall() == []
     return erased.emptied_for
@@ -213,7 +213,7 @@ def test_a_row_that_another_program_refers_to_is_emptied(tmp_path: Path, script:
     ]  # fmt: skip
 
 
-def test_what_another_program_declares_to_go_with_a_person_goes(tmp_path: Path) -> None:
+def test_what_another_program_declares_to_go_with_a_user_goes(tmp_path: Path) -> None:
     database = taken_over(tmp_path, "users_in_sql.sql", "other_programs.sql")
     with closing(sqlite3.connect(database)) as connection, connection:
         connection.execute("DELETE FROM user_activities")

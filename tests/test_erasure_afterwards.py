@@ -180,7 +180,7 @@ def restore(place: Installation, service: RunningService, backup: Path) -> str:
     return outcome.output
 
 
-def people_in(service: RunningService) -> set[str]:
+def users_in(service: RunningService) -> set[str]:
     return {row["user_email"] for row in service.rows("SELECT user_email FROM payment_data")}
 
 
@@ -189,7 +189,7 @@ def test_restoring_a_backup_erases_again_who_was_erased_after_it(service: Runnin
     held = said_at(datetime.now(timezone.utc))
     erase(service, ANN.email)
     assert "Erased again, since it was asked for after this copy was made: 1 " in restore(place, service, backup)
-    assert people_in(service) == {BOB.email}
+    assert users_in(service) == {BOB.email}
     [database] = [path for path in service.database.parent.iterdir() if path == service.database]
     assert not [name for name, trace in ANN.traces().items() if trace in database.read_bytes()]
     assert service.capture("activity", held).status_code == 410
@@ -201,10 +201,10 @@ def test_a_backup_of_a_time_after_the_erasure_is_restored_as_it_is(service: Runn
     assert service.capture("payment", {"user_email": ANN.email, "transaction_id": "a new life"}).status_code == 201
     backup = place.back_up()
     assert "Erased again" not in restore(place, service, backup)
-    assert people_in(service) == {ANN.email, BOB.email}
+    assert users_in(service) == {ANN.email, BOB.email}
     restored_twice = place.back_up()
     assert "Erased again" not in restore(place, service, restored_twice)
-    assert people_in(service) == {ANN.email, BOB.email}
+    assert users_in(service) == {ANN.email, BOB.email}
 
 
 def test_an_older_copy_put_in_place_by_hand_is_erased_from_at_the_start(service: RunningService, place: Installation) -> None:
@@ -215,7 +215,7 @@ def test_an_older_copy_put_in_place_by_hand_is_erased_from_at_the_start(service:
     (service.database.parent / "trading_bots.db-audit-head").unlink(missing_ok=True)
     service.start()
     eventually(lambda: erasures_pending(service) == 0, "the erasure is complete")
-    assert people_in(service) == {BOB.email}
+    assert users_in(service) == {BOB.email}
     assert "erased again: 1" in service.log_file.read_text()
     assert ANN.email not in service.log_file.read_text()
     assert_whole(service)

@@ -121,7 +121,7 @@ def test_signup_login_and_capture_work_and_change_nothing_that_was_there(existin
     assert existing.rows("PRAGMA foreign_key_check") == []
 
 
-def test_a_person_who_was_there_is_captured_under_the_spelling_of_their_own_row(existing: TakenOver) -> None:
+def test_a_user_who_was_there_is_captured_under_the_spelling_of_their_own_row(existing: TakenOver) -> None:
     assert existing.pay("ANN@example.com ").status_code == 201
     assert existing.rows("SELECT email FROM users WHERE lower(email) = 'ann@example.com'") == [{"email": "Ann@Example.COM"}]
     (newest,) = existing.rows("SELECT user_email FROM payment_data ORDER BY id DESC LIMIT 1")
@@ -152,7 +152,7 @@ def test_an_address_that_any_program_has_a_row_of_can_not_sign_up(existing: Take
     assert existing.rows("SELECT * FROM user_credentials WHERE lower(user_email) IN ('ann@example.com', 'bob@example.com')") == []
 
 
-def test_a_captured_person_signs_up_into_the_same_row(existing: TakenOver) -> None:
+def test_a_captured_user_signs_up_into_the_same_row(existing: TakenOver) -> None:
     assert existing.pay("later@example.com").status_code == 201
     (earlier,) = existing.rows("SELECT id FROM users WHERE email = 'later@example.com'")
     assert existing.log_in("later@example.com", "!").status_code == 401
@@ -165,11 +165,11 @@ def test_a_captured_person_signs_up_into_the_same_row(existing: TakenOver) -> No
 
 def test_the_times_of_new_rows_are_spelled_as_their_table_spells_them(existing: TakenOver) -> None:
     assert existing.pay("times@example.com").status_code == 201
-    (person,) = existing.rows("SELECT created_at FROM users WHERE email = 'times@example.com'")
-    assert str(person["created_at"])[10] == " ", "programs that declare TIMESTAMP or DATETIME fail at a T"
+    (user,) = existing.rows("SELECT created_at FROM users WHERE email = 'times@example.com'")
+    assert str(user["created_at"])[10] == " ", "programs that declare TIMESTAMP or DATETIME fail at a T"
 
 
-def test_a_rule_of_the_older_program_for_who_is_the_same_person_holds(tmp_path: Path) -> None:
+def test_a_rule_of_the_older_program_for_who_is_the_same_user_holds(tmp_path: Path) -> None:
     database = make(tmp_path / "trading_bots.db", "users_by_orm.sql",
                     "UPDATE users SET email = 'c.y.d@example.com' WHERE username = 'cyd'")  # fmt: skip
     service = capture_service_in(tmp_path)
@@ -290,8 +290,8 @@ def test_a_read_only_database_is_refused(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("taken_over_before", [False, True], ids=["at the first start", "at a later start"])
 def test_a_damaged_database_is_refused_and_the_damage_named(taken_over_before: bool, tmp_path: Path) -> None:
-    people = ", ".join(f"('{'long' * 10}-{number}@example.com')" for number in range(3000))
-    database = make(tmp_path / "trading_bots.db", USERS, f"INSERT INTO users (email) VALUES {people}")  # noqa: S608
+    users = ", ".join(f"('{'long' * 10}-{number}@example.com')" for number in range(3000))
+    database = make(tmp_path / "trading_bots.db", USERS, f"INSERT INTO users (email) VALUES {users}")  # noqa: S608
     if taken_over_before:
         prepare(database)
     damaged = bytearray(database.read_bytes())

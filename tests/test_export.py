@@ -19,8 +19,8 @@ import pytest
 import requests
 
 from data_capture.privacy.export import pieces_of
-from data_capture.privacy.tables import PEOPLE, RECEIPTS, tables_of_people
-from tests.erasing import ADMIN, TOKEN, Marked, assert_whole, export, person_url, picture, record, send, store_in
+from data_capture.privacy.tables import RECEIPTS, USERS, tables_of_users
+from tests.erasing import ADMIN, TOKEN, Marked, assert_whole, export, picture, record, send, store_in, user_url
 from tests.support import REPOSITORY, RunningService, capture_service_in, signup_service_in
 
 ANN, BOB = Marked("ann"), Marked("bob")
@@ -48,14 +48,14 @@ def archive(service: RunningService) -> zipfile.ZipFile:
 
 def test_it_holds_every_row_of_every_table(service: RunningService) -> None:
     document = json.loads(export(service, ANN.email))
-    assert list(document) == ["format", "email", PEOPLE, *tables_of_people(), RECEIPTS]
-    for table in tables_of_people():
+    assert list(document) == ["format", "email", USERS, *tables_of_users(), RECEIPTS]
+    for table in tables_of_users():
         condition = "AND capture_type <> 'export'" if table == "data_capture_audit" else ""
         stored = service.rows(f"SELECT * FROM {table} WHERE user_email = ? {condition} ORDER BY 1", ANN.email)  # noqa: S608
         assert document[table] == stored, table
     assert [len(document[table]) for table in ("payment_data", "questionnaire_data", "dashboard_data", RECEIPTS)] == [3, 3, 3, 12]
     assert {one["capture_id"] for one in document[RECEIPTS]} == {one["capture_id"] for one in ANN.captures(12)}
-    [account] = document[PEOPLE]
+    [account] = document[USERS]
     assert (account["email"], account["password_hash"]) == (ANN.email, "[redacted]")
     text = json.dumps(document)
     assert "argon2" not in text
@@ -83,7 +83,7 @@ def test_the_archive_holds_the_document_a_csv_a_table_and_the_screenshots(servic
         assert pictures == [f"screenshots/questionnaire_data-{one['id']}.png" for one in document["questionnaire_data"]]
         for name in pictures:
             assert content.read(name) == base64.b64decode(picture(ANN.mark("picture")).partition(",")[2])
-        for table in (PEOPLE, *tables_of_people(), RECEIPTS):
+        for table in (USERS, *tables_of_users(), RECEIPTS):
             lines = list(csv.DictReader(io.StringIO(content.read(f"{table}.csv").decode())))
             assert lines == [{k: "" if v is None else str(v) for k, v in row.items()} for row in document[table]], table
 
@@ -102,24 +102,24 @@ def test_a_cell_that_a_spreadsheet_would_run_is_a_text_in_the_csv(service: Runni
     [("nobody@example.com", "json", 404), ("nobody@example.com", "zip", 404), ("nobody", "json", 422), (ANN.email, "xml", 422)],
 )
 def test_what_can_t_be_exported_is_said(service: RunningService, address: str, form: str, status: int) -> None:
-    answer = requests.get(f"{person_url(service, address)}/export", params={"format": form}, headers=ADMIN, timeout=10)
+    answer = requests.get(f"{user_url(service, address)}/export", params={"format": form}, headers=ADMIN, timeout=10)
     assert (answer.status_code, answer.headers["Content-Type"]) == (status, "application/problem+json")
     assert service.rows("SELECT * FROM users WHERE email LIKE 'nobody%'") == []
 
 
 @pytest.mark.parametrize("suffix", ["/export", "%2Fexport", "/export?format=json"])
 def test_an_export_can_t_be_deleted_and_is_nobody_s_address(service: RunningService, suffix: str) -> None:
-    answer = requests.delete(f"{person_url(service, ANN.email)}{suffix}", headers=ADMIN, timeout=10)
+    answer = requests.delete(f"{user_url(service, ANN.email)}{suffix}", headers=ADMIN, timeout=10)
     assert answer.status_code == 405
     assert "DELETE" not in answer.headers["Allow"]
-    options = requests.options(f"{person_url(service, ANN.email)}{suffix}", headers=ADMIN, timeout=10)
+    options = requests.options(f"{user_url(service, ANN.email)}{suffix}", headers=ADMIN, timeout=10)
     assert "DELETE" not in options.headers["Allow"]
-    allowed = requests.options(person_url(service, ANN.email), headers=ADMIN, timeout=10).headers["Allow"]
+    allowed = requests.options(user_url(service, ANN.email), headers=ADMIN, timeout=10).headers["Allow"]
     assert sorted(allowed.split(", ")) == ["DELETE", "OPTIONS"]
 
 
 def test_the_answer_is_kept_nowhere_and_its_name_tells_nothing(service: RunningService) -> None:
-    answer = requests.get(f"{person_url(service, ANN.email)}/export", headers=ADMIN, timeout=10)
+    answer = requests.get(f"{user_url(service, ANN.email)}/export", headers=ADMIN, timeout=10)
     assert answer.headers["Cache-Control"] == "no-store"
     assert answer.headers["Content-Disposition"] == 'attachment; filename="export.json"'
 
@@ -154,20 +154,20 @@ def test_it_takes_no_more_memory_than_a_row_or_two(tmp_path: Path) -> None:
 
 
 def test_a_large_one_is_sent_as_it_is_made_and_not_put_together_first(service: RunningService) -> None:
-    person = "large@example.com"
-    large = picture(person, 1_000_000)
+    user = "large@example.com"
+    large = picture(user, 1_000_000)
     for number in range(60):
-        capture = {"user_email": person, "screenshot": large, "tradesPerDay": str(number)}
+        capture = {"user_email": user, "screenshot": large, "tradesPerDay": str(number)}
         assert service.capture("questionnaire", capture).status_code == 201
     worker = requests.get(f"{service.url}/api/data-capture/health", timeout=10).json()["pid"]
     Path(f"/proc/{worker}/clear_refs").write_text("5", encoding="ascii")  # from here on its peak counts anew
     before = peak_bytes(worker)
-    answer = requests.get(f"{person_url(service, person)}/export", headers=ADMIN, timeout=60)
+    answer = requests.get(f"{user_url(service, user)}/export", headers=ADMIN, timeout=60)
     assert answer.headers["Transfer-Encoding"] == "chunked"
     assert len(answer.json()["questionnaire_data"]) == 60
     # The server takes parts faster than it sends them, so they may all be in memory once; put together, they were nearly thrice.
     assert peak_bytes(worker) - before < len(answer.content) * 2
-    with zipfile.ZipFile(io.BytesIO(export(service, person, "zip"))) as content:
+    with zipfile.ZipFile(io.BytesIO(export(service, user, "zip"))) as content:
         assert content.testzip() is None
 
 

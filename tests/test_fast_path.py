@@ -33,8 +33,8 @@ from data_capture.web.security_headers import NOSNIFF
 from enhanced_data_capture_system import create_app
 from tests.support import REPOSITORY, capture_service_in
 
-PERSON = "someone@example.com"
-PAYMENT = {"user_email": PERSON, "capture_id": "one", "transaction_id": "TX-1", "final_price": "99.80"}
+USER = "someone@example.com"
+PAYMENT = {"user_email": USER, "capture_id": "one", "transaction_id": "TX-1", "final_price": "99.80"}
 CARD = "4111 1111 1111 1111"
 
 
@@ -103,7 +103,7 @@ def ask_app(
 HEADERS = {"Host": "127.0.0.1:5003", "Content-Type": "application/json"}
 PAGE = {"Origin": "http://localhost:8080", "Content-Type": "text/plain;charset=UTF-8"}
 BATCH = {
-    "captures": [{"type": "payment", **PAYMENT}, {"type": "activity", "user_email": PERSON, "capture_id": "a"}, {"type": "?"}, 7]
+    "captures": [{"type": "payment", **PAYMENT}, {"type": "activity", "user_email": USER, "capture_id": "a"}, {"type": "?"}, 7]
 }
 
 ORDINARY = [
@@ -112,9 +112,9 @@ ORDINARY = [
     pytest.param("payment", [PAYMENT, {**PAYMENT, "capture_id": "two"}], {}, id="the same payment"),
     pytest.param("payment", [PAYMENT, {**PAYMENT, "final_price": 1}], {}, id="another under the same capture_id"),
     pytest.param("payment", [{**PAYMENT, "final_price": "much"}], {}, id="a field that is not understood"),
-    pytest.param("questionnaire", [{"userEmail": PERSON, "capture_id": "q", "cryptoAssets": ["BTC"]}], PAGE, id="a page"),
-    pytest.param("dashboard", [{"email": PERSON, "capture_id": "d", "theme": "light"}], PAGE, id="a dashboard"),
-    pytest.param("activity", [{"email": PERSON, "capture_id": "a", "note": f"paid by {CARD}"}], {}, id="a card in a text"),
+    pytest.param("questionnaire", [{"userEmail": USER, "capture_id": "q", "cryptoAssets": ["BTC"]}], PAGE, id="a page"),
+    pytest.param("dashboard", [{"email": USER, "capture_id": "d", "theme": "light"}], PAGE, id="a dashboard"),
+    pytest.param("activity", [{"email": USER, "capture_id": "a", "note": f"paid by {CARD}"}], {}, id="a card in a text"),
     pytest.param("batch", [BATCH], PAGE, id="a batch"),
 ]
 
@@ -159,7 +159,7 @@ def test_refusals_are_the_same(
 
 
 def test_an_idempotency_key_is_the_capture_id_in_either_way(two_ways: tuple[Flask, Flask]) -> None:
-    payment = json.dumps({"user_email": PERSON, "final_price": 1}).encode()
+    payment = json.dumps({"user_email": USER, "final_price": 1}).encode()
     asked = "/api/data-capture/payment", payment, {**HEADERS, "Idempotency-Key": '"key-1"'}
     for app in two_ways:
         for ask in (ask_fast_path, ask_app):
@@ -226,7 +226,7 @@ def test_each_request_is_received_once_however_it_is_sent(tmp_path: Path) -> Non
         assert (tmp_path / "count").read_text() == before + "."
 
     def body(**members: Any) -> bytes:
-        return json.dumps({"user_email": PERSON, **members}).encode()
+        return json.dumps({"user_email": USER, **members}).encode()
 
     try:
         send("payment", body(final_price=1), 201)

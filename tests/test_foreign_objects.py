@@ -15,7 +15,7 @@ import pytest
 from data_capture.audit import record_audit
 from data_capture.capture.converters import timestamp
 from data_capture.cli.integrity_report import find_damage, snapshot
-from data_capture.privacy.erasure import erase_person
+from data_capture.privacy.erasure import erase_user
 from data_capture.store.sqlite.connection import open_connection
 from data_capture.store.sqlite.schema import prepare
 from tests.installations import CommandServer, Installation, writing_to
@@ -31,14 +31,14 @@ def filled(folder: Path, *statements: str) -> Path:
     run(database, *statements)
     with writing_to(database, (ANN, BOB), NOW) as connection:
         for number in range(60):
-            person = (ANN, BOB)[number % 2]
-            connection.execute("INSERT INTO payment_data (user_email, created_at) VALUES (?, ?)", (person, NOW))
+            user = (ANN, BOB)[number % 2]
+            connection.execute("INSERT INTO payment_data (user_email, created_at) VALUES (?, ?)", (user, NOW))
             connection.execute(
                 "INSERT INTO capture_receipts (user_email, capture_id, capture_type, row_id, outcome, payload_digest) "
                 "VALUES (?, ?, 'payment', ?, 'stored', x'00')",
-                (person, f"id-{number}", number + 1),
+                (user, f"id-{number}", number + 1),
             )
-            record_audit(connection, user_email=person, capture_type="payment", timestamp=NOW, source_endpoint="/payment")
+            record_audit(connection, user_email=user, capture_type="payment", timestamp=NOW, source_endpoint="/payment")
     return database
 
 
@@ -172,7 +172,7 @@ def test_a_trigger_is_found_before_an_erasure_runs_it(installation: Installation
     assert_found(installation, "notes is none of ours and refers to capture_receipts", "nt on notes")
     with closing(open_connection(installation.database, 5)) as connection:
         connection.execute("BEGIN IMMEDIATE")
-        erase_person(connection, ANN, erased_at=timestamp(datetime.now(timezone.utc)), source_endpoint="erase")
+        erase_user(connection, ANN, erased_at=timestamp(datetime.now(timezone.utc)), source_endpoint="erase")
         (left,) = connection.execute("SELECT count(*) FROM payment_data").fetchone()
         connection.execute("ROLLBACK")
     assert left == 0  # that is what it does

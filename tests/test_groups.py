@@ -191,8 +191,8 @@ def test_an_admission_is_asked_once_a_capture_and_refuses_it_alone(a_store: Open
 
         with a_store() as store:
             alter(store, trigger)
-            people = ["1@example.com", "2@example.com", "1@example.com", "3@example.com", KNOWN, "3@example.com"]
-            mix = [payment(f"{place}", user_email=email) for place, email in enumerate(people)]
+            users = ["1@example.com", "2@example.com", "1@example.com", "3@example.com", KNOWN, "3@example.com"]
+            mix = [payment(f"{place}", user_email=email) for place, email in enumerate(users)]
             mix.append(payment("fails", user_email=KNOWN, final_price=5))
             wanted = asked_by(mix, admit)
             statuses = [one["status"] for one in answers_to(wanted, store.write_together(wanted.jobs))]

@@ -19,7 +19,7 @@ from data_capture.images import MAX_PICTURE_BYTES
 from tests import hostile
 from tests.support import RunningService, capture_service_in
 
-PERSON = "hostile@example.com"
+USER = "hostile@example.com"
 KINDS = ("payment", "questionnaire", "dashboard", "activity")
 
 
@@ -45,7 +45,7 @@ def assert_whole(database: Path) -> None:
 @pytest.mark.parametrize("kind", KINDS)
 def test_no_body_makes_the_service_fail(service: RunningService, kind: str) -> None:
     @settings(max_examples=hostile.EXAMPLES, deadline=None, database=None, suppress_health_check=list(HealthCheck))
-    @given(hostile.requests_to_refuse_or_take(PERSON))
+    @given(hostile.requests_to_refuse_or_take(USER))
     def send(request: hostile.Hostile) -> None:
         hostile.assert_taken_or_refused(hostile.answer_to(f"{service.url}/api/data-capture/{kind}", request))
 
@@ -116,22 +116,22 @@ def test_a_large_body_is_refused_by_its_size_before_it_is_decoded(service: Runni
 
 
 def test_a_lone_surrogate_and_a_nul_are_stored_as_what_every_reader_can_read(service: RunningService) -> None:
-    person = "surrogate@example.com"
+    user = "surrogate@example.com"
     body = b'{"user_email":"surrogate@example.com","plan_name":"a\\u0000b","coupon_code":"\\ud800","\\udfff":"\\ud83d\\ude00"}'
     answer = hostile.answer_to(
         f"{service.url}/api/data-capture/payment", hostile.Hostile(body, {"Content-Type": "application/json"})
     )
     assert answer.status_code == 201
-    [row] = service.rows("SELECT plan_name, coupon_code FROM payment_data WHERE user_email = ?", person)
+    [row] = service.rows("SELECT plan_name, coupon_code FROM payment_data WHERE user_email = ?", user)
     assert row == {"plan_name": "a\N{REPLACEMENT CHARACTER}b", "coupon_code": "\N{REPLACEMENT CHARACTER}"}
     [audit] = service.rows(
-        "SELECT data_snapshot ->> '$.plan_name' IS NOT NULL AS readable FROM audit_logs WHERE user_email = ?", person
+        "SELECT data_snapshot ->> '$.plan_name' IS NOT NULL AS readable FROM audit_logs WHERE user_email = ?", user
     )
     assert audit["readable"]
 
 
-def test_json_in_texts_in_json_is_taken_however_deep(service: RunningService, person: str) -> None:
-    body = hostile.json_in_texts_in_json(14, person)
+def test_json_in_texts_in_json_is_taken_however_deep(service: RunningService, user: str) -> None:
+    body = hostile.json_in_texts_in_json(14, user)
     url = f"{service.url}/api/data-capture/dashboard"
     assert hostile.answer_to(url, hostile.Hostile(body, {"Content-Type": "application/json"})).status_code == 201
 

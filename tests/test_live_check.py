@@ -22,10 +22,10 @@ CHAIN = "data_capture_audit_chain"
 
 
 @pytest.fixture
-def system(tmp_path: Path, person: str) -> Iterator[RunningManager]:
+def system(tmp_path: Path, user: str) -> Iterator[RunningManager]:
     """A running system, over a database with one person in it."""
     manager = RunningManager(tmp_path).wait_until_running()
-    payment = {"user_email": person, "final_price": "9.90"}
+    payment = {"user_email": user, "final_price": "9.90"}
     assert requests.post(f"{manager.urls['capture']}/api/data-capture/payment", json=payment, timeout=10).status_code == 201
     yield manager
     manager.clean_up()
@@ -59,7 +59,7 @@ def assert_audit_trail_verifies(database: Path) -> None:
     assert verified.returncode == 0, verified.stdout + verified.stderr
 
 
-def test_it_passes_on_a_running_system_and_leaves_nothing_of_the_throwaway_person(system: RunningManager) -> None:
+def test_it_passes_on_a_running_system_and_leaves_nothing_of_the_throwaway_user(system: RunningManager) -> None:
     before = contents(system.database)
     checked = check_live(system.urls["capture"], "--signup-port", signup_port_of(system))
     assert checked.returncode == 0, checked.stderr

@@ -113,52 +113,52 @@ def with_time(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Services]:
 
 
 @pytest.mark.parametrize("name", TAKEN)
-def test_a_row_that_another_program_took_over_is_not_signed_up(name: str, with_time: Services, person: str) -> None:
-    with_time.pay(person, 49)
-    with_time.execute(TAKEN[name], person)
-    before = with_time.user(person)
-    assert with_time.post("register", person, PLANTED).status_code == 409
-    assert with_time.post("login", person, PLANTED).status_code == 401
-    assert with_time.user(person) == before
+def test_a_row_that_another_program_took_over_is_not_signed_up(name: str, with_time: Services, user: str) -> None:
+    with_time.pay(user, 49)
+    with_time.execute(TAKEN[name], user)
+    before = with_time.user(user)
+    assert with_time.post("register", user, PLANTED).status_code == 409
+    assert with_time.post("login", user, PLANTED).status_code == 401
+    assert with_time.user(user) == before
 
 
-def test_the_password_of_an_earlier_row_does_not_open_the_next_one_of_its_address(with_time: Services, person: str) -> None:
-    assert with_time.post("register", person, OWN).status_code == 201
-    assert with_time.post("login", person, OWN).status_code == 200
-    number = with_time.user(person)["id"]
-    with_time.execute("DELETE FROM users WHERE email = ?", person)
-    with_time.execute("INSERT INTO users (id, email, created_at) VALUES (?, ?, '2024-01-01')", number, person)
-    assert with_time.post("login", person, OWN).status_code == 401
-    assert with_time.post("register", person, PLANTED).status_code == 409
+def test_the_password_of_an_earlier_row_does_not_open_the_next_one_of_its_address(with_time: Services, user: str) -> None:
+    assert with_time.post("register", user, OWN).status_code == 201
+    assert with_time.post("login", user, OWN).status_code == 200
+    number = with_time.user(user)["id"]
+    with_time.execute("DELETE FROM users WHERE email = ?", user)
+    with_time.execute("INSERT INTO users (id, email, created_at) VALUES (?, ?, '2024-01-01')", number, user)
+    assert with_time.post("login", user, OWN).status_code == 401
+    assert with_time.post("register", user, PLANTED).status_code == 409
 
 
-def test_what_another_program_changes_in_a_profile_does_not_shut_its_user_out(with_time: Services, person: str) -> None:
-    assert with_time.post("register", person, OWN).status_code == 201
-    with_time.execute("UPDATE users SET username = 'renamed', google_sub = 'g-1' WHERE email = ?", person)
+def test_what_another_program_changes_in_a_profile_does_not_shut_its_user_out(with_time: Services, user: str) -> None:
+    assert with_time.post("register", user, OWN).status_code == 201
+    with_time.execute("UPDATE users SET username = 'renamed', google_sub = 'g-1' WHERE email = ?", user)
     with_time.execute("VACUUM")
-    assert with_time.post("login", person, OWN).status_code == 200
+    assert with_time.post("login", user, OWN).status_code == 200
 
 
-def test_a_column_that_is_added_later_takes_no_sign_up_away(with_time: Services, person: str) -> None:
-    with_time.pay(person, 49)
-    with_time.pay(f"taken-{person}", 49)
+def test_a_column_that_is_added_later_takes_no_sign_up_away(with_time: Services, user: str) -> None:
+    with_time.pay(user, 49)
+    with_time.pay(f"taken-{user}", 49)
     with_time.execute("ALTER TABLE users ADD COLUMN bio TEXT")
     with_time.execute("ALTER TABLE users ADD COLUMN language TEXT DEFAULT 'en'")
-    with_time.execute("UPDATE users SET language = 'de' WHERE email = ?", f"taken-{person}")
-    assert with_time.post("register", person, OWN).status_code == 201
-    assert with_time.post("register", f"taken-{person}", PLANTED).status_code == 409
+    with_time.execute("UPDATE users SET language = 'de' WHERE email = ?", f"taken-{user}")
+    assert with_time.post("register", user, OWN).status_code == 201
+    assert with_time.post("register", f"taken-{user}", PLANTED).status_code == 409
 
 
 @pytest.mark.parametrize("table", ["auth (user_id REFERENCES users, secret)", "keys (u INTEGER REFERENCES users (id), pwd)"])
-def test_a_user_whose_password_is_in_another_table_is_not_signed_up(table: str, services: Services, person: str) -> None:
+def test_a_user_whose_password_is_in_another_table_is_not_signed_up(table: str, services: Services, user: str) -> None:
     services.execute(f"CREATE TABLE {table}")
     services.execute("CREATE TABLE IF NOT EXISTS orders (user_id INTEGER REFERENCES users (id), product TEXT)")
-    buyer = f"buyer-{person}"
-    for email in (person, buyer):
+    buyer = f"buyer-{user}"
+    for email in (user, buyer):
         services.pay(email, 49)
         services.execute("INSERT INTO orders SELECT id, 'a bot' FROM users WHERE email = ?", email)
-    services.execute(f"INSERT INTO {table.split()[0]} SELECT id, 'a hash' FROM users WHERE email = ?", person)  # noqa: S608
-    assert services.post("register", person, PLANTED).status_code == 409
+    services.execute(f"INSERT INTO {table.split()[0]} SELECT id, 'a hash' FROM users WHERE email = ?", user)  # noqa: S608
+    assert services.post("register", user, PLANTED).status_code == 409
     assert services.post("register", buyer, OWN).status_code == 201
 
 
@@ -179,12 +179,12 @@ def test_a_hash_in_a_column_of_any_name_is_a_password_of_another_programs(servic
         assert services.post("register", email, PLANTED).status_code == 409, column
 
 
-def test_the_digest_of_an_address_is_no_password(with_time: Services, person: str) -> None:
+def test_the_digest_of_an_address_is_no_password(with_time: Services, user: str) -> None:
     with_time.execute("ALTER TABLE users ADD COLUMN hash TEXT")
-    digest = hashlib.sha256(person.encode()).hexdigest()
-    with_time.execute("INSERT INTO users (email, hash) VALUES (?, ?)", person, digest)
-    assert with_time.post("login", person, person).status_code == 401
-    assert with_time.post("register", person, PLANTED).status_code == 409
+    digest = hashlib.sha256(user.encode()).hexdigest()
+    with_time.execute("INSERT INTO users (email, hash) VALUES (?, ?)", user, digest)
+    assert with_time.post("login", user, user).status_code == 401
+    assert with_time.post("register", user, PLANTED).status_code == 409
 
 
 def test_what_the_table_says_of_a_new_user_is_not_for_strangers(services: Services) -> None:

@@ -187,15 +187,15 @@ def test_a_refusal_says_why_without_secrets(tls: tuple[ssl.SSLContext, Path], mo
     assert not [word for word in ("s3cret", "ann@example.com", A_MAIL.text) if word in str(refused.value)]
 
 
-def test_a_sign_up_is_mailed_by_a_mail_server(tmp_path: Path, person: str) -> None:
+def test_a_sign_up_is_mailed_by_a_mail_server(tmp_path: Path, user: str) -> None:
     name = "Ann\r\nBcc: victim@example.com\r\nSubject: A prize"
     server = MailServer()
     mail_url = f"smtp://127.0.0.1:{server.port}?from=noreply@example.com"
     with running(server), signup_with(tmp_path, mail_url) as service:
-        assert register(service, person, fullName=name, username=name, subject=name).status_code == 202
+        assert register(service, user, fullName=name, username=name, subject=name).status_code == 202
         eventually(lambda: server.messages, "the mail")
     [(_, recipients, content)] = server.messages
-    assert recipients == [person]
+    assert recipients == [user]
     message = email.message_from_bytes(content, policy=email.policy.default)
     assert message["Bcc"] is None
     assert message.get_all("Subject") == ["Complete your sign-up"]
@@ -249,7 +249,7 @@ def test_a_mail_that_can_not_be_made_does_not_stop_the_others(hook: MailHook) ->
 
 
 def test_a_hook_that_hangs_keeps_no_one_waiting_and_a_full_queue_says_so(
-    tmp_path: Path, hook: MailHook, person: str
+    tmp_path: Path, hook: MailHook, user: str
 ) -> None:
     hook.hangs.set()
 
@@ -257,7 +257,7 @@ def test_a_hook_that_hangs_keeps_no_one_waiting_and_a_full_queue_says_so(
         return requests.post(f"{service.url}/api/auth/recover", json={"email": email}, timeout=30)
 
     def ask(number: int) -> requests.Response:
-        return register(service, f"{number}-{person}") if number < 10 else recover(f"{number}-{person}")
+        return register(service, f"{number}-{user}") if number < 10 else recover(f"{number}-{user}")
 
     with signup_with(tmp_path, hook.url) as service:
         with ThreadPoolExecutor(8) as pool:
@@ -268,15 +268,15 @@ def test_a_hook_that_hangs_keeps_no_one_waiting_and_a_full_queue_says_so(
         assert set(statuses[:10]) == {202}
         assert set(statuses) == {202, 503}
         assert MAX_WAITING <= statuses.count(202) <= MAX_WAITING + 2
-        for refused in (answers[statuses.index(503)], register(service, person), recover(person)):
+        for refused in (answers[statuses.index(503)], register(service, user), recover(user)):
             assert int(refused.headers["Retry-After"]) > 0
             assert_problem(refused, 503)
         assert requests.get(f"{service.url}/api/health", timeout=30).json()["status"] == "healthy"
         assert service.rows("SELECT id FROM users") == []
         hook.hangs.clear()
         hook.goes_on.set()
-        hook.mails_to(f"9-{person}")
-        eventually(lambda: register(service, person).status_code == 202, "mail is taken again", 30)
+        hook.mails_to(f"9-{user}")
+        eventually(lambda: register(service, user).status_code == 202, "mail is taken again", 30)
 
 
 def test_what_is_not_sent_in_the_end_is_logged_once_without_secrets(

@@ -38,14 +38,14 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningService
     running.stop()
 
 
-def rows_of(service: RunningService, person: str) -> Iterator[tuple[str, str]]:
+def rows_of(service: RunningService, user: str) -> Iterator[tuple[str, str]]:
     """Every row that belongs to a person, as its table and its text."""
     tables = service.rows("""
         SELECT made.name FROM sqlite_master AS made, pragma_table_info(made.name) AS held
         WHERE made.type = 'table' AND held.name = 'user_email'
     """)
     for table in tables:
-        for row in service.rows(f"SELECT * FROM {table['name']} WHERE user_email = ?", person):  # noqa: S608
+        for row in service.rows(f"SELECT * FROM {table['name']} WHERE user_email = ?", user):  # noqa: S608
             yield table["name"], json.dumps(row, ensure_ascii=False, default=bytes.hex)
 
 
@@ -57,9 +57,9 @@ def test_a_card_number_posted_anywhere_is_in_no_table_no_log_and_no_answer(servi
     def send(place: tuple[str, str], card: tuple[str, Any], in_batch: bool) -> None:
         (kind, name), (digits, value) = place, card
         sent.append(digits)
-        person = f"{uuid.uuid4().hex}@example.com"
+        user = f"{uuid.uuid4().hex}@example.com"
         # Where a page might put it, under a key of any name, and where it has no business to be.
-        payload = {"user_email": person, name: value, "more": {f"key {digits}": value}, "capture_id": f"id:{digits}"}
+        payload = {"user_email": user, name: value, "more": {f"key {digits}": value}, "capture_id": f"id:{digits}"}
         payloads = [payload, {key: member for key, member in payload.items() if key != "capture_id"}]
         browser = {"User-Agent": f"Browser/1.0 ({digits})"}
         if in_batch:
@@ -72,7 +72,7 @@ def test_a_card_number_posted_anywhere_is_in_no_table_no_log_and_no_answer(servi
         wanted = digits_with_anything_between(digits)
         for answer in answers:
             assert not wanted.search(answer.text)
-        found_in = dict(rows_of(service, person))
+        found_in = dict(rows_of(service, user))
         assert len(found_in) >= 2  # the kind's own table and the audit trail
         for table, row in found_in.items():
             assert not wanted.search(row), table
@@ -97,8 +97,8 @@ def test_an_error_repeats_no_card_number(service: RunningService) -> None:
     assert VISA not in service.log_file.read_text() + service.output.read_text()
 
 
-def test_a_card_number_in_the_place_of_an_id_or_an_address_is_refused(service: RunningService, person: str) -> None:
-    for payload in ({"user_email": person, "capture_id": VISA}, {"user_email": f"{VISA}@example.com"}):
+def test_a_card_number_in_the_place_of_an_id_or_an_address_is_refused(service: RunningService, user: str) -> None:
+    for payload in ({"user_email": user, "capture_id": VISA}, {"user_email": f"{VISA}@example.com"}):
         answer = service.capture("payment", payload)
         assert answer.status_code == 422
         assert VISA not in answer.text
@@ -106,9 +106,9 @@ def test_a_card_number_in_the_place_of_an_id_or_an_address_is_refused(service: R
     assert service.rows("SELECT * FROM capture_receipts WHERE capture_id LIKE '%4111111111111111%'") == []
 
 
-def test_the_secrets_beside_a_questionnaire_are_never_stored(service: RunningService, person: str) -> None:
+def test_the_secrets_beside_a_questionnaire_are_never_stored(service: RunningService, user: str) -> None:
     payload = {
-        "email": person, "password": "hunter2-secret", "token": WEB_TOKEN, "questionnaire": {"accountSize": "$100,000"},
+        "email": user, "password": "hunter2-secret", "token": WEB_TOKEN, "questionnaire": {"accountSize": "$100,000"},
         "tradingState": json.dumps({"apiKey": "hunter2-key"}),
     }  # fmt: skip
     for kind in ("questionnaire", "dashboard", "payment"):
@@ -120,33 +120,33 @@ def test_the_secrets_beside_a_questionnaire_are_never_stored(service: RunningSer
 
 
 class TestTheAuditRecordSaysWhatWasMasked:
-    def test_by_its_place_in_the_snapshot(self, service: RunningService, person: str) -> None:
-        payload = {"user_email": person, "paymentData": {"cardNumber": VISA, "cvv": "123", "method": "card"}}
+    def test_by_its_place_in_the_snapshot(self, service: RunningService, user: str) -> None:
+        payload = {"user_email": user, "paymentData": {"cardNumber": VISA, "cvv": "123", "method": "card"}}
         service.capture("payment", payload, **{"User-Agent": f"Browser {VISA}"})
         [record] = service.rows(
             """SELECT data_snapshot, data_snapshot ->> '$._masked[0]' AS first, status
                FROM data_capture_audit WHERE user_email = ?""",
-            person,
+            user,
         )
         snapshot = json.loads(record["data_snapshot"])
         assert snapshot["paymentData"] == {"cardNumber": "[card ****1111]", "cvv": "[redacted]", "method": "card"}
         assert snapshot["_masked"] == ["paymentData.cardNumber", "paymentData.cvv", "User-Agent"]
         assert (record["first"], record["status"]) == ("paymentData.cardNumber", "success")
 
-    def test_and_leaves_a_member_of_that_name_alone(self, service: RunningService, person: str) -> None:
-        service.capture("payment", {"user_email": person, "_masked": "mine", "pin": 1})
-        [record] = service.rows("SELECT data_snapshot FROM data_capture_audit WHERE user_email = ?", person)
+    def test_and_leaves_a_member_of_that_name_alone(self, service: RunningService, user: str) -> None:
+        service.capture("payment", {"user_email": user, "_masked": "mine", "pin": 1})
+        [record] = service.rows("SELECT data_snapshot FROM data_capture_audit WHERE user_email = ?", user)
         assert json.loads(record["data_snapshot"]) == {
-            "user_email": person, "_masked": "mine", "pin": "[redacted]", "__masked": ["pin"],
+            "user_email": user, "_masked": "mine", "pin": "[redacted]", "__masked": ["pin"],
         }  # fmt: skip
 
-    def test_and_says_nothing_where_nothing_was(self, service: RunningService, person: str) -> None:
-        service.capture("payment", {"user_email": person, "plan": "pro"})
-        [record] = service.rows("SELECT data_snapshot FROM data_capture_audit WHERE user_email = ?", person)
-        assert json.loads(record["data_snapshot"]) == {"user_email": person, "plan": "pro"}
+    def test_and_says_nothing_where_nothing_was(self, service: RunningService, user: str) -> None:
+        service.capture("payment", {"user_email": user, "plan": "pro"})
+        [record] = service.rows("SELECT data_snapshot FROM data_capture_audit WHERE user_email = ?", user)
+        assert json.loads(record["data_snapshot"]) == {"user_email": user, "plan": "pro"}
 
-    def test_and_the_same_payload_sent_again_is_the_same(self, service: RunningService, person: str) -> None:
-        payload = {"user_email": person, "capture_id": str(uuid.uuid4()), "cardNumber": VISA, "note": f"paid with {VISA}"}
+    def test_and_the_same_payload_sent_again_is_the_same(self, service: RunningService, user: str) -> None:
+        payload = {"user_email": user, "capture_id": str(uuid.uuid4()), "cardNumber": VISA, "note": f"paid with {VISA}"}
         first = service.capture("payment", payload)
         again = service.capture("payment", dict(reversed(payload.items())))
         assert (first.status_code, again.json(), again.headers["Idempotency-Replayed"]) == (201, first.json(), "true")

@@ -20,7 +20,7 @@ from data_capture.key_files import load_key, open_new_file
 from data_capture.store import Store
 from data_capture.store.sqlite.lock import WriterLock
 from data_capture.store.sqlite.schema import DatabaseRefused, prepare
-from data_capture.store.sqlite.users import ensure_person
+from data_capture.store.sqlite.users import ensure_user
 from tests.support import REPOSITORY, capture_service_in, rows
 
 NOBODY = 65534
@@ -160,7 +160,7 @@ def test_the_lock_file_is_not_opened_behind_a_link(tmp_path: Path) -> None:
 
 def test_the_audit_head_s_draft_follows_no_link_that_was_planted(database: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     store = Store(database, 5)
-    store.write(lambda connection: ensure_person(connection, "a@example.com", None, NOW))
+    store.write(lambda connection: ensure_user(connection, "a@example.com", None, NOW))
     store.write(
         lambda connection: record_audit(
             connection, user_email="a@example.com", capture_type="login", timestamp=NOW, source_endpoint="test"

@@ -9,12 +9,12 @@ from pathlib import Path
 
 import pytest
 
-from data_capture.audit import RETENTION_PERSON, record_audit, take_from_records
-from data_capture.privacy.erasure import erase_person
+from data_capture.audit import RETENTION_USER, record_audit, take_from_records
+from data_capture.privacy.erasure import erase_user
 from data_capture.problems import Problem
 from data_capture.store.sqlite.connection import open_connection
 from data_capture.store.sqlite.schema import prepare
-from data_capture.store.sqlite.users import ensure_person
+from data_capture.store.sqlite.users import ensure_user
 from tests.erasing import assert_whole, erase, service_in
 from tests.installations import CommandServer, Installation
 from tests.support import RunningService
@@ -48,21 +48,21 @@ def test_what_the_retention_s_records_cover_stays_covered(tmp_path: Path, server
     prepare(database)
     with closing(open_connection(database, 5)) as connection:
         connection.execute("BEGIN IMMEDIATE")
-        for person in ("ann@example.com", RETENTION_PERSON):
-            ensure_person(connection, person, None, NOW)
+        for user in ("ann@example.com", RETENTION_USER):
+            ensure_user(connection, user, None, NOW)
         record_audit(connection, user_email="ann@example.com", capture_type="payment", timestamp=NOW,
                      source_endpoint="/payment", ip_address="192.0.2.1")  # fmt: skip
-        take_from_records(connection, {"ip_address": [1]}, RETENTION_PERSON, timestamp=NOW, source_endpoint="retention")
-        connection.execute("UPDATE users SET normalized_email = 'bob@example.com' WHERE email = ?", (RETENTION_PERSON,))
+        take_from_records(connection, {"ip_address": [1]}, RETENTION_USER, timestamp=NOW, source_endpoint="retention")
+        connection.execute("UPDATE users SET normalized_email = 'bob@example.com' WHERE email = ?", (RETENTION_USER,))
         connection.execute("COMMIT")
         connection.execute("BEGIN IMMEDIATE")
         with pytest.raises(Problem, match="product's own"):
-            erase_person(connection, "bob@example.com", erased_at=NOW, source_endpoint="erase")
+            erase_user(connection, "bob@example.com", erased_at=NOW, source_endpoint="erase")
         connection.execute("ROLLBACK")
     outcome = Installation(tmp_path, server).run("verify-audit")
     assert outcome.status == 0, outcome.output
 
 def test_the_command_refuses_it(tmp_path: Path, server: CommandServer) -> None:
     prepare(tmp_path / "trading_bots.db")
-    outcome = Installation(tmp_path, server).run("erase", RETENTION_PERSON, "--yes")
+    outcome = Installation(tmp_path, server).run("erase", RETENTION_USER, "--yes")
     assert (outcome.status, "not an email address" in outcome.complaint) == (1, True)

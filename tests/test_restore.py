@@ -26,7 +26,7 @@ from tests.installations import (
     Outcome,
     add_payments,
     damage,
-    forget_people,
+    forget_users,
     is_whole,
     leave_in_log,
     payments,
@@ -103,7 +103,7 @@ def test_a_damaged_database_is_replaced_and_set_aside(large_installation: Instal
 
 
 def test_a_restore_refuses_while_the_service_runs(
-    capture_service: RunningService, person: str, tmp_path: Path, server: CommandServer
+    capture_service: RunningService, user: str, tmp_path: Path, server: CommandServer
 ) -> None:
     installation = Installation(tmp_path, server)
     installation.database = capture_service.database
@@ -115,10 +115,10 @@ def test_a_restore_refuses_while_the_service_runs(
         assert words in outcome.complaint
         assert outcome.complaint.count("\n") == 1
     answer = requests.post(
-        f"{capture_service.url}/api/data-capture/payment", json={"user_email": person, "final_price": 1}, timeout=10
+        f"{capture_service.url}/api/data-capture/payment", json={"user_email": user, "final_price": 1}, timeout=10
     )
     assert answer.status_code == 201
-    assert len(capture_service.rows("SELECT id FROM payment_data WHERE user_email = ?", person)) == 1
+    assert len(capture_service.rows("SELECT id FROM payment_data WHERE user_email = ?", user)) == 1
 
 
 def test_a_restore_refuses_while_another_program_has_the_database_open(installation: Installation) -> None:
@@ -174,7 +174,7 @@ def test_a_file_that_is_no_good_backup_is_refused_and_nothing_changes(installati
     shutil.copyfile(large_database, folder / "cut-off.db")
     os.truncate(folder / "cut-off.db", 30_000_000)
     shutil.copyfile(installation.back_up(), folder / "orphans.db")
-    forget_people(folder / "orphans.db")
+    forget_users(folder / "orphans.db")
     before = installation.files()
     refusals = {
         "missing.db": "There is no file",
@@ -196,7 +196,7 @@ def test_a_file_that_is_no_good_backup_is_refused_and_nothing_changes(installati
 
 
 def test_rows_that_refer_to_nobody_are_restored_when_that_is_wanted(installation: Installation) -> None:
-    forget_people(installation.database)
+    forget_users(installation.database)
     outcome = installation.run("restore", installation.back_up(), "--accept-broken-references")
     assert outcome.status == 0, outcome.complaint
 

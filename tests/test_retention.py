@@ -113,9 +113,9 @@ def test_receipts_of_what_a_hand_removed_are_purged_every_day(store: Store, tmp_
 def test_addresses_and_user_agents_go_by_themselves(store: Store, tmp_path: Path, server: CommandServer) -> None:
     apply_retention(store, ("ip_address=90", "user_agent=200"), NOW)
     for table in (*(kind.table for kind in KINDS.values()), "data_capture_audit"):
-        for person, address in ((OLD, None), (NEW, "192.0.2.7")):
+        for user, address in ((OLD, None), (NEW, "192.0.2.7")):
             statement = f"SELECT DISTINCT ip_address, user_agent FROM {table} WHERE user_email = ?"  # noqa: S608
-            found = rows(store.database, statement, person.email)
+            found = rows(store.database, statement, user.email)
             assert found == [{"ip_address": address, "user_agent": "a browser"}], table
     assert counts(store)["capture_receipts"] == 16
     assert "Of 8 others" in verified(store, tmp_path, server)

@@ -17,25 +17,25 @@ from tests.support import REPOSITORY
 SCHEMA = REPOSITORY / "schema.sql"
 
 NOW = "strftime('%Y-%m-%dT%H:%M:%fZ', 'now')"
-PERSON = ["user_id INTEGER", "user_email TEXT NOT NULL", "user_name TEXT"]
+USER = ["user_id INTEGER", "user_email TEXT NOT NULL", "user_name TEXT"]
 ORIGIN = ["ip_address TEXT", "user_agent TEXT", f"created_at TEXT DEFAULT {NOW}", f"updated_at TEXT DEFAULT {NOW}"]
 
 COLUMNS = {
     "payment_data": [
-        "id INTEGER PRIMARY KEY", *PERSON,
+        "id INTEGER PRIMARY KEY", *USER,
         "plan_name TEXT", "original_price DECIMAL(10,2)", "discount_amount DECIMAL(10,2)", "final_price DECIMAL(10,2)",
         "coupon_code TEXT", "payment_method TEXT", "transaction_id TEXT", "payment_status TEXT", "payment_processor TEXT",
         "crypto_transaction_hash TEXT", "crypto_from_address TEXT", "crypto_amount TEXT", *ORIGIN,
     ],
     "questionnaire_data": [
-        "id INTEGER PRIMARY KEY", *PERSON,
+        "id INTEGER PRIMARY KEY", *USER,
         "trades_per_day TEXT", "trading_session TEXT", "crypto_assets TEXT", "forex_assets TEXT", "custom_forex_pairs TEXT",
         "has_account TEXT", "account_equity DECIMAL(12,2)", "prop_firm TEXT", "account_type TEXT", "account_size DECIMAL(12,2)",
         "risk_percentage DECIMAL(5,2)", "risk_reward_ratio TEXT", "account_screenshot TEXT", "screenshot_filename TEXT",
         "screenshot_size INTEGER", "screenshot_type TEXT", *ORIGIN,
     ],
     "dashboard_data": [
-        "id INTEGER PRIMARY KEY", *PERSON,
+        "id INTEGER PRIMARY KEY", *USER,
         "initial_equity DECIMAL(12,2)", "current_equity DECIMAL(12,2)", "total_pnl DECIMAL(12,2)", "win_rate DECIMAL(5,2)",
         "total_trades INTEGER", "winning_trades INTEGER", "losing_trades INTEGER", "average_win DECIMAL(10,2)",
         "average_loss DECIMAL(10,2)", "profit_factor DECIMAL(10,4)", "max_drawdown DECIMAL(10,2)",
@@ -97,7 +97,7 @@ def test_a_table_has_exactly_the_columns_it_was_given(database: Path, table: str
 
 
 @pytest.mark.parametrize("table", COLUMNS)
-def test_a_table_refers_to_the_person_by_address(database: Path, table: str) -> None:
+def test_a_table_refers_to_the_user_by_address(database: Path, table: str) -> None:
     with closing(sqlite3.connect(database)) as connection:
         [key] = connection.execute(f"PRAGMA foreign_key_list({table})").fetchall()
     assert key[2:5] == ("users", "user_email", "email")
@@ -172,7 +172,7 @@ def test_another_programs_tables_are_kept(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("table", COLUMNS)
-def test_one_persons_rows_are_found_by_an_index(database: Path, table: str) -> None:
+def test_one_users_rows_are_found_by_an_index(database: Path, table: str) -> None:
     time = "timestamp" if table in ("trading_activity_log", "data_capture_audit") else "created_at"
     query = f"SELECT * FROM {table} WHERE user_email = 'a@example.com' ORDER BY {time} DESC LIMIT 10"  # noqa: S608
     with closing(sqlite3.connect(database)) as connection:
@@ -181,7 +181,7 @@ def test_one_persons_rows_are_found_by_an_index(database: Path, table: str) -> N
     assert "TEMP B-TREE" not in plan
 
 
-def test_the_statistics_of_a_person_read_indexes_alone(database: Path) -> None:
+def test_the_statistics_of_a_user_read_indexes_alone(database: Path) -> None:
     said: list[str] = []
     with closing(sqlite3.connect(database)) as connection:
         connection.set_trace_callback(said.append)

@@ -20,7 +20,7 @@ from data_capture.cli.verify_audit import verify_audit
 from data_capture.key_files import keep_key, new_key
 from data_capture.store.sqlite.connection import open_connection
 from data_capture.store.sqlite.schema import prepare
-from data_capture.store.sqlite.users import ensure_person
+from data_capture.store.sqlite.users import ensure_user
 from tests.installations import CommandServer, Installation
 from tests.support import REPOSITORY
 
@@ -69,8 +69,8 @@ def fill(database: Path) -> None:
     """Add records of two users, erase one and take what is old from the other's."""
     with closing(open_connection(database, 5)) as connection:
         connection.execute("BEGIN IMMEDIATE")
-        for person in (ANN, BOB, NOBODY):
-            ensure_person(connection, person, None, NOW)
+        for user in (ANN, BOB, NOBODY):
+            ensure_user(connection, user, None, NOW)
         for number in range(20):
             record_audit(
                 connection, user_email=(ANN, BOB)[number % 2], capture_type="payment", timestamp=NOW,

@@ -33,14 +33,14 @@ def original(tmp_path_factory: pytest.TempPathFactory) -> Path:
     database = folder / "trading_bots.db"
     with writing_to(database, (ANN, BOB), NOW) as connection:
         for number in range(RECORDS):
-            person = (ANN, BOB)[number % 2]
+            user = (ANN, BOB)[number % 2]
             connection.execute(
                 "INSERT INTO payment_data (user_email, transaction_id, payment_status) VALUES "
                 "(?, ?, 'pending')",
-                (person, f"TX-{number}"),
+                (user, f"TX-{number}"),
             )
             record_audit(
-                connection, user_email=person, capture_type="payment", timestamp=NOW, source_endpoint="/payment",
+                connection, user_email=user, capture_type="payment", timestamp=NOW, source_endpoint="/payment",
                 snapshot=f'{{"transaction_id": "TX-{number}"}}', ip_address="192.0.2.1", user_agent="Browser/1.0",
             )  # fmt: skip
     return folder

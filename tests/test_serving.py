@@ -54,27 +54,27 @@ def say(service: RunningService, words: bytes) -> bytes:
 # --- Callers ----------------------------------------------------------------------------------------------------------
 
 
-def test_half_sent_requests_keep_nobody_else_waiting(capture_service: RunningService, person: str) -> None:
+def test_half_sent_requests_keep_nobody_else_waiting(capture_service: RunningService, user: str) -> None:
     with ExitStack() as slow_callers:
         for _ in range(300):
             slow_callers.enter_context(closing(connection_to(capture_service))).sendall(HALF_A_REQUEST)
         started_at = time.monotonic()
-        assert capture_service.capture("payment", {"user_email": person}).status_code == 201
+        assert capture_service.capture("payment", {"user_email": user}).status_code == 201
         assert requests.get(capture_service.url + HEALTH, timeout=5).status_code == 200
         assert time.monotonic() - started_at < 2
 
 
-def test_idle_connections_keep_nobody_else_waiting(capture_service: RunningService, person: str) -> None:
+def test_idle_connections_keep_nobody_else_waiting(capture_service: RunningService, user: str) -> None:
     with ExitStack() as idle_callers:
         for _ in range(300):
             caller = idle_callers.enter_context(closing(connection_to(capture_service)))
             caller.sendall(f"GET {HEALTH} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
             assert caller.recv(1000).startswith(b"HTTP/1.1 200")
-        assert capture_service.capture("payment", {"user_email": person}).status_code == 201
+        assert capture_service.capture("payment", {"user_email": user}).status_code == 201
 
 
-def test_a_slow_body_is_taken_when_it_is_complete(capture_service: RunningService, person: str) -> None:
-    body = json.dumps({"user_email": person, "final_price": "5.00"}).encode()
+def test_a_slow_body_is_taken_when_it_is_complete(capture_service: RunningService, user: str) -> None:
+    body = json.dumps({"user_email": user, "final_price": "5.00"}).encode()
     with closing(connection_to(capture_service)) as caller:
         caller.sendall(f"{HEAD}Content-Length: {len(body)}\r\n\r\n".encode())
         for position in range(len(body)):
@@ -83,8 +83,8 @@ def test_a_slow_body_is_taken_when_it_is_complete(capture_service: RunningServic
         assert caller.recv(1000).startswith(b"HTTP/1.1 201")
 
 
-def test_a_chunked_body_is_taken(capture_service: RunningService, person: str) -> None:
-    body = json.dumps({"user_email": person}).encode()
+def test_a_chunked_body_is_taken(capture_service: RunningService, user: str) -> None:
+    body = json.dumps({"user_email": user}).encode()
     connection = http.client.HTTPConnection("127.0.0.1", capture_service.port, timeout=10)
     with closing(connection):
         connection.request("POST", PAYMENT, iter([body[:5], body[5:]]), {"Content-Type": "application/json"})
@@ -105,13 +105,13 @@ def test_who_sends_too_much_can_read_that_it_is_too_much(capture_service: Runnin
         assert json.loads(response.read())["success"] is False
 
 
-def test_a_caller_that_goes_away_is_no_error(capture_service: RunningService, person: str) -> None:
+def test_a_caller_that_goes_away_is_no_error(capture_service: RunningService, user: str) -> None:
     logged_before = capture_service.log_file.read_text()
     for words in (HALF_A_REQUEST, f"GET {HEALTH} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode()):
         for _ in range(20):
             with closing(connection_to(capture_service)) as caller:
                 caller.sendall(words)
-    assert capture_service.capture("payment", {"user_email": person}).status_code == 201
+    assert capture_service.capture("payment", {"user_email": user}).status_code == 201
     logged = capture_service.log_file.read_text()[len(logged_before) :]
     assert "ERROR" not in logged
 
@@ -268,7 +268,7 @@ def test_a_signal_to_the_whole_group_ends_a_service_with_status_0(service: Runni
     assert service._process.wait(timeout=10) == 0
 
 
-def test_it_serves_ipv6(tmp_path: Path, person: str) -> None:
+def test_it_serves_ipv6(tmp_path: Path, user: str) -> None:
     with socket.socket(socket.AF_INET6) as probe:
         try:
             probe.bind(("::1", 0))
@@ -283,7 +283,7 @@ def test_it_serves_ipv6(tmp_path: Path, person: str) -> None:
 
     def counts() -> Any:
         try:
-            return requests.get(f"http://[::1]:{port}/api/data-capture/stats/{person}", timeout=2).json()["data_counts"]
+            return requests.get(f"http://[::1]:{port}/api/data-capture/stats/{user}", timeout=2).json()["data_counts"]
         except requests.ConnectionError:
             return None
 
@@ -297,11 +297,11 @@ def test_it_serves_ipv6(tmp_path: Path, person: str) -> None:
 # --- The log ----------------------------------------------------------------------------------------------------------
 
 
-def test_a_log_file_that_can_not_be_written_is_said_and_the_service_runs(tmp_path: Path, person: str) -> None:
+def test_a_log_file_that_can_not_be_written_is_said_and_the_service_runs(tmp_path: Path, user: str) -> None:
     service = capture_service_in(tmp_path, EDC_LOG_FILE=str(tmp_path))
     try:
         service.start()
-        assert service.capture("payment", {"user_email": person}).status_code == 201
+        assert service.capture("payment", {"user_email": user}).status_code == 201
     finally:
         service.stop()
     said = service.output.read_text()
@@ -310,17 +310,17 @@ def test_a_log_file_that_can_not_be_written_is_said_and_the_service_runs(tmp_pat
     assert "Traceback" not in said
 
 
-def test_log_lines_have_one_form(tmp_path: Path, person: str) -> None:
+def test_log_lines_have_one_form(tmp_path: Path, user: str) -> None:
     service = capture_service_in(tmp_path, EDC_DEBUG="1")
     try:
         service.start()
-        assert service.capture("payment", {"user_email": person}).status_code == 201
+        assert service.capture("payment", {"user_email": user}).status_code == 201
     finally:
         service.stop()
     logged = service.log_file.read_text()
     assert all(LOG_LINE.match(line) for line in logged.splitlines())
     assert re.search(r"Z DEBUG capture POST /api/data-capture/payment -> 201 in [\d.]+ ms", logged)
-    assert person not in logged
+    assert user not in logged
     assert service.log_file.stat().st_mode & 0o777 == 0o600
 
 

@@ -57,84 +57,84 @@ def execute(database: Path, statement: str, *parameters: str) -> None:
     subprocess.run([sys.executable, "-c", program, str(database), statement, *parameters], check=True)
 
 
-def test_who_was_squatted_gets_the_account_from_the_owner(signup_service: RunningService, person: str) -> None:
-    assert register(signup_service, person, password="the squatter's password").status_code == 201
-    outcome = set_password(signup_service, person.upper(), f"{SECRET}\n".encode())
+def test_who_was_squatted_gets_the_account_from_the_owner(signup_service: RunningService, user: str) -> None:
+    assert register(signup_service, user, password="the squatter's password").status_code == 201
+    outcome = set_password(signup_service, user.upper(), f"{SECRET}\n".encode())
     assert outcome.returncode == 0, outcome.stderr
     assert SECRET.encode() not in outcome.stdout + outcome.stderr
-    assert log_in(signup_service, person, "the squatter's password").status_code == 401
-    assert log_in(signup_service, person, SECRET).status_code == 200
-    (row,) = signup_service.rows("SELECT * FROM users WHERE email = ?", person)
+    assert log_in(signup_service, user, "the squatter's password").status_code == 401
+    assert log_in(signup_service, user, SECRET).status_code == 200
+    (row,) = signup_service.rows("SELECT * FROM users WHERE email = ?", user)
     assert row["password_hash"].startswith("$argon2id$")
     (record,) = signup_service.rows(
-        "SELECT * FROM data_capture_audit WHERE user_email = ? AND capture_type = 'password_set'", person
+        "SELECT * FROM data_capture_audit WHERE user_email = ? AND capture_type = 'password_set'", user
     )
     assert record["source_endpoint"] == "python3 -m data_capture set-password"
     assert record["data_snapshot"] is None
 
 
 def test_a_user_who_paid_first_gets_an_account(
-    signup_service: RunningService, capture_service: RunningService, person: str
+    signup_service: RunningService, capture_service: RunningService, user: str
 ) -> None:
-    payment = {"user_email": person, "final_price": 49}
+    payment = {"user_email": user, "final_price": 49}
     assert requests.post(f"{capture_service.url}/api/data-capture/payment", json=payment, timeout=30).status_code == 201
-    outcome = set_password(signup_service, person, SECRET.encode())  # also without a line's end
+    outcome = set_password(signup_service, user, SECRET.encode())  # also without a line's end
     assert outcome.returncode == 0, outcome.stderr
     assert b"active now" in outcome.stdout
-    (row,) = signup_service.rows("SELECT status FROM users WHERE email = ?", person)
+    (row,) = signup_service.rows("SELECT status FROM users WHERE email = ?", user)
     assert row["status"] == "active"
-    assert log_in(signup_service, person, SECRET).status_code == 200
-    assert register(signup_service, person).status_code == 409
+    assert log_in(signup_service, user, SECRET).status_code == 200
+    assert register(signup_service, user).status_code == 409
 
 
-def test_at_a_terminal_it_asks_twice_and_shows_nothing(signup_service: RunningService, person: str) -> None:
-    register(signup_service, person)
-    status, shown = typed(signup_service, person, SECRET, SECRET)
+def test_at_a_terminal_it_asks_twice_and_shows_nothing(signup_service: RunningService, user: str) -> None:
+    register(signup_service, user)
+    status, shown = typed(signup_service, user, SECRET, SECRET)
     assert status == 0, shown
     assert SECRET not in shown
-    assert log_in(signup_service, person, SECRET).status_code == 200
-    status, shown = typed(signup_service, person, "one password", "another password")
+    assert log_in(signup_service, user, SECRET).status_code == 200
+    status, shown = typed(signup_service, user, "one password", "another password")
     assert status == 1
     assert "not the same" in shown
-    assert log_in(signup_service, person, SECRET).status_code == 200
+    assert log_in(signup_service, user, SECRET).status_code == 200
 
 
 @pytest.mark.parametrize("given", [b"", b"\n", b"five5\n", b"x" * 1025 + b"\n", b"\xff\xfe\xfd\xfc\xfb\xfa\n", b"x" * 5_000_000])
-def test_a_password_that_can_not_be_used_changes_nothing(signup_service: RunningService, person: str, given: bytes) -> None:
-    register(signup_service, person)
-    outcome = set_password(signup_service, person, given)
+def test_a_password_that_can_not_be_used_changes_nothing(signup_service: RunningService, user: str, given: bytes) -> None:
+    register(signup_service, user)
+    outcome = set_password(signup_service, user, given)
     assert outcome.returncode == 1
     assert b"Nothing was changed" in outcome.stderr
-    assert log_in(signup_service, person, PASSWORD).status_code == 200
+    assert log_in(signup_service, user, PASSWORD).status_code == 200
 
 
 @pytest.mark.parametrize("given", ["nobody-{}", "{}", "not an address"])
-def test_an_unknown_address_is_no_account(signup_service: RunningService, person: str, given: str) -> None:
+def test_an_unknown_address_is_no_account(signup_service: RunningService, user: str, given: str) -> None:
     before = signup_service.rows("SELECT count(*) AS number FROM users")
-    outcome = set_password(signup_service, given.format(person), SECRET.encode())
+    outcome = set_password(signup_service, given.format(user), SECRET.encode())
     assert outcome.returncode == 1
     assert outcome.stderr.count(b"\n") == 1
     assert signup_service.rows("SELECT count(*) AS number FROM users") == before
 
 
-def test_the_password_is_no_argument(signup_service: RunningService, person: str) -> None:
-    register(signup_service, person)
+def test_the_password_is_no_argument(signup_service: RunningService, user: str) -> None:
+    register(signup_service, user)
     for more in ([SECRET], ["--password", SECRET]):
         database = ["--database", str(signup_service.database)]
-        command = [sys.executable, "-m", "data_capture", "set-password", person, *more, *database]
+        command = [sys.executable, "-m", "data_capture", "set-password", user, *more, *database]
         outcome = subprocess.run(command, cwd=REPOSITORY, stdin=subprocess.DEVNULL, capture_output=True, timeout=60, check=False)
         assert outcome.returncode == 2
-    assert log_in(signup_service, person, PASSWORD).status_code == 200
+    assert log_in(signup_service, user, PASSWORD).status_code == 200
 
 
-def test_a_disabled_account_stays_disabled(signup_service: RunningService, person: str) -> None:
-    register(signup_service, person)
-    execute(signup_service.database, "UPDATE users SET status = 'suspended' WHERE email = ?", person)
-    outcome = set_password(signup_service, person, SECRET.encode())
+def test_a_disabled_account_stays_disabled(signup_service: RunningService, user: str) -> None:
+    register(signup_service, user)
+    execute(signup_service.database, "UPDATE users SET status = 'suspended' WHERE email = ?", user)
+    outcome = set_password(signup_service, user, SECRET.encode())
     assert outcome.returncode == 0
     assert b"still disabled" in outcome.stdout
-    assert signup_service.rows("SELECT status FROM users WHERE email = ?", person) == [{"status": "suspended"}]
-    assert log_in(signup_service, person, SECRET).status_code == 403
+    assert signup_service.rows("SELECT status FROM users WHERE email = ?", user) == [{"status": "suspended"}]
+    assert log_in(signup_service, user, SECRET).status_code == 403
 
 
 FOREIGN = {

@@ -60,21 +60,21 @@ def assert_problem(answer: requests.Response, *statuses: int) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("path", REGISTER_PATHS)
-def test_a_page_signs_a_visitor_up_and_reads_who_they_are(signup_service: RunningService, person: str, path: str) -> None:
+def test_a_page_signs_a_visitor_up_and_reads_who_they_are(signup_service: RunningService, user: str, path: str) -> None:
     sent = {"firstName": "Ann", "lastName": "Archer", "phone": "+1 555 0100", "company": "Archer Ltd", "country": "NZ",
             "plan_type": "premium", "agreeToMarketing": True}  # fmt: skip
-    answer = register(signup_service, person, path, **sent)
+    answer = register(signup_service, user, path, **sent)
     assert answer.status_code == 201, answer.text
     body = answer.json()
-    (row,) = signup_service.rows("SELECT * FROM users WHERE email = ?", person)
+    (row,) = signup_service.rows("SELECT * FROM users WHERE email = ?", user)
     assert body["success"] is True
     assert body["message"] == body["msg"] == "User registered successfully"
     assert body["access_token"] == body["token"]
     assert body["user_id"] == row["id"]
     assert body["user"] == {
         "id": row["id"],
-        "username": person.partition("@")[0],
-        "email": person,
+        "username": user.partition("@")[0],
+        "email": user,
         "plan_type": "premium",
         "unique_id": row["unique_id"],
         "fullName": "Ann Archer",
@@ -85,45 +85,45 @@ def test_a_page_signs_a_visitor_up_and_reads_who_they_are(signup_service: Runnin
     assert row["consent_accepted"] == 0, "agreeing to marketing is not consent to the terms"
 
 
-def test_what_the_table_has_no_room_for_is_kept_in_the_audit_record(signup_service: RunningService, person: str) -> None:
-    register(signup_service, person.upper(), phone="+1 555 0100", company="Archer Ltd", riskManagementPlan={"steps": [1, 2]})
-    (record,) = signup_service.rows("SELECT * FROM data_capture_audit WHERE user_email = ?", person)
+def test_what_the_table_has_no_room_for_is_kept_in_the_audit_record(signup_service: RunningService, user: str) -> None:
+    register(signup_service, user.upper(), phone="+1 555 0100", company="Archer Ltd", riskManagementPlan={"steps": [1, 2]})
+    (record,) = signup_service.rows("SELECT * FROM data_capture_audit WHERE user_email = ?", user)
     assert record["capture_type"] == "signup"
     assert record["source_endpoint"] == "/api/auth/register"
     snapshot = json.loads(record["data_snapshot"])
-    assert snapshot == {"email": person.upper(), "password": "[redacted]", "phone": "+1 555 0100", "company": "Archer Ltd",
+    assert snapshot == {"email": user.upper(), "password": "[redacted]", "phone": "+1 555 0100", "company": "Archer Ltd",
                         "riskManagementPlan": {"steps": [1, 2]}, "_masked": ["password"]}  # fmt: skip
 
 
 def test_a_questionnaire_that_comes_with_a_signup_is_captured_with_its_screenshot(
-    signup_service: RunningService, person: str
+    signup_service: RunningService, user: str
 ) -> None:
     screenshot = "data:image/png;base64," + base64.b64encode(b"\x89PNG\r\n\x1a\n" + bytes(range(256)) * 5_000).decode()
     questionnaire = {"tradesPerDay": "1-2", "accountSize": "$100,000", "riskPerTrade": "1.5", "forexPairs": ["EURUSD"]}
-    answer = register(signup_service, person, fullName="Ann Archer", questionnaire=questionnaire, screenshot=screenshot)
+    answer = register(signup_service, user, fullName="Ann Archer", questionnaire=questionnaire, screenshot=screenshot)
     assert answer.status_code == 201, answer.text
-    (row,) = signup_service.rows("SELECT * FROM questionnaire_data WHERE user_email = ?", person)
+    (row,) = signup_service.rows("SELECT * FROM questionnaire_data WHERE user_email = ?", user)
     assert (row["trades_per_day"], row["account_size"], row["risk_percentage"]) == ("1-2", 100000, 1.5)
     assert row["account_screenshot"] == screenshot
     assert row["user_name"] == "Ann Archer"
-    assert audit_of(signup_service, person) == [("signup", "success"), ("questionnaire", "success")]
+    assert audit_of(signup_service, user) == [("signup", "success"), ("questionnaire", "success")]
 
 
 def test_a_visitor_logs_in_with_their_password_however_the_address_is_spelled(
-    signup_service: RunningService, person: str
+    signup_service: RunningService, user: str
 ) -> None:
-    registered = register(signup_service, person.upper(), fullName="Ann Archer").json()
-    answer = log_in(signup_service, f" {person.title()} ")
+    registered = register(signup_service, user.upper(), fullName="Ann Archer").json()
+    answer = log_in(signup_service, f" {user.title()} ")
     assert answer.status_code == 200, answer.text
     assert answer.json()["user"] == registered["user"]
-    assert answer.json()["user"]["email"] == person
-    (row,) = signup_service.rows("SELECT last_login FROM users WHERE email = ?", person)
+    assert answer.json()["user"]["email"] == user
+    (row,) = signup_service.rows("SELECT last_login FROM users WHERE email = ?", user)
     assert row["last_login"].endswith("Z")
-    assert audit_of(signup_service, person) == [("signup", "success"), ("login", "success")]
+    assert audit_of(signup_service, user) == [("signup", "success"), ("login", "success")]
 
 
-def test_a_token_is_signed_expires_and_says_nothing_about_the_person(signup_service: RunningService, person: str) -> None:
-    body = register(signup_service, person, fullName="Ann Archer").json()
+def test_a_token_is_signed_expires_and_says_nothing_about_the_user(signup_service: RunningService, user: str) -> None:
+    body = register(signup_service, user, fullName="Ann Archer").json()
     key = bytes.fromhex((signup_service.database.parent / "trading_bots.keys" / "token-signing.key").read_text())
     assert len(key) == 32
     claims = jwt.decode(body["token"], key, algorithms=["HS256"])
@@ -136,13 +136,13 @@ def test_a_token_is_signed_expires_and_says_nothing_about_the_person(signup_serv
         jwt.decode(jwt.encode({**claims, "exp": claims["iat"] - 1}, key, algorithm="HS256"), key, algorithms=["HS256"])
 
 
-def test_a_name_that_a_visitor_chose_is_their_user_name(signup_service: RunningService, person: str) -> None:
-    assert register(signup_service, person, username="archer").json()["user"]["username"] == "archer"
+def test_a_name_that_a_visitor_chose_is_their_user_name(signup_service: RunningService, user: str) -> None:
+    assert register(signup_service, user, username="archer").json()["user"]["username"] == "archer"
 
 
-def test_consent_is_stored_with_its_time(signup_service: RunningService, person: str) -> None:
-    register(signup_service, person, consent_accepted=True)
-    (row,) = signup_service.rows("SELECT consent_accepted, consent_timestamp, created_at FROM users WHERE email = ?", person)
+def test_consent_is_stored_with_its_time(signup_service: RunningService, user: str) -> None:
+    register(signup_service, user, consent_accepted=True)
+    (row,) = signup_service.rows("SELECT consent_accepted, consent_timestamp, created_at FROM users WHERE email = ?", user)
     assert row["consent_accepted"] == 1
     assert row["consent_timestamp"] == row["created_at"]
 
@@ -174,13 +174,13 @@ def test_health_is_red_when_the_database_can_not_be_read(tmp_path: Path) -> None
 # --- Passwords ------------------------------------------------------------------------------------------------------------
 
 
-def test_a_password_is_stored_as_argon2id_and_nowhere_else(signup_service: RunningService, person: str) -> None:
+def test_a_password_is_stored_as_argon2id_and_nowhere_else(signup_service: RunningService, user: str) -> None:
     secret = f"pass-{uuid.uuid4()}"
     body = {"password": secret, "confirm": secret, "again": [secret], "questionnaire": {"tradesPerDay": "1", "typed": secret}}
-    assert register(signup_service, person, **body).status_code == 201
-    assert log_in(signup_service, person, secret).status_code == 200
-    assert log_in(signup_service, person, secret + "x").status_code == 401
-    (row,) = signup_service.rows("SELECT password_hash FROM users WHERE email = ?", person)
+    assert register(signup_service, user, **body).status_code == 201
+    assert log_in(signup_service, user, secret).status_code == 200
+    assert log_in(signup_service, user, secret + "x").status_code == 401
+    (row,) = signup_service.rows("SELECT password_hash FROM users WHERE email = ?", user)
     assert row["password_hash"].startswith("$argon2id$v=19$m=19456,t=2,p=1$")
     stored = everything_stored(signup_service)
     assert secret.encode() not in stored
@@ -189,31 +189,31 @@ def test_a_password_is_stored_as_argon2id_and_nowhere_else(signup_service: Runni
 
 @pytest.mark.parametrize("password", ["sechs!", "пароль🔑", "with\0nul", " spaces around ", "x" * 1024])
 def test_any_password_of_6_to_1024_characters_works_exactly_as_typed(
-    signup_service: RunningService, person: str, password: str
+    signup_service: RunningService, user: str, password: str
 ) -> None:
-    assert register(signup_service, person, password=password).status_code == 201
-    assert log_in(signup_service, person, password).status_code == 200
-    assert log_in(signup_service, person, password.strip() + " ").status_code in (401, 400)
+    assert register(signup_service, user, password=password).status_code == 201
+    assert log_in(signup_service, user, password).status_code == 200
+    assert log_in(signup_service, user, password.strip() + " ").status_code in (401, 400)
 
 
-def test_a_password_with_a_character_that_was_not_read_opens_nothing(signup_service: RunningService, person: str) -> None:
-    register(signup_service, person)
+def test_a_password_with_a_character_that_was_not_read_opens_nothing(signup_service: RunningService, user: str) -> None:
+    register(signup_service, user)
     of_an_older_version = PasswordHasher(time_cost=2, memory_cost=19456, parallelism=1).hash("pass\ufffdword")
     program = "import sqlite3, sys; c = sqlite3.connect(sys.argv[1]); c.execute(sys.argv[2], sys.argv[3:]); c.commit()"
     update = "UPDATE users SET password_hash = ? WHERE email = ?"
     database = str(signup_service.database)
-    subprocess.run([sys.executable, "-c", program, database, update, of_an_older_version, person], check=True)
+    subprocess.run([sys.executable, "-c", program, database, update, of_an_older_version, user], check=True)
     for password in ("pass\ufffdword", "pass\ud800word", "pass\udfffword", "\ud83dpass", "\ude00", "pass\ud83d\ud83dword"):
-        assert log_in(signup_service, person, password).status_code == 401
+        assert log_in(signup_service, user, password).status_code == 401
 
 
-def test_a_wrong_password_and_an_unknown_address_get_the_same_answer(signup_service: RunningService, person: str) -> None:
-    register(signup_service, person)
-    wrong = assert_problem(log_in(signup_service, person, "not the password"), 401)
-    unknown = assert_problem(log_in(signup_service, f"not-{person}", "not the password"), 401)
+def test_a_wrong_password_and_an_unknown_address_get_the_same_answer(signup_service: RunningService, user: str) -> None:
+    register(signup_service, user)
+    wrong = assert_problem(log_in(signup_service, user, "not the password"), 401)
+    unknown = assert_problem(log_in(signup_service, f"not-{user}", "not the password"), 401)
     assert wrong == unknown
-    assert audit_of(signup_service, person) == [("signup", "success"), ("login_failed", "failed")]
-    assert audit_of(signup_service, f"not-{person}") == []
+    assert audit_of(signup_service, user) == [("signup", "success"), ("login_failed", "failed")]
+    assert audit_of(signup_service, f"not-{user}") == []
 
 
 def test_the_time_of_a_refusal_does_not_tell_who_has_an_account(tmp_path: Path) -> None:
@@ -238,10 +238,10 @@ def test_the_time_of_a_refusal_does_not_tell_who_has_an_account(tmp_path: Path) 
         service.stop()
 
 
-def test_after_many_failed_logins_no_more_are_checked_for_a_while(signup_service: RunningService, person: str) -> None:
-    register(signup_service, person)
+def test_after_many_failed_logins_no_more_are_checked_for_a_while(signup_service: RunningService, user: str) -> None:
+    register(signup_service, user)
     problems = []
-    for email in (person, f"not-{person}"):
+    for email in (user, f"not-{user}"):
         with ThreadPoolExecutor(4) as pool:
             list(pool.map(lambda _, email=email: log_in(signup_service, email, "not the password"), range(24)))
         answer = log_in(signup_service, email)
@@ -250,12 +250,12 @@ def test_after_many_failed_logins_no_more_are_checked_for_a_while(signup_service
     assert problems[0] == problems[1], "who has no account is answered the same"
 
 
-def test_a_locked_out_person_is_not_let_in(signup_service: RunningService, person: str) -> None:
-    register(signup_service, person)
+def test_a_locked_out_user_is_not_let_in(signup_service: RunningService, user: str) -> None:
+    register(signup_service, user)
     program = "import sqlite3, sys; c = sqlite3.connect(sys.argv[1]); c.execute(sys.argv[2], sys.argv[3:]); c.commit()"
     suspend = "UPDATE users SET status = 'suspended' WHERE email = ?"
-    subprocess.run([sys.executable, "-c", program, str(signup_service.database), suspend, person], check=True)
-    assert_problem(log_in(signup_service, person), 403)
+    subprocess.run([sys.executable, "-c", program, str(signup_service.database), suspend, user], check=True)
+    assert_problem(log_in(signup_service, user), 403)
 
 
 def test_the_signing_key_is_its_owners_alone_and_survives_a_restart(tmp_path: Path) -> None:
@@ -298,62 +298,62 @@ def test_a_file_that_holds_no_key_is_not_replaced(tmp_path: Path) -> None:
 # --- One person, one row -----------------------------------------------------------------------------------------------
 
 
-def test_an_address_that_has_an_account_can_not_sign_up_again(signup_service: RunningService, person: str) -> None:
-    first = register(signup_service, person, fullName="Ann").json()
-    problem = assert_problem(register(signup_service, person.upper(), fullName="Mallory", password="another one"), 409)
+def test_an_address_that_has_an_account_can_not_sign_up_again(signup_service: RunningService, user: str) -> None:
+    first = register(signup_service, user, fullName="Ann").json()
+    problem = assert_problem(register(signup_service, user.upper(), fullName="Mallory", password="another one"), 409)
     assert "already exists" in problem["msg"]
-    assert log_in(signup_service, person).json()["user"] == first["user"]
-    assert audit_of(signup_service, person)[:1] == [("signup", "success")]
-    assert ("signup", "success") not in audit_of(signup_service, person)[1:]
+    assert log_in(signup_service, user).json()["user"] == first["user"]
+    assert audit_of(signup_service, user)[:1] == [("signup", "success")]
+    assert ("signup", "success") not in audit_of(signup_service, user)[1:]
 
 
 def test_someone_captured_before_signing_up_keeps_their_row_and_what_was_captured(
-    signup_service: RunningService, capture_service: RunningService, person: str
+    signup_service: RunningService, capture_service: RunningService, user: str
 ) -> None:
-    payment = {"user_email": person, "user_name": "Ann", "final_price": 99.8}
+    payment = {"user_email": user, "user_name": "Ann", "final_price": 99.8}
     assert requests.post(f"{capture_service.url}/api/data-capture/payment", json=payment, timeout=10).status_code == 201
-    (provisional,) = signup_service.rows("SELECT * FROM users WHERE email = ?", person)
+    (provisional,) = signup_service.rows("SELECT * FROM users WHERE email = ?", user)
     assert (provisional["status"], provisional["password_hash"]) == ("provisional", "!")
     for password in ("!", "", "provisional"):
-        assert log_in(signup_service, person, password).status_code in (400, 401)
-    answer = register(signup_service, person.upper(), fullName="Ann Archer", plan_type="premium")
+        assert log_in(signup_service, user, password).status_code in (400, 401)
+    answer = register(signup_service, user.upper(), fullName="Ann Archer", plan_type="premium")
     assert answer.status_code == 201, answer.text
-    (completed,) = signup_service.rows("SELECT * FROM users WHERE email = ?", person)
+    (completed,) = signup_service.rows("SELECT * FROM users WHERE email = ?", user)
     assert completed["id"] == provisional["id"]
     assert completed["created_at"] == provisional["created_at"]
     assert (completed["status"], completed["full_name"], completed["plan_type"]) == ("active", "Ann Archer", "premium")
-    assert len(signup_service.rows("SELECT id FROM payment_data WHERE user_email = ?", person)) == 1
+    assert len(signup_service.rows("SELECT id FROM payment_data WHERE user_email = ?", user)) == 1
 
 
-def test_of_eight_signups_of_one_address_at_once_one_succeeds(signup_service: RunningService, person: str) -> None:
+def test_of_eight_signups_of_one_address_at_once_one_succeeds(signup_service: RunningService, user: str) -> None:
     def sign_up(number: int) -> tuple[int, str]:
         password = f"password number {number}"
-        email = person.upper() if number % 2 else person
+        email = user.upper() if number % 2 else user
         return register(signup_service, email, password=password).status_code, password
 
     with ThreadPoolExecutor(8) as pool:
         answers = list(pool.map(sign_up, range(8)))
     assert sorted(status for status, _ in answers) == [201] + [409] * 7
     (winner,) = (password for status, password in answers if status == 201)
-    assert log_in(signup_service, person, winner).status_code == 200
-    assert len(signup_service.rows("SELECT id FROM users WHERE lower(email) = ?", person)) == 1
-    assert audit_of(signup_service, person) == [("signup", "success"), ("login", "success")]
+    assert log_in(signup_service, user, winner).status_code == 200
+    assert len(signup_service.rows("SELECT id FROM users WHERE lower(email) = ?", user)) == 1
+    assert audit_of(signup_service, user) == [("signup", "success"), ("login", "success")]
 
 
-def test_a_signup_and_captures_of_one_address_at_once_make_one_person(
-    signup_service: RunningService, capture_service: RunningService, person: str
+def test_a_signup_and_captures_of_one_address_at_once_make_one_user(
+    signup_service: RunningService, capture_service: RunningService, user: str
 ) -> None:
     def pay(_: int) -> int:
-        payment = {"user_email": person.upper(), "final_price": 1}
+        payment = {"user_email": user.upper(), "final_price": 1}
         return requests.post(f"{capture_service.url}/api/data-capture/payment", json=payment, timeout=10).status_code
 
     with ThreadPoolExecutor(8) as pool:
         paying = pool.map(pay, range(6))
-        signing_up = pool.submit(register, signup_service, person)
+        signing_up = pool.submit(register, signup_service, user)
     assert set(paying) == {201}
     assert signing_up.result().status_code == 201
-    assert len(signup_service.rows("SELECT id FROM users WHERE lower(email) = ?", person)) == 1
-    assert log_in(signup_service, person).status_code == 200
+    assert len(signup_service.rows("SELECT id FROM users WHERE lower(email) = ?", user)) == 1
+    assert log_in(signup_service, user).status_code == 200
 
 
 # --- Refusals -------------------------------------------------------------------------------------------------------------
@@ -404,12 +404,12 @@ def test_only_json_is_taken_since_browsers_send_other_types_without_asking(
 
 @pytest.mark.parametrize("path", REGISTER_PATHS)
 def test_a_page_of_a_foreign_origin_is_refused_and_one_of_an_allowed_origin_is_answered(
-    signup_service: RunningService, person: str, path: str
+    signup_service: RunningService, user: str, path: str
 ) -> None:
-    body = {"email": person, "password": PASSWORD}
+    body = {"email": user, "password": PASSWORD}
     foreign = requests.post(signup_service.url + path, json=body, headers={"Origin": "https://evil.example"}, timeout=10)
     assert_problem(foreign, 403)
-    assert signup_service.rows("SELECT id FROM users WHERE email = ?", person) == []
+    assert signup_service.rows("SELECT id FROM users WHERE email = ?", user) == []
     asked = {"Origin": "http://localhost:3000", "Access-Control-Request-Method": "POST",
              "Access-Control-Request-Headers": "content-type"}  # fmt: skip
     preflight = requests.options(signup_service.url + path, headers=asked, timeout=10)
@@ -433,19 +433,19 @@ def test_bodies_over_the_limit_are_refused(signup_service: RunningService) -> No
         assert_problem(requests.post(signup_service.url + path, data=body, headers=headers, timeout=30), 413)
 
 
-def test_an_answer_with_a_token_is_not_kept_by_anyone(signup_service: RunningService, person: str) -> None:
-    assert register(signup_service, person).headers["Cache-Control"] == "no-store"
+def test_an_answer_with_a_token_is_not_kept_by_anyone(signup_service: RunningService, user: str) -> None:
+    assert register(signup_service, user).headers["Cache-Control"] == "no-store"
 
 
-def test_the_debug_log_tells_outcomes_and_nothing_of_whom(tmp_path: Path, person: str) -> None:
+def test_the_debug_log_tells_outcomes_and_nothing_of_whom(tmp_path: Path, user: str) -> None:
     service = signup_service_in(tmp_path, EDC_DEBUG="1")
     service.start()
     try:
-        token = register(service, person).json()["token"]
-        log_in(service, person, "a wrong password")
+        token = register(service, user).json()["token"]
+        log_in(service, user, "a wrong password")
     finally:
         service.stop()
     log = service.log_file.read_text()
     assert "POST /api/auth/register -> 201" in log
     assert "POST /api/auth/login -> 401" in log
-    assert [secret for secret in (person, PASSWORD, "a wrong password", token) if secret in log] == []
+    assert [secret for secret in (user, PASSWORD, "a wrong password", token) if secret in log] == []

@@ -246,13 +246,13 @@ def test_what_an_older_version_left_beside_a_users_own_column_opens_nothing(tmp_
 
 
 def test_neither_a_signup_nor_its_log_in_discloses_what_a_payment_said(
-    signup_service: RunningService, capture_service: RunningService, person: str
+    signup_service: RunningService, capture_service: RunningService, user: str
 ) -> None:
-    payment = {"user_email": person, "user_name": "Pat Payer", "plan_name": "Platinum"}
+    payment = {"user_email": user, "user_name": "Pat Payer", "plan_name": "Platinum"}
     assert capture_service.capture("payment", payment).status_code == 201
-    answers = [register(signup_service, person), log_in(signup_service, person, PLANTED)]
+    answers = [register(signup_service, user), log_in(signup_service, user, PLANTED)]
     assert [answer.status_code for answer in answers] == [201, 200]
-    local_part = person.partition("@")[0]
+    local_part = user.partition("@")[0]
     for answer in answers:
         user = answer.json()["user"]
         assert (user["username"], user["fullName"], user["plan_type"]) == (local_part, local_part, "free")

@@ -72,20 +72,20 @@ class Poller(threading.Thread):
         self.join()
 
 
-def capture_payment(manager: RunningManager, person: str) -> requests.Response:
-    payment = {"user_email": person, "final_price": "9.90"}
+def capture_payment(manager: RunningManager, user: str) -> requests.Response:
+    payment = {"user_email": user, "final_price": "9.90"}
     return requests.post(f"{manager.urls['capture']}/api/data-capture/payment", json=payment, timeout=20)
 
 
-def capture_in_vain(manager: RunningManager, person: str) -> None:
+def capture_in_vain(manager: RunningManager, user: str) -> None:
     with pytest.raises(requests.RequestException):
-        capture_payment(manager, person)
+        capture_payment(manager, user)
 
 
 # --- Starting ---------------------------------------------------------------------------------------------------------
 
 
-def test_it_prints_what_a_person_needs(manager: RunningManager) -> None:
+def test_it_prints_what_a_user_needs(manager: RunningManager) -> None:
     capture_url = manager.urls["capture"]
     for needed in (
         capture_url,
@@ -354,9 +354,9 @@ def _ports_of(manager: RunningManager) -> tuple[int, int]:
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
-def test_a_signal_stops_everything_and_leaves_a_sound_database(start: Start, number: signal.Signals, person: str) -> None:
+def test_a_signal_stops_everything_and_leaves_a_sound_database(start: Start, number: signal.Signals, user: str) -> None:
     manager = start().wait_until_running()
-    assert capture_payment(manager, person).status_code == 201
+    assert capture_payment(manager, user).status_code == 201
     manager.process.send_signal(number)
     assert manager.process.wait(timeout=10) == 0
     assert manager.leftovers() == []
@@ -373,12 +373,12 @@ def test_ctrl_c_in_a_terminal_reaches_the_services_through_the_manager_alone(sta
     assert manager.leftovers() == []
 
 
-def test_requests_under_way_are_finished_before_it_stops(start: Start, person: str) -> None:
+def test_requests_under_way_are_finished_before_it_stops(start: Start, user: str) -> None:
     manager = start().wait_until_running()
     answers: list[requests.Response] = []
     with closing(sqlite3.connect(manager.database, isolation_level=None)) as other_program:
         other_program.execute("BEGIN IMMEDIATE")
-        under_way = [threading.Thread(target=lambda: answers.append(capture_payment(manager, person))) for _ in range(5)]
+        under_way = [threading.Thread(target=lambda: answers.append(capture_payment(manager, user))) for _ in range(5)]
         for thread in under_way:
             thread.start()
         time.sleep(0.5)  # they wait for the lock now; nothing outside tells
@@ -401,11 +401,11 @@ def test_half_of_a_request_does_not_hold_up_the_stop(start: Start) -> None:
         assert manager.process.wait(timeout=4) == 0
 
 
-def test_a_second_ctrl_c_stops_at_once(start: Start, person: str) -> None:
+def test_a_second_ctrl_c_stops_at_once(start: Start, user: str) -> None:
     manager = start().wait_until_running()
     with closing(sqlite3.connect(manager.database, isolation_level=None)) as other_program:
         other_program.execute("BEGIN IMMEDIATE")
-        impatient = threading.Thread(target=capture_in_vain, args=(manager, person))
+        impatient = threading.Thread(target=capture_in_vain, args=(manager, user))
         impatient.start()
         time.sleep(0.5)
         manager.process.send_signal(signal.SIGINT)

@@ -27,7 +27,7 @@ KINDS = {
     "dashboard": "dashboard_data",
     "activity": "trading_activity_log",
 }
-PEOPLE = [f"person-{number}@example.com" for number in range(40)]
+USERS = [f"person-{number}@example.com" for number in range(40)]
 
 
 @pytest.fixture
@@ -76,7 +76,7 @@ def captures(count: int) -> list[tuple[str, dict[str, Any]]]:
         (
             kinds[number % 4],
             {
-                "user_email": PEOPLE[number % 40],
+                "user_email": USERS[number % 40],
                 "mark": uuid.uuid4().hex,
                 "total_pnl": number,
                 "propFirm": str(number),
@@ -119,7 +119,7 @@ class TestManyAtOnce:
                     f"CREATE TRIGGER no_{table} BEFORE INSERT ON {table} WHEN NEW.user_email LIKE '%{table}%' "
                     "BEGIN SELECT RAISE(ABORT, 'not this one'); END"
                 )
-        good = [("payment", {"user_email": PEOPLE[0], "mark": uuid.uuid4().hex}) for _ in range(200)]
+        good = [("payment", {"user_email": USERS[0], "mark": uuid.uuid4().hex}) for _ in range(200)]
         bad = [
             ("payment", {"user_email": f"{refuser}-{number}@example.com"})
             for number in range(50)
@@ -131,12 +131,12 @@ class TestManyAtOnce:
         for (_, payload), answer in zip(mixed, answers, strict=True):
             assert answer.status_code == (201 if "mark" in payload else 503), answer.text
         assert sorted(marks_of(service)) == sorted(payload["mark"] for _, payload in good)
-        assert [row["email"] for row in service.rows("SELECT email FROM users")] == [PEOPLE[0]]
+        assert [row["email"] for row in service.rows("SELECT email FROM users")] == [USERS[0]]
 
 
 class TestAnotherProgramsLock:
-    def test_a_held_lock_is_503_in_time_and_afterwards_all_is_well(self, impatient_service: RunningService, person: str) -> None:
-        payload = {"user_email": person, "capture_id": uuid.uuid4().hex}
+    def test_a_held_lock_is_503_in_time_and_afterwards_all_is_well(self, impatient_service: RunningService, user: str) -> None:
+        payload = {"user_email": user, "capture_id": uuid.uuid4().hex}
         with another_program(impatient_service.database) as connection:
             connection.execute("BEGIN IMMEDIATE")
             for _ in range(2):
@@ -147,7 +147,7 @@ class TestAnotherProgramsLock:
                 assert answer.headers["Content-Type"] == "application/problem+json"
                 assert int(answer.headers["Retry-After"]) >= 1
             # Who reads does not wait.
-            assert requests.get(f"{impatient_service.url}/api/data-capture/stats/{person}", timeout=1).ok
+            assert requests.get(f"{impatient_service.url}/api/data-capture/stats/{user}", timeout=1).ok
             assert requests.get(f"{impatient_service.url}/api/data-capture/health", timeout=1).ok
         assert impatient_service.capture("payment", payload).status_code == 201
         assert len(impatient_service.rows("SELECT 1 FROM payment_data")) == 1
@@ -163,23 +163,23 @@ class TestAnotherProgramsLock:
         assert all("Retry-After" in answer.headers for answer in answers)
         assert marks_of(impatient_service) == []
 
-    def test_a_lock_given_back_in_time_is_only_waited_for(self, service: RunningService, person: str) -> None:
+    def test_a_lock_given_back_in_time_is_only_waited_for(self, service: RunningService, user: str) -> None:
         with another_program(service.database) as connection, ThreadPoolExecutor(1) as pool:
             connection.execute("BEGIN IMMEDIATE")
-            answer = pool.submit(service.capture, "payment", {"user_email": person})
+            answer = pool.submit(service.capture, "payment", {"user_email": user})
             time.sleep(0.4)
             assert not answer.done()
             connection.execute("COMMIT")
             assert answer.result().status_code == 201
 
 
-def test_every_write_goes_through_the_gate(impatient_service: RunningService, person: str) -> None:
+def test_every_write_goes_through_the_gate(impatient_service: RunningService, user: str) -> None:
     writer_lock = impatient_service.database.with_name(impatient_service.database.name + "-gate")
     with writer_lock.open("rb") as held_by_another_process:
         fcntl.flock(held_by_another_process, fcntl.LOCK_EX)
-        answer = impatient_service.capture("payment", {"user_email": person})
+        answer = impatient_service.capture("payment", {"user_email": user})
         assert (answer.status_code, answer.headers["Retry-After"]) == (503, "1")
-    assert impatient_service.capture("payment", {"user_email": person}).status_code == 201
+    assert impatient_service.capture("payment", {"user_email": user}).status_code == 201
 
 
 class TestTheEndOfAProcess:
@@ -221,8 +221,8 @@ class TestTheEndOfAProcess:
         assert_whole(service.database)
 
 
-class TestPeople:
-    def test_an_address_that_an_older_program_holds_in_capitals_is_the_same_person(self, tmp_path: Path) -> None:
+class TestUsers:
+    def test_an_address_that_an_older_program_holds_in_capitals_is_the_same_user(self, tmp_path: Path) -> None:
         service = capture_service_in(tmp_path)
         with another_program(service.database) as connection:
             connection.execute("CREATE TABLE users (id INTEGER PRIMARY KEY, username TEXT, email TEXT UNIQUE, created_at TEXT)")

@@ -69,10 +69,10 @@ def ask(service: RunningService, words: bytes) -> tuple[int, bytes]:
 @pytest.mark.parametrize("value", BAD, ids=str)
 @pytest.mark.parametrize("name", EVERY_NAME)
 def test_an_unreadable_value_is_answered_400_whatever_the_request(
-    capture_service: RunningService, person: str, name: str, value: bytes
+    capture_service: RunningService, user: str, name: str, value: bytes
 ) -> None:
     line = f"{name}: ".encode() + value + b"\r\n"
-    small, large = {"user_email": person}, {"user_email": person, "note": "x" * 100_000}
+    small, large = {"user_email": user}, {"user_email": user, "note": "x" * 100_000}
     host = "localhost" if name != "Host" else ""
     asked = [request("GET", path, line, host=host) for path in (HEALTH, STATISTICS)]
     asked += [request("POST", PAYMENT, line, payload, host=host) for payload in (small, large)]
@@ -82,28 +82,28 @@ def test_an_unreadable_value_is_answered_400_whatever_the_request(
         status, body = ask(capture_service, words)
         assert status == 400
         assert json.loads(body)["type"].endswith(":not-json")
-    assert capture_service.rows("SELECT * FROM users WHERE email = ?", person) == []
+    assert capture_service.rows("SELECT * FROM users WHERE email = ?", user) == []
 
 
-def test_so_it_is_in_the_signup_service(signup_service: RunningService, person: str) -> None:
-    account = {"email": person, "password": "correct horse battery"}
+def test_so_it_is_in_the_signup_service(signup_service: RunningService, user: str) -> None:
+    account = {"email": user, "password": "correct horse battery"}
     for method, path, payload in (("GET", "/api/health", None), ("POST", LOGIN, account), ("POST", "/auth/register", account)):
         status, body = ask(signup_service, request(method, path, b"X-Forwarded-For: \xff\r\n", payload))
         assert (status, b"database" in body) == (400, False)
-    assert signup_service.rows("SELECT * FROM users WHERE email = ?", person) == []
+    assert signup_service.rows("SELECT * FROM users WHERE email = ?", user) == []
 
 
-def test_a_page_can_read_why_and_a_cookie_of_any_bytes_is_no_reason(capture_service: RunningService, person: str) -> None:
+def test_a_page_can_read_why_and_a_cookie_of_any_bytes_is_no_reason(capture_service: RunningService, user: str) -> None:
     """A page's own cookies may hold any byte, go to a service behind a path of its site, and are never read here."""
     line = b"Origin: http://localhost:3000\r\nX-Any: \xff\r\n"
     with closing(socket.create_connection(("127.0.0.1", capture_service.port), timeout=20)) as connection:
-        connection.sendall(request("POST", PAYMENT, line, {"user_email": person}))
+        connection.sendall(request("POST", PAYMENT, line, {"user_email": user}))
         answer = connection.recv(65536)
     assert answer.startswith(b"HTTP/1.1 400 ")
     assert b"access-control-allow-origin: http://localhost:3000" in answer.lower()
     assert b"nosniff" in answer
     cookie = "Cookie: name=Jürgen\r\n".encode()
-    assert ask(capture_service, request("POST", PAYMENT, cookie, {"user_email": person}))[0] == 201
+    assert ask(capture_service, request("POST", PAYMENT, cookie, {"user_email": user}))[0] == 201
     assert ask(capture_service, request("GET", HEALTH, cookie))[0] == 200
 
 
@@ -166,10 +166,10 @@ def signup_nginx(proxied_signup: RunningService) -> Iterator[Proxy]:
         yield running
 
 
-def test_a_proxy_passes_requests_on(capture_nginx: Proxy, proxied_capture: RunningService, person: str) -> None:
-    answer = capture_nginx.ask(request("POST", PAYMENT, b"", {"user_email": person}), "203.0.113.1")
+def test_a_proxy_passes_requests_on(capture_nginx: Proxy, proxied_capture: RunningService, user: str) -> None:
+    answer = capture_nginx.ask(request("POST", PAYMENT, b"", {"user_email": user}), "203.0.113.1")
     assert status_and_body(answer)[0] == 201
-    [row] = proxied_capture.rows("SELECT ip_address FROM data_capture_audit WHERE user_email = ?", person)
+    [row] = proxied_capture.rows("SELECT ip_address FROM data_capture_audit WHERE user_email = ?", user)
     assert row["ip_address"] == "203.0.113.1"
 
 
@@ -185,18 +185,18 @@ def test_behind_a_proxy_no_header_makes_a_stranger_a_local_caller(proxy: Proxy, 
     assert b"pid" not in body
 
 
-def test_behind_a_proxy_no_header_switches_the_rate_of_captures_off(capture_nginx: Proxy, person: str) -> None:
+def test_behind_a_proxy_no_header_switches_the_rate_of_captures_off(capture_nginx: Proxy, user: str) -> None:
     def send(lines: bytes) -> int:
-        return status_and_body(capture_nginx.ask(request("POST", PAYMENT, lines, {"user_email": person}), "203.0.113.2"))[0]
+        return status_and_body(capture_nginx.ask(request("POST", PAYMENT, lines, {"user_email": user}), "203.0.113.2"))[0]
 
     assert [send(b"") for _ in range(6)] == [201] * 5 + [429]
     answered = {attack: send(lines) for attack, lines in ATTACKS.items()}
     assert {attack: status for attack, status in answered.items() if status not in (400, 429)} == {}
 
 
-def test_behind_a_proxy_no_header_switches_the_rate_of_logins_off(signup_nginx: Proxy, person: str) -> None:
+def test_behind_a_proxy_no_header_switches_the_rate_of_logins_off(signup_nginx: Proxy, user: str) -> None:
     def log_in(number: int, lines: bytes) -> int:
-        account = {"email": f"{number}-{person}", "password": "not the password"}
+        account = {"email": f"{number}-{user}", "password": "not the password"}
         return status_and_body(signup_nginx.ask(request("POST", LOGIN, lines, account), "203.0.113.3"))[0]
 
     assert [log_in(number, b"") for number in range(4)] == [401] * 3 + [429]

@@ -35,11 +35,11 @@ from data_capture.store.sqlite.credentials import PASSWORD_HASH
 from data_capture.store.sqlite.users import (
     AccountExists,
     Details,
-    Person,
-    complete_person,
-    ensure_person,
-    find_person,
+    UserRow,
+    complete_user,
+    ensure_user,
     find_to_complete,
+    find_user,
     is_username_for,
     note_login,
     presentable,
@@ -97,10 +97,10 @@ class Accounts:
         if self._store.read(lambda connection: refuse_taken(connection, sign_up)) is None:
             self._rates.take_new_user(caller.ip_address)
         password_hash = self._passwords.hash(sign_up.password)  # not in the transaction, which all other writes wait for
-        person = self._store.write(
+        user = self._store.write(
             lambda connection: complete_sign_up(connection, sign_up, questionnaire, password_hash, caller)
         )
-        return self.answer(as_sent(person, sign_up), caller.now, "User registered successfully")
+        return self.answer(as_sent(user, sign_up), caller.now, "User registered successfully")
 
     def login(self, payload: JsonObject, caller: Caller) -> dict[str, Any]:
         """The answer to a page whose visitor knows the password: their account and a token.
@@ -113,27 +113,27 @@ class Accounts:
         """
         email, password = _read_login(payload)
         self._take_attempt(email, caller)
-        person = self._store.read(lambda connection: find_person(connection, email))
-        account = (normalise_email(person.email) if person is not None else None) or email
+        user = self._store.read(lambda connection: find_user(connection, email))
+        account = (normalise_email(user.email) if user is not None else None) or email
         if account != email:  # its program lets it be called by several addresses
             self._take_attempt(account, caller)
         is_read = _ILL_FORMED.search(password) is None
-        stored = [one.stored for one in person.credentials] if person is not None and is_read else []
+        stored = [one.stored for one in user.credentials] if user is not None and is_read else []
         verdict = self._passwords.check(password if is_read else "", stored)
-        if person is None or verdict is Verdict.WRONG:
+        if user is None or verdict is Verdict.WRONG:
             self._rates.note_failure(account, caller.ip_address)
-            self._store.write(lambda connection: _note_failed_login(connection, person, caller))
+            self._store.write(lambda connection: _note_failed_login(connection, user, caller))
             raise Problem(NOT_AUTHENTICATED, _WRONG)
-        if person.account.is_disabled:
-            known = person.email
+        if user.account.is_disabled:
+            known = user.email
             self._store.write(lambda connection: record_event(connection, "login_failed", known, caller, status="failed"))
             raise Problem(NOT_ALLOWED, "This account is not active.")
-        is_ours_to_replace = [one.column for one in person.credentials] == [PASSWORD_HASH]
+        is_ours_to_replace = [one.column for one in user.credentials] == [PASSWORD_HASH]
         is_outdated = verdict is Verdict.RIGHT_BUT_OUTDATED and is_ours_to_replace
         newer_hash = self._passwords.hash(password) if is_outdated else None
-        self._store.write(lambda connection: _note_login(connection, person, newer_hash, caller))
+        self._store.write(lambda connection: _note_login(connection, user, newer_hash, caller))
         self._rates.note_success(account, caller.ip_address)
-        return self.answer(person, caller.now, "Login successful")
+        return self.answer(user, caller.now, "Login successful")
 
     def _take_attempt(self, account: str, caller: Caller) -> None:
         self._rates.take_login(account, caller.ip_address)
@@ -163,9 +163,9 @@ class Accounts:
         """
         return self._passwords.hash(password)
 
-    def answer(self, person: Person, now: datetime, message: str) -> dict[str, Any]:
+    def answer(self, user: UserRow, now: datetime, message: str) -> dict[str, Any]:
         """Return the answer to a page whose visitor has an account: the account and a token."""
-        token = self._token(person, now)
+        token = self._token(user, now)
         return {
             "success": True,
             "message": message,
@@ -173,20 +173,20 @@ class Accounts:
             "access_token": token,
             "token": token,
             "expires_in": round(self._settings.token_hours * 3600),
-            "user_id": person.id,
+            "user_id": user.id,
             "user": {
-                "id": person.id,
-                "username": person.username,
-                "email": person.email,
-                "plan_type": person.plan_type or "free",
-                "unique_id": person.unique_id,
-                "fullName": person.full_name or person.username,
+                "id": user.id,
+                "username": user.username,
+                "email": user.email,
+                "plan_type": user.plan_type or "free",
+                "unique_id": user.unique_id,
+                "fullName": user.full_name or user.username,
             },
         }
 
-    def _token(self, person: Person, now: datetime) -> str:
+    def _token(self, user: UserRow, now: datetime) -> str:
         """A signed token (RFC 7519). Anyone can read what is in it, so that it says no more than whose it is and when."""
-        claims = {"sub": str(person.id), "iat": now, "exp": now + timedelta(hours=self._settings.token_hours)}
+        claims = {"sub": str(user.id), "iat": now, "exp": now + timedelta(hours=self._settings.token_hours)}
         return jwt.encode(claims, self._signing_key, algorithm=_SIGNING_ALGORITHM)
 
 
@@ -324,7 +324,7 @@ def questionnaire_of(sign_up: SignUp, caller: Caller) -> Capture | None:
     return parse_capture(KINDS["questionnaire"], payload, caller, placeholder_emails=())
 
 
-def refuse_taken(connection: sqlite3.Connection, sign_up: SignUp) -> Person | None:
+def refuse_taken(connection: sqlite3.Connection, sign_up: SignUp) -> UserRow | None:
     """The provisional row that a sign-up completes, if there is one.
 
     Raises:
@@ -338,38 +338,38 @@ def refuse_taken(connection: sqlite3.Connection, sign_up: SignUp) -> Person | No
 
 def complete_sign_up(
     connection: sqlite3.Connection, sign_up: SignUp, questionnaire: Capture | None, password_hash: str, caller: Caller
-) -> Person:
+) -> UserRow:
     """Writes a sign-up with all that came with it; the account that it made."""
     now = timestamp(caller.now)
-    person = refuse_taken(connection, sign_up)  # once more: someone may have been faster
-    if person is None:
-        person = _somebody(connection, ensure_person(connection, sign_up.email, sign_up.details.full_name, now))
-    complete_person(connection, person, sign_up.details, password_hash, now)
-    record_event(connection, "signup", person.email, caller, snapshot=sign_up.snapshot)
+    user = refuse_taken(connection, sign_up)  # once more: someone may have been faster
+    if user is None:
+        user = _somebody(connection, ensure_user(connection, sign_up.email, sign_up.details.full_name, now))
+    complete_user(connection, user, sign_up.details, password_hash, now)
+    record_event(connection, "signup", user.email, caller, snapshot=sign_up.snapshot)
     if questionnaire is not None:
         record_capture(connection, questionnaire)
-    return _somebody(connection, person.email)
+    return _somebody(connection, user.email)
 
 
-def as_sent(person: Person, sign_up: SignUp) -> Person:
+def as_sent(user: UserRow, sign_up: SignUp) -> UserRow:
     """An account as its sign-up may see it: nothing that a capture or another program left in its row."""
-    wished = wished_username(sign_up.details, person.email)
+    wished = wished_username(sign_up.details, user.email)
     return replace(
-        person,
-        username=person.username if is_username_for(person.username, wished) else wished,
+        user,
+        username=user.username if is_username_for(user.username, wished) else wished,
         full_name=sign_up.details.full_name,
-        plan_type=sign_up.details.plan_type if sign_up.details.plan_type == person.plan_type else None,
+        plan_type=sign_up.details.plan_type if sign_up.details.plan_type == user.plan_type else None,
     )
 
 
-def _note_login(connection: sqlite3.Connection, known: Person, newer_hash: str | None, caller: Caller) -> None:
+def _note_login(connection: sqlite3.Connection, known: UserRow, newer_hash: str | None, caller: Caller) -> None:
     """Writes a login, and the newer hash of its password.
 
     Raises:
         Problem: 401, when the account was erased or changed while its password was checked.
     """
     now = timestamp(caller.now)
-    current = find_person(connection, known.email)
+    current = find_user(connection, known.email)
     if current is None or current.account != known.account:
         raise Problem(NOT_AUTHENTICATED, _WRONG)
     if newer_hash is not None:
@@ -378,17 +378,17 @@ def _note_login(connection: sqlite3.Connection, known: Person, newer_hash: str |
     record_event(connection, "login", known.email, caller)
 
 
-def _somebody(connection: sqlite3.Connection, spelling: str) -> Person:
-    person = find_person(connection, spelling)
-    if person is None:
+def _somebody(connection: sqlite3.Connection, spelling: str) -> UserRow:
+    user = find_user(connection, spelling)
+    if user is None:
         raise sqlite3.OperationalError("the table users lost a row that was just written")
-    return person
+    return user
 
 
-def _note_failed_login(connection: sqlite3.Connection, person: Person | None, caller: Caller) -> None:
+def _note_failed_login(connection: sqlite3.Connection, user: UserRow | None, caller: Caller) -> None:
     """Records it where the address is known; writes and syncs as long where it isn't, and changes nothing."""
-    if person is not None:
-        record_event(connection, "login_failed", person.email, caller, status="failed")
+    if user is not None:
+        record_event(connection, "login_failed", user.email, caller, status="failed")
         return
     (version,) = connection.execute("PRAGMA user_version").fetchone()
     connection.execute(f"PRAGMA user_version = {version}")

@@ -58,8 +58,8 @@ from data_capture.store.sqlite.captures import record_capture
 from data_capture.store.sqlite.tombstones import times_of_erasure
 from data_capture.store.sqlite.users import (
     Details,
-    Person,
-    find_person,
+    UserRow,
+    find_user,
     has_our_password,
     set_password_hash,
 )
@@ -199,7 +199,7 @@ class Verification:
         password_hash = self._accounts.hash(password)
         now = timestamp(caller.now)
 
-        def accept(connection: sqlite3.Connection) -> tuple[Person, bool]:
+        def accept(connection: sqlite3.Connection) -> tuple[UserRow, bool]:
             erased_at = times_of_erasure(connection, (link.email,)).get(link.email)
             if erased_at is not None and link.made_at <= erased_at:
                 raise void_link("The link is from before the account was erased.")
@@ -217,13 +217,13 @@ class Verification:
 
     def _account_of(
         self, connection: sqlite3.Connection, link: Link, sign_up: SignUp
-    ) -> Person | None:
+    ) -> UserRow | None:
         """The account whose password a link replaces; None where its sign-up is to be completed.
 
         Raises:
             Problem: 403 for a disabled account, 409 for another program's, 410 for a void link.
         """
-        user = find_person(connection, link.email)
+        user = find_user(connection, link.email)
         if not link.is_for(self._links.state_of(link.email, user)):
             raise void_link("The link was used, or the account was changed since it was sent.")
         if user is None or user.account.is_provisional:
@@ -292,7 +292,7 @@ def _note_sign_up(
     user = refuse_taken(connection, sign_up)  # once more: someone may have been faster
     if questionnaire is not None:
         record_capture(connection, questionnaire)
-        user = find_person(connection, sign_up.email)
+        user = find_user(connection, sign_up.email)
     if user is not None:
         record_event(connection, "signup_requested", user.email, caller, snapshot=sign_up.snapshot)
         return
@@ -301,15 +301,15 @@ def _note_sign_up(
     connection.execute(f"PRAGMA user_version = {version}")
 
 
-def _recoverable(connection: sqlite3.Connection, email: str) -> Person | None:
+def _recoverable(connection: sqlite3.Connection, email: str) -> UserRow | None:
     """Return the account whose password a mailbox may set: it signed up here and is not disabled."""
-    user = find_person(connection, email)
+    user = find_user(connection, email)
     if user is None or user.account.is_disabled or not _may_be_recovered(connection, user, email):
         return None
     return user
 
 
-def _may_be_recovered(connection: sqlite3.Connection, user: Person, email: str) -> bool:
+def _may_be_recovered(connection: sqlite3.Connection, user: UserRow, email: str) -> bool:
     """Whether the account is of exactly this mailbox, and its password was chosen here."""
     return normalise_email(user.email) == email and has_our_password(connection, user)
 

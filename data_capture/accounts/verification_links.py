@@ -21,7 +21,7 @@ import jwt
 from data_capture.capture.converters import timestamp
 from data_capture.key_files import load_or_make_key
 from data_capture.problems import LINK_VOID, UNUSABLE_ACCOUNT, FieldError, Problem
-from data_capture.store.sqlite.users import Details, Person
+from data_capture.store.sqlite.users import Details, UserRow
 
 KEY_FILE_NAME = "verification-links.key"  # removing it voids all links, and no login
 
@@ -70,7 +70,7 @@ class Links:
         self._key = load_or_make_key(keys_directory / KEY_FILE_NAME)
         self._base_url = base_url.rstrip("/")
 
-    def state_of(self, email: str, user: Person | None) -> str:
+    def state_of(self, email: str, user: UserRow | None) -> str:
         """Return what stands for an account's state.
 
         It changes with the password, so that a used link is void. An unknown address and a provisional

@@ -20,12 +20,12 @@ What stands around the records can be changed too, a view that shows them, or a 
 from __future__ import annotations
 
 from data_capture.audit.covering import AGEING_COLUMNS, pseudonymise_audit, take_from_records
-from data_capture.audit.covers import RETENTION_PERSON, RetentionCovers
+from data_capture.audit.covers import RETENTION_USER, RetentionCovers
 from data_capture.audit.records import AuditRecord, record_audit, record_audits
 
 __all__ = [
     "AGEING_COLUMNS",
-    "RETENTION_PERSON",
+    "RETENTION_USER",
     "AuditRecord",
     "RetentionCovers",
     "pseudonymise_audit",

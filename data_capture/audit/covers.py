@@ -26,7 +26,7 @@ from data_capture.audit.format import (
 )
 from data_capture.sql.bulk import any_text
 
-RETENTION_PERSON = "retention@data-capture.invalid"
+RETENTION_USER = "retention@data-capture.invalid"
 """The user, of no person, whose records those of the retention are."""
 
 _SNAPSHOT, _CAPTURE_TYPE = RECORD_COLUMNS.index("data_snapshot"), RECORD_COLUMNS.index("capture_type")
@@ -141,7 +141,7 @@ class RetentionCovers:
 
     def _read_on(self, connection: sqlite3.Connection) -> None:
         (newest,) = connection.execute("SELECT coalesce(max(id), 0) FROM data_capture_audit").fetchone()
-        select, since = (_ALL_ENDS, RETENTION_PERSON) if self._read_to is None else (_NEW_ENDS, self._read_to)
+        select, since = (_ALL_ENDS, RETENTION_USER) if self._read_to is None else (_NEW_ENDS, self._read_to)
         for covering, head, tail in connection.execute(select, (since,)).fetchall():
             first, last = _HEAD.match(str(head)), _TAIL.search(str(tail))
             if first and last:

@@ -189,7 +189,7 @@ class Capture(NamedTuple):
 
 # --- The table ----------------------------------------------------------------------------------------------------------------
 
-_PERSON = (
+_USER = (
     Field("user_id", page_user_id, ("userData.id", "user.id")),
     Field("user_name", text, (
         "full_name", "userData.fullName", "userData.name", "userData.username", "user.fullName", "user.name", "user.username",
@@ -203,7 +203,7 @@ _PAYMENT = Kind(
     "payment",
     "payment_data",
     (
-        *_PERSON,
+        *_USER,
         Field("plan_name", text, ("plan_name_payment", "plan", "plan.name", "selectedPlan.name", "plan_type")),
         Field("original_price", decimal(10, 2), ("original_amount", "selectedPlan.price", "plan.price")),
         Field("discount_amount", decimal(10, 2), ("discount", "coupon.discount")),
@@ -229,7 +229,7 @@ _QUESTIONNAIRE = Kind(
     "questionnaire",
     "questionnaire_data",
     (
-        *_PERSON,
+        *_USER,
         Field("trades_per_day", text),
         Field("trading_session", text),
         Field("crypto_assets", json_list, ("crypto_pairs",)),
@@ -258,7 +258,7 @@ _DASHBOARD = Kind(
     "dashboard",
     "dashboard_data",
     (
-        *_PERSON,
+        *_USER,
         Field("initial_equity", decimal(12, 2)),
         Field("current_equity", decimal(12, 2)),
         Field("total_pnl", decimal(12, 2)),

@@ -27,7 +27,7 @@ from data_capture.settings import Settings
 from data_capture.sql.pragmas import columns_of, quoted
 from data_capture.store.sqlite.connection import open_connection
 from data_capture.store.sqlite.lock import WriterLock, WriterLockTimeout
-from data_capture.store.sqlite.users import ensure_person
+from data_capture.store.sqlite.users import ensure_user
 from data_capture.web.health_probe import probe_headers
 
 EVERYBODY = "live-check@data-capture.invalid"
@@ -176,9 +176,9 @@ def _remove(email: str, database: Path) -> list[str]:
     def remove(connection: sqlite3.Connection) -> None:
         if connection.execute("SELECT 1 FROM data_capture_audit WHERE user_email = ? LIMIT 1", (email,)).fetchone():
             now = timestamp(datetime.now(timezone.utc))
-            pseudonym = ensure_person(connection, EVERYBODY, None, now)
+            pseudonym = ensure_user(connection, EVERYBODY, None, now)
             pseudonymise_audit(connection, email, pseudonym, timestamp=now, source_endpoint="live check")
-        for table, column in _columns_that_name_people(connection):
+        for table, column in _columns_that_name_users(connection):
             connection.execute(f"DELETE FROM {table} WHERE {column} = ?", (email,))  # noqa: S608
 
     try:
@@ -210,12 +210,12 @@ def _tables_that_name(email: str, database: Path) -> list[str]:
     with closing(open_connection(database, _ANSWER_SECONDS, read_only=True)) as connection:
         return [
             table
-            for table, column in _columns_that_name_people(connection)
+            for table, column in _columns_that_name_users(connection)
             if connection.execute(f"SELECT 1 FROM {table} WHERE {column} = ? LIMIT 1", (email,)).fetchone()  # noqa: S608
         ]
 
 
-def _columns_that_name_people(connection: sqlite3.Connection) -> list[tuple[str, str]]:
+def _columns_that_name_users(connection: sqlite3.Connection) -> list[tuple[str, str]]:
     """Each table with the column that says whose a row is, quoted; `users`, which the others refer to, last."""
     tables = connection.execute("SELECT name FROM sqlite_master WHERE type = 'table' ORDER BY name = 'users'").fetchall()
     return [

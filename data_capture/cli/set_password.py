@@ -25,9 +25,9 @@ from data_capture.settings import Settings
 from data_capture.store.sqlite.users import (
     NO_PASSWORD,
     Details,
-    Person,
-    complete_person,
-    find_person,
+    UserRow,
+    complete_user,
+    find_user,
     foreign_password_column,
     set_password_hash,
 )
@@ -62,7 +62,7 @@ def set_password(email: str, settings: Settings) -> None:
         def change(connection: sqlite3.Connection) -> _Outcome:
             user = _account(connection, address)
             if user.account.is_provisional:
-                complete_person(connection, user, Details(), password_hash, now)
+                complete_user(connection, user, Details(), password_hash, now)
             else:
                 set_password_hash(connection, user.email, password_hash, now)
             record_audit(
@@ -95,13 +95,13 @@ def _is_of_a_kind_of_ours(stored: str) -> bool:
     return stored == NO_PASSWORD or stored.startswith("$argon2id$") or is_plain_sha_256(stored)
 
 
-def _account(connection: sqlite3.Connection, address: str) -> Person:
+def _account(connection: sqlite3.Connection, address: str) -> UserRow:
     """The account whose password can be set.
 
     Raises:
         Refused: there is none, or another program keeps its password.
     """
-    user = find_person(connection, address)
+    user = find_user(connection, address)
     if user is None or normalise_email(user.email) != address:
         raise Refused("No user has this address. Nothing was changed.")
     column = foreign_password_column(user)

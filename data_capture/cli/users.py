@@ -17,7 +17,7 @@ from data_capture.cli.formatting import Progress, count
 from data_capture.key_files import open_new_file
 from data_capture.privacy.erasure_completion import Erasures
 from data_capture.privacy.erasure_log import entries_of, erase_again, erasure_log_file
-from data_capture.privacy.export import export_person
+from data_capture.privacy.export import export_user
 from data_capture.privacy.retention import apply_retention
 from data_capture.problems import Problem
 from data_capture.settings import Settings
@@ -42,7 +42,7 @@ def export(email: str, settings: Settings, form: str, target: Path | None) -> No
     if target is not None and target.exists():
         raise Refused(f"There is a file {target} already.")
     with opened_store(settings) as store:
-        pieces = export_person(store, address, form, source_endpoint=f"{_ROUTE}export")
+        pieces = export_user(store, address, form, source_endpoint=f"{_ROUTE}export")
         if target is None:
             _write(pieces, sys.stdout.buffer)
             return
@@ -123,11 +123,11 @@ def erase_again_after_restore(settings: Settings) -> None:
     if not entries_of(settings.database):
         return
     with opened_store(settings) as store:
-        people = store.write(lambda connection: erase_again(connection, settings.database))
+        users = store.write(lambda connection: erase_again(connection, settings.database))
         Erasures(store).finish()
         _keep_ownership(settings.database)
-    if people:
-        print(f"Erased again, since it was asked for after this copy was made: {people:,} people.")
+    if users:
+        print(f"Erased again, since it was asked for after this copy was made: {users:,} people.")
 
 
 @contextmanager

@@ -39,7 +39,7 @@ class Rates:
 
     def __init__(self, settings: Settings) -> None:
         self._callers = _Counter(settings.rate_per_caller, "This caller sends too much; wait and send it again.")
-        self._people = _Counter(
+        self._users = _Counter(
             settings.rate_per_person, "This caller sends too much about this user; wait and send it again."
         )
         self._bytes = _Counter(
@@ -56,7 +56,7 @@ class Rates:
         self._failed_logins_of_all = _Counter(MAX_FAILED_LOGINS_OF_ALL, too_often)
         self._known_callers = KnownCallers()
 
-    def take(self, caller_address: str | None, person: str | None = None) -> None:
+    def take(self, caller_address: str | None, user: str | None = None) -> None:
         """Counts one capture of `caller_address`, and of `person` when it is known whose it is.
 
         Args:
@@ -70,8 +70,8 @@ class Rates:
         if caller is None:
             return
         self._callers.take(caller)
-        if person is not None:
-            self._people.take(f"{caller} {person}")
+        if user is not None:
+            self._users.take(f"{caller} {user}")
 
     def take_bytes(self, caller_address: str | None, size_bytes: int) -> None:
         """Count the body of one request, of which the caller has been counted already.
@@ -93,7 +93,7 @@ class Rates:
         if caller is not None:
             self._new_users.take(caller)
 
-    def take_person(self, caller_address: str | None, person: str) -> None:
+    def take_user(self, caller_address: str | None, user: str) -> None:
         """Counts one capture of `person` from this caller, where `take` has counted the caller already.
 
         The rate is one of both: what others send of a user, forged or not, takes nothing from the user's own pages.
@@ -103,7 +103,7 @@ class Rates:
         """
         caller = counted_as(caller_address)
         if caller is not None:
-            self._people.take(f"{caller} {person}")
+            self._users.take(f"{caller} {user}")
 
     def take_login(self, email: str, caller_address: str | None = None) -> None:
         """Counts one try of a caller to log in or to sign up with an address, whether or not it has an account.

@@ -11,13 +11,13 @@ from data_capture.accounts.accounts import MAX_PASSWORD_CHARACTERS, MIN_PASSWORD
 from data_capture.capture.email import MAX_EMAIL_CHARACTERS, MAX_GIVEN_CHARACTERS, is_unseen
 from data_capture.capture.kinds import KINDS, Kind
 from data_capture.privacy.export import FORMAT
-from data_capture.privacy.tables import PEOPLE, RECEIPTS, tables_of_people
+from data_capture.privacy.tables import RECEIPTS, USERS, tables_of_users
 from data_capture.problems import TYPE_PREFIX
 from data_capture.web.requests import MAX_CAPTURES_IN_A_BATCH
 
 Json = dict[str, Any]
 
-_ABOUT_PERSON = ("username", "fullName", "firstName", "lastName", "phone", "company", "country", "plan_type")
+_ABOUT_USER = ("username", "fullName", "firstName", "lastName", "phone", "company", "country", "plan_type")
 _EMAIL_NAMES = ("user_email", "email")
 
 
@@ -96,7 +96,7 @@ def all_schemas() -> dict[str, Json]:
             "A member a table, with the person's rows.",
             format={"const": FORMAT},
             email=_WORDS,
-            **{table: {"type": "array", "items": {"type": "object"}} for table in (PEOPLE, *tables_of_people(), RECEIPTS)},
+            **{table: {"type": "array", "items": {"type": "object"}} for table in (USERS, *tables_of_users(), RECEIPTS)},
         ),
         "Erasure": _object(
             "success complete message erased audit_records_kept pseudonym emptied_for",
@@ -118,7 +118,7 @@ def all_schemas() -> dict[str, Json]:
             "The names of further members are those that existing pages use, in camelCase or snake_case; all may be missing.",
             email=ref("Email"),
             password={"type": "string", "minLength": MIN_PASSWORD_CHARACTERS, "maxLength": MAX_PASSWORD_CHARACTERS},
-            **{name: {"description": "Used if it is a text."} for name in _ABOUT_PERSON},
+            **{name: {"description": "Used if it is a text."} for name in _ABOUT_USER},
             questionnaire={"description": "An object is captured as a questionnaire."},
             screenshot={"description": "A picture in base64, captured with the questionnaire."},
         ),

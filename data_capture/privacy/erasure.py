@@ -20,11 +20,11 @@ from typing import Any
 
 from data_capture.audit import pseudonymise_audit
 from data_capture.capture.email import is_reserved, normalise_email
-from data_capture.privacy.tables import AUDIT, OF_PERSON, PEOPLE, RECEIPTS, spellings_everywhere, tables_of_people
+from data_capture.privacy.tables import AUDIT, OF_USER, RECEIPTS, USERS, spellings_everywhere, tables_of_users
 from data_capture.problems import UNUSABLE, Problem
 from data_capture.sql.pragmas import columns_of, foreign_keys_of, quoted
 from data_capture.store.sqlite.tombstones import note_erasure
-from data_capture.store.sqlite.users import NO_PASSWORD, ensure_person, spellings_of
+from data_capture.store.sqlite.users import NO_PASSWORD, ensure_user, spellings_of
 
 PSEUDONYMS = "erased-"
 """What the pseudonyms of the erased begin with."""
@@ -68,7 +68,7 @@ class Erased:
         }
 
 
-def erase_person(connection: sqlite3.Connection, email: str, *, erased_at: str, source_endpoint: str) -> Erased:
+def erase_user(connection: sqlite3.Connection, email: str, *, erased_at: str, source_endpoint: str) -> Erased:
     """Erases a person; of someone unknown only that it was asked for is noted.
 
     Args:
@@ -81,30 +81,30 @@ def erase_person(connection: sqlite3.Connection, email: str, *, erased_at: str, 
         Problem: 422, when another program's tables don't let go of the person, and says which; and for a user of our own.
         sqlite3.Error: it can't be written.
     """
-    people, spellings = spellings_of(connection, email), spellings_everywhere(connection, email)
-    if any(map(is_reserved, (email, *people, *spellings))):  # a column of another program may say that it is this person's
+    users, spellings = spellings_of(connection, email), spellings_everywhere(connection, email)
+    if any(map(is_reserved, (email, *users, *spellings))):  # a column of another program may say that it is this person's
         raise Problem(UNUSABLE, "This would erase a user of this product's own, whom audit records need.")
-    pseudonym = ensure_person(connection, _new_pseudonym() if spellings else _NOBODY, None, erased_at)
-    rows = dict.fromkeys((*(table for table in tables_of_people() if table != AUDIT), RECEIPTS, PEOPLE), 0)
+    pseudonym = ensure_user(connection, _new_pseudonym() if spellings else _NOBODY, None, erased_at)
+    rows = dict.fromkeys((*(table for table in tables_of_users() if table != AUDIT), RECEIPTS, USERS), 0)
     audit_records = 0
     addresses = frozenset({email, *filter(None, map(normalise_email, spellings))})
     emptied_for: list[str] = []
     for spelling in spellings or [email]:
         # The names of tables come from schema.sql.
-        receipts = f"DELETE FROM {RECEIPTS} WHERE {OF_PERSON}"  # noqa: S608
+        receipts = f"DELETE FROM {RECEIPTS} WHERE {OF_USER}"  # noqa: S608
         rows[RECEIPTS] += connection.execute(receipts, {"email": spelling}).rowcount
         audit_records += pseudonymise_audit(
             connection, spelling, pseudonym, timestamp=erased_at, source_endpoint=source_endpoint
         )
-        for table in tables_of_people():
+        for table in tables_of_users():
             if table != AUDIT:
                 delete = f"DELETE FROM {table} WHERE user_email = ?"  # noqa: S608
                 rows[table] += connection.execute(delete, (spelling,)).rowcount
         _forget_samples(connection, spelling)
-    for spelling in people:
+    for spelling in users:
         in_the_way = _remove_from_users(connection, spelling)
         emptied_for += in_the_way
-        rows[PEOPLE] += not in_the_way
+        rows[USERS] += not in_the_way
     note_erasure(connection, addresses, erased_at)
     return Erased(rows, audit_records, pseudonym, addresses, tuple(sorted(set(emptied_for))))
 
@@ -156,12 +156,12 @@ def _remove_from_users(connection: sqlite3.Connection, spelling: str) -> list[st
 
 
 def _references(connection: sqlite3.Connection) -> Iterator[_Reference]:
-    keys = [column.name for column in sorted(columns_of(connection, PEOPLE), key=lambda one: one.key) if column.key]
+    keys = [column.name for column in sorted(columns_of(connection, USERS), key=lambda one: one.key) if column.key]
     tables = connection.execute("SELECT name FROM sqlite_master WHERE type = 'table' ORDER BY name").fetchall()
     for (table,) in tables:
-        if table in tables_of_people():
+        if table in tables_of_users():
             continue
-        to_users = [key for key in foreign_keys_of(connection, table) if key.parent.lower() == PEOPLE]
+        to_users = [key for key in foreign_keys_of(connection, table) if key.parent.lower() == USERS]
         for _, group in groupby(to_users, key=lambda one: one.number):
             of_key = list(group)
             columns = tuple((one.column, one.parent_column or keys[one.place]) for one in of_key)
@@ -177,7 +177,7 @@ def _refers(connection: sqlite3.Connection, reference: _Reference, spelling: str
 def _empty(connection: sqlite3.Connection, spelling: str, referred_to: set[str]) -> None:
     """Takes everything out of the row but what others refer to. A column that has to have a value gets one that tells nothing."""
     address = _new_pseudonym()
-    for name, declared_type, not_null, default, key in columns_of(connection, PEOPLE):
+    for name, declared_type, not_null, default, key in columns_of(connection, USERS):
         if key or name.lower() in referred_to or name.lower() == "email":
             continue
         values: list[Any] = [] if not_null else [None]

@@ -18,7 +18,7 @@ from collections.abc import Iterable
 from datetime import datetime, timezone
 
 from data_capture.capture.converters import timestamp
-from data_capture.privacy.erasure import Erased, erase_person
+from data_capture.privacy.erasure import Erased, erase_user
 from data_capture.privacy.erasure_log import Entry, note_in_erasure_log
 from data_capture.problems import UNAVAILABLE, Problem
 from data_capture.store import Store
@@ -53,7 +53,7 @@ class Erasures:
         def work(connection: sqlite3.Connection) -> Erased:
             # Not before: what was captured while this waited for its turn is of the time before.
             now = timestamp(datetime.now(timezone.utc))
-            return erase_person(connection, email, erased_at=now, source_endpoint=source_endpoint)
+            return erase_user(connection, email, erased_at=now, source_endpoint=source_endpoint)
 
         erased = self._store.write(work)
         deadline = time.monotonic() + _PATIENCE_SECONDS

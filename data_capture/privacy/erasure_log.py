@@ -15,8 +15,8 @@ from pathlib import Path
 from data_capture.audit.format import ERASURE
 from data_capture.capture.email import normalise_email
 from data_capture.key_files import keys_beside, load_or_make_key
-from data_capture.privacy.erasure import PSEUDONYMS, erase_person
-from data_capture.privacy.tables import RECEIPTS, tables_of_people
+from data_capture.privacy.erasure import PSEUDONYMS, erase_user
+from data_capture.privacy.tables import RECEIPTS, tables_of_users
 from data_capture.sql.pragmas import columns_of
 from data_capture.store.sqlite.tombstones import NOTHING, erasures_key_file, hash_of_address, note_hashes
 
@@ -79,14 +79,14 @@ def erase_again(connection: sqlite3.Connection, database: Path) -> int:
     if not unknown:
         return 0
     key = load_or_make_key(erasures_key_file(database))
-    people, gone = 0, set[str]()
+    users, gone = 0, set[str]()
     for email in sorted(_addresses(connection)):
         erased_at = unknown.get(hash_of_address(key, email))
         if erased_at is not None and email not in gone:
-            gone |= erase_person(connection, email, erased_at=erased_at, source_endpoint="restore").addresses
-            people += 1
+            gone |= erase_user(connection, email, erased_at=erased_at, source_endpoint="restore").addresses
+            users += 1
     note_hashes(connection, unknown.items(), NOTHING)  # also those of whom nothing is here: pages may hold something
-    return people
+    return users
 
 
 def _unknown_to(connection: sqlite3.Connection, entries: set[Entry]) -> dict[str, str]:
@@ -107,6 +107,6 @@ def _addresses(connection: sqlite3.Connection) -> set[str]:
     columns = {column.name.lower() for column in columns_of(connection, "users")}
     found = {spelling for name in columns & {"email", "normalized_email"}
              for (spelling,) in connection.execute(f"SELECT {name} FROM users")}  # noqa: S608  # fmt: skip
-    for table in (*tables_of_people(), RECEIPTS):
+    for table in (*tables_of_users(), RECEIPTS):
         found.update(spelling for (spelling,) in connection.execute(f"SELECT DISTINCT user_email FROM {table}"))  # noqa: S608
     return {email for email in map(normalise_email, found) if email is not None}

@@ -32,13 +32,13 @@ from data_capture.audit import record_audit
 from data_capture.capture.converters import timestamp
 from data_capture.capture.kinds import KINDS
 from data_capture.images import NotAPicture, check_picture, content_of, media_type_of
-from data_capture.privacy.tables import AUDIT, OF_PERSON, PEOPLE, RECEIPTS, spellings_everywhere, tables_of_people
+from data_capture.privacy.tables import AUDIT, OF_USER, RECEIPTS, USERS, spellings_everywhere, tables_of_users
 from data_capture.problems import NOT_FOUND, Problem
 from data_capture.redaction.redact import REDACTED
 from data_capture.redaction.sensitive_keys import role_of
 from data_capture.store import Store
 from data_capture.store.sqlite.connection import open_connection
-from data_capture.store.sqlite.users import ensure_person
+from data_capture.store.sqlite.users import ensure_user
 
 FORMAT = "enhanced-data-capture/person/1"
 MEDIA_TYPES = {"json": "application/json", "zip": "application/zip"}
@@ -57,7 +57,7 @@ _MODE = 0o600 << 16
 Row = dict[str, Any]
 
 
-def export_person(
+def export_user(
     store: Store,
     email: str,
     form: str,
@@ -84,7 +84,7 @@ def export_person(
         if not spellings_everywhere(connection, email):
             raise Problem(NOT_FOUND, "Nothing is held on this address.")
         now = timestamp(datetime.now(timezone.utc))
-        record_audit(connection, user_email=ensure_person(connection, email, None, now), capture_type=EXPORT, timestamp=now,
+        record_audit(connection, user_email=ensure_user(connection, email, None, now), capture_type=EXPORT, timestamp=now,
                      source_endpoint=source_endpoint, ip_address=ip_address, user_agent=user_agent)  # fmt: skip
 
     store.write(record)
@@ -118,7 +118,7 @@ def _document(held: _Held, email: str, changed: Callable[[str, Row], Row]) -> It
 
 
 def _tables() -> tuple[str, ...]:
-    return (PEOPLE, *tables_of_people(), RECEIPTS)
+    return (USERS, *tables_of_users(), RECEIPTS)
 
 
 class _Held:
@@ -131,10 +131,10 @@ class _Held:
     def rows(self, table: str) -> Iterator[Row]:
         """Their rows of a table."""
         # Table names come from schema.sql.
-        if table == PEOPLE:
+        if table == USERS:
             select = "SELECT * FROM users WHERE email = :email"
         elif table == RECEIPTS:
-            select = f"SELECT * FROM {table} WHERE {OF_PERSON} ORDER BY capture_type, row_id, created_at, capture_id"  # noqa: S608
+            select = f"SELECT * FROM {table} WHERE {OF_USER} ORDER BY capture_type, row_id, created_at, capture_id"  # noqa: S608
         elif table == AUDIT:
             select = f"SELECT * FROM {table} WHERE user_email = :email AND capture_type <> '{EXPORT}' ORDER BY id"  # noqa: S608
         else:
@@ -147,7 +147,7 @@ class _Held:
 
 
 def _value(table: str, name: str, value: Any) -> Any:
-    if value is not None and table in (PEOPLE, "user_credentials") and role_of(name) == "secret":
+    if value is not None and table in (USERS, "user_credentials") and role_of(name) == "secret":
         return REDACTED
     if isinstance(value, bytes):
         return value.hex()

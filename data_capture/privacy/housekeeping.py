@@ -69,9 +69,9 @@ class Housekeeping:
 
     def _erase_again(self) -> None:
         if entries_of(self._store.database):
-            people = self._store.write(lambda connection: erase_again(connection, self._store.database))
-            if people:
-                log.warning("The database was an older copy; people who were erased since were erased again: %d", people)
+            users = self._store.write(lambda connection: erase_again(connection, self._store.database))
+            if users:
+                log.warning("The database was an older copy; people who were erased since were erased again: %d", users)
         self._may_be_older_copy = False
 
     def _do_daily(self) -> None:

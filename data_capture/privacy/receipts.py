@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from data_capture.privacy.tables import PEOPLE, RECEIPTS
+from data_capture.privacy.tables import RECEIPTS, USERS
 from data_capture.store import Store
 from data_capture.store.sqlite.receipts import HAS_ROW
 
@@ -19,7 +19,7 @@ _RECEIPTS_A_READ = 1000  # takes about a millisecond
 _BEFORE_ALL = ("", "")
 
 # The names come from schema.sql and from the table of kinds.
-_IS_HELD = f"({HAS_ROW} AND EXISTS (SELECT 1 FROM {PEOPLE} WHERE email = {RECEIPTS}.user_email))"  # noqa: S608
+_IS_HELD = f"({HAS_ROW} AND EXISTS (SELECT 1 FROM {USERS} WHERE email = {RECEIPTS}.user_email))"  # noqa: S608
 
 IS_SPARE = "(outcome = 'unchanged' AND content_digest IS NULL AND confirmed = 0)"
 """Which receipts are spare."""

@@ -14,7 +14,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from data_capture.audit import RETENTION_PERSON, RetentionCovers, record_audit, take_from_records
+from data_capture.audit import RETENTION_USER, RetentionCovers, record_audit, take_from_records
 from data_capture.audit.format import RETENTION
 from data_capture.capture.converters import timestamp
 from data_capture.capture.kinds import KINDS, Kind
@@ -22,7 +22,7 @@ from data_capture.json_codec import encode_json
 from data_capture.privacy.receipts import IS_SPARE, delete_spare
 from data_capture.privacy.tables import AUDIT, RECEIPTS
 from data_capture.store import Store
-from data_capture.store.sqlite.users import ensure_person
+from data_capture.store.sqlite.users import ensure_user
 
 _ROWS_A_COMMIT = 500  # others wait for one commit only
 _COLUMNS = ("ip_address", "user_agent")
@@ -71,7 +71,7 @@ def apply_retention(
         said = encode_json({"rules": list(rules), "rows": {f"{step.table}: {step.what}": step.rows for step in done}})
 
         def record(connection: sqlite3.Connection) -> None:
-            whose = ensure_person(connection, RETENTION_PERSON, None, timestamp(now))
+            whose = ensure_user(connection, RETENTION_USER, None, timestamp(now))
             record_audit(connection, user_email=whose, capture_type=RETENTION, timestamp=timestamp(now),
                          source_endpoint=source_endpoint, snapshot=said)  # fmt: skip
 
@@ -171,7 +171,7 @@ def _age_records(store: Store, before: dict[str, str], now: str, source_endpoint
         if numbers and not dry_run:
 
             def work(connection: sqlite3.Connection, taken: dict[str, list[int]] = taken) -> int:
-                whose = ensure_person(connection, RETENTION_PERSON, None, now)
+                whose = ensure_user(connection, RETENTION_USER, None, now)
                 return take_from_records(
                     connection, taken, whose, timestamp=now, source_endpoint=source_endpoint, covers=covers
                 )

@@ -184,7 +184,7 @@ async def receive_capture(
     """
     captures = await execution.parse(partial(_parse, request, service))
     for capture in captures.captures:
-        service.rates.take_person(request.admitted.counted_address, capture.user_email)
+        service.rates.take_user(request.admitted.counted_address, capture.user_email)
     results = await execution.write(captures.jobs, captures.size_bytes)
     return result_of(captures, results)
 

@@ -83,16 +83,16 @@ def page(visit: Any) -> Any:
 
 
 @pytest.fixture
-def stored(visit: Any, capture_service: RunningService, person: str) -> Callable[..., Any]:
+def stored(visit: Any, capture_service: RunningService, user: str) -> Callable[..., Any]:
     """`stored("payment_data")`: the person's rows in that table, once there are any (or `count` of them)."""
 
     def rows(table: str, count: int = 1) -> list[dict[str, Any]]:
         def look() -> list[dict[str, Any]]:
-            found = capture_service.rows(f"SELECT * FROM {table} WHERE user_email = ?", person)  # noqa: S608
+            found = capture_service.rows(f"SELECT * FROM {table} WHERE user_email = ?", user)  # noqa: S608
             return found if len(found) >= count else []
 
         visit.hurry()
-        found = visit.eventually(look, f"{count} row(s) of {person} in {table}")
+        found = visit.eventually(look, f"{count} row(s) of {user} in {table}")
         assert len(found) == count
         return list(found)
 

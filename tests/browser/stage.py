@@ -207,12 +207,12 @@ class Visit:
             self.console.append(message.text)
 
     def open(
-        self, body: str = "", *, tag: str = "", service: str = "", before: str = "", person: str = "", **headers: str
+        self, body: str = "", *, tag: str = "", service: str = "", before: str = "", user: str = "", **headers: str
     ) -> None:
         """Opens a page of the site that includes the script from `service`; `person` is signed in, if given."""
         self._pages += 1
-        if person:
-            before = f"<script>localStorage.setItem('current_user', JSON.stringify({{email: '{person}'}}))</script>" + before
+        if user:
+            before = f"<script>localStorage.setItem('current_user', JSON.stringify({{email: '{user}'}}))</script>" + before
         source = f"{service or self._front.url}/{SCRIPT}"
         html = f'<!doctype html><head>{before}<script src="{source}" crossorigin {tag}></script></head><body>{body}</body>'
         self.page.goto(self._site.put(f"/page-{id(self)}-{self._pages}.html", html, **headers))

@@ -16,8 +16,8 @@ API = "enhancedDataCapture"
 RECORDS = f"{KEPT}.then((records) => records.map(({{id}}) => id))"
 
 
-def test_without_consent_nothing_is_kept_or_sent_until_it_is_given(visit: Any, front: Any, stored: Any, person: str) -> None:
-    visit.open(SAVES, tag='data-consent="required"', person=person)
+def test_without_consent_nothing_is_kept_or_sent_until_it_is_given(visit: Any, front: Any, stored: Any, user: str) -> None:
+    visit.open(SAVES, tag='data-consent="required"', user=user)
     visit.run(PAY)
     assert visit.run(f"{API}.capturePaymentData({{}}).then(({{success}}) => success)") is False
     visit.flush()
@@ -29,13 +29,13 @@ def test_without_consent_nothing_is_kept_or_sent_until_it_is_given(visit: Any, f
     assert stored("payment_data")[0]["transaction_id"] == "given"
 
 
-def test_consent_taken_back_empties_the_queue_and_holds_on_the_next_page(visit: Any, front: Any, person: str) -> None:
+def test_consent_taken_back_empties_the_queue_and_holds_on_the_next_page(visit: Any, front: Any, user: str) -> None:
     visit.open(SAVES)
     visit.run(PAY)
     assert visit.flush()["waiting"] == 1
     visit.run(f"{API}.consent(false)")
     assert visit.run(RECORDS) == ["#off"]
-    visit.open(SAVES, person=person)
+    visit.open(SAVES, user=user)
     visit.run(PAY)
     visit.flush()
     status = visit.run(f"{API}.status()")
@@ -44,9 +44,9 @@ def test_consent_taken_back_empties_the_queue_and_holds_on_the_next_page(visit: 
 
 
 def test_the_kill_switch_survives_a_reload_and_gives_the_page_its_functions_back(
-    visit: Any, front: Any, stored: Any, person: str
+    visit: Any, front: Any, stored: Any, user: str
 ) -> None:
-    visit.open(SAVES, before="<script>window.native = [fetch, Storage.prototype.setItem]</script>", person=person)
+    visit.open(SAVES, before="<script>window.native = [fetch, Storage.prototype.setItem]</script>", user=user)
     visit.run(f"{API}.setEnabled(false)")
     visit.page.reload()
     visit.run(f"{API}.status()")
@@ -63,14 +63,14 @@ def test_the_kill_switch_survives_a_reload_and_gives_the_page_its_functions_back
 @pytest.mark.parametrize("switch", ["setEnabled", "consent"])
 @pytest.mark.parametrize("leaving", [False, True], ids=["staying", "leaving at once"])
 def test_what_a_page_saves_before_the_switch_was_read_is_not_sent(
-    switch: str, leaving: bool, visit: Any, front: Any, site: Any, person: str
+    switch: str, leaving: bool, visit: Any, front: Any, site: Any, user: str
 ) -> None:
-    visit.open(SAVES, person=person)
+    visit.open(SAVES, user=user)
     visit.run(f"{API}.{switch}(false)")
     visit.run("localStorage.clear()")  # a logout may
     visit.open(SAVES)
     visit.run(f"{API}.status()")
-    visit.open(f"{SAVES}<script>{PAY}</script>", before=SLOW_DATABASE, person=person)
+    visit.open(f"{SAVES}<script>{PAY}</script>", before=SLOW_DATABASE, user=user)
     if leaving:
         visit.page.goto(site.put("/away.html", "<title>away</title>"))
         visit.open(SAVES)
@@ -82,8 +82,8 @@ def test_what_a_page_saves_before_the_switch_was_read_is_not_sent(
     assert "enhanced-data-capture" not in visit.run("Object.keys(localStorage)")
 
 
-def test_a_switch_does_not_undo_the_other(visit: Any, front: Any, person: str) -> None:
-    visit.open(SAVES, person=person)
+def test_a_switch_does_not_undo_the_other(visit: Any, front: Any, user: str) -> None:
+    visit.open(SAVES, user=user)
     visit.run(f"{API}.consent(false).then(() => {API}.setEnabled(false)).then(() => {API}.setEnabled(true))")
     visit.open(SAVES)
     visit.run(PAY)
@@ -92,10 +92,10 @@ def test_a_switch_does_not_undo_the_other(visit: Any, front: Any, person: str) -
     assert front.posts == []
 
 
-def test_consent_taken_back_ends_what_is_under_way(visit: Any, front: Any, person: str) -> None:
+def test_consent_taken_back_ends_what_is_under_way(visit: Any, front: Any, user: str) -> None:
     failed: list[str] = []
     visit.page.on("requestfailed", lambda request: failed.append(request.url))
-    visit.open(SAVES, person=person)
+    visit.open(SAVES, user=user)
     front.delay_seconds = 8
     visit.run(PAY)
     visit.run(f"() => void {API}.flush()")
@@ -105,13 +105,13 @@ def test_consent_taken_back_ends_what_is_under_way(visit: Any, front: Any, perso
     assert visit.run(RECORDS) == ["#off"]
 
 
-def test_uninstall_puts_everything_back(visit: Any, front: Any, person: str) -> None:
+def test_uninstall_puts_everything_back(visit: Any, front: Any, user: str) -> None:
     everything = """[window.fetch, XMLHttpRequest.prototype.open, XMLHttpRequest.prototype.send, Navigator.prototype.sendBeacon,
       Storage.prototype.setItem, Storage.prototype.removeItem, Storage.prototype.clear, HTMLFormElement.prototype.submit]"""
     visit.open(
         "<script>function savePaymentToSupabase() {}; window.own = savePaymentToSupabase</script>",
         before=f"<script>window.native = {everything}; window.names = Object.getOwnPropertyNames(window).length</script>",
-        person=person,
+        user=user,
     )
     assert visit.run(f"{everything}.some((f, n) => f !== native[n])")
     assert visit.run("window.api = enhancedDataCapture, api.uninstall()") == {"success": True}

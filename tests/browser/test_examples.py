@@ -51,30 +51,30 @@ def open_examples(chromium: Browser) -> Iterator[Callable[[str], Visit]]:
     assert [line for one in visits for line in one.said] == []
 
 
-def pay(visit: Visit, person: str) -> dict[str, Any]:
+def pay(visit: Visit, user: str) -> dict[str, Any]:
     """Fills the payment page in and sends it; what the page's own save kept."""
     visit.open("payment.html")
-    return fill_in_and_pay(visit, person)
+    return fill_in_and_pay(visit, user)
 
 
-def fill_in_and_pay(visit: Visit, person: str) -> dict[str, Any]:
+def fill_in_and_pay(visit: Visit, user: str) -> dict[str, Any]:
     page = visit.page
     page.fill("#name", "Example User")
-    page.fill("#email", person)
+    page.fill("#email", user)
     page.check("input[name=plan][value=Desk]", force=True)
     page.fill("#coupon", "SAVE10")
     page.click("#pay")
     page.wait_for_selector("#payment-result:not([hidden])")
     kept = visit.stored("payment_success_data")
     assert page.get_attribute("#payment-result", "data-transaction-id") == kept["transactionId"]
-    assert kept["userData"]["email"] == person
+    assert kept["userData"]["email"] == user
     return dict(kept)
 
 
-def answer_questionnaire(visit: Visit, person: str) -> dict[str, Any]:
+def answer_questionnaire(visit: Visit, user: str) -> dict[str, Any]:
     page = visit.open("questionnaire.html")
     page.fill("#name", "Example User")
-    page.fill("#email", person)
+    page.fill("#email", user)
     page.select_option("#accountSize", index=3)
     page.fill("#riskPercentage", "1.5")
     page.set_input_files("#accountScreenshot", {"name": "account.png", "mimeType": "image/png", "buffer": A_PIXEL})
@@ -84,22 +84,22 @@ def answer_questionnaire(visit: Visit, person: str) -> dict[str, Any]:
     return dict(visit.stored("questionnaireAnswers"))
 
 
-def use_dashboard(visit: Visit, person: str) -> dict[str, Any]:
+def use_dashboard(visit: Visit, user: str) -> dict[str, Any]:
     page = visit.open("dashboard.html")
     page.fill("#sign-in-name", "Example User")
-    page.fill("#sign-in-email", person)
+    page.fill("#sign-in-email", user)
     page.click("#sign-in")
     page.click("#save")
     page.wait_for_selector("#dashboard-result time")
-    return dict(visit.stored(f"trading_state_{person}"))
+    return dict(visit.stored(f"trading_state_{user}"))
 
 
 class TestWithTheServiceRunning:
     def test_a_payment_is_one_row_and_one_audit_record_with_the_page_s_values(
-        self, open_examples: Callable[[str], Visit], capture_service: RunningService, person: str
+        self, open_examples: Callable[[str], Visit], capture_service: RunningService, user: str
     ) -> None:
-        kept = pay(open_examples(f"{capture_service.url}/examples"), person)
-        row, snapshot = one_row_and_record(capture_service, "payment", person)
+        kept = pay(open_examples(f"{capture_service.url}/examples"), user)
+        row, snapshot = one_row_and_record(capture_service, "payment", user)
         assert (row["plan_name"], row["coupon_code"], row["payment_method"]) == ("Desk", "SAVE10", "card")
         assert (row["original_price"], row["discount_amount"], row["final_price"]) == (99, 9.9, 89.1)
         assert row["transaction_id"] == snapshot["transaction_id"] == kept["transactionId"]
@@ -108,10 +108,10 @@ class TestWithTheServiceRunning:
         assert "42424242" not in re.sub(r"[ -]", "", json.dumps([row, snapshot]))  # the card that the page shows
 
     def test_a_questionnaire_is_one_row_with_its_screenshot(
-        self, open_examples: Callable[[str], Visit], capture_service: RunningService, person: str
+        self, open_examples: Callable[[str], Visit], capture_service: RunningService, user: str
     ) -> None:
-        kept = answer_questionnaire(open_examples(f"{capture_service.url}/examples"), person)
-        row, snapshot = one_row_and_record(capture_service, "questionnaire", person)
+        kept = answer_questionnaire(open_examples(f"{capture_service.url}/examples"), user)
+        row, snapshot = one_row_and_record(capture_service, "questionnaire", user)
         assert row["trades_per_day"] == snapshot["tradesPerDay"] == kept["tradesPerDay"]
         assert json.loads(row["crypto_assets"]) == kept["cryptoAssets"]
         assert f"${row['account_size']:,}" == kept["accountSize"]
@@ -120,18 +120,18 @@ class TestWithTheServiceRunning:
         assert row["account_screenshot"].startswith("data:image/png;base64,iVBORw0KGgo")
 
     def test_a_dashboard_is_one_row_per_state(
-        self, open_examples: Callable[[str], Visit], capture_service: RunningService, person: str
+        self, open_examples: Callable[[str], Visit], capture_service: RunningService, user: str
     ) -> None:
         one = open_examples(f"{capture_service.url}/examples")
-        kept = use_dashboard(one, person)
-        row, snapshot = one_row_and_record(capture_service, "dashboard", person)
+        kept = use_dashboard(one, user)
+        row, snapshot = one_row_and_record(capture_service, "dashboard", user)
         assert row["current_equity"] == snapshot["tradingState"]["currentEquity"] == kept["currentEquity"]
         assert row["total_trades"] == kept["performanceMetrics"]["totalTrades"]
         assert json.loads(row["trading_state"]) == kept
         assert row["theme"] == "dark"
         one.page.click("#win")
-        eventually(lambda: len(rows_of(capture_service, "dashboard", person)) == 2, "a second state is stored")
-        assert rows_of(capture_service, "dashboard", person)[1]["total_trades"] == row["total_trades"] + 1
+        eventually(lambda: len(rows_of(capture_service, "dashboard", user)) == 2, "a second state is stored")
+        assert rows_of(capture_service, "dashboard", user)[1]["total_trades"] == row["total_trades"] + 1
 
 
 class TestWithTheServicesStopped:
@@ -144,42 +144,42 @@ class TestWithTheServicesStopped:
         one.page.route("http://127.0.0.1:5003/**", lambda route: route.abort("connectionrefused"))
         return one
 
-    def test_the_pages_save_as_ever(self, from_disk: Visit, person: str) -> None:
+    def test_the_pages_save_as_ever(self, from_disk: Visit, user: str) -> None:
         tried: list[Request] = []
         from_disk.page.on("requestfailed", lambda request: tried.append(request))
-        assert pay(from_disk, person)["finalPrice"] == 89.1
-        assert answer_questionnaire(from_disk, person)["riskPercentage"] == "1.5"
-        assert use_dashboard(from_disk, person)["currentEquity"] > 0
+        assert pay(from_disk, user)["finalPrice"] == 89.1
+        assert answer_questionnaire(from_disk, user)["riskPercentage"] == "1.5"
+        assert use_dashboard(from_disk, user)["currentEquity"] > 0
         eventually(lambda: from_disk.page.wait_for_timeout(20) or tried, "the script has tried")
         assert {request.url.split("/api/")[0] for request in tried} == {"http://127.0.0.1:5003"}
 
 
 def test_a_service_that_stops_is_not_noticed_and_gets_the_payment_when_it_is_back(
-    open_examples: Callable[[str], Visit], capture_service: RunningService, person: str
+    open_examples: Callable[[str], Visit], capture_service: RunningService, user: str
 ) -> None:
     one = open_examples(f"{capture_service.url}/examples")
     one.open("payment.html")
     tried: list[Request] = []
     one.page.on("requestfailed", lambda request: tried.append(request))
     capture_service.stop()
-    kept = fill_in_and_pay(one, person)
+    kept = fill_in_and_pay(one, user)
     eventually(lambda: one.page.wait_for_timeout(20) or tried, "the script has tried")
     capture_service.start()
     one.page.evaluate("window.dispatchEvent(new Event('online'))")
-    eventually(lambda: one.page.wait_for_timeout(20) or rows_of(capture_service, "payment", person), "the payment arrived")
-    row, _ = one_row_and_record(capture_service, "payment", person)
+    eventually(lambda: one.page.wait_for_timeout(20) or rows_of(capture_service, "payment", user), "the payment arrived")
+    row, _ = one_row_and_record(capture_service, "payment", user)
     assert row["transaction_id"] == kept["transactionId"]
 
 
-def rows_of(service: RunningService, kind: str, person: str) -> list[dict[str, Any]]:
+def rows_of(service: RunningService, kind: str, user: str) -> list[dict[str, Any]]:
     table = {"payment": "payment_data", "questionnaire": "questionnaire_data", "dashboard": "dashboard_data"}[kind]
-    return service.rows(f"SELECT * FROM {table} WHERE user_email = ? ORDER BY id", person)  # noqa: S608
+    return service.rows(f"SELECT * FROM {table} WHERE user_email = ? ORDER BY id", user)  # noqa: S608
 
 
-def one_row_and_record(service: RunningService, kind: str, person: str) -> tuple[dict[str, Any], dict[str, Any]]:
+def one_row_and_record(service: RunningService, kind: str, user: str) -> tuple[dict[str, Any], dict[str, Any]]:
     """The only row of a person and what its only audit record says was sent."""
-    eventually(lambda: rows_of(service, kind, person), f"the {kind} is stored")
-    [row] = rows_of(service, kind, person)
-    [record] = service.rows("SELECT * FROM data_capture_audit WHERE user_email = ?", person)
+    eventually(lambda: rows_of(service, kind, user), f"the {kind} is stored")
+    [row] = rows_of(service, kind, user)
+    [record] = service.rows("SELECT * FROM data_capture_audit WHERE user_email = ?", user)
     assert (record["capture_type"], record["status"]) == (kind, "success")
     return row, json.loads(record["data_snapshot"])

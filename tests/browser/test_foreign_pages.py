@@ -109,20 +109,20 @@ class Recorder(Front):
 
 @pytest.mark.parametrize("origins", ["services", "local_services"])
 def test_no_page_of_another_site_stores_a_payment_or_signs_up(
-    chromium: Any, site: Any, person: str, origins: str, request: pytest.FixtureRequest
+    chromium: Any, site: Any, user: str, origins: str, request: pytest.FixtureRequest
 ) -> None:
     capture, signup = request.getfixturevalue(origins)
     # Where local pages are allowed, foreign is what sends no origin, or another than its site's.
     names = NAMES if origins == "services" else [name for name in NAMES if "sandbox" in name or "data:" in name]
     numbers = {str(number): name for number, name in enumerate(names)}
-    payment = {"user_email": person, "transaction_id": "TX-1", "payment_status": "refunded", "final_price": 1}
+    payment = {"user_email": user, "transaction_id": "TX-1", "payment_status": "refunded", "final_price": 1}
     recorders = Recorder(capture), Recorder(signup)
     context = chromium.new_context()
     try:
         for recorder, path in zip(recorders, (PAYMENT, SIGN_UP), strict=True):
             frames = ""
             for number, name in numbers.items():
-                account = {"email": f"{number}-{person}", "password": "correct horse battery", "fullName": "M"}
+                account = {"email": f"{number}-{user}", "password": "correct horse battery", "fullName": "M"}
                 url = f"{recorder.url}{path}?{number}"
                 content, headers = attacks(url, payment if path == PAYMENT else account)[name]
                 source = site.put(f"/attack-{origins}{path}-{number}.html", f"<!doctype html><body>{content}", **headers)
@@ -142,22 +142,22 @@ def test_no_page_of_another_site_stores_a_payment_or_signs_up(
         context.close()
         for recorder in recorders:
             recorder.close()
-    assert capture.rows("SELECT * FROM payment_data WHERE user_email = ?", person) == []
-    assert signup.rows("SELECT * FROM users WHERE email LIKE ?", f"%{person}") == []
+    assert capture.rows("SELECT * FROM payment_data WHERE user_email = ?", user) == []
+    assert signup.rows("SELECT * FROM users WHERE email LIKE ?", f"%{user}") == []
 
 
 def test_the_same_page_of_an_allowed_origin_is_heard(
-    chromium: Any, site: Any, person: str, local_services: tuple[RunningService, RunningService]
+    chromium: Any, site: Any, user: str, local_services: tuple[RunningService, RunningService]
 ) -> None:
     """So it is the origin that closes the door to the others."""
     context = chromium.new_context()
     try:
         page = context.new_page()
         for number, way in enumerate(("fetch", "fetch, blind", "beacon", "a worker", "fetch without a referrer")):
-            body = {"user_email": person, "activity_type": str(number)}
+            body = {"user_email": user, "activity_type": str(number)}
             content, headers = attacks(local_services[0].url + "/api/data-capture/activity", body)[way]
             page.goto(site.put("/allowed.html", f"<!doctype html><body>{content}", **headers))
             stored = "SELECT * FROM trading_activity_log WHERE user_email = ? AND activity_type = ?"
-            eventually(lambda: page.wait_for_timeout(20) or local_services[0].rows(stored, person, str(number)), way)  # noqa: B023
+            eventually(lambda: page.wait_for_timeout(20) or local_services[0].rows(stored, user, str(number)), way)  # noqa: B023
     finally:
         context.close()

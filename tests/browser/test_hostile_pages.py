@@ -30,11 +30,11 @@ def evil(_evil_site: Any) -> Any:
     return _evil_site
 
 
-def only_capture(front: Any, person: str) -> dict[str, Any]:
+def only_capture(front: Any, user: str) -> dict[str, Any]:
     """The body of the one capture that arrived, without what the script adds to each."""
     [post] = front.posts
     body = dict(post.body)
-    assert body.pop("user_email") == person
+    assert body.pop("user_email") == user
     del body["capture_id"], body["capture_timestamp"]
     return body
 
@@ -60,23 +60,23 @@ POLLUTIONS = {
 
 @pytest.mark.parametrize("names", POLLUTIONS.values(), ids=POLLUTIONS)
 def test_what_every_object_inherits_is_no_setting_and_no_data(
-    names: dict[str, Any], visit: Any, front: Any, site: Any, evil: Any, person: str
+    names: dict[str, Any], visit: Any, front: Any, site: Any, evil: Any, user: str
 ) -> None:
-    values = json.dumps(names).replace("EVIL", evil.url).replace("PERSON", person)
+    values = json.dumps(names).replace("EVIL", evil.url).replace("PERSON", user)
     pollution = (
         "<script>{ window.before = Object.getOwnPropertyNames(Object.prototype).length;"
         f"const values = {values}; for (const name of Object.keys(values)) Object.prototype[name] = values[name] }}</script>"
     )
     visit.open(
         f"{SAVES}<script>window.outcome = {PAY}; window.flushed = enhancedDataCapture.flush()</script>",
-        before=pollution, service=f"{site.url}/static", tag=f'data-endpoint="{front.url}"', person=person,
+        before=pollution, service=f"{site.url}/static", tag=f'data-endpoint="{front.url}"', user=user,
     )  # fmt: skip
     visit.page.wait_for_timeout(300)  # Playwright itself reads what objects inherit, so that it asks only afterwards
     visit.eventually(lambda: front.posts, "the capture arrives")
     visit.run(f"() => {{ for (const name of {json.dumps(list(names))}) delete Object.prototype[name] }}")
     assert visit.run("[outcome, Object.getOwnPropertyNames(Object.prototype).length - before]") == ["saved", 0]
     visit.flush()
-    assert only_capture(front, person) == PAYMENT
+    assert only_capture(front, user) == PAYMENT
     assert evil.requests == []
     assert "X-Evil" not in str(front.posts[0].headers)
 
@@ -101,15 +101,15 @@ CLOBBERINGS = {
 
 @pytest.mark.parametrize("html", CLOBBERINGS.values(), ids=CLOBBERINGS)
 def test_elements_with_names_are_no_settings_and_do_not_switch_it_off(
-    html: str, visit: Any, front: Any, site: Any, evil: Any, person: str
+    html: str, visit: Any, front: Any, site: Any, evil: Any, user: str
 ) -> None:
     # A frame's window is there once it has loaded: the script comes after that.
-    head = f"</head><body>{html.replace('EVIL', evil.url)}<script>localStorage.current_user = '{person}'</script>"
+    head = f"</head><body>{html.replace('EVIL', evil.url)}<script>localStorage.current_user = '{user}'</script>"
     visit.open(SAVES, before=head, service=f"{site.url}/static", tag=f'data-endpoint="{front.url}"')
     evil.requests.clear()  # the browser's own, for the elements
     assert visit.run(PAY) == "saved"
     visit.flush()
-    assert only_capture(front, person) == PAYMENT
+    assert only_capture(front, user) == PAYMENT
     assert not [line for line in evil.requests if "POST" in line]
     visit.console.clear()  # the evil image's
 
@@ -123,23 +123,23 @@ LATER = {
 
 
 @pytest.mark.parametrize("html", LATER.values(), ids=LATER)
-def test_elements_that_come_later_change_nothing_either(html: str, visit: Any, front: Any, person: str) -> None:
+def test_elements_that_come_later_change_nothing_either(html: str, visit: Any, front: Any, user: str) -> None:
     visit.open(f"{html}<div></div>")
-    visit.run(f"localStorage.current_user = '{person}'")
+    visit.run(f"localStorage.current_user = '{user}'")
     visit.run("() => { document.querySelector('div').append('a node, at which the script looks') }")
     assert visit.run("Object.getOwnPropertyNames(window).filter((name) => /Supabase|storeQuest/.test(name))") == []
     visit.run(f"() => {{ fetch('/api/payments', {{method: 'POST', body: {json.dumps(json.dumps(PAYMENT))}}}) }}")
     visit.flush()
-    assert only_capture(front, person) == PAYMENT
+    assert only_capture(front, user) == PAYMENT
 
 
-def test_a_form_whose_fields_hide_its_methods_is_captured(visit: Any, front: Any, person: str) -> None:
+def test_a_form_whose_fields_hide_its_methods_is_captured(visit: Any, front: Any, user: str) -> None:
     names = ("cloneNode", "querySelectorAll", "id", "outerHTML", "submit")
     fields = "".join(f'<input name="{name}" value="1">' for name in names)
-    visit.open(f'<form class="payment" target="away">{fields}</form><iframe name="away" hidden></iframe>', person=person)
+    visit.open(f'<form class="payment" target="away">{fields}</form><iframe name="away" hidden></iframe>', user=user)
     visit.run("document.querySelector('form').dispatchEvent(new Event('submit', {bubbles: true, cancelable: true}))")
     visit.flush()
-    assert only_capture(front, person) == dict.fromkeys(names, "1")
+    assert only_capture(front, user) == dict.fromkeys(names, "1")
 
 
 CONFIGS = {
@@ -158,28 +158,28 @@ CONFIGS = {
 
 
 def test_a_configuration_that_is_none_counts_as_if_it_were_not_there(
-    visit: Any, front: Any, evil: Any, site: Any, person: str
+    visit: Any, front: Any, evil: Any, site: Any, user: str
 ) -> None:
     visit.page.route("http://localhost:5003/**", lambda route: route.fulfill(
         response=route.fetch(url=route.request.url.replace("http://localhost:5003", front.url))))  # fmt: skip
     for name, config in CONFIGS.items():
         before = f"<script>window.enhancedDataCaptureConfig = {config.replace('EVIL', evil.url)}</script>"
         payment = {**PAYMENT, "transaction_id": name}
-        visit.open(SAVES, before=before, service=f"{site.url}/static", person=person)
+        visit.open(SAVES, before=before, service=f"{site.url}/static", user=user)
         assert visit.run("(payment) => savePaymentToSupabase(payment)", payment) == "saved", name
         visit.flush()
-        assert only_capture(front, person) == payment, name
+        assert only_capture(front, user) == payment, name
         front.posts.clear()
     assert evil.requests == []
 
 
-def test_credentials_query_and_fragment_of_an_endpoint_are_dropped(visit: Any, front: Any, site: Any, person: str) -> None:
+def test_credentials_query_and_fragment_of_an_endpoint_are_dropped(visit: Any, front: Any, site: Any, user: str) -> None:
     endpoint = front.url.replace("://", "://user:pass@") + "/?a=1#b"
-    visit.open(SAVES, service=f"{site.url}/static", tag=f'data-endpoint="{endpoint}"', person=person)
+    visit.open(SAVES, service=f"{site.url}/static", tag=f'data-endpoint="{endpoint}"', user=user)
     assert visit.run("enhancedDataCapture.status().then(({endpoint}) => endpoint)") == front.url
     visit.run(PAY)
     visit.flush()
-    assert only_capture(front, person) == PAYMENT
+    assert only_capture(front, user) == PAYMENT
 
 
 def test_a_relative_endpoint_is_the_pages_whatever_a_base_element_says(visit: Any, evil: Any, site: Any) -> None:
@@ -203,26 +203,26 @@ WAYS = {
 
 
 @pytest.mark.parametrize("way", WAYS.values(), ids=WAYS)
-def test_names_that_every_object_has_are_plain_data(way: str, visit: Any, front: Any, stored: Any, person: str) -> None:
+def test_names_that_every_object_has_are_plain_data(way: str, visit: Any, front: Any, stored: Any, user: str) -> None:
     payload = {**HOSTILE_KEYS, "final_price": 49, "nested": {"list": [HOSTILE_KEYS]}}
     prototypes = "[Object, Array, Function].map(({prototype}) => Object.getOwnPropertyNames(prototype).sort().join())"
-    visit.open(SAVES, before=f"<script>window.before = {prototypes}</script>", person=person)
+    visit.open(SAVES, before=f"<script>window.before = {prototypes}</script>", user=user)
     visit.run(f"(text) => {{ {way} }}", json.dumps(payload))
     [row] = stored("payment_data")
     assert row["final_price"] == 49
-    body = only_capture(front, person)
+    body = only_capture(front, user)
     assert body == {**MASKED_KEYS, "final_price": 49, "nested": {"list": [MASKED_KEYS]}}
     assert visit.run(f"String(before) === String({prototypes})")
     assert visit.run("({}).a === undefined && ({}).password === undefined")
 
 
 @pytest.mark.parametrize("body", ["__proto__=1&constructor=2&valueOf=3", "__proto__=1&__proto__=1&constructor=2&valueOf=3"])
-def test_names_of_a_form_are_plain_data_too(body: str, visit: Any, front: Any, person: str) -> None:
-    visit.open(person=person)
+def test_names_of_a_form_are_plain_data_too(body: str, visit: Any, front: Any, user: str) -> None:
+    visit.open(user=user)
     visit.run(f"() => {{ fetch('/api/payments', {{method: 'POST', body: '{body}'}}) }}")
     visit.flush()
     first = ["1", "1"] if body.count("__proto__") == 2 else "1"
-    assert only_capture(front, person) == {"__proto__": first, "constructor": "2", "valueOf": "3"}
+    assert only_capture(front, user) == {"__proto__": first, "constructor": "2", "valueOf": "3"}
 
 
 TOKEN = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJzM2NyZXQifQ.s3cret"
@@ -242,8 +242,8 @@ LONG = {
 }
 
 
-def test_no_secret_leaves_because_of_a_bound(visit: Any, front: Any, person: str) -> None:
-    visit.open(SAVES, person=person)
+def test_no_secret_leaves_because_of_a_bound(visit: Any, front: Any, user: str) -> None:
+    visit.open(SAVES, user=user)
     for name, note in LONG.items():
         visit.run("([note, name]) => savePaymentToSupabase({note, transaction_id: name})", [note, name])
         visit.flush()
@@ -254,16 +254,16 @@ def test_no_secret_leaves_because_of_a_bound(visit: Any, front: Any, person: str
         front.posts.clear()
 
 
-def test_a_picture_is_left_as_it_is(visit: Any, front: Any, person: str) -> None:
+def test_a_picture_is_left_as_it_is(visit: Any, front: Any, user: str) -> None:
     picture = "data:image/png;base64,iVBORw0KGg" + "token4242424242424242/" * 1000
-    visit.open("<script>function storeQuestionnaireData() {}</script>", person=person)
+    visit.open("<script>function storeQuestionnaireData() {}</script>", user=user)
     visit.run("(screenshot) => storeQuestionnaireData({screenshot})", picture)
     visit.flush()
     assert front.posts[0].body["screenshot"] == picture
 
 
-def test_what_is_too_large_is_counted_and_no_word_of_it_kept(visit: Any, front: Any, person: str) -> None:
-    visit.open(SAVES, person=person)
+def test_what_is_too_large_is_counted_and_no_word_of_it_kept(visit: Any, front: Any, user: str) -> None:
+    visit.open(SAVES, user=user)
     assert visit.run("savePaymentToSupabase({list: Array(1e8)})") == "saved"
     answer = visit.run("enhancedDataCapture.captureQuestionnaireData({bytes: new Uint8Array(1e7)})")
     assert answer == {"success": False, "error": "too large"}

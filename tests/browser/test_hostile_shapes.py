@@ -166,12 +166,12 @@ def test_no_answer_to_a_hundred_captures_holds_the_page_up(name: str, status: in
 
 
 @pytest.mark.parametrize(("count", "size"), [(1000, 1000), (100, 100_000)])
-def test_a_sign_in_with_a_full_queue_does_not_hold_the_page_up(count: int, size: int, visit: Any, person: str) -> None:
+def test_a_sign_in_with_a_full_queue_does_not_hold_the_page_up(count: int, size: int, visit: Any, user: str) -> None:
     visit.open(SAVES + LONGEST_TURN)
     visit.run(SAVE_MANY, [count, size, ""])
     assert visit.run("enhancedDataCapture.status()")["unattributed"] == count
     visit.run("() => { longestTurn(); }")
-    visit.run("async (email) => { await enhancedDataCapture.identify({ email }); }", person)
+    visit.run("async (email) => { await enhancedDataCapture.identify({ email }); }", user)
     longest = visit.run("longestTurn()")
     if FULL:
         print(f"{longest:7.1f} ms  a sign-in with {count} captures of {size} characters")

@@ -41,10 +41,10 @@ PLACES = {
 
 
 @pytest.mark.parametrize("place", PLACES.values(), ids=PLACES)
-def test_the_person_is_found_where_sites_keep_them_and_nothing_beside_them_is_sent(
-    place: Any, visit: Any, front: Any, stored: Any, person: str
+def test_the_user_is_found_where_sites_keep_them_and_nothing_beside_them_is_sent(
+    place: Any, visit: Any, front: Any, stored: Any, user: str
 ) -> None:
-    visit.open(f"{SAVES}<script>{PAY}</script>", before=place(person))
+    visit.open(f"{SAVES}<script>{PAY}</script>", before=place(user))
     assert len(stored("payment_data")) == 1
     assert "s3cret" not in front.posts[0].text
     assert set(front.posts[0].body) <= {"transaction_id", "user_email", "user_name", "user_id", "capture_id", "capture_timestamp"}
@@ -54,44 +54,44 @@ def test_the_person_is_found_where_sites_keep_them_and_nothing_beside_them_is_se
     "payload",
     ["{user_email: '%s'}", "{userEmail: '%s'}", "{email: '%s'}", "{userData: {email: '%s'}}", "{user: {email: '%s'}}"],
 )
-def test_a_person_named_in_the_payload_comes_before_whoever_is_signed_in(
-    payload: str, visit: Any, stored: Any, person: str
+def test_a_user_named_in_the_payload_comes_before_whoever_is_signed_in(
+    payload: str, visit: Any, stored: Any, user: str
 ) -> None:
-    visit.open(f"{SAVES}<script>savePaymentToSupabase({payload % person})</script>", person="somebody-else@example.com")
+    visit.open(f"{SAVES}<script>savePaymentToSupabase({payload % user})</script>", user="somebody-else@example.com")
     assert len(stored("payment_data")) == 1
 
 
-def test_a_dashboards_fourth_argument_names_its_person(visit: Any, front: Any, stored: Any, person: str) -> None:
+def test_a_dashboards_fourth_argument_names_its_user(visit: Any, front: Any, stored: Any, user: str) -> None:
     visit.open(
         f"{SAVES}<script>saveDashboardToSupabase({{initialEquity: 1}}, {{}}, 'dark',"
-        f"{{email: '{person}', name: 'Ann', id: 12, password: 's3cret'}})</script>",
-        person="somebody-else@example.com",
+        f"{{email: '{user}', name: 'Ann', id: 12, password: 's3cret'}})</script>",
+        user="somebody-else@example.com",
     )
     assert stored("dashboard_data")[0]["user_name"] == "Ann"
     assert front.posts[0].body["user_id"] == 12
     assert "s3cret" not in front.posts[0].text
 
 
-def test_name_and_id_come_from_another_place_only_for_the_same_address(visit: Any, front: Any, person: str) -> None:
-    visit.open(SAVES, before=PLACES["current_user"](person.upper()))
-    visit.run(f"() => {{ savePaymentToSupabase({{email: '{person}'}}); savePaymentToSupabase({{email: 'other@example.com'}}) }}")
+def test_name_and_id_come_from_another_place_only_for_the_same_address(visit: Any, front: Any, user: str) -> None:
+    visit.open(SAVES, before=PLACES["current_user"](user.upper()))
+    visit.run(f"() => {{ savePaymentToSupabase({{email: '{user}'}}); savePaymentToSupabase({{email: 'other@example.com'}}) }}")
     visit.flush()
     same, other = (post.body for post in sorted(front.posts, key=lambda post: "other@" in post.text))
-    assert (same["user_email"], same["user_name"], same["user_id"]) == (person, "Ann", 4)
+    assert (same["user_email"], same["user_name"], same["user_id"]) == (user, "Ann", 4)
     assert (other["user_email"], "user_name" in other, "user_id" in other) == ("other@example.com", False, False)
 
 
-def test_identify_names_the_person_and_sends_what_waited_for_one(visit: Any, front: Any, stored: Any, person: str) -> None:
+def test_identify_names_the_user_and_sends_what_waited_for_one(visit: Any, front: Any, stored: Any, user: str) -> None:
     visit.open(f"{SAVES}<script>{PAY}</script>")
     assert visit.flush() == {"success": False, "queued": True, "waiting": 1}
     assert front.posts == []
-    assert visit.run(f"enhancedDataCapture.identify({{email: '{person}', name: 'Ann'}})") == {"success": True}
+    assert visit.run(f"enhancedDataCapture.identify({{email: '{user}', name: 'Ann'}})") == {"success": True}
     assert stored("payment_data")[0]["user_name"] == "Ann"
 
 
-def test_what_waits_is_sent_once_somebody_signs_in(visit: Any, front: Any, stored: Any, person: str) -> None:
+def test_what_waits_is_sent_once_somebody_signs_in(visit: Any, front: Any, stored: Any, user: str) -> None:
     visit.open(f"{SAVES}<script>{PAY}</script>")
-    visit.run(f"localStorage.setItem('current_user', JSON.stringify({{email: '{person}'}}))")
+    visit.run(f"localStorage.setItem('current_user', JSON.stringify({{email: '{user}'}}))")
     assert len(stored("payment_data")) == 1
     assert len(front.posts) == 1
 
@@ -106,15 +106,15 @@ def test_what_waits_is_sent_once_somebody_signs_in(visit: Any, front: Any, store
         ("", "<script>window.enhancedDataCaptureConfig = {placeholders: ['guest@shop.example']}</script>", "guest@shop.example"),
     ],
 )
-def test_a_placeholder_is_nobody(tag: str, before: str, nobody: str, visit: Any, front: Any, stored: Any, person: str) -> None:
+def test_a_placeholder_is_nobody(tag: str, before: str, nobody: str, visit: Any, front: Any, stored: Any, user: str) -> None:
     visit.open(f"{SAVES}<script>savePaymentToSupabase({{user_email: '{nobody}'}})</script>", tag=tag, before=before)
     visit.flush()
     assert front.posts == []
-    visit.run(f"enhancedDataCapture.identify({{email: '{person}'}})")
+    visit.run(f"enhancedDataCapture.identify({{email: '{user}'}})")
     assert len(stored("payment_data")) == 1
 
 
-def test_who_has_signed_out_is_not_found_in_what_the_site_leaves_behind(visit: Any, front: Any, stored: Any, person: str) -> None:
+def test_who_has_signed_out_is_not_found_in_what_the_site_leaves_behind(visit: Any, front: Any, stored: Any, user: str) -> None:
     gone = "gone@example.com"
     visit.open(
         SAVES,
@@ -127,21 +127,21 @@ def test_who_has_signed_out_is_not_found_in_what_the_site_leaves_behind(visit: A
     visit.run(PAY)
     visit.flush()
     assert front.posts == []
-    visit.run(f"localStorage.setItem('current_user', JSON.stringify({{email: '{person}'}}))")
+    visit.run(f"localStorage.setItem('current_user', JSON.stringify({{email: '{user}'}}))")
     visit.flush()
     assert len(stored("payment_data")) == 1
     assert gone not in front.posts[0].text
 
 
-def test_after_a_logout_a_new_name_in_what_is_left_behind_counts(visit: Any, stored: Any, person: str) -> None:
-    visit.open(SAVES, person="gone@example.com")
+def test_after_a_logout_a_new_name_in_what_is_left_behind_counts(visit: Any, stored: Any, user: str) -> None:
+    visit.open(SAVES, user="gone@example.com")
     visit.run("localStorage.removeItem('current_user')")
-    visit.run(f"sessionStorage.setItem('userData', JSON.stringify({{email: '{person}'}}))")
+    visit.run(f"sessionStorage.setItem('userData', JSON.stringify({{email: '{user}'}}))")
     visit.run(PAY)
     assert len(stored("payment_data")) == 1
 
 
-def test_copies_left_behind_that_name_different_people_name_nobody(visit: Any, front: Any) -> None:
+def test_copies_left_behind_that_name_different_users_name_nobody(visit: Any, front: Any) -> None:
     visit.open(
         SAVES,
         before=signed_in(
@@ -153,8 +153,8 @@ def test_copies_left_behind_that_name_different_people_name_nobody(visit: Any, f
     assert front.posts == []
 
 
-def test_a_logout_ends_what_identify_said_of_the_same_person(visit: Any, front: Any) -> None:
-    visit.open(SAVES, person="gone@example.com")
+def test_a_logout_ends_what_identify_said_of_the_same_user(visit: Any, front: Any) -> None:
+    visit.open(SAVES, user="gone@example.com")
     visit.run("enhancedDataCapture.identify({email: 'gone@example.com'})")
     visit.run("localStorage.removeItem('current_user')")
     visit.run(PAY)
@@ -162,33 +162,33 @@ def test_a_logout_ends_what_identify_said_of_the_same_person(visit: Any, front: 
     assert front.posts == []
 
 
-def test_the_default_dashboard_that_a_logout_writes_is_nobodys(visit: Any, front: Any, person: str) -> None:
-    visit.open(SAVES, person=person)
+def test_the_default_dashboard_that_a_logout_writes_is_nobodys(visit: Any, front: Any, user: str) -> None:
+    visit.open(SAVES, user=user)
     visit.run("localStorage.removeItem('current_user')")
-    visit.run(f"saveDashboardToSupabase({{initialEquity: 10000}}, {{}}, 'dark', {{email: '{person}'}})")
+    visit.run(f"saveDashboardToSupabase({{initialEquity: 10000}}, {{}}, 'dark', {{email: '{user}'}})")
     visit.run("saveDashboardToSupabase({initialEquity: 10000}, {}, 'dark')")
-    visit.run(f"localStorage.setItem('current_user', JSON.stringify({{email: '{person}'}}))")
+    visit.run(f"localStorage.setItem('current_user', JSON.stringify({{email: '{user}'}}))")
     assert visit.flush() == {"success": True}
     assert front.posts == []
 
 
-def test_the_next_person_gets_nothing_of_the_one_before(visit: Any, front: Any, capture_service: Any, person: str) -> None:
-    visit.open(SAVES, person="first-" + person)
+def test_the_next_user_gets_nothing_of_the_one_before(visit: Any, front: Any, capture_service: Any, user: str) -> None:
+    visit.open(SAVES, user="first-" + user)
     front.next_answers.append(unavailable())
     visit.run("savePaymentToSupabase({transaction_id: 'of the first'})")
-    visit.run(f"localStorage.setItem('current_user', JSON.stringify({{email: '{person}'}}))")
+    visit.run(f"localStorage.setItem('current_user', JSON.stringify({{email: '{user}'}}))")
     visit.run("savePaymentToSupabase({transaction_id: 'of the second'})")
 
     def owners() -> dict[str, str]:
-        found = capture_service.rows("SELECT * FROM payment_data WHERE user_email LIKE ?", "%" + person)
+        found = capture_service.rows("SELECT * FROM payment_data WHERE user_email LIKE ?", "%" + user)
         return {row["user_email"]: row["transaction_id"] for row in found} if len(found) == 2 else {}
 
-    assert visit.eventually(owners, "two payments") == {"first-" + person: "of the first", person: "of the second"}
+    assert visit.eventually(owners, "two payments") == {"first-" + user: "of the first", user: "of the second"}
 
 
-def test_who_was_there_counts_however_late_the_database_opens(visit: Any, front: Any, capture_service: Any, person: str) -> None:
-    first, second = "first-" + person, "second-" + person
-    visit.open(SAVES, before=SLOW_DATABASE, person=first)
+def test_who_was_there_counts_however_late_the_database_opens(visit: Any, front: Any, capture_service: Any, user: str) -> None:
+    first, second = "first-" + user, "second-" + user
+    visit.open(SAVES, before=SLOW_DATABASE, user=first)
     visit.run("savePaymentToSupabase({transaction_id: 'of the first'})")
     visit.run(f"localStorage.setItem('current_user', JSON.stringify({{email: '{second}'}}))")
     visit.run("savePaymentToSupabase({transaction_id: 'of the second'})")
@@ -196,16 +196,16 @@ def test_who_was_there_counts_however_late_the_database_opens(visit: Any, front:
     visit.run("savePaymentToSupabase({transaction_id: 'of nobody'})")
     visit.run("openDatabase()")
     assert visit.flush()["waiting"] == 1
-    found = capture_service.rows("SELECT * FROM payment_data WHERE user_email LIKE ?", "%" + person)
+    found = capture_service.rows("SELECT * FROM payment_data WHERE user_email LIKE ?", "%" + user)
     assert {row["user_email"]: row["transaction_id"] for row in found} == {first: "of the first", second: "of the second"}
 
 
 @pytest.mark.parametrize("leaving", [False, True], ids=["staying", "leaving at once"])
 def test_who_left_on_an_earlier_page_is_not_found_however_late_the_database_opens(
-    leaving: bool, visit: Any, front: Any, site: Any, person: str
+    leaving: bool, visit: Any, front: Any, site: Any, user: str
 ) -> None:
-    visit.open(SAVES, person=person)
-    visit.run(f"localStorage.setItem('userData', JSON.stringify({{email: '{person}'}}))")
+    visit.open(SAVES, user=user)
+    visit.run(f"localStorage.setItem('userData', JSON.stringify({{email: '{user}'}}))")
     visit.run("localStorage.removeItem('current_user')")
     visit.flush()
     visit.open(f"{SAVES}<script>{PAY}</script>", before=SLOW_DATABASE)

@@ -11,10 +11,10 @@ ANSWERS = {"tradesPerDay": "1-2", "cryptoAssets": ["BTC"], "accountSize": "10000
 
 
 def test_a_questionnaire_that_shows_up_in_five_places_is_one_capture_with_the_union(
-    visit: Any, front: Any, stored: Any, person: str
+    visit: Any, front: Any, stored: Any, user: str
 ) -> None:
-    visit.open("<script>function storeQuestionnaireData() {}</script>", person=person)
-    request = {"user_email": person, "user_name": "Ann", "trades_per_day": "1-2", "account_size": 10000, "account_number": "77"}
+    visit.open("<script>function storeQuestionnaireData() {}</script>", user=user)
+    request = {"user_email": user, "user_name": "Ann", "trades_per_day": "1-2", "account_size": 10000, "account_number": "77"}
     steps = [
         written("localStorage", "questionnaireAnswers", {**ANSWERS, "propFirm": "from storage", "accountType": "demo"}),
         written("sessionStorage", "currentQuestionnaire", ANSWERS),
@@ -31,15 +31,15 @@ def test_a_questionnaire_that_shows_up_in_five_places_is_one_capture_with_the_un
 
 
 def test_a_payment_is_captured_once_a_day_also_on_the_next_page_and_a_new_status_is_news(
-    visit: Any, front: Any, stored: Any, person: str
+    visit: Any, front: Any, stored: Any, user: str
 ) -> None:
     payment = {"transaction_id": "TX-9", "plan": "Pro", "payment_status": "pending"}
-    visit.open(person=person)
+    visit.open(user=user)
     details = written("localStorage", "payment_details", {"paymentId": "TX-9"})
     visit.run(f"() => {{ {fetched('/api/payments', payment)}; {details} }}")
     assert len(stored("payment_data")) == 1
-    visit.open(person=person)
-    again = {"email": person, "plan": "Pro", "transactionId": "TX-9", "timestamp": 1}
+    visit.open(user=user)
+    again = {"email": user, "plan": "Pro", "transactionId": "TX-9", "timestamp": 1}
     visit.run(written("localStorage", "payment_success_data", again))
     visit.run(f"() => {{ {fetched('/api/payments', {**payment, 'updated_at': 2})} }}")
     visit.flush()
@@ -48,8 +48,8 @@ def test_a_payment_is_captured_once_a_day_also_on_the_next_page_and_a_new_status
     assert len(stored("payment_data", 2)) == 2
 
 
-def test_different_saves_in_one_moment_are_different_captures(visit: Any, front: Any, person: str) -> None:
-    visit.open("<script>function storeQuestionnaireData() {}</script>", person=person)
+def test_different_saves_in_one_moment_are_different_captures(visit: Any, front: Any, user: str) -> None:
+    visit.open("<script>function storeQuestionnaireData() {}</script>", user=user)
     visit.run(
         """() => {
           for (const n of [1, 2]) {
@@ -63,18 +63,18 @@ def test_different_saves_in_one_moment_are_different_captures(visit: Any, front:
     assert sorted(post.kind for post in front.posts) == ["payment"] * 2 + ["questionnaire"] * 2
 
 
-def test_a_dashboard_that_did_not_change_is_not_sent_again(visit: Any, front: Any, person: str) -> None:
-    visit.open("<script>function saveDashboardToSupabase() {}</script>", person=person)
+def test_a_dashboard_that_did_not_change_is_not_sent_again(visit: Any, front: Any, user: str) -> None:
+    visit.open("<script>function saveDashboardToSupabase() {}</script>", user=user)
     for equity in (100, 100, 101, 100, 100):
         state = {"currentEquity": equity, "lastUpdated": f"{equity}"}
-        visit.run(written("localStorage", f"trading_state_{person}", state))
+        visit.run(written("localStorage", f"trading_state_{user}", state))
         visit.run(f"saveDashboardToSupabase({{theme: 1}}, {json.dumps({**state, 'timestamp': id(state)})}, 'dark')")
         visit.flush()
     assert [post.body["tradingState"]["currentEquity"] for post in front.posts] == [100, 101, 100]
 
 
-def test_a_page_that_rewrites_the_same_80_times_a_second_yields_one_capture(visit: Any, front: Any, person: str) -> None:
-    visit.open(person=person)
+def test_a_page_that_rewrites_the_same_80_times_a_second_yields_one_capture(visit: Any, front: Any, user: str) -> None:
+    visit.open(user=user)
     visit.run(
         """async () => {
           for (let n = 0; n < 160; n++) {
@@ -88,10 +88,10 @@ def test_a_page_that_rewrites_the_same_80_times_a_second_yields_one_capture(visi
     assert len(front.posts) == 1
 
 
-def test_a_state_that_is_written_after_the_logout_is_nobodys_also_on_the_next_page(visit: Any, front: Any, person: str) -> None:
-    visit.open(person=person)
+def test_a_state_that_is_written_after_the_logout_is_nobodys_also_on_the_next_page(visit: Any, front: Any, user: str) -> None:
+    visit.open(user=user)
     visit.eventually(lambda: visit.run("enhancedDataCapture.status()")["storage"] == "indexedDB", "the start")
-    default = written("localStorage", f"trading_state_{person}", {"currentEquity": 10000})
+    default = written("localStorage", f"trading_state_{user}", {"currentEquity": 10000})
     visit.run(f"() => {{ localStorage.removeItem('current_user'); {default} }}")
     visit.flush()
     visit.open()
@@ -100,8 +100,8 @@ def test_a_state_that_is_written_after_the_logout_is_nobodys_also_on_the_next_pa
     assert front.posts == []
 
 
-def test_what_the_site_keeps_of_who_logged_out_names_nobody_on_the_next_page(visit: Any, front: Any, person: str) -> None:
-    visit.open(before=f"<script>localStorage.user_data = JSON.stringify({{email: '{person}'}})</script>", person=person)
+def test_what_the_site_keeps_of_who_logged_out_names_nobody_on_the_next_page(visit: Any, front: Any, user: str) -> None:
+    visit.open(before=f"<script>localStorage.user_data = JSON.stringify({{email: '{user}'}})</script>", user=user)
     visit.run("enhancedDataCapture.status()")
     visit.run("localStorage.removeItem('current_user')")
     visit.open()

@@ -25,10 +25,10 @@ def saves(count: int) -> str:
 
 
 def test_20_saves_and_a_navigation_in_the_same_task_while_the_service_is_down_all_arrive_later(
-    visit: Any, front: Any, site: Any, stored: Any, person: str
+    visit: Any, front: Any, site: Any, stored: Any, user: str
 ) -> None:
     away = site.put("/away.html", "<title>away</title>")
-    visit.open(SAVES, person=person)
+    visit.open(SAVES, user=user)
     visit.run(f"{API}.status()")  # the database is open by then
     front.next_answers.extend([Reply(503)] * 30)
     visit.run(f"() => {{ ({saves(20)})(); location.href = '{away}' }}")
@@ -39,20 +39,20 @@ def test_20_saves_and_a_navigation_in_the_same_task_while_the_service_is_down_al
 
 
 def test_a_backlog_goes_in_batches_and_each_capture_is_judged_by_its_own_answer(
-    visit: Any, front: Any, stored: Any, person: str
+    visit: Any, front: Any, stored: Any, user: str
 ) -> None:
     visit.open(SAVES)
     visit.run(saves(120))
-    visit.run(f"savePaymentToSupabase({{user_email: '{person}', type: 'of the page', final_price: 'x'.repeat(300)}})")
+    visit.run(f"savePaymentToSupabase({{user_email: '{user}', type: 'of the page', final_price: 'x'.repeat(300)}})")
     front.next_answers.append(LOST)
-    visit.run(f"{API}.identify({{email: '{person}'}})")
+    visit.run(f"{API}.identify({{email: '{user}'}})")
     assert len(stored("payment_data", 121)) == 121
     assert len([line for line in front.requests if line.endswith("/batch")]) >= 3
     assert visit.flush() == {"success": True}
 
 
-def test_two_pages_and_a_lost_answer_store_each_capture_once(visit: Any, front: Any, stored: Any, person: str) -> None:
-    visit.open(SAVES, person=person)
+def test_two_pages_and_a_lost_answer_store_each_capture_once(visit: Any, front: Any, stored: Any, user: str) -> None:
+    visit.open(SAVES, user=user)
     other = visit.page.context.new_page()
     other.goto(visit.page.url)
     front.next_answers.extend([Reply(503)] * 2)
@@ -70,9 +70,9 @@ def test_two_pages_and_a_lost_answer_store_each_capture_once(visit: Any, front: 
 
 @pytest.mark.parametrize("status", [400, 413, 422])
 def test_what_is_refused_is_set_aside_with_its_reason_also_on_the_next_page(
-    status: int, visit: Any, front: Any, person: str
+    status: int, visit: Any, front: Any, user: str
 ) -> None:
-    visit.open(SAVES, person=person)
+    visit.open(SAVES, user=user)
     problem = json.dumps({"success": False, "error": "the reason"}).encode()
     front.next_answers.append(Reply(status, {"Content-Type": "application/problem+json"}, problem))
     visit.run(saves(1))
@@ -84,8 +84,8 @@ def test_what_is_refused_is_set_aside_with_its_reason_also_on_the_next_page(
 
 
 @pytest.mark.parametrize("status", [401, 403, 404])
-def test_what_is_not_allowed_is_parked_until_the_next_page(status: int, visit: Any, front: Any, stored: Any, person: str) -> None:
-    visit.open(SAVES, person=person)
+def test_what_is_not_allowed_is_parked_until_the_next_page(status: int, visit: Any, front: Any, stored: Any, user: str) -> None:
+    visit.open(SAVES, user=user)
     front.next_answers.append(Reply(status))
     visit.run(saves(1))
     assert visit.flush() == {"success": False, "queued": True, "waiting": 1}
@@ -97,9 +97,9 @@ def test_what_is_not_allowed_is_parked_until_the_next_page(status: int, visit: A
 
 
 def test_too_large_for_a_page_that_goes_it_is_sent_by_the_next(
-    visit: Any, front: Any, site: Any, stored: Any, person: str
+    visit: Any, front: Any, site: Any, stored: Any, user: str
 ) -> None:
-    visit.open(SAVES, person=person)
+    visit.open(SAVES, user=user)
     visit.run(f"{API}.status()")
     visit.run("savePaymentToSupabase({transaction_id: 'T', notes: 'x'.repeat(70000)})")
     visit.page.goto(site.put("/away.html", "<title>away</title>"))
@@ -110,9 +110,9 @@ def test_too_large_for_a_page_that_goes_it_is_sent_by_the_next(
 
 
 def test_without_a_database_a_small_item_of_local_storage_serves_and_is_gone_afterwards(
-    visit: Any, front: Any, site: Any, stored: Any, person: str
+    visit: Any, front: Any, site: Any, stored: Any, user: str
 ) -> None:
-    visit.open(SAVES, before=WITHOUT_DATABASE, person=person)
+    visit.open(SAVES, before=WITHOUT_DATABASE, user=user)
     front.next_answers.extend([Reply(503)] * 3)
     visit.run(saves(1))
     assert visit.flush()["waiting"] == 1
@@ -126,32 +126,32 @@ def test_without_a_database_a_small_item_of_local_storage_serves_and_is_gone_aft
     assert "T0" not in str(visit.run("localStorage['enhanced-data-capture']"))
 
 
-def test_a_full_local_storage_stays_the_pages_own(visit: Any, front: Any, stored: Any, person: str) -> None:
+def test_a_full_local_storage_stays_the_pages_own(visit: Any, front: Any, stored: Any, user: str) -> None:
     full = "<script>localStorage.full = 'x'.repeat(5.1e6)</script>"
-    visit.open(SAVES, before=WITHOUT_DATABASE + full, person=person)
+    visit.open(SAVES, before=WITHOUT_DATABASE + full, user=user)
     visit.run(saves(3))
     assert visit.run("Object.keys(localStorage).sort()") == ["current_user", "full"]
     assert len(stored("payment_data", 3)) == 3
 
 
-def test_a_lock_that_is_never_given_back_holds_nothing_up_for_ever(visit: Any, capture_service: Any, person: str) -> None:
+def test_a_lock_that_is_never_given_back_holds_nothing_up_for_ever(visit: Any, capture_service: Any, user: str) -> None:
     """As by a page that a browser froze on its way into the back/forward cache."""
-    visit.open(SAVES, person=person)
+    visit.open(SAVES, user=user)
     visit.run(f"{API}.status().then(() => void navigator.locks.request('enhanced-data-capture', () => new Promise(() => {{}})))")
     visit.run(saves(1))
     query = "SELECT id FROM payment_data WHERE user_email = ?"
-    visit.eventually(lambda: capture_service.rows(query, person), "the row, without the lock", 20)
+    visit.eventually(lambda: capture_service.rows(query, user), "the row, without the lock", 20)
 
 
-def test_where_there_are_no_locks_a_lease_lets_one_page_send(visit: Any, front: Any, stored: Any, person: str) -> None:
-    visit.open(SAVES, before=WITHOUT_LOCKS, person=person)
+def test_where_there_are_no_locks_a_lease_lets_one_page_send(visit: Any, front: Any, stored: Any, user: str) -> None:
+    visit.open(SAVES, before=WITHOUT_LOCKS, user=user)
     visit.run(saves(2))
     assert len(stored("payment_data", 2)) == 2
     assert [record["id"] for record in visit.run(KEPT) if record["id"] == "#lease"] == []
 
 
-def test_with_the_database_nothing_is_left_in_the_pages_storage(visit: Any, front: Any, stored: Any, person: str) -> None:
-    visit.open(SAVES, person=person)
+def test_with_the_database_nothing_is_left_in_the_pages_storage(visit: Any, front: Any, stored: Any, user: str) -> None:
+    visit.open(SAVES, user=user)
     visit.run(saves(2))
     assert visit.run("[Object.keys(localStorage), sessionStorage.length]") == [["current_user"], 0]
     assert len(stored("payment_data", 2)) == 2
@@ -159,8 +159,8 @@ def test_with_the_database_nothing_is_left_in_the_pages_storage(visit: Any, fron
     assert not [record for record in visit.run(KEPT) if not record["id"].startswith("#")]
 
 
-def test_a_clock_that_jumps_ahead_loses_nothing(visit: Any, front: Any, stored: Any, person: str) -> None:
-    visit.open(SAVES, person=person)
+def test_a_clock_that_jumps_ahead_loses_nothing(visit: Any, front: Any, stored: Any, user: str) -> None:
+    visit.open(SAVES, user=user)
     front.next_answers.append(Reply(503))
     visit.run(saves(1))
     assert visit.flush()["waiting"] == 1
@@ -168,8 +168,8 @@ def test_a_clock_that_jumps_ahead_loses_nothing(visit: Any, front: Any, stored: 
     assert len(stored("payment_data")) == 1
 
 
-def test_after_7_days_in_vain_a_capture_is_dropped_and_counted(visit: Any, front: Any, person: str) -> None:
-    visit.open(SAVES, person=person)
+def test_after_7_days_in_vain_a_capture_is_dropped_and_counted(visit: Any, front: Any, user: str) -> None:
+    visit.open(SAVES, user=user)
     front.next_answers.extend([Reply(503)] * 2)
     visit.run(saves(1))
     assert visit.flush()["waiting"] == 1
@@ -178,8 +178,8 @@ def test_after_7_days_in_vain_a_capture_is_dropped_and_counted(visit: Any, front
     assert visit.run(f"{API}.status()")["dropped"] == {"payment": 1}
 
 
-def test_a_page_that_deletes_databases_is_not_held_up(visit: Any, stored: Any, person: str) -> None:
-    visit.open(SAVES, person=person)
+def test_a_page_that_deletes_databases_is_not_held_up(visit: Any, stored: Any, user: str) -> None:
+    visit.open(SAVES, user=user)
     visit.run(f"{API}.status()")
     deleted = """new Promise((done) => { const deleting = indexedDB.deleteDatabase('enhanced-data-capture');
       deleting.onsuccess = () => done('deleted'); setTimeout(() => done('held up'), 3000) })"""
@@ -188,8 +188,8 @@ def test_a_page_that_deletes_databases_is_not_held_up(visit: Any, stored: Any, p
     assert len(stored("payment_data")) == 1
 
 
-def test_back_from_the_back_forward_cache_it_goes_on(visit: Any, front: Any, site: Any, stored: Any, person: str) -> None:
-    visit.open(SAVES, person=person)
+def test_back_from_the_back_forward_cache_it_goes_on(visit: Any, front: Any, site: Any, stored: Any, user: str) -> None:
+    visit.open(SAVES, user=user)
     visit.run(saves(1))
     visit.page.goto(site.put("/away.html", "<title>away</title>"))
     visit.page.go_back()
@@ -210,20 +210,20 @@ ENDLESS_READING = """<script>{
 }</script>"""
 
 
-def test_what_a_page_writes_does_not_wait_for_what_it_reads(visit: Any, front: Any, site: Any, stored: Any, person: str) -> None:
-    visit.open(SAVES, before=ENDLESS_READING, person=person)
+def test_what_a_page_writes_does_not_wait_for_what_it_reads(visit: Any, front: Any, site: Any, stored: Any, user: str) -> None:
+    visit.open(SAVES, before=ENDLESS_READING, user=user)
     visit.flush()
     front.next_answers.extend([Reply(503)] * 3)
     visit.run(saves(1))
     visit.flush()
     visit.page.goto(site.put("/away.html", "<title>away</title>"))
     front.next_answers.clear()
-    visit.open(SAVES, person=person)
+    visit.open(SAVES, user=user)
     assert [row["transaction_id"] for row in stored("payment_data", 1)] == ["T0"]
 
 
-def test_no_secret_is_kept_in_the_database(visit: Any, front: Any, person: str) -> None:
-    visit.open("<script>function storeQuestionnaireData() {}</script>", person=person)
+def test_no_secret_is_kept_in_the_database(visit: Any, front: Any, user: str) -> None:
+    visit.open("<script>function storeQuestionnaireData() {}</script>", user=user)
     secrets = {
         "password": "s3cret-1", "note": "card 4242 4242 4242 4242 12/30", "amex": 378282246310005, "jwt": "s3cret-2",
         "memo": "token=s3cret-3", "text": "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJzM2NyZXQifQ.abc", "list": [[{"cvv": "s3cret-4"}]],
@@ -246,10 +246,10 @@ def test_no_secret_is_kept_in_the_database(visit: Any, front: Any, person: str) 
 
 
 def test_where_the_database_has_no_room_nothing_is_thrown_and_what_waits_in_memory_is_sent(
-    visit: Any, front: Any, stored: Any, person: str
+    visit: Any, front: Any, stored: Any, user: str
 ) -> None:
     """As when the disk is full: some browsers refuse at once, others when the transaction is to be written."""
-    visit.open(SAVES, person=person)
+    visit.open(SAVES, user=user)
     visit.run(f"{API}.status()")
     visit.run(
         """() => {

@@ -27,8 +27,8 @@ BODIES = {
 }
 
 
-def test_secrets_are_told_by_all_usual_names_and_other_names_are_left_alone(visit: Any, front: Any, person: str) -> None:
-    visit.open(SAVES, person=person)
+def test_secrets_are_told_by_all_usual_names_and_other_names_are_left_alone(visit: Any, front: Any, user: str) -> None:
+    visit.open(SAVES, user=user)
     visit.run("(payment) => savePaymentToSupabase(payment)", {**dict.fromkeys(SECRET_KEYS, "s3cret"), **HONEST})
     visit.flush()
     [body] = [post.body for post in front.posts]
@@ -36,8 +36,8 @@ def test_secrets_are_told_by_all_usual_names_and_other_names_are_left_alone(visi
     assert {key: body[key] for key in HONEST} == HONEST
 
 
-def test_a_body_of_no_known_form_is_not_kept(visit: Any, front: Any, person: str) -> None:
-    visit.open(SAVES, person=person)
+def test_a_body_of_no_known_form_is_not_kept(visit: Any, front: Any, user: str) -> None:
+    visit.open(SAVES, user=user)
     for body in BODIES.values():
         visit.run(f"() => {{ fetch('/api/payments', {{ method: 'POST', {body} }}).catch(() => 0); }}")
     visit.run(f"""() => {{
@@ -56,14 +56,14 @@ def test_a_body_of_no_known_form_is_not_kept(visit: Any, front: Any, person: str
 
 
 def test_a_form_s_card_fields_are_not_read_however_their_autocomplete_is_written(
-    visit: Any, front: Any, person: str
+    visit: Any, front: Any, user: str
 ) -> None:
     visit.open(
         """<iframe name="away" hidden></iframe><form class="payment" target="away">
         <input name="plan" value="Pro"><input name="a" autocomplete="billing cc-number" value="4242.4242.4242.4242">
         <input name="b" autocomplete="section-a cc-csc" value="987"><input name="c" autocomplete="CC-CSC" value="986">
         <input name="cvv2" value="985"><input name="password_confirmation" value="s3cret"></form>""",
-        person=person,
+        user=user,
     )
     visit.run("document.querySelector('form').dispatchEvent(new Event('submit', { bubbles: true, cancelable: true }))")
     visit.flush()

@@ -63,10 +63,10 @@ FORM = """<form id="checkout" class="payment-form" target="away"><input name="id
 
 
 @pytest.mark.parametrize("name", SAVES)
-def test_a_save_is_captured(name: str, visit: Any, front: Any, stored: Any, person: str) -> None:
+def test_a_save_is_captured(name: str, visit: Any, front: Any, stored: Any, user: str) -> None:
     kind, save = SAVES[name]
-    visit.open(FORM, person=person)
-    visit.run(f"() => {{ {save.replace('$PERSON', person)} }}")
+    visit.open(FORM, user=user)
+    visit.run(f"() => {{ {save.replace('$USER', user)} }}")
     [row] = stored(f"{kind}_data")
     if kind == "payment":
         assert (row["plan_name"], row["final_price"]) == ("Pro", 49)
@@ -78,8 +78,8 @@ def test_a_save_is_captured(name: str, visit: Any, front: Any, stored: Any, pers
     assert "s3cret" not in front.posts[0].text
 
 
-def test_the_real_hash_of_a_crypto_payment_is_found_and_its_coins_are_no_price(visit: Any, stored: Any, person: str) -> None:
-    visit.open(person=person)
+def test_the_real_hash_of_a_crypto_payment_is_found_and_its_coins_are_no_price(visit: Any, stored: Any, user: str) -> None:
+    visit.open(user=user)
     verification = {"crypto": "BTC", "transactionHash": "0xabc", "amount": 0.0105, "fromAddress": "bc1q", "status": "pending"}
     visit.run(written("localStorage", "payment_details", {"plan": "Pro", "amount": 49, "method": "crypto"}))
     visit.run(written("localStorage", "crypto_verification", verification))
@@ -104,25 +104,25 @@ NO_SAVES = {
 
 
 @pytest.mark.parametrize("name", NO_SAVES)
-def test_what_is_no_save_is_left_alone(name: str, visit: Any, front: Any, person: str) -> None:
-    visit.open(person=person)
+def test_what_is_no_save_is_left_alone(name: str, visit: Any, front: Any, user: str) -> None:
+    visit.open(user=user)
     visit.run(f"() => {{ {NO_SAVES[name]} }}")
     assert visit.flush() == {"success": True}
     assert front.posts == []
 
 
 @pytest.mark.parametrize("how", ["config", "attribute"])
-def test_a_site_adds_rules_and_takes_names_out(how: str, visit: Any, front: Any, person: str) -> None:
+def test_a_site_adds_rules_and_takes_names_out(how: str, visit: Any, front: Any, user: str) -> None:
     rules = json.dumps([{"name": "orders", "kind": "payment", "url": "/shop/order$"}])
     config = f"<script>window.enhancedDataCaptureConfig = {{rules: {rules}, without: ['questionnaire']}}</script>"
     tag = f"data-rules='{rules}' data-without='questionnaire crypto'"
-    visit.open(person=person, **({"before": config} if how == "config" else {"tag": tag}))
+    visit.open(user=user, **({"before": config} if how == "config" else {"tag": tag}))
     visit.run(f"() => {{ {fetched('/shop/order', PAYMENT)}; {fetched('/api/questionnaire', ANSWERS)} }}")
     visit.flush()
     assert [post.kind for post in front.posts] == ["payment"]
 
 
-def test_the_pages_requests_pass_through_untouched(visit: Any, person: str) -> None:
+def test_the_pages_requests_pass_through_untouched(visit: Any, user: str) -> None:
     visit.open(
         """<script>
         window.seen = [];
@@ -131,7 +131,7 @@ def test_the_pages_requests_pass_through_untouched(visit: Any, person: str) -> N
         </script>""",
         before="<script>window.native = window.fetch; addEventListener('unhandledrejection', (event) => "
         "{ (window.unhandled ||= []).push(event.reason.name); event.preventDefault() })</script>",
-        person=person,
+        user=user,
     )
     result = visit.run(
         """async () => {
@@ -149,11 +149,11 @@ def test_the_pages_requests_pass_through_untouched(visit: Any, person: str) -> N
     assert result == [True, False, 404, "AbortError", [1, 2, 2], ["TypeError"], 0, "fetch", "send", 2]
 
 
-def test_storage_methods_that_the_page_assigns_keep_their_saves_visible(visit: Any, stored: Any, person: str) -> None:
+def test_storage_methods_that_the_page_assigns_keep_their_saves_visible(visit: Any, stored: Any, user: str) -> None:
     visit.open(
         "<script>const set = Storage.prototype.setItem; Storage.prototype.setItem = function (...given) "
         "{ return set.apply(this, given) }</script>",
-        person=person,
+        user=user,
     )
     visit.run(written("localStorage", "payment_details", {"plan": "Pro", "amount": 49}))
     assert len(stored("payment_data")) == 1

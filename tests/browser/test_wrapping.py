@@ -30,14 +30,14 @@ DEFINITIONS = {
 
 
 @pytest.mark.parametrize("definition", DEFINITIONS.values(), ids=DEFINITIONS)
-def test_a_function_is_captured_from_the_next_script_on(definition: str, visit: Any, stored: Any, person: str) -> None:
-    visit.open(f"{definition}<script>{PAY}</script>", person=person)
+def test_a_function_is_captured_from_the_next_script_on(definition: str, visit: Any, stored: Any, user: str) -> None:
+    visit.open(f"{definition}<script>{PAY}</script>", user=user)
     assert stored("payment_data")[0]["transaction_id"] == "T-1"
     assert visit.run("[window.saved, window.old]") == [1, None]
 
 
 @pytest.mark.parametrize("how", ["src", "src, deferred", "module", "module in a file", "inserted", "inserted from a file"])
-def test_a_function_from_a_file_or_module_is_captured(how: str, visit: Any, site: Any, stored: Any, person: str) -> None:
+def test_a_function_from_a_file_or_module_is_captured(how: str, visit: Any, site: Any, stored: Any, user: str) -> None:
     classic = f"function savePaymentToSupabase{IMPLEMENTATION}"
     url = site.put("/save.js", classic, "text/javascript")
     module = site.put("/save.mjs", f"window.savePaymentToSupabase = async function {IMPLEMENTATION}", "text/javascript")
@@ -52,21 +52,21 @@ def test_a_function_from_a_file_or_module_is_captured(how: str, visit: Any, site
         "inserted from a file": "<script>const added = document.createElement('script');"
         f"added.src = '{url}'; added.onload = () => {PAY}; document.head.append(added);</script>",
     }[how]
-    visit.open(definition, person=person)
+    visit.open(definition, user=user)
     assert stored("payment_data")[0]["transaction_id"] == "T-1"
     assert visit.run("window.saved") == 1
 
 
 def test_a_function_that_appears_long_after_loading_is_captured_at_the_click_that_uses_it(
-    visit: Any, stored: Any, person: str
+    visit: Any, stored: Any, user: str
 ) -> None:
-    visit.open(f'<button onclick="{PAY}">Pay</button>', person=person)
+    visit.open(f'<button onclick="{PAY}">Pay</button>', user=user)
     visit.run(f"() => {{ window.savePaymentToSupabase = async function {IMPLEMENTATION} }}")
     visit.page.click("button")
     assert len(stored("payment_data")) == 1
 
 
-def test_all_three_functions_are_captured(visit: Any, stored: Any, person: str) -> None:
+def test_all_three_functions_are_captured(visit: Any, stored: Any, user: str) -> None:
     visit.open(
         """<script>
         async function savePaymentToSupabase() {}
@@ -77,7 +77,7 @@ def test_all_three_functions_are_captured(visit: Any, stored: Any, person: str) 
         storeQuestionnaireData({tradesPerDay: '3-5', cryptoAssets: ['BTC']});
         saveDashboardToSupabase({initialEquity: 5000}, {currentEquity: 5100}, 'light');
         </script>""",
-        person=person,
+        user=user,
     )
     assert stored("payment_data")[0]["transaction_id"] == "T-2"
     assert stored("questionnaire_data")[0]["trades_per_day"] == "3-5"
@@ -94,19 +94,19 @@ def test_all_three_functions_are_captured(visit: Any, stored: Any, person: str) 
     ],
     ids=["const", "read-only", "accessor"],
 )
-def test_what_cannot_be_wrapped_safely_is_left_as_it_is(definition: str, visit: Any, front: Any, person: str) -> None:
-    visit.open(f"<script>{definition}</script><script>{PAY}</script>", person=person)
+def test_what_cannot_be_wrapped_safely_is_left_as_it_is(definition: str, visit: Any, front: Any, user: str) -> None:
+    visit.open(f"<script>{definition}</script><script>{PAY}</script>", user=user)
     assert visit.run("window.saved") == 1
     assert visit.run("window.reads || 1") == 1
     assert visit.flush() == {"success": True}
     assert front.posts == []
 
 
-def test_a_let_that_is_not_initialised_yet_does_no_harm(visit: Any, stored: Any, person: str) -> None:
+def test_a_let_that_is_not_initialised_yet_does_no_harm(visit: Any, stored: Any, user: str) -> None:
     visit.open(
         "<script>document.body.append('a node, at which the script looks'); Promise.resolve().then(() => 0);"
         f"let savePaymentToSupabase = function {IMPLEMENTATION}</script><script>{PAY}</script>",
-        person=person,
+        user=user,
     )
     assert len(stored("payment_data")) == 1
 
@@ -154,56 +154,56 @@ def test_the_call_goes_through_with_its_this_arguments_and_very_result(visit: An
     assert visit.run("(0, savePaymentToSupabase)({}) && window.call.self === undefined || window.call.self === window")
 
 
-def test_the_pages_own_exception_reaches_the_page_and_the_payment_is_captured(visit: Any, stored: Any, person: str) -> None:
-    visit.open("<script>function savePaymentToSupabase() { throw window.fault = new RangeError('no') }</script>", person=person)
+def test_the_pages_own_exception_reaches_the_page_and_the_payment_is_captured(visit: Any, stored: Any, user: str) -> None:
+    visit.open("<script>function savePaymentToSupabase() { throw window.fault = new RangeError('no') }</script>", user=user)
     caught = "() => { try { savePaymentToSupabase({transaction_id: 'T'}) } catch (error) { return error === window.fault } }"
     assert visit.run(caught) is True
     assert len(stored("payment_data")) == 1
 
 
-def test_a_rejection_that_the_page_does_not_handle_is_still_reported_once(visit: Any, stored: Any, person: str) -> None:
+def test_a_rejection_that_the_page_does_not_handle_is_still_reported_once(visit: Any, stored: Any, user: str) -> None:
     visit.open(
         "<script>async function savePaymentToSupabase() { throw new Error('refused by the page') }"
         "window.unhandled = []; addEventListener('unhandledrejection', (event) => {"
         "unhandled.push(event.reason.message); event.preventDefault(); })</script>"
         f"<script>{PAY}</script>",
-        person=person,
+        user=user,
     )
     assert len(stored("payment_data")) == 1
     assert visit.run("unhandled") == ["refused by the page"]
     visit.errors.clear()  # it is the page's own
 
 
-def test_a_lazy_result_is_never_started(visit: Any, stored: Any, person: str) -> None:
+def test_a_lazy_result_is_never_started(visit: Any, stored: Any, user: str) -> None:
     visit.open(
         f"""<script>
         window.inserts = 0;
         function savePaymentToSupabase() {{ return {{then(done) {{ window.inserts++; done(); }}}} }}
         </script><script>window.query = {PAY}</script>""",
-        person=person,
+        user=user,
     )
     assert len(stored("payment_data")) == 1
     assert visit.run("inserts") == 0
     assert visit.run("async () => { await window.query.then(() => 0); return inserts }") == 1
 
 
-def test_arguments_are_captured_as_they_were_when_the_call_was_made(visit: Any, front: Any, stored: Any, person: str) -> None:
+def test_arguments_are_captured_as_they_were_when_the_call_was_made(visit: Any, front: Any, stored: Any, user: str) -> None:
     visit.open(
         "<script>function savePaymentToSupabase(payment) { payment.transaction_id = 'changed inside' }</script>"
         "<script>const payment = {transaction_id: 'as given', plan: {name: 'Pro'}}; savePaymentToSupabase(payment);"
         "payment.plan.name = 'changed after'</script>",
-        person=person,
+        user=user,
     )
     assert stored("payment_data")[0]["transaction_id"] == "as given"
     assert front.posts[0].body["plan"] == {"name": "Pro"}
 
 
-def test_included_twice_it_captures_once(visit: Any, front: Any, stored: Any, person: str) -> None:
+def test_included_twice_it_captures_once(visit: Any, front: Any, stored: Any, user: str) -> None:
     again = f'<script src="{front.url}/frontend_data_capture_integration.js?again" crossorigin></script>'
     visit.open(
         f"<script>window.first = enhancedDataCapture; function savePaymentToSupabase{IMPLEMENTATION}</script>{again}"
         f"<script>{PAY}</script>",
-        person=person,
+        user=user,
     )
     assert len(stored("payment_data")) == 1
     visit.flush()
@@ -220,13 +220,13 @@ def test_included_twice_it_captures_once(visit: Any, front: Any, stored: Any, pe
     ids=["at once", "after awaiting"],
 )
 def test_a_function_that_the_page_puts_over_the_wrapped_one_does_not_double_the_save(
-    over: str, visit: Any, front: Any, stored: Any, person: str
+    over: str, visit: Any, front: Any, stored: Any, user: str
 ) -> None:
     visit.open(
         f"<script>function savePaymentToSupabase{IMPLEMENTATION}</script>"
         f"<script>const inner = window.savePaymentToSupabase; window.savePaymentToSupabase = {over}</script>"
         f"<script>window.done = {PAY}</script>",
-        person=person,
+        user=user,
     )
     visit.run("window.done")
     assert visit.run("window.saved") == 1
@@ -235,10 +235,10 @@ def test_a_function_that_the_page_puts_over_the_wrapped_one_does_not_double_the_
     assert len(front.posts) == 1
 
 
-def test_a_call_inside_the_function_by_its_own_name_is_a_save_of_its_own(visit: Any, stored: Any, person: str) -> None:
+def test_a_call_inside_the_function_by_its_own_name_is_a_save_of_its_own(visit: Any, stored: Any, user: str) -> None:
     visit.open(
         "<script>function savePaymentToSupabase(payment) { if (payment.next) savePaymentToSupabase(payment.next) }</script>"
         "<script>savePaymentToSupabase({transaction_id: 'A', next: {transaction_id: 'B'}})</script>",
-        person=person,
+        user=user,
     )
     assert {row["transaction_id"] for row in stored("payment_data", 2)} == {"A", "B"}

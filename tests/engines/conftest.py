@@ -61,11 +61,11 @@ def application(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def stage(engine: Engine, browser: Browser, capture_service: RunningService, person: str) -> Iterator[Stage]:
+def stage(engine: Engine, browser: Browser, capture_service: RunningService, user: str) -> Iterator[Stage]:
     """A visit to a shop of its own: another port is another origin, so nothing is there from before."""
     shop, gate = Shop(), Gate()
     gate.service = capture_service.url
-    stage = Stage(engine, browser, shop, gate, capture_service, person)
+    stage = Stage(engine, browser, shop, gate, capture_service, user)
     yield stage
     for tab in stage.tabs:
         tab.close()

@@ -38,7 +38,7 @@ class Stage:
     shop: Shop
     gate: Gate
     service: RunningService
-    person: str
+    user: str
     application: Path | None = None
     tabs: list[Tab] = field(default_factory=list)
 
@@ -69,12 +69,12 @@ class Stage:
         self.shop.put_folder("/app", self.application)
         tab = self.open(tag(self.gate.url) if with_tag else "", '<script type=module src="/app/main.js"></script>')
         tab.eventually("document.body.dataset.ready", "the application is ready")
-        self.step(tab, "signIn", self.person)
+        self.step(tab, "signIn", self.user)
         return tab
 
     def paying_page(self, attributes: str = "") -> str:
         """The address of a page whose event `pay` saves one payment for each transaction id that it names."""
-        return self.shop.page(self.tag(attributes), PAYS.replace("PERSON", self.person))
+        return self.shop.page(self.tag(attributes), PAYS.replace("PERSON", self.user))
 
     @staticmethod
     def pay(tab: Tab, *transactions: str) -> None:
@@ -92,7 +92,7 @@ class Stage:
 
     def rows(self, table: str) -> list[dict[str, Any]]:
         """The person's rows, oldest first."""
-        return self.service.rows(f"SELECT * FROM {table} WHERE user_email = ? ORDER BY id", self.person)  # noqa: S608
+        return self.service.rows(f"SELECT * FROM {table} WHERE user_email = ? ORDER BY id", self.user)  # noqa: S608
 
     def wait_for_rows(self, table: str, count: int, seconds: float = 25.0) -> list[dict[str, Any]]:
         """The person's rows, once there are that many."""

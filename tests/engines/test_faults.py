@@ -20,9 +20,9 @@ _RUNS = int(os.environ.get(RUNS, "0"))
 
 
 @pytest.fixture
-def play(engine: Engine, capture_service: RunningService, person: str, tmp_path: Path) -> Iterator[CapturePlay]:
+def play(engine: Engine, capture_service: RunningService, user: str, tmp_path: Path) -> Iterator[CapturePlay]:
     """The script in a browser of its own, which may be killed; the quick suite does not wait the full time for the service."""
-    play = CapturePlay(engine, capture_service, person, tmp_path, fault_seconds=FAULT_SECONDS if _RUNS else 1.0)
+    play = CapturePlay(engine, capture_service, user, tmp_path, fault_seconds=FAULT_SECONDS if _RUNS else 1.0)
     yield play
     play.end()
 

@@ -80,14 +80,14 @@ def test_a_default_state_written_after_the_logout_is_nobodys(shopping: Stage) ->
     shopping.wait_for_rows("dashboard_data", 1)
     shopping.gate.wait_until_quiet()
     shopping.step(tab, "signOut")
-    shopping.step(tab, "defaultState", shopping.person)
+    shopping.step(tab, "defaultState", shopping.user)
     shopping.gate.wait_until_quiet()
     assert [state["current_equity"] for state in shopping.rows("dashboard_data")] == [12000]
 
 
 def test_a_page_that_rewrites_the_same_thing_80_times_a_second_yields_one_capture(shopping: Stage) -> None:
     tab = shopping.open_application()
-    shopping.step(tab, "rewriteForEver", shopping.person)
+    shopping.step(tab, "rewriteForEver", shopping.user)
     shopping.wait_for_rows("payment_data", 1)
     tab.run("new Promise((resolve) => setTimeout(resolve, 6000))")
     assert len(shopping.rows("payment_data")) == 1
@@ -127,7 +127,7 @@ def test_the_script_can_be_imported_by(bundler: str, stage: Stage, tmp_path: Pat
 
     script = (REPOSITORY / "frontend_data_capture_integration.js").read_text()
     (shop / "frontend_data_capture_integration.js").write_text(script)
-    (shop / "main.js").write_text(_IMPORTING.replace("PERSON", stage.person))
+    (shop / "main.js").write_text(_IMPORTING.replace("PERSON", stage.user))
     built = build(bundler, shop / "main.js", tmp_path / "built")
     stage.shop.put("/built.js", built.read_text(), "text/javascript")
     config = f"<script>window.enhancedDataCaptureConfig = {{ endpoint: '{stage.gate.url}' }}</script>"

@@ -19,7 +19,7 @@ SAVE = """([path, size, id]) => void fetch(path, { method: 'POST', body: JSON.st
 
 
 def save(stage: Stage, tab: Tab, transaction: str, size: int = 10) -> None:
-    tab.run(SAVE.replace("PERSON", stage.person), ["/api/payments", size, transaction])
+    tab.run(SAVE.replace("PERSON", stage.user), ["/api/payments", size, transaction])
 
 
 def arrived(stage: Stage) -> list[str]:
@@ -35,7 +35,7 @@ def test_a_save_followed_by_leaving_in_the_same_task_is_stored(shopping: Stage) 
     tab.run(
         "(detail) => void setTimeout(() => document.dispatchEvent("
         "new CustomEvent('step', { detail: { ...detail, taken() {} } })))",
-        {"name": "payAndLeave", "given": ["T1", shopping.person, away]},
+        {"name": "payAndLeave", "given": ["T1", shopping.user, away]},
     )
     tab.eventually("location.pathname === '/away.html'", "the next page")
     assert shopping.wait_for_rows("payment_data", 1)[0]["transaction_id"] == "T1"
@@ -106,7 +106,7 @@ def test_bodies_of_100_kb_arrive_once(stage: Stage) -> None:
 def test_a_body_of_100_kb_that_is_left_at_once_waits_for_the_next_page(stage: Stage) -> None:
     tab = stage.open()
     away = f"{stage.shop.url}/away.html"
-    statement = SAVE.replace("PERSON", stage.person)
+    statement = SAVE.replace("PERSON", stage.user)
     tab.run(STARTED)
     tab.soon(f"({statement})(['/api/payments', 100000, 'T1']); location.href = '{away}'")
     tab.eventually("location.pathname === '/away.html'", "the other page")
@@ -119,7 +119,7 @@ def test_a_save_in_a_pages_first_moment_is_kept_when_the_page_is_left_at_once_an
     """As when somebody comes back from a payment provider, and the page saves and moves on."""
     away = f"{stage.shop.url}/away.html"
     stage.take_down()
-    statement = SAVE.replace("PERSON", stage.person)
+    statement = SAVE.replace("PERSON", stage.user)
     tab = stage.open(f"{stage.tag()}<script>({statement})(['/api/payments', 10, 'T1']); location.href = '{away}';</script>")
     tab.eventually("location.pathname === '/away.html'", "the other page")
     stage.bring_back()

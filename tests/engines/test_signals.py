@@ -59,14 +59,14 @@ IGNORED = {
 
 def run(stage: Stage, tab: Any, statement: str, body: dict[str, Any]) -> None:
     text = json.dumps(json.dumps(body))
-    statement = statement.replace("BODY", text).replace("PERSON", stage.person).replace("OTHER", f"http://127.0.0.1:{stage.shop.port}")
+    statement = statement.replace("BODY", text).replace("PERSON", stage.user).replace("OTHER", f"http://127.0.0.1:{stage.shop.port}")
     tab.run(f"() => {{ {statement}; }}")
 
 
 def test_every_signal_of_a_payment_is_captured_once(stage: Stage) -> None:
     for number, (name, statement) in enumerate(SAVES.items()):
         tab = stage.open(f"{stage.tag()}<script>function savePaymentToSupabase(paymentData) {{}}</script>")
-        run(stage, tab, statement, {**PAYMENT, "user_email": stage.person, "transaction_id": f"T{number}"})
+        run(stage, tab, statement, {**PAYMENT, "user_email": stage.user, "transaction_id": f"T{number}"})
         stage.wait_for_rows("payment_data", number + 1, 15)
         assert stage.seen(tab) == NOTHING_SEEN, name
         tab.run("() => { localStorage.clear(); sessionStorage.clear(); }")
@@ -80,10 +80,10 @@ def test_every_signal_of_a_payment_is_captured_once(stage: Stage) -> None:
 def test_what_only_looks_like_a_save_is_left_alone(stage: Stage) -> None:
     tab = stage.open()
     for statement in IGNORED.values():
-        run(stage, tab, statement, {**PAYMENT, "user_email": stage.person})
+        run(stage, tab, statement, {**PAYMENT, "user_email": stage.user})
     stage.gate.wait_until_quiet(3)
     assert list(stage.gate.captures()) == []
-    run(stage, tab, SAVES["fetch"], {**PAYMENT, "user_email": stage.person})
+    run(stage, tab, SAVES["fetch"], {**PAYMENT, "user_email": stage.user})
     assert stage.wait_for_rows("payment_data", 1)
     assert stage.seen(tab)["errors"] == stage.seen(tab)["rejections"] == []
 
@@ -97,21 +97,21 @@ def test_what_only_looks_like_a_save_is_left_alone(stage: Stage) -> None:
 )
 def test_a_payment_without_an_address_is_that_of_who_is_signed_in(kept: str, key: str, value: str, stage: Stage) -> None:
     tab = stage.open()
-    tab.run("([key, value]) => localStorage.setItem(key, value)", [key, value.replace("PERSON", stage.person)])
+    tab.run("([key, value]) => localStorage.setItem(key, value)", [key, value.replace("PERSON", stage.user)])
     run(stage, tab, SAVES["fetch"], PAYMENT)
     (row,) = stage.wait_for_rows("payment_data", 1)
     assert row["transaction_id"] == "T1"
     assert not [seen for seen in stage.gate.bytes_seen if b"t-o-k-e-n" in seen]
 
 
-def test_a_capture_whose_person_is_not_known_waits_until_one_is_also_over_a_reload(stage: Stage) -> None:
+def test_a_capture_whose_user_is_not_known_waits_until_one_is_also_over_a_reload(stage: Stage) -> None:
     tab = stage.open()
     run(stage, tab, SAVES["fetch"], PAYMENT)
     stage.gate.wait_until_quiet(2)
     assert list(stage.gate.captures()) == []
     tab.goto(stage.shop.page(stage.tag()))
-    person = json.dumps(json.dumps({"email": stage.person}))
-    tab.run(f"localStorage.setItem('current_user', {person})")
+    user = json.dumps(json.dumps({"email": stage.user}))
+    tab.run(f"localStorage.setItem('current_user', {user})")
     assert stage.wait_for_rows("payment_data", 1)[0]["transaction_id"] == "T1"
 
 
@@ -137,7 +137,7 @@ def test_supabase_js_is_understood(version: str, stage: Stage, tmp_path: Path) -
     if packages.why_not():
         pytest.skip(f"nothing can be built: {packages.why_not()}")
     entry = tmp_path / "saves.js"
-    entry.write_text(_SUPABASE.replace("CLIENT", f"supabase-{version}").replace("PERSON", stage.person))
+    entry.write_text(_SUPABASE.replace("CLIENT", f"supabase-{version}").replace("PERSON", stage.user))
     stage.shop.put_folder("/built", packages.build("esbuild", entry, tmp_path / "built").parent)
     tab = stage.open(f"{stage.tag()}<script type=module src=/built/saves.js></script>")
     tab.run("new Promise((detail) => document.dispatchEvent(new CustomEvent('save', { detail })))")

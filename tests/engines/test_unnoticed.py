@@ -102,7 +102,7 @@ def test_uninstall_puts_everything_back(stage: Stage) -> None:
     tab = stage.open(f"<script>window.before = ({names})()</script>{stage.tag()}{_FUNCTIONS}")
     tab.run("window.enhancedDataCapture.uninstall()")
     assert tab.run(f"() => ({names})().map((each, n) => each === window.before[n] || String(each))")[:5] == [True] * 5
-    tab.run(f"savePaymentToSupabase({{ user_email: '{stage.person}', transaction_id: 'T1' }})")
+    tab.run(f"savePaymentToSupabase({{ user_email: '{stage.user}', transaction_id: 'T1' }})")
     stage.gate.wait_until_quiet()
     assert stage.rows("payment_data") == []
     assert stage.seen(tab) == NOTHING_SEEN
@@ -110,7 +110,7 @@ def test_uninstall_puts_everything_back(stage: Stage) -> None:
 
 def test_the_tag_included_twice_is_as_once(stage: Stage) -> None:
     tab = stage.open(f"{stage.tag()}{tag(stage.gate.url)}{_FUNCTIONS}")
-    tab.run(f"void savePaymentToSupabase({{ user_email: '{stage.person}', transaction_id: 'T1', final_price: 1 }})")
+    tab.run(f"void savePaymentToSupabase({{ user_email: '{stage.user}', transaction_id: 'T1', final_price: 1 }})")
     stage.wait_for_rows("payment_data", 1)
     stage.gate.wait_until_quiet()
     assert len(stage.gate.ids_by_transaction()["T1"]) == 1

@@ -17,7 +17,7 @@ KINDS = {
     "dashboard": ("dashboard_id", "dashboard_data"),
     "activity": ("activity_id", "trading_activity_log"),
 }
-_PEOPLE = 50
+_USERS = 50
 _ANSWER_SECONDS = 15.0
 _PAUSE_SECONDS = 0.02
 _LARGEST_BATCH = 8
@@ -36,8 +36,8 @@ def new_capture(number: int) -> Capture:
         "dashboard": {"total_pnl": number, "trading_state": {"mark": mark}},
         "activity": {"activity_type": mark, "activity_data": {"number": number}},
     }
-    person = f"person-{random.randrange(_PEOPLE)}@example.com"
-    return {"type": kind, "user_email": person, "capture_id": mark, "mark": mark, **fields[kind]}
+    user = f"person-{random.randrange(_USERS)}@example.com"
+    return {"type": kind, "user_email": user, "capture_id": mark, "mark": mark, **fields[kind]}
 
 
 class Sender(threading.Thread):

@@ -23,7 +23,7 @@ from data_capture.store.sqlite.receipts import (
     replayed,
 )
 from data_capture.store.sqlite.tombstones import refuse_what_was_erased
-from data_capture.store.sqlite.users import add_person, spelling_of
+from data_capture.store.sqlite.users import add_user, spelling_of
 
 CONFIRMATION = "confirmation"
 """The `capture_type` of the audit record which says that a claimed row was confirmed."""
@@ -95,7 +95,7 @@ def add_user_of(connection: sqlite3.Connection, capture: Capture) -> str:
     """
     if capture.admission is not None:
         capture.admission.ask()
-    return add_person(connection, capture.user_email, capture.user_name, capture.received_at)
+    return add_user(connection, capture.user_email, capture.user_name, capture.received_at)
 
 
 def content_of(key: ReceiptKey, capture: Capture) -> bytes | None:

@@ -37,7 +37,7 @@ from data_capture.store.sqlite.lock import WriterLock, WriterLockTimeout
 from data_capture.store.sqlite.receipts import receipts_key_file
 from data_capture.store.sqlite.schema_history import Replacement, earlier_objects
 from data_capture.store.sqlite.user_rows import unfillable_columns
-from data_capture.store.sqlite.users import ensure_person, set_password_hash
+from data_capture.store.sqlite.users import ensure_user, set_password_hash
 
 log = logging.getLogger("data_capture.store")
 
@@ -421,17 +421,17 @@ def _rehearse(connection: sqlite3.Connection, database: Path) -> None:
     try:
         for turn in (1, 2):
             table = "users"
-            person = ensure_person(connection, f"rehearsal-{turn}@data-capture.invalid", None, _REHEARSAL_TIME)
+            user = ensure_user(connection, f"rehearsal-{turn}@data-capture.invalid", None, _REHEARSAL_TIME)
             for table, columns in _our_tables().items():
                 if table == "user_credentials":
                     continue  # `ensure_person` and `set_password_hash` write it where it is used
                 for again in (1, 2) if "id" in columns else (1,):
-                    row = _rehearsal_row(columns, person, f"{turn}-{again}")
+                    row = _rehearsal_row(columns, user, f"{turn}-{again}")
                     names, marks = ", ".join(row), ", ".join("?" * len(row))
                     # The names come from schema.sql.
                     connection.execute(f"INSERT INTO {table} ({names}) VALUES ({marks})", tuple(row.values()))  # noqa: S608
             table = "users"
-            set_password_hash(connection, person, _REHEARSAL_HASH, _REHEARSAL_TIME)
+            set_password_hash(connection, user, _REHEARSAL_HASH, _REHEARSAL_TIME)
     except Exception as error:
         if not isinstance(error, sqlite3.OperationalError) or "locked" not in str(error):
             reason = str(error.__cause__ or error).rstrip(".")  # SQLite's words: here its owner reads them
@@ -445,11 +445,11 @@ def _rehearse(connection: sqlite3.Connection, database: Path) -> None:
             connection.execute("RELEASE rehearsal")
 
 
-def _rehearsal_row(columns: _Columns, person: str, mark: str) -> dict[str, Any]:
+def _rehearsal_row(columns: _Columns, user: str, mark: str) -> dict[str, Any]:
     values: dict[str, Any] = {"INTEGER": 0, "BLOB": b""}
     row = {column: values.get(kind, f"rehearsal-{mark}") for column, (kind, required) in columns.items() if required}
     if "user_email" in columns:
-        row["user_email"] = person
+        row["user_email"] = user
     return row
 
 

@@ -53,7 +53,7 @@ _OF_ACCOUNTS = re.compile(r"auth|credential|account|identit|login|session|passw|
 
 
 @dataclass(frozen=True)
-class Person:
+class UserRow:
     """A row of `users`. `email` is the address as it is spelled there, which is what the other tables refer to.
 
     `id` is whatever that table holds, mostly a number; the rest is None where the table has no column for it.
@@ -78,7 +78,7 @@ class AccountExists(Exception):
     """An address belongs to an account, or to a row that another program made: no sign-up completes it."""
 
 
-def find_person(connection: sqlite3.Connection, email: str) -> Person | None:
+def find_user(connection: sqlite3.Connection, email: str) -> UserRow | None:
     """Who `email` (normalised) belongs to, however the row spells it; None for nobody."""
     spelling = _spelling_of(connection, email)
     if spelling is None:
@@ -89,7 +89,7 @@ def find_person(connection: sqlite3.Connection, email: str) -> Person | None:
     row = {column.lower(): value for column, value in named}
     names = [_text(row.get(column)) for column in FULL_NAME_COLUMNS]
     names.append(" ".join(filter(None, (_text(row.get("first_name")), _text(row.get("last_name"))))))
-    return Person(
+    return UserRow(
         id=row["id"].hex() if isinstance(row.get("id"), bytes) else row.get("id"),
         email=spelling,
         username=_text(row.get("username")) or spelling.partition("@")[0],
@@ -123,21 +123,21 @@ def _beside(connection: sqlite3.Connection, spelling: str, row: list[tuple[str, 
     return Beside() if stored is None or stored.startswith(NO_PASSWORD) else Beside(stored)
 
 
-def find_to_complete(connection: sqlite3.Connection, email: str) -> Person | None:
+def find_to_complete(connection: sqlite3.Connection, email: str) -> UserRow | None:
     """The provisional row that a sign-up with `email` (normalised) completes; None where it adds a user.
 
     Raises:
         AccountExists: there is an account of this address, or a row of another program's, however it spells it.
     """
-    person = find_person(connection, email)
-    if person is not None and not (person.account.is_provisional and normalise_email(person.email) == email):
+    user = find_user(connection, email)
+    if user is not None and not (user.account.is_provisional and normalise_email(user.email) == email):
         raise AccountExists  # also a row that is found by an index's notion of capitals alone: "strasse" for "straße"
     others = set(spellings_of(connection, email)) | _odd_spellings_of(connection, email)
-    if others - {person.email if person is not None else None}:
+    if others - {user.email if user is not None else None}:
         raise AccountExists
-    if person is not None and _has_credentials_elsewhere(connection, person.email):
+    if user is not None and _has_credentials_elsewhere(connection, user.email):
         raise AccountExists
-    return person
+    return user
 
 
 def _has_credentials_elsewhere(connection: sqlite3.Connection, spelling: str) -> bool:
@@ -191,7 +191,7 @@ def addresses_known(connection: sqlite3.Connection, emails: Collection[str]) -> 
     return {str(spelling) for (spelling,) in find_among(connection, find, [*zip(emails)])} & set(emails)
 
 
-def ensure_person(connection: sqlite3.Connection, email: str, name: str | None, now: str) -> str:
+def ensure_user(connection: sqlite3.Connection, email: str, name: str | None, now: str) -> str:
     """The spelling of `email` in `users.email`; adds a provisional row where there is no such person.
 
     Call it in the transaction that writes what refers to the person.
@@ -205,7 +205,7 @@ def ensure_person(connection: sqlite3.Connection, email: str, name: str | None, 
     Raises:
         Problem: 503, when the table refuses the row: another program has changed it since the start.
     """
-    return spelling_of(connection, email) or add_person(connection, email, name, now)
+    return spelling_of(connection, email) or add_user(connection, email, name, now)
 
 
 def spelling_of(connection: sqlite3.Connection, email: str) -> str | None:
@@ -213,7 +213,7 @@ def spelling_of(connection: sqlite3.Connection, email: str) -> str | None:
     return _spelling_of(connection, email)
 
 
-def add_person(connection: sqlite3.Connection, email: str, name: str | None, now: str) -> str:
+def add_user(connection: sqlite3.Connection, email: str, name: str | None, now: str) -> str:
     """Adds a provisional user, whom `spelling_of` does not find, and returns the spelling of the address in `users.email`.
 
     Arguments and exceptions are those of `ensure_person`.
@@ -292,7 +292,7 @@ class Details:
     consent_accepted: bool = False
 
 
-def complete_person(connection: sqlite3.Connection, person: Person, details: Details, password_hash: str, now: str) -> None:
+def complete_user(connection: sqlite3.Connection, user: UserRow, details: Details, password_hash: str, now: str) -> None:
     """Makes the row of a provisional user an account, and writes what they said where the table has room for it.
 
     What a capture said of them, which anyone may send, goes: whoever signs up must not read it in their account.
@@ -319,18 +319,18 @@ def complete_person(connection: sqlite3.Connection, person: Person, details: Det
     }
     if details.consent_accepted:
         said |= {"consent_accepted": 1, "consent_timestamp": now}
-    wished = wished_username(details, person.email)
-    if "username" in table.columns and not is_username_for(person.username, wished):
+    wished = wished_username(details, user.email)
+    if "username" in table.columns and not is_username_for(user.username, wished):
         said["username"] = free_value(connection, table, "username", wished)
     writable = {column for column in table.columns if column not in table.unique or column == "username"}
     for column, name in names.items():
         if column in writable:
-            write_first(connection, column, [name, ""], person.email)
+            write_first(connection, column, [name, ""], user.email)
     for column, value in said.items():
         # A unique phone number may be somebody else's already; that is no reason to refuse a sign-up.
         if value is not None and column in writable:
-            write_first(connection, column, [table.time(column, now) if column == "consent_timestamp" else value], person.email)
-    set_password_hash(connection, person.email, password_hash, now)
+            write_first(connection, column, [table.time(column, now) if column == "consent_timestamp" else value], user.email)
+    set_password_hash(connection, user.email, password_hash, now)
 
 
 def wished_username(details: Details, email: str) -> str:
@@ -359,23 +359,23 @@ def _note_beside(connection: sqlite3.Connection, spelling: str, value: str, now:
     )
 
 
-def has_our_password(connection: sqlite3.Connection, person: Person) -> bool:
+def has_our_password(connection: sqlite3.Connection, user: UserRow) -> bool:
     """Return whether the account's password was chosen here, so that no other program needs its hash.
 
     The format alone does not tell: another program may use Argon2id, too. The audit trail does.
     """
-    ours = [one for one in person.credentials if one.column in _OUR_PLACES and (one.stored or "").startswith(_OUR_HASHES)]
-    if len(ours) != 1 or len(person.credentials) != 1:
+    ours = [one for one in user.credentials if one.column in _OUR_PLACES and (one.stored or "").startswith(_OUR_HASHES)]
+    if len(ours) != 1 or len(user.credentials) != 1:
         return False
     evidence = (
         "SELECT 1 FROM data_capture_audit WHERE user_email = ? AND capture_type IN ('signup', 'password_set') LIMIT 1"
     )
-    return connection.execute(evidence, (person.email,)).fetchone() is not None
+    return connection.execute(evidence, (user.email,)).fetchone() is not None
 
 
-def foreign_password_column(person: Person) -> str | None:
+def foreign_password_column(user: UserRow) -> str | None:
     """Return the column of `users` in which another program keeps this person's password; None where none does."""
-    return next((one.column for one in person.credentials if one.column not in _OUR_PLACES), None)
+    return next((one.column for one in user.credentials if one.column not in _OUR_PLACES), None)
 
 
 def note_login(connection: sqlite3.Connection, spelling: str, now: str) -> None:
