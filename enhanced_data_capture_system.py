@@ -47,7 +47,9 @@ from data_capture.web.requests import read_body
 SERVICE_NAME = "enhanced-data-capture"
 SCRIPT_NAME = "frontend_data_capture_integration.js"
 
-_SCRIPT_SECONDS = 3600  # how long browsers may use the script without asking whether there is a newer one
+_SCRIPT_SECONDS = (
+    3600  # how long browsers may use the script without asking whether there is a newer one
+)
 _EXAMPLES_POLICY = "default-src 'self'; img-src 'self' data: blob:; object-src 'none'; base-uri 'none'; frame-ancestors 'none'"
 
 
@@ -140,7 +142,9 @@ def _add_user_data(
         form = request.args.get("format", "json")
         if form not in MEDIA_TYPES:
             message = f"must be one of {', '.join(MEDIA_TYPES)}"
-            raise Problem(UNUSABLE, f"The format {message}.", errors=[FieldError("format", message)])
+            raise Problem(
+                UNUSABLE, f"The format {message}.", errors=[FieldError("format", message)]
+            )
         pieces = export_user(store, email_in_path(email), form, source_endpoint=str(request.url_rule),
                                ip_address=caller_address(), user_agent=request.headers.get("User-Agent"))  # fmt: skip
         response = Response(pieces, content_type=MEDIA_TYPES[form])
@@ -189,7 +193,9 @@ def _add_health(
 def _add_files(app: Flask) -> None:
     @app.get(f"/{SCRIPT_NAME}")
     def script() -> Response:
-        response = send_from_directory(REPOSITORY, SCRIPT_NAME, mimetype="text/javascript", max_age=_SCRIPT_SECONDS)
+        response = send_from_directory(
+            REPOSITORY, SCRIPT_NAME, mimetype="text/javascript", max_age=_SCRIPT_SECONDS
+        )
         response.headers["Access-Control-Allow-Origin"] = "*"
         # These two tell the script, without a request, that where it came from is a capture service.
         response.headers["Server-Timing"] = SERVICE_NAME
@@ -206,7 +212,9 @@ def _add_files(app: Flask) -> None:
 
 def main() -> None:
     """Serves until it is told to stop."""
-    settings = settings_from_command_line("capture", "The capture service of Enhanced Data Capture.")
+    settings = settings_from_command_line(
+        "capture", "The capture service of Enhanced Data Capture."
+    )
     serve("capture", create_app, settings)
 
 

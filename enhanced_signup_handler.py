@@ -28,7 +28,13 @@ from data_capture.server import serve
 from data_capture.server.ports import service_url
 from data_capture.settings import FILE_PAGES, Settings, settings_from_command_line
 from data_capture.store import Store
-from data_capture.web import error_handlers, rate_limits, request_guard, request_log, security_headers
+from data_capture.web import (
+    error_handlers,
+    rate_limits,
+    request_guard,
+    request_log,
+    security_headers,
+)
 from data_capture.web.health_probe import load_or_make_probe_key
 from data_capture.web.local_access import may_read_details
 from data_capture.web.request_guard import RequestGuard
@@ -45,8 +51,12 @@ def create_app(settings: Settings) -> Flask:
     app.json.sort_keys = False  # type: ignore[attr-defined]
     app.config["MAX_CONTENT_LENGTH"] = MAX_BYTES_WITH_SCREENSHOT
     base_url = settings.signup_url or service_url("signup", settings)
-    if settings.mail_url:  # the page that links in mails open sends to this service, under the links' own name
-        settings = replace(settings, allowed_origins=(*settings.allowed_origins, own_origin(base_url)))
+    if (
+        settings.mail_url
+    ):  # the page that links in mails open sends to this service, under the links' own name
+        settings = replace(
+            settings, allowed_origins=(*settings.allowed_origins, own_origin(base_url))
+        )
     store = Store(settings.database, settings.request_seconds)
     app.extensions["store"] = store
     request_log.init_app(app)
@@ -54,7 +64,9 @@ def create_app(settings: Settings) -> Flask:
     probe_key = load_or_make_probe_key(settings)
     guard = app.extensions["request_guard"] = RequestGuard(settings)
     if FILE_PAGES in settings.allowed_origins:
-        log.warning("Pages opened from disk can't sign up: 'file' in EDC_ALLOWED_ORIGINS is for the capture service alone")
+        log.warning(
+            "Pages opened from disk can't sign up: 'file' in EDC_ALLOWED_ORIGINS is for the capture service alone"
+        )
     request_guard.init_app(app, guard)
     security_headers.init_app(app)
 
@@ -79,7 +91,12 @@ def create_app(settings: Settings) -> Flask:
         return mailing
 
     def caller() -> Caller:
-        return Caller(request.path, caller_address(), request.headers.get("User-Agent"), datetime.now(timezone.utc))
+        return Caller(
+            request.path,
+            caller_address(),
+            request.headers.get("User-Agent"),
+            datetime.now(timezone.utc),
+        )
 
     @app.post("/api/auth/register")
     @app.post("/auth/register")
@@ -141,7 +158,9 @@ def create_app(settings: Settings) -> Flask:
 
     @app.after_request
     def keep_nothing(response: Response) -> Response:
-        response.headers["Cache-Control"] = "no-store"  # RFC 6749 section 5.1: an answer may hold a token
+        response.headers["Cache-Control"] = (
+            "no-store"  # RFC 6749 section 5.1: an answer may hold a token
+        )
         return response
 
     return app

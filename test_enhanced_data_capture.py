@@ -33,7 +33,9 @@ def check_live(arguments: list[str]) -> int:
     from data_capture.settings import settings_from_command_line
 
     url = arguments.pop(0).rstrip("/") if arguments and not arguments[0].startswith("-") else None
-    settings = settings_from_command_line("manager", "Checks a running system; nameless audit records stay of it.", arguments)
+    settings = settings_from_command_line(
+        "manager", "Checks a running system; nameless audit records stay of it.", arguments
+    )
     return check_running_system(url or service_url("capture", settings), settings)
 
 

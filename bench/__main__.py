@@ -38,15 +38,37 @@ same payload, in alternating rounds; then over files that hold many captures alr
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs what the command line asks for; the exit status is 0 whatever the figures are."""
     parser = argparse.ArgumentParser(
-        prog="python3 -m bench", description=_ABOUT, formatter_class=argparse.RawDescriptionHelpFormatter
+        prog="python3 -m bench",
+        description=_ABOUT,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("--full", action="store_true", help="a file of 1,000,000 captures too, and memory after 100,000")
-    parser.add_argument("--json", action="store_true", help="print JSON, with every round's figures")
-    parser.add_argument("--rounds", type=int, default=5, help="how many times each is measured (%(default)s)")
-    parser.add_argument("--seconds", type=float, default=4.0, help="for how long each time (%(default)s)")
-    parser.add_argument("--sizes", type=_sizes, help="measure over files of so many captures, such as 0,100000; 'none' for none")
-    parser.add_argument("--memory-captures", type=int, help="take so many for the memory's measurement; 0 leaves it out")
-    parser.add_argument("--no-install", action="store_true", help="leave out what is not installed yet")
+    parser.add_argument(
+        "--full",
+        action="store_true",
+        help="a file of 1,000,000 captures too, and memory after 100,000",
+    )
+    parser.add_argument(
+        "--json", action="store_true", help="print JSON, with every round's figures"
+    )
+    parser.add_argument(
+        "--rounds", type=int, default=5, help="how many times each is measured (%(default)s)"
+    )
+    parser.add_argument(
+        "--seconds", type=float, default=4.0, help="for how long each time (%(default)s)"
+    )
+    parser.add_argument(
+        "--sizes",
+        type=_sizes,
+        help="measure over files of so many captures, such as 0,100000; 'none' for none",
+    )
+    parser.add_argument(
+        "--memory-captures",
+        type=int,
+        help="take so many for the memory's measurement; 0 leaves it out",
+    )
+    parser.add_argument(
+        "--no-install", action="store_true", help="leave out what is not installed yet"
+    )
     given = parser.parse_args(arguments)
     if given.rounds < 1 or given.seconds <= 0:
         parser.error("it takes at least one round, of more than no time")
@@ -58,7 +80,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     signal.signal(signal.SIGTERM, _end)  # what was started is ended then, too
     with tempfile.TemporaryDirectory(prefix="edc-bench-", dir=_same_disk()) as folder:
         directory = Path(folder)
-        comparison = compare(directory, rounds=given.rounds, seconds=given.seconds, install=not given.no_install)
+        comparison = compare(
+            directory, rounds=given.rounds, seconds=given.seconds, install=not given.no_install
+        )
         results = Results(description(directory, _versions(comparison)), comparison)
         results.sizes = measure_sizes(directory, sizes, rounds=given.rounds, seconds=given.seconds)
         if memory_captures:
@@ -82,9 +106,13 @@ def _versions(comparison: Comparison) -> dict[str, str]:
     if FASTIFY not in comparison.left_out:
         packages = "require('fastify/package').version + ', better-sqlite3 ' + require('better-sqlite3/package').version"
         node = node_packages(install=False)
-        versions["node"] = f"{printed_by(node, '--version')}, Fastify {printed_by(node, '-p', packages)}"
+        versions["node"] = (
+            f"{printed_by(node, '--version')}, Fastify {printed_by(node, '-p', packages)}"
+        )
     if DATASETTE not in comparison.left_out:
-        versions["datasette"] = printed_by(datasette_program(install=False), "--version").rpartition(" ")[2]
+        versions["datasette"] = printed_by(
+            datasette_program(install=False), "--version"
+        ).rpartition(" ")[2]
     return versions
 
 

@@ -137,7 +137,9 @@ class _Connection(asyncio.Protocol):
         self._transport.write(self._head + b"%d\r\n\r\n" % len(body) + body)
 
 
-async def _run(port: int, path: str, connections: int, seconds: float, requests: Iterator[bytes]) -> dict[str, float]:
+async def _run(
+    port: int, path: str, connections: int, seconds: float, requests: Iterator[bytes]
+) -> dict[str, float]:
     tally = _Tally()
     head = f"POST {path} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nContent-Type: application/json\r\nContent-Length: ".encode()
     started_at = time.perf_counter()
@@ -161,8 +163,12 @@ async def _run(port: int, path: str, connections: int, seconds: float, requests:
 def main() -> None:
     """Runs the load of the command line."""
     port, path, connections, seconds, template, captures_a_request, users, prefix = sys.argv[1:]
-    requests = bodies(Path(template).read_text(encoding="utf-8"), int(captures_a_request), int(users), prefix)
-    print(json.dumps(asyncio.run(_run(int(port), path, int(connections), float(seconds), requests))))
+    requests = bodies(
+        Path(template).read_text(encoding="utf-8"), int(captures_a_request), int(users), prefix
+    )
+    print(
+        json.dumps(asyncio.run(_run(int(port), path, int(connections), float(seconds), requests)))
+    )
 
 
 if __name__ == "__main__":

@@ -44,29 +44,54 @@ def database_in(directory: Path) -> Path:
 
 def start_service(directory: Path, _install: bool = False) -> Server:
     """The capture service, over the database in `directory` or a new one there."""
-    return Server(SERVICE, [sys.executable, "enhanced_data_capture_system.py", *_service_flags(directory)], directory)
+    return Server(
+        SERVICE,
+        [sys.executable, "enhanced_data_capture_system.py", *_service_flags(directory)],
+        directory,
+    )
 
 
 def _start_bare_route(directory: Path, _install: bool) -> Server:
-    return Server(BARE, [sys.executable, "-m", "bench.servers.bare_route", *_service_flags(directory)], directory)
+    return Server(
+        BARE,
+        [sys.executable, "-m", "bench.servers.bare_route", *_service_flags(directory)],
+        directory,
+    )
 
 
 def _start_plain(directory: Path, _install: bool) -> Server:
-    database = _simple_database(directory, write_ahead_log=False)  # as a first version would have it
-    return Server(PLAIN, [sys.executable, "-m", "bench.servers.plain_flask", "{port}", str(database)], directory)
+    database = _simple_database(
+        directory, write_ahead_log=False
+    )  # as a first version would have it
+    return Server(
+        PLAIN,
+        [sys.executable, "-m", "bench.servers.plain_flask", "{port}", str(database)],
+        directory,
+    )
 
 
 def _start_fastify(directory: Path, install: bool) -> Server:
     node = node_packages(install)
     database = _simple_database(directory)
     program = str(HERE / "servers" / "fastify_sqlite.js")
-    return Server(FASTIFY, [node, program, "{port}", str(database)], directory, {"NODE_ENV": "production"})
+    return Server(
+        FASTIFY, [node, program, "{port}", str(database)], directory, {"NODE_ENV": "production"}
+    )
 
 
 def _start_datasette(directory: Path, install: bool) -> Server:
     program = datasette_program(install)
     database = _simple_database(directory, "datasette_audit.sql")
-    command = [program, "serve", str(database), "--port", "{port}", "--setting", "permissions.insert-row", "true"]
+    command = [
+        program,
+        "serve",
+        str(database),
+        "--port",
+        "{port}",
+        "--setting",
+        "permissions.insert-row",
+        "true",
+    ]
     return Server(DATASETTE, command, directory)
 
 
@@ -75,7 +100,12 @@ CONTESTANTS = (
     Contestant(BARE, _start_bare_route, stores=False),
     Contestant(PLAIN, _start_plain),
     Contestant(FASTIFY, _start_fastify),
-    Contestant(DATASETTE, _start_datasette, f"/{database_in(Path()).stem}/payment_data/-/insert", DATASETTE_ROW),
+    Contestant(
+        DATASETTE,
+        _start_datasette,
+        f"/{database_in(Path()).stem}/payment_data/-/insert",
+        DATASETTE_ROW,
+    ),
 )
 
 
@@ -87,7 +117,14 @@ def payments_in(directory: Path) -> int:
 
 
 def _service_flags(directory: Path) -> list[str]:
-    return ["--port", "{port}", "--database", str(database_in(directory)), "--log-file", str(directory / "service.log")]
+    return [
+        "--port",
+        "{port}",
+        "--database",
+        str(database_in(directory)),
+        "--log-file",
+        str(directory / "service.log"),
+    ]
 
 
 def _simple_database(directory: Path, *more_scripts: str, write_ahead_log: bool = True) -> Path:

@@ -54,7 +54,9 @@ class Memory:
     megabytes: float
 
 
-def measure_sizes(directory: Path, sizes: Sequence[int], *, rounds: int, seconds: float) -> list[Size]:
+def measure_sizes(
+    directory: Path, sizes: Sequence[int], *, rounds: int, seconds: float
+) -> list[Size]:
     """Throughput with 32 connections and the latency of one person's statistics, over files of these sizes in turn."""
     measured = [Size(captures) for captures in sizes]
     with ExitStack() as running:
@@ -69,8 +71,18 @@ def measure_sizes(directory: Path, sizes: Sequence[int], *, rounds: int, seconds
             servers.append(server)
         for number in range(rounds):
             for size, server in zip(measured, servers, strict=True):
-                print(f"over {size.captures:,} captures, round {number + 1} of {rounds} …", file=sys.stderr, flush=True)
-                outcome = send(server.port, PAYMENT_PATH, connections=CONNECTIONS, seconds=seconds, directory=directory)
+                print(
+                    f"over {size.captures:,} captures, round {number + 1} of {rounds} …",
+                    file=sys.stderr,
+                    flush=True,
+                )
+                outcome = send(
+                    server.port,
+                    PAYMENT_PATH,
+                    connections=CONNECTIONS,
+                    seconds=seconds,
+                    directory=directory,
+                )
                 size.captures_per_second.values.append(outcome.captures / outcome.seconds)
                 size.p99_ms.values.append(outcome.p99_ms)
         for size, server in zip(measured, servers, strict=True):
@@ -89,7 +101,13 @@ def measure_memory(directory: Path, captures: int, seconds: float) -> Memory:
         megabytes_at_first = 0.0
         while taken < captures:
             print(f"memory: {taken:,} of {captures:,} captures …", file=sys.stderr, flush=True)
-            outcome = send(server.port, PAYMENT_PATH, connections=CONNECTIONS, seconds=seconds, directory=directory)
+            outcome = send(
+                server.port,
+                PAYMENT_PATH,
+                connections=CONNECTIONS,
+                seconds=seconds,
+                directory=directory,
+            )
             if not outcome.captures:
                 raise RuntimeError("The capture service takes nothing any more.")
             taken += outcome.captures
@@ -114,7 +132,11 @@ def fill(database: Path, captures: int) -> None:
 
     try:
         while stored < captures:
-            print(f"filling a file: {stored:,} of {captures:,} captures …", file=sys.stderr, flush=True)
+            print(
+                f"filling a file: {stored:,} of {captures:,} captures …",
+                file=sys.stderr,
+                flush=True,
+            )
             stored += store.write(record(list(itertools.islice(waiting, _CAPTURES_A_TRANSACTION))))
     finally:
         store.close()

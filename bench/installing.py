@@ -55,13 +55,25 @@ def packages_of(folder: Path, what: str, *, install: bool, look: str = _NODE_FIN
         return node
     npm = shutil.which("npm")
     if not install or npm is None:
-        raise Missing("its packages are not installed" if npm else "there is no npm to install its packages with")
+        raise Missing(
+            "its packages are not installed"
+            if npm
+            else "there is no npm to install its packages with"
+        )
     with _one_at_a_time(folder):
         if not _runs([node, "-e", look], folder):
             _say(f"installing {what} in {os.path.relpath(folder, HERE.parent)}/node_modules …")
             headers = Path(node).resolve().parent.parent / "include" / "node" / "node.h"
-            environment = {"npm_config_nodedir": str(headers.parent.parent.parent)} if headers.exists() else {}
-            _run([npm, "install", "--no-audit", "--no-fund", "--no-package-lock"], environment, folder)
+            environment = (
+                {"npm_config_nodedir": str(headers.parent.parent.parent)}
+                if headers.exists()
+                else {}
+            )
+            _run(
+                [npm, "install", "--no-audit", "--no-fund", "--no-package-lock"],
+                environment,
+                folder,
+            )
             if not _runs([node, "-e", look], folder):
                 raise Missing(f"{what} do not run with this Node")
     return node
@@ -98,17 +110,26 @@ def datasette_program(install: bool) -> str:
 
 def printed_by(*command: str) -> str:
     """The one line that a program prints of itself."""
-    return subprocess.run(command, cwd=HERE, capture_output=True, text=True, check=True, stdin=subprocess.DEVNULL).stdout.strip()
+    return subprocess.run(
+        command, cwd=HERE, capture_output=True, text=True, check=True, stdin=subprocess.DEVNULL
+    ).stdout.strip()
 
 
 def _runs(command: Sequence[str], folder: Path = HERE) -> bool:
     try:
-        return subprocess.run(command, cwd=folder, capture_output=True, check=False, stdin=subprocess.DEVNULL).returncode == 0
+        return (
+            subprocess.run(
+                command, cwd=folder, capture_output=True, check=False, stdin=subprocess.DEVNULL
+            ).returncode
+            == 0
+        )
     except OSError:
         return False
 
 
-def _run(command: Sequence[str], environment: Mapping[str, str] | None = None, folder: Path = HERE) -> None:
+def _run(
+    command: Sequence[str], environment: Mapping[str, str] | None = None, folder: Path = HERE
+) -> None:
     try:
         outcome = subprocess.run(
             command, cwd=folder, env={**os.environ, **(environment or {})}, stdin=subprocess.DEVNULL, capture_output=True,
@@ -117,7 +138,9 @@ def _run(command: Sequence[str], environment: Mapping[str, str] | None = None, f
     except subprocess.TimeoutExpired:
         raise Missing(f"{Path(command[0]).name} did not end within {_MAX_SECONDS} s") from None
     if outcome.returncode != 0:
-        said = [line for line in (outcome.stdout + outcome.stderr).splitlines() if "err" in line.lower()] or ["it said nothing"]
+        said = [
+            line for line in (outcome.stdout + outcome.stderr).splitlines() if "err" in line.lower()
+        ] or ["it said nothing"]
         raise Missing(f"{Path(command[0]).name} failed: {said[0].strip()[:_SHOWN_CHARACTERS]}")
 
 

@@ -33,7 +33,9 @@ def commits_per_second(directory: Path, seconds: float) -> float:
     with closing(sqlite3.connect(directory / "commits.db", isolation_level=None)) as connection:
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute("PRAGMA synchronous = FULL")
-        connection.execute("CREATE TABLE IF NOT EXISTS captured (id INTEGER PRIMARY KEY, snapshot TEXT)")
+        connection.execute(
+            "CREATE TABLE IF NOT EXISTS captured (id INTEGER PRIMARY KEY, snapshot TEXT)"
+        )
         done, started_at = 0, time.perf_counter()
         while (elapsed := time.perf_counter() - started_at) < seconds:
             connection.execute("BEGIN IMMEDIATE")

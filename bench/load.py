@@ -86,10 +86,29 @@ def send(
                    "--timeout", "20s", "--script", str(_HERE / "load.lua"), f"http://127.0.0.1:{port}{path}",
                    "--", *about_captures]  # fmt: skip
     else:
-        command = [sys.executable, "-m", "bench.client", str(port), path, str(connections), str(seconds), *about_captures]
+        command = [
+            sys.executable,
+            "-m",
+            "bench.client",
+            str(port),
+            path,
+            str(connections),
+            str(seconds),
+            *about_captures,
+        ]
     client = subprocess.run(
-        command, capture_output=True, text=True, check=False, cwd=_HERE.parent, timeout=seconds + 60, stdin=subprocess.DEVNULL
+        command,
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=_HERE.parent,
+        timeout=seconds + 60,
+        stdin=subprocess.DEVNULL,
     )
     if client.returncode != 0:
-        raise RuntimeError(f"{client_name()} failed: {client.stderr.strip() or client.stdout.strip()}")
-    return Outcome(**json.loads(client.stdout.strip().splitlines()[-1]), captures_a_request=captures_a_request)
+        raise RuntimeError(
+            f"{client_name()} failed: {client.stderr.strip() or client.stdout.strip()}"
+        )
+    return Outcome(
+        **json.loads(client.stdout.strip().splitlines()[-1]), captures_a_request=captures_a_request
+    )

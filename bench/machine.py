@@ -54,4 +54,8 @@ def _processor() -> str:
 
 def _usable_processors() -> set[int]:
     # macOS does not know which ones a process may use.
-    return os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else set(range(os.cpu_count() or 1))
+    return (
+        os.sched_getaffinity(0)
+        if hasattr(os, "sched_getaffinity")
+        else set(range(os.cpu_count() or 1))
+    )

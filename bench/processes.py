@@ -36,11 +36,21 @@ class Server:
         environment: on top of this process's, without the services' own variables.
     """
 
-    def __init__(self, name: str, command: Sequence[str], directory: Path, environment: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self,
+        name: str,
+        command: Sequence[str],
+        directory: Path,
+        environment: Mapping[str, str] | None = None,
+    ) -> None:
         self.name = name
         self.port = _free_port()
         self._output = directory / f"{name.replace(' ', '-')}.output"
-        inherited = {variable: value for variable, value in os.environ.items() if not variable.startswith("EDC_")}
+        inherited = {
+            variable: value
+            for variable, value in os.environ.items()
+            if not variable.startswith("EDC_")
+        }
         with self._output.open("wb") as output:
             self._process = subprocess.Popen(
                 [part.replace("{port}", str(self.port)) for part in command],
@@ -59,7 +69,9 @@ class Server:
             with suppress(OSError), socket.create_connection(("127.0.0.1", self.port), timeout=1):
                 return
             time.sleep(0.05)
-        raise RuntimeError(f"{self.name} did not start; it said: {self._output.read_text(errors='replace').strip()[-500:]}")
+        raise RuntimeError(
+            f"{self.name} did not start; it said: {self._output.read_text(errors='replace').strip()[-500:]}"
+        )
 
     def usage(self) -> Usage:
         """Of all its processes, at this moment."""

@@ -44,7 +44,11 @@ class Claim:
 
 def claims(results: Results) -> list[Claim]:
     """What has to hold, as far as it was measured."""
-    return [*_claims_of_rounds(results.comparison.rows), *_claims_of_sizes(results.sizes), *_claims_of_memory(results)]
+    return [
+        *_claims_of_rounds(results.comparison.rows),
+        *_claims_of_sizes(results.sizes),
+        *_claims_of_memory(results),
+    ]
 
 
 def _claims_of_rounds(rows: Sequence[Row]) -> Iterator[Claim]:
@@ -58,10 +62,17 @@ def _claims_of_rounds(rows: Sequence[Row]) -> Iterator[Claim]:
             yield _at_least(f"captures/s with {CONNECTIONS} connections / {name}", ratio, wanted)
     bare = row_of(rows, BARE)
     if bare is not None:
-        yield _at_most(f"p99 with {CONNECTIONS} connections / {BARE}", _ratio(ours.p99_ms, bare.p99_ms), _P99_OVER_BARE)
+        yield _at_most(
+            f"p99 with {CONNECTIONS} connections / {BARE}",
+            _ratio(ours.p99_ms, bare.p99_ms),
+            _P99_OVER_BARE,
+        )
     batches = row_of(rows, SERVICE, CONNECTIONS, BATCH_CAPTURES)
     if batches is not None:
-        per_second, ratio = batches.captures_per_second.middle, _ratio(batches.captures_per_second, ours.captures_per_second)
+        per_second, ratio = (
+            batches.captures_per_second.middle,
+            _ratio(batches.captures_per_second, ours.captures_per_second),
+        )
         yield Claim(
             f"batches of {BATCH_CAPTURES}",
             f"≥ {_BATCH_CAPTURES_PER_SECOND:,} captures/s or ≥ {_BATCH_OVER_SINGLE:g} × single ones",
@@ -75,7 +86,11 @@ def _claims_of_sizes(sizes: Sequence[Size]) -> Iterator[Claim]:
     for size in sizes:
         if empty is not None and size.captures >= _GROWN_CAPTURES:
             ratio = _ratio(size.captures_per_second, empty.captures_per_second)
-            yield _at_least(f"captures/s over {size.captures:,} captures / over an empty file", ratio, _OF_EMPTY_FILE)
+            yield _at_least(
+                f"captures/s over {size.captures:,} captures / over an empty file",
+                ratio,
+                _OF_EMPTY_FILE,
+            )
     grown = max(sizes, key=lambda size: size.captures, default=None)
     if grown is not None and grown.captures >= BUSY_USER_ROWS:
         what = f"p99 of the statistics of a person with {BUSY_USER_ROWS:,} rows, over {grown.captures:,} captures"
@@ -89,12 +104,17 @@ def _claims_of_memory(results: Results) -> Iterator[Claim]:
         yield _at_most(f"memory {what}", memory.megabytes, _MEMORY_MEGABYTES, " MB")
         if memory.first_captures < memory.captures:
             growth = memory.megabytes / memory.megabytes_at_first
-            yield _at_most(f"memory {what} / after {memory.first_captures:,}", growth, _MEMORY_GROWTH)
+            yield _at_most(
+                f"memory {what} / after {memory.first_captures:,}", growth, _MEMORY_GROWTH
+            )
 
 
 def _ratio(ours: Spread, theirs: Spread) -> float:
     """The median of the rounds' ratios: what disturbs a round disturbs both."""
-    return median(one / other if other else float("inf") for one, other in zip(ours.values, theirs.values, strict=True))
+    return median(
+        one / other if other else float("inf")
+        for one, other in zip(ours.values, theirs.values, strict=True)
+    )
 
 
 def _at_least(what: str, got: float, wanted: float) -> Claim:
@@ -124,7 +144,19 @@ def as_text(results: Results) -> str:
              f"{size.statistics_p50_ms:.2f}", f"{size.statistics_p99_ms:.2f}"]
             for size in results.sizes
         ]  # fmt: skip
-        lines += ["", *_table(["captures in the file", "captures/s (range)", "p99 ms", "statistics p50 ms", "p99 ms"], cells)]
+        lines += [
+            "",
+            *_table(
+                [
+                    "captures in the file",
+                    "captures/s (range)",
+                    "p99 ms",
+                    "statistics p50 ms",
+                    "p99 ms",
+                ],
+                cells,
+            ),
+        ]
     if results.memory is not None:
         memory = results.memory
         lines += ["", f"memory after {memory.first_captures:,} captures {memory.megabytes_at_first:.0f} MB, "

@@ -92,20 +92,37 @@ def compare(directory: Path, *, rounds: int, seconds: float, install: bool) -> C
         comparison.rows = _rows_for(servers, comparison)
         acknowledged = dict.fromkeys(servers, 0)
         for number in range(rounds + 1):  # the first warms up and does not count
-            print("warming up …" if number == 0 else f"round {number} of {rounds} …", file=sys.stderr, flush=True)
+            print(
+                "warming up …" if number == 0 else f"round {number} of {rounds} …",
+                file=sys.stderr,
+                flush=True,
+            )
             for row in comparison.rows:
                 acknowledged[row.contestant.name] += _run(
-                    row, servers[row.contestant.name], directory, seconds if number else seconds / 4, counts=number > 0
+                    row,
+                    servers[row.contestant.name],
+                    directory,
+                    seconds if number else seconds / 4,
+                    counts=number > 0,
                 )
             if number:
-                comparison.syncs_per_second.values.append(syncs_per_second(directory, min(seconds, _LIMIT_SECONDS)))
-                comparison.commits_per_second.values.append(commits_per_second(directory, min(seconds, _LIMIT_SECONDS)))
+                comparison.syncs_per_second.values.append(
+                    syncs_per_second(directory, min(seconds, _LIMIT_SECONDS))
+                )
+                comparison.commits_per_second.values.append(
+                    commits_per_second(directory, min(seconds, _LIMIT_SECONDS))
+                )
     _check_stored(servers, acknowledged, directory)
     return comparison
 
 
 def _start(
-    contestant: Contestant, directory: Path, install: bool, running: ExitStack, servers: dict[str, Server], comparison: Comparison
+    contestant: Contestant,
+    directory: Path,
+    install: bool,
+    running: ExitStack,
+    servers: dict[str, Server],
+    comparison: Comparison,
 ) -> None:
     folder = directory / contestant.name.replace(" ", "-")
     folder.mkdir()
@@ -125,9 +142,14 @@ def _rows_for(servers: dict[str, Server], comparison: Comparison) -> list[Row]:
         if contestant.name not in servers:
             continue
         if contestant.name == SERVICE:
-            rows += [Row(contestant, connections) for connections in (MIN_CONNECTIONS, CONNECTIONS, MAX_CONNECTIONS)]
+            rows += [
+                Row(contestant, connections)
+                for connections in (MIN_CONNECTIONS, CONNECTIONS, MAX_CONNECTIONS)
+            ]
             if _status_of(servers[SERVICE], BATCH_PATH) == _NOT_FOUND:
-                comparison.left_out[f"batches of {BATCH_CAPTURES}"] = f"{BATCH_PATH} answers {_NOT_FOUND}"
+                comparison.left_out[f"batches of {BATCH_CAPTURES}"] = (
+                    f"{BATCH_PATH} answers {_NOT_FOUND}"
+                )
             else:
                 rows.append(Row(contestant, CONNECTIONS, BATCH_CAPTURES))
         else:
@@ -158,18 +180,28 @@ def _run(row: Row, server: Server, directory: Path, seconds: float, *, counts: b
     return outcome.captures
 
 
-def _check_stored(servers: dict[str, Server], acknowledged: dict[str, int], directory: Path) -> None:
+def _check_stored(
+    servers: dict[str, Server], acknowledged: dict[str, int], directory: Path
+) -> None:
     """A benchmark of a server that answers and does not store would be of no use."""
     for contestant in CONTESTANTS:
         if contestant.name in servers and contestant.stores:
             stored = payments_in(directory / contestant.name.replace(" ", "-"))
             if stored < acknowledged[contestant.name]:
-                raise RuntimeError(f"{contestant.name} acknowledged {acknowledged[contestant.name]} captures and holds {stored}")
+                raise RuntimeError(
+                    f"{contestant.name} acknowledged {acknowledged[contestant.name]} captures and holds {stored}"
+                )
 
 
-def row_of(rows: Sequence[Row], name: str, connections: int = CONNECTIONS, captures_a_request: int = 1) -> Row | None:
+def row_of(
+    rows: Sequence[Row], name: str, connections: int = CONNECTIONS, captures_a_request: int = 1
+) -> Row | None:
     """The row of a contestant under that load, if it was measured."""
     for row in rows:
-        if (row.contestant.name, row.connections, row.captures_a_request) == (name, connections, captures_a_request):
+        if (row.contestant.name, row.connections, row.captures_a_request) == (
+            name,
+            connections,
+            captures_a_request,
+        ):
             return row
     return None

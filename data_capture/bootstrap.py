@@ -24,11 +24,15 @@ def ensure_environment(script: str, module_name: str = "__main__", *more_require
         return
     if sys.version_info < OLDEST_PYTHON:
         oldest = ".".join(str(part) for part in OLDEST_PYTHON)
-        sys.exit(f"Enhanced Data Capture needs Python {oldest} or newer, and this is {sys.version.split()[0]}: {sys.executable}.")
+        sys.exit(
+            f"Enhanced Data Capture needs Python {oldest} or newer, and this is {sys.version.split()[0]}: {sys.executable}."
+        )
     try:
         import fcntl  # noqa: F401
     except ImportError:
-        sys.exit("Enhanced Data Capture needs Linux or macOS: on Windows, run it in WSL (wsl --install).")
+        sys.exit(
+            "Enhanced Data Capture needs Linux or macOS: on Windows, run it in WSL (wsl --install)."
+        )
     from data_capture.venv import provide
 
     provide(script, ("requirements.txt", *more_requirements))

@@ -14,7 +14,9 @@ MAX_PICTURE_BYTES = 10 * 1024 * 1024  # 10 MB as pages count them
 
 _DATA_URL = re.compile(r"data:[a-z]{1,20}/[a-z.+-]{1,50};base64,", re.IGNORECASE)
 _BASE64_BEFORE_ITS_END = re.compile(r"[A-Za-z0-9+/\r\n]*")
-_BASE64_IN_LINES = re.compile(r"[A-Za-z0-9+/\r\n]*={0,2}")  # without the blanks at its end, which could be either's
+_BASE64_IN_LINES = re.compile(
+    r"[A-Za-z0-9+/\r\n]*={0,2}"
+)  # without the blanks at its end, which could be either's
 # Of all lines but the last: they have 64 in PEM (RFC 7468), 76 in MIME (RFC 2045), and a list of numbers has fewer.
 _MIN_LINE_CHARACTERS = 60
 MIN_FILE_CHARACTERS = 10_000
@@ -52,7 +54,10 @@ def media_type_of(given: str) -> str | None:
     """What a picture in base64 is by its content; None for another file."""
     begins_at = _begin_of_content(given)
     beginning = _decoded(given[begins_at : begins_at + _MAX_BEGINNING_CHARACTERS].rstrip("="))
-    return next((media_type for media_type, pattern in _BEGINNINGS.items() if pattern.match(beginning)), None)
+    return next(
+        (media_type for media_type, pattern in _BEGINNINGS.items() if pattern.match(beginning)),
+        None,
+    )
 
 
 def is_file(text: str) -> bool:
@@ -61,7 +66,9 @@ def is_file(text: str) -> bool:
     if len(text) < MIN_FILE_CHARACTERS and not text.startswith(_BEGINNINGS_IN_BASE64, begins_at):
         return False
     last_begins_at = _begin_of_last_step(text, begins_at)
-    if last_begins_at is None or not _BASE64_IN_LINES.fullmatch(text, last_begins_at, len(text.rstrip())):
+    if last_begins_at is None or not _BASE64_IN_LINES.fullmatch(
+        text, last_begins_at, len(text.rstrip())
+    ):
         return False
     if "\n" not in text and "\r" not in text:  # as nearly all are sent
         return True
@@ -76,7 +83,8 @@ def is_large_file(text: str) -> bool:
 def least_bytes_but_files(json_text: bytes) -> int:
     """How many bytes of a JSON text, at least, are not of files. It is quick, and no string has to be decoded for it."""
     return sum(
-        len(step.translate(None, _FILE_BYTES)) + _MORE_BYTES_OF_LONG_ESCAPES * step.count(_LONG_ESCAPE)
+        len(step.translate(None, _FILE_BYTES))
+        + _MORE_BYTES_OF_LONG_ESCAPES * step.count(_LONG_ESCAPE)
         for step in steps(json_text, LARGE_STEP_CHARACTERS)
     )
 
@@ -87,7 +95,9 @@ def _begin_of_last_step(text: str, begins_at: int) -> int | None:
     It is looked through in steps, since no other thread runs while `re` looks.
     """
     end = len(text.rstrip())
-    while end - begins_at > LARGE_STEP_CHARACTERS + 2:  # the last step has both signs that may end it
+    while (
+        end - begins_at > LARGE_STEP_CHARACTERS + 2
+    ):  # the last step has both signs that may end it
         if not _BASE64_BEFORE_ITS_END.fullmatch(text, begins_at, begins_at + LARGE_STEP_CHARACTERS):
             return None
         begins_at += LARGE_STEP_CHARACTERS
@@ -135,7 +145,9 @@ def content_of(given: str) -> bytes:
 
 
 def _content_in_steps(given: str) -> Iterator[bytes]:
-    waiting = ""  # up to three characters: base64 makes three bytes of each four (RFC 4648 section 4)
+    waiting = (
+        ""  # up to three characters: base64 makes three bytes of each four (RFC 4648 section 4)
+    )
     for step in _content(given):
         waiting += step
         whole = len(waiting) - len(waiting) % 4

@@ -19,10 +19,14 @@ from data_capture.scanning import LARGE_STEP_CHARACTERS, pause, steps
 
 MAX_BYTES = 1_000_000
 MAX_BYTES_OF_A_BATCH = 20_000_000
-MAX_BYTES_WITH_SCREENSHOT = 20_000_000  # 14 MB for a picture of 10 MB in base64, and room for the rest
+MAX_BYTES_WITH_SCREENSHOT = (
+    20_000_000  # 14 MB for a picture of 10 MB in base64, and room for the rest
+)
 # Commas, to be exact, and opening brackets, which are counted at once: a body of 1 MB that holds more is no page's.
 MAX_VALUES = 50_000
-MAX_DIFFERENT_KEYS = 10_000  # in all objects of a body; what a key says of its value is found out once for each
+MAX_DIFFERENT_KEYS = (
+    10_000  # in all objects of a body; what a key says of its value is found out once for each
+)
 MAX_KEY_CHARACTERS = 256
 MAX_DIGITS = 1_000  # of a number, in all its parts; a whole one takes time in the square of them
 MAX_DEPTH = 64  # real payloads nest to about 6; the bound keeps every walk's recursion small
@@ -52,7 +56,9 @@ def decode_json_object(body: bytes) -> JsonObject:
         Problem: 400, saying what is wrong and where; 413 with more than `MAX_VALUES` or `MAX_DIFFERENT_KEYS`.
     """
     try:
-        text = (body.decode() if len(body) <= MAX_BYTES else _decoded_in_steps(body)).removeprefix(_BYTE_ORDER_MARK)
+        text = (body.decode() if len(body) <= MAX_BYTES else _decoded_in_steps(body)).removeprefix(
+            _BYTE_ORDER_MARK
+        )
     except UnicodeDecodeError as error:
         raise _not_utf8(error.start) from error
     if not text.strip():
@@ -76,7 +82,10 @@ def decode_json(text: str) -> Any:
     try:
         value = (_LARGE_DECODER if is_large else _DECODER).decode(text)
     except json.JSONDecodeError as error:
-        raise Problem(NOT_JSON, f"The body is not JSON: {error.msg}, line {error.lineno}, column {error.colno}.") from error
+        raise Problem(
+            NOT_JSON,
+            f"The body is not JSON: {error.msg}, line {error.lineno}, column {error.colno}.",
+        ) from error
     except RecursionError as error:
         raise _too_deep() from error
     brackets = count("{") + count("[")
@@ -97,7 +106,9 @@ def _decoded_in_steps(body: bytes) -> str:
     pieces: list[str] = []
     read_bytes = 0
     for step in steps(body, LARGE_STEP_CHARACTERS):
-        kept_bytes = len(decoder.getstate()[0])  # of a character that the step before has not all of
+        kept_bytes = len(
+            decoder.getstate()[0]
+        )  # of a character that the step before has not all of
         try:
             pieces.append(decoder.decode(step, final=read_bytes + len(step) == len(body)))
         except UnicodeDecodeError as error:
@@ -161,7 +172,10 @@ class ByKeys(Generic[Derived]):
         derived = self._derive(keys)
         if len(keys) <= _MAX_KEYS_REMEMBERED and sum(map(len, keys)) <= _MAX_KEYS_REMEMBERED * 20:
             self._keys_known += len(keys)
-            if len(self._known) >= _MAX_OBJECTS_REMEMBERED or self._keys_known > _MAX_KEYS_REMEMBERED_IN_ALL:
+            if (
+                len(self._known) >= _MAX_OBJECTS_REMEMBERED
+                or self._keys_known > _MAX_KEYS_REMEMBERED_IN_ALL
+            ):
                 self._known.clear()
                 self._keys_known = len(keys)
             self._known[keys] = derived
@@ -222,15 +236,22 @@ def _encode_decimal(value: Any) -> float | str:
 def _object(pairs: list[tuple[str, Any]]) -> JsonObject:
     members = dict(pairs)
     if len(members) != len(pairs):
-        raise Problem(NOT_JSON, "An object in the body has the same key twice, so it has no one meaning.")
+        raise Problem(
+            NOT_JSON, "An object in the body has the same key twice, so it has no one meaning."
+        )
     # Most objects' keys are short all together, and that is quicker to see.
     if len("".join(members)) > MAX_KEY_CHARACTERS and max(map(len, members)) > MAX_KEY_CHARACTERS:
-        raise Problem(NOT_JSON, f"An object in the body has a key of more than {MAX_KEY_CHARACTERS} characters.")
+        raise Problem(
+            NOT_JSON,
+            f"An object in the body has a key of more than {MAX_KEY_CHARACTERS} characters.",
+        )
     return members
 
 
 def _refuse_constant(_name: str) -> NoReturn:
-    raise Problem(NOT_JSON, "The body is not JSON: NaN and Infinity are not JSON numbers; send null.")
+    raise Problem(
+        NOT_JSON, "The body is not JSON: NaN and Infinity are not JSON numbers; send null."
+    )
 
 
 def _quoted(text: str) -> str:
@@ -244,9 +265,18 @@ def _quoted(text: str) -> str:
 
 
 # Made once: json.loads and json.dumps would make them anew at each call.
-_DECODER = json.JSONDecoder(parse_int=_integer, parse_float=_decimal, parse_constant=_refuse_constant, object_pairs_hook=_object)
+_DECODER = json.JSONDecoder(
+    parse_int=_integer,
+    parse_float=_decimal,
+    parse_constant=_refuse_constant,
+    object_pairs_hook=_object,
+)
 _LARGE_DECODER = LargeDecoder(
-    parse_int=_integer, parse_float=_decimal, parse_constant=_refuse_constant, object_pairs_hook=_object, max_digits=MAX_DIGITS
+    parse_int=_integer,
+    parse_float=_decimal,
+    parse_constant=_refuse_constant,
+    object_pairs_hook=_object,
+    max_digits=MAX_DIGITS,
 )
 _encode, _encode_sorted = (
     # What is parsed from JSON holds no circles, and no NaN.

@@ -43,7 +43,9 @@ def check_keys_directory(database: Path) -> None:
         return
     status = directory.stat()
     if not stat.S_ISDIR(status.st_mode):
-        raise UntrustedKeysError(f"{directory} is not a folder. Move it away; the keys folder is made at the start.")
+        raise UntrustedKeysError(
+            f"{directory} is not a folder. Move it away; the keys folder is made at the start."
+        )
     owners = _trusted_owners(database)
     for path, one in ((directory, link), (directory, status), *_files_in(directory)):
         if one.st_uid not in owners:
@@ -115,7 +117,9 @@ def load_key(path: Path) -> bytes:
     except ValueError:
         key = b""
     if len(key) < KEY_BYTES:
-        raise ValueError(f"{path} should hold {2 * KEY_BYTES} hexadecimal digits. Remove it, and a new key is made.")
+        raise ValueError(
+            f"{path} should hold {2 * KEY_BYTES} hexadecimal digits. Remove it, and a new key is made."
+        )
     return key
 
 

@@ -43,7 +43,9 @@ class LargeDecoder:
         self._parse_constant = parse_constant
         self._object_pairs_hook = object_pairs_hook
         digits = f"[0-9]{{0,{max_digits}}}"
-        self._number = re.compile(rf"(-?(?:0|[1-9]{digits}))(\.[0-9]{digits})?([eE][-+]?[0-9]{digits})?")
+        self._number = re.compile(
+            rf"(-?(?:0|[1-9]{digits}))(\.[0-9]{digits})?([eE][-+]?[0-9]{digits})?"
+        )
 
     def decode(self, text: str) -> Any:
         """Return the value that `text` holds.

@@ -22,7 +22,9 @@ Check = Callable[[str], bool]
 
 MAX_HASH_CHARACTERS = 512
 MAX_BCRYPT_COST = 15  # 2.5 s of a core; programs use 10 to 12
-MAX_BCRYPT_PASSWORD_BYTES = 72  # bcrypt does not read what is beyond, so that longer passwords can't be told apart
+MAX_BCRYPT_PASSWORD_BYTES = (
+    72  # bcrypt does not read what is beyond, so that longer passwords can't be told apart
+)
 MAX_ARGON2_KIB = 256 * 1024
 MAX_ARGON2_PASSES = 12
 MAX_ARGON2_KIB_PASSES = 1024 * 1024  # about 1 s of a core
@@ -32,13 +34,17 @@ MAX_SCRYPT_BYTES = 128 * 1024 * 1024
 MAX_SCRYPT_LANES = 8
 
 _BASE64 = "[A-Za-z0-9+/]+"
-_ARGON2 = re.compile(rf"(?:argon2)?(\$argon2(?:id|i|d)\$(?:v=\d+\$)?m=\d+,t=\d+,p=\d+\${_BASE64}\${_BASE64})")
+_ARGON2 = re.compile(
+    rf"(?:argon2)?(\$argon2(?:id|i|d)\$(?:v=\d+\$)?m=\d+,t=\d+,p=\d+\${_BASE64}\${_BASE64})"
+)
 _BCRYPT = re.compile(r"(bcrypt_sha256\$|bcrypt\$)?(\$2[aby]\$(\d\d)\$[./A-Za-z0-9]{53})")
 _SHA_256_IN_HEX = re.compile(r"[0-9a-fA-F]{64}")
 _WERKZEUG_PBKDF2 = re.compile(r"pbkdf2:(sha256|sha512):(\d{1,7})\$([^$]+)\$([0-9a-f]+)")
 _WERKZEUG_SCRYPT = re.compile(r"scrypt:(\d{1,7}):(\d{1,3}):(\d{1,3})\$([^$]+)\$([0-9a-f]{128})")
 _DJANGO_PBKDF2 = re.compile(rf"pbkdf2_sha256\$(\d{{1,7}})\$([^$]+)\$({_BASE64}=*)")
-_DJANGO_SCRYPT = re.compile(rf"scrypt\$(\d{{1,7}})\$([^$]+)\$(\d{{1,3}})\$(\d{{1,3}})\$({_BASE64}=*)")
+_DJANGO_SCRYPT = re.compile(
+    rf"scrypt\$(\d{{1,7}})\$([^$]+)\$(\d{{1,3}})\$(\d{{1,3}})\$({_BASE64}=*)"
+)
 _DIGEST_BYTES = {"sha256": 32, "sha512": 64}
 
 
@@ -68,7 +74,12 @@ def _argon2(stored: str) -> Check | None:
     except InvalidHashError:
         return None
     kib, passes, lanes = parameters.memory_cost, parameters.time_cost, parameters.parallelism
-    if kib > MAX_ARGON2_KIB or passes > MAX_ARGON2_PASSES or kib * passes > MAX_ARGON2_KIB_PASSES or lanes > MAX_ARGON2_LANES:
+    if (
+        kib > MAX_ARGON2_KIB
+        or passes > MAX_ARGON2_PASSES
+        or kib * passes > MAX_ARGON2_KIB_PASSES
+        or lanes > MAX_ARGON2_LANES
+    ):
         return None
 
     def check(password: str) -> bool:
@@ -105,15 +116,27 @@ def _bcrypt(stored: str) -> Check | None:
 def _sha_256(stored: str) -> Check | None:
     if not is_plain_sha_256(stored):
         return None
-    return lambda password: hmac.compare_digest(hashlib.sha256(password.encode()).hexdigest(), stored.lower())
+    return lambda password: hmac.compare_digest(
+        hashlib.sha256(password.encode()).hexdigest(), stored.lower()
+    )
 
 
 def _pbkdf2(stored: str) -> Check | None:
     werkzeug, django = _WERKZEUG_PBKDF2.fullmatch(stored), _DJANGO_PBKDF2.fullmatch(stored)
     if werkzeug is not None:
-        name, iterations, salt, digest = werkzeug[1], int(werkzeug[2]), werkzeug[3], _from_hex(werkzeug[4])
+        name, iterations, salt, digest = (
+            werkzeug[1],
+            int(werkzeug[2]),
+            werkzeug[3],
+            _from_hex(werkzeug[4]),
+        )
     elif django is not None:
-        name, iterations, salt, digest = "sha256", int(django[1]), django[2], _from_base64(django[3])
+        name, iterations, salt, digest = (
+            "sha256",
+            int(django[1]),
+            django[2],
+            _from_base64(django[3]),
+        )
     else:
         return None
     if not 0 < iterations <= MAX_PBKDF2_ITERATIONS or len(digest) != _DIGEST_BYTES[name]:
@@ -141,7 +164,15 @@ def _scrypt(stored: str) -> Check | None:
 
     def derive(password: str) -> bytes:
         needed_bytes = 132 * cost * block * lanes + 1024 * 1024
-        return hashlib.scrypt(password.encode(), salt=salt.encode(), n=cost, r=block, p=lanes, maxmem=needed_bytes, dklen=64)
+        return hashlib.scrypt(
+            password.encode(),
+            salt=salt.encode(),
+            n=cost,
+            r=block,
+            p=lanes,
+            maxmem=needed_bytes,
+            dklen=64,
+        )
 
     return _comparing(derive, digest)
 

@@ -48,23 +48,32 @@ class ProblemType:
 
 
 NOT_JSON = ProblemType("not-json", HTTPStatus.BAD_REQUEST, "The body is not usable JSON")
-UNUSABLE_ACCOUNT = ProblemType("unusable-account", HTTPStatus.BAD_REQUEST, "The account's fields can't be used")
-NOT_AUTHENTICATED = ProblemType("not-authenticated", HTTPStatus.UNAUTHORIZED, "A valid credential is needed")
+UNUSABLE_ACCOUNT = ProblemType(
+    "unusable-account", HTTPStatus.BAD_REQUEST, "The account's fields can't be used"
+)
+NOT_AUTHENTICATED = ProblemType(
+    "not-authenticated", HTTPStatus.UNAUTHORIZED, "A valid credential is needed"
+)
 NOT_ALLOWED = ProblemType("not-allowed", HTTPStatus.FORBIDDEN, "Not allowed")
 NOT_FOUND = ProblemType("not-found", HTTPStatus.NOT_FOUND, "Not found")
-METHOD_NOT_ALLOWED = ProblemType("method-not-allowed", HTTPStatus.METHOD_NOT_ALLOWED, "Method not allowed")
+METHOD_NOT_ALLOWED = ProblemType(
+    "method-not-allowed", HTTPStatus.METHOD_NOT_ALLOWED, "Method not allowed"
+)
 TOO_SLOW = ProblemType("request-timeout", HTTPStatus.REQUEST_TIMEOUT, "Request Timeout")
 ALREADY_EXISTS = ProblemType("already-exists", HTTPStatus.CONFLICT, "This account already exists")
 GONE = ProblemType("gone", HTTPStatus.GONE, "This was erased")
 LINK_VOID = ProblemType("link-void", HTTPStatus.GONE, "This link is not valid any more")
 TOO_LARGE = ProblemType("too-large", HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "The body is too large")
-NOT_JSON_TYPE = ProblemType("not-json-type", HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "The content type is not JSON")
+NOT_JSON_TYPE = ProblemType(
+    "not-json-type", HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "The content type is not JSON"
+)
 MISDIRECTED = ProblemType("misdirected", HTTPStatus.MISDIRECTED_REQUEST, "This is not that host")
 UNUSABLE = ProblemType("unusable", HTTPStatus.UNPROCESSABLE_ENTITY, "The content can't be used")
 TOO_MANY = ProblemType("too-many", HTTPStatus.TOO_MANY_REQUESTS, "Too many requests")
 INTERNAL = ProblemType("internal", HTTPStatus.INTERNAL_SERVER_ERROR, "Internal error")
-UNAVAILABLE = ProblemType("unavailable", HTTPStatus.SERVICE_UNAVAILABLE, "The database can't take this now")
-
+UNAVAILABLE = ProblemType(
+    "unavailable", HTTPStatus.SERVICE_UNAVAILABLE, "The database can't take this now"
+)
 
 
 @dataclass(frozen=True)
@@ -116,7 +125,9 @@ class Problem(Exception):
             **self.members,
         }
         if self.errors:
-            answer["errors"] = [{"field": error.field, "message": error.message} for error in self.errors]
+            answer["errors"] = [
+                {"field": error.field, "message": error.message} for error in self.errors
+            ]
         return answer
 
     def answer(self) -> tuple[int, list[tuple[str, str]], bytes]:
@@ -126,8 +137,15 @@ class Problem(Exception):
         if self.retry_after_seconds is not None:
             headers.append(("Retry-After", str(self.retry_after_seconds)))
         if self.problem_type.status == HTTPStatus.UNAUTHORIZED:
-            headers.append(("WWW-Authenticate", "Bearer"))  # RFC 9110 section 15.5.2 requires it; browsers ask nobody for it
-        return int(self.problem_type.status), headers, json.dumps(self.as_json(), separators=(",", ":")).encode()
+            headers.append(
+                ("WWW-Authenticate", "Bearer")
+            )  # RFC 9110 section 15.5.2 requires it; browsers ask nobody for it
+        return (
+            int(self.problem_type.status),
+            headers,
+            json.dumps(self.as_json(), separators=(",", ":")).encode(),
+        )
+
 
 def unexpected_error() -> Problem:
     """Log the exception that is being handled, with its traceback, and return the Problem for its caller."""

@@ -9,7 +9,9 @@ from collections.abc import Iterator
 from typing import AnyStr
 
 _STEP_CHARACTERS = 50_000  # looked through at once, in some milliseconds
-LARGE_STEP_CHARACTERS = 500_000  # at once of what takes nanoseconds a character: copying, counting, encoding
+LARGE_STEP_CHARACTERS = (
+    500_000  # at once of what takes nanoseconds a character: copying, counting, encoding
+)
 # `re` keeps the interpreter's lock for a whole step. A thread that serves another request needs the lock dozens of
 # times, and would wait for as many steps; during a pause it does not. Texts this long are not scanned in an event loop.
 _PAUSE_SECONDS = 0.002

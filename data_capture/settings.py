@@ -31,13 +31,18 @@ MIN_TOKEN_CHARACTERS = 32
 
 _HOST_NAME = re.compile(r"[a-z0-9_]([a-z0-9_.-]*[a-z0-9_])?|[0-9a-f:.]*:[0-9a-f:.]*")
 _MAX_HOST_CHARACTERS = 253  # RFC 1035 section 2.3.4, without the root's
-_ORIGIN = re.compile(r"(?P<scheme>https?)://(?P<host>[a-z0-9_.-]+|\[[0-9a-f:.]+\])(?::(?P<port>[0-9]{1,5}))?")
+_ORIGIN = re.compile(
+    r"(?P<scheme>https?)://(?P<host>[a-z0-9_.-]+|\[[0-9a-f:.]+\])(?::(?P<port>[0-9]{1,5}))?"
+)
 _DEFAULT_PORTS = {"http": 80, "https": 443}
-_RATE = re.compile(r"[1-9][0-9]{0,8} ?(?:/|per) ?(?:[1-9][0-9]{0,5} ?)?(?:second|minute|hour|day)s?", re.IGNORECASE)
+_RATE = re.compile(
+    r"[1-9][0-9]{0,8} ?(?:/|per) ?(?:[1-9][0-9]{0,5} ?)?(?:second|minute|hour|day)s?", re.IGNORECASE
+)
 _BYTES_IN = {"": 1, "B": 1, "KB": 1000, "MB": 1000**2, "GB": 1000**3}
 _SIZE = re.compile(r"([0-9]{1,9}) ?([kmg]?b|)", re.IGNORECASE)
 _BYTE_RATE = re.compile(
-    r"([1-9][0-9]{0,8}) ?([kmg]?b) ?((?:/|per) ?(?:[1-9][0-9]{0,5} ?)?(?:second|minute|hour|day)s?)", re.IGNORECASE
+    r"([1-9][0-9]{0,8}) ?([kmg]?b) ?((?:/|per) ?(?:[1-9][0-9]{0,5} ?)?(?:second|minute|hour|day)s?)",
+    re.IGNORECASE,
 )
 AGEING = ("payment", "questionnaire", "dashboard", "activity", "ip_address", "user_agent")
 """What `EDC_RETENTION_DAYS` can be said of: the kinds of captures, and two columns of all."""
@@ -79,9 +84,13 @@ def _host(text: str) -> str:
         if ":" in text:
             ipaddress.IPv6Address(text)
         length = len(text.encode("idna"))
-    except ValueError:  # no such address, or a part of the name is empty, too long, or holds what no name can
+    except (
+        ValueError
+    ):  # no such address, or a part of the name is empty, too long, or holds what no name can
         length = 0
-    if not 0 < length <= _MAX_HOST_CHARACTERS or any(character.isspace() or character in "/@" for character in text):
+    if not 0 < length <= _MAX_HOST_CHARACTERS or any(
+        character.isspace() or character in "/@" for character in text
+    ):
         raise ValueError("a host name or an address to listen on")
     return text
 
@@ -91,7 +100,10 @@ def _words(text: str) -> tuple[str, ...]:
 
 
 def _origins(text: str) -> tuple[str, ...]:
-    return tuple(word if word in (LOCAL_PAGES, FILE_PAGES) else _origin(word.lower()) for word in _words(text))
+    return tuple(
+        word if word in (LOCAL_PAGES, FILE_PAGES) else _origin(word.lower())
+        for word in _words(text)
+    )
 
 
 def _origin(text: str) -> str:
@@ -122,7 +134,9 @@ def _hops(text: str) -> int:
 
 def _rate(text: str) -> str:
     if text.strip() and not all(_RATE.fullmatch(part.strip()) for part in re.split("[;,]", text)):
-        raise ValueError("rates such as 600/minute, or several with semicolons between, or nothing for no limit")
+        raise ValueError(
+            "rates such as 600/minute, or several with semicolons between, or nothing for no limit"
+        )
     return text.strip()
 
 
@@ -135,8 +149,12 @@ def byte_rates(text: str) -> str:
     parts = [part.strip() for part in re.split("[;,]", text) if part.strip()]
     found = [_BYTE_RATE.fullmatch(part) for part in parts]
     if not all(found):
-        raise ValueError("bytes a time such as 60MB/minute, or several with semicolons, or nothing for no limit")
-    return "; ".join(f"{int(one[1]) * _BYTES_IN[one[2].upper()]}{one[3]}" for one in found if one is not None)
+        raise ValueError(
+            "bytes a time such as 60MB/minute, or several with semicolons, or nothing for no limit"
+        )
+    return "; ".join(
+        f"{int(one[1]) * _BYTES_IN[one[2].upper()]}{one[3]}" for one in found if one is not None
+    )
 
 
 def _byte_rate(text: str) -> str:
@@ -157,13 +175,17 @@ def _retention(text: str) -> tuple[str, ...]:
     rules = _words(text.replace(" ", ""))
     names = [rule.partition("=")[0] for rule in rules]
     if not all(_RETENTION.fullmatch(rule) for rule in rules) or len(set(names)) < len(names):
-        raise ValueError(f"what is kept for how many days, such as payment=3650,ip_address=30, of {', '.join(AGEING)}")
+        raise ValueError(
+            f"what is kept for how many days, such as payment=3650,ip_address=30, of {', '.join(AGEING)}"
+        )
     return rules
 
 
 def _token(text: str) -> str:
     if text and (len(text) < MIN_TOKEN_CHARACTERS or not _TOKEN.fullmatch(text)):
-        raise ValueError(f"{MIN_TOKEN_CHARACTERS} or more letters, digits or any of '._~+/-', chosen at random")
+        raise ValueError(
+            f"{MIN_TOKEN_CHARACTERS} or more letters, digits or any of '._~+/-', chosen at random"
+        )
     return text
 
 
@@ -182,7 +204,9 @@ def _base_url(text: str) -> str:
     except ValueError:
         is_base = False
     if not is_base or not _BASE_URL.fullmatch(text):
-        raise ValueError("the address of a service, such as https://signup.example.com, without user, query and fragment")
+        raise ValueError(
+            "the address of a service, such as https://signup.example.com, without user, query and fragment"
+        )
     return text.rstrip("/")
 
 
@@ -235,7 +259,11 @@ class Setting:
             raise SettingError(f"{given_as}={shown} is not usable: it takes {wanted}.") from error
 
 
-_CAPTURE, _SIGNUP, _BOTH = frozenset({"capture"}), frozenset({"signup"}), frozenset({"capture", "signup"})
+_CAPTURE, _SIGNUP, _BOTH = (
+    frozenset({"capture"}),
+    frozenset({"signup"}),
+    frozenset({"capture", "signup"}),
+)
 
 
 SETTINGS: tuple[Setting, ...] = (
@@ -341,7 +369,8 @@ class Settings:
 
 
 def load_settings(
-    given: Mapping[str, str | bool | None] | None = None, environment: Mapping[str, str] | None = None
+    given: Mapping[str, str | bool | None] | None = None,
+    environment: Mapping[str, str] | None = None,
 ) -> Settings:
     """The settings from flags (`given`, by name, as text), environment variables and defaults, in that order.
 
@@ -355,7 +384,9 @@ def load_settings(
         flag_text = given.get(setting.name)
         variable_text = environment.get(setting.variable)
         if flag_text is not None and flag_text is not False:
-            values[setting.name] = setting.value("1" if flag_text is True else flag_text, setting.flag)
+            values[setting.name] = setting.value(
+                "1" if flag_text is True else flag_text, setting.flag
+            )
         elif variable_text is not None:
             values[setting.name] = setting.value(variable_text, setting.variable)
         else:
@@ -363,7 +394,9 @@ def load_settings(
     return Settings(**values)
 
 
-def add_flags(parser: argparse.ArgumentParser, names: Collection[str], *, port_alone: str | None = None) -> None:
+def add_flags(
+    parser: argparse.ArgumentParser, names: Collection[str], *, port_alone: str | None = None
+) -> None:
     """Gives `parser` the flags of the settings called `names`; what it parses is what `load_settings` takes as given.
 
     Args:
@@ -375,21 +408,29 @@ def add_flags(parser: argparse.ArgumentParser, names: Collection[str], *, port_a
         if setting.name not in names or not setting.flag:
             continue
         flags = [setting.flag, "--port"] if setting.name == port_alone else [setting.flag]
-        explanation = f"{setting.explanation} (${setting.variable}; default: {setting.default})".replace("%", "%%")
+        explanation = (
+            f"{setting.explanation} (${setting.variable}; default: {setting.default})".replace(
+                "%", "%%"
+            )
+        )
         if setting.parse is _switch:
             parser.add_argument(*flags, dest=setting.name, action="store_true", help=explanation)
         else:
             parser.add_argument(*flags, dest=setting.name, metavar="VALUE", help=explanation)
 
 
-def settings_from_command_line(command: str, description: str, arguments: Sequence[str] | None = None) -> Settings:
+def settings_from_command_line(
+    command: str, description: str, arguments: Sequence[str] | None = None
+) -> Settings:
     """The settings of one command: `capture`, `signup`, or `manager`, which takes every flag.
 
     A service alone also takes `--port` for its own port. Ends the program with status 2 and a sentence when a flag or
     a variable is not usable, as argparse does.
     """
     parser = argparse.ArgumentParser(description=description)
-    names = [setting.name for setting in SETTINGS if command == "manager" or command in setting.used_by]
+    names = [
+        setting.name for setting in SETTINGS if command == "manager" or command in setting.used_by
+    ]
     add_flags(parser, names, port_alone=f"{command}_port")
     given = vars(parser.parse_args(arguments))
     try:

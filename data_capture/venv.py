@@ -19,7 +19,9 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import NoReturn
 
-_REEXECUTED_VARIABLE = "EDC_REEXECUTED_PROCESS"  # holds the process that was, which stays the same over exec
+_REEXECUTED_VARIABLE = (
+    "EDC_REEXECUTED_PROCESS"  # holds the process that was, which stays the same over exec
+)
 
 # Settings of people's pip that make no sense in an environment of our own.
 _PIP_OVERRIDES = {"PIP_USER": "0", "PIP_REQUIRE_VIRTUALENV": "0"}
@@ -47,12 +49,18 @@ def provide(script: str, requirement_files: Sequence[str]) -> None:
     if not _lacking(wanted, [Path(folder) for folder in sys.path if folder], inside):
         return
     if again and not inside:
-        sys.exit(f"{environment} does not work as an environment. Remove it, and run this command again.")
+        sys.exit(
+            f"{environment} does not work as an environment. Remove it, and run this command again."
+        )
     if not inside and _is_ready(environment, wanted):
         _run_in(environment)
     if again:
-        lacking = ", ".join(_lacking(wanted, [Path(folder) for folder in sys.path if folder], inside))
-        sys.exit(f"{environment} still lacks {lacking} after installing it. Remove it, and run this command again.")
+        lacking = ", ".join(
+            _lacking(wanted, [Path(folder) for folder in sys.path if folder], inside)
+        )
+        sys.exit(
+            f"{environment} still lacks {lacking} after installing it. Remove it, and run this command again."
+        )
     with _alone(root):
         if not _is_ready(environment, wanted):  # another command may have made it in the meantime
             _complete(root, environment, requirement_files)
@@ -87,7 +95,9 @@ def _lacking(wanted: Mapping[str, _Version], folders: Iterable[Path], ours: bool
     for folder in folders:
         for name, version in _packages_in(folder, ours):
             installed.setdefault(name, version)
-    return [name for name, lowest in wanted.items() if name not in installed or installed[name] < lowest]
+    return [
+        name for name, lowest in wanted.items() if name not in installed or installed[name] < lowest
+    ]
 
 
 def _packages_in(folder: Path, ours: bool) -> Iterator[tuple[str, _Version]]:
@@ -98,14 +108,18 @@ def _packages_in(folder: Path, ours: bool) -> Iterator[tuple[str, _Version]]:
     for entry in entries:
         stem, suffix = os.path.splitext(entry)
         # Debian's packages have no RECORD, and some an egg-info.
-        if suffix in (".dist-info", ".egg-info") and (not ours or (folder / entry / "RECORD").exists()):
+        if suffix in (".dist-info", ".egg-info") and (
+            not ours or (folder / entry / "RECORD").exists()
+        ):
             package, _, version = stem.partition("-")
             yield _normalised(package), _version(version)
 
 
 def _is_ready(environment: Path, wanted: Mapping[str, _Version]) -> bool:
     """Whether `environment` can be run in, as far as can be seen without running it."""
-    return os.access(_python_of(environment), os.X_OK) and not _lacking(wanted, [_packages_folder(environment)], True)
+    return os.access(_python_of(environment), os.X_OK) and not _lacking(
+        wanted, [_packages_folder(environment)], True
+    )
 
 
 def _python_of(environment: Path) -> Path:
@@ -165,10 +179,15 @@ def _runs(environment: Path) -> bool:
     """Whether its Python starts, and is of the version that its packages were installed for."""
     program = "import sys; print('python%d.%d' % sys.version_info[:2])"
     try:
-        answer = subprocess.run([_python_of(environment), "-c", program], capture_output=True, text=True, check=False)
+        answer = subprocess.run(
+            [_python_of(environment), "-c", program], capture_output=True, text=True, check=False
+        )
     except OSError:
         return False
-    return answer.returncode == 0 and answer.stdout.strip() == _packages_folder(environment).parent.name
+    return (
+        answer.returncode == 0
+        and answer.stdout.strip() == _packages_folder(environment).parent.name
+    )
 
 
 def _make(environment: Path) -> None:
@@ -179,7 +198,9 @@ def _make(environment: Path) -> None:
         f"apt-get install python{version}-venv) and run this command again."
     )
     if find_spec("venv") is None or find_spec("ensurepip") is None:
-        sys.exit(f"The packages of requirements.txt are missing, and this Python ({python}) has no venv module. {remedy}")
+        sys.exit(
+            f"The packages of requirements.txt are missing, and this Python ({python}) has no venv module. {remedy}"
+        )
     outcome = subprocess.run(
         [python, "-m", "venv", "--clear", str(environment)],
         stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False,
@@ -197,7 +218,9 @@ def _install(root: Path, environment: Path, requirement_files: Sequence[str]) ->
                "--progress-bar", "off", "-c", "constraints.txt"]  # fmt: skip
     for name in requirement_files:
         command += ["-r", name]
-    pip_environment = {name: value for name, value in os.environ.items() if name not in _PIP_REMOVED} | _PIP_OVERRIDES
+    pip_environment = {
+        name: value for name, value in os.environ.items() if name not in _PIP_REMOVED
+    } | _PIP_OVERRIDES
     transcript = environment / "pip.log"
     said: list[str] = []
     with transcript.open("w") as log:
@@ -223,12 +246,16 @@ def _install(root: Path, environment: Path, requirement_files: Sequence[str]) ->
 def _show_progress(said: Sequence[str]) -> None:
     line = said[-1]
     # pip processes what lies on this machine, and collects what it has to fetch.
-    collecting = re.match(r"(?:Collecting |Processing \S*/)([A-Za-z0-9._-]+?)(?:-\d.*\.whl|[^A-Za-z0-9._-]|$)", line)
+    collecting = re.match(
+        r"(?:Collecting |Processing \S*/)([A-Za-z0-9._-]+?)(?:-\d.*\.whl|[^A-Za-z0-9._-]|$)", line
+    )
     if collecting:
         _say(f"  {collecting.group(1)}")
     elif line.startswith("Installing collected packages"):
         _say(f"  installing {line.count(',') + 1} packages …")
-    elif _NO_NETWORK.search(line) and sum(bool(_NO_NETWORK.search(earlier)) for earlier in said) == 1:
+    elif (
+        _NO_NETWORK.search(line) and sum(bool(_NO_NETWORK.search(earlier)) for earlier in said) == 1
+    ):
         _say("  no answer from the package index; trying again …")
 
 
@@ -257,7 +284,9 @@ def _run_in(environment: Path) -> NoReturn:
     try:
         os.execv(python, [python, *sys.orig_argv[1:]])  # noqa: S606  (there is no shell, as there should be none)
     except OSError as error:
-        sys.exit(f"{python} can't be run ({error.strerror}). Remove {environment}, and run this command again.")
+        sys.exit(
+            f"{python} can't be run ({error.strerror}). Remove {environment}, and run this command again."
+        )
 
 
 def _say(line: str) -> None:

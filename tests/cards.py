@@ -11,7 +11,22 @@ from hypothesis import strategies as st
 
 PREFIXES = {
     "Visa": ("4",),
-    "Mastercard": ("51", "52", "53", "54", "55", "2221", "2229", "2230", "2299", "23", "26", "270", "2719", "2720"),
+    "Mastercard": (
+        "51",
+        "52",
+        "53",
+        "54",
+        "55",
+        "2221",
+        "2229",
+        "2230",
+        "2299",
+        "23",
+        "26",
+        "270",
+        "2719",
+        "2720",
+    ),
     "American Express": ("34", "37"),
     "Diners Club": ("300", "305", "36", "38", "39"),
     "JCB": ("3528", "3529", "353", "3589"),
@@ -26,10 +41,24 @@ def cards(draw: st.DrawFn) -> tuple[str, str]:
     """A card number: its digits, and how somebody writes it."""
     prefix = draw(st.sampled_from(draw(st.sampled_from(list(PREFIXES.values())))))
     length = draw(st.integers(13, 19))
-    body = prefix + draw(st.text("0123456789", min_size=length - 1 - len(prefix), max_size=length - 1 - len(prefix)))
-    total = sum(sum(divmod(int(digit) * (2 - place % 2), 10)) for place, digit in enumerate(reversed(body)))
+    body = prefix + draw(
+        st.text("0123456789", min_size=length - 1 - len(prefix), max_size=length - 1 - len(prefix))
+    )
+    total = sum(
+        sum(divmod(int(digit) * (2 - place % 2), 10)) for place, digit in enumerate(reversed(body))
+    )
     digits = body + str(-total % 10)
-    cuts = [0, *sorted(draw(st.sets(st.integers(1, length - 1), max_size=draw(st.sampled_from([0, 0, 3, 6, 18]))))), length]
+    cuts = [
+        0,
+        *sorted(
+            draw(
+                st.sets(
+                    st.integers(1, length - 1), max_size=draw(st.sampled_from([0, 0, 3, 6, 18]))
+                )
+            )
+        ),
+        length,
+    ]
     groups = [digits[begin:end] for begin, end in pairwise(cuts)]
     one_kind = [draw(st.sampled_from([" ", "-", "\N{NO-BREAK SPACE}", "%20"]))]
     separators = st.sampled_from(draw(st.sampled_from([one_kind, [" ", "-", " - ", "  "]])))
@@ -37,20 +66,30 @@ def cards(draw: st.DrawFn) -> tuple[str, str]:
 
 
 # Beside a card: anything that makes it no other number (a longer one, a fraction, a phone number, a mixed identifier, an escape).
-_AROUND = st.text(st.characters(exclude_categories=["Cs", "Nd"], exclude_characters="+%\\"), max_size=12)
+_AROUND = st.text(
+    st.characters(exclude_categories=["Cs", "Nd"], exclude_characters="+%\\"), max_size=12
+)
 
 
 @st.composite
 def card_in_json(draw: st.DrawFn) -> tuple[str, Any]:
     """A card's digits, and a JSON value with the card somewhere in it: in a text, a number, a key, at any depth."""
     digits, written = draw(cards())
-    value: Any = draw(st.sampled_from([written, f"{draw(_AROUND)}{written}{draw(_AROUND)}", int(digits), float(digits)]))
+    value: Any = draw(
+        st.sampled_from(
+            [written, f"{draw(_AROUND)}{written}{draw(_AROUND)}", int(digits), float(digits)]
+        )
+    )
     if isinstance(value, float) and f"{value:.0f}" != digits:
         value = written
     for _ in range(draw(st.integers(0, 5))):
-        keys = st.sampled_from(["note", "paymentData", "trades", "phone", "user_name", written, f"note {written}"])
+        keys = st.sampled_from(
+            ["note", "paymentData", "trades", "phone", "user_name", written, f"note {written}"]
+        )
         key = draw(st.one_of(keys, _AROUND))
-        value = draw(st.sampled_from([{key: value}, [value], {"a": 1, key: value}, [None, value, 1.5]]))
+        value = draw(
+            st.sampled_from([{key: value}, [value], {"a": 1, key: value}, [None, value, 1.5]])
+        )
         if draw(st.integers(0, 7)) == 0:
             value = json.dumps(value)
     return digits, value

@@ -31,7 +31,10 @@ def lint() -> int:
     """Runs ruff and mypy over the repository; the exit status is 0 when neither has a complaint."""
     os.chdir(REPOSITORY)
     commands = (["ruff", "check", "."], ["mypy"])
-    outcomes = [subprocess.run([sys.executable, "-m", *command], check=False).returncode for command in commands]
+    outcomes = [
+        subprocess.run([sys.executable, "-m", *command], check=False).returncode
+        for command in commands
+    ]
     return max(outcomes)
 
 
@@ -44,13 +47,26 @@ def _install_browser() -> None:
     if os.geteuid() == 0 and shutil.which("apt-get"):
         print("Installing Chromium for the browser tests (apt-get install chromium) …", flush=True)
         environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
-        for command in (["apt-get", "update"], ["apt-get", "install", "-y", "--no-install-recommends", "chromium"]):
+        for command in (
+            ["apt-get", "update"],
+            ["apt-get", "install", "-y", "--no-install-recommends", "chromium"],
+        ):
             outcome = subprocess.run(
-                command, env=environment, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False
+                command,
+                env=environment,
+                stdin=subprocess.DEVNULL,
+                capture_output=True,
+                text=True,
+                check=False,
             )
             if outcome.returncode != 0:
-                said = [line for line in outcome.stderr.splitlines() if line.strip()] or ["it said nothing"]
+                said = [line for line in outcome.stderr.splitlines() if line.strip()] or [
+                    "it said nothing"
+                ]
                 print(f"{' '.join(command)} failed: {said[-1]}", flush=True)
                 break
     if not _has_browser():
-        print("There is no Chromium on this machine (nor Chrome): the browser tests are skipped.", flush=True)
+        print(
+            "There is no Chromium on this machine (nor Chrome): the browser tests are skipped.",
+            flush=True,
+        )

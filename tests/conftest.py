@@ -97,7 +97,9 @@ def large_installation(tmp_path: Path, server: CommandServer, large_database: Pa
 @pytest.fixture(scope="module")
 def mailing(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mailing]:
     """Both services over one database, where sign-ups have to be confirmed by mail."""
-    mailing = Mailing(tmp_path_factory.mktemp("mailing"), EDC_LOGIN_RATE="300/minute")  # the rate is tested elsewhere
+    mailing = Mailing(
+        tmp_path_factory.mktemp("mailing"), EDC_LOGIN_RATE="300/minute"
+    )  # the rate is tested elsewhere
     mailing.signup.start()
     mailing.capture.start()
     yield mailing

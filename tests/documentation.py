@@ -14,8 +14,13 @@ from tests.support import REPOSITORY
 README = "README.md"
 CONTRIBUTING = "CONTRIBUTING.md"
 CHANGELOG = "CHANGELOG.md"
-DOCS = sorted(path.relative_to(REPOSITORY).as_posix() for path in (REPOSITORY / "docs").glob("*.md"))
-FIRST = ("docs/http-api.md", "docs/privacy.md")  # in this order their commands are typed into an empty installation
+DOCS = sorted(
+    path.relative_to(REPOSITORY).as_posix() for path in (REPOSITORY / "docs").glob("*.md")
+)
+FIRST = (
+    "docs/http-api.md",
+    "docs/privacy.md",
+)  # in this order their commands are typed into an empty installation
 PAGES = (*FIRST, README, CONTRIBUTING, "SECURITY.md", *(page for page in DOCS if page not in FIRST))
 """All pages that say how it is. The changelog says how it was."""
 
@@ -127,7 +132,10 @@ def parser_of(command: Callable[[], object]) -> argparse.ArgumentParser:
     def find(parser: argparse.ArgumentParser, *_: object) -> NoReturn:
         raise _Found(parser)
 
-    with patch("argparse.ArgumentParser.parse_args", find), patch("argparse.ArgumentParser.parse_known_args", find):
+    with (
+        patch("argparse.ArgumentParser.parse_args", find),
+        patch("argparse.ArgumentParser.parse_known_args", find),
+    ):
         try:
             command()
         except _Found as found:
@@ -137,12 +145,21 @@ def parser_of(command: Callable[[], object]) -> argparse.ArgumentParser:
 
 def flags_of(parser: argparse.ArgumentParser) -> set[str]:
     """The long flags of a parser, but for --help."""
-    return {flag for action in _actions(parser) for flag in action.option_strings if flag.startswith("--")} - {"--help"}
+    return {
+        flag
+        for action in _actions(parser)
+        for flag in action.option_strings
+        if flag.startswith("--")
+    } - {"--help"}
 
 
 def subcommands_of(parser: argparse.ArgumentParser) -> dict[str, argparse.ArgumentParser]:
     """The parsers of a parser's commands, by name."""
-    (choices,) = (action.choices for action in _actions(parser) if isinstance(action, argparse._SubParsersAction))
+    (choices,) = (
+        action.choices
+        for action in _actions(parser)
+        if isinstance(action, argparse._SubParsersAction)
+    )
     return dict(choices)
 
 

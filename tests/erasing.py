@@ -39,7 +39,10 @@ def service_in(directory: Path) -> Iterator[RunningService]:
 def picture(mark: str, size_bytes: int = 900) -> str:
     """A screenshot as pages send it, different for each mark."""
     noise = random.Random(mark).randbytes(size_bytes)
-    return "data:image/png;base64," + base64.b64encode(b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR" + noise).decode()
+    return (
+        "data:image/png;base64,"
+        + base64.b64encode(b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR" + noise).decode()
+    )
 
 
 @dataclass(frozen=True)
@@ -79,7 +82,9 @@ class Marked:
             "email as given": self.email.title().encode(),
             **{name: self.mark(name).encode() for name in names},
             "picture": picture_text[60:100].encode(),
-            "picture's hash": hashlib.sha256(base64.b64decode(picture_text.partition(",")[2])).hexdigest().encode(),
+            "picture's hash": hashlib.sha256(base64.b64decode(picture_text.partition(",")[2]))
+            .hexdigest()
+            .encode(),
             "number": struct.pack(">d", float(self.equity)),
             "number as text": self.equity.encode(),
         }
@@ -96,18 +101,29 @@ class Marked:
                 "accountEquity": self.equity}  # fmt: skip
 
     def _dashboard(self, number: int) -> dict[str, Any]:
-        trading_state = {"note": self.mark("trading"), "totalTrades": number, "currentEquity": self.equity}
+        trading_state = {
+            "note": self.mark("trading"),
+            "totalTrades": number,
+            "currentEquity": self.equity,
+        }
         return {"dashboardData": {"note": self.mark("state")}, "tradingState": trading_state}
 
     def _activity(self, number: int) -> dict[str, Any]:
-        return {"activity_type": self.mark("type"), "activity_data": {"detail": self.mark("detail"), "number": number}}
+        return {
+            "activity_type": self.mark("type"),
+            "activity_data": {"detail": self.mark("detail"), "number": number},
+        }
 
 
 def send(service: RunningService, user: Marked, captures: list[dict[str, Any]]) -> list[int]:
     """Sends captures in batches, from the person's browser; the statuses of their answers."""
     statuses: list[int] = []
     for start in range(0, len(captures), 100):
-        answer = service.capture("batch", {"captures": captures[start : start + 100]}, **{"User-Agent": user.mark("agent")})
+        answer = service.capture(
+            "batch",
+            {"captures": captures[start : start + 100]},
+            **{"User-Agent": user.mark("agent")},
+        )
         assert answer.status_code in (200, 207), answer.text
         statuses += [one["status"] for one in answer.json()["answers"]]
     return statuses
@@ -119,7 +135,9 @@ def user_url(service: RunningService, email: str) -> str:
 
 def export(service: RunningService, email: str, form: str = "json") -> bytes:
     """What the service hands out of a person."""
-    answer = requests.get(f"{user_url(service, email)}/export", params={"format": form}, headers=ADMIN, timeout=60)
+    answer = requests.get(
+        f"{user_url(service, email)}/export", params={"format": form}, headers=ADMIN, timeout=60
+    )
     assert answer.status_code == 200, answer.text
     return answer.content
 
@@ -129,21 +147,37 @@ def erase(service: RunningService, email: str) -> requests.Response:
 
 
 def erasures_pending(service: RunningService) -> int:
-    return int(requests.get(f"{service.url}/api/data-capture/health", timeout=10).json()["erasures_pending"])
+    return int(
+        requests.get(f"{service.url}/api/data-capture/health", timeout=10).json()[
+            "erasures_pending"
+        ]
+    )
 
 
 def found_in(directory: Path, traces: dict[str, bytes]) -> list[str]:
     """Which traces are in which files, of every file below the folder."""
     contents = {path: path.read_bytes() for path in directory.rglob("*") if path.is_file()}
     assert any(path.name.endswith(".db") for path in contents)
-    return [f"{name} in {path.name}" for name, trace in traces.items() for path, content in contents.items() if trace in content]
+    return [
+        f"{name} in {path.name}"
+        for name, trace in traces.items()
+        for path, content in contents.items()
+        if trace in content
+    ]
 
 
 def assert_whole(service: RunningService) -> None:
     """The database is undamaged, every row refers to somebody who is there, and the audit trail verifies."""
     assert service.rows("PRAGMA integrity_check") == [{"integrity_check": "ok"}]
     assert service.rows("PRAGMA foreign_key_check") == []
-    command = [sys.executable, "-m", "data_capture", "verify-audit", "--database", str(service.database)]
+    command = [
+        sys.executable,
+        "-m",
+        "data_capture",
+        "verify-audit",
+        "--database",
+        str(service.database),
+    ]
     verified = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, check=False)
     assert verified.returncode == 0, verified.stdout + verified.stderr
 
@@ -156,8 +190,12 @@ def store_in(directory: Path) -> Store:
 
 def record(store: Store, captures: list[dict[str, Any]], now: datetime | None = None) -> None:
     """Stores captures directly."""
-    caller = Caller("/api/data-capture/batch", "192.0.2.7", "a browser", now or datetime.now(timezone.utc))
+    caller = Caller(
+        "/api/data-capture/batch", "192.0.2.7", "a browser", now or datetime.now(timezone.utc)
+    )
     parsed = [parse_capture(KINDS[one["type"]], {**one}, caller, ()) for one in captures]
-    for outcome in store.write_together([lambda connection, one=one: record_capture(connection, one) for one in parsed]):  # type: ignore[misc]
+    for outcome in store.write_together(
+        [lambda connection, one=one: record_capture(connection, one) for one in parsed]
+    ):  # type: ignore[misc]
         if isinstance(outcome, Exception):
             raise outcome

@@ -1,7 +1,7 @@
 """A flood of connections that keep a service waiting, and honest captures beside it, each in a process of its own.
 
-    python3 -m tests.flood flood PORT NUMBER SECONDS [KIND]
-    python3 -m tests.flood honest PORT SECONDS
+python3 -m tests.flood flood PORT NUMBER SECONDS [KIND]
+python3 -m tests.flood honest PORT SECONDS
 """
 
 from __future__ import annotations
@@ -19,11 +19,15 @@ import uuid
 from collections import Counter
 
 PAYMENT = "/api/data-capture/payment"
-_OPENED_AGAIN_WITHIN_SECONDS = 60  # all of them: faster ones would be a flood of requests, which rates are for
+_OPENED_AGAIN_WITHIN_SECONDS = (
+    60  # all of them: faster ones would be a flood of requests, which rates are for
+)
 # To open them costs the service up to 0.2 ms each; on a busy machine that takes a while, and is not what is measured.
 _OPENED_PER_SECOND = 1000
 _THREADS = 4
-_KEPT_FOR = 20  # requests of one connection, so that some of the honest ones have to be accepted, too
+_KEPT_FOR = (
+    20  # requests of one connection, so that some of the honest ones have to be accepted, too
+)
 
 
 def _head(announced_bytes: int, host: str = "127.0.0.1") -> bytes:
@@ -103,9 +107,15 @@ def honest(port: int, seconds: float) -> None:
         for number in itertools.count(1):
             if time.monotonic() > end:
                 break
-            payload = {"user_email": "honest@example.com", "transaction_id": str(uuid.uuid4()), "final_price": "9.50"}
+            payload = {
+                "user_email": "honest@example.com",
+                "transaction_id": str(uuid.uuid4()),
+                "final_price": "9.50",
+            }
             try:
-                connection.request("POST", PAYMENT, json.dumps(payload), {"Content-Type": "application/json"})
+                connection.request(
+                    "POST", PAYMENT, json.dumps(payload), {"Content-Type": "application/json"}
+                )
                 response = connection.getresponse()
                 response.read()
                 outcomes[str(response.status)] += 1

@@ -29,7 +29,11 @@ _NASTY_TEXTS = st.sampled_from([
     "K", "$K",
     "1,2,3", "2024-13-45T99:99:99Z", "9999-12-31T23:59:59-23:59", "\\ud800", "data:image/png;base64,", "eyJ" + "a" * 50 + "..",
 ])  # fmt: skip
-_TEXTS = st.one_of(_NASTY_TEXTS, st.text(max_size=30), st.text(st.characters(categories=["Cs", "Cc", "Cf"]), max_size=10))
+_TEXTS = st.one_of(
+    _NASTY_TEXTS,
+    st.text(max_size=30),
+    st.text(st.characters(categories=["Cs", "Cc", "Cf"]), max_size=10),
+)
 
 # Written into the JSON as they are, since no JSON writer would.
 _STRANGE_NUMBERS = st.sampled_from([
@@ -61,7 +65,11 @@ def _dumps(value: Any) -> str:
     if isinstance(value, _Raw):
         return value
     if isinstance(value, dict):
-        return "{" + ",".join(f"{json.dumps(key)}:{_dumps(member)}" for key, member in value.items()) + "}"
+        return (
+            "{"
+            + ",".join(f"{json.dumps(key)}:{_dumps(member)}" for key, member in value.items())
+            + "}"
+        )
     if isinstance(value, list):
         return "[" + ",".join(map(_dumps, value)) + "]"
     return json.dumps(value)
@@ -78,14 +86,24 @@ def _nested(depth: int) -> _Raw:
 
 
 def _values(*more: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
-    scalars = st.one_of(st.none(), st.booleans(), st.integers(), _TEXTS, _STRANGE_NUMBERS.map(_Raw), *more)
+    scalars = st.one_of(
+        st.none(), st.booleans(), st.integers(), _TEXTS, _STRANGE_NUMBERS.map(_Raw), *more
+    )
     return st.recursive(
-        scalars, lambda inner: st.one_of(st.lists(inner, max_size=4), st.dictionaries(_KEYS, inner, max_size=4)), max_leaves=12
+        scalars,
+        lambda inner: st.one_of(
+            st.lists(inner, max_size=4), st.dictionaries(_KEYS, inner, max_size=4)
+        ),
+        max_leaves=12,
     )
 
 
-_FINE_VALUES = _values(st.floats(allow_nan=False, allow_infinity=False), st.sampled_from([2, 40]).map(_nested))
-_ANY_VALUES = _values(st.floats(), _NO_NUMBERS.map(_Raw), st.sampled_from([62, 63, 70, 900]).map(_nested))
+_FINE_VALUES = _values(
+    st.floats(allow_nan=False, allow_infinity=False), st.sampled_from([2, 40]).map(_nested)
+)
+_ANY_VALUES = _values(
+    st.floats(), _NO_NUMBERS.map(_Raw), st.sampled_from([62, 63, 70, 900]).map(_nested)
+)
 
 
 def _objects(values: st.SearchStrategy[Any]) -> st.SearchStrategy[dict[str, Any]]:
@@ -159,9 +177,19 @@ def requests_to_refuse_or_take(draw: st.DrawFn, user: str) -> Hostile:
     if kind == 0:
         body = draw(_LARGE)
     elif kind == 1:
-        body = draw(st.one_of(st.binary(max_size=200), _ANY_VALUES.map(lambda value: _dumps(value).encode())))
+        body = draw(
+            st.one_of(
+                st.binary(max_size=200), _ANY_VALUES.map(lambda value: _dumps(value).encode())
+            )
+        )
     else:
-        body = draw(_mangled(_dumps({**draw(_objects(_ANY_VALUES)), **draw(st.sampled_from([{}, {"email": user}]))})))
+        body = draw(
+            _mangled(
+                _dumps(
+                    {**draw(_objects(_ANY_VALUES)), **draw(st.sampled_from([{}, {"email": user}]))}
+                )
+            )
+        )
     headers = {"Content-Type": draw(_CONTENT_TYPES), **draw(_MORE_HEADERS)}
     return Hostile(body, {name: value for name, value in headers.items() if value})
 
@@ -182,4 +210,7 @@ def assert_taken_or_refused(answer: requests.Response) -> None:
     problem = answer.json()
     assert problem["status"] == answer.status_code
     assert problem["success"] is False
-    assert all(isinstance(problem[member], str) and problem[member] for member in ("type", "title", "detail", "error"))
+    assert all(
+        isinstance(problem[member], str) and problem[member]
+        for member in ("type", "title", "detail", "error")
+    )

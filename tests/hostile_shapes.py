@@ -224,7 +224,9 @@ def _sections(size: int) -> bytes:
 
 def _keys_in_sections(size: int) -> bytes:
     """The same short keys in each of the sections in which a dashboard's fields are looked for."""
-    spelled = (f'"{_name_of(number)}":1' for number in range(max(1, min(size // 45, MAX_VALUES // 5))))
+    spelled = (
+        f'"{_name_of(number)}":1' for number in range(max(1, min(size // 45, MAX_VALUES // 5)))
+    )
     inner = ",".join(spelled)
     data = "".join(f',"{name}":{{{inner}}}' for name in ("performance", "riskProtocol", "account"))
     return around(f'"dashboardData":{{{inner}{data}}},"tradingState":{{{inner}}}'.encode())
@@ -331,7 +333,8 @@ SHAPES: dict[str, Shape] = {
     "many spellings in each section": Shape("dashboard", _sections),
     "the same keys in each section": Shape("dashboard", _keys_in_sections),
     "objects with a time": Shape(
-        "dashboard", _items(lambda number: f'"k{number}":{{"timestamp":1}}', '"tradingState":{', "}")
+        "dashboard",
+        _items(lambda number: f'"k{number}":{{"timestamp":1}}', '"tradingState":{', "}"),
     ),
     "many spellings of a picture": Shape("questionnaire", _several_pictures),
     "many spellings of a state": Shape("dashboard", _members(_spelled("tradingstate"), '"[1,"')),

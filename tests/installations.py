@@ -76,14 +76,21 @@ class CommandServer:
     """Runs commands, one after the other."""
 
     def __init__(self) -> None:
-        environment = {name: value for name, value in os.environ.items() if not name.startswith("EDC_")}
+        environment = {
+            name: value for name, value in os.environ.items() if not name.startswith("EDC_")
+        }
         self._process = subprocess.Popen(
             [sys.executable, "-c", _SERVER], cwd=REPOSITORY, env=environment, text=True,
             stdin=subprocess.PIPE, stdout=subprocess.PIPE,
         )  # fmt: skip
 
     def run(
-        self, arguments: list[str], environment: dict[str, str], folder: Path, limit_bytes: int, killed_before: int
+        self,
+        arguments: list[str],
+        environment: dict[str, str],
+        folder: Path,
+        limit_bytes: int,
+        killed_before: int,
     ) -> Outcome:
         """What came of one command."""
         assert self._process.stdin is not None
@@ -126,7 +133,9 @@ class Installation:
             limit_bytes: how large a file of its can grow, as if the disk were full then; 0 for any size.
             killed_before: before which of its changes to the folder it is killed, counted from 1; 0 for none.
         """
-        return self._server.run([*map(str, arguments)], self.environment, self.directory, limit_bytes, killed_before)
+        return self._server.run(
+            [*map(str, arguments)], self.environment, self.directory, limit_bytes, killed_before
+        )
 
     def start(self, *arguments: object) -> subprocess.Popen[str]:
         """Starts a command in a process of its own, exactly as people do."""
@@ -144,7 +153,11 @@ class Installation:
     def files(self) -> set[str]:
         """The names of everything in the folder, without what SQLite and the services keep beside a database."""
         names = (str(path.relative_to(self.directory)) for path in self.directory.rglob("*"))
-        return {name for name in names if not name.endswith(("-gate", "-shm", "-wal", "-audit-head")) and ".keys" not in name}
+        return {
+            name
+            for name in names
+            if not name.endswith(("-gate", "-shm", "-wal", "-audit-head")) and ".keys" not in name
+        }
 
 
 @contextmanager
@@ -175,7 +188,9 @@ def add_payments(database: Path, number: int, *, kilobytes: int = 0) -> None:
             "VALUES ('p', 'p@example.com', '!', 'p@example.com')"
         )
         for _ in range(number):
-            connection.execute("INSERT INTO payment_data (user_email, final_price) VALUES ('p@example.com', 9.5)")
+            connection.execute(
+                "INSERT INTO payment_data (user_email, final_price) VALUES ('p@example.com', 9.5)"
+            )
             connection.execute(
                 "INSERT INTO data_capture_audit (user_email, capture_type, data_snapshot) VALUES ('p@example.com', 'payment', ?)",
                 ("x" * 1000 * kilobytes,),
@@ -193,7 +208,9 @@ def leave_in_log(database: Path, number: int) -> None:
         "print(flush=True)\n"
         "time.sleep(60)\n"
     )
-    process = subprocess.Popen([sys.executable, "-c", program, str(database), str(number)], stdout=subprocess.PIPE)
+    process = subprocess.Popen(
+        [sys.executable, "-c", program, str(database), str(number)], stdout=subprocess.PIPE
+    )
     assert process.stdout is not None
     process.stdout.readline()
     process.kill()
@@ -222,6 +239,8 @@ def payments(database: Path) -> int:
 def is_whole(database: Path) -> bool:
     """What SQLite says."""
     try:
-        return [tuple(row.values()) for row in rows(database, "PRAGMA integrity_check")] == [("ok",)]
+        return [tuple(row.values()) for row in rows(database, "PRAGMA integrity_check")] == [
+            ("ok",)
+        ]
     except sqlite3.DatabaseError:
         return False

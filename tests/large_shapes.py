@@ -17,7 +17,12 @@ class LargeShape(NamedTuple):
 
 
 def _string_of(
-    piece: bytes, kind: str = "batch", before: bytes = b'"note":"', after: bytes = b'"', *, is_taken: bool = False
+    piece: bytes,
+    kind: str = "batch",
+    before: bytes = b'"note":"',
+    after: bytes = b'"',
+    *,
+    is_taken: bool = False,
 ) -> LargeShape:
     """One capture with a text of one piece again and again, alone or in a batch."""
 
@@ -60,7 +65,9 @@ LARGE_SHAPES: dict[str, LargeShape] = {
     "quotes": _string_of(b'\\"'),
     "escaped letters": _string_of(b"\\u0041"),
     "digits with blanks": _string_of(b"4 "),
-    "a list of halves of characters": _string_of(b'\\ud800\\ud800",' + b'"', "batch", b'"list":["', b'"]'),
+    "a list of halves of characters": _string_of(
+        b'\\ud800\\ud800",' + b'"', "batch", b'"list":["', b'"]'
+    ),
     "blanks": _string_of(b" ", "batch", b'"number":', b"1", is_taken=True),
     "captures of words": _captures_of(b"=a ", 980_000),
     "captures of letters that are longer in lower case": _captures_of("\u0130=".encode(), 960_000),
@@ -71,17 +78,23 @@ LARGE_SHAPES: dict[str, LargeShape] = {
     "the same with letters between": _string_of(b"a" * 150 + b"\\ud800", "questionnaire"),
     "a questionnaire of words": _string_of(b"a" * 24 + b" ", "questionnaire"),
     "a number without end": _string_of(b"1", "questionnaire", b'"number":1.', b""),
-    "small pictures": _string_of(b"iVBORw0KGg" + b"A" * 600 + b'","', "questionnaire", b'"list":["', b'"]'),
+    "small pictures": _string_of(
+        b"iVBORw0KGg" + b"A" * 600 + b'","', "questionnaire", b'"list":["', b'"]'
+    ),
     "a picture": _picture_in(b"A" * 76),
     "a picture with slashes": _picture_in(b"A" * 62 + b"\\/"),
     "a picture in lines": _picture_in(b"A" * 76 + b"\\n"),
     "a picture's letters as a name in a pair": LargeShape(
-        "questionnaire", lambda size: around(b'"list":[{"name":"%s","value":"1"}]' % (b"A" * size)), is_taken=True
+        "questionnaire",
+        lambda size: around(b'"list":[{"name":"%s","value":"1"}]' % (b"A" * size)),
+        is_taken=True,
     ),
     "a picture's digits as a card number": LargeShape(
         "questionnaire", lambda size: around(b'"cardNumber":"%s"' % (b"4" * size)), is_taken=True
     ),
     "a picture's letters in another column": LargeShape(
-        "questionnaire", lambda size: around(b'"custom_forex_pairs":"%s"' % (b"A" * size)), is_taken=True
+        "questionnaire",
+        lambda size: around(b'"custom_forex_pairs":"%s"' % (b"A" * size)),
+        is_taken=True,
     ),
 }

@@ -163,7 +163,9 @@ class Mailing:
 
     def __init__(self, directory: Path, **environment: str) -> None:
         self.hook = MailHook()
-        self.signup = signup_service_in(directory, EDC_MAIL_URL=self.hook.url, EDC_TRUSTED_PROXIES="1", **environment)
+        self.signup = signup_service_in(
+            directory, EDC_MAIL_URL=self.hook.url, EDC_TRUSTED_PROXIES="1", **environment
+        )
         self.capture = capture_service_in(directory, EDC_ADMIN_TOKEN=ADMIN_TOKEN)
 
     def post(self, route: str, **body: Any) -> requests.Response:
@@ -195,4 +197,6 @@ class Mailing:
 def change(database: Path, statement: str, *parameters: str) -> None:
     """What another program does in the database."""
     program = "import sqlite3, sys; c = sqlite3.connect(sys.argv[1]); c.execute(sys.argv[2], sys.argv[3:]); c.commit()"
-    subprocess.run([sys.executable, "-c", program, str(database), statement, *parameters], check=True)
+    subprocess.run(
+        [sys.executable, "-c", program, str(database), statement, *parameters], check=True
+    )

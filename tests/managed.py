@@ -28,7 +28,10 @@ class RunningManager:
         self.database = directory / "trading_bots.db"
         self.log_file = directory / "enhanced_data_capture.log"
         capture_port, signup_port = ports or (free_port(), free_port())
-        self.urls = {"capture": f"http://127.0.0.1:{capture_port}", "signup": f"http://127.0.0.1:{signup_port}"}
+        self.urls = {
+            "capture": f"http://127.0.0.1:{capture_port}",
+            "signup": f"http://127.0.0.1:{signup_port}",
+        }
         self._output = directory / f"manager-{uuid.uuid4().hex}.output"
         self._seen: set[int] = set()
         arguments = ["--database", str(self.database), "--log-file", str(self.log_file),
@@ -36,7 +39,9 @@ class RunningManager:
         with self._output.open("w") as output:
             self.process = subprocess.Popen(
                 [sys.executable, str(REPOSITORY / "start_enhanced_data_capture.py"), *arguments],
-                env={name: value for name, value in os.environ.items() if not name.startswith("EDC_")},
+                env={
+                    name: value for name, value in os.environ.items() if not name.startswith("EDC_")
+                },
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,
@@ -62,13 +67,21 @@ class RunningManager:
     def is_healthy(self, service: str, timeout_seconds: float = 2.0) -> bool:
         """Whether the service answers that it is."""
         try:
-            return requests.get(self.urls[service] + HEALTH[service], timeout=timeout_seconds).status_code == 200
+            return (
+                requests.get(
+                    self.urls[service] + HEALTH[service], timeout=timeout_seconds
+                ).status_code
+                == 200
+            )
         except requests.RequestException:
             return False
 
     def main_process(self, service: str) -> int:
         """The process of the service that the manager started."""
-        script = {"capture": "enhanced_data_capture_system.py", "signup": "enhanced_signup_handler.py"}[service]
+        script = {
+            "capture": "enhanced_data_capture_system.py",
+            "signup": "enhanced_signup_handler.py",
+        }[service]
         (process,) = (one for one in children_of(self.process.pid) if script in command_of(one))
         return process
 
@@ -118,7 +131,9 @@ def children_of(process: int) -> list[int]:
 
 def worker_of(main_process: int) -> int:
     """The process that answers a service's requests; where Python spawns and doesn't fork, its resource tracker is beside it."""
-    (process,) = (one for one in children_of(main_process) if "resource_tracker" not in command_of(one))
+    (process,) = (
+        one for one in children_of(main_process) if "resource_tracker" not in command_of(one)
+    )
     return process
 
 
@@ -148,10 +163,17 @@ def _processes() -> Iterator[_Process]:
                 command = (folder / "cmdline").read_text(errors="replace").replace("\0", " ")
                 yield _Process(int(folder.name), int(parent), state == "Z", command)
         return
-    listing = subprocess.run(["ps", "-A", "-ww", "-o", "pid=,ppid=,stat=,args="], capture_output=True, text=True, check=True)
+    listing = subprocess.run(
+        ["ps", "-A", "-ww", "-o", "pid=,ppid=,stat=,args="],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
     for line in listing.stdout.splitlines():
         number, parent, state, *command = line.split(maxsplit=3)
         yield _Process(int(number), int(parent), state.startswith("Z"), " ".join(command))
 
 
-LOG_LINE = re.compile(r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z (DEBUG|INFO|WARNING|ERROR) (capture|signup|manager) \S")
+LOG_LINE = re.compile(
+    r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z (DEBUG|INFO|WARNING|ERROR) (capture|signup|manager) \S"
+)

@@ -111,7 +111,11 @@ def _running(program: str, configuration: str, upstream: int, *arguments: str) -
                 env={**os.environ, "HOME": folder, "XDG_DATA_HOME": folder, "XDG_CONFIG_HOME": folder},
             )  # fmt: skip
         try:
-            eventually(lambda: _answers(port, process, output), f"{program} listens: {output.read_text()}", 20)
+            eventually(
+                lambda: _answers(port, process, output),
+                f"{program} listens: {output.read_text()}",
+                20,
+            )
             yield port
         finally:
             process.terminate()

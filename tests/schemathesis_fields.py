@@ -16,26 +16,49 @@ from data_capture.capture.kinds import KINDS
 # Hypothesis 6.168, where schemathesis gives it a target, ends some runs with a ValueError of its own ("is not in list").
 # What a profile says comes before schemathesis' own options, so this one has nothing of the profile that Hypothesis takes on CI.
 settings.register_profile(
-    "without a target", settings.get_profile("default"), phases=[phase for phase in Phase if phase is not Phase.target]
+    "without a target",
+    settings.get_profile("default"),
+    phases=[phase for phase in Phase if phase is not Phase.target],
 )
 settings.load_profile("without a target")
 
-_SPELLINGS = ["$50,000", "1.5%", "1.234,50", "-3", "1e400", "9" * 30, "", "N/A", "NaN", "[1, 2", '{"a": 1}', "a, b"]
+_SPELLINGS = [
+    "$50,000",
+    "1.5%",
+    "1.234,50",
+    "-3",
+    "1e400",
+    "9" * 30,
+    "",
+    "N/A",
+    "NaN",
+    "[1, 2",
+    '{"a": 1}',
+    "a, b",
+]
 _NUMBERS = st.integers() | st.floats(allow_nan=False, allow_infinity=False)
 _ANYTHING = st.recursive(
     st.none() | st.booleans() | _NUMBERS | st.text(max_size=20) | st.sampled_from(_SPELLINGS),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
+    lambda inner: (
+        st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3)
+    ),
     max_leaves=8,
 )
 
 
 def _fields(kind_name: str) -> st.SearchStrategy[dict[str, Any]]:
     kind = KINDS[kind_name]
-    names = [name for field in kind.fields for name in (field.column, *field.names) if "." not in name]
+    names = [
+        name for field in kind.fields for name in (field.column, *field.names) if "." not in name
+    ]
     flat = st.dictionaries(st.sampled_from(names), _ANYTHING, max_size=8)
     if not kind.sections:
         return flat
-    sections = st.dictionaries(st.sampled_from([name for name in kind.sections if "." not in name]), flat | _ANYTHING, max_size=2)
+    sections = st.dictionaries(
+        st.sampled_from([name for name in kind.sections if "." not in name]),
+        flat | _ANYTHING,
+        max_size=2,
+    )
     return st.builds(lambda one, other: {**one, **other}, flat, sections)
 
 

@@ -138,7 +138,11 @@ ACTIVITIES = [
     Case(
         "an activity",
         "activity",
-        {"user_email": USER, "activity_type": "trade_closed", "activity_data": {"pnl": 65.5, "symbol": "EURUSD"}},
+        {
+            "user_email": USER,
+            "activity_type": "trade_closed",
+            "activity_data": {"pnl": 65.5, "symbol": "EURUSD"},
+        },
         {"activity_type": "trade_closed", "activity_data": {"pnl": 65.5, "symbol": "EURUSD"}},
     ),
     Case(

@@ -125,7 +125,11 @@ class RunningService:
                 text=True,
                 start_new_session=True,
             )
-        eventually(self._is_healthy, f"{self._script} is healthy; it said: {self.output.read_text()}", seconds)
+        eventually(
+            self._is_healthy,
+            f"{self._script} is healthy; it said: {self.output.read_text()}",
+            seconds,
+        )
 
     def stop(self) -> None:
         """Stops it as an operator would and waits for its end."""
@@ -149,7 +153,9 @@ class RunningService:
 
     def capture(self, kind: str, payload: Any, **headers: str) -> requests.Response:
         """Sends a capture as a server would, without an Origin."""
-        return requests.post(f"{self.url}/api/data-capture/{kind}", json=payload, headers=headers, timeout=30)
+        return requests.post(
+            f"{self.url}/api/data-capture/{kind}", json=payload, headers=headers, timeout=30
+        )
 
     def rows(self, statement: str, *parameters: Any) -> list[dict[str, Any]]:
         """What a SELECT finds in this service's database."""
@@ -158,7 +164,9 @@ class RunningService:
     def _is_healthy(self) -> bool:
         assert self._process is not None
         if self._process.poll() is not None:
-            raise AssertionError(f"{self._script} ended with status {self._process.returncode}: {self.output.read_text()}")
+            raise AssertionError(
+                f"{self._script} ended with status {self._process.returncode}: {self.output.read_text()}"
+            )
         try:
             return requests.get(self._health_url, timeout=2).status_code == 200
         except requests.ConnectionError:
@@ -167,7 +175,9 @@ class RunningService:
 
 def capture_service_in(directory: Path, **environment: str) -> RunningService:
     """A capture service over `directory`/trading_bots.db, not started yet."""
-    return RunningService("enhanced_data_capture_system.py", "/api/data-capture/health", directory, **environment)
+    return RunningService(
+        "enhanced_data_capture_system.py", "/api/data-capture/health", directory, **environment
+    )
 
 
 def signup_service_in(directory: Path, **environment: str) -> RunningService:

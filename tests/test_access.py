@@ -45,17 +45,27 @@ def cors_headers(answer: requests.Response) -> list[str]:
 
 
 def preflight(service: RunningService, origin: str) -> requests.Response:
-    headers = {"Origin": origin, "Access-Control-Request-Method": "POST", "Access-Control-Request-Headers": "content-type"}
+    headers = {
+        "Origin": origin,
+        "Access-Control-Request-Method": "POST",
+        "Access-Control-Request-Headers": "content-type",
+    }
     return requests.options(service.url + PAYMENT, headers=headers, timeout=10)
 
 
 def refused(answer: requests.Response) -> bool:
-    return answer.status_code == 403 and answer.headers["Content-Type"] == "application/problem+json" and not cors_headers(answer)
+    return (
+        answer.status_code == 403
+        and answer.headers["Content-Type"] == "application/problem+json"
+        and not cors_headers(answer)
+    )
 
 
 class TestPages:
     @pytest.mark.parametrize("origin", LOCAL_PAGES)
-    def test_a_local_page_may_send_and_read_the_answer(self, capture_service: RunningService, user: str, origin: str) -> None:
+    def test_a_local_page_may_send_and_read_the_answer(
+        self, capture_service: RunningService, user: str, origin: str
+    ) -> None:
         asked = preflight(capture_service, origin)
         assert asked.status_code == 200
         assert asked.headers["Access-Control-Allow-Origin"] == origin
@@ -66,12 +76,16 @@ class TestPages:
         assert answer.headers["Access-Control-Allow-Origin"] == origin
         assert "Origin" in answer.headers["Vary"]
 
-    def test_a_local_page_may_read_why_it_was_refused(self, capture_service: RunningService) -> None:
+    def test_a_local_page_may_read_why_it_was_refused(
+        self, capture_service: RunningService
+    ) -> None:
         answer = capture_service.capture("payment", {}, Origin="http://localhost:3000")
         assert answer.status_code == 422
         assert answer.headers["Access-Control-Allow-Origin"] == "http://localhost:3000"
 
-    def test_a_program_gets_no_headers_that_are_for_pages(self, capture_service: RunningService, user: str) -> None:
+    def test_a_program_gets_no_headers_that_are_for_pages(
+        self, capture_service: RunningService, user: str
+    ) -> None:
         assert not cors_headers(capture_service.capture("payment", {"user_email": user}))
 
     @pytest.mark.parametrize("origin", PAGES_ELSEWHERE)
@@ -82,15 +96,26 @@ class TestPages:
         assert refused(preflight(capture_service, origin))
         body = json.dumps({"user_email": user})
         headers = {"Origin": origin, "Content-Type": content_type}
-        assert refused(requests.post(capture_service.url + PAYMENT, data=body, headers=headers, timeout=10))
+        assert refused(
+            requests.post(capture_service.url + PAYMENT, data=body, headers=headers, timeout=10)
+        )
         assert capture_service.rows("SELECT * FROM users WHERE email = ?", user) == []
 
-    def test_a_beacon_of_a_local_page_is_taken(self, capture_service: RunningService, user: str) -> None:
+    def test_a_beacon_of_a_local_page_is_taken(
+        self, capture_service: RunningService, user: str
+    ) -> None:
         headers = {"Origin": "http://localhost:3000", "Content-Type": "text/plain;charset=UTF-8"}
         body = json.dumps({"user_email": user})
-        assert requests.post(capture_service.url + PAYMENT, data=body, headers=headers, timeout=10).status_code == 201
+        assert (
+            requests.post(
+                capture_service.url + PAYMENT, data=body, headers=headers, timeout=10
+            ).status_code
+            == 201
+        )
 
-    def test_the_script_may_be_loaded_by_pages_everywhere(self, capture_service: RunningService) -> None:
+    def test_the_script_may_be_loaded_by_pages_everywhere(
+        self, capture_service: RunningService
+    ) -> None:
         url = f"{capture_service.url}/frontend_data_capture_integration.js"
         answer = requests.get(url, headers={"Origin": "https://anywhere.example"}, timeout=10)
         assert answer.status_code == 200
@@ -116,7 +141,12 @@ FOREIGN = [  # what Chromium sends for pages of other sites, measured
       for destination in ("frame", "object", "embed", "report", "image", "script", "serviceworker")),
 ]  # fmt: skip
 SENDING = [
-    {"Sec-Fetch-Site": site, "Sec-Fetch-Mode": mode, "Sec-Fetch-Dest": "empty", "Origin": LOCAL_PAGES[1]}
+    {
+        "Sec-Fetch-Site": site,
+        "Sec-Fetch-Mode": mode,
+        "Sec-Fetch-Dest": "empty",
+        "Origin": LOCAL_PAGES[1],
+    }
     for site in ("cross-site", "same-site", "same-origin")
     for mode in ("cors", "no-cors")
 ] + [{"Sec-Fetch-Site": "same-origin", "Sec-Fetch-Mode": "same-origin", "Sec-Fetch-Dest": "empty"}]
@@ -127,13 +157,19 @@ class TestFetchMetadata:
     @pytest.mark.parametrize("way", BOTH_WAYS, ids=["event loop", "Flask"])
     @pytest.mark.parametrize("headers", FOREIGN, ids=str)
     def test_what_a_browser_says_of_a_foreign_page_is_believed(
-        self, capture_service: RunningService, user: str, headers: dict[str, str], way: dict[str, str]
+        self,
+        capture_service: RunningService,
+        user: str,
+        headers: dict[str, str],
+        way: dict[str, str],
     ) -> None:
         payload = {"user_email": user, "payment_status": "refunded"}
         assert refused_at_all(capture_service.capture("payment", payload, **headers, **way))
         assert capture_service.rows("SELECT * FROM users WHERE email = ?", user) == []
 
-    @pytest.mark.parametrize("path", ["/api/auth/register", "/auth/register", "/api/user/register", "/api/auth/login"])
+    @pytest.mark.parametrize(
+        "path", ["/api/auth/register", "/auth/register", "/api/user/register", "/api/auth/login"]
+    )
     @pytest.mark.parametrize("headers", FOREIGN, ids=str)
     def test_nobody_signs_up_from_one(
         self, signup_service: RunningService, user: str, headers: dict[str, str], path: str
@@ -146,32 +182,69 @@ class TestFetchMetadata:
     @pytest.mark.parametrize("way", BOTH_WAYS, ids=["event loop", "Flask"])
     @pytest.mark.parametrize("headers", SENDING, ids=str)
     def test_fetch_and_beacons_of_an_allowed_page_are_taken(
-        self, capture_service: RunningService, user: str, headers: dict[str, str], way: dict[str, str]
+        self,
+        capture_service: RunningService,
+        user: str,
+        headers: dict[str, str],
+        way: dict[str, str],
     ) -> None:
         way = {name: user.partition("@")[0] for name in way}
-        assert capture_service.capture("activity", {"user_email": user}, **headers, **way).status_code == 201
+        assert (
+            capture_service.capture("activity", {"user_email": user}, **headers, **way).status_code
+            == 201
+        )
 
-    @pytest.mark.parametrize("path", ["/frontend_data_capture_integration.js", "/examples/", "/docs", "/openapi.json"])
-    def test_pages_and_the_script_are_loaded_from_everywhere(self, capture_service: RunningService, path: str) -> None:
+    @pytest.mark.parametrize(
+        "path", ["/frontend_data_capture_integration.js", "/examples/", "/docs", "/openapi.json"]
+    )
+    def test_pages_and_the_script_are_loaded_from_everywhere(
+        self, capture_service: RunningService, path: str
+    ) -> None:
         for mode, destination in (("navigate", "document"), ("no-cors", "script")):
-            headers = {"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": mode, "Sec-Fetch-Dest": destination}
-            assert requests.get(capture_service.url + path, headers=headers, timeout=10).status_code == 200
+            headers = {
+                "Sec-Fetch-Site": "cross-site",
+                "Sec-Fetch-Mode": mode,
+                "Sec-Fetch-Dest": destination,
+            }
+            assert (
+                requests.get(capture_service.url + path, headers=headers, timeout=10).status_code
+                == 200
+            )
 
-    def test_what_the_api_tells_is_not_told_to_frames_and_images_of_others(self, capture_service: RunningService) -> None:
-        headers = {"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "no-cors", "Sec-Fetch-Dest": "image"}
+    def test_what_the_api_tells_is_not_told_to_frames_and_images_of_others(
+        self, capture_service: RunningService
+    ) -> None:
+        headers = {
+            "Sec-Fetch-Site": "cross-site",
+            "Sec-Fetch-Mode": "no-cors",
+            "Sec-Fetch-Dest": "image",
+        }
         for path in ("stats/a@example.com", "users/a@example.com/export"):
-            assert refused(requests.get(f"{capture_service.url}/api/data-capture/{path}", headers=headers, timeout=10))
+            assert refused(
+                requests.get(
+                    f"{capture_service.url}/api/data-capture/{path}", headers=headers, timeout=10
+                )
+            )
 
 
 def refused_at_all(answer: requests.Response) -> bool:
-    return answer.status_code == 403 and "token" not in answer.json() and answer.json()["success"] is False
+    return (
+        answer.status_code == 403
+        and "token" not in answer.json()
+        and answer.json()["success"] is False
+    )
 
 
 @pytest.fixture(scope="module")
-def from_disk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[RunningService, RunningService]]:
+def from_disk(
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[tuple[RunningService, RunningService]]:
     """Both services, started with `file`."""
     folder = tmp_path_factory.mktemp("disk")
-    running = [of(folder, EDC_ALLOWED_ORIGINS="local,file") for of in (capture_service_in, signup_service_in)]
+    running = [
+        of(folder, EDC_ALLOWED_ORIGINS="local,file")
+        for of in (capture_service_in, signup_service_in)
+    ]
     for one in running:
         one.start()
     yield running[0], running[1]
@@ -187,7 +260,12 @@ class TestPagesFromDisk:
         capture, _ = from_disk
         assert preflight(capture, "null").headers["Access-Control-Allow-Origin"] == "null"
         way = {name: user.partition("@")[0] for name in way}
-        headers = {"Origin": "null", "Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "cors", "Sec-Fetch-Dest": "empty"}
+        headers = {
+            "Origin": "null",
+            "Sec-Fetch-Site": "cross-site",
+            "Sec-Fetch-Mode": "cors",
+            "Sec-Fetch-Dest": "empty",
+        }
         answer = capture.capture("activity", {"user_email": user}, **headers, **way)
         assert answer.status_code == 201
         assert answer.headers["Access-Control-Allow-Origin"] == "null"
@@ -196,7 +274,12 @@ class TestPagesFromDisk:
     def test_but_no_form_may(
         self, from_disk: tuple[RunningService, RunningService], user: str, destination: str
     ) -> None:
-        headers = {"Origin": "null", "Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "navigate", "Sec-Fetch-Dest": destination}
+        headers = {
+            "Origin": "null",
+            "Sec-Fetch-Site": "cross-site",
+            "Sec-Fetch-Mode": "navigate",
+            "Sec-Fetch-Dest": destination,
+        }
         assert from_disk[0].capture("activity", {"user_email": user}, **headers).status_code == 403
 
     def test_and_nobody_signs_up_from_one_and_the_log_says_so(
@@ -204,7 +287,9 @@ class TestPagesFromDisk:
     ) -> None:
         _, signup = from_disk
         account = {"email": user, "password": "correct horse"}
-        answer = requests.post(f"{signup.url}/api/auth/register", json=account, headers={"Origin": "null"}, timeout=10)
+        answer = requests.post(
+            f"{signup.url}/api/auth/register", json=account, headers={"Origin": "null"}, timeout=10
+        )
         assert refused(answer)
         assert signup.rows("SELECT * FROM users WHERE email = ?", user) == []
         assert "Pages opened from disk can't sign up" in signup.log_file.read_text()
@@ -214,7 +299,8 @@ class TestPagesFromDisk:
 def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningService]:
     """A capture service whose site's pages are the only ones allowed."""
     running = capture_service_in(
-        tmp_path_factory.mktemp("origins"), EDC_ALLOWED_ORIGINS="https://www.example.com, https://Shop.example.com:8443"
+        tmp_path_factory.mktemp("origins"),
+        EDC_ALLOWED_ORIGINS="https://www.example.com, https://Shop.example.com:8443",
     )
     running.start()
     yield running
@@ -223,7 +309,9 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningService
 
 class TestAListOfOrigins:
     @pytest.mark.parametrize("origin", ["https://www.example.com", "https://shop.example.com:8443"])
-    def test_a_listed_origin_is_taken(self, service: RunningService, user: str, origin: str) -> None:
+    def test_a_listed_origin_is_taken(
+        self, service: RunningService, user: str, origin: str
+    ) -> None:
         answer = service.capture("payment", {"user_email": user}, Origin=origin)
         assert answer.status_code == 201
         assert answer.headers["Access-Control-Allow-Origin"] == origin
@@ -236,7 +324,9 @@ class TestAListOfOrigins:
             "http://localhost:3000", "null",
         ],
     )  # fmt: skip
-    def test_an_origin_that_is_not_exactly_one_of_them_is_not(self, service: RunningService, user: str, origin: str) -> None:
+    def test_an_origin_that_is_not_exactly_one_of_them_is_not(
+        self, service: RunningService, user: str, origin: str
+    ) -> None:
         assert refused(preflight(service, origin))
         assert refused(service.capture("payment", {"user_email": user}, Origin=origin))
 
@@ -287,14 +377,23 @@ DIRECT = [
 
 
 class TestReading:
-    def test_a_direct_local_caller_may_read_statistics_and_details(self, capture_service: RunningService, user: str) -> None:
-        assert requests.get(f"{capture_service.url}/api/data-capture/stats/{user}", timeout=10).status_code == 200
+    def test_a_direct_local_caller_may_read_statistics_and_details(
+        self, capture_service: RunningService, user: str
+    ) -> None:
+        assert (
+            requests.get(
+                f"{capture_service.url}/api/data-capture/stats/{user}", timeout=10
+            ).status_code
+            == 200
+        )
         health = requests.get(f"{capture_service.url}/api/data-capture/health", timeout=10).json()
         assert health["status"] == "healthy"
         assert health["database"] == str(capture_service.database)
 
     @pytest.mark.parametrize("host", ["localhost", "127.0.0.1", "[::1]", "LOCALHOST"])
-    def test_the_machine_may_be_called_by_its_own_names(self, capture_service: RunningService, user: str, host: str) -> None:
+    def test_the_machine_may_be_called_by_its_own_names(
+        self, capture_service: RunningService, user: str, host: str
+    ) -> None:
         headers = {"Host": f"{host}:{capture_service.port}"}
         url = f"{capture_service.url}/api/data-capture/stats/{user}"
         assert requests.get(url, headers=headers, timeout=10).status_code == 200
@@ -303,37 +402,53 @@ class TestReading:
     def test_a_page_or_a_proxy_may_not(
         self, capture_service: RunningService, user: str, headers: dict[str, str]
     ) -> None:
-        stats = requests.get(f"{capture_service.url}/api/data-capture/stats/{user}", headers=headers, timeout=10)
+        stats = requests.get(
+            f"{capture_service.url}/api/data-capture/stats/{user}", headers=headers, timeout=10
+        )
         assert stats.status_code == 403
         assert stats.headers["Content-Type"] == "application/problem+json"
         assert user not in stats.text
-        health = requests.get(f"{capture_service.url}/api/data-capture/health", headers=headers, timeout=10)
+        health = requests.get(
+            f"{capture_service.url}/api/data-capture/health", headers=headers, timeout=10
+        )
         assert health.json() == {"status": "healthy", "service": "enhanced-data-capture"}
 
-
-    def test_a_caller_who_speaks_an_older_http_may_not_read(self, capture_service: RunningService, user: str) -> None:
+    def test_a_caller_who_speaks_an_older_http_may_not_read(
+        self, capture_service: RunningService, user: str
+    ) -> None:
         """nginx does so by itself, and adds no header."""
-        with socket.create_connection(("127.0.0.1", capture_service.port), timeout=10) as connection:
+        with socket.create_connection(
+            ("127.0.0.1", capture_service.port), timeout=10
+        ) as connection:
             target = f"/api/data-capture/stats/{user}"
-            connection.sendall(f"GET {target} HTTP/1.0\r\nHost: 127.0.0.1:{capture_service.port}\r\n\r\n".encode())
+            connection.sendall(
+                f"GET {target} HTTP/1.0\r\nHost: 127.0.0.1:{capture_service.port}\r\n\r\n".encode()
+            )
             assert connection.makefile("rb").readline().split()[1] == b"403"
 
     @pytest.mark.parametrize("headers", DIRECT, ids=lambda headers: headers["User-Agent"])
     def test_usual_programs_and_the_address_bar_may(
         self, capture_service: RunningService, user: str, headers: dict[str, str]
     ) -> None:
-        answer = requests.get(f"{capture_service.url}/api/data-capture/stats/{user}", headers=headers, timeout=10)
+        answer = requests.get(
+            f"{capture_service.url}/api/data-capture/stats/{user}", headers=headers, timeout=10
+        )
         assert answer.status_code == 200
 
     @pytest.mark.skipif(shutil.which("curl") is None, reason="there is no curl on this machine")
-    @pytest.mark.parametrize("flags", ["--compressed", "-u a:b", "-b a=b", "-r 0-9", "-z 2020-01-01"])
+    @pytest.mark.parametrize(
+        "flags", ["--compressed", "-u a:b", "-b a=b", "-r 0-9", "-z 2020-01-01"]
+    )
     def test_so_may_curl(self, capture_service: RunningService, user: str, flags: str) -> None:
         url = f"{capture_service.url}/api/data-capture/stats/{user}"
-        told = subprocess.run(["curl", "-sf", *flags.split(), url], capture_output=True, timeout=10, check=True)
+        told = subprocess.run(
+            ["curl", "-sf", *flags.split(), url], capture_output=True, timeout=10, check=True
+        )
         assert told.stdout
 
     def test_so_may_python_s_own_clients(self, capture_service: RunningService, user: str) -> None:
-        with urllib.request.urlopen(f"{capture_service.url}/api/data-capture/stats/{user}", timeout=10) as answer:  # noqa: S310
+        url = f"{capture_service.url}/api/data-capture/stats/{user}"
+        with urllib.request.urlopen(url, timeout=10) as answer:  # noqa: S310
             assert answer.status == 200
 
 
@@ -349,10 +464,19 @@ class TestListening:
     def test_a_caller_from_another_machine_may_not_read(self, settings: Settings) -> None:
         with client_of(settings) as client:
             elsewhere = {"REMOTE_ADDR": "192.168.0.7"}
-            assert client.get("/api/data-capture/stats/a@example.com", environ_overrides=elsewhere).status_code == 403
-            assert set(client.get("/api/data-capture/health", environ_overrides=elsewhere).get_json()) == {"status", "service"}
+            assert (
+                client.get(
+                    "/api/data-capture/stats/a@example.com", environ_overrides=elsewhere
+                ).status_code
+                == 403
+            )
+            assert set(
+                client.get("/api/data-capture/health", environ_overrides=elsewhere).get_json()
+            ) == {"status", "service"}
 
-    def test_nobody_may_read_statistics_when_the_service_listens_beyond_loopback(self, settings: Settings) -> None:
+    def test_nobody_may_read_statistics_when_the_service_listens_beyond_loopback(
+        self, settings: Settings
+    ) -> None:
         with client_of(replace(settings, host="0.0.0.0")) as client:  # noqa: S104
             assert client.get("/api/data-capture/stats/a@example.com").status_code == 401
             assert client.post(PAYMENT, json={"user_email": "a@example.com"}).status_code == 201

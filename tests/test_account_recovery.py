@@ -9,7 +9,9 @@ from tests.support import signup_service_in
 from tests.test_signup import assert_problem, audit_of, log_in, register
 
 
-def test_a_forgotten_password_is_replaced_by_who_reads_the_mail(mailing: Mailing, user: str) -> None:
+def test_a_forgotten_password_is_replaced_by_who_reads_the_mail(
+    mailing: Mailing, user: str
+) -> None:
     mailing.account(user)
     before = mailing.users(user)
     assert mailing.post("recover", email=user.upper()).status_code == 202
@@ -29,8 +31,15 @@ def test_a_forgotten_password_is_replaced_by_who_reads_the_mail(mailing: Mailing
 
 def test_recovering_says_nothing_of_who_has_an_account(mailing: Mailing, user: str) -> None:
     mailing.account(user)
-    assert mailing.capture.capture("payment", {"user_email": f"paid-{user}", "final_price": 49}).status_code == 201
-    answers = [mailing.post("recover", email=email) for email in (user, f"paid-{user}", f"not-{user}")]
+    assert (
+        mailing.capture.capture(
+            "payment", {"user_email": f"paid-{user}", "final_price": 49}
+        ).status_code
+        == 201
+    )
+    answers = [
+        mailing.post("recover", email=email) for email in (user, f"paid-{user}", f"not-{user}")
+    ]
     assert {answer.status_code for answer in answers} == {202}
     assert len({answer.text for answer in answers}) == 1
     assert len({tuple(sorted(answer.headers.keys())) for answer in answers}) == 1
@@ -39,7 +48,9 @@ def test_recovering_says_nothing_of_who_has_an_account(mailing: Mailing, user: s
     assert [mail["to"] for mail in mailing.hook.mails if mail["to"].endswith(f"-{user}")] == []
 
 
-def test_who_was_squatted_before_there_was_mail_gets_the_account_back(tmp_path: Path, user: str) -> None:
+def test_who_was_squatted_before_there_was_mail_gets_the_account_back(
+    tmp_path: Path, user: str
+) -> None:
     squatted = signup_service_in(tmp_path)
     squatted.start()
     assert register(squatted, user, password="the squatter's password").status_code == 201
@@ -49,7 +60,12 @@ def test_who_was_squatted_before_there_was_mail_gets_the_account_back(tmp_path: 
     try:
         assert log_in(mailing.signup, user, "the squatter's password").status_code == 200
         mailing.post("recover", email=user)
-        assert mailing.post("verify", token=mailing.hook.token_to(user), password=OWN_PASSWORD).status_code == 200
+        assert (
+            mailing.post(
+                "verify", token=mailing.hook.token_to(user), password=OWN_PASSWORD
+            ).status_code
+            == 200
+        )
         assert log_in(mailing.signup, user, "the squatter's password").status_code == 401
         assert log_in(mailing.signup, user, OWN_PASSWORD).status_code == 200
     finally:
@@ -67,9 +83,13 @@ def test_a_disabled_account_is_not_opened_by_mail(mailing: Mailing, user: str) -
     assert len(mailing.hook.mails_to(user)) == 2
 
 
-def test_a_link_opens_no_account_that_another_program_made_meanwhile(mailing: Mailing, user: str) -> None:
+def test_a_link_opens_no_account_that_another_program_made_meanwhile(
+    mailing: Mailing, user: str
+) -> None:
     argon2 = "$argon2id$v=19$m=19456,t=2,p=1$c29tZXNhbHRzb21lc2FsdA$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"
-    for number, password_hash in enumerate(("", "!", "!unusable", "$2b$12$abcdefghijklmnopqrstuv", argon2)):
+    for number, password_hash in enumerate(
+        ("", "!", "!unusable", "$2b$12$abcdefghijklmnopqrstuv", argon2)
+    ):
         email = f"{number}-{user}"
         register(mailing.signup, email)
         token = mailing.hook.token_to(email)
@@ -81,11 +101,20 @@ def test_a_link_opens_no_account_that_another_program_made_meanwhile(mailing: Ma
         assert mailing.post("recover", email=email).status_code == 202
         assert mailing.users(email) == before
     mailing.account(user)
-    assert [mail for mail in mailing.hook.mails if mail["event"] == "recovery" and mail["to"].endswith(f"-{user}")] == []
+    assert [
+        mail
+        for mail in mailing.hook.mails
+        if mail["event"] == "recovery" and mail["to"].endswith(f"-{user}")
+    ] == []
 
 
 def test_a_mailbox_of_a_similar_address_gets_no_one_elses_row(mailing: Mailing, user: str) -> None:
-    assert mailing.capture.capture("payment", {"user_email": f"strasse-{user}", "final_price": 49}).status_code == 201
+    assert (
+        mailing.capture.capture(
+            "payment", {"user_email": f"strasse-{user}", "final_price": 49}
+        ).status_code
+        == 201
+    )
     before = mailing.users(f"strasse-{user}")
     answer = register(mailing.signup, f"straße-{user}")
     assert answer.status_code in (202, 409)

@@ -45,7 +45,9 @@ def guarded(settings: Settings) -> Iterator[ASK]:
 
         def ask(authorization: str | bytes | None, query: str = "") -> requests.Response:
             headers = {} if authorization is None else {"Authorization": authorization}
-            return requests.get(f"http://127.0.0.1:{server.server_port}/secret{query}", headers=headers, timeout=10)
+            return requests.get(
+                f"http://127.0.0.1:{server.server_port}/secret{query}", headers=headers, timeout=10
+            )
 
         try:
             yield ask
@@ -72,7 +74,9 @@ def is_refused(answer: requests.Response) -> bool:
     return "all of it" not in answer.text
 
 
-def test_the_token_opens_the_door_and_nothing_else_does(tmp_path: Path, settings: Settings, server: CommandServer) -> None:
+def test_the_token_opens_the_door_and_nothing_else_does(
+    tmp_path: Path, settings: Settings, server: CommandServer
+) -> None:
     token = token_of(Installation(tmp_path, server))
     with guarded(settings) as ask:
         assert ask(f"Bearer {token}").text == "all of it"
@@ -88,15 +92,24 @@ def test_the_token_opens_the_door_and_nothing_else_does(tmp_path: Path, settings
             assert is_refused(ask(None, query))
 
 
-def test_the_token_has_256_random_bits_and_only_its_hash_stays(tmp_path: Path, server: CommandServer) -> None:
-    first, second = token_of(Installation(tmp_path, server)), token_of(Installation(tmp_path, server), "--rotate")
+def test_the_token_has_256_random_bits_and_only_its_hash_stays(
+    tmp_path: Path, server: CommandServer
+) -> None:
+    first, second = (
+        token_of(Installation(tmp_path, server)),
+        token_of(Installation(tmp_path, server), "--rotate"),
+    )
     for token in (first, second):
         assert len(token.removeprefix("edc_")) == 43  # 256 bits at 6 a letter
-        assert not any(token.encode() in path.read_bytes() for path in tmp_path.rglob("*") if path.is_file())
+        assert not any(
+            token.encode() in path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()
+        )
     assert first != second
 
 
-def test_it_is_made_at_the_first_start_for_its_owner_s_eyes_and_shown_once(tmp_path: Path, server: CommandServer) -> None:
+def test_it_is_made_at_the_first_start_for_its_owner_s_eyes_and_shown_once(
+    tmp_path: Path, server: CommandServer
+) -> None:
     service = capture_service_in(tmp_path)
     service.start()
     keys = tmp_path / "trading_bots.keys"
@@ -147,12 +160,16 @@ def test_it_is_written_as_a_header_that_curl_takes_for_its_owner_s_eyes_only(
         assert f"There is a file {header} already" in again.complaint
     with guarded(settings) as ask:
         assert ask(value).text == "all of it", "nothing was rotated"
-    assert installation.run("admin-token", "--rotate", "--header", tmp_path / "new-header").status == 0
+    assert (
+        installation.run("admin-token", "--rotate", "--header", tmp_path / "new-header").status == 0
+    )
     with guarded(settings) as ask:
         assert is_refused(ask(value))
 
 
-def test_no_header_file_is_left_where_there_is_no_token_to_write(tmp_path: Path, server: CommandServer) -> None:
+def test_no_header_file_is_left_where_there_is_no_token_to_write(
+    tmp_path: Path, server: CommandServer
+) -> None:
     installation, elsewhere = Installation(tmp_path, server), tmp_path / "elsewhere"
     token_of(installation)
     outcome = installation.run("admin-token", "--header", tmp_path / "admin-header")
@@ -164,9 +181,17 @@ def test_no_header_file_is_left_where_there_is_no_token_to_write(tmp_path: Path,
     assert not elsewhere.exists()
 
 
-def test_the_environment_s_token_can_be_written_as_a_header(tmp_path: Path, server: CommandServer) -> None:
+def test_the_environment_s_token_can_be_written_as_a_header(
+    tmp_path: Path, server: CommandServer
+) -> None:
     token = "from-a-secret-store-0123456789abcdef"
-    order = ["admin-token", "--header", str(tmp_path / "admin-header"), "--database", str(tmp_path / "trading_bots.db")]
+    order = [
+        "admin-token",
+        "--header",
+        str(tmp_path / "admin-header"),
+        "--database",
+        str(tmp_path / "trading_bots.db"),
+    ]
     assert server.run(order, {"EDC_ADMIN_TOKEN": token}, tmp_path, 0, 0).status == 0
     assert (tmp_path / "admin-header").read_text() == f"Authorization: Bearer {token}\n"
 
@@ -190,7 +215,9 @@ def test_without_its_files_nothing_opens_the_door(settings: Settings) -> None:
 
 def test_the_environment_s_token_is_the_token(tmp_path: Path, server: CommandServer) -> None:
     token = "from-a-secret-store-0123456789abcdef"
-    settings = load_settings({"database": str(tmp_path / "trading_bots.db")}, {"EDC_ADMIN_TOKEN": token})
+    settings = load_settings(
+        {"database": str(tmp_path / "trading_bots.db")}, {"EDC_ADMIN_TOKEN": token}
+    )
     ensure_admin_token(settings)
     assert not settings.keys_directory.exists()
     with guarded(settings) as ask:
@@ -203,8 +230,16 @@ def test_the_environment_s_token_is_the_token(tmp_path: Path, server: CommandSer
     assert token not in outcome.output + outcome.complaint
 
 
-def test_no_command_takes_the_token_on_its_command_line(tmp_path: Path, server: CommandServer) -> None:
+def test_no_command_takes_the_token_on_its_command_line(
+    tmp_path: Path, server: CommandServer
+) -> None:
     for command in ("admin-token", "doctor", "backup"):
-        outcome = server.run([command, "--admin-token", "x" * 40, "--database", str(tmp_path / "a.db")], {}, tmp_path, 0, 0)
+        outcome = server.run(
+            [command, "--admin-token", "x" * 40, "--database", str(tmp_path / "a.db")],
+            {},
+            tmp_path,
+            0,
+            0,
+        )
         assert outcome.status == 2
         assert "unrecognized arguments" in outcome.complaint

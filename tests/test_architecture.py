@@ -65,5 +65,9 @@ def test_a_package_re_exports_and_holds_no_logic() -> None:
     for path in PACKAGE.rglob("__init__.py"):
         for node in ast.parse(path.read_text()).body:
             is_docstring = isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
-            is_assignment = isinstance(node, ast.Assign) and isinstance(node.value, (ast.List, ast.Constant))
-            assert is_docstring or is_assignment or isinstance(node, (ast.Import, ast.ImportFrom)), path
+            is_assignment = isinstance(node, ast.Assign) and isinstance(
+                node.value, (ast.List, ast.Constant)
+            )
+            assert (
+                is_docstring or is_assignment or isinstance(node, (ast.Import, ast.ImportFrom))
+            ), path

@@ -49,10 +49,15 @@ def original(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of an installation with the records above, as its services leave it."""
     folder = tmp_path_factory.mktemp("original")
     database = folder / "trading_bots.db"
-    with writing_to(database, (ANN, BOB, CLEO, NOBODY, NOBODY_ELSE, RETENTION_USER), NOW) as connection:
+    with writing_to(
+        database, (ANN, BOB, CLEO, NOBODY, NOBODY_ELSE, RETENTION_USER), NOW
+    ) as connection:
         for user in (ANN, ANN, ANN, BOB, BOB, BOB, CLEO, CLEO):
             write(connection, user)
-        assert pseudonymise_audit(connection, CLEO, NOBODY, timestamp=NOW, source_endpoint="erase") == 2
+        assert (
+            pseudonymise_audit(connection, CLEO, NOBODY, timestamp=NOW, source_endpoint="erase")
+            == 2
+        )
         write(connection, ANN)
         write(connection, BOB)
         age(connection, "ip_address", 10, 11)
@@ -68,9 +73,19 @@ def write(connection: sqlite3.Connection, user: str) -> None:
     )  # fmt: skip
 
 
-def age(connection: sqlite3.Connection, column: str, *numbers: int, covers: RetentionCovers | None = None) -> int:
+def age(
+    connection: sqlite3.Connection,
+    column: str,
+    *numbers: int,
+    covers: RetentionCovers | None = None,
+) -> int:
     return take_from_records(
-        connection, {column: numbers}, RETENTION_USER, timestamp=NOW, source_endpoint="retention", covers=covers
+        connection,
+        {column: numbers},
+        RETENTION_USER,
+        timestamp=NOW,
+        source_endpoint="retention",
+        covers=covers,
     )
 
 
@@ -86,12 +101,16 @@ def tamper(installation: Installation, *statements: str) -> None:
             connection.executescript(statement)
 
 
-def taking(installation: Installation, *, erase: str = "", column: str = "", numbers: tuple[int, ...] = ()) -> int:
+def taking(
+    installation: Installation, *, erase: str = "", column: str = "", numbers: tuple[int, ...] = ()
+) -> int:
     """Erase a user from the audit trail, or take a column from records; return how many records that concerned."""
     with closing(open_connection(installation.database, 5)) as connection:
         connection.execute("BEGIN IMMEDIATE")
         if erase:
-            found = pseudonymise_audit(connection, erase, NOBODY_ELSE, timestamp=NOW, source_endpoint="erase")
+            found = pseudonymise_audit(
+                connection, erase, NOBODY_ELSE, timestamp=NOW, source_endpoint="erase"
+            )
         else:
             found = age(connection, column, *numbers)
         connection.execute("COMMIT")
@@ -168,13 +187,17 @@ FORGED = {
 
 
 @pytest.mark.parametrize("kind", FORGED)
-def test_a_covering_record_that_was_changed_covers_nothing(kind: str, installation: Installation) -> None:
+def test_a_covering_record_that_was_changed_covers_nothing(
+    kind: str, installation: Installation
+) -> None:
     statements, record = FORGED[kind]
     tamper(installation, statements)
     assert_found_at(installation, record)
 
 
-def test_a_changed_covering_record_that_speaks_of_nothing_is_named_itself(installation: Installation) -> None:
+def test_a_changed_covering_record_that_speaks_of_nothing_is_named_itself(
+    installation: Installation,
+) -> None:
     tamper(installation, covering(5, "erasure"))
     assert_found_at(installation, 5)
 
@@ -202,7 +225,9 @@ def test_a_changed_record_is_no_better_when_something_was_taken_of_it(
 ) -> None:
     tamper(installation, f"UPDATE data_capture_audit SET {CHANGED[what]} WHERE id = 2")
     with caplog.at_level(logging.ERROR, "data_capture.audit"):
-        taken = {"erase": ANN} if by == "erasure" else {"column": "ip_address", "numbers": (1, 2, 3)}
+        taken = (
+            {"erase": ANN} if by == "erasure" else {"column": "ip_address", "numbers": (1, 2, 3)}
+        )
         assert taking(installation, **taken) == (5 if by == "erasure" else 3)  # type: ignore[arg-type]
     assert "record 2 had been changed" in caplog.text
     assert_found_at(installation, 2)
@@ -222,15 +247,25 @@ def test_the_retention_makes_nothing_good_by_and_by(installation: Installation) 
     assert_found_at(installation, 2)
 
 
-def test_the_records_of_another_user_do_not_go_unnoticed_with_an_erasure(installation: Installation) -> None:
-    tamper(installation, f"UPDATE data_capture_audit SET user_email = '{ANN}' WHERE user_email = '{BOB}'")
+def test_the_records_of_another_user_do_not_go_unnoticed_with_an_erasure(
+    installation: Installation,
+) -> None:
+    tamper(
+        installation,
+        f"UPDATE data_capture_audit SET user_email = '{ANN}' WHERE user_email = '{BOB}'",
+    )
     taking(installation, erase=ANN)
     assert_found_at(installation, 4)
 
 
 @pytest.mark.parametrize("by", ["erasure", "retention"])
-def test_what_was_taken_from_before_is_verified_by_what_covers_it(by: str, installation: Installation) -> None:
-    tamper(installation, "UPDATE data_capture_audit SET timestamp = '2020-01-01T00:00:00.000Z' WHERE id = 10")
+def test_what_was_taken_from_before_is_verified_by_what_covers_it(
+    by: str, installation: Installation
+) -> None:
+    tamper(
+        installation,
+        "UPDATE data_capture_audit SET timestamp = '2020-01-01T00:00:00.000Z' WHERE id = 10",
+    )
     if by == "erasure":
         taking(installation, erase=ANN)
     else:
@@ -252,11 +287,19 @@ def test_a_record_without_an_entry_is_not_covered(installation: Installation) ->
     assert_found_at(installation, 2)
 
 
-def test_a_commitment_that_fits_the_changed_record_does_not_help(installation: Installation) -> None:
+def test_a_commitment_that_fits_the_changed_record_does_not_help(
+    installation: Installation,
+) -> None:
     """Anyone can compute a commitment; the link is what needs the key."""
-    tamper(installation, f"{CONTENT} WHERE id = 2", f"UPDATE data_capture_audit SET user_email = '{ANN}' WHERE id = 2")
+    tamper(
+        installation,
+        f"{CONTENT} WHERE id = 2",
+        f"UPDATE data_capture_audit SET user_email = '{ANN}' WHERE id = 2",
+    )
     with closing(sqlite3.connect(installation.database)) as connection, connection:
-        row = connection.execute(f"SELECT {', '.join(RECORD_COLUMNS)} FROM data_capture_audit WHERE id = 2").fetchone()
+        row = connection.execute(
+            f"SELECT {', '.join(RECORD_COLUMNS)} FROM data_capture_audit WHERE id = 2"
+        ).fetchone()
         connection.execute(
             "UPDATE data_capture_audit_chain SET salt = zeroblob(16), commitment = ? WHERE audit_id = 2",
             (commitment_to(canonical_record(*row), bytes(16)),),
@@ -265,7 +308,9 @@ def test_a_commitment_that_fits_the_changed_record_does_not_help(installation: I
     assert_found_at(installation, 2)
 
 
-def test_a_forged_retention_record_does_not_cover_what_is_taken_next(installation: Installation) -> None:
+def test_a_forged_retention_record_does_not_cover_what_is_taken_next(
+    installation: Installation,
+) -> None:
     tamper(
         installation,
         without_salt(2), f"{CONTENT} WHERE id = 2", covering(6, "retention", 2),
@@ -277,7 +322,9 @@ def test_a_forged_retention_record_does_not_cover_what_is_taken_next(installatio
     assert_found_at(installation, 6)
 
 
-def test_an_erasure_does_not_take_what_only_an_index_says_is_the_user_s(installation: Installation) -> None:
+def test_an_erasure_does_not_take_what_only_an_index_says_is_the_user_s(
+    installation: Installation,
+) -> None:
     tamper(installation, """
         CREATE TABLE other (user_email, timestamp);
         INSERT INTO other (rowid, user_email, timestamp) SELECT id, 'ann@example.com', timestamp FROM data_capture_audit;
@@ -298,14 +345,21 @@ def test_the_snapshot_of_a_covering_record_is_never_taken(installation: Installa
     taking(installation, erase=CLEO)
     taking(installation, column="data_snapshot", numbers=(9, 12))
     assert installation.run("verify-audit").status == 1
-    assert [record[1] for record in content_of(installation, 9, 12)] == [record[1] for record in before]
+    assert [record[1] for record in content_of(installation, 9, 12)] == [
+        record[1] for record in before
+    ]
     tamper(installation, f"UPDATE data_capture_audit SET user_email = '{NOBODY}' WHERE id = 9",
            f"UPDATE data_capture_audit SET user_email = '{RETENTION_USER}' WHERE id = 12")  # fmt: skip
     assert_good(installation)  # as they were written
 
 
-def test_what_only_looks_like_a_covering_record_keeps_nothing_personal(installation: Installation) -> None:
-    tamper(installation, "UPDATE data_capture_audit SET capture_type = 'erasure' WHERE user_email = 'ann@example.com'")
+def test_what_only_looks_like_a_covering_record_keeps_nothing_personal(
+    installation: Installation,
+) -> None:
+    tamper(
+        installation,
+        "UPDATE data_capture_audit SET capture_type = 'erasure' WHERE user_email = 'ann@example.com'",
+    )
     taking(installation, erase=ANN)
     assert content_of(installation, 1, 2, 3, 10, 13) == [(NOBODY_ELSE, None, None, None)] * 5
 
@@ -313,7 +367,9 @@ def test_what_only_looks_like_a_covering_record_keeps_nothing_personal(installat
 # --- What nobody tampered with --------------------------------------------------------------------------------------------
 
 
-def test_records_stay_good_through_retention_after_retention_and_an_erasure(installation: Installation) -> None:
+def test_records_stay_good_through_retention_after_retention_and_an_erasure(
+    installation: Installation,
+) -> None:
     covers = RetentionCovers()
     with closing(open_connection(installation.database, 5)) as connection:
         for column in ("user_agent", "ip_address", "data_snapshot"):
@@ -328,19 +384,28 @@ def test_records_stay_good_through_retention_after_retention_and_an_erasure(inst
     assert_good(installation)
 
 
-def test_a_program_that_respells_addresses_does_not_keep_covers_from_being_found(tmp_path: Path, server: CommandServer) -> None:
+def test_a_program_that_respells_addresses_does_not_keep_covers_from_being_found(
+    tmp_path: Path, server: CommandServer
+) -> None:
     installation = Installation(tmp_path, server)
-    tamper(installation, """
+    tamper(
+        installation,
+        """
         CREATE TABLE users (id INTEGER PRIMARY KEY, email TEXT UNIQUE NOT NULL);
-        CREATE TRIGGER capitals AFTER INSERT ON users BEGIN UPDATE users SET email = upper(email) WHERE id = new.id; END""")
+        CREATE TRIGGER capitals AFTER INSERT ON users BEGIN UPDATE users SET email = upper(email) WHERE id = new.id; END""",
+    )
     prepare(installation.database)
     with closing(open_connection(installation.database, 5)) as connection:
         connection.execute("BEGIN IMMEDIATE")
-        ann, nobody, whose = (ensure_user(connection, one, None, NOW) for one in (ANN, NOBODY, RETENTION_USER))
+        ann, nobody, whose = (
+            ensure_user(connection, one, None, NOW) for one in (ANN, NOBODY, RETENTION_USER)
+        )
         assert whose.isupper()
         write(connection, ann)
         for column in ("ip_address", "user_agent"):
-            take_from_records(connection, {column: [1]}, whose, timestamp=NOW, source_endpoint="retention")
+            take_from_records(
+                connection, {column: [1]}, whose, timestamp=NOW, source_endpoint="retention"
+            )
         pseudonymise_audit(connection, ann, nobody, timestamp=NOW, source_endpoint="erase")
         connection.execute("COMMIT")
     assert_good(installation)

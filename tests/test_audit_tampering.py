@@ -18,7 +18,12 @@ from data_capture.store.sqlite.users import ensure_user
 from tests.installations import CommandServer, Installation
 from tests.support import REPOSITORY
 
-ANN, BOB, CLEO, NOBODY = "ann@example.com", "bob@example.com", "cleo@example.com", "erased-1@data-capture.invalid"
+ANN, BOB, CLEO, NOBODY = (
+    "ann@example.com",
+    "bob@example.com",
+    "cleo@example.com",
+    "erased-1@data-capture.invalid",
+)
 NOW = "2024-01-15T10:30:00.000Z"
 PAYMENT = '{"plan_name": "Pro", "final_price": "179.99", "note": "caf\u00e9"}'
 
@@ -31,7 +36,11 @@ PAYMENT = '{"plan_name": "Pro", "final_price": "179.99", "note": "caf\u00e9"}'
 
 
 def write(
-    connection: sqlite3.Connection, user: str, kind: str, snapshot: str | None = PAYMENT, status: str = "success"
+    connection: sqlite3.Connection,
+    user: str,
+    kind: str,
+    snapshot: str | None = PAYMENT,
+    status: str = "success",
 ) -> None:
     record_audit(
         connection, user_email=user, capture_type=kind, timestamp=NOW, source_endpoint=f"/api/data-capture/{kind}",
@@ -63,7 +72,10 @@ def original(tmp_path_factory: pytest.TempPathFactory) -> Path:
         write(connection, BOB, "activity", '{"pair": "EURUSD"}')
         for kind in ("payment", "signup", "login_failed"):
             write(connection, CLEO, kind)
-        assert pseudonymise_audit(connection, CLEO, NOBODY, timestamp=NOW, source_endpoint="erase") == 3
+        assert (
+            pseudonymise_audit(connection, CLEO, NOBODY, timestamp=NOW, source_endpoint="erase")
+            == 3
+        )
         write(connection, ANN, "payment")
         write(connection, BOB, "payment")
         write(connection, BOB, "login_failed", None, "failed")
@@ -89,7 +101,10 @@ class Tampered:
 
     def assert_found_at(self, record: int) -> None:
         outcome = self.installation.run("verify-audit")
-        assert outcome.output.startswith(f"Audit record {record} "), (outcome.output, outcome.complaint)
+        assert outcome.output.startswith(f"Audit record {record} "), (
+            outcome.output,
+            outcome.complaint,
+        )
         assert outcome.status == 1
 
 
@@ -132,7 +147,9 @@ def renumbered(old: str, new: str) -> str:
     """
 
 
-INSERTED = f"INSERT INTO data_capture_audit (id, user_email, capture_type) VALUES (?, '{ANN}', 'payment');"
+INSERTED = (
+    f"INSERT INTO data_capture_audit (id, user_email, capture_type) VALUES (?, '{ANN}', 'payment');"
+)
 FORGED_ENTRY = "INSERT INTO data_capture_audit_chain VALUES (?, 0, randomblob(16), randomblob(32), randomblob(32));"
 COUNTER = "UPDATE sqlite_sequence SET seq = ? WHERE name = 'data_capture_audit';"
 
@@ -275,7 +292,13 @@ def test_tampering_is_found_and_the_record_named(kind: str, tampered: Tampered) 
 
 
 @pytest.mark.parametrize(
-    "kind", ["all entries removed", "the newest removed, and the counter set back", "no salt", "a record inserted"]
+    "kind",
+    [
+        "all entries removed",
+        "the newest removed, and the counter set back",
+        "no salt",
+        "a record inserted",
+    ],
 )
 def test_a_restart_does_not_make_it_good(kind: str, tampered: Tampered) -> None:
     statements, record = TAMPERING[kind]
@@ -288,11 +311,16 @@ def test_a_restart_does_not_make_it_good(kind: str, tampered: Tampered) -> None:
     ("counter", "found_at"),
     [
         ("", 15),
-        (COUNTER.replace("?", "14"), 17),  # the one that was noted: what is there now has its number, and is another
+        (
+            COUNTER.replace("?", "14"),
+            17,
+        ),  # the one that was noted: what is there now has its number, and is another
     ],
     ids=["and the numbers go on", "and the numbers are given again"],
 )
-def test_records_written_afterwards_do_not_make_it_good(counter: str, found_at: int, tampered: Tampered) -> None:
+def test_records_written_afterwards_do_not_make_it_good(
+    counter: str, found_at: int, tampered: Tampered
+) -> None:
     tampered.run(deleted("id >= 15"), counter)
     with closing(open_connection(tampered.database, 5)) as connection:
         connection.execute("BEGIN IMMEDIATE")
@@ -303,7 +331,9 @@ def test_records_written_afterwards_do_not_make_it_good(counter: str, found_at: 
     tampered.assert_found_at(found_at)
 
 
-def test_records_are_written_on_where_entries_were_left_behind_and_it_is_still_found(tampered: Tampered) -> None:
+def test_records_are_written_on_where_entries_were_left_behind_and_it_is_still_found(
+    tampered: Tampered,
+) -> None:
     tampered.run("DELETE FROM data_capture_audit WHERE id >= 15", COUNTER.replace("?", "14"))
     with closing(open_connection(tampered.database, 5)) as connection:
         connection.execute("BEGIN IMMEDIATE")
@@ -314,7 +344,9 @@ def test_records_are_written_on_where_entries_were_left_behind_and_it_is_still_f
 
 
 @pytest.mark.parametrize("link", ["NULL", "1", "'text'", "x''"])
-def test_records_are_written_on_after_a_link_that_is_none_and_it_is_still_found(link: str, tampered: Tampered) -> None:
+def test_records_are_written_on_after_a_link_that_is_none_and_it_is_still_found(
+    link: str, tampered: Tampered
+) -> None:
     tampered.run(
         "CREATE TABLE other AS SELECT * FROM data_capture_audit_chain",
         "DROP TABLE data_capture_audit_chain",

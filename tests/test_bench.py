@@ -21,27 +21,45 @@ def test_it_measures_what_is_there_says_what_it_left_out_and_clears_up(tmp_path:
     results = _bench(tmp_path, "--sizes", "1000", "--memory-captures", "20")
 
     measured = {(row["name"], row["connections"]): row for row in results["rows"]}
-    assert {("capture service", 1), ("capture service", 32), ("capture service", 256)} <= measured.keys()
+    assert {
+        ("capture service", 1),
+        ("capture service", 32),
+        ("capture service", 256),
+    } <= measured.keys()
     assert {("bare Flask route", 32), ("plain way", 32)} <= measured.keys()
-    assert all(row["failed"] == 0 for row in results["rows"] if row["name"] in ("capture service", "bare Flask route"))
+    assert all(
+        row["failed"] == 0
+        for row in results["rows"]
+        if row["name"] in ("capture service", "bare Flask route")
+    )
     assert measured["capture service", 32]["captures_per_second"][0] > 0
     assert "there is no node" in results["left_out"]["Fastify + better-sqlite3"]
 
     assert [size["captures"] for size in results["sizes"]] == [1000]
-    assert all(size["captures_per_second"][0] > 0 and size["statistics_p50_ms"] > 0 for size in results["sizes"])
+    assert all(
+        size["captures_per_second"][0] > 0 and size["statistics_p50_ms"] > 0
+        for size in results["sizes"]
+    )
     assert results["memory"]["captures"] >= 20
     assert results["limits"]["syncs_per_second"][0] > 0
     assert results["limits"]["commits_per_second"][0] > 0
-    assert any(claim["what"].endswith("plain way") and isinstance(claim["holds"], bool) for claim in results["claims"])
+    assert any(
+        claim["what"].endswith("plain way") and isinstance(claim["holds"], bool)
+        for claim in results["claims"]
+    )
 
     # It left nothing behind.
     assert list(tmp_path.iterdir()) == []
-    running = subprocess.run(["ps", "-A", "-ww", "-o", "args"], capture_output=True, text=True, check=True).stdout
+    running = subprocess.run(
+        ["ps", "-A", "-ww", "-o", "args"], capture_output=True, text=True, check=True
+    ).stdout
     assert str(tmp_path) not in running
 
 
 @pytest.mark.parametrize("client", ["wrk", "bench.client"])
-def test_both_clients_send_every_capture_once(client: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_both_clients_send_every_capture_once(
+    client: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     if client == "wrk" and shutil.which("wrk") is None:
         pytest.skip("there is no wrk")
     monkeypatch.setattr("bench.load.client_name", lambda: client)
@@ -92,7 +110,12 @@ def test_packages_that_two_processes_want_at_once_are_installed_once(tmp_path: P
     install += f"packages_of(Path({str(tmp_path)!r}), 'them', install=True)"
     environment = {**os.environ, "PATH": f"{tmp_path}{os.pathsep}{os.environ['PATH']}"}
     both = [
-        subprocess.Popen([sys.executable, "-c", install], cwd=REPOSITORY, env=environment, stderr=subprocess.DEVNULL)
+        subprocess.Popen(
+            [sys.executable, "-c", install],
+            cwd=REPOSITORY,
+            env=environment,
+            stderr=subprocess.DEVNULL,
+        )
         for _ in range(2)
     ]
     assert [process.wait(timeout=60) for process in both] == [0, 0]

@@ -28,9 +28,17 @@ def test_it_measures_the_script_in_a_browser_and_holds_it_against_what_has_to_be
     assert ours["served_bytes"] > 1000
     costs = ours["costs"]
     assert costs["start_ms"][0] > 0
-    assert {"function", "fetch", "storage"} <= costs["call_microseconds"].keys() == costs["bare_microseconds"].keys()
+    assert (
+        {"function", "fetch", "storage"}
+        <= costs["call_microseconds"].keys()
+        == costs["bare_microseconds"].keys()
+    )
     assert all(len(times) == 3 for times in costs["call_microseconds"].values())
     assert ours["losses"]["made"] == {"down, navigate, return": 20}
     wanted = {claim["what"]: claim for claim in results["claims"]}
-    assert {"size, as served and gzipped", "load and init, median", "captures lost of 20"} <= wanted.keys()
+    assert {
+        "size, as served and gzipped",
+        "load and init, median",
+        "captures lost of 20",
+    } <= wanted.keys()
     assert all(claim["holds"] == (claim["got"] <= claim["at_most"]) for claim in wanted.values())

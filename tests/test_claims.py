@@ -28,7 +28,9 @@ from tests.support import REPOSITORY, RunningService, rows
 
 PAYMENT = {"transaction_id": "TX-1", "plan_name": "Pro", "final_price": "49.00"}
 ANN = "ann@example.com"
-ADD_USER = "INSERT INTO users (username, email, password_hash, normalized_email) VALUES ('a', ?, '!', ?)"
+ADD_USER = (
+    "INSERT INTO users (username, email, password_hash, normalized_email) VALUES ('a', ?, '!', ?)"
+)
 
 
 def soon(seconds: float = 299) -> str:
@@ -54,63 +56,119 @@ class TestTimes:
         self, capture_service: RunningService, user: str
     ) -> None:
         for status, said in (("pending", None), ("refunded", soon()), ("completed", None)):
-            payload = {"user_email": user, **PAYMENT, "payment_status": status, "capture_timestamp": said}
+            payload = {
+                "user_email": user,
+                **PAYMENT,
+                "payment_status": status,
+                "capture_timestamp": said,
+            }
             assert capture_service.capture("payment", payload).status_code == 201
         assert latest(capture_service, user) == ["completed"]
         now = datetime.now(timezone.utc).isoformat()
-        assert all(row["created_at"] <= now for row in capture_service.rows("SELECT created_at FROM payment_data"))
+        assert all(
+            row["created_at"] <= now
+            for row in capture_service.rows("SELECT created_at FROM payment_data")
+        )
 
     def test_nor_one_that_says_it_was_a_second_later_than_the_page_does(
         self, capture_service: RunningService, user: str
     ) -> None:
         for status, said in (("refunded", ago(1)), ("completed", ago(2))):
-            payload = {"user_email": user, **PAYMENT, "payment_status": status, "capture_timestamp": said}
+            payload = {
+                "user_email": user,
+                **PAYMENT,
+                "payment_status": status,
+                "capture_timestamp": said,
+            }
             capture_service.capture("payment", payload)
         assert latest(capture_service, user) == ["completed"]
 
-    def test_a_forged_dashboard_of_the_future_does_not_hide_the_state(self, capture_service: RunningService, user: str) -> None:
+    def test_a_forged_dashboard_of_the_future_does_not_hide_the_state(
+        self, capture_service: RunningService, user: str
+    ) -> None:
         def send(equity: int, said: str | None = None) -> Any:
-            payload = {"user_email": user, "tradingState": {"currentEquity": equity}, "capture_timestamp": said}
+            payload = {
+                "user_email": user,
+                "tradingState": {"currentEquity": equity},
+                "capture_timestamp": said,
+            }
             return capture_service.capture("dashboard", payload).json()
 
         send(1, soon(290))
         state = send(1000)
         again = [send(1000) for _ in range(3)]
-        assert [(one["dashboard_id"], one["duplicate"]) for one in again] == [(state["dashboard_id"], True)] * 3
-        states = capture_service.rows("SELECT id, updated_at FROM dashboard_data WHERE user_email = ? ORDER BY id", user)
+        assert [(one["dashboard_id"], one["duplicate"]) for one in again] == [
+            (state["dashboard_id"], True)
+        ] * 3
+        states = capture_service.rows(
+            "SELECT id, updated_at FROM dashboard_data WHERE user_email = ? ORDER BY id", user
+        )
         assert [row["id"] for row in states][1:] == [state["dashboard_id"]]
         assert states[0]["updated_at"] <= states[1]["updated_at"]
 
     def test_nor_does_a_questionnaire(self, capture_service: RunningService, user: str) -> None:
         for trades, said in (("forged", soon()), ("3-5", None), ("3-5", None)):
-            capture_service.capture("questionnaire", {"user_email": user, "tradesPerDay": trades, "capture_timestamp": said})
-        statement = "SELECT trades_per_day FROM questionnaire_data WHERE user_email = ? ORDER BY id DESC"
-        assert [row["trades_per_day"] for row in capture_service.rows(statement, user)] == ["3-5", "forged"]
+            capture_service.capture(
+                "questionnaire",
+                {"user_email": user, "tradesPerDay": trades, "capture_timestamp": said},
+            )
+        statement = (
+            "SELECT trades_per_day FROM questionnaire_data WHERE user_email = ? ORDER BY id DESC"
+        )
+        assert [row["trades_per_day"] for row in capture_service.rows(statement, user)] == [
+            "3-5",
+            "forged",
+        ]
 
 
 class TestNothingIsDropped:
-    def test_what_only_a_repetition_says_is_in_the_audit_trail(self, capture_service: RunningService, user: str) -> None:
+    def test_what_only_a_repetition_says_is_in_the_audit_trail(
+        self, capture_service: RunningService, user: str
+    ) -> None:
         """Someone sends the columns of a payment first; the real one repeats them, and says more that has no column."""
-        capture_service.capture("payment", {"user_email": user, **PAYMENT, "payment_status": "completed"})
-        real = {"user_email": user, **PAYMENT, "payment_status": "completed", "billing_address": "1 High St", "vat_id": "DE1"}
-        answers = [capture_service.capture("payment", {**real, "capture_timestamp": soon(-n)}) for n in range(3)]
+        capture_service.capture(
+            "payment", {"user_email": user, **PAYMENT, "payment_status": "completed"}
+        )
+        real = {
+            "user_email": user,
+            **PAYMENT,
+            "payment_status": "completed",
+            "billing_address": "1 High St",
+            "vat_id": "DE1",
+        }
+        answers = [
+            capture_service.capture("payment", {**real, "capture_timestamp": soon(-n)})
+            for n in range(3)
+        ]
         assert [answer.json().get("duplicate") for answer in answers] == [True] * 3
         kept = [one.get("vat_id") for one in snapshots(capture_service.database, user)]
         assert kept == [None, "DE1"], "once, and not each time"
-        batch = {"captures": [{"type": "payment", **real, "vat_id": f"DE{number % 4}"} for number in range(12)]}
+        batch = {
+            "captures": [
+                {"type": "payment", **real, "vat_id": f"DE{number % 4}"} for number in range(12)
+            ]
+        }
         capture_service.capture("batch", batch)
         kept = [one.get("vat_id") for one in snapshots(capture_service.database, user)]
         assert kept == [None, "DE1", "DE0", "DE2", "DE3"]
-        assert len(capture_service.rows("SELECT id FROM payment_data WHERE user_email = ?", user)) == 1
+        assert (
+            len(capture_service.rows("SELECT id FROM payment_data WHERE user_email = ?", user)) == 1
+        )
 
     @pytest.mark.parametrize("place", ["top", "inside"])
     def test_a_dashboard_saved_again_and_again_adds_no_records(
         self, capture_service: RunningService, user: str, place: str
     ) -> None:
         for number in range(5):
-            times = {"lastUpdated": f"2026-01-01T00:00:0{number}Z", "ts": number, "request_id": f"r{number}"}
+            times = {
+                "lastUpdated": f"2026-01-01T00:00:0{number}Z",
+                "ts": number,
+                "request_id": f"r{number}",
+            }
             more = times if place == "top" else {"meta": {"client": times}}
-            capture_service.capture("dashboard", {"user_email": user, "tradingState": {"currentEquity": 5}, **more})
+            capture_service.capture(
+                "dashboard", {"user_email": user, "tradingState": {"currentEquity": 5}, **more}
+            )
         assert len(snapshots(capture_service.database, user)) == 1
 
     def test_another_spelling_of_the_address_says_nothing_new(
@@ -120,11 +178,20 @@ class TestNothingIsDropped:
             for spelling in (user, user.upper(), f" {user.title()} "):
                 payload = {key: spelling, "transaction_id": f"TX-{key}", "final_price": 5}
                 assert capture_service.capture("payment", payload).ok
-        records = capture_service.rows("SELECT id FROM data_capture_audit WHERE user_email = ?", user)
+        records = capture_service.rows(
+            "SELECT id FROM data_capture_audit WHERE user_email = ?", user
+        )
         assert len(records) == 3, "one a payment"
-        billing = {"user_email": user, "email": f"billing-{user}", "transaction_id": "TX-user_email", "final_price": 5}
+        billing = {
+            "user_email": user,
+            "email": f"billing-{user}",
+            "transaction_id": "TX-user_email",
+            "final_price": 5,
+        }
         assert capture_service.capture("payment", billing).json()["duplicate"]
-        records = capture_service.rows("SELECT id FROM data_capture_audit WHERE user_email = ?", user)
+        records = capture_service.rows(
+            "SELECT id FROM data_capture_audit WHERE user_email = ?", user
+        )
         assert len(records) == 4, "another address is something new"
 
     def test_a_time_in_a_list_is_content(self, capture_service: RunningService, user: str) -> None:
@@ -135,16 +202,31 @@ class TestNothingIsDropped:
 
 
 class TestCaptureIds:
-    def test_a_capture_id_of_one_user_keeps_no_other_out(self, capture_service: RunningService, user: str) -> None:
+    def test_a_capture_id_of_one_user_keeps_no_other_out(
+        self, capture_service: RunningService, user: str
+    ) -> None:
         victim, capture_id = f"victim-{user}", f"id-{user[:19]}"
-        forged = capture_service.capture("payment", {"user_email": user, "capture_id": capture_id, "final_price": 1})
-        real = capture_service.capture("payment", {"user_email": victim, "capture_id": capture_id, "final_price": 99})
+        forged = capture_service.capture(
+            "payment", {"user_email": user, "capture_id": capture_id, "final_price": 1}
+        )
+        real = capture_service.capture(
+            "payment", {"user_email": victim, "capture_id": capture_id, "final_price": 99}
+        )
         assert (forged.status_code, real.status_code) == (201, 201)
         assert "Idempotency-Replayed" not in real.headers
-        assert capture_service.rows("SELECT final_price FROM payment_data WHERE user_email = ?", victim) == [{"final_price": 99}]
-        again = capture_service.capture("payment", {"user_email": victim, "capture_id": capture_id, "final_price": 99})
-        assert (again.json()["payment_id"], again.headers["Idempotency-Replayed"]) == (real.json()["payment_id"], "true")
-        other = capture_service.capture("payment", {"user_email": victim, "capture_id": capture_id, "final_price": 98})
+        assert capture_service.rows(
+            "SELECT final_price FROM payment_data WHERE user_email = ?", victim
+        ) == [{"final_price": 99}]
+        again = capture_service.capture(
+            "payment", {"user_email": victim, "capture_id": capture_id, "final_price": 99}
+        )
+        assert (again.json()["payment_id"], again.headers["Idempotency-Replayed"]) == (
+            real.json()["payment_id"],
+            "true",
+        )
+        other = capture_service.capture(
+            "payment", {"user_email": victim, "capture_id": capture_id, "final_price": 98}
+        )
         assert other.status_code == 422
 
     def test_also_in_one_batch(self, capture_service: RunningService, user: str) -> None:
@@ -164,11 +246,22 @@ def store(tmp_path: Path) -> Iterator[Store]:
     with closing(store_in(tmp_path)) as store:
         yield store
         key = load_key(audit_key_file(store.database))
-        assert store.read(lambda connection: verify(connection, key, EMPTY, lambda _done, _of: None)).tampering is None
+        assert (
+            store.read(
+                lambda connection: verify(connection, key, EMPTY, lambda _done, _of: None)
+            ).tampering
+            is None
+        )
 
 
 def send(
-    store: Store, kind: str = "payment", *, confirmed: bool = False, address: str = "192.0.2.1", agent: str = "", **payload: Any
+    store: Store,
+    kind: str = "payment",
+    *,
+    confirmed: bool = False,
+    address: str = "192.0.2.1",
+    agent: str = "",
+    **payload: Any,
 ) -> Receipt:
     caller = Caller("/test", address, agent, datetime.now(timezone.utc), is_confirmed=confirmed)
     capture = parse_capture(KINDS[kind], {"user_email": ANN, **payload}, caller, ())
@@ -181,7 +274,10 @@ def sources(store: Store, kind: str = "payment") -> list[str]:
 
 
 def latest_in(store: Store) -> list[tuple[Any, ...]]:
-    return [tuple(row.values()) for row in rows(store.database, "SELECT payment_status, source FROM payments_latest")]
+    return [
+        tuple(row.values())
+        for row in rows(store.database, "SELECT payment_status, source FROM payments_latest")
+    ]
 
 
 def test_a_claim_never_hides_a_confirmed_state(store: Store) -> None:
@@ -199,12 +295,16 @@ def test_a_claim_never_hides_a_confirmed_state(store: Store) -> None:
 @pytest.mark.parametrize("kind", list(KINDS))
 def test_every_kind_has_a_source(store: Store, kind: str) -> None:
     claimed = send(store, kind, transaction_id="1")
-    confirmed = send(store, kind, transaction_id="2", tradesPerDay="1", current_equity=5, confirmed=True)
+    confirmed = send(
+        store, kind, transaction_id="2", tradesPerDay="1", current_equity=5, confirmed=True
+    )
     assert claimed.row_id != confirmed.row_id
     assert sources(store, kind) == ["claim", "confirmed"]
 
 
-def test_a_confirmed_repetition_confirms_a_claim_and_says_so_in_the_audit_trail(store: Store) -> None:
+def test_a_confirmed_repetition_confirms_a_claim_and_says_so_in_the_audit_trail(
+    store: Store,
+) -> None:
     claimed = send(store, **PAYMENT, payment_status="completed")
     confirmed = send(store, **PAYMENT, payment_status="completed", confirmed=True)
     assert (confirmed.row_id, confirmed.outcome) == (claimed.row_id, "unchanged")
@@ -216,7 +316,9 @@ def test_a_confirmed_repetition_confirms_a_claim_and_says_so_in_the_audit_trail(
 
 
 def test_a_confirmation_does_not_confirm_what_only_a_claim_says(store: Store) -> None:
-    forged = send(store, **PAYMENT, payment_status="completed", coupon_code="FREE", discount_amount=49)
+    forged = send(
+        store, **PAYMENT, payment_status="completed", coupon_code="FREE", discount_amount=49
+    )
     confirmed = send(store, **PAYMENT, payment_status="completed", confirmed=True)
     assert confirmed.row_id != forged.row_id
     found = rows(store.database, "SELECT coupon_code, source FROM payments_latest")
@@ -224,27 +326,44 @@ def test_a_confirmation_does_not_confirm_what_only_a_claim_says(store: Store) ->
 
 
 @pytest.mark.parametrize("kind", ["payment", "activity"])
-def test_the_same_capture_confirmed_under_its_capture_id_is_the_same_row(store: Store, kind: str) -> None:
+def test_the_same_capture_confirmed_under_its_capture_id_is_the_same_row(
+    store: Store, kind: str
+) -> None:
     claimed = send(store, kind, capture_id="one", activity_type="login", final_price=1)
-    confirmed = send(store, kind, capture_id="one", activity_type="login", final_price=1, confirmed=True)
+    confirmed = send(
+        store, kind, capture_id="one", activity_type="login", final_price=1, confirmed=True
+    )
     assert confirmed == Receipt(claimed.row_id, "stored", replayed=True)
     assert sources(store, kind) == ["confirmed"]
-    types = [row["capture_type"] for row in rows(store.database, "SELECT capture_type FROM data_capture_audit ORDER BY id")]
+    types = [
+        row["capture_type"]
+        for row in rows(store.database, "SELECT capture_type FROM data_capture_audit ORDER BY id")
+    ]
     assert types == [kind, "confirmation"]
     assert send(store, kind, capture_id="one", activity_type="login", final_price=1) == confirmed
 
 
 @pytest.mark.parametrize("capture_id", [{}, {"capture_id": "order-1"}])
-def test_a_confirmed_row_has_the_time_and_the_origin_of_who_confirmed_it(store: Store, capture_id: dict[str, str]) -> None:
+def test_a_confirmed_row_has_the_time_and_the_origin_of_who_confirmed_it(
+    store: Store, capture_id: dict[str, str]
+) -> None:
     week_ago = datetime.now(timezone.utc) - timedelta(days=6)
     forged = {"capture_timestamp": week_ago.isoformat(), **capture_id}
     claimed = send(store, **PAYMENT, **forged, address="203.0.113.9", agent="a stranger's")
-    confirmed = send(store, **PAYMENT, **capture_id, confirmed=True, address="192.0.2.10", agent="the owner's")
+    confirmed = send(
+        store, **PAYMENT, **capture_id, confirmed=True, address="192.0.2.10", agent="the owner's"
+    )
     assert confirmed.row_id == claimed.row_id
     (row,) = rows(store.database, "SELECT * FROM payments_latest")
-    assert (row["ip_address"], row["user_agent"], row["source"]) == ("192.0.2.10", "the owner's", "confirmed")
+    assert (row["ip_address"], row["user_agent"], row["source"]) == (
+        "192.0.2.10",
+        "the owner's",
+        "confirmed",
+    )
     assert min(row["created_at"], row["updated_at"]) > (week_ago + timedelta(days=5)).isoformat()
-    claim = rows(store.database, "SELECT * FROM data_capture_audit WHERE capture_type = 'payment'")[0]
+    claim = rows(store.database, "SELECT * FROM data_capture_audit WHERE capture_type = 'payment'")[
+        0
+    ]
     assert (claim["ip_address"], claim["user_agent"]) == ("203.0.113.9", "a stranger's")
 
 
@@ -253,11 +372,16 @@ def test_a_claim_does_not_say_that_a_confirmed_dashboard_still_holds(store: Stor
     seen = []
     for confirmed, said in ((True, {"capture_timestamp": hour_ago}), (False, {}), (True, {})):
         send(store, "dashboard", current_equity=5, confirmed=confirmed, **said)
-        seen += [row["updated_at"] for row in rows(store.database, "SELECT updated_at FROM dashboard_data")]
+        seen += [
+            row["updated_at"]
+            for row in rows(store.database, "SELECT updated_at FROM dashboard_data")
+        ]
     assert seen[0] == seen[1] < seen[2]
 
 
-def test_a_claim_under_a_guessed_capture_id_does_not_keep_the_confirmed_capture_out(store: Store) -> None:
+def test_a_claim_under_a_guessed_capture_id_does_not_keep_the_confirmed_capture_out(
+    store: Store,
+) -> None:
     send(store, capture_id="order-1", **PAYMENT, payment_status="refunded")
     real = send(store, capture_id="order-1", **PAYMENT, payment_status="completed", confirmed=True)
     assert (real.outcome, real.replayed) == ("stored", False)
@@ -272,20 +396,30 @@ def test_an_export_tells_claims_and_confirmed_captures_apart(store: Store) -> No
     send(store, **PAYMENT, payment_status="pending", capture_id="a")
     send(store, **PAYMENT, payment_status="completed", capture_id="b", confirmed=True)
     document = json.loads(b"".join(pieces_of(store.database, ANN, "json")))
-    assert {one["capture_id"]: one["confirmed"] for one in document["capture_receipts"]} == {"a": 0, "b": 1}
+    assert {one["capture_id"]: one["confirmed"] for one in document["capture_receipts"]} == {
+        "a": 0,
+        "b": 1,
+    }
 
 
-def test_a_digest_can_not_be_confirmed_by_a_guess_without_the_key(store: Store, tmp_path: Path) -> None:
+def test_a_digest_can_not_be_confirmed_by_a_guess_without_the_key(
+    store: Store, tmp_path: Path
+) -> None:
     """The same capture in two installations has two digests, in every column."""
     (tmp_path / "other").mkdir()
     with closing(store_in(tmp_path / "other")) as other:
         digests: list[set[bytes]] = []
         for one in (store, other):
             send(one, capture_id="a", **PAYMENT)
-            [receipt] = rows(one.database, "SELECT payload_digest, content_digest, key_id FROM capture_receipts")
+            [receipt] = rows(
+                one.database, "SELECT payload_digest, content_digest, key_id FROM capture_receipts"
+            )
             digests.append(set(receipt.values()))
         assert digests[0] & digests[1] == set()
-        assert receipts_key_file(other.database).read_text() != receipts_key_file(store.database).read_text()
+        assert (
+            receipts_key_file(other.database).read_text()
+            != receipts_key_file(store.database).read_text()
+        )
 
 
 def test_a_user_removed_by_hand_can_send_the_same_capture_again(store: Store) -> None:
@@ -298,7 +432,12 @@ def test_a_user_removed_by_hand_can_send_the_same_capture_again(store: Store) ->
 
 @pytest.mark.parametrize("kind", list(KINDS))
 def test_a_receipt_without_its_row_answers_nothing(store: Store, kind: str) -> None:
-    given = {"transaction_id": "TX-1", "activity_type": "login", "risk_percentage": "1", "total_trades": 1}
+    given = {
+        "transaction_id": "TX-1",
+        "activity_type": "login",
+        "risk_percentage": "1",
+        "total_trades": 1,
+    }
     first = send(store, kind, capture_id="a", **given)
     with closing(sqlite3.connect(store.database)) as connection, connection:
         connection.execute(f"DELETE FROM {KINDS[kind].table}")  # noqa: S608
@@ -308,7 +447,9 @@ def test_a_receipt_without_its_row_answers_nothing(store: Store, kind: str) -> N
     assert len(rows(store.database, "SELECT * FROM capture_receipts")) == 1
 
 
-def test_reports_and_captures_stay_quick_however_many_claims_of_one_payment_there_are(tmp_path: Path) -> None:
+def test_reports_and_captures_stay_quick_however_many_claims_of_one_payment_there_are(
+    tmp_path: Path,
+) -> None:
     """Of 8 times as many states the last capture, and the view, take no more than 8 times as long, with room for noise."""
     schema = (REPOSITORY / "schema.sql").read_text()
     took: list[float] = []
@@ -320,7 +461,9 @@ def test_reports_and_captures_stay_quick_however_many_claims_of_one_payment_ther
             connection.executemany(insert, [(ANN, f"state {n}") for n in range(number)])
             began_at = time.process_time()
             for _ in range(3):
-                found = connection.execute("SELECT payment_status, source FROM payments_latest").fetchall()
+                found = connection.execute(
+                    "SELECT payment_status, source FROM payments_latest"
+                ).fetchall()
             took.append(time.process_time() - began_at)
             assert found == [(f"state {number - 1}", "claim")]
     assert took[1] <= 24 * took[0]

@@ -23,7 +23,13 @@ from data_capture.server import body_buffer
 from data_capture.server.body_buffer import BodyBuffer
 from data_capture.server.connections import MAX_OF_ADDRESS, Connection, excess
 from tests.flood import PAYMENT
-from tests.support import REPOSITORY, RunningService, capture_service_in, eventually, signup_service_in
+from tests.support import (
+    REPOSITORY,
+    RunningService,
+    capture_service_in,
+    eventually,
+    signup_service_in,
+)
 
 FULL = os.environ.get("EDC_FULL_CONNECTIONS") == "1"
 FLOOD = 5000 if FULL else 800
@@ -32,7 +38,9 @@ ROUNDS = 3 if FULL else 1
 # Of the speed without a flood. In the quick size the rounds are short, and other programs may run beside them.
 MIN_RATIO = 0.8 if FULL else 0.4
 LOGIN = "/api/auth/login"
-ON_LINUX = pytest.mark.skipif(sys.platform != "linux", reason="connections are watched through /proc")
+ON_LINUX = pytest.mark.skipif(
+    sys.platform != "linux", reason="connections are watched through /proc"
+)
 
 
 @pytest.fixture(scope="module")
@@ -58,7 +66,9 @@ def behind_proxy(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningSe
 @pytest.fixture(scope="module")
 def signup_behind_proxy(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningService]:
     """A signup service behind a proxy, with a low rate."""
-    running = signup_service_in(tmp_path_factory.mktemp("signup"), EDC_TRUSTED_PROXIES="1", EDC_LOGIN_RATE="3/hour")
+    running = signup_service_in(
+        tmp_path_factory.mktemp("signup"), EDC_TRUSTED_PROXIES="1", EDC_LOGIN_RATE="3/hour"
+    )
     running.start()
     yield running
     running.stop()
@@ -90,19 +100,27 @@ def test_a_flood_of_connections_slows_no_honest_capture_down(service: RunningSer
             finally:
                 flood.terminate()
     without.append(honest_captures(service.port))
-    assert [outcome["refused"] for outcome in without + during] == [{}] * (len(without) + len(during))
-    speeds = [[outcome["stored_per_second"] for outcome in outcomes] for outcomes in (during, without)]
+    assert [outcome["refused"] for outcome in without + during] == [{}] * (
+        len(without) + len(during)
+    )
+    speeds = [
+        [outcome["stored_per_second"] for outcome in outcomes] for outcomes in (during, without)
+    ]
     print(f"{FLOOD} connections: {speeds[0]} of {speeds[1]} captures a second")
     assert median(speeds[0]) >= MIN_RATIO * median(speeds[1])
 
 
-def test_announced_bodies_that_never_come_block_no_capture(service: RunningService, user: str) -> None:
+def test_announced_bodies_that_never_come_block_no_capture(
+    service: RunningService, user: str
+) -> None:
     """4,096 of 64 KB were as much as all bodies together might be, and every capture was answered 503."""
     with flood_process("flood", service.port, 4200, 60, "announced for another host") as flood:
         try:
             assert flood.stdout is not None
             assert flood.stdout.readline() == "ready\n"
-            statuses = [service.capture("activity", {"user_email": user}).status_code for _ in range(20)]
+            statuses = [
+                service.capture("activity", {"user_email": user}).status_code for _ in range(20)
+            ]
         finally:
             flood.terminate()
     assert statuses == [201] * 20
@@ -112,7 +130,9 @@ def test_announced_bodies_that_never_come_block_no_capture(service: RunningServi
 
 
 def open_connection(service: RunningService, address: str = "127.0.0.1") -> socket.socket:
-    return socket.create_connection(("127.0.0.1", service.port), timeout=30, source_address=(address, 0))
+    return socket.create_connection(
+        ("127.0.0.1", service.port), timeout=30, source_address=(address, 0)
+    )
 
 
 def head(method: str, path: str, announced: str = "Content-Length: 60000", **headers: str) -> bytes:
@@ -140,7 +160,9 @@ BY_THE_HEAD = {
 
 def test_a_request_that_is_refused_is_refused_before_its_body(service: RunningService) -> None:
     with ExitStack() as stack:
-        callers = {case: stack.enter_context(closing(open_connection(service))) for case in BY_THE_HEAD}
+        callers = {
+            case: stack.enter_context(closing(open_connection(service))) for case in BY_THE_HEAD
+        }
         for case, (_, words) in BY_THE_HEAD.items():
             callers[case].sendall(words)
         answers = {case: caller.recv(65536) for case, caller in callers.items()}
@@ -149,7 +171,9 @@ def test_a_request_that_is_refused_is_refused_before_its_body(service: RunningSe
         }
         assert all(b"application/problem+json" in answer for answer in answers.values())
         # The connections are not kept for the bodies.
-        assert {case: caller.recv(65536) for case, caller in callers.items()} == dict.fromkeys(BY_THE_HEAD, b"")
+        assert {case: caller.recv(65536) for case, caller in callers.items()} == dict.fromkeys(
+            BY_THE_HEAD, b""
+        )
 
 
 def test_a_request_over_the_rate_is_refused_before_its_body_and_each_counts_once(
@@ -158,9 +182,15 @@ def test_a_request_over_the_rate_is_refused_before_its_body_and_each_counts_once
     """Also those that the fast path leaves to the app once it has their bodies."""
     caller = {"X-Forwarded-For": "192.0.2.1"}
     not_understood = [behind_proxy.capture("payment", {}, **caller).status_code for _ in range(2)]
-    large = behind_proxy.capture("payment", {"user_email": user, "note": "x" * 200_000}, **caller).status_code
+    large = behind_proxy.capture(
+        "payment", {"user_email": user, "note": "x" * 200_000}, **caller
+    ).status_code
     assert [*not_understood, large] == [422, 422, 201]
-    for announced in ("Content-Length: 60000", "Content-Length: 600000", "Transfer-Encoding: chunked"):
+    for announced in (
+        "Content-Length: 60000",
+        "Content-Length: 600000",
+        "Transfer-Encoding: chunked",
+    ):
         with closing(open_connection(behind_proxy)) as connection:
             connection.sendall(head("POST", PAYMENT, announced, X_Forwarded_For="192.0.2.1"))
             assert connection.recv(65536).startswith(b"HTTP/1.1 429 ")
@@ -170,14 +200,19 @@ def test_so_it_is_with_logins(signup_behind_proxy: RunningService) -> None:
     body = b'{"email": "nobody@example.com", "password": "not the password"}'
     for expected in (401, 401, 401, 429):
         with closing(open_connection(signup_behind_proxy)) as connection:
-            connection.sendall(head("POST", LOGIN, f"Content-Length: {len(body)}", X_Forwarded_For="192.0.2.1") + body)
+            connection.sendall(
+                head("POST", LOGIN, f"Content-Length: {len(body)}", X_Forwarded_For="192.0.2.1")
+                + body
+            )
             assert connection.recv(65536).startswith(f"HTTP/1.1 {expected} ".encode())
     with closing(open_connection(signup_behind_proxy)) as connection:
         connection.sendall(head("POST", LOGIN, X_Forwarded_For="192.0.2.1"))
         assert connection.recv(65536).startswith(b"HTTP/1.1 429 ")
 
 
-def test_bodies_and_heads_that_do_not_come_are_ended_and_a_slow_one_is_taken(service: RunningService, user: str) -> None:
+def test_bodies_and_heads_that_do_not_come_are_ended_and_a_slow_one_is_taken(
+    service: RunningService, user: str
+) -> None:
     body = json.dumps({"user_email": user}).encode()
     with ExitStack() as stack:
         idle, half, silent, dripping, slow_large, slow, after = (
@@ -195,7 +230,9 @@ def test_bodies_and_heads_that_do_not_come_are_ended_and_a_slow_one_is_taken(ser
             slow_large.sendall(b" ")
             time.sleep(0.5)
         assert slow.recv(1000).startswith(b"HTTP/1.1 201 ")
-        assert [caller.recv(1000)[:13] for caller in (silent, dripping, slow_large)] == [b"HTTP/1.1 408 "] * 3
+        assert [caller.recv(1000)[:13] for caller in (silent, dripping, slow_large)] == [
+            b"HTTP/1.1 408 "
+        ] * 3
         assert [caller.recv(1000) for caller in (idle, half)] == [b"", b""]
         assert time.monotonic() - began_at < 60
         assert after.recv(1000) == b""
@@ -205,13 +242,18 @@ def test_bodies_and_heads_that_do_not_come_are_ended_and_a_slow_one_is_taken(ser
 
 
 @ON_LINUX
-def test_an_address_has_a_limit_of_connections_and_the_others_keep_theirs(service: RunningService, user: str) -> None:
+def test_an_address_has_a_limit_of_connections_and_the_others_keep_theirs(
+    service: RunningService, user: str
+) -> None:
     """They end after ten seconds anyhow, but the limit is there at once."""
     with ExitStack() as stack:
         other = stack.enter_context(closing(open_connection(service, "127.0.0.2")))
         busy = stack.enter_context(closing(open_connection(service, "127.0.0.3")))
         busy.sendall(head("POST", PAYMENT))
-        many = [stack.enter_context(closing(open_connection(service, "127.0.0.3"))) for _ in range(MAX_OF_ADDRESS + 88)]
+        many = [
+            stack.enter_context(closing(open_connection(service, "127.0.0.3")))
+            for _ in range(MAX_OF_ADDRESS + 88)
+        ]
         for caller in many:
             caller.setblocking(False)
         began_at = time.monotonic()
@@ -224,7 +266,9 @@ def test_an_address_has_a_limit_of_connections_and_the_others_keep_theirs(servic
             except OSError:
                 return True
 
-        closed = eventually(lambda: [caller for caller in many if is_closed(caller)], "some are closed")
+        closed = eventually(
+            lambda: [caller for caller in many if is_closed(caller)], "some are closed"
+        )
         if time.monotonic() - began_at < 7:  # before all of them end
             assert len(closed) < 300
             body = json.dumps({"user_email": user}).encode()
@@ -238,7 +282,10 @@ def test_an_address_has_a_limit_of_connections_and_the_others_keep_theirs(servic
 
 def connections(address: str, number: int, *, first_port: int = 1000) -> list[Connection]:
     """Connections of an address, the first the longest without an answer."""
-    return [Connection(index, address, first_port + index, 60_000 - index, 60_000) for index in range(number)]
+    return [
+        Connection(index, address, first_port + index, 60_000 - index, 60_000)
+        for index in range(number)
+    ]
 
 
 class TestWhichConnectionsAreClosed:
@@ -284,7 +331,8 @@ def test_which_caller_an_address_is(address: str, caller: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("counts", "total", "share"), [([], 10, 1), ([3], 10, 3), ([9, 9, 1], 10, 4), ([9, 9, 9], 27, 9), ([1] * 50, 10, 1)]
+    ("counts", "total", "share"),
+    [([], 10, 1), ([3], 10, 3), ([9, 9, 1], 10, 4), ([9, 9, 9], 27, 9), ([1] * 50, 10, 1)],
 )
 def test_a_fair_share_fits_all(counts: list[int], total: int, share: int) -> None:
     assert fair_share(counts, total) == share
@@ -307,12 +355,16 @@ class Upload:
 
 
 def run(coroutine: Coroutine[Any, Any, Any]) -> Any:
-    with ThreadPoolExecutor(1) as thread:  # the browser's driver keeps an event loop in the tests' own
+    with ThreadPoolExecutor(
+        1
+    ) as thread:  # the browser's driver keeps an event loop in the tests' own
         return thread.submit(lambda: asyncio.run(coroutine)).result(30)
 
 
 class TestWhichBodiesAreGivenUp:
-    def statuses(self, uploads: list[tuple[str, Upload, int | None]], *, age_seconds: float = 2) -> list[int]:
+    def statuses(
+        self, uploads: list[tuple[str, Upload, int | None]], *, age_seconds: float = 2
+    ) -> list[int]:
         """What becomes of bodies that are begun in this order, some of which are `age_seconds` old: 0 while they arrive."""
 
         async def receive_all() -> list[int]:
@@ -329,7 +381,9 @@ class TestWhichBodiesAreGivenUp:
             outcomes = [task.result() if task.done() else None for task in tasks]
             for task in tasks:
                 task.cancel()
-            return [int(one.problem_type.status) if isinstance(one, Problem) else 0 for one in outcomes]
+            return [
+                int(one.problem_type.status) if isinstance(one, Problem) else 0 for one in outcomes
+            ]
 
         return list(run(receive_all()))
 
@@ -339,13 +393,17 @@ class TestWhichBodiesAreGivenUp:
         assert self.statuses(other + ours) == [0, 429, 429] + [0] * 256
         assert self.statuses(ours, age_seconds=0.5) == [0] * 258  # any of them may still be prompt
 
-    def test_those_of_the_largest_callers_when_all_have_too_many(self, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_those_of_the_largest_callers_when_all_have_too_many(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         monkeypatch.setitem(body_buffer._MAX_OF_ALL, body_buffer._Kind.SMALL, 20)
         large = [("192.0.2.1", Upload(), 100)] * 30
         small = [("192.0.2.2", Upload(), 100)] * 5
         assert self.statuses(small + large) == [0] * 5 + [503] * 15 + [0] * 15
 
-    def test_what_is_announced_is_not_counted_and_what_is_received_is(self, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_what_is_announced_is_not_counted_and_what_is_received_is(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         monkeypatch.setattr(body_buffer, "_MAX_BYTES", 5000)
         monkeypatch.setattr(body_buffer, "_MAX_BYTES_OF_CALLER", 3000)
         announced = [(f"192.0.2.{number}", Upload(), 20_000_000) for number in range(50)]
@@ -358,7 +416,9 @@ class TestWhichBodiesAreGivenUp:
 
     def test_those_that_are_too_large_or_too_slow(self) -> None:
         assert self.statuses([("192.0.2.1", Upload(b"x" * 10_001), None)]) == [413]
-        assert self.statuses([("192.0.2.1", Upload(), 100), ("192.0.2.1", Upload(), 100_000)], age_seconds=11) == [408, 408]
+        assert self.statuses(
+            [("192.0.2.1", Upload(), 100), ("192.0.2.1", Upload(), 100_000)], age_seconds=11
+        ) == [408, 408]
         enough = Upload(b"x" * 10_000)
         assert self.statuses([("192.0.2.1", enough, 100_000)], age_seconds=9) == [0]
         assert self.statuses([("192.0.2.1", enough, 100_000)], age_seconds=121) == [408]

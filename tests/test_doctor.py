@@ -36,11 +36,15 @@ class Diagnosis:
 
     def problems(self) -> set[str]:
         """The questions that were answered with a problem."""
-        return {question for question, finding in self.findings.items() if finding["level"] == "problem"}
+        return {
+            question for question, finding in self.findings.items() if finding["level"] == "problem"
+        }
 
     def warnings(self) -> set[str]:
         """The questions that were answered with a warning."""
-        return {question for question, finding in self.findings.items() if finding["level"] == "warning"}
+        return {
+            question for question, finding in self.findings.items() if finding["level"] == "warning"
+        }
 
     def answer(self, question: str) -> str:
         """What it says of one question."""
@@ -49,10 +53,16 @@ class Diagnosis:
 
 def state_of(folder: Path) -> dict[str, bytes]:
     """Everything in a folder, but for the index of the log, which is shared memory and made anew from it."""
-    return {path.name: path.read_bytes() for path in folder.iterdir() if path.is_file() and not path.name.endswith("-shm")}
+    return {
+        path.name: path.read_bytes()
+        for path in folder.iterdir()
+        if path.is_file() and not path.name.endswith("-shm")
+    }
 
 
-def test_a_folder_where_nothing_was_started_yet_is_in_order_and_stays_empty(tmp_path: Path, server: CommandServer) -> None:
+def test_a_folder_where_nothing_was_started_yet_is_in_order_and_stays_empty(
+    tmp_path: Path, server: CommandServer
+) -> None:
     diagnosis = Diagnosis(Installation(tmp_path, server))
     assert diagnosis.status == "ok"
     assert list(tmp_path.iterdir()) == []
@@ -72,7 +82,9 @@ def test_a_running_service_is_found_healthy_over_its_database(
     assert Diagnosis(installation, "--quick").answer("integrity").startswith("whole (quick check")
 
 
-def test_a_service_over_another_database_is_a_warning(capture_service: RunningService, installation: Installation) -> None:
+def test_a_service_over_another_database_is_a_warning(
+    capture_service: RunningService, installation: Installation
+) -> None:
     installation.capture_port = capture_service.port
     diagnosis = Diagnosis(installation)
     assert diagnosis.warnings() == {"capture port"}
@@ -88,7 +100,9 @@ def test_another_program_on_a_port_is_a_problem(installation: Installation) -> N
 
 
 def test_one_port_for_both_services_is_a_problem(installation: Installation) -> None:
-    assert Diagnosis(installation, "--signup-port", installation.capture_port).problems() == {"signup port"}
+    assert Diagnosis(installation, "--signup-port", installation.capture_port).problems() == {
+        "signup port"
+    }
 
 
 def test_the_text_has_a_line_for_each_question_and_what_to_do(installation: Installation) -> None:
@@ -96,8 +110,12 @@ def test_the_text_has_a_line_for_each_question_and_what_to_do(installation: Inst
     outcome = installation.run("doctor")
     assert outcome.status == 1
     lines = outcome.output.splitlines()
-    assert [line[9:27].strip() for line in lines if line.startswith(("ok", "warning", "problem"))] == QUESTIONS
-    advice = lines[next(number for number, line in enumerate(lines) if line.startswith("problem")) + 1]
+    assert [
+        line[9:27].strip() for line in lines if line.startswith(("ok", "warning", "problem"))
+    ] == QUESTIONS
+    advice = lines[
+        next(number for number, line in enumerate(lines) if line.startswith("problem")) + 1
+    ]
     assert advice.strip().startswith("→ someone has changed the file by hand")
     assert lines[-1] == "1 problem, 0 warnings"
 
@@ -106,11 +124,15 @@ def test_rows_that_refer_to_nobody_are_counted_and_not_named(installation: Insta
     forget_users(installation.database)
     diagnosis = Diagnosis(installation)
     assert diagnosis.problems() == {"foreign keys"}
-    assert diagnosis.answer("foreign keys").endswith("data_capture_audit (3 rows), payment_data (3 rows)")
+    assert diagnosis.answer("foreign keys").endswith(
+        "data_capture_audit (3 rows), payment_data (3 rows)"
+    )
     assert "example.com" not in diagnosis.text
 
 
-def test_an_older_programs_broken_references_are_its_own_business(installation: Installation) -> None:
+def test_an_older_programs_broken_references_are_its_own_business(
+    installation: Installation,
+) -> None:
     with closing(sqlite3.connect(installation.database)) as connection, connection:
         connection.execute("CREATE TABLE notes (author INTEGER REFERENCES users (id))")
         connection.execute("INSERT INTO notes VALUES (99)")
@@ -127,7 +149,9 @@ def test_a_damaged_file_is_named(installation: Installation, tmp_path: Path) -> 
 
 
 @pytest.mark.parametrize("content", [b"not a database at all, but a text" * 100, b"\xa5" * 8192])
-def test_a_file_that_is_no_database_is_a_problem(installation: Installation, content: bytes) -> None:
+def test_a_file_that_is_no_database_is_a_problem(
+    installation: Installation, content: bytes
+) -> None:
     installation.database.write_bytes(content)
     assert "is not an SQLite database" in Diagnosis(installation).answer("integrity")
     assert installation.database.read_bytes() == content
@@ -140,7 +164,9 @@ def test_a_read_only_file_is_a_problem(installation: Installation) -> None:
     assert "chmod u+rw" in diagnosis.findings["database file"]["advice"]
 
 
-def test_a_file_that_others_can_read_is_a_warning_and_a_key_a_problem(installation: Installation) -> None:
+def test_a_file_that_others_can_read_is_a_warning_and_a_key_a_problem(
+    installation: Installation,
+) -> None:
     installation.database.chmod(0o644)
     keys = installation.directory / "trading_bots.keys"
     keys.mkdir(mode=0o700, exist_ok=True)
@@ -153,7 +179,9 @@ def test_a_file_that_others_can_read_is_a_warning_and_a_key_a_problem(installati
     assert Diagnosis(installation).findings["keys"]["advice"] == f"chmod 700 {keys}"
 
 
-@pytest.mark.parametrize("begin", ["BEGIN IMMEDIATE", "PRAGMA locking_mode = EXCLUSIVE; BEGIN EXCLUSIVE"])
+@pytest.mark.parametrize(
+    "begin", ["BEGIN IMMEDIATE", "PRAGMA locking_mode = EXCLUSIVE; BEGIN EXCLUSIVE"]
+)
 def test_another_programs_lock_is_a_problem(installation: Installation, begin: str) -> None:
     with closing(sqlite3.connect(installation.database, isolation_level=None)) as other:
         other.executescript(begin)
@@ -171,14 +199,18 @@ def test_the_log_of_a_killed_service_is_left_as_it_is(installation: Installation
     assert state_of(installation.directory) == before
 
 
-def test_a_database_that_no_service_has_used_yet_gets_nothing_beside_it(installation: Installation) -> None:
+def test_a_database_that_no_service_has_used_yet_gets_nothing_beside_it(
+    installation: Installation,
+) -> None:
     (installation.directory / "trading_bots.db-gate").unlink()
     assert Diagnosis(installation).status == "ok"
     assert not (installation.directory / "trading_bots.db-gate").exists()
 
 
 @pytest.mark.parametrize("loss", ["deleted", "emptied"])
-def test_a_log_without_its_database_is_a_problem_and_is_kept(installation: Installation, loss: str) -> None:
+def test_a_log_without_its_database_is_a_problem_and_is_kept(
+    installation: Installation, loss: str
+) -> None:
     leave_in_log(installation.database, 5)
     if loss == "deleted":
         installation.database.unlink()
@@ -210,7 +242,10 @@ def test_a_log_file_that_is_a_folder_is_a_problem(installation: Installation) ->
 
 def test_what_a_killed_backup_or_restore_left_is_named(installation: Installation) -> None:
     installation.backups.mkdir()
-    left = ["backups/trading_bots-20240115T103000.000Z.db.partial", "trading_bots.restoring.partial"]
+    left = [
+        "backups/trading_bots-20240115T103000.000Z.db.partial",
+        "trading_bots.restoring.partial",
+    ]
     for name in left:
         (installation.directory / name).write_text("")
     left.append("trading_bots.before-restore-20240115T103000.000Z.db")
@@ -222,5 +257,7 @@ def test_what_a_killed_backup_or_restore_left_is_named(installation: Installatio
 
 def test_backups_are_counted(installation: Installation) -> None:
     assert "none in" in Diagnosis(installation).answer("backups")
-    shutil.copyfile(installation.back_up(), installation.backups / "trading_bots-20240115T103000.000Z.db")
+    shutil.copyfile(
+        installation.back_up(), installation.backups / "trading_bots-20240115T103000.000Z.db"
+    )
     assert Diagnosis(installation).answer("backups").startswith("2 in ")

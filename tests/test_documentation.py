@@ -14,7 +14,17 @@ from typing import Any
 
 import pytest
 
-from tests.documentation import CHANGELOG, FOLDER, PAGES, README, Command, all_commands, blocks, documented_output, text_of
+from tests.documentation import (
+    CHANGELOG,
+    FOLDER,
+    PAGES,
+    README,
+    Command,
+    all_commands,
+    blocks,
+    documented_output,
+    text_of,
+)
 from tests.managed import RunningManager
 from tests.support import REPOSITORY, RunningService, capture_service_in, signup_service_in
 from tests.test_doctor import QUESTIONS
@@ -27,7 +37,10 @@ Services = tuple[RunningService, RunningService]
 def services(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Services]:
     """Both services over an empty database, as on a first day."""
     directory = tmp_path_factory.mktemp("documentation")
-    capture, signup = capture_service_in(directory, EDC_ADMIN_TOKEN=TOKEN), signup_service_in(directory)
+    capture, signup = (
+        capture_service_in(directory, EDC_ADMIN_TOKEN=TOKEN),
+        signup_service_in(directory),
+    )
     capture.start()
     signup.start()
     yield capture, signup
@@ -46,7 +59,14 @@ def printed(services: Services) -> list[tuple[Command, str]]:
     for command in all_commands():
         if command.line.startswith("curl "):
             line = with_ports_of(services, command.line)
-            ran = subprocess.run(shlex.split(line), capture_output=True, text=True, timeout=30, cwd=directory, check=True)
+            ran = subprocess.run(
+                shlex.split(line),
+                capture_output=True,
+                text=True,
+                timeout=30,
+                cwd=directory,
+                check=True,
+            )
             found.append((command, ran.stdout.strip()))
     return found
 
@@ -94,8 +114,18 @@ def test_no_command_line_of_ours_holds_a_token() -> None:
 def test_every_sql_statement_runs_and_finds_the_pages_user(
     services: Services, printed: list[tuple[Command, str]]
 ) -> None:
-    statements = [part for page in PAGES for block in blocks(page, "sql") for part in block.split(";\n") if part.strip()]
-    typed = [shlex.split(command.line) for command in all_commands() if command.line.startswith("sqlite3 ")]
+    statements = [
+        part
+        for page in PAGES
+        for block in blocks(page, "sql")
+        for part in block.split(";\n")
+        if part.strip()
+    ]
+    typed = [
+        shlex.split(command.line)
+        for command in all_commands()
+        if command.line.startswith("sqlite3 ")
+    ]
     statements += [words[2] for words in typed]
     assert len(statements) >= 10
     connection = sqlite3.connect(f"{services[0].database.as_uri()}?mode=ro", uri=True)
@@ -108,7 +138,9 @@ def test_the_start_says_what_the_readme_says(tmp_path: Path) -> None:
     manager = RunningManager(tmp_path)
     try:
         manager.wait_until_running()
-        said = manager.output[manager.output.index("Enhanced Data Capture is running.") :].rstrip("\n")
+        said = manager.output[manager.output.index("Enhanced Data Capture is running.") :].rstrip(
+            "\n"
+        )
     finally:
         manager.clean_up()
     for url, place in ((manager.urls["capture"], "http://127.0.0.1:5003"), (manager.urls["signup"], "http://127.0.0.1:5001"),

@@ -9,7 +9,18 @@ from pathlib import Path
 
 import pytest
 
-from tests.documentation import CHANGELOG, DOCS, PAGES, README, anchors, code_in, links, prose_of, table_rows, text_of
+from tests.documentation import (
+    CHANGELOG,
+    DOCS,
+    PAGES,
+    README,
+    anchors,
+    code_in,
+    links,
+    prose_of,
+    table_rows,
+    text_of,
+)
 from tests.support import REPOSITORY
 
 ARCHITECTURE = "docs/architecture.md"
@@ -46,7 +57,11 @@ def test_no_line_of_prose_is_too_long(page: str) -> None:
 
 
 def places() -> list[str]:
-    cells = [row[0] for heading in ("## Rooms", "## Where things are") for row in table_rows(ARCHITECTURE, heading)]
+    cells = [
+        row[0]
+        for heading in ("## Rooms", "## Where things are")
+        for row in table_rows(ARCHITECTURE, heading)
+    ]
     cells += [row[1] for row in table_rows(ARCHITECTURE, "## Where a change belongs")]
     return [place for cell in cells for place in code_in(cell)]
 
@@ -59,7 +74,11 @@ def test_every_place_that_the_architecture_names_exists() -> None:
 
 @cache
 def functions_of(path: Path) -> set[str]:
-    return {node.name for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.FunctionDef)}
+    return {
+        node.name
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.FunctionDef)
+    }
 
 
 @pytest.mark.parametrize("page", PAGES)
@@ -67,4 +86,6 @@ def test_every_test_that_is_named_exists(page: str) -> None:
     for path, function in re.findall(r"(tests/[\w/]+\.py)(?:::(\w+))?", text_of(page)):
         assert (REPOSITORY / path).exists(), path
         names = functions_of(REPOSITORY / path)
-        assert function in names if function else any(name.startswith("test_") for name in names), f"{path}::{function}"
+        assert function in names if function else any(name.startswith("test_") for name in names), (
+            f"{path}::{function}"
+        )

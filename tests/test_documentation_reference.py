@@ -54,7 +54,9 @@ def test_the_settings_table_is_the_code_s() -> None:
     for setting in SETTINGS:
         variable, flag, default, explanation = documented[setting.variable]
         assert flag == (f"`{setting.flag}`" if setting.flag else "none")
-        assert (default.split("`")[1] if "`" in default else "") == setting.default.removeprefix(f"{REPOSITORY}/"), variable
+        assert (default.split("`")[1] if "`" in default else "") == setting.default.removeprefix(
+            f"{REPOSITORY}/"
+        ), variable
         assert explanation == setting.explanation
 
 
@@ -62,7 +64,9 @@ def test_every_variable_that_is_named_exists() -> None:
     files = [*(REPOSITORY / "tests").rglob("*.py"), REPOSITORY / ".ci" / "run"]
     of_tests = {name for file in files for name in re.findall(r"EDC_[A-Z_]+", file.read_text())}
     for page in PAGES:
-        known = {setting.variable for setting in SETTINGS} | (of_tests if page == CONTRIBUTING else set())
+        known = {setting.variable for setting in SETTINGS} | (
+            of_tests if page == CONTRIBUTING else set()
+        )
         assert set(re.findall(r"EDC_\w*[A-Z]", text_of(page))) <= known, page
 
 
@@ -72,9 +76,14 @@ def test_every_variable_that_is_named_exists() -> None:
 @pytest.fixture(scope="module")
 def routes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[int, Map]]:
     """The routes of each service, by the port that the pages give it."""
-    settings = load_settings({"database": str(tmp_path_factory.mktemp("routes") / "trading_bots.db")}, {})
+    settings = load_settings(
+        {"database": str(tmp_path_factory.mktemp("routes") / "trading_bots.db")}, {}
+    )
     prepare(settings.database)
-    apps = {5003: enhanced_data_capture_system.create_app(settings), 5001: enhanced_signup_handler.create_app(settings)}
+    apps = {
+        5003: enhanced_data_capture_system.create_app(settings),
+        5001: enhanced_signup_handler.create_app(settings),
+    }
     yield {port: app.url_map for port, app in apps.items()}
     for app in apps.values():
         app.extensions["store"].close()
@@ -101,18 +110,24 @@ def test_the_endpoint_tables_are_the_services(port: int, routes: dict[int, Map])
 
 def test_every_described_endpoint_is_documented() -> None:
     described = {re.sub(r"\{(\w+)\}", r"<\1>", call) for call in OPERATIONS}
-    assert described - {"GET /examples/<name>"} == documented_endpoints(5003) | documented_endpoints(5001)
+    assert described - {"GET /examples/<name>"} == documented_endpoints(
+        5003
+    ) | documented_endpoints(5001)
 
 
 def test_every_endpoint_has_a_curl_command() -> None:
-    typed = "\n".join(command.line for command in all_commands() if command.line.startswith("curl "))
+    typed = "\n".join(
+        command.line for command in all_commands() if command.line.startswith("curl ")
+    )
     for port in SECTIONS:
         for call in documented_endpoints(port):
             assert call.split()[1].split("<")[0] in typed, call
 
 
 def is_served(url_map: Map, method: str, path: str) -> bool:
-    address = path.partition("?")[0].replace("<email>", "user@example.com").replace("<name>", "page.js")
+    address = (
+        path.partition("?")[0].replace("<email>", "user@example.com").replace("<name>", "page.js")
+    )
     try:
         url_map.bind("127.0.0.1").match(address, method)
     except HTTPException:
@@ -123,9 +138,13 @@ def is_served(url_map: Map, method: str, path: str) -> bool:
 @pytest.mark.parametrize("page", PAGES)
 def test_every_endpoint_that_is_named_exists(page: str, routes: dict[int, Map]) -> None:
     for method, path in re.findall(r"\b(GET|POST|PUT|PATCH|DELETE) (/[^\s`]*)", text_of(page)):
-        assert any(is_served(url_map, method, path) for url_map in routes.values()), f"{method} {path}"
+        assert any(is_served(url_map, method, path) for url_map in routes.values()), (
+            f"{method} {path}"
+        )
     for port, path in re.findall(r"http://127\.0\.0\.1:(5001|5003)(/[^\s'\"`>)]*)", text_of(page)):
-        assert any(is_served(routes[int(port)], method, path) for method in ("GET", "POST", "DELETE")), path
+        assert any(
+            is_served(routes[int(port)], method, path) for method in ("GET", "POST", "DELETE")
+        ), path
 
 
 # --- commands and flags ---
@@ -140,8 +159,12 @@ def parsers() -> dict[str, argparse.ArgumentParser]:
         "-m bench.script": parser_of(partial(bench.script.__main__.main, [])),
         "-m tests.engines": parser_of(tests.engines.__main__.main),
         "-m tests.faults": parser_of(tests.faults.__main__.main),
-        "start_enhanced_data_capture.py": parser_of(partial(settings_from_command_line, "manager", "")),
-        "enhanced_data_capture_system.py": parser_of(partial(settings_from_command_line, "capture", "")),
+        "start_enhanced_data_capture.py": parser_of(
+            partial(settings_from_command_line, "manager", "")
+        ),
+        "enhanced_data_capture_system.py": parser_of(
+            partial(settings_from_command_line, "capture", "")
+        ),
         "enhanced_signup_handler.py": parser_of(partial(settings_from_command_line, "signup", "")),
     }
 
@@ -151,7 +174,9 @@ def commands_of_operator() -> dict[str, argparse.ArgumentParser]:
 
 
 def test_the_command_table_is_the_parser_s() -> None:
-    documented = {row[0].strip("`").split()[0]: row for row in table_rows(OPERATIONS_PAGE, "## Commands")}
+    documented = {
+        row[0].strip("`").split()[0]: row for row in table_rows(OPERATIONS_PAGE, "## Commands")
+    }
     assert list(documented) == list(commands_of_operator())
     of_settings = {setting.flag for setting in SETTINGS}
     for name, parser in commands_of_operator().items():
@@ -161,7 +186,8 @@ def test_the_command_table_is_the_parser_s() -> None:
 
 
 @pytest.mark.parametrize(
-    ("command", "heading"), [("-m bench", "## The capture service"), ("-m bench.script", "## The browser script")]
+    ("command", "heading"),
+    [("-m bench", "## The capture service"), ("-m bench.script", "## The browser script")],
 )
 def test_the_flag_tables_of_the_benchmarks_are_the_parsers(command: str, heading: str) -> None:
     documented = [code_in(row[0])[0] for row in table_rows(BENCHMARKS, heading)]
@@ -181,7 +207,11 @@ def flags_of_test_command() -> set[str]:
 
 
 def test_the_flags_of_the_services_are_settings_or_port() -> None:
-    for command in ("enhanced_data_capture_system.py", "enhanced_signup_handler.py", "start_enhanced_data_capture.py"):
+    for command in (
+        "enhanced_data_capture_system.py",
+        "enhanced_signup_handler.py",
+        "start_enhanced_data_capture.py",
+    ):
         undocumented = flags_of(parsers()[command]) - {setting.flag for setting in SETTINGS}
         assert undocumented <= {"--port"}
     assert "`--port`" in text_of(CONFIGURATION)
@@ -189,7 +219,11 @@ def test_the_flags_of_the_services_are_settings_or_port() -> None:
 
 @pytest.mark.parametrize("page", PAGES)
 def test_every_flag_that_is_named_exists(page: str) -> None:
-    known = {flag for parser in (*parsers().values(), *commands_of_operator().values()) for flag in flags_of(parser)}
+    known = {
+        flag
+        for parser in (*parsers().values(), *commands_of_operator().values())
+        for flag in flags_of(parser)
+    }
     named = set(re.findall(r"(?<![\w-])--[a-z][a-z-]*", text_of(page)))
     assert named <= known | flags_of_test_command() | OTHER_TOOLS_FLAGS | {"--help"}
 
@@ -198,7 +232,11 @@ def test_every_command_line_can_be_parsed() -> None:
     head = f"1:{'0' * 64}"
     parsed = 0
     for command in all_commands():
-        words = [word for word in shlex.split(command.line, comments=True) if not re.match(r"EDC_\w+=", word)]
+        words = [
+            word
+            for word in shlex.split(command.line, comments=True)
+            if not re.match(r"EDC_\w+=", word)
+        ]
         assert words[0] != "python", "stock Debian has no python"
         if words[0] != "python3":
             continue
@@ -223,9 +261,14 @@ def schema() -> dict[str, Any]:
     """The columns of every table and view of schema.sql."""
     with closing(sqlite3.connect(":memory:")) as connection:
         connection.executescript(text_of("schema.sql"))
-        found = connection.execute("SELECT type, name FROM sqlite_master WHERE type IN ('table', 'view')").fetchall()
+        found = connection.execute(
+            "SELECT type, name FROM sqlite_master WHERE type IN ('table', 'view')"
+        ).fetchall()
         kinds = {name: kind for kind, name in found if not name.startswith("sqlite_")}
-        columns = {name: {row[1] for row in connection.execute(f"PRAGMA table_info({name})")} for name in kinds}
+        columns = {
+            name: {row[1] for row in connection.execute(f"PRAGMA table_info({name})")}
+            for name in kinds
+        }
     return {"kinds": kinds, "columns": columns}
 
 
@@ -238,5 +281,7 @@ def test_the_tables_of_tables_and_views_are_the_schema_s(kind: str) -> None:
 @pytest.mark.parametrize("page", PAGES)
 def test_every_table_that_is_named_exists(page: str) -> None:
     columns = set().union(*schema()["columns"].values())
-    like_tables = r"`([a-z_]+_(?:data|log|logs|audit|chain|erasures|receipts|credentials|sources|latest))`"
+    like_tables = (
+        r"`([a-z_]+_(?:data|log|logs|audit|chain|erasures|receipts|credentials|sources|latest))`"
+    )
     assert set(re.findall(like_tables, text_of(page))) <= schema()["kinds"].keys() | columns

@@ -53,34 +53,66 @@ class TestNames:
     ) -> None:
         headers = {"Host": host, "Content-Type": content_type}
         body = json.dumps({"user_email": user})
-        answer = requests.post(capture_service.url + PAYMENT, data=body, headers=headers, timeout=10)
+        answer = requests.post(
+            capture_service.url + PAYMENT, data=body, headers=headers, timeout=10
+        )
         assert answer.status_code == 421
         assert answer.headers["Content-Type"] == "application/problem+json"
         assert capture_service.rows("SELECT * FROM users WHERE email = ?", user) == []
 
     @pytest.mark.parametrize("path", [HEALTH, "/", "/docs", "/examples/", SCRIPT, "/no-such-place"])
-    def test_nothing_is_served_under_another_name(self, capture_service: RunningService, path: str) -> None:
-        assert requests.get(capture_service.url + path, headers={"Host": "evil.example"}, timeout=10).status_code == 421
+    def test_nothing_is_served_under_another_name(
+        self, capture_service: RunningService, path: str
+    ) -> None:
+        assert (
+            requests.get(
+                capture_service.url + path, headers={"Host": "evil.example"}, timeout=10
+            ).status_code
+            == 421
+        )
 
-    def test_the_signup_service_refuses_likewise(self, signup_service: RunningService, user: str) -> None:
+    def test_the_signup_service_refuses_likewise(
+        self, signup_service: RunningService, user: str
+    ) -> None:
         account = {"email": user, "password": "correct horse"}
         url = f"{signup_service.url}/api/auth/register"
-        assert requests.post(url, json=account, headers={"Host": "evil.example"}, timeout=10).status_code == 421
+        assert (
+            requests.post(
+                url, json=account, headers={"Host": "evil.example"}, timeout=10
+            ).status_code
+            == 421
+        )
         assert signup_service.rows("SELECT * FROM users WHERE email = ?", user) == []
 
     @pytest.mark.parametrize("host", MALFORMED)
-    def test_a_malformed_name_is_a_bad_request(self, capture_service: RunningService, host: str) -> None:
+    def test_a_malformed_name_is_a_bad_request(
+        self, capture_service: RunningService, host: str
+    ) -> None:
         request = f"GET {HEALTH} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n".encode()
         assert status_of(raw(capture_service, request)) == 400
 
     def test_no_name_and_two_names_are_bad_requests(self, capture_service: RunningService) -> None:
-        assert status_of(raw(capture_service, f"GET {HEALTH} HTTP/1.1\r\nConnection: close\r\n\r\n".encode())) == 400
+        assert (
+            status_of(
+                raw(capture_service, f"GET {HEALTH} HTTP/1.1\r\nConnection: close\r\n\r\n".encode())
+            )
+            == 400
+        )
         two = f"GET {HEALTH} HTTP/1.1\r\nHost: localhost\r\nHost: evil.example\r\nConnection: close\r\n\r\n".encode()
         assert status_of(raw(capture_service, two)) == 400
 
-    @pytest.mark.parametrize("host", ["localhost", "LOCALHOST:80", "localhost.", "127.0.0.1:1", "[::1]", "[::1]:5003"])
-    def test_every_name_of_this_machine_will_do_with_any_port(self, capture_service: RunningService, host: str) -> None:
-        assert requests.get(capture_service.url + HEALTH, headers={"Host": host}, timeout=10).status_code == 200
+    @pytest.mark.parametrize(
+        "host", ["localhost", "LOCALHOST:80", "localhost.", "127.0.0.1:1", "[::1]", "[::1]:5003"]
+    )
+    def test_every_name_of_this_machine_will_do_with_any_port(
+        self, capture_service: RunningService, host: str
+    ) -> None:
+        assert (
+            requests.get(
+                capture_service.url + HEALTH, headers={"Host": host}, timeout=10
+            ).status_code
+            == 200
+        )
 
     @pytest.mark.parametrize(
         ("environment", "taken", "refused"),
@@ -104,12 +136,20 @@ class TestNames:
             return guard.refusal(HEALTH, {"host": host}.get)
 
         assert [refusal(host) for host in taken] == [None] * len(taken)
-        assert [int(problem.problem_type.status) for host in refused if (problem := refusal(host))] == [421] * len(refused)
+        assert [
+            int(problem.problem_type.status) for host in refused if (problem := refusal(host))
+        ] == [421] * len(refused)
 
 
 class TestForwarding:
-    def test_a_forged_header_is_not_believed(self, capture_service: RunningService, user: str) -> None:
-        forged = {"X-Forwarded-For": "203.0.113.9", "Forwarded": "for=203.0.113.9", "X-Real-IP": "203.0.113.9"}
+    def test_a_forged_header_is_not_believed(
+        self, capture_service: RunningService, user: str
+    ) -> None:
+        forged = {
+            "X-Forwarded-For": "203.0.113.9",
+            "Forwarded": "for=203.0.113.9",
+            "X-Real-IP": "203.0.113.9",
+        }
         assert capture_service.capture("payment", {"user_email": user}, **forged).status_code == 201
         assert addresses(capture_service, user) == ["127.0.0.1"]
 
@@ -117,7 +157,11 @@ class TestForwarding:
         ("proxies", "header", "address"),
         [
             ("1", "203.0.113.9", "203.0.113.9"),
-            ("1", "198.51.100.1, 203.0.113.9", "203.0.113.9"),  # the first is what the caller claimed
+            (
+                "1",
+                "198.51.100.1, 203.0.113.9",
+                "203.0.113.9",
+            ),  # the first is what the caller claimed
             ("2", "198.51.100.1, 203.0.113.9, 10.0.0.7", "203.0.113.9"),
             ("2", "203.0.113.9", "10.0.0.1"),  # passed one proxy only: it did not come from outside
             ("1", "203.0.113.9:4711", "203.0.113.9"),
@@ -129,11 +173,15 @@ class TestForwarding:
             ("0", "203.0.113.9", "10.0.0.1"),
         ],
     )
-    def test_only_what_our_own_proxies_saw_counts(self, proxies: str, header: str, address: str) -> None:
+    def test_only_what_our_own_proxies_saw_counts(
+        self, proxies: str, header: str, address: str
+    ) -> None:
         guard = RequestGuard(load_settings({}, {"EDC_TRUSTED_PROXIES": proxies}))
         assert guard.caller_address("10.0.0.1", {"x-forwarded-for": header}.get) == address
 
-    @pytest.mark.parametrize("last", ["unknown", "", "unix:", "01.2.3.4", "203.0.113.007", "_hidden", "x" * 400])
+    @pytest.mark.parametrize(
+        "last", ["unknown", "", "unix:", "01.2.3.4", "203.0.113.007", "_hidden", "x" * 400]
+    )
     def test_callers_that_the_proxy_does_not_name_are_counted_together(self, last: str) -> None:
         settings = load_settings({}, {"EDC_TRUSTED_PROXIES": "1", "EDC_RATE_PER_CALLER": "3/hour"})
         guard, rates = RequestGuard(settings), Rates(settings)
@@ -143,21 +191,30 @@ class TestForwarding:
         with pytest.raises(Problem, match="too much"):
             rates.take(address)
 
-    def test_behind_a_proxy_the_visitor_s_address_is_stored(self, behind_proxy: RunningService, user: str) -> None:
+    def test_behind_a_proxy_the_visitor_s_address_is_stored(
+        self, behind_proxy: RunningService, user: str
+    ) -> None:
         headers = {"X-Forwarded-For": "198.51.100.1, 203.0.113.9"}
         assert behind_proxy.capture("payment", {"user_email": user}, **headers).status_code == 201
         page = {"Origin": "http://localhost:3000", **headers}
         assert behind_proxy.capture("activity", {"user_email": user}, **page).status_code == 201
         assert addresses(behind_proxy, user) == ["203.0.113.9", "203.0.113.9"]
 
-    def test_behind_a_proxy_nobody_passes_for_a_local_caller(self, behind_proxy: RunningService, user: str) -> None:
+    def test_behind_a_proxy_nobody_passes_for_a_local_caller(
+        self, behind_proxy: RunningService, user: str
+    ) -> None:
         for claim in ("127.0.0.1", "::1", "203.0.113.9, 127.0.0.1"):
             stats = f"{behind_proxy.url}/api/data-capture/stats/{user}"
-            assert requests.get(stats, headers={"X-Forwarded-For": claim}, timeout=10).status_code == 401
+            assert (
+                requests.get(stats, headers={"X-Forwarded-For": claim}, timeout=10).status_code
+                == 401
+            )
 
 
 def addresses(service: RunningService, user: str) -> list[str]:
-    found = service.rows("SELECT ip_address FROM data_capture_audit WHERE user_email = ? ORDER BY id", user)
+    found = service.rows(
+        "SELECT ip_address FROM data_capture_audit WHERE user_email = ? ORDER BY id", user
+    )
     return [record["ip_address"] for record in found]
 
 
@@ -176,7 +233,9 @@ def behind_proxy(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningSe
 @pytest.fixture(scope="module")
 def signup_behind_proxy(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningService]:
     """A signup service behind one proxy, where a caller and an address have three tries an hour."""
-    running = signup_service_in(tmp_path_factory.mktemp("logins"), EDC_TRUSTED_PROXIES="1", EDC_LOGIN_RATE="3/hour")
+    running = signup_service_in(
+        tmp_path_factory.mktemp("logins"), EDC_TRUSTED_PROXIES="1", EDC_LOGIN_RATE="3/hour"
+    )
     running.start()
     yield running
     running.stop()
@@ -190,7 +249,9 @@ def assert_too_many(answer: requests.Response) -> None:
 
 
 class TestRates:
-    @pytest.mark.parametrize("headers", [{}, {"Origin": "http://localhost:3000"}], ids=["a program", "a page"])
+    @pytest.mark.parametrize(
+        "headers", [{}, {"Origin": "http://localhost:3000"}], ids=["a program", "a page"]
+    )
     def test_a_caller_who_sends_too_much_has_to_wait_and_the_others_don_t(
         self, behind_proxy: RunningService, user: str, headers: dict[str, str]
     ) -> None:
@@ -199,7 +260,12 @@ class TestRates:
 
         def send(index: int, caller: str) -> requests.Response:
             payload = {"user_email": f"{index}-{user}"}
-            return behind_proxy.capture("activity", payload, **headers, **{"X-Forwarded-For": f"198.51.100.{index}, {caller}"})
+            return behind_proxy.capture(
+                "activity",
+                payload,
+                **headers,
+                **{"X-Forwarded-For": f"198.51.100.{index}, {caller}"},
+            )
 
         assert [send(index, caller).status_code for index in range(5)] == [201] * 5
         refused = send(5, caller)
@@ -209,29 +275,42 @@ class TestRates:
         assert behind_proxy.rows("SELECT * FROM users WHERE email = ?", f"5-{user}") == []
         assert send(5, other).status_code == 201
 
-    def test_of_one_user_not_too_much_is_taken_from_one_caller(self, behind_proxy: RunningService, user: str) -> None:
+    def test_of_one_user_not_too_much_is_taken_from_one_caller(
+        self, behind_proxy: RunningService, user: str
+    ) -> None:
         def send(caller: str) -> requests.Response:
             headers = {"X-Forwarded-For": caller}
             return behind_proxy.capture("activity", {"user_email": user.upper()}, **headers)
 
         assert [send("192.0.2.100").status_code for _ in range(4)] == [201] * 4
         assert_too_many(send("192.0.2.100"))
-        assert send("192.0.2.101").status_code == 201, "another caller's captures of the user are not counted with these"
+        assert send("192.0.2.101").status_code == 201, (
+            "another caller's captures of the user are not counted with these"
+        )
 
-    def test_each_capture_of_a_batch_counts_for_its_user(self, behind_proxy: RunningService, user: str) -> None:
+    def test_each_capture_of_a_batch_counts_for_its_user(
+        self, behind_proxy: RunningService, user: str
+    ) -> None:
         batch = {"captures": [{"type": "activity", "user_email": user}] * 5}
         assert_too_many(behind_proxy.capture("batch", batch, **{"X-Forwarded-For": "192.0.2.110"}))
 
     def test_what_is_read_counts_too(self, behind_proxy: RunningService) -> None:
         headers = {"X-Forwarded-For": "2001:db8::1"}
-        answers = [requests.get(behind_proxy.url + path, headers=headers, timeout=10) for path in [HEALTH, "/docs"] * 3]
+        answers = [
+            requests.get(behind_proxy.url + path, headers=headers, timeout=10)
+            for path in [HEALTH, "/docs"] * 3
+        ]
         assert [answer.status_code for answer in answers[:5]] == [200] * 5
         assert_too_many(answers[5])
         neighbour = {"X-Forwarded-For": "2001:db8::ffff"}  # the same subscriber's
         assert_too_many(requests.get(behind_proxy.url + HEALTH, headers=neighbour, timeout=10))
 
-    def test_a_caller_on_this_machine_is_not_counted(self, behind_proxy: RunningService, user: str) -> None:
-        assert {behind_proxy.capture("activity", {"user_email": user}).status_code for _ in range(12)} == {201}
+    def test_a_caller_on_this_machine_is_not_counted(
+        self, behind_proxy: RunningService, user: str
+    ) -> None:
+        assert {
+            behind_proxy.capture("activity", {"user_email": user}).status_code for _ in range(12)
+        } == {201}
 
     @pytest.mark.parametrize("path", ["/api/auth/login", "/api/auth/register"])
     def test_a_caller_has_few_tries_whatever_the_address(
@@ -242,7 +321,9 @@ class TestRates:
         def attempt(index: int) -> requests.Response:
             account = {"email": f"{index}-{user}", "password": "not the password"}
             headers = {"X-Forwarded-For": caller}
-            return requests.post(signup_behind_proxy.url + path, json=account, headers=headers, timeout=10)
+            return requests.post(
+                signup_behind_proxy.url + path, json=account, headers=headers, timeout=10
+            )
 
         assert {attempt(index).status_code for index in range(3)} <= {401, 201}
         assert_too_many(attempt(3))
@@ -253,15 +334,26 @@ class TestRates:
         def attempt(index: int, path: str, email: str) -> requests.Response:
             account = {"email": email, "password": "not the password"}
             headers = {"X-Forwarded-For": f"192.0.{50 + index}.1"}
-            return requests.post(signup_behind_proxy.url + path, json=account, headers=headers, timeout=10)
+            return requests.post(
+                signup_behind_proxy.url + path, json=account, headers=headers, timeout=10
+            )
 
         assert attempt(0, "/api/auth/register", user).status_code == 201
-        assert [attempt(index, "/api/auth/login", user).status_code for index in range(1, 30)] == [200] * 29
-        assert [attempt(100 + index, "/api/auth/login", f"not-{user}").status_code for index in range(30)] == [401] * 30
-        known, unknown = (attempt(60, "/api/auth/login", email) for email in (user.upper(), f"not-{user}"))
+        assert [attempt(index, "/api/auth/login", user).status_code for index in range(1, 30)] == [
+            200
+        ] * 29
+        assert [
+            attempt(100 + index, "/api/auth/login", f"not-{user}").status_code
+            for index in range(30)
+        ] == [401] * 30
+        known, unknown = (
+            attempt(60, "/api/auth/login", email) for email in (user.upper(), f"not-{user}")
+        )
         assert_too_many(known)
         assert known.json() == unknown.json()
-        assert attempt(29, "/api/auth/login", user).status_code == 200, "who has logged in before is not shut out"
+        assert attempt(29, "/api/auth/login", user).status_code == 200, (
+            "who has logged in before is not shut out"
+        )
 
 
 PATH_TRICKS = [
@@ -273,34 +365,67 @@ PATH_TRICKS = [
 
 
 @pytest.mark.parametrize("trick", PATH_TRICKS)
-def test_an_address_that_is_none_is_answered_404_or_422(capture_service: RunningService, trick: str) -> None:
+def test_an_address_that_is_none_is_answered_404_or_422(
+    capture_service: RunningService, trick: str
+) -> None:
     target = f"/api/data-capture/stats/{trick}".encode()
-    answer = raw(capture_service, b"GET " + target + b" HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
+    answer = raw(
+        capture_service,
+        b"GET " + target + b" HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n",
+    )
     assert status_of(answer) in (404, 422), answer[:300]
     assert b"Traceback" not in answer
     assert b"set-cookie" not in answer.lower()
 
 
-LOG_LINE = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z (?:DEBUG|INFO|WARNING|ERROR) capture \S.*")
+LOG_LINE = re.compile(
+    r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z (?:DEBUG|INFO|WARNING|ERROR) capture \S.*"
+)
 FORGED = "2024-01-15T10:30:00.123Z INFO capture All is well"
 
 
-def test_nothing_that_a_caller_sends_makes_a_log_line_of_its_own(behind_proxy: RunningService, user: str) -> None:
+def test_nothing_that_a_caller_sends_makes_a_log_line_of_its_own(
+    behind_proxy: RunningService, user: str
+) -> None:
     escaped = FORGED.replace(" ", "%20").encode()
     for breaking in (b"%0A", b"%0D%0A", b"%E2%80%A8", b"%C2%85"):
         forged = breaking + escaped
         for target in (b"/api/data-capture/stats/a" + forged, b"/x" + forged + b"?y=" + forged):
-            raw(behind_proxy, b"GET " + target + b" HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
+            raw(
+                behind_proxy,
+                b"GET " + target + b" HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n",
+            )
     for breaking in (b"\n", b"\r", b"\r\n ", b"\x0b", b"\x85", "\u2028".encode()):
-        for name in (b"User-Agent", b"X-Forwarded-For", b"Idempotency-Key", b"Origin", b"Authorization", b"Host"):
-            head = b"POST " + PAYMENT.encode() + b" HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
+        for name in (
+            b"User-Agent",
+            b"X-Forwarded-For",
+            b"Idempotency-Key",
+            b"Origin",
+            b"Authorization",
+            b"Host",
+        ):
+            head = (
+                b"POST "
+                + PAYMENT.encode()
+                + b" HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
+            )
             rest = b"\r\nContent-Length: 2\r\nConnection: close\r\n\r\n{}"
             raw(behind_proxy, head + name + b": a" + breaking + FORGED.encode() + rest)
-        raw(behind_proxy, b"GET" + breaking + FORGED.encode() + b" / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
+        raw(
+            behind_proxy,
+            b"GET"
+            + breaking
+            + FORGED.encode()
+            + b" / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n",
+        )
     for text in (f"a\n{FORGED}@example.com", f"{user}\n{FORGED}"):
-        behind_proxy.capture("payment", {"user_email": text, f"x\n{FORGED}": text, "capture_id": text})
+        behind_proxy.capture(
+            "payment", {"user_email": text, f"x\n{FORGED}": text, "capture_id": text}
+        )
     behind_proxy.capture("activity", {"user_email": user})
-    eventually(lambda: "activity" in behind_proxy.log_file.read_text(), "the last request is logged")
+    eventually(
+        lambda: "activity" in behind_proxy.log_file.read_text(), "the last request is logged"
+    )
     lines = behind_proxy.log_file.read_text().split("\n")[:-1]
     assert [line for line in lines if not LOG_LINE.fullmatch(line)] == []
     assert "All is well" not in behind_proxy.log_file.read_text()
@@ -312,20 +437,33 @@ PAGES = ["/docs", "/examples/", "/examples/payment.html", "/examples"]
 PERSONAL = ["/api/data-capture/stats/somebody@example.com", HEALTH]
 
 
-@pytest.mark.parametrize("path", [*PAGES, *PERSONAL, SCRIPT, "/openapi.json", "/no-such-place", "/%00"])
-def test_every_answer_says_not_to_guess_its_type(capture_service: RunningService, path: str) -> None:
+@pytest.mark.parametrize(
+    "path", [*PAGES, *PERSONAL, SCRIPT, "/openapi.json", "/no-such-place", "/%00"]
+)
+def test_every_answer_says_not_to_guess_its_type(
+    capture_service: RunningService, path: str
+) -> None:
     answer = requests.get(capture_service.url + path, timeout=10, allow_redirects=False)
     assert answer.headers["X-Content-Type-Options"] == "nosniff"
 
 
-@pytest.mark.parametrize("headers", [{}, {"Origin": "https://evil.example"}, {"Content-Type": "text/html"}], ids=str)
-def test_so_does_every_answer_to_a_capture(capture_service: RunningService, user: str, headers: dict[str, str]) -> None:
+@pytest.mark.parametrize(
+    "headers", [{}, {"Origin": "https://evil.example"}, {"Content-Type": "text/html"}], ids=str
+)
+def test_so_does_every_answer_to_a_capture(
+    capture_service: RunningService, user: str, headers: dict[str, str]
+) -> None:
     for payload in ({"user_email": user}, {}, []):
-        assert capture_service.capture("payment", payload, **headers).headers["X-Content-Type-Options"] == "nosniff"
+        assert (
+            capture_service.capture("payment", payload, **headers).headers["X-Content-Type-Options"]
+            == "nosniff"
+        )
 
 
 @pytest.mark.parametrize("path", PAGES)
-def test_every_page_has_a_policy_that_keeps_scripts_of_others_out(capture_service: RunningService, path: str) -> None:
+def test_every_page_has_a_policy_that_keeps_scripts_of_others_out(
+    capture_service: RunningService, path: str
+) -> None:
     answer = requests.get(capture_service.url + path, timeout=10, allow_redirects=False)
     assert answer.headers["Content-Type"].startswith("text/html")
     policy = answer.headers["Content-Security-Policy"]
@@ -335,12 +473,20 @@ def test_every_page_has_a_policy_that_keeps_scripts_of_others_out(capture_servic
 
 
 @pytest.mark.parametrize("path", PERSONAL)
-def test_what_is_said_about_users_is_not_kept_by_caches(capture_service: RunningService, path: str) -> None:
-    assert requests.get(capture_service.url + path, timeout=10).headers["Cache-Control"] == "no-store"
+def test_what_is_said_about_users_is_not_kept_by_caches(
+    capture_service: RunningService, path: str
+) -> None:
+    assert (
+        requests.get(capture_service.url + path, timeout=10).headers["Cache-Control"] == "no-store"
+    )
 
 
-def test_neither_is_anything_of_the_signup_service(signup_service: RunningService, user: str) -> None:
+def test_neither_is_anything_of_the_signup_service(
+    signup_service: RunningService, user: str
+) -> None:
     for path in ("/api/health", "/docs", "/api/auth/login"):
-        answer = requests.post(signup_service.url + path, json={"email": user, "password": "x" * 8}, timeout=10)
+        answer = requests.post(
+            signup_service.url + path, json={"email": user, "password": "x" * 8}, timeout=10
+        )
         assert answer.headers["Cache-Control"] == "no-store"
         assert answer.headers["X-Content-Type-Options"] == "nosniff"

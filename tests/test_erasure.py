@@ -1,6 +1,6 @@
 """After an erasure nothing of the person is left: searched by their bytes, in every file, and everybody else is as before.
 
-    EDC_FULL_ERASURE=1 python3 test_enhanced_data_capture.py tests/test_erasure.py      # 500 captures among thousands: a minute
+EDC_FULL_ERASURE=1 python3 test_enhanced_data_capture.py tests/test_erasure.py      # 500 captures among thousands: a minute
 """
 
 from __future__ import annotations
@@ -60,28 +60,44 @@ def mixed(users: list[Marked], count: int) -> list[tuple[Marked, dict[str, objec
     return captures
 
 
-def test_nothing_is_left_of_an_erased_user_and_everything_of_everybody_else(service: RunningService) -> None:
+def test_nothing_is_left_of_an_erased_user_and_everything_of_everybody_else(
+    service: RunningService,
+) -> None:
     ann = Marked("ann")
     for start in range(0, CAPTURES * (len(OTHERS) + 1), 100):
         group = mixed([ann, *OTHERS], CAPTURES)[start : start + 100]
         assert set(send(service, ann, [capture for _, capture in group])) <= {200, 201}
-    assert len({found.partition(" in ")[0] for found in found_in(service.database.parent, ann.traces())}) == len(ann.traces())
-    before = {other.email: (export(service, other.email), export(service, other.email, "zip")) for other in OTHERS}
+    assert len(
+        {found.partition(" in ")[0] for found in found_in(service.database.parent, ann.traces())}
+    ) == len(ann.traces())
+    before = {
+        other.email: (export(service, other.email), export(service, other.email, "zip"))
+        for other in OTHERS
+    }
     answer = erase(service, ann.email)
     assert (answer.status_code, answer.json()["complete"]) == (200, True)
     assert answer.json()["erased"]["payment_data"] == CAPTURES // 4
     traces = ann.traces()
     del traces["agent"]  # these tests sent everybody's from one browser
     assert found_in(service.database.parent, traces) == []
-    assert {email: (export(service, email), export(service, email, "zip")) for email in before} == before
+    assert {
+        email: (export(service, email), export(service, email, "zip")) for email in before
+    } == before
     assert_whole(service)
-    assert requests.get(f"{user_url(service, ann.email)}/export", headers=ADMIN, timeout=10).status_code == 404
+    assert (
+        requests.get(
+            f"{user_url(service, ann.email)}/export", headers=ADMIN, timeout=10
+        ).status_code
+        == 404
+    )
     stats = requests.get(f"{service.url}/api/data-capture/stats/{ann.email}", timeout=10).json()
     assert (stats["total_data_points"], stats["data_counts"]["audit_records"]) == (0, 0)
     assert found_in(service.database.parent, traces) == []  # nor does asking bring anything back
 
 
-def test_while_others_write_nothing_is_left_and_nothing_of_theirs_is_lost(service: RunningService) -> None:
+def test_while_others_write_nothing_is_left_and_nothing_of_theirs_is_lost(
+    service: RunningService,
+) -> None:
     ann, bob = Marked("ann"), Marked("bob")
     send(service, ann, ann.captures(CAPTURES))
     over = threading.Event()
@@ -90,7 +106,10 @@ def test_while_others_write_nothing_is_left_and_nothing_of_theirs_is_lost(servic
     def write() -> None:
         while not over.is_set():
             capture_id = uuid.uuid4().hex
-            answer = service.capture("activity", {"user_email": bob.email, "capture_id": capture_id, "activity_type": "load"})
+            answer = service.capture(
+                "activity",
+                {"user_email": bob.email, "capture_id": capture_id, "activity_type": "load"},
+            )
             sent.append((capture_id, answer.status_code))
 
     writers = [threading.Thread(target=write) for _ in range(4)]
@@ -106,7 +125,9 @@ def test_while_others_write_nothing_is_left_and_nothing_of_theirs_is_lost(servic
     assert found_in(service.database.parent, ann.traces()) == []
     taken = {capture_id for capture_id, status in sent if status == 201}
     assert len(taken) >= len(sent) * 0.9
-    assert taken == {row["capture_id"] for row in service.rows("SELECT capture_id FROM capture_receipts")}
+    assert taken == {
+        row["capture_id"] for row in service.rows("SELECT capture_id FROM capture_receipts")
+    }
     assert_whole(service)
 
 
@@ -127,18 +148,28 @@ def test_no_copy_is_left_where_rows_of_many_were_moved_from_page_to_page(tmp_pat
 def test_every_table_is_erased_from_or_named_as_one_of_nobody() -> None:
     with closing(sqlite3.connect(":memory:")) as connection:
         connection.executescript((REPOSITORY / "schema.sql").read_text())
-        tables = {name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
-    assert {*tables_of_users(), USERS, RECEIPTS, *OF_NOBODY} == {name for name in tables if not name.startswith("sqlite_")}
+        tables = {
+            name
+            for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")
+        }
+    assert {*tables_of_users(), USERS, RECEIPTS, *OF_NOBODY} == {
+        name for name in tables if not name.startswith("sqlite_")
+    }
     assert AUDIT in tables_of_users()
 
 
-def test_the_audit_trail_says_that_there_was_an_erasure_and_not_whose(service: RunningService) -> None:
+def test_the_audit_trail_says_that_there_was_an_erasure_and_not_whose(
+    service: RunningService,
+) -> None:
     ann = Marked("ann")
     send(service, ann, ann.captures(8))
     pseudonym = erase(service, ann.email).json()["pseudonym"]
     records = service.rows("SELECT * FROM data_capture_audit ORDER BY id")
     assert {record["user_email"] for record in records} == {pseudonym}
-    assert [record["capture_type"] for record in records] == [*(one["type"] for one in ann.captures(8)), "erasure"]
+    assert [record["capture_type"] for record in records] == [
+        *(one["type"] for one in ann.captures(8)),
+        "erasure",
+    ]
     assert records[-1]["source_endpoint"] == "/api/data-capture/users/<person:email>"
     assert ann.name not in pseudonym
 
@@ -147,7 +178,10 @@ def test_without_the_admin_token_nothing_is_erased_or_handed_out(service: Runnin
     ann = Marked("ann")
     send(service, ann, ann.captures(4))
     for headers in ({}, {"Authorization": "Bearer wrong"}, {"Authorization": f"Basic {TOKEN}"}):
-        for method, url in (("DELETE", user_url(service, ann.email)), ("GET", f"{user_url(service, ann.email)}/export")):
+        for method, url in (
+            ("DELETE", user_url(service, ann.email)),
+            ("GET", f"{user_url(service, ann.email)}/export"),
+        ):
             answer = requests.request(method, f"{url}?token={TOKEN}", headers=headers, timeout=10)
             assert (answer.status_code, ann.email in answer.text) == (401, False)
     assert len(service.rows("SELECT id FROM data_capture_audit")) == 4
@@ -166,11 +200,15 @@ def test_the_command_erases_with_the_service_running_and_without(service: Runnin
     ann, bob = Marked("ann"), Marked("bob")
     send(service, ann, ann.captures(8) + bob.captures(8))
     command = [sys.executable, "-m", "data_capture", "erase", "--database", str(service.database)]
-    ran = subprocess.run([*command, ann.email.upper()], cwd=REPOSITORY, capture_output=True, text=True, check=True)
+    ran = subprocess.run(
+        [*command, ann.email.upper()], cwd=REPOSITORY, capture_output=True, text=True, check=True
+    )
     assert "Erased: payment_data 2, questionnaire_data 2" in ran.stdout
     assert found_in(service.database.parent, {**ann.traces(), "agent": ann.email.encode()}) == []
     service.stop()
-    ran = subprocess.run([*command, bob.email], cwd=REPOSITORY, capture_output=True, text=True, check=True)
+    ran = subprocess.run(
+        [*command, bob.email], cwd=REPOSITORY, capture_output=True, text=True, check=True
+    )
     assert "8 audit records kept" in ran.stdout
     assert found_in(service.database.parent, bob.traces()) == []
     assert_whole(service)
@@ -191,7 +229,9 @@ def taken_over(directory: Path, *scripts: str) -> Path:
 def erase_in(database: Path, email: str) -> tuple[str, ...]:
     with closing(open_connection(database, 5)) as connection:
         connection.execute("BEGIN IMMEDIATE")
-        erased = erase_user(connection, email, erased_at="2024-01-15T10:30:00.000Z", source_endpoint="a test")
+        erased = erase_user(
+            connection, email, erased_at="2024-01-15T10:30:00.000Z", source_endpoint="a test"
+        )
         connection.execute("COMMIT")
         assert connection.execute("PRAGMA foreign_key_check").fetchall() == []
     return erased.emptied_for
@@ -225,10 +265,19 @@ def test_what_another_program_declares_to_go_with_a_user_goes(tmp_path: Path) ->
 
 def test_every_spelling_of_an_address_is_erased(tmp_path: Path) -> None:
     database = taken_over(tmp_path, "users_without_passwords.sql")
-    with closing(sqlite3.connect(database)) as connection, connection:  # foreign keys are off, as in the shell
+    with (
+        closing(sqlite3.connect(database)) as connection,
+        connection,
+    ):  # foreign keys are off, as in the shell
         connection.execute("INSERT INTO users (username, email) VALUES ('ann2', 'ann@example.com')")
         spellings = [("ANN@EXAMPLE.COM",), ("Ann@Example.COM",), ("bob@example.com",)]
         connection.executemany("INSERT INTO payment_data (user_email) VALUES (?)", spellings)
     assert erase_in(database, "ann@example.com") == ()
-    assert [row["user_email"] for row in rows(database, "SELECT user_email FROM payment_data")] == ["bob@example.com"]
-    assert not [row for row in rows(database, "SELECT email FROM users") if row["email"].lower() == "ann@example.com"]
+    assert [row["user_email"] for row in rows(database, "SELECT user_email FROM payment_data")] == [
+        "bob@example.com"
+    ]
+    assert not [
+        row
+        for row in rows(database, "SELECT email FROM users")
+        if row["email"].lower() == "ann@example.com"
+    ]

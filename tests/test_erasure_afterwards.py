@@ -26,7 +26,17 @@ from data_capture.store.sqlite.tombstones import (
     note_hashes,
     refuse_what_was_erased,
 )
-from tests.erasing import Marked, assert_whole, erase, erasures_pending, found_in, record, send, service_in, store_in
+from tests.erasing import (
+    Marked,
+    assert_whole,
+    erase,
+    erasures_pending,
+    found_in,
+    record,
+    send,
+    service_in,
+    store_in,
+)
 from tests.installations import CommandServer, Installation
 from tests.support import RunningService, capture_service_in, eventually
 
@@ -52,13 +62,18 @@ def reader_of(database: Path) -> Iterator[None]:
 
 
 def said_at(moment: datetime | str) -> dict[str, Any]:
-    return {"user_email": ANN.email, "capture_timestamp": moment if isinstance(moment, str) else timestamp(moment)}
+    return {
+        "user_email": ANN.email,
+        "capture_timestamp": moment if isinstance(moment, str) else timestamp(moment),
+    }
 
 
 # --- Readers and restarts -----------------------------------------------------------------------------------------------------
 
 
-def test_while_somebody_reads_an_older_state_it_is_accepted_and_finished_when_they_let_go(service: RunningService) -> None:
+def test_while_somebody_reads_an_older_state_it_is_accepted_and_finished_when_they_let_go(
+    service: RunningService,
+) -> None:
     with reader_of(service.database):
         answer = erase(service, ANN.email)
         assert (answer.status_code, answer.json()["complete"]) == (202, False)
@@ -81,7 +96,11 @@ def test_an_erasure_is_finished_after_a_restart(service: RunningService) -> None
 
 
 def test_strangers_are_not_told_of_erasures(service: RunningService) -> None:
-    health = requests.get(f"{service.url}/api/data-capture/health", headers={"X-Forwarded-For": "192.0.2.1"}, timeout=10)
+    health = requests.get(
+        f"{service.url}/api/data-capture/health",
+        headers={"X-Forwarded-For": "192.0.2.1"},
+        timeout=10,
+    )
     assert "erasures_pending" not in health.json()
 
 
@@ -105,21 +124,39 @@ def test_what_was_captured_before_the_erasure_is_gone(service: RunningService) -
     erase(service, ANN.email)
     for kind in KINDS:
         for days in (0, 6, 25):
-            answer = service.capture(kind, said_at(datetime.now(timezone.utc) - timedelta(days=days, minutes=1)))
+            answer = service.capture(
+                kind, said_at(datetime.now(timezone.utc) - timedelta(days=days, minutes=1))
+            )
             assert (answer.status_code, answer.json()["type"].rpartition(":")[2]) == (410, "gone")
             assert answer.headers["Content-Type"] == "application/problem+json"
     assert service.rows("SELECT * FROM users WHERE email = ?", ANN.email) == []
 
 
-def test_in_a_batch_each_is_answered_for_itself_and_a_new_life_begins(service: RunningService) -> None:
+def test_in_a_batch_each_is_answered_for_itself_and_a_new_life_begins(
+    service: RunningService,
+) -> None:
     old = ANN.captures(4)
     old_times = [{**one, **said_at(datetime.now(timezone.utc))} for one in old]
     erase(service, ANN.email.upper())
-    assert send(service, ANN, [*old_times, *BOB.captures(4)]) == [410] * 4 + [201] * 4  # the same ids: there are no receipts
-    assert send(service, ANN, [{**one, **said_at(datetime.now(timezone.utc))} for one in old]) == [201] * 4
-    assert service.capture("activity", {"user_email": ANN.email}).status_code == 201  # it does not say when
-    for strange in ("0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-14:00", "soon", "2024-01-15T10:30:00"):
-        assert service.capture("activity", said_at(strange)).status_code == (410 if strange.startswith("0001") else 201)
+    assert (
+        send(service, ANN, [*old_times, *BOB.captures(4)]) == [410] * 4 + [201] * 4
+    )  # the same ids: there are no receipts
+    assert (
+        send(service, ANN, [{**one, **said_at(datetime.now(timezone.utc))} for one in old])
+        == [201] * 4
+    )
+    assert (
+        service.capture("activity", {"user_email": ANN.email}).status_code == 201
+    )  # it does not say when
+    for strange in (
+        "0001-01-01T00:00:00+14:00",
+        "9999-12-31T23:59:59-14:00",
+        "soon",
+        "2024-01-15T10:30:00",
+    ):
+        assert service.capture("activity", said_at(strange)).status_code == (
+            410 if strange.startswith("0001") else 201
+        )
 
 
 def test_another_service_over_the_same_file_refuses_it_too(service: RunningService) -> None:
@@ -137,12 +174,26 @@ def test_another_service_over_the_same_file_refuses_it_too(service: RunningServi
 def test_after_thirty_days_it_is_forgotten(tmp_path: Path) -> None:
     with closing(store_in(tmp_path)) as store:
         now = datetime.now(timezone.utc)
-        long_ago, lately = (timestamp(now - timedelta(days=days)) for days in (KEPT_DAYS + 1, KEPT_DAYS - 1))
-        noted = [("a" * 64, long_ago, NOTHING), ("b" * 64, long_ago, EMPTY_LOG), ("c" * 64, lately, NOTHING)]
+        long_ago, lately = (
+            timestamp(now - timedelta(days=days)) for days in (KEPT_DAYS + 1, KEPT_DAYS - 1)
+        )
+        noted = [
+            ("a" * 64, long_ago, NOTHING),
+            ("b" * 64, long_ago, EMPTY_LOG),
+            ("c" * 64, lately, NOTHING),
+        ]
         for address_hash, erased_at, remaining in noted:
-            store.write(lambda connection, one=(address_hash, erased_at), left=remaining: note_hashes(connection, [one], left))  # type: ignore[misc]
+            store.write(
+                lambda connection, one=(address_hash, erased_at), left=remaining: note_hashes(
+                    connection, [one], left
+                )
+            )  # type: ignore[misc]
         store.write(lambda connection: forget_old_erasures(connection, timestamp(now)))
-        left = store.read(lambda connection: connection.execute("SELECT address_hash FROM data_capture_erasures").fetchall())
+        left = store.read(
+            lambda connection: connection.execute(
+                "SELECT address_hash FROM data_capture_erasures"
+            ).fetchall()
+        )
         assert [address_hash[0] for (address_hash,) in left] == ["b", "c"]
 
 
@@ -184,11 +235,15 @@ def users_in(service: RunningService) -> set[str]:
     return {row["user_email"] for row in service.rows("SELECT user_email FROM payment_data")}
 
 
-def test_restoring_a_backup_erases_again_who_was_erased_after_it(service: RunningService, place: Installation) -> None:
+def test_restoring_a_backup_erases_again_who_was_erased_after_it(
+    service: RunningService, place: Installation
+) -> None:
     backup = place.back_up()
     held = said_at(datetime.now(timezone.utc))
     erase(service, ANN.email)
-    assert "Erased again, since it was asked for after this copy was made: 1 " in restore(place, service, backup)
+    assert "Erased again, since it was asked for after this copy was made: 1 " in restore(
+        place, service, backup
+    )
     assert users_in(service) == {BOB.email}
     [database] = [path for path in service.database.parent.iterdir() if path == service.database]
     assert not [name for name, trace in ANN.traces().items() if trace in database.read_bytes()]
@@ -196,9 +251,16 @@ def test_restoring_a_backup_erases_again_who_was_erased_after_it(service: Runnin
     assert_whole(service)
 
 
-def test_a_backup_of_a_time_after_the_erasure_is_restored_as_it_is(service: RunningService, place: Installation) -> None:
+def test_a_backup_of_a_time_after_the_erasure_is_restored_as_it_is(
+    service: RunningService, place: Installation
+) -> None:
     erase(service, ANN.email)
-    assert service.capture("payment", {"user_email": ANN.email, "transaction_id": "a new life"}).status_code == 201
+    assert (
+        service.capture(
+            "payment", {"user_email": ANN.email, "transaction_id": "a new life"}
+        ).status_code
+        == 201
+    )
     backup = place.back_up()
     assert "Erased again" not in restore(place, service, backup)
     assert users_in(service) == {ANN.email, BOB.email}
@@ -207,7 +269,9 @@ def test_a_backup_of_a_time_after_the_erasure_is_restored_as_it_is(service: Runn
     assert users_in(service) == {ANN.email, BOB.email}
 
 
-def test_an_older_copy_put_in_place_by_hand_is_erased_from_at_the_start(service: RunningService, place: Installation) -> None:
+def test_an_older_copy_put_in_place_by_hand_is_erased_from_at_the_start(
+    service: RunningService, place: Installation
+) -> None:
     backup = place.back_up()
     erase(service, ANN.email)
     service.stop()
@@ -221,7 +285,9 @@ def test_an_older_copy_put_in_place_by_hand_is_erased_from_at_the_start(service:
     assert_whole(service)
 
 
-def test_the_journal_names_nobody_and_survives_a_line_that_a_crash_cut_off(service: RunningService) -> None:
+def test_the_journal_names_nobody_and_survives_a_line_that_a_crash_cut_off(
+    service: RunningService,
+) -> None:
     erase(service, ANN.email)
     journal = erasure_log_file(service.database)
     assert journal.stat().st_mode & 0o777 == 0o600

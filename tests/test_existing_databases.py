@@ -28,7 +28,9 @@ def make(database: Path, *scripts: str) -> Path:
     """The database that these scripts of tests/databases, or these statements, make."""
     with closing(sqlite3.connect(database)) as connection:
         for script in scripts:
-            connection.executescript((DATABASES / script).read_text() if script.endswith(".sql") else script)
+            connection.executescript(
+                (DATABASES / script).read_text() if script.endswith(".sql") else script
+            )
         connection.commit()
     return database
 
@@ -36,15 +38,22 @@ def make(database: Path, *scripts: str) -> Path:
 def contents(database: Path) -> Contents:
     """Every table, view, index and trigger: its SQL, and its rows if it has any."""
     with closing(sqlite3.connect(f"{database.as_uri()}?mode=ro", uri=True)) as connection:
-        made_of = connection.execute("SELECT type, name, sql FROM sqlite_master WHERE sql IS NOT NULL").fetchall()
+        made_of = connection.execute(
+            "SELECT type, name, sql FROM sqlite_master WHERE sql IS NOT NULL"
+        ).fetchall()
         return {
-            name: (sql, connection.execute(f'SELECT * FROM "{name}"').fetchall() if kind == "table" else [])  # noqa: S608
+            name: (
+                sql,
+                connection.execute(f'SELECT * FROM "{name}"').fetchall() if kind == "table" else [],  # noqa: S608
+            )
             for kind, name, sql in made_of
             if not name.startswith("sqlite_")
         }
 
 
-def assert_nothing_changed(before: Contents, database: Path, but: Callable[[tuple[object, ...]], bool] = lambda _: False) -> None:
+def assert_nothing_changed(
+    before: Contents, database: Path, but: Callable[[tuple[object, ...]], bool] = lambda _: False
+) -> None:
     after = contents(database)
     for name, (sql, old_rows) in before.items():
         assert after[name][0] == sql, name
@@ -63,15 +72,23 @@ class TakenOver:
 
     def register(self, email: str, **members: object) -> requests.Response:
         return requests.post(
-            f"{self.signup.url}/api/auth/register", json={"email": email, "password": "secret1", **members}, timeout=10
+            f"{self.signup.url}/api/auth/register",
+            json={"email": email, "password": "secret1", **members},
+            timeout=10,
         )
 
     def log_in(self, email: str, password: str) -> requests.Response:
-        return requests.post(f"{self.signup.url}/api/auth/login", json={"email": email, "password": password}, timeout=10)
+        return requests.post(
+            f"{self.signup.url}/api/auth/login",
+            json={"email": email, "password": password},
+            timeout=10,
+        )
 
     def pay(self, email: str) -> requests.Response:
         return requests.post(
-            f"{self.capture.url}/api/data-capture/payment", json={"user_email": email, "final_price": "99.80"}, timeout=10
+            f"{self.capture.url}/api/data-capture/payment",
+            json={"user_email": email, "final_price": "99.80"},
+            timeout=10,
         )
 
     def rows(self, statement: str, *parameters: object) -> list[dict[str, object]]:
@@ -88,7 +105,9 @@ class TakenOver:
     ],
     ids=lambda scripts: "+".join(script.removesuffix(".sql") for script in scripts),
 )
-def existing(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[TakenOver]:
+def existing(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[TakenOver]:
     taken_over = TakenOver(tmp_path_factory.mktemp("existing"), *request.param)
     try:
         taken_over.signup.start()
@@ -103,7 +122,9 @@ def keeps_passwords(existing: TakenOver) -> bool:
     return "password_hash" in existing.before["users"][0]
 
 
-def test_signup_login_and_capture_work_and_change_nothing_that_was_there(existing: TakenOver) -> None:
+def test_signup_login_and_capture_work_and_change_nothing_that_was_there(
+    existing: TakenOver,
+) -> None:
     answer = existing.register("New@Example.com", firstName="Nora", lastName="New", username="ann")
     assert answer.status_code == 201, answer.text
     user = answer.json()["user"]
@@ -115,21 +136,29 @@ def test_signup_login_and_capture_work_and_change_nothing_that_was_there(existin
     assert existing.log_in("NEW@example.com", "secret1").json()["user"] == known_later
     assert existing.pay("new@example.com").status_code == 201
     assert existing.pay("stranger@example.com").status_code == 201
-    payers = existing.rows("SELECT user_email FROM payment_data WHERE user_email IN ('new@example.com', 'stranger@example.com')")
+    payers = existing.rows(
+        "SELECT user_email FROM payment_data WHERE user_email IN ('new@example.com', 'stranger@example.com')"
+    )
     assert len(payers) == 2
     assert_nothing_changed(existing.before, existing.database)
     assert existing.rows("PRAGMA foreign_key_check") == []
 
 
-def test_a_user_who_was_there_is_captured_under_the_spelling_of_their_own_row(existing: TakenOver) -> None:
+def test_a_user_who_was_there_is_captured_under_the_spelling_of_their_own_row(
+    existing: TakenOver,
+) -> None:
     assert existing.pay("ANN@example.com ").status_code == 201
-    assert existing.rows("SELECT email FROM users WHERE lower(email) = 'ann@example.com'") == [{"email": "Ann@Example.COM"}]
+    assert existing.rows("SELECT email FROM users WHERE lower(email) = 'ann@example.com'") == [
+        {"email": "Ann@Example.COM"}
+    ]
     (newest,) = existing.rows("SELECT user_email FROM payment_data ORDER BY id DESC LIMIT 1")
     assert newest["user_email"] == "Ann@Example.COM"
     assert_nothing_changed(existing.before, existing.database)
 
 
-def test_an_old_password_still_opens_its_account_and_its_hash_is_replaced(existing: TakenOver) -> None:
+def test_an_old_password_still_opens_its_account_and_its_hash_is_replaced(
+    existing: TakenOver,
+) -> None:
     if not keeps_passwords(existing):
         assert existing.log_in("bob@example.com", "hunter22").status_code == 401
         return
@@ -140,7 +169,9 @@ def test_an_old_password_still_opens_its_account_and_its_hash_is_replaced(existi
     assert str(bob["password_hash"]).startswith("$argon2id$")
     assert existing.log_in("BOB@example.com", "hunter22").status_code == 200
     assert existing.log_in("bob@example.com", "Hunter22").status_code == 401
-    assert_nothing_changed(existing.before, existing.database, but=lambda row: "bob@example.com" in row)
+    assert_nothing_changed(
+        existing.before, existing.database, but=lambda row: "bob@example.com" in row
+    )
 
 
 def test_an_address_that_any_program_has_a_row_of_can_not_sign_up(existing: TakenOver) -> None:
@@ -148,8 +179,15 @@ def test_an_address_that_any_program_has_a_row_of_can_not_sign_up(existing: Take
         if existing.rows("SELECT 1 FROM users WHERE lower(email) = lower(?)", email):
             assert existing.register(email, username="somebody else").status_code == 409
             assert existing.log_in(email, "secret1").status_code == 401
-    assert_nothing_changed(existing.before, existing.database, but=lambda row: "bob@example.com" in row)
-    assert existing.rows("SELECT * FROM user_credentials WHERE lower(user_email) IN ('ann@example.com', 'bob@example.com')") == []
+    assert_nothing_changed(
+        existing.before, existing.database, but=lambda row: "bob@example.com" in row
+    )
+    assert (
+        existing.rows(
+            "SELECT * FROM user_credentials WHERE lower(user_email) IN ('ann@example.com', 'bob@example.com')"
+        )
+        == []
+    )
 
 
 def test_a_captured_user_signs_up_into_the_same_row(existing: TakenOver) -> None:
@@ -166,7 +204,9 @@ def test_a_captured_user_signs_up_into_the_same_row(existing: TakenOver) -> None
 def test_the_times_of_new_rows_are_spelled_as_their_table_spells_them(existing: TakenOver) -> None:
     assert existing.pay("times@example.com").status_code == 201
     (user,) = existing.rows("SELECT created_at FROM users WHERE email = 'times@example.com'")
-    assert str(user["created_at"])[10] == " ", "programs that declare TIMESTAMP or DATETIME fail at a T"
+    assert str(user["created_at"])[10] == " ", (
+        "programs that declare TIMESTAMP or DATETIME fail at a T"
+    )
 
 
 def test_a_rule_of_the_older_program_for_who_is_the_same_user_holds(tmp_path: Path) -> None:
@@ -175,11 +215,17 @@ def test_a_rule_of_the_older_program_for_who_is_the_same_user_holds(tmp_path: Pa
     service = capture_service_in(tmp_path)
     service.start()
     try:
-        answer = requests.post(f"{service.url}/api/data-capture/payment", json={"user_email": "cyd@example.com"}, timeout=10)
+        answer = requests.post(
+            f"{service.url}/api/data-capture/payment",
+            json={"user_email": "cyd@example.com"},
+            timeout=10,
+        )
     finally:
         service.stop()
     assert answer.status_code == 201, answer.text
-    assert rows(database, "SELECT user_email FROM payment_data") == [{"user_email": "c.y.d@example.com"}]
+    assert rows(database, "SELECT user_email FROM payment_data") == [
+        {"user_email": "c.y.d@example.com"}
+    ]
 
 
 # --- Refusals -------------------------------------------------------------------------------------------------------------
@@ -226,32 +272,51 @@ REFUSED = {
 
 
 @pytest.mark.parametrize("case", REFUSED)
-def test_what_can_not_be_taken_over_is_refused_in_words_and_left_as_it_was(case: str, tmp_path: Path) -> None:
+def test_what_can_not_be_taken_over_is_refused_in_words_and_left_as_it_was(
+    case: str, tmp_path: Path
+) -> None:
     scripts, words = REFUSED[case]
     schema = (REPOSITORY / "schema.sql").read_text()
-    database = make(tmp_path / "trading_bots.db", *(schema if script == "schema.sql" else script for script in scripts))
+    database = make(
+        tmp_path / "trading_bots.db",
+        *(schema if script == "schema.sql" else script for script in scripts),
+    )
     before = database.read_bytes()
     with pytest.raises(DatabaseRefused) as refusal:
         prepare(database)
-    assert [word for word in [str(database), "Nothing was changed", *words] if word not in str(refusal.value)] == [], (
-        refusal.value
-    )
+    assert [
+        word
+        for word in [str(database), "Nothing was changed", *words]
+        if word not in str(refusal.value)
+    ] == [], refusal.value
     assert database.read_bytes() == before
 
 
-@pytest.mark.parametrize("script", ["enhanced_signup_handler.py", "enhanced_data_capture_system.py"])
-def test_a_service_that_can_not_start_says_why_in_one_sentence_and_ends(script: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "script", ["enhanced_signup_handler.py", "enhanced_data_capture_system.py"]
+)
+def test_a_service_that_can_not_start_says_why_in_one_sentence_and_ends(
+    script: str, tmp_path: Path
+) -> None:
     database = make(tmp_path / "trading_bots.db", "another_data_capture_audit.sql")
-    environment = {**os.environ, "EDC_DATABASE": str(database), "EDC_LOG_FILE": str(tmp_path / "log")}
+    environment = {
+        **os.environ,
+        "EDC_DATABASE": str(database),
+        "EDC_LOG_FILE": str(tmp_path / "log"),
+    }
     command = [sys.executable, str(REPOSITORY / script), "--port", "59999"]
-    ended = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=20, check=False)
+    ended = subprocess.run(
+        command, env=environment, capture_output=True, text=True, timeout=20, check=False
+    )
     assert ended.returncode == 1
     assert "data_capture_audit" in ended.stderr
     assert "Traceback" not in ended.stderr
 
 
 @pytest.mark.parametrize("name", ["trading_bots.db", "it's a $HOME of bots.db"])
-def test_the_command_in_the_refusal_sets_the_old_table_aside_with_its_rows(name: str, tmp_path: Path) -> None:
+def test_the_command_in_the_refusal_sets_the_old_table_aside_with_its_rows(
+    name: str, tmp_path: Path
+) -> None:
     database = make(tmp_path / name, "users_in_sql.sql", "another_data_capture_audit.sql")
     old = contents(database)["data_capture_audit"][1]
     with pytest.raises(DatabaseRefused) as refusal:
@@ -288,10 +353,18 @@ def test_a_read_only_database_is_refused(tmp_path: Path) -> None:
         prepare(database)
 
 
-@pytest.mark.parametrize("taken_over_before", [False, True], ids=["at the first start", "at a later start"])
-def test_a_damaged_database_is_refused_and_the_damage_named(taken_over_before: bool, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "taken_over_before", [False, True], ids=["at the first start", "at a later start"]
+)
+def test_a_damaged_database_is_refused_and_the_damage_named(
+    taken_over_before: bool, tmp_path: Path
+) -> None:
     users = ", ".join(f"('{'long' * 10}-{number}@example.com')" for number in range(3000))
-    database = make(tmp_path / "trading_bots.db", USERS, f"INSERT INTO users (email) VALUES {users}")  # noqa: S608
+    database = make(
+        tmp_path / "trading_bots.db",
+        USERS,
+        f"INSERT INTO users (email) VALUES {users}",  # noqa: S608
+    )
     if taken_over_before:
         prepare(database)
     damaged = bytearray(database.read_bytes())
@@ -310,8 +383,12 @@ def test_a_truncated_database_is_refused(tmp_path: Path) -> None:
         prepare(database)
 
 
-@pytest.mark.parametrize("lock", ["BEGIN EXCLUSIVE", "BEGIN IMMEDIATE", "BEGIN; SELECT * FROM users"])
-def test_a_database_that_another_program_holds_is_refused_after_a_moment(lock: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "lock", ["BEGIN EXCLUSIVE", "BEGIN IMMEDIATE", "BEGIN; SELECT * FROM users"]
+)
+def test_a_database_that_another_program_holds_is_refused_after_a_moment(
+    lock: str, tmp_path: Path
+) -> None:
     database = make(tmp_path / "trading_bots.db", "users_in_sql.sql")
     before = database.read_bytes()
     with closing(sqlite3.connect(database, isolation_level=None)) as other_program:
@@ -325,7 +402,9 @@ def test_a_database_that_another_program_holds_is_refused_after_a_moment(lock: s
     prepare(database)
 
 
-def test_a_lock_held_by_another_program_does_not_stop_a_start_that_has_nothing_to_add(tmp_path: Path) -> None:
+def test_a_lock_held_by_another_program_does_not_stop_a_start_that_has_nothing_to_add(
+    tmp_path: Path,
+) -> None:
     database = tmp_path / "trading_bots.db"
     prepare(database)
     with closing(sqlite3.connect(database, isolation_level=None)) as other_program:
@@ -336,7 +415,9 @@ def test_a_lock_held_by_another_program_does_not_stop_a_start_that_has_nothing_t
 # --- Starting ---------------------------------------------------------------------------------------------------------------
 
 
-def test_what_a_crashed_program_left_half_written_is_undone_and_the_rest_taken_over(tmp_path: Path) -> None:
+def test_what_a_crashed_program_left_half_written_is_undone_and_the_rest_taken_over(
+    tmp_path: Path,
+) -> None:
     database = make(tmp_path / "trading_bots.db", "users_in_sql.sql")
     before = contents(database)
     crash = """
@@ -365,15 +446,24 @@ def test_preparing_again_changes_nothing(tmp_path: Path) -> None:
     assert contents(database) == taken_over
 
 
-@pytest.mark.parametrize("scripts", [(), ("users_by_orm.sql", "other_programs.sql")], ids=["new", "existing"])
-def test_many_processes_may_prepare_a_database_at_once(scripts: tuple[str, ...], tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "scripts", [(), ("users_by_orm.sql", "other_programs.sql")], ids=["new", "existing"]
+)
+def test_many_processes_may_prepare_a_database_at_once(
+    scripts: tuple[str, ...], tmp_path: Path
+) -> None:
     database = tmp_path / "trading_bots.db"
     if scripts:
         make(database, *scripts)
     program = "import sys, pathlib, data_capture.store.sqlite.schema as t; t.prepare(pathlib.Path(sys.argv[1]))"
     command = [sys.executable, "-c", program, str(database)]
-    starting = [subprocess.Popen(command, cwd=REPOSITORY, stderr=subprocess.PIPE, text=True) for _ in range(8)]
+    starting = [
+        subprocess.Popen(command, cwd=REPOSITORY, stderr=subprocess.PIPE, text=True)
+        for _ in range(8)
+    ]
     assert [process.communicate(timeout=30)[1] for process in starting] == [""] * 8
     assert rows(database, "PRAGMA integrity_check") == [{"integrity_check": "ok"}]
     assert {"users", "payment_data", "data_capture_audit", "audit_logs"} <= set(contents(database))
-    assert rows(database, "SELECT count(*) AS people FROM users") == [{"people": 3 if scripts else 0}]
+    assert rows(database, "SELECT count(*) AS people FROM users") == [
+        {"people": 3 if scripts else 0}
+    ]

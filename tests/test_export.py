@@ -20,7 +20,18 @@ import requests
 
 from data_capture.privacy.export import pieces_of
 from data_capture.privacy.tables import RECEIPTS, USERS, tables_of_users
-from tests.erasing import ADMIN, TOKEN, Marked, assert_whole, export, picture, record, send, store_in, user_url
+from tests.erasing import (
+    ADMIN,
+    TOKEN,
+    Marked,
+    assert_whole,
+    export,
+    picture,
+    record,
+    send,
+    store_in,
+    user_url,
+)
 from tests.support import REPOSITORY, RunningService, capture_service_in, signup_service_in
 
 ANN, BOB = Marked("ann"), Marked("bob")
@@ -30,11 +41,21 @@ ANN, BOB = Marked("ann"), Marked("bob")
 def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningService]:
     """A capture service with twelve captures of two people each, one of whom has signed up."""
     directory = tmp_path_factory.mktemp("export")
-    running, signup = capture_service_in(directory, EDC_ADMIN_TOKEN=TOKEN), signup_service_in(directory)
+    running, signup = (
+        capture_service_in(directory, EDC_ADMIN_TOKEN=TOKEN),
+        signup_service_in(directory),
+    )
     running.start()
     signup.start()
-    account = {"email": ANN.email, "password": "correct horse battery", "company": ANN.mark("company")}
-    assert requests.post(f"{signup.url}/api/auth/register", json=account, timeout=30).status_code == 201
+    account = {
+        "email": ANN.email,
+        "password": "correct horse battery",
+        "company": ANN.mark("company"),
+    }
+    assert (
+        requests.post(f"{signup.url}/api/auth/register", json=account, timeout=30).status_code
+        == 201
+    )
     signup.stop()
     send(running, ANN, ANN.captures(12))
     send(running, BOB, BOB.captures(12))
@@ -51,10 +72,18 @@ def test_it_holds_every_row_of_every_table(service: RunningService) -> None:
     assert list(document) == ["format", "email", USERS, *tables_of_users(), RECEIPTS]
     for table in tables_of_users():
         condition = "AND capture_type <> 'export'" if table == "data_capture_audit" else ""
-        stored = service.rows(f"SELECT * FROM {table} WHERE user_email = ? {condition} ORDER BY 1", ANN.email)  # noqa: S608
+        stored = service.rows(
+            f"SELECT * FROM {table} WHERE user_email = ? {condition} ORDER BY 1",  # noqa: S608
+            ANN.email,
+        )
         assert document[table] == stored, table
-    assert [len(document[table]) for table in ("payment_data", "questionnaire_data", "dashboard_data", RECEIPTS)] == [3, 3, 3, 12]
-    assert {one["capture_id"] for one in document[RECEIPTS]} == {one["capture_id"] for one in ANN.captures(12)}
+    assert [
+        len(document[table])
+        for table in ("payment_data", "questionnaire_data", "dashboard_data", RECEIPTS)
+    ] == [3, 3, 3, 12]
+    assert {one["capture_id"] for one in document[RECEIPTS]} == {
+        one["capture_id"] for one in ANN.captures(12)
+    }
     [account] = document[USERS]
     assert (account["email"], account["password_hash"]) == (ANN.email, "[redacted]")
     text = json.dumps(document)
@@ -75,22 +104,36 @@ def test_two_exports_are_equal_to_the_byte_and_each_is_recorded(service: Running
     assert_whole(service)
 
 
-def test_the_archive_holds_the_document_a_csv_a_table_and_the_screenshots(service: RunningService) -> None:
+def test_the_archive_holds_the_document_a_csv_a_table_and_the_screenshots(
+    service: RunningService,
+) -> None:
     with archive(service) as content:
         assert content.testzip() is None
         document = json.loads(content.read("export.json"))
         pictures = [one["account_screenshot"] for one in document["questionnaire_data"]]
-        assert pictures == [f"screenshots/questionnaire_data-{one['id']}.png" for one in document["questionnaire_data"]]
+        assert pictures == [
+            f"screenshots/questionnaire_data-{one['id']}.png"
+            for one in document["questionnaire_data"]
+        ]
         for name in pictures:
-            assert content.read(name) == base64.b64decode(picture(ANN.mark("picture")).partition(",")[2])
+            assert content.read(name) == base64.b64decode(
+                picture(ANN.mark("picture")).partition(",")[2]
+            )
         for table in (USERS, *tables_of_users(), RECEIPTS):
             lines = list(csv.DictReader(io.StringIO(content.read(f"{table}.csv").decode())))
-            assert lines == [{k: "" if v is None else str(v) for k, v in row.items()} for row in document[table]], table
+            assert lines == [
+                {k: "" if v is None else str(v) for k, v in row.items()} for row in document[table]
+            ], table
 
 
 def test_a_cell_that_a_spreadsheet_would_run_is_a_text_in_the_csv(service: RunningService) -> None:
     formula = '=HYPERLINK("http://192.0.2.1")'
-    assert service.capture("payment", {"user_email": "formula@example.com", "plan_name": formula}).status_code == 201
+    assert (
+        service.capture(
+            "payment", {"user_email": "formula@example.com", "plan_name": formula}
+        ).status_code
+        == 201
+    )
     with zipfile.ZipFile(io.BytesIO(export(service, "formula@example.com", "zip"))) as content:
         [row] = csv.DictReader(io.StringIO(content.read("payment_data.csv").decode()))
         assert row["plan_name"] == f"'{formula}"
@@ -99,22 +142,38 @@ def test_a_cell_that_a_spreadsheet_would_run_is_a_text_in_the_csv(service: Runni
 
 @pytest.mark.parametrize(
     ("address", "form", "status"),
-    [("nobody@example.com", "json", 404), ("nobody@example.com", "zip", 404), ("nobody", "json", 422), (ANN.email, "xml", 422)],
+    [
+        ("nobody@example.com", "json", 404),
+        ("nobody@example.com", "zip", 404),
+        ("nobody", "json", 422),
+        (ANN.email, "xml", 422),
+    ],
 )
-def test_what_can_t_be_exported_is_said(service: RunningService, address: str, form: str, status: int) -> None:
-    answer = requests.get(f"{user_url(service, address)}/export", params={"format": form}, headers=ADMIN, timeout=10)
-    assert (answer.status_code, answer.headers["Content-Type"]) == (status, "application/problem+json")
+def test_what_can_t_be_exported_is_said(
+    service: RunningService, address: str, form: str, status: int
+) -> None:
+    answer = requests.get(
+        f"{user_url(service, address)}/export", params={"format": form}, headers=ADMIN, timeout=10
+    )
+    assert (answer.status_code, answer.headers["Content-Type"]) == (
+        status,
+        "application/problem+json",
+    )
     assert service.rows("SELECT * FROM users WHERE email LIKE 'nobody%'") == []
 
 
 @pytest.mark.parametrize("suffix", ["/export", "%2Fexport", "/export?format=json"])
-def test_an_export_can_t_be_deleted_and_is_nobody_s_address(service: RunningService, suffix: str) -> None:
+def test_an_export_can_t_be_deleted_and_is_nobody_s_address(
+    service: RunningService, suffix: str
+) -> None:
     answer = requests.delete(f"{user_url(service, ANN.email)}{suffix}", headers=ADMIN, timeout=10)
     assert answer.status_code == 405
     assert "DELETE" not in answer.headers["Allow"]
     options = requests.options(f"{user_url(service, ANN.email)}{suffix}", headers=ADMIN, timeout=10)
     assert "DELETE" not in options.headers["Allow"]
-    allowed = requests.options(user_url(service, ANN.email), headers=ADMIN, timeout=10).headers["Allow"]
+    allowed = requests.options(user_url(service, ANN.email), headers=ADMIN, timeout=10).headers[
+        "Allow"
+    ]
     assert sorted(allowed.split(", ")) == ["DELETE", "OPTIONS"]
 
 
@@ -124,9 +183,19 @@ def test_the_answer_is_kept_nowhere_and_its_name_tells_nothing(service: RunningS
     assert answer.headers["Content-Disposition"] == 'attachment; filename="export.json"'
 
 
-def test_the_command_writes_the_same_to_a_file_and_to_standard_output(service: RunningService, tmp_path: Path) -> None:
+def test_the_command_writes_the_same_to_a_file_and_to_standard_output(
+    service: RunningService, tmp_path: Path
+) -> None:
     def run(*arguments: Any) -> subprocess.CompletedProcess[bytes]:
-        command = [sys.executable, "-m", "data_capture", "export", "--database", str(service.database), *map(str, arguments)]
+        command = [
+            sys.executable,
+            "-m",
+            "data_capture",
+            "export",
+            "--database",
+            str(service.database),
+            *map(str, arguments),
+        ]
         return subprocess.run(command, cwd=REPOSITORY, capture_output=True, check=False)
 
     assert run(ANN.email).stdout == export(service, ANN.email)
@@ -142,7 +211,11 @@ def test_it_takes_no_more_memory_than_a_row_or_two(tmp_path: Path) -> None:
     screenshot = picture("large", 2_000_000)
     with closing(store_in(tmp_path)) as store:
         for number in range(12):
-            answers = {"user_email": ANN.email, "tradesPerDay": str(number), "screenshot": screenshot}
+            answers = {
+                "user_email": ANN.email,
+                "tradesPerDay": str(number),
+                "screenshot": screenshot,
+            }
             record(store, [{"type": "questionnaire", **answers}])
         for form, most_bytes in (("json", 16_000_000), ("zip", 24_000_000)):
             tracemalloc.start()
@@ -153,14 +226,18 @@ def test_it_takes_no_more_memory_than_a_row_or_two(tmp_path: Path) -> None:
             assert peak < most_bytes, form
 
 
-def test_a_large_one_is_sent_as_it_is_made_and_not_put_together_first(service: RunningService) -> None:
+def test_a_large_one_is_sent_as_it_is_made_and_not_put_together_first(
+    service: RunningService,
+) -> None:
     user = "large@example.com"
     large = picture(user, 1_000_000)
     for number in range(60):
         capture = {"user_email": user, "screenshot": large, "tradesPerDay": str(number)}
         assert service.capture("questionnaire", capture).status_code == 201
     worker = requests.get(f"{service.url}/api/data-capture/health", timeout=10).json()["pid"]
-    Path(f"/proc/{worker}/clear_refs").write_text("5", encoding="ascii")  # from here on its peak counts anew
+    Path(f"/proc/{worker}/clear_refs").write_text(
+        "5", encoding="ascii"
+    )  # from here on its peak counts anew
     before = peak_bytes(worker)
     answer = requests.get(f"{user_url(service, user)}/export", headers=ADMIN, timeout=60)
     assert answer.headers["Transfer-Encoding"] == "chunked"

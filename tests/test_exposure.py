@@ -22,7 +22,14 @@ from data_capture.web.health_probe import is_probe, load_or_make_probe_key, prob
 from data_capture.web.local_access import exposing_settings
 from tests.installations import CommandServer, Installation
 from tests.managed import RunningManager
-from tests.support import REPOSITORY, RunningService, capture_service_in, eventually, free_port, signup_service_in
+from tests.support import (
+    REPOSITORY,
+    RunningService,
+    capture_service_in,
+    eventually,
+    free_port,
+    signup_service_in,
+)
 
 TOKEN = "for-these-tests-0123456789abcdef0123"
 ADMIN = {"Authorization": f"Bearer {TOKEN}"}
@@ -44,7 +51,11 @@ class PassThrough:
 
             def do_GET(self) -> None:
                 connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
-                connection.request("GET", self.path, headers={**dict(self.headers.items()), "Host": f"127.0.0.1:{port}"})
+                connection.request(
+                    "GET",
+                    self.path,
+                    headers={**dict(self.headers.items()), "Host": f"127.0.0.1:{port}"},
+                )
                 answer = connection.getresponse()
                 body = answer.read()
                 connection.close()
@@ -79,7 +90,10 @@ def nginx_before(service: RunningService, folder: Path) -> Iterator[str]:
     if program is None:
         pytest.skip("there is no nginx on this machine")
     port = free_port()
-    temporary = "".join(f"{kind}_temp_path {folder}/{kind};" for kind in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi"))
+    temporary = "".join(
+        f"{kind}_temp_path {folder}/{kind};"
+        for kind in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
+    )
     (folder / "nginx.conf").write_text(
         f"daemon off; pid {folder}/nginx.pid; error_log {folder}/error.log; worker_processes 1;"
         "events { worker_connections 64; }"
@@ -107,10 +121,14 @@ def answers(url: str) -> bool:
 
 
 @pytest.fixture(scope="module", params=EXPOSING)
-def exposed(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningService]:
+def exposed(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[RunningService]:
     """A capture service that one setting says others can reach."""
     setting = {request.param: EXPOSING[request.param]}
-    running = capture_service_in(tmp_path_factory.mktemp("exposed"), EDC_ADMIN_TOKEN=TOKEN, **setting)
+    running = capture_service_in(
+        tmp_path_factory.mktemp("exposed"), EDC_ADMIN_TOKEN=TOKEN, **setting
+    )
     running.start()
     yield running
     running.stop()
@@ -128,22 +146,33 @@ def assert_closed(url: str) -> None:
     assert refused.headers["Content-Type"] == "application/problem+json"
     assert "Authorization: Bearer" in refused.json()["detail"]
     assert stats(url, {"Authorization": f"Bearer {TOKEN}x"}).status_code == 401
-    for headers in ({}, {"Authorization": f"Bearer {TOKEN}x"}, {"Authorization": "Bearer"}, {"Authorization": "EDC-Health 1.2"}):
+    for headers in (
+        {},
+        {"Authorization": f"Bearer {TOKEN}x"},
+        {"Authorization": "Bearer"},
+        {"Authorization": "EDC-Health 1.2"},
+    ):
         assert requests.get(url + HEALTH, headers=headers, timeout=10).json() == STRANGERS_HEALTH
 
 
 def assert_open_with_token(url: str, service: RunningService) -> None:
     assert stats(url, ADMIN).json()["total_data_points"] == 0
-    assert requests.get(url + HEALTH, headers=ADMIN, timeout=10).json()["database"] == str(service.database)
+    assert requests.get(url + HEALTH, headers=ADMIN, timeout=10).json()["database"] == str(
+        service.database
+    )
 
 
 class TestAnExposedInstallation:
-    def test_statistics_and_details_need_the_token_through_a_proxy_that_adds_nothing(self, exposed: RunningService) -> None:
+    def test_statistics_and_details_need_the_token_through_a_proxy_that_adds_nothing(
+        self, exposed: RunningService
+    ) -> None:
         with PassThrough(exposed.port) as url:
             assert_closed(url)
             assert_open_with_token(url, exposed)
 
-    def test_so_they_do_through_nginx_with_a_plain_proxy_pass(self, exposed: RunningService, tmp_path: Path) -> None:
+    def test_so_they_do_through_nginx_with_a_plain_proxy_pass(
+        self, exposed: RunningService, tmp_path: Path
+    ) -> None:
         with nginx_before(exposed, tmp_path) as url:
             assert_closed(url)
             assert_open_with_token(url, exposed)
@@ -153,7 +182,12 @@ class TestAnExposedInstallation:
         assert_open_with_token(exposed.url, exposed)
 
     @pytest.mark.parametrize(
-        "page", [{"Origin": "http://localhost:3000"}, {"Sec-Fetch-Site": "cross-site"}, {"Origin": "https://www.example.com"}]
+        "page",
+        [
+            {"Origin": "http://localhost:3000"},
+            {"Sec-Fetch-Site": "cross-site"},
+            {"Origin": "https://www.example.com"},
+        ],
     )
     def test_no_page_of_another_origin_reads_them_even_with_the_token(
         self, exposed: RunningService, page: dict[str, str]
@@ -174,16 +208,25 @@ class TestAnInstallationForThisMachine:
             assert stats(service.url, passed_on).status_code == 403
             assert stats(service.url, {**passed_on, **ADMIN}).status_code == 200
             assert stats(service.url, {**passed_on, "Authorization": "Bearer x"}).status_code == 401
-            health = requests.get(service.url + HEALTH, headers={**passed_on, **ADMIN}, timeout=10).json()
+            health = requests.get(
+                service.url + HEALTH, headers={**passed_on, **ADMIN}, timeout=10
+            ).json()
             assert health["database"] == str(service.database)
         finally:
             service.stop()
 
-    def test_nginx_as_it_comes_is_no_direct_caller(self, capture_service: RunningService, tmp_path: Path) -> None:
+    def test_nginx_as_it_comes_is_no_direct_caller(
+        self, capture_service: RunningService, tmp_path: Path
+    ) -> None:
         """Where it speaks HTTP/1.0 to the service, as it did by itself up to 1.29."""
         with nginx_before(capture_service, tmp_path) as url:
-            version = subprocess.run(["/usr/sbin/nginx", "-v"], capture_output=True, text=True, check=True).stderr
-            if tuple(map(int, version.strip().rpartition("/")[2].split()[0].split(".")[:2])) > (1, 28):
+            version = subprocess.run(
+                ["/usr/sbin/nginx", "-v"], capture_output=True, text=True, check=True
+            ).stderr
+            if tuple(map(int, version.strip().rpartition("/")[2].split()[0].split(".")[:2])) > (
+                1,
+                28,
+            ):
                 pytest.skip("this nginx may speak HTTP/1.1 by itself")
             assert stats(url).status_code == 403
             assert requests.get(url + HEALTH, timeout=10).json() == STRANGERS_HEALTH
@@ -194,7 +237,12 @@ class TestAnInstallationForThisMachine:
     [
         ({}, ()),
         ({"EDC_ALLOWED_ORIGINS": ""}, ()),
-        ({"EDC_ALLOWED_ORIGINS": "local,file,http://localhost:3000,http://127.0.0.1,http://[::1]:80"}, ()),
+        (
+            {
+                "EDC_ALLOWED_ORIGINS": "local,file,http://localhost:3000,http://127.0.0.1,http://[::1]:80"
+            },
+            (),
+        ),
         ({"EDC_HOST": "::1"}, ()),
         ({"EDC_HOST": "127.0.0.2"}, ()),
         ({"EDC_HOST": "0.0.0.0"}, ("EDC_HOST",)),  # noqa: S104
@@ -202,10 +250,15 @@ class TestAnInstallationForThisMachine:
         ({"EDC_HOST": "myserver"}, ("EDC_HOST",)),
         ({"EDC_ALLOWED_ORIGINS": "http://192.168.0.2"}, ("EDC_ALLOWED_ORIGINS",)),
         ({"EDC_ALLOWED_ORIGINS": "http://localhost.evil.example"}, ("EDC_ALLOWED_ORIGINS",)),
-        ({"EDC_ALLOWED_HOSTS": "capture.example.com", "EDC_TRUSTED_PROXIES": "2"}, ("EDC_ALLOWED_HOSTS", "EDC_TRUSTED_PROXIES")),
+        (
+            {"EDC_ALLOWED_HOSTS": "capture.example.com", "EDC_TRUSTED_PROXIES": "2"},
+            ("EDC_ALLOWED_HOSTS", "EDC_TRUSTED_PROXIES"),
+        ),
     ],
 )
-def test_which_settings_say_that_others_reach_it(environment: dict[str, str], exposing: tuple[str, ...]) -> None:
+def test_which_settings_say_that_others_reach_it(
+    environment: dict[str, str], exposing: tuple[str, ...]
+) -> None:
     assert exposing_settings(load_settings({}, environment)) == exposing
 
 
@@ -214,12 +267,16 @@ class TestProbes:
 
     def test_a_probe_opens_details_and_nothing_else(self, exposed: RunningService) -> None:
         headers = probe_headers(load_settings({"database": str(exposed.database)}, {}))
-        assert requests.get(exposed.url + HEALTH, headers=headers, timeout=10).json()["database"] == str(exposed.database)
+        assert requests.get(exposed.url + HEALTH, headers=headers, timeout=10).json()[
+            "database"
+        ] == str(exposed.database)
         assert stats(exposed.url, headers).status_code == 401
         export = f"{exposed.url}/api/data-capture/users/a@example.com/export"
         assert requests.get(export, headers=headers, timeout=10).status_code == 401
 
-    def test_it_lasts_for_seconds_and_only_for_its_key(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_it_lasts_for_seconds_and_only_for_its_key(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         settings = load_settings({"database": str(tmp_path / "trading_bots.db")}, {})
         assert probe_headers(settings) == {}
         key = load_or_make_probe_key(settings)
@@ -236,7 +293,9 @@ class TestProbes:
 
 
 @pytest.fixture(scope="module")
-def exposed_both(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[RunningService, RunningService]]:
+def exposed_both(
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[tuple[RunningService, RunningService]]:
     """Both services, behind a proxy."""
     folder = tmp_path_factory.mktemp("both")
     both = [of(folder, EDC_TRUSTED_PROXIES="1") for of in (capture_service_in, signup_service_in)]
@@ -252,23 +311,32 @@ class TestOurOwnPrograms:
         self, exposed_both: tuple[RunningService, RunningService]
     ) -> None:
         ports = exposed_both[0].port, exposed_both[1].port
-        manager = RunningManager(exposed_both[0].database.parent, "--trusted-proxies", "1", ports=ports)
+        manager = RunningManager(
+            exposed_both[0].database.parent, "--trusted-proxies", "1", ports=ports
+        )
         try:
             manager.wait_until_running()
             assert "The capture service was running already" in manager.output
             assert "The signup service was running already" in manager.output
-            assert "(EDC_TRUSTED_PROXIES): statistics and health details need the admin token." in manager.output
+            assert (
+                "(EDC_TRUSTED_PROXIES): statistics and health details need the admin token."
+                in manager.output
+            )
         finally:
             manager.clean_up()
 
     def test_it_uses_none_that_is_over_another_database(
-        self, exposed_both: tuple[RunningService, RunningService], tmp_path_factory: pytest.TempPathFactory
+        self,
+        exposed_both: tuple[RunningService, RunningService],
+        tmp_path_factory: pytest.TempPathFactory,
     ) -> None:
         port = exposed_both[0].port
         manager = RunningManager(tmp_path_factory.mktemp("another"), ports=(port, free_port()))
         try:
             assert manager.process.wait(timeout=15) == 1
-            assert f"Port {port} is used by a capture service over another database" in manager.output
+            assert (
+                f"Port {port} is used by a capture service over another database" in manager.output
+            )
         finally:
             manager.clean_up()
 
@@ -279,9 +347,14 @@ class TestOurOwnPrograms:
         folder = capture.database.parent
         installation = Installation(folder, server)
         installation.capture_port, installation.signup_port = capture.port, signup.port
-        found = server.run(["doctor"], {**installation.environment, "EDC_TRUSTED_PROXIES": "1"}, folder, 0, 0).output
+        found = server.run(
+            ["doctor"], {**installation.environment, "EDC_TRUSTED_PROXIES": "1"}, folder, 0, 0
+        ).output
         assert f"the capture service at {capture.port} (process " in found
-        assert "reachable through EDC_TRUSTED_PROXIES; statistics and health details need the admin token" in found
+        assert (
+            "reachable through EDC_TRUSTED_PROXIES; statistics and health details need the admin token"
+            in found
+        )
         checked = subprocess.run(
             [sys.executable, str(REPOSITORY / "test_enhanced_data_capture.py"), "--live", capture.url],
             env={**os.environ, **installation.environment}, capture_output=True, text=True, timeout=60, check=False,
@@ -290,5 +363,7 @@ class TestOurOwnPrograms:
         assert "set EDC_ADMIN_TOKEN" in checked.stdout
         assert "Everything works." in checked.stdout
 
-    def test_without_such_a_setting_doctor_says_that_it_is_for_this_machine(self, installation: Installation) -> None:
+    def test_without_such_a_setting_doctor_says_that_it_is_for_this_machine(
+        self, installation: Installation
+    ) -> None:
         assert "access             for this machine alone\n" in installation.run("doctor").output

@@ -24,7 +24,12 @@ from data_capture.settings import load_settings
 from data_capture.store import Store
 from data_capture.store.sqlite.lock import WriterLock
 from data_capture.store.sqlite.schema import prepare
-from data_capture.store.write_queue import MAX_WAITING_BYTES, MAX_WAITING_WRITES, QueuedWrite, WriteQueue
+from data_capture.store.write_queue import (
+    MAX_WAITING_BYTES,
+    MAX_WAITING_WRITES,
+    QueuedWrite,
+    WriteQueue,
+)
 from data_capture.web import capture_service
 from data_capture.web.fast_path import FastPath, fits, header_of
 from data_capture.web.requests import CaptureRequest
@@ -34,7 +39,12 @@ from enhanced_data_capture_system import create_app
 from tests.support import REPOSITORY, capture_service_in
 
 USER = "someone@example.com"
-PAYMENT = {"user_email": USER, "capture_id": "one", "transaction_id": "TX-1", "final_price": "99.80"}
+PAYMENT = {
+    "user_email": USER,
+    "capture_id": "one",
+    "transaction_id": "TX-1",
+    "final_price": "99.80",
+}
 CARD = "4111 1111 1111 1111"
 
 
@@ -68,7 +78,11 @@ def two_ways(tmp_path: Path) -> Iterator[tuple[Flask, Flask]]:
 
 
 def ask_fast_path(
-    app: Flask, path: str, content: bytes, headers: dict[str, str], remote_address: str = "127.0.0.1"
+    app: Flask,
+    path: str,
+    content: bytes,
+    headers: dict[str, str],
+    remote_address: str = "127.0.0.1",
 ) -> tuple[int, dict[str, str], Any] | None:
     """Send a request to the fast path; None where another adapter responds."""
     guard, service = app.extensions["request_guard"], app.extensions["capture_service"]
@@ -83,7 +97,9 @@ def ask_fast_path(
             return asyncio.run(fast_path.respond(admitted, header, content))
 
     try:
-        with ThreadPoolExecutor(1) as thread:  # in this one the browser's driver may have a loop of its own
+        with ThreadPoolExecutor(
+            1
+        ) as thread:  # in this one the browser's driver may have a loop of its own
             status, given, body = thread.submit(respond).result()
     except Problem as problem:  # by its head, which the server answers
         status, given, body = problem.answer()
@@ -92,9 +108,15 @@ def ask_fast_path(
 
 
 def ask_app(
-    app: Flask, path: str, content: bytes, headers: dict[str, str], remote_address: str = "127.0.0.1"
+    app: Flask,
+    path: str,
+    content: bytes,
+    headers: dict[str, str],
+    remote_address: str = "127.0.0.1",
 ) -> tuple[int, dict[str, str], Any]:
-    answer = app.test_client().post(path, data=content, headers=headers, environ_base={"REMOTE_ADDR": remote_address})
+    answer = app.test_client().post(
+        path, data=content, headers=headers, environ_base={"REMOTE_ADDR": remote_address}
+    )
     # The server adds the length itself; werkzeug names the charset of problems' JSON, which has no other.
     given = {name: value for name, value in answer.headers.items() if name != "Content-Length"}
     return answer.status_code, given, json.loads(answer.data)
@@ -103,18 +125,42 @@ def ask_app(
 HEADERS = {"Host": "127.0.0.1:5003", "Content-Type": "application/json"}
 PAGE = {"Origin": "http://localhost:8080", "Content-Type": "text/plain;charset=UTF-8"}
 BATCH = {
-    "captures": [{"type": "payment", **PAYMENT}, {"type": "activity", "user_email": USER, "capture_id": "a"}, {"type": "?"}, 7]
+    "captures": [
+        {"type": "payment", **PAYMENT},
+        {"type": "activity", "user_email": USER, "capture_id": "a"},
+        {"type": "?"},
+        7,
+    ]
 }
 
 ORDINARY = [
     pytest.param("payment", [PAYMENT], {}, id="a payment"),
     pytest.param("payment", [PAYMENT, PAYMENT], {}, id="sent again"),
     pytest.param("payment", [PAYMENT, {**PAYMENT, "capture_id": "two"}], {}, id="the same payment"),
-    pytest.param("payment", [PAYMENT, {**PAYMENT, "final_price": 1}], {}, id="another under the same capture_id"),
-    pytest.param("payment", [{**PAYMENT, "final_price": "much"}], {}, id="a field that is not understood"),
-    pytest.param("questionnaire", [{"userEmail": USER, "capture_id": "q", "cryptoAssets": ["BTC"]}], PAGE, id="a page"),
-    pytest.param("dashboard", [{"email": USER, "capture_id": "d", "theme": "light"}], PAGE, id="a dashboard"),
-    pytest.param("activity", [{"email": USER, "capture_id": "a", "note": f"paid by {CARD}"}], {}, id="a card in a text"),
+    pytest.param(
+        "payment",
+        [PAYMENT, {**PAYMENT, "final_price": 1}],
+        {},
+        id="another under the same capture_id",
+    ),
+    pytest.param(
+        "payment", [{**PAYMENT, "final_price": "much"}], {}, id="a field that is not understood"
+    ),
+    pytest.param(
+        "questionnaire",
+        [{"userEmail": USER, "capture_id": "q", "cryptoAssets": ["BTC"]}],
+        PAGE,
+        id="a page",
+    ),
+    pytest.param(
+        "dashboard", [{"email": USER, "capture_id": "d", "theme": "light"}], PAGE, id="a dashboard"
+    ),
+    pytest.param(
+        "activity",
+        [{"email": USER, "capture_id": "a", "note": f"paid by {CARD}"}],
+        {},
+        id="a card in a text",
+    ),
     pytest.param("batch", [BATCH], PAGE, id="a batch"),
 ]
 
@@ -133,17 +179,35 @@ REFUSED = [
     pytest.param(b"{", {}, id="not JSON"),
     pytest.param(b"", {}, id="no body"),
     pytest.param(b'{"user_email": "nobody"}', {}, id="no user"),
-    pytest.param(json.dumps({**PAYMENT, "capture_id": CARD.replace(" ", "")}).encode(), {}, id="a card number for a capture_id"),
-    pytest.param(json.dumps(PAYMENT).encode(), {"Content-Type": "text/html"}, id="another media type"),
+    pytest.param(
+        json.dumps({**PAYMENT, "capture_id": CARD.replace(" ", "")}).encode(),
+        {},
+        id="a card number for a capture_id",
+    ),
+    pytest.param(
+        json.dumps(PAYMENT).encode(), {"Content-Type": "text/html"}, id="another media type"
+    ),
     pytest.param(json.dumps(PAYMENT).encode(), {"Content-Encoding": "gzip"}, id="compressed"),
-    pytest.param(json.dumps(PAYMENT).encode(), {"Authorization": "Bearer wrong"}, id="an invalid token"),
-    pytest.param(b'{"user_email": "a@example.com"}', {"Idempotency-Key": "no key at all"}, id="an invalid key in a header"),
-    pytest.param(b'{"user_email": "someone@example.com", "more": ' + b"[" * 70 + b"]" * 70 + b"}", {}, id="nested too deep"),
+    pytest.param(
+        json.dumps(PAYMENT).encode(), {"Authorization": "Bearer wrong"}, id="an invalid token"
+    ),
+    pytest.param(
+        b'{"user_email": "a@example.com"}',
+        {"Idempotency-Key": "no key at all"},
+        id="an invalid key in a header",
+    ),
+    pytest.param(
+        b'{"user_email": "someone@example.com", "more": ' + b"[" * 70 + b"]" * 70 + b"}",
+        {},
+        id="nested too deep",
+    ),
 ]
 
 
 @pytest.mark.parametrize(("content", "headers"), REFUSED)
-@pytest.mark.parametrize("page", [{}, {"Origin": "http://localhost:8080"}], ids=["a server", "a page"])
+@pytest.mark.parametrize(
+    "page", [{}, {"Origin": "http://localhost:8080"}], ids=["a server", "a page"]
+)
 def test_refusals_are_the_same(
     two_ways: tuple[Flask, Flask], content: bytes, headers: dict[str, str], page: dict[str, str]
 ) -> None:
@@ -155,7 +219,9 @@ def test_refusals_are_the_same(
     assert answer == ask_app(app, *asked)
     for either in two_ways:
         store: Store = either.extensions["store"]
-        assert store.read(lambda connection: connection.execute("SELECT count(*) FROM payment_data").fetchone()) == (0,)
+        assert store.read(
+            lambda connection: connection.execute("SELECT count(*) FROM payment_data").fetchone()
+        ) == (0,)
 
 
 def test_an_idempotency_key_is_the_capture_id_in_either_way(two_ways: tuple[Flask, Flask]) -> None:
@@ -171,7 +237,10 @@ def test_an_idempotency_key_is_the_capture_id_in_either_way(two_ways: tuple[Flas
 
 @pytest.mark.parametrize("failing", ["parse_request", "result_of"])
 def test_a_fault_of_ours_is_answered_and_logged_once_in_either_way(
-    two_ways: tuple[Flask, Flask], failing: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    two_ways: tuple[Flask, Flask],
+    failing: str,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     monkeypatch.setattr(capture_service, failing, lambda *_arguments, **_names: 1 // 0)
     asked = "/api/data-capture/payment", json.dumps(PAYMENT).encode(), HEADERS
@@ -182,18 +251,24 @@ def test_a_fault_of_ours_is_answered_and_logged_once_in_either_way(
     assert [record.exc_info is not None for record in caplog.records] == [True, True]
 
 
-def test_parsing_over_its_time_goes_on_in_a_thread(two_ways: tuple[Flask, Flask], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_parsing_over_its_time_goes_on_in_a_thread(
+    two_ways: tuple[Flask, Flask], monkeypatch: pytest.MonkeyPatch
+) -> None:
     threads = []
     parse = capture_service.parse_request
 
-    def parse_slowly(kind: str, payload: Any, caller: Caller, *arguments: Any, **names: Any) -> CaptureRequest:
+    def parse_slowly(
+        kind: str, payload: Any, caller: Caller, *arguments: Any, **names: Any
+    ) -> CaptureRequest:
         threads.append(threading.current_thread().name)
         if caller.deadline is not None:
             raise DeadlinePassed
         return parse(kind, payload, caller, *arguments, **names)
 
     monkeypatch.setattr(capture_service, "parse_request", parse_slowly)
-    answer = ask_fast_path(two_ways[0], "/api/data-capture/payment", json.dumps(PAYMENT).encode(), HEADERS)
+    answer = ask_fast_path(
+        two_ways[0], "/api/data-capture/payment", json.dumps(PAYMENT).encode(), HEADERS
+    )
     assert answer is not None
     assert answer[0] == 201
     assert len({*threads}) == len(threads) == 2
@@ -215,13 +290,20 @@ def test_each_request_is_received_once_however_it_is_sent(tmp_path: Path) -> Non
     """A breakpoint in `receive_capture` is hit once by each."""
     (tmp_path / "sitecustomize.py").write_text(COUNTER)
     path = os.pathsep.join([str(tmp_path), str(REPOSITORY)])
-    service = capture_service_in(tmp_path, PYTHONPATH=path, COUNT=str(tmp_path / "count"), EDC_RATE_PER_PERSON="8/minute")
+    service = capture_service_in(
+        tmp_path, PYTHONPATH=path, COUNT=str(tmp_path / "count"), EDC_RATE_PER_PERSON="8/minute"
+    )
     service.start()
     url = f"{service.url}/api/data-capture/"
 
     def send(kind: str, content: Any, status: int, **headers: str) -> None:
         before = (tmp_path / "count").read_text()
-        answer = requests.post(url + kind, data=content, headers={"Content-Type": "application/json", **headers}, timeout=30)
+        answer = requests.post(
+            url + kind,
+            data=content,
+            headers={"Content-Type": "application/json", **headers},
+            timeout=30,
+        )
         assert answer.status_code == status, answer.text
         assert (tmp_path / "count").read_text() == before + "."
 
@@ -276,7 +358,9 @@ class TestTheQueue:
         with pytest.raises(Problem, match="Too many"):
             waiting.admit(QueuedWrite([lambda _connection: None], deadline, 1))
 
-    def test_the_store_answers_503_while_its_queue_is_full(self, two_ways: tuple[Flask, Flask]) -> None:
+    def test_the_store_answers_503_while_its_queue_is_full(
+        self, two_ways: tuple[Flask, Flask]
+    ) -> None:
         quick, _ = two_ways
         store: Store = quick.extensions["store"]
         asked = "/api/data-capture/payment", json.dumps(PAYMENT).encode(), HEADERS
@@ -307,7 +391,9 @@ class TestTheEventLoop:
 
         async def write() -> bool:
             asyncio.get_running_loop().call_later(hold_seconds, let_go.set)
-            [thread] = await store.write_together_in_loop([lambda _connection: threading.current_thread()])
+            [thread] = await store.write_together_in_loop(
+                [lambda _connection: threading.current_thread()]
+            )
             return thread is threading.current_thread()
 
         with ThreadPoolExecutor(2) as threads:
@@ -320,10 +406,14 @@ class TestTheEventLoop:
     def test_waits_a_moment_for_a_thread_that_writes(
         self, two_ways: tuple[Flask, Flask], monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr("data_capture.store.store._TURN_SECONDS", 10)  # the moment is long on a busy machine
+        monkeypatch.setattr(
+            "data_capture.store.store._TURN_SECONDS", 10
+        )  # the moment is long on a busy machine
         assert self.wrote_in_loop(two_ways[0].extensions["store"], hold_seconds=0.005)
 
-    def test_leaves_its_writes_to_a_thread_that_waits_for_long(self, two_ways: tuple[Flask, Flask]) -> None:
+    def test_leaves_its_writes_to_a_thread_that_waits_for_long(
+        self, two_ways: tuple[Flask, Flask]
+    ) -> None:
         assert not self.wrote_in_loop(two_ways[0].extensions["store"], hold_seconds=0.5)
 
     def test_gives_up_what_is_not_written_in_time(self, tmp_path: Path) -> None:
@@ -357,7 +447,9 @@ class TestTheEventLoop:
         store = Store(tmp_path / "t.db", request_seconds=60)
 
         async def write_and_close() -> list[Any]:
-            writing = asyncio.ensure_future(store.write_together_in_loop([lambda connection: connection.in_transaction]))
+            writing = asyncio.ensure_future(
+                store.write_together_in_loop([lambda connection: connection.in_transaction])
+            )
             while not store._is_begun or store._gathered:
                 await asyncio.sleep(0)
             store.close()

@@ -37,7 +37,9 @@ KILLS = 30 if FULL else 8
 LOCKED_SECONDS = 30.0 if FULL else 2.0
 FULL_DISK_SECONDS = 25.0 if FULL else 1.5
 IDLE_LOG_BYTES = 24 * 1024 * 1024
-HALF_A_BODY = b"POST /api/data-capture/payment HTTP/1.1\r\nHost: localhost\r\nContent-Length: 4000\r\n\r\n{"
+HALF_A_BODY = (
+    b"POST /api/data-capture/payment HTTP/1.1\r\nHost: localhost\r\nContent-Length: 4000\r\n\r\n{"
+)
 
 
 @pytest.fixture
@@ -84,7 +86,9 @@ def test_kills_under_load_lose_nothing_and_store_nothing_twice(tmp_path: Path) -
 # --- Other programs ---------------------------------------------------------------------------------------------------
 
 
-def test_while_another_program_holds_the_lock_reads_go_on_and_writes_wait_their_time(tmp_path: Path) -> None:
+def test_while_another_program_holds_the_lock_reads_go_on_and_writes_wait_their_time(
+    tmp_path: Path,
+) -> None:
     service = capture_service_in(tmp_path, EDC_REQUEST_SECONDS="1")
     service.start()
     try:
@@ -95,7 +99,13 @@ def test_while_another_program_holds_the_lock_reads_go_on_and_writes_wait_their_
             while not over.is_set():
                 began = time.monotonic()
                 answer = service.capture("payment", {"user_email": "a@example.com"})
-                writes.append((answer.status_code, time.monotonic() - began, answer.headers.get("Retry-After")))
+                writes.append(
+                    (
+                        answer.status_code,
+                        time.monotonic() - began,
+                        answer.headers.get("Retry-After"),
+                    )
+                )
 
         with another_program(service.database) as connection:
             connection.execute("BEGIN IMMEDIATE")
@@ -107,7 +117,12 @@ def test_while_another_program_holds_the_lock_reads_go_on_and_writes_wait_their_
             while time.monotonic() < locked_until:
                 for path in ("stats/a@example.com", "health"):
                     began = time.monotonic()
-                    assert requests.get(f"{service.url}/api/data-capture/{path}", timeout=5).status_code == 200
+                    assert (
+                        requests.get(
+                            f"{service.url}/api/data-capture/{path}", timeout=5
+                        ).status_code
+                        == 200
+                    )
                     assert time.monotonic() - began < 1
                 time.sleep(0.1)
             over.set()
@@ -121,14 +136,22 @@ def test_while_another_program_holds_the_lock_reads_go_on_and_writes_wait_their_
         service.stop()
 
 
-def test_a_reader_of_an_old_state_lets_the_log_grow_and_afterwards_it_shrinks(managed: Managed) -> None:
+def test_a_reader_of_an_old_state_lets_the_log_grow_and_afterwards_it_shrinks(
+    managed: Managed,
+) -> None:
     with another_program(managed.database) as reader:
         reader.execute("BEGIN")
         reader.execute("SELECT count(*) FROM payment_data").fetchone()
         picture = base64.b64encode(b"\x89PNG\r\n\x1a\n" + bytes(8_000_000)).decode()
         for number in range(5):
-            payload = {"user_email": "a@example.com", "account_screenshot": picture, "propFirm": str(number)}
-            answer = requests.post(f"{managed.url}/api/data-capture/questionnaire", json=payload, timeout=30)
+            payload = {
+                "user_email": "a@example.com",
+                "account_screenshot": picture,
+                "propFirm": str(number),
+            }
+            answer = requests.post(
+                f"{managed.url}/api/data-capture/questionnaire", json=payload, timeout=30
+            )
             assert answer.status_code == 201
         assert managed.health()["wal_bytes"] > 1.5 * IDLE_LOG_BYTES
         assert managed.health()["http"] == 200
@@ -151,23 +174,34 @@ def assert_full_and_then_not(managed: Managed, make_room: Callable[[], object]) 
     full_until = time.monotonic() + FULL_DISK_SECONDS
     while time.monotonic() < full_until:
         assert managed.capture(mark, mark_of_size="x" * 50_000).status_code == 503
-        assert requests.get(f"{managed.url}/api/data-capture/stats/a@example.com", timeout=5).status_code == 200
+        assert (
+            requests.get(
+                f"{managed.url}/api/data-capture/stats/a@example.com", timeout=5
+            ).status_code
+            == 200
+        )
         time.sleep(0.2)
     assert managed.is_red("The database can't be used")
     make_room()
-    eventually(lambda: managed.health().get("http") == 200, "it notices by itself that there is room", 5)
+    eventually(
+        lambda: managed.health().get("http") == 200, "it notices by itself that there is room", 5
+    )
     assert managed.health()["pid"] == process
     assert managed.capture(mark, mark_of_size="x" * 50_000).status_code == 201
     managed.assert_each_is_there_once()
 
 
-@pytest.mark.skipif(not hasattr(resource, "prlimit"), reason="this system can't limit a running process (prlimit)")
+@pytest.mark.skipif(
+    not hasattr(resource, "prlimit"), reason="this system can't limit a running process (prlimit)"
+)
 def test_where_a_file_may_not_grow_captures_are_refused_until_it_may(managed: Managed) -> None:
     assert managed.capture().status_code == 201
     worker = managed.manager.worker_process("capture")
     _, hard = resource.prlimit(worker, resource.RLIMIT_FSIZE)
     resource.prlimit(worker, resource.RLIMIT_FSIZE, (managed.health()["wal_bytes"] + 1000, hard))
-    assert_full_and_then_not(managed, lambda: resource.prlimit(worker, resource.RLIMIT_FSIZE, (hard, hard)))
+    assert_full_and_then_not(
+        managed, lambda: resource.prlimit(worker, resource.RLIMIT_FSIZE, (hard, hard))
+    )
 
 
 def test_on_a_full_disk_captures_are_refused_until_there_is_room(tmp_path: Path) -> None:
@@ -201,7 +235,9 @@ def fill(ballast: Path) -> None:
 
 
 @pytest.mark.parametrize("fault", ["write_errno", "sync_errno"])
-def test_a_failing_disk_is_never_acknowledged_and_the_service_starts_anew(shimmed: Managed, shim: Shim, fault: str) -> None:
+def test_a_failing_disk_is_never_acknowledged_and_the_service_starts_anew(
+    shimmed: Managed, shim: Shim, fault: str
+) -> None:
     assert shimmed.capture().status_code == 201
     process = shimmed.health()["pid"]
     shim.set(**{fault: errno.EIO})
@@ -222,7 +258,9 @@ def test_a_failing_disk_is_never_acknowledged_and_the_service_starts_anew(shimme
 # --- The file ---------------------------------------------------------------------------------------------------------
 
 
-def test_a_deleted_file_is_noticed_said_and_used_again_when_it_is_back(managed: Managed, tmp_path: Path) -> None:
+def test_a_deleted_file_is_noticed_said_and_used_again_when_it_is_back(
+    managed: Managed, tmp_path: Path
+) -> None:
     assert managed.capture().status_code == 201
     second_name = tmp_path / "kept"
     os.link(managed.database, second_name)
@@ -230,7 +268,11 @@ def test_a_deleted_file_is_noticed_said_and_used_again_when_it_is_back(managed: 
     assert managed.capture().status_code == 503
     assert managed.is_red("The database file was deleted or moved away while it was in use.")
     refusal = "trading_bots.db-wal beside it holds the latest captures of the file that was there"
-    eventually(lambda: refusal in managed.manager.log_file.read_text(), "the log says why it does not start", 8)
+    eventually(
+        lambda: refusal in managed.manager.log_file.read_text(),
+        "the log says why it does not start",
+        8,
+    )
     assert not managed.database.exists()
     assert managed.health() == {}
     second_name.rename(managed.database)
@@ -238,13 +280,19 @@ def test_a_deleted_file_is_noticed_said_and_used_again_when_it_is_back(managed: 
     managed.assert_each_is_there_once()
 
 
-def test_a_file_that_is_deleted_with_all_beside_it_is_not_replaced_by_an_empty_one(managed: Managed, tmp_path: Path) -> None:
+def test_a_file_that_is_deleted_with_all_beside_it_is_not_replaced_by_an_empty_one(
+    managed: Managed, tmp_path: Path
+) -> None:
     assert managed.capture().status_code == 201
     for file in tmp_path.glob("trading_bots.db*"):
         file.unlink()
     assert managed.capture().status_code == 503
     refusal = f"{managed.database} is gone, or empty: it was deleted, moved away or cut off while the services ran."
-    eventually(lambda: refusal in managed.manager.log_file.read_text(), "the log says why it does not start", 8)
+    eventually(
+        lambda: refusal in managed.manager.log_file.read_text(),
+        "the log says why it does not start",
+        8,
+    )
     time.sleep(1)
     assert not managed.database.exists()
     assert managed.health() == {}
@@ -257,20 +305,27 @@ def test_a_new_database_where_one_was_is_said_at_the_start(tmp_path: Path) -> No
     first.database.unlink()
     second = Managed(tmp_path)  # whoever starts everything after that wants a new one
     try:
-        assert "There was a database before, and it is gone: a new, empty one is made." in second.manager.log_file.read_text()
+        assert (
+            "There was a database before, and it is gone: a new, empty one is made."
+            in second.manager.log_file.read_text()
+        )
         assert second.capture().status_code == 201
     finally:
         second.manager.all_processes()
         second.manager.clean_up()
 
 
-def test_a_replaced_file_is_noticed_and_not_damaged_by_the_log_of_the_old_one(managed: Managed, tmp_path: Path) -> None:
+def test_a_replaced_file_is_noticed_and_not_damaged_by_the_log_of_the_old_one(
+    managed: Managed, tmp_path: Path
+) -> None:
     assert managed.capture().status_code == 201
     replacement = tmp_path / "replacement"
     with another_program(managed.database) as source, another_program(replacement) as target:
         source.backup(target)
         target.execute("PRAGMA journal_mode = DELETE")
-        target.execute("CREATE TABLE of_the_replacement AS SELECT randomblob(2000) AS content FROM data_capture_audit")
+        target.execute(
+            "CREATE TABLE of_the_replacement AS SELECT randomblob(2000) AS content FROM data_capture_audit"
+        )
         target.executescript("VACUUM")
     for _ in range(20):
         managed.capture()
@@ -318,12 +373,16 @@ def test_a_damaged_file_stops_the_start_and_is_left_as_it_is(tmp_path: Path) -> 
 
 
 @pytest.mark.parametrize("days", [1, -1])
-def test_a_clock_that_jumps_a_day_changes_no_order_and_no_deadline(shimmed: Managed, shim: Shim, days: int) -> None:
+def test_a_clock_that_jumps_a_day_changes_no_order_and_no_deadline(
+    shimmed: Managed, shim: Shim, days: int
+) -> None:
     assert shimmed.capture().status_code == 201
     process = shimmed.health()["pid"]
     real_now = datetime.now(timezone.utc)
     with shimmed.database.with_name("trading_bots.db-gate").open("rb") as writer_lock:
-        fcntl.flock(writer_lock, fcntl.LOCK_EX)  # as another process of ours that writes and does not get on
+        fcntl.flock(
+            writer_lock, fcntl.LOCK_EX
+        )  # as another process of ours that writes and does not get on
         threading.Timer(0.3, lambda: shim.set(clock_seconds=days * 86400)).start()
         began = time.monotonic()
         assert shimmed.capture().status_code == 503
@@ -331,7 +390,9 @@ def test_a_clock_that_jumps_a_day_changes_no_order_and_no_deadline(shimmed: Mana
     assert shimmed.capture().status_code == 201
     # By the service's clock this is a day old, which is believed, or a day in the future, which is not.
     assert shimmed.capture(capture_timestamp=real_now.isoformat()).status_code == 201
-    found = rows(shimmed.database, "SELECT transaction_id, created_at FROM payment_data ORDER BY id")
+    found = rows(
+        shimmed.database, "SELECT transaction_id, created_at FROM payment_data ORDER BY id"
+    )
     assert [row["transaction_id"] for row in found] == shimmed.acknowledged
     jumped = real_now + timedelta(days=days)
     times = [datetime.fromisoformat(row["created_at"].replace("Z", "+00:00")) for row in found]
@@ -347,7 +408,9 @@ def test_a_clock_that_jumps_a_day_changes_no_order_and_no_deadline(shimmed: Mana
 # --- Callers ----------------------------------------------------------------------------------------------------------
 
 
-def test_5000_connections_at_once_cost_bounded_memory_and_threads_and_keep_nobody_waiting(tmp_path: Path) -> None:
+def test_5000_connections_at_once_cost_bounded_memory_and_threads_and_keep_nobody_waiting(
+    tmp_path: Path,
+) -> None:
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if hard != resource.RLIM_INFINITY and hard < 6000:
         pytest.skip(f"a process may have {hard} descriptors here, and this takes 6,000")
@@ -359,11 +422,16 @@ def test_5000_connections_at_once_cost_bounded_memory_and_threads_and_keep_nobod
         worker = worker_of(service._process.pid)
         with ExitStack() as callers:
             for number in range(5000):
-                caller = callers.enter_context(closing(socket.create_connection(("127.0.0.1", service.port), timeout=20)))
+                caller = callers.enter_context(
+                    closing(socket.create_connection(("127.0.0.1", service.port), timeout=20))
+                )
                 caller.sendall((HALF_A_BODY, HALF_A_BODY[:30], b"")[number % 3])
             began = time.monotonic()
             for number in range(20):
-                assert service.capture("payment", {"user_email": f"{number}@example.com"}).status_code == 201
+                assert (
+                    service.capture("payment", {"user_email": f"{number}@example.com"}).status_code
+                    == 201
+                )
             assert time.monotonic() - began < 20
             if Path("/proc/self/status").exists():
                 assert number_in_status(worker, "VmRSS") < 250_000  # kB
@@ -375,5 +443,9 @@ def test_5000_connections_at_once_cost_bounded_memory_and_threads_and_keep_nobod
 
 
 def number_in_status(process: int, name: str) -> int:
-    [line] = [line for line in Path(f"/proc/{process}/status").read_text().splitlines() if line.startswith(f"{name}:")]
+    [line] = [
+        line
+        for line in Path(f"/proc/{process}/status").read_text().splitlines()
+        if line.startswith(f"{name}:")
+    ]
     return int(line.split()[1])

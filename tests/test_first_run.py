@@ -32,14 +32,20 @@ def clone_into(directory: Path) -> Path:
 
 def bare_python_in(directory: Path) -> Path:
     """A Python that has nothing but its standard library."""
-    subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(directory / "bare")], check=True)
+    subprocess.run(
+        [sys.executable, "-m", "venv", "--without-pip", str(directory / "bare")], check=True
+    )
     return directory / "bare" / "bin" / "python"
 
 
 def environment_in(directory: Path, **more: str) -> dict[str, str]:
     """A new user's: a fresh HOME, and none of our settings."""
     (directory / "home").mkdir(exist_ok=True)
-    inherited = {name: value for name, value in os.environ.items() if not name.startswith(("EDC_", "XDG_", "VIRTUAL_ENV"))}
+    inherited = {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith(("EDC_", "XDG_", "VIRTUAL_ENV"))
+    }
     return {**inherited, "HOME": str(directory / "home"), **more}
 
 
@@ -51,7 +57,9 @@ class NewMachine:
         self.clone = clone_into(directory)
         self.python = bare_python_in(directory)
 
-    def start(self, *command: str, python: str | Path | None = None, **environment: str) -> subprocess.Popen[str]:
+    def start(
+        self, *command: str, python: str | Path | None = None, **environment: str
+    ) -> subprocess.Popen[str]:
         return subprocess.Popen(
             [str(python or self.python), str(self.clone / command[0]), *command[1:]],
             env=environment_in(self.directory, **environment), cwd=self.directory, stdin=subprocess.DEVNULL,
@@ -95,20 +103,34 @@ def assert_is_one_sentence(refused: subprocess.CompletedProcess[str]) -> None:
 
 
 @pytest.mark.parametrize("command", COMMANDS)
-def test_without_the_venv_module_it_says_what_to_install(machine: NewMachine, tmp_path: Path, command: str) -> None:
-    refused = machine.run((command,), PYTHONPATH=shadow_in(tmp_path, "import sys; sys.modules['ensurepip'] = None"))
+def test_without_the_venv_module_it_says_what_to_install(
+    machine: NewMachine, tmp_path: Path, command: str
+) -> None:
+    refused = machine.run(
+        (command,), PYTHONPATH=shadow_in(tmp_path, "import sys; sys.modules['ensurepip'] = None")
+    )
     assert_is_one_sentence(refused)
     assert len(refused.stderr.splitlines()) == 2  # what it is about to do, and why it can't
-    assert f"apt-get install python{sys.version_info[0]}.{sys.version_info[1]}-venv" in refused.stderr
+    assert (
+        f"apt-get install python{sys.version_info[0]}.{sys.version_info[1]}-venv" in refused.stderr
+    )
     assert not (machine.clone / ".venv").exists()
 
 
 def test_without_a_network_it_says_so(machine: NewMachine) -> None:
     index = f"http://127.0.0.1:{free_port()}/simple"
-    only_there = {"PIP_INDEX_URL": index, "PIP_EXTRA_INDEX_URL": "", "PIP_FIND_LINKS": "", "PIP_CONFIG_FILE": os.devnull}
+    only_there = {
+        "PIP_INDEX_URL": index,
+        "PIP_EXTRA_INDEX_URL": "",
+        "PIP_FIND_LINKS": "",
+        "PIP_CONFIG_FILE": os.devnull,
+    }
     refused = machine.run(**only_there, PIP_RETRIES="1")
     assert_is_one_sentence(refused)
-    assert "there is no way to the package index. Connect this machine to the network" in refused.stderr
+    assert (
+        "there is no way to the package index. Connect this machine to the network"
+        in refused.stderr
+    )
     assert "NewConnectionError" in (machine.clone / ".venv" / "pip.log").read_text()
 
 
@@ -131,14 +153,23 @@ def test_a_folder_that_cannot_be_written_is_said_with_another_way(machine: NewMa
 
 def older_pythons() -> list[str]:
     """The Pythons before 3.10 that this machine has, if any."""
-    folders = [*os.environ.get("PATH", "").split(os.pathsep), *map(str, Path.home().glob(".pyenv/versions/3.*/bin"))]
-    found = (shutil.which(f"python3.{minor}", path=folder) for folder in folders for minor in range(6, 10))
+    folders = [
+        *os.environ.get("PATH", "").split(os.pathsep),
+        *map(str, Path.home().glob(".pyenv/versions/3.*/bin")),
+    ]
+    found = (
+        shutil.which(f"python3.{minor}", path=folder)
+        for folder in folders
+        for minor in range(6, 10)
+    )
     return [one for one in {os.path.realpath(one) for one in found if one} if is_python(one)]
 
 
 def is_python(path: str) -> bool:
     """Whether it runs; version managers put placeholders on PATH that don't."""
-    return subprocess.run([path, "-c", "print(0)"], capture_output=True, check=False).returncode == 0
+    return (
+        subprocess.run([path, "-c", "print(0)"], capture_output=True, check=False).returncode == 0
+    )
 
 
 def test_an_old_python_is_told_which_it_needs(machine: NewMachine) -> None:
@@ -148,7 +179,10 @@ def test_an_old_python_is_told_which_it_needs(machine: NewMachine) -> None:
         for command in COMMANDS:
             refused = machine.run((command,), python)
             assert_is_one_sentence(refused)
-            assert re.match(r"Enhanced Data Capture needs Python 3\.10 or newer, and this is 3\.[6-9]\.", refused.stderr)
+            assert re.match(
+                r"Enhanced Data Capture needs Python 3\.10 or newer, and this is 3\.[6-9]\.",
+                refused.stderr,
+            )
 
 
 # --- An environment that has the packages is used as it is ----------------------------------------------------------------
@@ -179,7 +213,13 @@ def interrupted(tmp_path_factory: pytest.TempPathFactory) -> NewMachine:
     """A machine whose first run was killed in the middle of installing."""
     machine = NewMachine(tmp_path_factory.mktemp("machine"))
     process = machine.start(*HELP)
-    packages = machine.clone / ".venv" / "lib" / f"python{sys.version_info[0]}.{sys.version_info[1]}" / "site-packages"
+    packages = (
+        machine.clone
+        / ".venv"
+        / "lib"
+        / f"python{sys.version_info[0]}.{sys.version_info[1]}"
+        / "site-packages"
+    )
 
     def is_half_installed() -> bool:
         if process.poll() is not None:
@@ -197,7 +237,9 @@ def interrupted(tmp_path_factory: pytest.TempPathFactory) -> NewMachine:
     return machine
 
 
-def test_an_interrupted_first_run_is_finished_by_the_next_and_two_at_once_do_it_once(interrupted: NewMachine) -> None:
+def test_an_interrupted_first_run_is_finished_by_the_next_and_two_at_once_do_it_once(
+    interrupted: NewMachine,
+) -> None:
     first, second = interrupted.start(*HELP), interrupted.start(*HELP)
     said = []
     for process in (first, second):
@@ -229,7 +271,9 @@ def test_what_is_installed_is_what_the_constraints_pin(interrupted: NewMachine) 
     assert [one for one in installed if one not in pinned] == []
 
 
-def test_a_package_that_was_not_installed_to_the_end_is_installed_again(interrupted: NewMachine) -> None:
+def test_a_package_that_was_not_installed_to_the_end_is_installed_again(
+    interrupted: NewMachine,
+) -> None:
     interrupted.run()
     (packages,) = (interrupted.clone / ".venv" / "lib").glob("python*/site-packages")
     (record,) = packages.glob("[fF]lask-3*.dist-info/RECORD")

@@ -32,7 +32,9 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningService
     service.stop()
 
 
-def send(service: RunningService, caller: str, payload: dict[str, object], **headers: str) -> requests.Response:
+def send(
+    service: RunningService, caller: str, payload: dict[str, object], **headers: str
+) -> requests.Response:
     return service.capture("payment", payload, **{"X-Forwarded-For": caller, **headers})
 
 
@@ -51,7 +53,8 @@ def test_the_bytes_of_a_caller_are_counted_whatever_the_size_of_a_body(
 ) -> None:
     caller = f"203.0.113.{large // 1000}"
     statuses = [
-        send(service, caller, {"user_email": f"{turn}-{user}", "note": "x" * large}).status_code for turn in range(8)
+        send(service, caller, {"user_email": f"{turn}-{user}", "note": "x" * large}).status_code
+        for turn in range(8)
     ]
     stored = 200_000 // (large + 100)
     assert statuses == [201] * stored + [429] * (8 - stored)
@@ -61,7 +64,9 @@ def test_the_bytes_of_a_caller_are_counted_whatever_the_size_of_a_body(
     assert send(service, HONEST, {"user_email": f"x-{user}", "note": "x" * 1000}).status_code == 201
 
 
-@pytest.mark.parametrize("headers", [{}, {"Content-Encoding": "identity"}], ids=["in the event loop", "in a thread"])
+@pytest.mark.parametrize(
+    "headers", [{}, {"Content-Encoding": "identity"}], ids=["in the event loop", "in a thread"]
+)
 def test_the_new_users_of_a_caller_are_counted_and_known_ones_are_not(
     service: RunningService, user: str, headers: dict[str, str]
 ) -> None:
@@ -69,14 +74,19 @@ def test_the_new_users_of_a_caller_are_counted_and_known_ones_are_not(
     known = send(service, HONEST, {"user_email": user})
     assert known.status_code == 201
     statuses = [
-        send(service, caller, {"user_email": f"{turn}-{user}"}, **headers).status_code for turn in range(10)
+        send(service, caller, {"user_email": f"{turn}-{user}"}, **headers).status_code
+        for turn in range(10)
     ]
     assert statuses == [201] * 8 + [429] * 2
     for email in (f"8-{user}", f"9-{user}"):
         assert service.rows("SELECT * FROM users WHERE email = ?", email) == []
-    assert send(service, caller, {"user_email": user}).status_code == 201, "a user who is known adds none"
+    assert send(service, caller, {"user_email": user}).status_code == 201, (
+        "a user who is known adds none"
+    )
     batch = {"captures": [{"type": "payment", "user_email": one} for one in (user, f"8-{user}")]}
-    answers = service.capture("batch", batch, **{"X-Forwarded-For": caller, **headers}).json()["answers"]
+    answers = service.capture("batch", batch, **{"X-Forwarded-For": caller, **headers}).json()[
+        "answers"
+    ]
     assert [answer["status"] for answer in answers] == [201, 429]
 
 
@@ -108,7 +118,10 @@ def test_when_the_disk_is_almost_full_the_owner_still_writes_and_nobody_else(
     signup.start()
     try:
         account = {"email": user, "password": "correct horse battery"}
-        assert requests.post(f"{signup.url}/api/auth/register", json=account, timeout=10).status_code == 503
+        assert (
+            requests.post(f"{signup.url}/api/auth/register", json=account, timeout=10).status_code
+            == 503
+        )
     finally:
         signup.stop()
     assert service.rows("SELECT * FROM payment_data") == []

@@ -32,13 +32,21 @@ def filled(folder: Path, *statements: str) -> Path:
     with writing_to(database, (ANN, BOB), NOW) as connection:
         for number in range(60):
             user = (ANN, BOB)[number % 2]
-            connection.execute("INSERT INTO payment_data (user_email, created_at) VALUES (?, ?)", (user, NOW))
+            connection.execute(
+                "INSERT INTO payment_data (user_email, created_at) VALUES (?, ?)", (user, NOW)
+            )
             connection.execute(
                 "INSERT INTO capture_receipts (user_email, capture_id, capture_type, row_id, outcome, payload_digest) "
                 "VALUES (?, ?, 'payment', ?, 'stored', x'00')",
                 (user, f"id-{number}", number + 1),
             )
-            record_audit(connection, user_email=user, capture_type="payment", timestamp=NOW, source_endpoint="/payment")
+            record_audit(
+                connection,
+                user_email=user,
+                capture_type="payment",
+                timestamp=NOW,
+                source_endpoint="/payment",
+            )
     return database
 
 
@@ -49,7 +57,11 @@ def ours(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def beside_another(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return filled(tmp_path_factory.mktemp("others"), USERS, "CREATE TABLE orders (id INTEGER PRIMARY KEY, total)").parent
+    return filled(
+        tmp_path_factory.mktemp("others"),
+        USERS,
+        "CREATE TABLE orders (id INTEGER PRIMARY KEY, total)",
+    ).parent
 
 
 @pytest.fixture
@@ -160,7 +172,9 @@ def test_what_our_writes_could_set_off_is_found(kind: str, installation: Install
 
 
 @pytest.mark.parametrize("kind", SAID_OTHERWISE)
-def test_a_row_of_the_schema_that_is_something_else_is_found(kind: str, installation: Installation) -> None:
+def test_a_row_of_the_schema_that_is_something_else_is_found(
+    kind: str, installation: Installation
+) -> None:
     change = f"UPDATE sqlite_master SET {SAID_OTHERWISE[kind]} WHERE name = 'nt'"
     run(installation.database, OF_USERS + OTHER + ON_NOTES + schema(change))
     outcome = installation.run("verify-audit")
@@ -168,11 +182,22 @@ def test_a_row_of_the_schema_that_is_something_else_is_found(kind: str, installa
 
 
 def test_a_trigger_is_found_before_an_erasure_runs_it(installation: Installation) -> None:
-    run(installation.database, NOTES, f"INSERT INTO notes SELECT capture_id, user_email FROM capture_receipts; {ON_NOTES}")
-    assert_found(installation, "notes is none of ours and refers to capture_receipts", "nt on notes")
+    run(
+        installation.database,
+        NOTES,
+        f"INSERT INTO notes SELECT capture_id, user_email FROM capture_receipts; {ON_NOTES}",
+    )
+    assert_found(
+        installation, "notes is none of ours and refers to capture_receipts", "nt on notes"
+    )
     with closing(open_connection(installation.database, 5)) as connection:
         connection.execute("BEGIN IMMEDIATE")
-        erase_user(connection, ANN, erased_at=timestamp(datetime.now(timezone.utc)), source_endpoint="erase")
+        erase_user(
+            connection,
+            ANN,
+            erased_at=timestamp(datetime.now(timezone.utc)),
+            source_endpoint="erase",
+        )
         (left,) = connection.execute("SELECT count(*) FROM payment_data").fetchone()
         connection.execute("ROLLBACK")
     assert left == 0  # that is what it does
@@ -200,12 +225,16 @@ HARMLESS_TO_US = {
 
 
 @pytest.mark.parametrize("kind", HARMLESS_TO_US)
-def test_what_has_nothing_to_do_with_us_is_not_mentioned(kind: str, installation: Installation) -> None:
+def test_what_has_nothing_to_do_with_us_is_not_mentioned(
+    kind: str, installation: Installation
+) -> None:
     run(installation.database, HARMLESS_TO_US[kind])
     assert "To know" not in assert_good(installation)
 
 
-def test_the_program_whose_users_it_is_may_write_them_by_triggers(with_others_users: Installation) -> None:
+def test_the_program_whose_users_it_is_may_write_them_by_triggers(
+    with_others_users: Installation,
+) -> None:
     run(with_others_users.database,
         "CREATE TRIGGER totals AFTER INSERT ON orders BEGIN UPDATE users SET username = username; END;")  # fmt: skip
     assert "To know" not in assert_good(with_others_users)
@@ -214,18 +243,27 @@ def test_the_program_whose_users_it_is_may_write_them_by_triggers(with_others_us
     assert_found(with_others_users, "more on orders speaks of payment_data")
 
 
-def test_what_was_there_when_it_was_adopted_is_told_and_is_right(tmp_path: Path, server: CommandServer) -> None:
+def test_what_was_there_when_it_was_adopted_is_told_and_is_right(
+    tmp_path: Path, server: CommandServer
+) -> None:
     payments = "CREATE TABLE notes (p REFERENCES payment_data (id), note TEXT);"
     goes = "CREATE TABLE goes (u TEXT REFERENCES users (email) ON DELETE CASCADE);"
-    filled(tmp_path, USERS, payments + goes + f"CREATE TRIGGER gone AFTER DELETE ON goes {HARMLESS}")
+    filled(
+        tmp_path, USERS, payments + goes + f"CREATE TRIGGER gone AFTER DELETE ON goes {HARMLESS}"
+    )
     installation = Installation(tmp_path, server)
     said = assert_good(installation)
     assert "To know: The table notes is another program's, refers to payment_data" in said
     assert "To know: The trigger gone on goes is another program's" in said
     run(installation.database, "ALTER TABLE notes ADD COLUMN more")
     assert "To know: notes is another program's, and was altered" in assert_good(installation)
-    run(installation.database, "ALTER TABLE notes ADD COLUMN receipt REFERENCES capture_receipts (capture_id)")
-    assert_found(installation, "notes is none of ours and refers to capture_receipts and payment_data")
+    run(
+        installation.database,
+        "ALTER TABLE notes ADD COLUMN receipt REFERENCES capture_receipts (capture_id)",
+    )
+    assert_found(
+        installation, "notes is none of ours and refers to capture_receipts and payment_data"
+    )
 
 
 # --- Names of SQLite's functions ------------------------------------------------------------------------------------------
@@ -249,7 +287,9 @@ def test_what_has_the_name_of_a_function_is_found(name: str, installation: Insta
 
 
 @pytest.mark.parametrize("name", SHADOWS)
-def test_what_has_the_name_of_a_function_is_in_nobody_s_way(name: str, installation: Installation) -> None:
+def test_what_has_the_name_of_a_function_is_in_nobody_s_way(
+    name: str, installation: Installation
+) -> None:
     run(installation.database, SHADOWS[name])
     outcome = installation.run("backup")
     assert outcome.status == 0, outcome.complaint
@@ -272,7 +312,9 @@ def without_rows(index: str, columns: str) -> list[str]:
     return [say(f"{said} WHERE id > 20", 901), f"REINDEX {index}", say(said, 902)]
 
 
-AUDIT_INDEX = without_rows("data_capture_audit_by_person", "data_capture_audit (user_email, timestamp)")
+AUDIT_INDEX = without_rows(
+    "data_capture_audit_by_person", "data_capture_audit (user_email, timestamp)"
+)
 PAYMENT_INDEX = without_rows("payment_data_by_person", "payment_data (user_email, created_at)")
 UNKNOWN_COLLATION = """
 CREATE TABLE "a z" (x TEXT COLLATE nosuch); CREATE INDEX zi ON "a z" (x); INSERT INTO "a z" VALUES ('a'), ('b')
@@ -311,8 +353,12 @@ def test_an_index_that_hides_rows_is_found_whatever_else_is_in_the_file(
         assert (outcome.status, index in outcome.output) == (1, True), outcome.output
 
 
-@pytest.mark.parametrize("kind", ["an unknown collation", "an unknown function", "hundreds of broken rules"])
-def test_what_another_program_s_table_lacks_is_no_damage(kind: str, installation: Installation) -> None:
+@pytest.mark.parametrize(
+    "kind", ["an unknown collation", "an unknown function", "hundreds of broken rules"]
+)
+def test_what_another_program_s_table_lacks_is_no_damage(
+    kind: str, installation: Installation
+) -> None:
     run(installation.database, *HIDING[kind])
     assert_good(installation)
     outcome = installation.run("backup")
@@ -320,9 +366,14 @@ def test_what_another_program_s_table_lacks_is_no_damage(kind: str, installation
 
 
 def test_a_check_of_our_own_table_that_fails_is_damage(installation: Installation) -> None:
-    run(installation.database, "CREATE INDEX foreign_index ON payment_data (user_name COLLATE nosuch)")
+    run(
+        installation.database,
+        "CREATE INDEX foreign_index ON payment_data (user_name COLLATE nosuch)",
+    )
     with snapshot(installation.database) as connection:
-        assert find_damage(connection) == ["payment_data can't be checked: no such collation sequence: nosuch"]
+        assert find_damage(connection) == [
+            "payment_data can't be checked: no such collation sequence: nosuch"
+        ]
 
 
 def test_an_sqlite_that_checks_no_single_table_says_what_it_could_not_check(

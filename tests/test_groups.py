@@ -31,7 +31,12 @@ from data_capture.web.responses import result_of
 NOW = datetime(2026, 3, 1, 12, tzinfo=timezone.utc)
 ERASED_AT = NOW - timedelta(minutes=6)
 RECEIPTS_KEY = bytes(range(32))  # of all databases here, so that their receipts are equal
-NEW, KNOWN, IN_CAPITALS, ERASED = "new@example.com", "known@example.com", "Capitals@Example.COM", "erased@example.com"
+NEW, KNOWN, IN_CAPITALS, ERASED = (
+    "new@example.com",
+    "known@example.com",
+    "Capitals@Example.COM",
+    "erased@example.com",
+)
 
 # What differs from one database to the next although the same was stored: what is drawn by lot, and what is hashed with it.
 BY_LOT = {"users": {"unique_id"}, "data_capture_audit_chain": {"salt", "commitment", "link"}}
@@ -39,10 +44,15 @@ BY_LOT = {"users": {"unique_id"}, "data_capture_audit_chain": {"salt", "commitme
 OF_KIND: dict[str, st.SearchStrategy[dict[str, Any]]] = {
     "payment": st.fixed_dictionaries(
         {"payment_status": st.sampled_from(["pending", "completed"])},
-        optional={"transaction_id": st.sampled_from(["TX-1", "TX-2", ""]), "final_price": st.sampled_from(["9.90", 10, "lots"])},
+        optional={
+            "transaction_id": st.sampled_from(["TX-1", "TX-2", ""]),
+            "final_price": st.sampled_from(["9.90", 10, "lots"]),
+        },
     ),
     "questionnaire": st.fixed_dictionaries({"tradesPerDay": st.sampled_from(["1-2", "3-5"])}),
-    "dashboard": st.fixed_dictionaries({"tradingState": st.fixed_dictionaries({"currentEquity": st.integers(1, 2)})}),
+    "dashboard": st.fixed_dictionaries(
+        {"tradingState": st.fixed_dictionaries({"currentEquity": st.integers(1, 2)})}
+    ),
     "activity": st.fixed_dictionaries({"activity_type": st.sampled_from(["login", "logout"])}),
 }
 
@@ -58,7 +68,9 @@ def captures_of_kind(kind: str) -> st.SearchStrategy[dict[str, Any]]:
             "capture_id": st.sampled_from(["a", "b", "c"]) | st.uuids().map(str),
         },
         optional={
-            "capture_timestamp": st.sampled_from([0, 5, 7, 11, 3000]).map(lambda m: timestamp(NOW - timedelta(minutes=m))),
+            "capture_timestamp": st.sampled_from([0, 5, 7, 11, 3000]).map(
+                lambda m: timestamp(NOW - timedelta(minutes=m))
+            ),
             "user_name": st.sampled_from(["Ann Example", "Bob Example"]),
             "vat_id": st.sampled_from(["DE1", "DE2"]),  # in no column
             CONFIRMED: st.booleans(),
@@ -96,18 +108,29 @@ def a_store(tmp_path_factory: pytest.TempPathFactory) -> OpenStore:
     return opened
 
 
-def asked_by(payloads: Sequence[dict[str, Any]], admit_new_user: Callable[[], None] | None = None) -> CaptureRequest:
+def asked_by(
+    payloads: Sequence[dict[str, Any]], admit_new_user: Callable[[], None] | None = None
+) -> CaptureRequest:
     members: list[Capture | Problem] = []
     for payload in payloads:
         said = {key: value for key, value in payload.items() if key != CONFIRMED}
         body = decode_json_object(encode_json({"captures": [said]}).encode())
         is_confirmed = bool(payload.get(CONFIRMED))
-        caller = Caller("/test", "192.0.2.1", "Browser/1.0", NOW, is_confirmed=is_confirmed, admit_new_user=admit_new_user)
+        caller = Caller(
+            "/test",
+            "192.0.2.1",
+            "Browser/1.0",
+            NOW,
+            is_confirmed=is_confirmed,
+            admit_new_user=admit_new_user,
+        )
         members += parse_request("batch", body, caller, ()).members
     return CaptureRequest(tuple(members), is_batch=True)
 
 
-def answers_to(asked: CaptureRequest, outcomes: Sequence[Receipt | Exception]) -> list[dict[str, Any]]:
+def answers_to(
+    asked: CaptureRequest, outcomes: Sequence[Receipt | Exception]
+) -> list[dict[str, Any]]:
     answers: list[dict[str, Any]] = result_of(asked, outcomes).members["answers"]
     return answers
 
@@ -129,13 +152,17 @@ def content(store: Store) -> dict[str, list[dict[str, Any]]]:
     """Every row of every table, but for what is drawn by lot."""
 
     def read(connection: sqlite3.Connection) -> dict[str, list[dict[str, Any]]]:
-        names = connection.execute("SELECT name FROM sqlite_master WHERE type = 'table' ORDER BY name").fetchall()
+        names = connection.execute(
+            "SELECT name FROM sqlite_master WHERE type = 'table' ORDER BY name"
+        ).fetchall()
         tables = {}
         for (name,) in names:
             rows = connection.execute(f"SELECT * FROM {name} ORDER BY 1")  # noqa: S608
             columns = [column[0] for column in rows.description]
             of_table = [dict(zip(columns, row, strict=True)) for row in rows]
-            tables[name] = [{key: row[key] for key in row.keys() - BY_LOT.get(name, set())} for row in of_table]
+            tables[name] = [
+                {key: row[key] for key in row.keys() - BY_LOT.get(name, set())} for row in of_table
+            ]
         tables["data_capture_erasures"] = []  # hashed under each database's own key
         return tables
 
@@ -144,24 +171,76 @@ def content(store: Store) -> dict[str, list[dict[str, Any]]]:
 
 def assert_chained(store: Store) -> None:
     key = load_key(audit_key_file(store.database))
-    assert store.read(lambda connection: verify(connection, key, EMPTY, lambda _done, _of: None)).tampering is None
+    assert (
+        store.read(
+            lambda connection: verify(connection, key, EMPTY, lambda _done, _of: None)
+        ).tampering
+        is None
+    )
 
 
 def payment(capture_id: str, **more: Any) -> dict[str, Any]:
-    return {"type": "payment", "user_email": NEW, "capture_id": capture_id, "transaction_id": "TX-1", **more}
+    return {
+        "type": "payment",
+        "user_email": NEW,
+        "capture_id": capture_id,
+        "transaction_id": "TX-1",
+        **more,
+    }
 
 
 @settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
 @given(mix=MIXES, first_group=st.integers(0, 11))
 @example(mix=[payment("a"), payment("b"), payment("c", payment_status="completed")], first_group=0)
 @example(mix=[payment("a"), payment("a"), payment("a", payment_status="completed")], first_group=0)
-@example(mix=[payment("a"), payment("b", user_email=KNOWN), payment("c", payment_status="x"), payment("d")], first_group=0)
-@example(mix=[payment("a", vat_id="DE1"), payment("b", vat_id="DE2"), payment("c", vat_id="DE1")], first_group=1)
-@example(mix=[payment("a", final_price=1), payment("b", **{CONFIRMED: True}), payment("c", final_price=1)], first_group=0)
-@example(mix=[payment("a"), payment("a", **{CONFIRMED: True}), payment("b", **{CONFIRMED: True})], first_group=0)
-@example(mix=[payment("a", final_price=1), payment("a", **{CONFIRMED: True}), payment("a", final_price=1)], first_group=1)
-@example(mix=[payment("a"), payment("a", user_email=KNOWN), payment("a", user_email=KNOWN, final_price=1)], first_group=0)
-@example(mix=[payment("a", user_email=ERASED, capture_timestamp=timestamp(NOW - timedelta(days=1))), payment("a")], first_group=0)
+@example(
+    mix=[
+        payment("a"),
+        payment("b", user_email=KNOWN),
+        payment("c", payment_status="x"),
+        payment("d"),
+    ],
+    first_group=0,
+)
+@example(
+    mix=[payment("a", vat_id="DE1"), payment("b", vat_id="DE2"), payment("c", vat_id="DE1")],
+    first_group=1,
+)
+@example(
+    mix=[
+        payment("a", final_price=1),
+        payment("b", **{CONFIRMED: True}),
+        payment("c", final_price=1),
+    ],
+    first_group=0,
+)
+@example(
+    mix=[payment("a"), payment("a", **{CONFIRMED: True}), payment("b", **{CONFIRMED: True})],
+    first_group=0,
+)
+@example(
+    mix=[
+        payment("a", final_price=1),
+        payment("a", **{CONFIRMED: True}),
+        payment("a", final_price=1),
+    ],
+    first_group=1,
+)
+@example(
+    mix=[
+        payment("a"),
+        payment("a", user_email=KNOWN),
+        payment("a", user_email=KNOWN, final_price=1),
+    ],
+    first_group=0,
+)
+@example(
+    mix=[
+        payment("a", user_email=ERASED, capture_timestamp=timestamp(NOW - timedelta(days=1))),
+        payment("a"),
+    ],
+    first_group=0,
+)
 def test_a_group_is_stored_and_answered_as_one_by_one(
     a_store: OpenStore, mix: list[dict[str, Any]], first_group: int
 ) -> None:
@@ -191,11 +270,20 @@ def test_an_admission_is_asked_once_a_capture_and_refuses_it_alone(a_store: Open
 
         with a_store() as store:
             alter(store, trigger)
-            users = ["1@example.com", "2@example.com", "1@example.com", "3@example.com", KNOWN, "3@example.com"]
+            users = [
+                "1@example.com",
+                "2@example.com",
+                "1@example.com",
+                "3@example.com",
+                KNOWN,
+                "3@example.com",
+            ]
             mix = [payment(f"{place}", user_email=email) for place, email in enumerate(users)]
             mix.append(payment("fails", user_email=KNOWN, final_price=5))
             wanted = asked_by(mix, admit)
-            statuses = [one["status"] for one in answers_to(wanted, store.write_together(wanted.jobs))]
+            statuses = [
+                one["status"] for one in answers_to(wanted, store.write_together(wanted.jobs))
+            ]
             assert statuses == [201, 201, 200, 429, 201, 429, 503 if trigger else 201]
             assert len(asked) == 4
             users = {row["email"] for row in content(store)["users"]}
@@ -215,8 +303,14 @@ def test_what_can_not_be_stored_together_is_stored_one_by_one(a_store: OpenStore
             CREATE TRIGGER twice AFTER INSERT ON payment_data WHEN NEW.user_name IS NULL
             BEGIN INSERT INTO payment_data (user_email, user_name) VALUES (NEW.user_email, 'by a trigger'); END
         """)  # fmt: skip
-        answers = send(store, [payment(f"{number}", transaction_id=f"TX-{number}") for number in range(3)])
-        assert [(answer["status"], answer["payment_id"]) for answer in answers] == [(201, 1), (201, 3), (201, 5)]
+        answers = send(
+            store, [payment(f"{number}", transaction_id=f"TX-{number}") for number in range(3)]
+        )
+        assert [(answer["status"], answer["payment_id"]) for answer in answers] == [
+            (201, 1),
+            (201, 3),
+            (201, 5),
+        ]
         assert_chained(store)
 
 

@@ -44,10 +44,17 @@ def assert_whole(database: Path) -> None:
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_no_body_makes_the_service_fail(service: RunningService, kind: str) -> None:
-    @settings(max_examples=hostile.EXAMPLES, deadline=None, database=None, suppress_health_check=list(HealthCheck))
+    @settings(
+        max_examples=hostile.EXAMPLES,
+        deadline=None,
+        database=None,
+        suppress_health_check=list(HealthCheck),
+    )
     @given(hostile.requests_to_refuse_or_take(USER))
     def send(request: hostile.Hostile) -> None:
-        hostile.assert_taken_or_refused(hostile.answer_to(f"{service.url}/api/data-capture/{kind}", request))
+        hostile.assert_taken_or_refused(
+            hostile.answer_to(f"{service.url}/api/data-capture/{kind}", request)
+        )
 
     send()
 
@@ -63,7 +70,9 @@ def test_no_address_makes_statistics_fail(service: RunningService) -> None:
     @settings(max_examples=hostile.EXAMPLES, deadline=None, database=None)
     @given(paths)
     def ask(path: str) -> None:
-        answer = requests.get(f"{service.url}/api/data-capture/stats/{path}", timeout=10, allow_redirects=False)
+        answer = requests.get(
+            f"{service.url}/api/data-capture/stats/{path}", timeout=10, allow_redirects=False
+        )
         if answer.status_code == 200:
             assert answer.json()["total_data_points"] >= 0
         else:
@@ -98,9 +107,12 @@ def test_no_address_makes_statistics_fail(service: RunningService) -> None:
     ],
     ids=lambda value: str(value)[:30],
 )
-def test_a_refusal_says_what_was_wrong(service: RunningService, body: bytes, status: int, said: str) -> None:
+def test_a_refusal_says_what_was_wrong(
+    service: RunningService, body: bytes, status: int, said: str
+) -> None:
     answer = hostile.answer_to(
-        f"{service.url}/api/data-capture/payment", hostile.Hostile(body, {"Content-Type": "application/json"})
+        f"{service.url}/api/data-capture/payment",
+        hostile.Hostile(body, {"Content-Type": "application/json"}),
     )
     assert answer.status_code == status
     assert said in answer.json()["detail"]
@@ -109,23 +121,33 @@ def test_a_refusal_says_what_was_wrong(service: RunningService, body: bytes, sta
 def test_a_large_body_is_refused_by_its_size_before_it_is_decoded(service: RunningService) -> None:
     body = b'{"user_email":"a@example.com","note":"' + b"\\ud800" * 300_000  # without an end
     answer = hostile.answer_to(
-        f"{service.url}/api/data-capture/questionnaire", hostile.Hostile(body, {"Content-Type": "application/json"})
+        f"{service.url}/api/data-capture/questionnaire",
+        hostile.Hostile(body, {"Content-Type": "application/json"}),
     )
     assert answer.status_code == 413
     assert "without the pictures in it" in answer.json()["detail"]
 
 
-def test_a_lone_surrogate_and_a_nul_are_stored_as_what_every_reader_can_read(service: RunningService) -> None:
+def test_a_lone_surrogate_and_a_nul_are_stored_as_what_every_reader_can_read(
+    service: RunningService,
+) -> None:
     user = "surrogate@example.com"
     body = b'{"user_email":"surrogate@example.com","plan_name":"a\\u0000b","coupon_code":"\\ud800","\\udfff":"\\ud83d\\ude00"}'
     answer = hostile.answer_to(
-        f"{service.url}/api/data-capture/payment", hostile.Hostile(body, {"Content-Type": "application/json"})
+        f"{service.url}/api/data-capture/payment",
+        hostile.Hostile(body, {"Content-Type": "application/json"}),
     )
     assert answer.status_code == 201
-    [row] = service.rows("SELECT plan_name, coupon_code FROM payment_data WHERE user_email = ?", user)
-    assert row == {"plan_name": "a\N{REPLACEMENT CHARACTER}b", "coupon_code": "\N{REPLACEMENT CHARACTER}"}
+    [row] = service.rows(
+        "SELECT plan_name, coupon_code FROM payment_data WHERE user_email = ?", user
+    )
+    assert row == {
+        "plan_name": "a\N{REPLACEMENT CHARACTER}b",
+        "coupon_code": "\N{REPLACEMENT CHARACTER}",
+    }
     [audit] = service.rows(
-        "SELECT data_snapshot ->> '$.plan_name' IS NOT NULL AS readable FROM audit_logs WHERE user_email = ?", user
+        "SELECT data_snapshot ->> '$.plan_name' IS NOT NULL AS readable FROM audit_logs WHERE user_email = ?",
+        user,
     )
     assert audit["readable"]
 
@@ -133,14 +155,21 @@ def test_a_lone_surrogate_and_a_nul_are_stored_as_what_every_reader_can_read(ser
 def test_json_in_texts_in_json_is_taken_however_deep(service: RunningService, user: str) -> None:
     body = hostile.json_in_texts_in_json(14, user)
     url = f"{service.url}/api/data-capture/dashboard"
-    assert hostile.answer_to(url, hostile.Hostile(body, {"Content-Type": "application/json"})).status_code == 201
+    assert (
+        hostile.answer_to(
+            url, hostile.Hostile(body, {"Content-Type": "application/json"})
+        ).status_code
+        == 201
+    )
 
 
 class TestSizes:
     def test_a_questionnaire_takes_a_picture_of_10_mb(self, service: RunningService) -> None:
         content = b"\x89PNG\r\n\x1a\n" + bytes(MAX_PICTURE_BYTES - 8)
         picture = "data:image/png;base64," + base64.b64encode(content).decode()  # a third longer
-        answer = service.capture("questionnaire", {"user_email": "picture@example.com", "account_screenshot": picture})
+        answer = service.capture(
+            "questionnaire", {"user_email": "picture@example.com", "account_screenshot": picture}
+        )
         assert (answer.status_code, answer.json().get("warnings")) == (201, None)
         [row] = service.rows(
             "SELECT length(account_screenshot) AS size FROM questionnaire_data WHERE user_email = 'picture@example.com'"
@@ -148,7 +177,13 @@ class TestSizes:
         assert row["size"] == len(picture)
 
     def test_a_dashboard_takes_500_trades(self, service: RunningService) -> None:
-        trade = {"id": 1705312200000, "symbol": "EURUSD", "pnl": 65.5, "openedAt": "2024-01-15T10:30:00.000Z", "notes": "x" * 280}
+        trade = {
+            "id": 1705312200000,
+            "symbol": "EURUSD",
+            "pnl": 65.5,
+            "openedAt": "2024-01-15T10:30:00.000Z",
+            "notes": "x" * 280,
+        }
         payload = {"user_email": "trades@example.com", "tradingState": {"trades": [trade] * 500}}
         assert service.capture("dashboard", payload).status_code == 201
 
@@ -156,19 +191,28 @@ class TestSizes:
     def test_30_mb_are_too_large(self, service: RunningService, kind: str) -> None:
         body = b'{"user_email":"a@example.com","account_screenshot":"' + b"A" * 30_000_000 + b'"}'
         answer = hostile.answer_to(
-            f"{service.url}/api/data-capture/{kind}", hostile.Hostile(body, {"Content-Type": "application/json"})
+            f"{service.url}/api/data-capture/{kind}",
+            hostile.Hostile(body, {"Content-Type": "application/json"}),
         )
         assert answer.status_code == 413
         assert answer.headers["Content-Type"] == hostile.PROBLEM
 
     @pytest.mark.parametrize(
-        "filling", [b"[" + b"[]," * 6_000_000 + b"1]", b'"' + b"4 " * 9_000_000 + b'"', b'"' + b"\\u0041" * 3_000_000 + b'"']
+        "filling",
+        [
+            b"[" + b"[]," * 6_000_000 + b"1]",
+            b'"' + b"4 " * 9_000_000 + b'"',
+            b'"' + b"\\u0041" * 3_000_000 + b'"',
+        ],
     )
-    def test_the_room_for_a_picture_is_for_pictures_alone(self, service: RunningService, filling: bytes) -> None:
+    def test_the_room_for_a_picture_is_for_pictures_alone(
+        self, service: RunningService, filling: bytes
+    ) -> None:
         body = b'{"user_email":"a@example.com","a":' + filling + b"}"
         began = time.monotonic()
         answer = hostile.answer_to(
-            f"{service.url}/api/data-capture/questionnaire", hostile.Hostile(body, {"Content-Type": "application/json"})
+            f"{service.url}/api/data-capture/questionnaire",
+            hostile.Hostile(body, {"Content-Type": "application/json"}),
         )
         assert answer.status_code == 413
         assert time.monotonic() - began < 5

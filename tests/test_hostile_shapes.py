@@ -34,7 +34,12 @@ from data_capture.web.requests import BATCH, decode_body, max_bytes_without_pict
 from data_capture.web.responses import result_of
 from tests.hostile_shapes import EMAIL, SHAPES, Shape
 from tests.large_shapes import LARGE_SHAPES, LargeShape
-from tests.support import RunningService, capture_service_in, seconds_of_a_calibration, signup_service_in
+from tests.support import (
+    RunningService,
+    capture_service_in,
+    seconds_of_a_calibration,
+    signup_service_in,
+)
 
 SMALL, TIMES = 8_000, 4
 MAX_RATIO = 6
@@ -50,12 +55,25 @@ THROUGH_THE_SERVICE = [
     "digits with blanks", "texts with a card", "numbers with exponents", "a batch for new people",
 ]  # fmt: skip
 # What holds the interpreter's lock most at 1 MB: patterns in steps, the garbage collector, the JSON encoder.
-LARGE = ["bearers", "codes", "tokens with points", "letters of all scripts", "nested pairs", "pairs", "nested secrets",
-         "the same keys in each section", "a pair whose name is letters", "a card number without end", "a state of quotes"]
+LARGE = [
+    "bearers",
+    "codes",
+    "tokens with points",
+    "letters of all scripts",
+    "nested pairs",
+    "pairs",
+    "nested secrets",
+    "the same keys in each section",
+    "a pair whose name is letters",
+    "a card number without end",
+    "a state of quotes",
+]
 # What cost most at 1 MB, or at the most values.
 COSTLY = ["the same keys in each section", "objects with a time", "a pair whose name is letters", "equals signs and words",
           "letters that are longer in lower case", "codes"]  # fmt: skip
-LARGE_BYTES = 19_800_000 if FULL else 7_000_000  # the quick size has more than a million of each character
+LARGE_BYTES = (
+    19_800_000 if FULL else 7_000_000
+)  # the quick size has more than a million of each character
 # Others have their turn between any two of the values.
 OF_MANY_VALUES = {"a list of halves of characters", "small pictures"}
 MAX_STRETCH_IN_CALIBRATIONS = 0.8
@@ -93,7 +111,9 @@ def understand(shape: Shape, body: bytes) -> int:
         for work in asked.jobs:
             audit_record_of(work.capture, EMAIL)
         return len(
-            result_of(asked, [Receipt(1, "stored", replayed=False) for _ in asked.jobs]).response()[2]
+            result_of(asked, [Receipt(1, "stored", replayed=False) for _ in asked.jobs]).response()[
+                2
+            ]
         )
     return 0
 
@@ -310,8 +330,12 @@ def test_nobody_waits_for_a_large_body(service: RunningService, name: str) -> No
     assert_short(lambda: hold_seconds(service, f"/api/data-capture/{shape.kind}", body))
 
 
-@pytest.mark.parametrize("name", [*LARGE_SHAPES] if FULL else sorted({*[*LARGE_SHAPES][1::3], *OF_MANY_VALUES}))
-def test_no_large_body_costs_more_than_a_second_for_each_mb_that_is_taken(service: RunningService, name: str) -> None:
+@pytest.mark.parametrize(
+    "name", [*LARGE_SHAPES] if FULL else sorted({*[*LARGE_SHAPES][1::3], *OF_MANY_VALUES})
+)
+def test_no_large_body_costs_more_than_a_second_for_each_mb_that_is_taken(
+    service: RunningService, name: str
+) -> None:
     shape = LARGE_SHAPES[name]
     body = shape.body(LARGE_BYTES)
     is_batch_taken = shape.is_taken and shape.kind == "batch"

@@ -53,11 +53,22 @@ UNSEEN = [chr(code) for code in (
 
 @pytest.mark.parametrize("character", UNSEEN, ids=ascii)
 def test_an_address_with_a_character_that_can_not_be_seen_is_refused(character: str) -> None:
-    for address in ("an{}n@example.com", "a{}@example.com", "ann@exam{}ple.com", "ö{}x@example.com"):
+    for address in (
+        "an{}n@example.com",
+        "a{}@example.com",
+        "ann@exam{}ple.com",
+        "ö{}x@example.com",
+    ):
         assert normalise_email(address.format(character)) is None
 
 
-MARKS = ["दीपक@उदाहरण.com", "jo\u0323rg@example.com", "สมชาย@example.com", "ᐱᓇ@example.com", "😀@example.com"]
+MARKS = [
+    "दीपक@उदाहरण.com",
+    "jo\u0323rg@example.com",
+    "สมชาย@example.com",
+    "ᐱᓇ@example.com",
+    "😀@example.com",
+]
 
 
 @pytest.mark.parametrize("address", MARKS, ids=ascii)

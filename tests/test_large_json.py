@@ -98,10 +98,14 @@ class TestLargeBodies:
             decode_json_object(body)
 
     def test_half_characters_become_what_every_reader_can_read(self) -> None:
-        text = decode_json_object(b'{"a":"%s"}' % (b"\\ud83d\\ude00\\ud83d" * (MAX_BYTES // 18 + 1)))["a"]
+        text = decode_json_object(
+            b'{"a":"%s"}' % (b"\\ud83d\\ude00\\ud83d" * (MAX_BYTES // 18 + 1))
+        )["a"]
         assert text == "\U0001f600\ufffd" * (MAX_BYTES // 18 + 1)
 
-    @pytest.mark.parametrize("number", [b"9" * 1_001, b"1." + b"1" * MAX_BYTES, b"1e" + b"9" * MAX_BYTES])
+    @pytest.mark.parametrize(
+        "number", [b"9" * 1_001, b"1." + b"1" * MAX_BYTES, b"1e" + b"9" * MAX_BYTES]
+    )
     def test_numbers_have_so_many_digits(self, number: bytes) -> None:
         with pytest.raises(Problem, match="too many digits"):
             decode_json_object(b'{"a":%s,"b":"%s"}' % (number, b"x" * MAX_BYTES))
@@ -123,6 +127,9 @@ class TestLargeBodies:
 
     def test_what_is_no_file_is_counted_before_it_is_decoded(self) -> None:
         picture = "data:image/png;base64,iVBORw0KGg" + ("A" * 62 + "+/\r\n") * 20_000
-        for encoded in (json.dumps(picture), json.dumps(picture).replace("/", "\\/").replace("+", "\\u002b")):
+        for encoded in (
+            json.dumps(picture),
+            json.dumps(picture).replace("/", "\\/").replace("+", "\\u002b"),
+        ):
             assert 40_000 <= least_bytes_but_files(encoded.encode()) <= len(encoded) - len(picture)
         assert least_bytes_but_files(b"\\ud800" * 100_000) >= 400_000

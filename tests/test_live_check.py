@@ -26,7 +26,12 @@ def system(tmp_path: Path, user: str) -> Iterator[RunningManager]:
     """A running system, over a database with one person in it."""
     manager = RunningManager(tmp_path).wait_until_running()
     payment = {"user_email": user, "final_price": "9.90"}
-    assert requests.post(f"{manager.urls['capture']}/api/data-capture/payment", json=payment, timeout=10).status_code == 201
+    assert (
+        requests.post(
+            f"{manager.urls['capture']}/api/data-capture/payment", json=payment, timeout=10
+        ).status_code
+        == 201
+    )
     yield manager
     manager.clean_up()
 
@@ -44,10 +49,16 @@ def signup_port_of(system: RunningManager) -> str:
 
 def contents(database: Path) -> dict[str, list[dict[str, object]]]:
     """Every row of every table, but for the numbers that AUTOINCREMENT has given away, and the audit trail of nobody."""
-    tables = rows(database, "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT IN ('sqlite_sequence', ?)", CHAIN)
+    tables = rows(
+        database,
+        "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT IN ('sqlite_sequence', ?)",
+        CHAIN,
+    )
     found = {table["name"]: rows(database, f"SELECT * FROM {table['name']}") for table in tables}  # noqa: S608
     return {
-        table: [row for row in table_rows if EVERYBODY not in (row.get("email"), row.get("user_email"))]
+        table: [
+            row for row in table_rows if EVERYBODY not in (row.get("email"), row.get("user_email"))
+        ]
         for table, table_rows in found.items()
     }
 
@@ -55,11 +66,15 @@ def contents(database: Path) -> dict[str, list[dict[str, object]]]:
 def assert_audit_trail_verifies(database: Path) -> None:
     """It also was only added to."""
     command = [sys.executable, "-m", "data_capture", "verify-audit", "--database", str(database)]
-    verified = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, timeout=60, check=False)
+    verified = subprocess.run(
+        command, cwd=REPOSITORY, capture_output=True, text=True, timeout=60, check=False
+    )
     assert verified.returncode == 0, verified.stdout + verified.stderr
 
 
-def test_it_passes_on_a_running_system_and_leaves_nothing_of_the_throwaway_user(system: RunningManager) -> None:
+def test_it_passes_on_a_running_system_and_leaves_nothing_of_the_throwaway_user(
+    system: RunningManager,
+) -> None:
     before = contents(system.database)
     checked = check_live(system.urls["capture"], "--signup-port", signup_port_of(system))
     assert checked.returncode == 0, checked.stderr
@@ -81,7 +96,14 @@ class BrokenCaptureService(BaseHTTPRequestHandler):
     database: Path
 
     def do_GET(self) -> None:
-        self.answer(200, {"status": "healthy", "service": "enhanced-data-capture", "database": str(self.database)})
+        self.answer(
+            200,
+            {
+                "status": "healthy",
+                "service": "enhanced-data-capture",
+                "database": str(self.database),
+            },
+        )
 
     def do_POST(self) -> None:
         self.rfile.read(int(self.headers["Content-Length"]))
@@ -101,7 +123,9 @@ def test_what_does_not_work_is_said_and_leaves_nothing_either(system: RunningMan
     BrokenCaptureService.database = system.database
     with ThreadingHTTPServer(("127.0.0.1", 0), BrokenCaptureService) as broken:
         threading.Thread(target=broken.serve_forever, daemon=True).start()
-        checked = check_live(f"http://127.0.0.1:{broken.server_port}", "--signup-port", signup_port_of(system))
+        checked = check_live(
+            f"http://127.0.0.1:{broken.server_port}", "--signup-port", signup_port_of(system)
+        )
         broken.shutdown()
     assert checked.returncode == 1
     assert "ok  signed up a throwaway person" in checked.stdout

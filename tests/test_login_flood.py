@@ -21,15 +21,21 @@ FLOOD = 200
 
 @pytest.fixture(scope="module")
 def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningService]:
-    service = signup_service_in(tmp_path_factory.mktemp("flood"), EDC_LOGIN_RATE="", EDC_TRUSTED_PROXIES="1")
+    service = signup_service_in(
+        tmp_path_factory.mktemp("flood"), EDC_LOGIN_RATE="", EDC_TRUSTED_PROXIES="1"
+    )
     service.start()
     yield service
     service.stop()
 
 
-def post(service: RunningService, path: str, email: str, password: str, caller: str) -> requests.Response:
+def post(
+    service: RunningService, path: str, email: str, password: str, caller: str
+) -> requests.Response:
     headers = {"X-Forwarded-For": caller}
-    return requests.post(service.url + path, json={"email": email, "password": password}, headers=headers, timeout=60)
+    return requests.post(
+        service.url + path, json={"email": email, "password": password}, headers=headers, timeout=60
+    )
 
 
 def assert_answered(answer: requests.Response, *statuses: int) -> None:
@@ -38,23 +44,38 @@ def assert_answered(answer: requests.Response, *statuses: int) -> None:
         assert int(answer.headers["Retry-After"]) >= 1
 
 
-def test_two_hundred_log_ins_at_once_leave_the_honest_ones_short_waits(service: RunningService) -> None:
-    assert post(service, "/api/auth/register", "owner@example.com", PASSWORD, "198.51.100.1").status_code == 201
+def test_two_hundred_log_ins_at_once_leave_the_honest_ones_short_waits(
+    service: RunningService,
+) -> None:
+    assert (
+        post(
+            service, "/api/auth/register", "owner@example.com", PASSWORD, "198.51.100.1"
+        ).status_code
+        == 201
+    )
     alone = statistics.median(
-        post(service, "/api/auth/login", "owner@example.com", PASSWORD, "198.51.100.1").elapsed.total_seconds() for _ in range(5)
+        post(
+            service, "/api/auth/login", "owner@example.com", PASSWORD, "198.51.100.1"
+        ).elapsed.total_seconds()
+        for _ in range(5)
     )
     together = threading.Barrier(FLOOD + 3)
     flood_seconds, honest_seconds = [], []
 
     def attack(index: int) -> requests.Response:
         together.wait()
-        answer = post(service, "/api/auth/login", f"{index}@example.com", "wrong", f"192.0.2.{index}")
+        answer = post(
+            service, "/api/auth/login", f"{index}@example.com", "wrong", f"192.0.2.{index}"
+        )
         flood_seconds.append(answer.elapsed.total_seconds())
         return answer
 
     def log_in() -> list[requests.Response]:
         together.wait()
-        answers = [post(service, "/api/auth/login", "owner@example.com", PASSWORD, "198.51.100.1") for _ in range(10)]
+        answers = [
+            post(service, "/api/auth/login", "owner@example.com", PASSWORD, "198.51.100.1")
+            for _ in range(10)
+        ]
         honest_seconds.extend(answer.elapsed.total_seconds() for answer in answers)
         return answers
 
@@ -83,11 +104,25 @@ def test_two_hundred_log_ins_at_once_leave_the_honest_ones_short_waits(service: 
 
 
 def test_wrong_log_ins_of_strangers_do_not_shut_the_owner_out(service: RunningService) -> None:
-    assert post(service, "/api/auth/register", "shop@example.com", PASSWORD, "198.51.100.1").status_code == 201
-    answers = [post(service, "/api/auth/login", "shop@example.com", "wrong", "192.0.2.1").status_code for _ in range(25)]
+    assert (
+        post(
+            service, "/api/auth/register", "shop@example.com", PASSWORD, "198.51.100.1"
+        ).status_code
+        == 201
+    )
+    answers = [
+        post(service, "/api/auth/login", "shop@example.com", "wrong", "192.0.2.1").status_code
+        for _ in range(25)
+    ]
     assert answers == [401] * 20 + [429] * 5
-    assert post(service, "/api/auth/login", "shop@example.com", PASSWORD, "192.0.2.1").status_code == 429
-    assert post(service, "/api/auth/login", "shop@example.com", PASSWORD, "198.51.100.1").status_code == 200
+    assert (
+        post(service, "/api/auth/login", "shop@example.com", PASSWORD, "192.0.2.1").status_code
+        == 429
+    )
+    assert (
+        post(service, "/api/auth/login", "shop@example.com", PASSWORD, "198.51.100.1").status_code
+        == 200
+    )
 
 
 def test_a_burst_of_sign_ups_at_once_is_taken(tmp_path: Path) -> None:
@@ -96,7 +131,10 @@ def test_a_burst_of_sign_ups_at_once_is_taken(tmp_path: Path) -> None:
     try:
         with ThreadPoolExecutor(6) as pool:
             answers = pool.map(
-                lambda index: post(service, "/api/auth/register", f"{index}@example.com", PASSWORD, "127.0.0.1"), range(6)
+                lambda index: post(
+                    service, "/api/auth/register", f"{index}@example.com", PASSWORD, "127.0.0.1"
+                ),
+                range(6),
             )
             assert [answer.status_code for answer in answers] == [201] * 6
     finally:

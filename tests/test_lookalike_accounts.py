@@ -29,11 +29,16 @@ class Services:
     def post(self, path: str, email: str, password: str, **headers: str) -> requests.Response:
         """Sends a log-in or a sign-up."""
         body = {"email": email, "password": password}
-        return requests.post(f"{self.signup.url}/api/auth/{path}", json=body, headers=headers, timeout=10)
+        return requests.post(
+            f"{self.signup.url}/api/auth/{path}", json=body, headers=headers, timeout=10
+        )
 
     def pay(self, email: str, price: int) -> None:
         """Captures a payment."""
-        assert self.capture.capture("payment", {"user_email": email, "final_price": price}).status_code == 201
+        assert (
+            self.capture.capture("payment", {"user_email": email, "final_price": price}).status_code
+            == 201
+        )
 
     def execute(self, statement: str, *values: object) -> None:
         """Does what another program would: foreign keys are off in its connection, as they are by default."""
@@ -77,8 +82,13 @@ def test_addresses_with_the_same_capitals_are_two_users(services: Services, othe
     assert services.post("login", other, OWN).status_code == 401
     assert services.post("register", other, PLANTED).status_code == 201
     assert services.post("login", known, PLANTED).status_code == 401
-    assert [row["final_price"] for row in services.signup.rows("SELECT * FROM payment_data WHERE user_email = ?", known)] == [49]
-    assert [row["final_price"] for row in json.loads(export(services.capture, other))["payment_data"]] == [77]
+    assert [
+        row["final_price"]
+        for row in services.signup.rows("SELECT * FROM payment_data WHERE user_email = ?", known)
+    ] == [49]
+    assert [
+        row["final_price"] for row in json.loads(export(services.capture, other))["payment_data"]
+    ] == [77]
     assert erase(services.capture, other).status_code == 200
     assert services.user(known) == before
     assert services.post("login", known, OWN).status_code == 200
@@ -113,7 +123,9 @@ def with_time(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Services]:
 
 
 @pytest.mark.parametrize("name", TAKEN)
-def test_a_row_that_another_program_took_over_is_not_signed_up(name: str, with_time: Services, user: str) -> None:
+def test_a_row_that_another_program_took_over_is_not_signed_up(
+    name: str, with_time: Services, user: str
+) -> None:
     with_time.pay(user, 49)
     with_time.execute(TAKEN[name], user)
     before = with_time.user(user)
@@ -122,19 +134,27 @@ def test_a_row_that_another_program_took_over_is_not_signed_up(name: str, with_t
     assert with_time.user(user) == before
 
 
-def test_the_password_of_an_earlier_row_does_not_open_the_next_one_of_its_address(with_time: Services, user: str) -> None:
+def test_the_password_of_an_earlier_row_does_not_open_the_next_one_of_its_address(
+    with_time: Services, user: str
+) -> None:
     assert with_time.post("register", user, OWN).status_code == 201
     assert with_time.post("login", user, OWN).status_code == 200
     number = with_time.user(user)["id"]
     with_time.execute("DELETE FROM users WHERE email = ?", user)
-    with_time.execute("INSERT INTO users (id, email, created_at) VALUES (?, ?, '2024-01-01')", number, user)
+    with_time.execute(
+        "INSERT INTO users (id, email, created_at) VALUES (?, ?, '2024-01-01')", number, user
+    )
     assert with_time.post("login", user, OWN).status_code == 401
     assert with_time.post("register", user, PLANTED).status_code == 409
 
 
-def test_what_another_program_changes_in_a_profile_does_not_shut_its_user_out(with_time: Services, user: str) -> None:
+def test_what_another_program_changes_in_a_profile_does_not_shut_its_user_out(
+    with_time: Services, user: str
+) -> None:
     assert with_time.post("register", user, OWN).status_code == 201
-    with_time.execute("UPDATE users SET username = 'renamed', google_sub = 'g-1' WHERE email = ?", user)
+    with_time.execute(
+        "UPDATE users SET username = 'renamed', google_sub = 'g-1' WHERE email = ?", user
+    )
     with_time.execute("VACUUM")
     assert with_time.post("login", user, OWN).status_code == 200
 
@@ -149,15 +169,25 @@ def test_a_column_that_is_added_later_takes_no_sign_up_away(with_time: Services,
     assert with_time.post("register", f"taken-{user}", PLANTED).status_code == 409
 
 
-@pytest.mark.parametrize("table", ["auth (user_id REFERENCES users, secret)", "keys (u INTEGER REFERENCES users (id), pwd)"])
-def test_a_user_whose_password_is_in_another_table_is_not_signed_up(table: str, services: Services, user: str) -> None:
+@pytest.mark.parametrize(
+    "table",
+    ["auth (user_id REFERENCES users, secret)", "keys (u INTEGER REFERENCES users (id), pwd)"],
+)
+def test_a_user_whose_password_is_in_another_table_is_not_signed_up(
+    table: str, services: Services, user: str
+) -> None:
     services.execute(f"CREATE TABLE {table}")
-    services.execute("CREATE TABLE IF NOT EXISTS orders (user_id INTEGER REFERENCES users (id), product TEXT)")
+    services.execute(
+        "CREATE TABLE IF NOT EXISTS orders (user_id INTEGER REFERENCES users (id), product TEXT)"
+    )
     buyer = f"buyer-{user}"
     for email in (user, buyer):
         services.pay(email, 49)
         services.execute("INSERT INTO orders SELECT id, 'a bot' FROM users WHERE email = ?", email)
-    services.execute(f"INSERT INTO {table.split()[0]} SELECT id, 'a hash' FROM users WHERE email = ?", user)  # noqa: S608
+    services.execute(
+        f"INSERT INTO {table.split()[0]} SELECT id, 'a hash' FROM users WHERE email = ?",  # noqa: S608
+        user,
+    )
     assert services.post("register", user, PLANTED).status_code == 409
     assert services.post("register", buyer, OWN).status_code == 201
 
@@ -166,16 +196,27 @@ PASSWORD_COLUMNS = (
     "account_password", "salted_password", "recruiter_password", "user_pwd", "hashed_pwd", "pswd", "senha_hash", "clave",
     "contrase\u00f1a", "auth_hash", "authentication_string", "secret", "verifier", "digest", "x",
 )  # fmt: skip
-HASHES = ("$2b$12$" + "a" * 53, "5f4dcc3b5aa765d61d8327deb882cf99", "{SSHA}0123456789abcdef", "pbkdf2_sha256$1000$salt$abc=")
+HASHES = (
+    "$2b$12$" + "a" * 53,
+    "5f4dcc3b5aa765d61d8327deb882cf99",
+    "{SSHA}0123456789abcdef",
+    "pbkdf2_sha256$1000$salt$abc=",
+)
 
 
-def test_a_hash_in_a_column_of_any_name_is_a_password_of_another_programs(services: Services) -> None:
+def test_a_hash_in_a_column_of_any_name_is_a_password_of_another_programs(
+    services: Services,
+) -> None:
     for column in PASSWORD_COLUMNS:
         services.execute(f'ALTER TABLE users ADD COLUMN "{column}" TEXT')
     for number, column in enumerate(PASSWORD_COLUMNS):
         email = f"column-{number}@example.com"
         services.pay(email, 49)
-        services.execute(f'UPDATE users SET "{column}" = ? WHERE email = ?', HASHES[number % len(HASHES)], email)  # noqa: S608
+        services.execute(
+            f'UPDATE users SET "{column}" = ? WHERE email = ?',  # noqa: S608
+            HASHES[number % len(HASHES)],
+            email,
+        )
         assert services.post("register", email, PLANTED).status_code == 409, column
 
 

@@ -25,7 +25,13 @@ from tests.test_signup import assert_problem, register
 # The test's server takes credentials also without TLS, so that a client that sends them so is found out.
 pytestmark = pytest.mark.filterwarnings("ignore:Requiring AUTH while not requiring TLS")
 
-A_MAIL = Mail("ann@example.com", "Complete your sign-up", "Open https://s.example/verify#token=" + "x" * 1500, "link", "signup")
+A_MAIL = Mail(
+    "ann@example.com",
+    "Complete your sign-up",
+    "Open https://s.example/verify#token=" + "x" * 1500,
+    "link",
+    "signup",
+)
 
 
 @contextmanager
@@ -87,7 +93,9 @@ def test_what_takes_mail_is_understood_and_not_shown(text: str) -> None:
 
 @pytest.mark.parametrize("text", UNUSABLE)
 def test_what_can_not_take_mail_is_refused_without_repeating_it(text: str) -> None:
-    with pytest.raises(SettingError, match=r"^EDC_MAIL_URL=… is not usable: it takes smtp://") as refused:
+    with pytest.raises(
+        SettingError, match=r"^EDC_MAIL_URL=… is not usable: it takes smtp://"
+    ) as refused:
         load_settings({}, {"EDC_MAIL_URL": text})
     assert "s3c" not in str(refused.value)
 
@@ -98,7 +106,9 @@ NO_BASES = ["signup.example.com", "ftp://a", "https://u:p@a", "https://a/?b", "h
 
 @pytest.mark.parametrize("text", NO_BASES)
 def test_a_public_address_that_is_none_is_refused(text: str) -> None:
-    with pytest.raises(SettingError, match=r"^EDC_SIGNUP_URL=.* is not usable: it takes the address"):
+    with pytest.raises(
+        SettingError, match=r"^EDC_SIGNUP_URL=.* is not usable: it takes the address"
+    ):
         load_settings({}, {"EDC_SIGNUP_URL": text})
 
 
@@ -126,7 +136,11 @@ def test_a_mail_is_complete_and_goes_to_its_address_alone() -> None:
     [(sender, recipients, content)] = server.messages
     assert (sender, recipients) == ("noreply@example.com", ["ann@example.com"])
     message = email.message_from_bytes(content, policy=email.policy.default)
-    assert (message["From"], message["To"], message["Subject"]) == ("noreply@example.com", "ann@example.com", A_MAIL.subject)
+    assert (message["From"], message["To"], message["Subject"]) == (
+        "noreply@example.com",
+        "ann@example.com",
+        A_MAIL.subject,
+    )
     assert message["Date"]
     assert message["Message-ID"].endswith("@example.com>")
     assert message["Auto-Submitted"] == "auto-generated"
@@ -134,7 +148,9 @@ def test_a_mail_is_complete_and_goes_to_its_address_alone() -> None:
     assert max(map(len, content.splitlines())) <= 998  # RFC 5322 section 2.1.1
 
 
-@pytest.mark.parametrize("address", ["änne@bücher.example", "o'neil+tag@example.com", "a!b%c@example.com"])
+@pytest.mark.parametrize(
+    "address", ["änne@bücher.example", "o'neil+tag@example.com", "a!b%c@example.com"]
+)
 def test_unusual_addresses_reach_the_server_as_they_are(address: str) -> None:
     mail = Mail(address, "A subject", "A text", "link", "signup")
     with running(MailServer()) as server:
@@ -147,7 +163,9 @@ def test_unusual_addresses_reach_the_server_as_they_are(address: str) -> None:
 
 def sent_with_login(server: MailServer, scheme: str, host: str = "localhost") -> None:
     secret = f"{server.user}:{quote(server.password, safe='')}"
-    send(A_MAIL, parse_mail_url(f"{scheme}://{secret}@{host}:{server.port}?from=noreply@example.com"))
+    send(
+        A_MAIL, parse_mail_url(f"{scheme}://{secret}@{host}:{server.port}?from=noreply@example.com")
+    )
 
 
 @pytest.mark.parametrize("scheme", ["smtp", "smtps"])
@@ -156,7 +174,9 @@ def test_credentials_are_sent_encrypted(
 ) -> None:
     context, trusted = tls
     monkeypatch.setenv("SSL_CERT_FILE", str(trusted))
-    with running(MailServer(context, from_first_byte=scheme == "smtps", wants_login=True)) as server:
+    with running(
+        MailServer(context, from_first_byte=scheme == "smtps", wants_login=True)
+    ) as server:
         sent_with_login(server, scheme)
     assert len(server.messages) == 1
     assert set(server.encrypted) == {True}
@@ -178,13 +198,17 @@ def test_credentials_are_not_sent_to_a_server_whose_certificate_is_not_trusted(
     assert (server.messages, server.encrypted) == ([], [])
 
 
-def test_a_refusal_says_why_without_secrets(tls: tuple[ssl.SSLContext, Path], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_refusal_says_why_without_secrets(
+    tls: tuple[ssl.SSLContext, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("SSL_CERT_FILE", str(tls[1]))
     with running(MailServer(tls[0], wants_login=True)) as server:
         url = f"smtp://sender:s3cret@localhost:{server.port}?from=noreply@example.com"
         with pytest.raises(NotTaken, match="535") as refused:
             send(A_MAIL, parse_mail_url(url))
-    assert not [word for word in ("s3cret", "ann@example.com", A_MAIL.text) if word in str(refused.value)]
+    assert not [
+        word for word in ("s3cret", "ann@example.com", A_MAIL.text) if word in str(refused.value)
+    ]
 
 
 def test_a_sign_up_is_mailed_by_a_mail_server(tmp_path: Path, user: str) -> None:
@@ -192,7 +216,9 @@ def test_a_sign_up_is_mailed_by_a_mail_server(tmp_path: Path, user: str) -> None
     server = MailServer()
     mail_url = f"smtp://127.0.0.1:{server.port}?from=noreply@example.com"
     with running(server), signup_with(tmp_path, mail_url) as service:
-        assert register(service, user, fullName=name, username=name, subject=name).status_code == 202
+        assert (
+            register(service, user, fullName=name, username=name, subject=name).status_code == 202
+        )
         eventually(lambda: server.messages, "the mail")
     [(_, recipients, content)] = server.messages
     assert recipients == [user]
@@ -213,7 +239,13 @@ def test_a_hook_on_this_machine_is_reached_past_a_proxy_of_the_environment(
     monkeypatch.setenv("http_proxy", "http://127.0.0.1:1")
     send(A_MAIL, parse_mail_url(hook.url))
     [mail] = hook.mails
-    assert mail == {"to": A_MAIL.to, "subject": A_MAIL.subject, "text": A_MAIL.text, "link": "link", "event": "signup"}
+    assert mail == {
+        "to": A_MAIL.to,
+        "subject": A_MAIL.subject,
+        "text": A_MAIL.text,
+        "link": "link",
+        "event": "signup",
+    }
 
 
 def test_a_hook_s_redirect_is_not_followed(hook: MailHook) -> None:
@@ -290,7 +322,11 @@ def test_what_is_not_sent_in_the_end_is_logged_once_without_secrets(
     done = threading.Event()
     outbox.put(done.set)
     assert done.wait(10)
-    [line] = [record.getMessage() for record in caplog.records if record.name == "data_capture.accounts.mail"]
+    [line] = [
+        record.getMessage()
+        for record in caplog.records
+        if record.name == "data_capture.accounts.mail"
+    ]
     assert line == "A mail was not sent: the hook answered 503 (EDC_MAIL_URL)"
 
 
@@ -303,7 +339,9 @@ class RefusingServer(MailServer):
         return self._answer
 
 
-@pytest.mark.parametrize(("answer", "is_final"), [("550 No such user", True), ("450 Try again later", False)])
+@pytest.mark.parametrize(
+    ("answer", "is_final"), [("550 No such user", True), ("450 Try again later", False)]
+)
 def test_a_recipient_that_does_not_exist_is_not_tried_again(answer: str, is_final: bool) -> None:
     with running(RefusingServer(answer)) as server, pytest.raises(NotTaken) as refused:
         send(A_MAIL, parse_mail_url(f"smtp://127.0.0.1:{server.port}?from=noreply@example.com"))

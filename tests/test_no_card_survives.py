@@ -19,8 +19,24 @@ from tests.support import RunningService, capture_service_in
 EXAMPLES = int(os.environ.get("EDC_CARD_EXAMPLES", "60"))
 
 FIELDS = {
-    "payment": ["transaction_id", "coupon_code", "user_name", "payment_method", "final_price", "user_id", "paymentData", "phone"],
-    "questionnaire": ["prop_firm", "account_number", "crypto_assets", "screenshot", "screenshot_filename", "account_size"],
+    "payment": [
+        "transaction_id",
+        "coupon_code",
+        "user_name",
+        "payment_method",
+        "final_price",
+        "user_id",
+        "paymentData",
+        "phone",
+    ],
+    "questionnaire": [
+        "prop_firm",
+        "account_number",
+        "crypto_assets",
+        "screenshot",
+        "screenshot_filename",
+        "account_size",
+    ],
     "dashboard": ["theme", "trading_state", "dashboardData", "total_pnl", "user_name", "account"],
     "activity": ["activity_type", "activity_data", "note"],
 }
@@ -49,18 +65,30 @@ def rows_of(service: RunningService, user: str) -> Iterator[tuple[str, str]]:
             yield table["name"], json.dumps(row, ensure_ascii=False, default=bytes.hex)
 
 
-def test_a_card_number_posted_anywhere_is_in_no_table_no_log_and_no_answer(service: RunningService) -> None:
+def test_a_card_number_posted_anywhere_is_in_no_table_no_log_and_no_answer(
+    service: RunningService,
+) -> None:
     sent: list[str] = []
 
-    @settings(max_examples=EXAMPLES, deadline=None, database=None, suppress_health_check=list(HealthCheck))
+    @settings(
+        max_examples=EXAMPLES, deadline=None, database=None, suppress_health_check=list(HealthCheck)
+    )
     @given(place=st.sampled_from(PLACES), card=card_in_json(), in_batch=st.booleans())
     def send(place: tuple[str, str], card: tuple[str, Any], in_batch: bool) -> None:
         (kind, name), (digits, value) = place, card
         sent.append(digits)
         user = f"{uuid.uuid4().hex}@example.com"
         # Where a page might put it, under a key of any name, and where it has no business to be.
-        payload = {"user_email": user, name: value, "more": {f"key {digits}": value}, "capture_id": f"id:{digits}"}
-        payloads = [payload, {key: member for key, member in payload.items() if key != "capture_id"}]
+        payload = {
+            "user_email": user,
+            name: value,
+            "more": {f"key {digits}": value},
+            "capture_id": f"id:{digits}",
+        }
+        payloads = [
+            payload,
+            {key: member for key, member in payload.items() if key != "capture_id"},
+        ]
         browser = {"User-Agent": f"Browser/1.0 ({digits})"}
         if in_batch:
             captures = [{"type": kind, **one} for one in payloads]
@@ -90,23 +118,35 @@ def test_an_error_repeats_no_card_number(service: RunningService) -> None:
         f'{{"user_email": "{VISA}@example.com"}}', f'{{"user_email": "a@example.com", "final_price": "{VISA}!"}}',
     ]  # fmt: skip
     for body in bodies:
-        answer = requests.post(f"{url}/payment", data=body, headers={"Content-Type": "application/json"}, timeout=10)
+        answer = requests.post(
+            f"{url}/payment", data=body, headers={"Content-Type": "application/json"}, timeout=10
+        )
         assert VISA not in answer.text
     for path in (f"stats/{VISA}", f"stats/{VISA}@example.com", VISA):
         requests.get(f"{url}/{path}", timeout=10)
     assert VISA not in service.log_file.read_text() + service.output.read_text()
 
 
-def test_a_card_number_in_the_place_of_an_id_or_an_address_is_refused(service: RunningService, user: str) -> None:
-    for payload in ({"user_email": user, "capture_id": VISA}, {"user_email": f"{VISA}@example.com"}):
+def test_a_card_number_in_the_place_of_an_id_or_an_address_is_refused(
+    service: RunningService, user: str
+) -> None:
+    for payload in (
+        {"user_email": user, "capture_id": VISA},
+        {"user_email": f"{VISA}@example.com"},
+    ):
         answer = service.capture("payment", payload)
         assert answer.status_code == 422
         assert VISA not in answer.text
     assert service.rows("SELECT * FROM users WHERE email LIKE '%4111111111111111%'") == []
-    assert service.rows("SELECT * FROM capture_receipts WHERE capture_id LIKE '%4111111111111111%'") == []
+    assert (
+        service.rows("SELECT * FROM capture_receipts WHERE capture_id LIKE '%4111111111111111%'")
+        == []
+    )
 
 
-def test_the_secrets_beside_a_questionnaire_are_never_stored(service: RunningService, user: str) -> None:
+def test_the_secrets_beside_a_questionnaire_are_never_stored(
+    service: RunningService, user: str
+) -> None:
     payload = {
         "email": user, "password": "hunter2-secret", "token": WEB_TOKEN, "questionnaire": {"accountSize": "$100,000"},
         "tradingState": json.dumps({"apiKey": "hunter2-key"}),
@@ -121,7 +161,10 @@ def test_the_secrets_beside_a_questionnaire_are_never_stored(service: RunningSer
 
 class TestTheAuditRecordSaysWhatWasMasked:
     def test_by_its_place_in_the_snapshot(self, service: RunningService, user: str) -> None:
-        payload = {"user_email": user, "paymentData": {"cardNumber": VISA, "cvv": "123", "method": "card"}}
+        payload = {
+            "user_email": user,
+            "paymentData": {"cardNumber": VISA, "cvv": "123", "method": "card"},
+        }
         service.capture("payment", payload, **{"User-Agent": f"Browser {VISA}"})
         [record] = service.rows(
             """SELECT data_snapshot, data_snapshot ->> '$._masked[0]' AS first, status
@@ -129,24 +172,45 @@ class TestTheAuditRecordSaysWhatWasMasked:
             user,
         )
         snapshot = json.loads(record["data_snapshot"])
-        assert snapshot["paymentData"] == {"cardNumber": "[card ****1111]", "cvv": "[redacted]", "method": "card"}
+        assert snapshot["paymentData"] == {
+            "cardNumber": "[card ****1111]",
+            "cvv": "[redacted]",
+            "method": "card",
+        }
         assert snapshot["_masked"] == ["paymentData.cardNumber", "paymentData.cvv", "User-Agent"]
         assert (record["first"], record["status"]) == ("paymentData.cardNumber", "success")
 
-    def test_and_leaves_a_member_of_that_name_alone(self, service: RunningService, user: str) -> None:
+    def test_and_leaves_a_member_of_that_name_alone(
+        self, service: RunningService, user: str
+    ) -> None:
         service.capture("payment", {"user_email": user, "_masked": "mine", "pin": 1})
-        [record] = service.rows("SELECT data_snapshot FROM data_capture_audit WHERE user_email = ?", user)
+        [record] = service.rows(
+            "SELECT data_snapshot FROM data_capture_audit WHERE user_email = ?", user
+        )
         assert json.loads(record["data_snapshot"]) == {
             "user_email": user, "_masked": "mine", "pin": "[redacted]", "__masked": ["pin"],
         }  # fmt: skip
 
     def test_and_says_nothing_where_nothing_was(self, service: RunningService, user: str) -> None:
         service.capture("payment", {"user_email": user, "plan": "pro"})
-        [record] = service.rows("SELECT data_snapshot FROM data_capture_audit WHERE user_email = ?", user)
+        [record] = service.rows(
+            "SELECT data_snapshot FROM data_capture_audit WHERE user_email = ?", user
+        )
         assert json.loads(record["data_snapshot"]) == {"user_email": user, "plan": "pro"}
 
-    def test_and_the_same_payload_sent_again_is_the_same(self, service: RunningService, user: str) -> None:
-        payload = {"user_email": user, "capture_id": str(uuid.uuid4()), "cardNumber": VISA, "note": f"paid with {VISA}"}
+    def test_and_the_same_payload_sent_again_is_the_same(
+        self, service: RunningService, user: str
+    ) -> None:
+        payload = {
+            "user_email": user,
+            "capture_id": str(uuid.uuid4()),
+            "cardNumber": VISA,
+            "note": f"paid with {VISA}",
+        }
         first = service.capture("payment", payload)
         again = service.capture("payment", dict(reversed(payload.items())))
-        assert (first.status_code, again.json(), again.headers["Idempotency-Replayed"]) == (201, first.json(), "true")
+        assert (first.status_code, again.json(), again.headers["Idempotency-Replayed"]) == (
+            201,
+            first.json(),
+            "true",
+        )

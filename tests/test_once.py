@@ -11,7 +11,12 @@ import requests
 
 from tests.support import RunningService
 
-PAYMENT = {"plan_name": "Pro", "final_price": "49.00", "transaction_id": "TX-1", "payment_status": "pending"}
+PAYMENT = {
+    "plan_name": "Pro",
+    "final_price": "49.00",
+    "transaction_id": "TX-1",
+    "payment_status": "pending",
+}
 ANSWERS = {"tradesPerDay": "3-5", "cryptoAssets": ["BTC"], "accountSize": "$100,000"}
 
 
@@ -20,18 +25,30 @@ def capture_id(name: str, user: str) -> str:
 
 
 def statuses(service: RunningService, user: str) -> list[str]:
-    found = service.rows("SELECT payment_status FROM payment_data WHERE user_email = ? ORDER BY id", user)
+    found = service.rows(
+        "SELECT payment_status FROM payment_data WHERE user_email = ? ORDER BY id", user
+    )
     return [row["payment_status"] for row in found]
 
 
 def audit_count(service: RunningService, user: str) -> int:
-    return int(service.rows("SELECT count(*) AS n FROM data_capture_audit WHERE user_email = ?", user)[0]["n"])
+    return int(
+        service.rows("SELECT count(*) AS n FROM data_capture_audit WHERE user_email = ?", user)[0][
+            "n"
+        ]
+    )
 
 
 class TestAPaymentIsOnce:
-    def test_the_same_payment_adds_no_row_whatever_its_capture_id(self, capture_service: RunningService, user: str) -> None:
-        first = capture_service.capture("payment", {"user_email": user, **PAYMENT, "capture_id": capture_id("a", user)})
-        second = capture_service.capture("payment", {"user_email": user, **PAYMENT, "capture_id": capture_id("b", user)})
+    def test_the_same_payment_adds_no_row_whatever_its_capture_id(
+        self, capture_service: RunningService, user: str
+    ) -> None:
+        first = capture_service.capture(
+            "payment", {"user_email": user, **PAYMENT, "capture_id": capture_id("a", user)}
+        )
+        second = capture_service.capture(
+            "payment", {"user_email": user, **PAYMENT, "capture_id": capture_id("b", user)}
+        )
         assert (first.status_code, second.status_code) == (201, 200)
         assert second.json()["duplicate"] is True
         assert second.json()["payment_id"] == first.json()["payment_id"]
@@ -39,9 +56,15 @@ class TestAPaymentIsOnce:
         assert statuses(capture_service, user) == ["pending"]
         assert audit_count(capture_service, user) == 1
 
-    def test_a_part_of_what_is_known_is_nothing_new(self, capture_service: RunningService, user: str) -> None:
+    def test_a_part_of_what_is_known_is_nothing_new(
+        self, capture_service: RunningService, user: str
+    ) -> None:
         capture_service.capture("payment", {"user_email": user, **PAYMENT})
-        stored_copy = {"user_email": user, "plan": "Pro", "paymentData": {"paymentId": "TX-1", "amount": 49}}
+        stored_copy = {
+            "user_email": user,
+            "plan": "Pro",
+            "paymentData": {"paymentId": "TX-1", "amount": 49},
+        }
         assert capture_service.capture("payment", stored_copy).json()["duplicate"] is True
         assert statuses(capture_service, user) == ["pending"]
 
@@ -55,7 +78,9 @@ class TestAPaymentIsOnce:
             {"transaction_id": ""},
         ],
     )
-    def test_anything_new_is_a_new_row(self, capture_service: RunningService, user: str, news: dict[str, Any]) -> None:
+    def test_anything_new_is_a_new_row(
+        self, capture_service: RunningService, user: str, news: dict[str, Any]
+    ) -> None:
         capture_service.capture("payment", {"user_email": user, **PAYMENT})
         answer = capture_service.capture("payment", {"user_email": user, **PAYMENT, **news})
         assert answer.status_code == 201
@@ -69,60 +94,109 @@ class TestAPaymentIsOnce:
             capture_service.capture("payment", {"user_email": user, "final_price": 10})
         assert len(statuses(capture_service, user)) == 2
 
-    def test_another_user_may_have_the_same_transaction(self, capture_service: RunningService, user: str) -> None:
+    def test_another_user_may_have_the_same_transaction(
+        self, capture_service: RunningService, user: str
+    ) -> None:
         other = f"other-{user}"
         for payer in (user, other):
-            assert capture_service.capture("payment", {"user_email": payer, **PAYMENT}).status_code == 201
+            assert (
+                capture_service.capture("payment", {"user_email": payer, **PAYMENT}).status_code
+                == 201
+            )
 
-    def test_payments_latest_shows_the_latest_state_of_each(self, capture_service: RunningService, user: str) -> None:
+    def test_payments_latest_shows_the_latest_state_of_each(
+        self, capture_service: RunningService, user: str
+    ) -> None:
         for status in ("pending", "completed", "refunded", "completed"):
-            capture_service.capture("payment", {"user_email": user, **PAYMENT, "payment_status": status})
-        early = {"payment_status": "authorised", "capture_timestamp": ago(hours=2)}  # a time that its sender says
+            capture_service.capture(
+                "payment", {"user_email": user, **PAYMENT, "payment_status": status}
+            )
+        early = {
+            "payment_status": "authorised",
+            "capture_timestamp": ago(hours=2),
+        }  # a time that its sender says
         capture_service.capture("payment", {"user_email": user, **PAYMENT, **early})
         capture_service.capture("payment", {"user_email": user, "final_price": 1})
         assert len(statuses(capture_service, user)) == 6
         latest = capture_service.rows(
-            "SELECT transaction_id, payment_status FROM payments_latest WHERE user_email = ? ORDER BY transaction_id", user
+            "SELECT transaction_id, payment_status FROM payments_latest WHERE user_email = ? ORDER BY transaction_id",
+            user,
         )
-        assert [tuple(row.values()) for row in latest] == [(None, None), ("TX-1", "authorised")], "what arrived last"
+        assert [tuple(row.values()) for row in latest] == [(None, None), ("TX-1", "authorised")], (
+            "what arrived last"
+        )
 
-    def test_two_tabs_that_save_one_payment_at_once_make_one_row(self, capture_service: RunningService, user: str) -> None:
+    def test_two_tabs_that_save_one_payment_at_once_make_one_row(
+        self, capture_service: RunningService, user: str
+    ) -> None:
         with ThreadPoolExecutor(16) as tabs:
-            answers = list(tabs.map(lambda _: capture_service.capture("payment", {"user_email": user, **PAYMENT}), range(16)))
+            answers = list(
+                tabs.map(
+                    lambda _: capture_service.capture("payment", {"user_email": user, **PAYMENT}),
+                    range(16),
+                )
+            )
         assert sorted(answer.status_code for answer in answers) == [200] * 15 + [201]
         assert len({answer.json()["payment_id"] for answer in answers}) == 1
         assert statuses(capture_service, user) == ["pending"]
 
 
 class TestAQuestionnaireIsOnce:
-    def test_the_same_answers_within_minutes_add_no_row(self, capture_service: RunningService, user: str) -> None:
+    def test_the_same_answers_within_minutes_add_no_row(
+        self, capture_service: RunningService, user: str
+    ) -> None:
         first = capture_service.capture("questionnaire", {"user_email": user, **ANSWERS})
         second = capture_service.capture("questionnaire", {"user_email": user, **ANSWERS})
         assert second.json()["duplicate"] is True
         assert second.json()["questionnaire_id"] == first.json()["questionnaire_id"]
         assert audit_count(capture_service, user) == 1
 
-    def test_the_same_answers_later_are_an_answer(self, capture_service: RunningService, user: str) -> None:
+    def test_the_same_answers_later_are_an_answer(
+        self, capture_service: RunningService, user: str
+    ) -> None:
         earlier = {"user_email": user, **ANSWERS, "capture_timestamp": ago(minutes=11)}
         capture_service.capture("questionnaire", earlier)
-        assert capture_service.capture("questionnaire", {"user_email": user, **ANSWERS}).status_code == 201
+        assert (
+            capture_service.capture("questionnaire", {"user_email": user, **ANSWERS}).status_code
+            == 201
+        )
 
-    @pytest.mark.parametrize("change", [{"tradesPerDay": "1-2"}, {"accountSize": ""}, {"screenshot": "iVBORw0KGgo="}])
-    def test_other_answers_are_kept(self, capture_service: RunningService, user: str, change: dict[str, str]) -> None:
+    @pytest.mark.parametrize(
+        "change", [{"tradesPerDay": "1-2"}, {"accountSize": ""}, {"screenshot": "iVBORw0KGgo="}]
+    )
+    def test_other_answers_are_kept(
+        self, capture_service: RunningService, user: str, change: dict[str, str]
+    ) -> None:
         capture_service.capture("questionnaire", {"user_email": user, **ANSWERS})
-        assert capture_service.capture("questionnaire", {"user_email": user, **ANSWERS, **change}).status_code == 201
+        assert (
+            capture_service.capture(
+                "questionnaire", {"user_email": user, **ANSWERS, **change}
+            ).status_code
+            == 201
+        )
 
-    def test_it_is_compared_with_the_previous_one_alone(self, capture_service: RunningService, user: str) -> None:
+    def test_it_is_compared_with_the_previous_one_alone(
+        self, capture_service: RunningService, user: str
+    ) -> None:
         for trades in ("3-5", "1-2", "3-5"):
-            answer = capture_service.capture("questionnaire", {"user_email": user, **ANSWERS, "tradesPerDay": trades})
+            answer = capture_service.capture(
+                "questionnaire", {"user_email": user, **ANSWERS, "tradesPerDay": trades}
+            )
             assert answer.status_code == 201
 
 
 class TestTheIdempotencyKeyHeader:
-    def test_stands_for_a_capture_id_that_the_body_lacks(self, capture_service: RunningService, user: str) -> None:
+    def test_stands_for_a_capture_id_that_the_body_lacks(
+        self, capture_service: RunningService, user: str
+    ) -> None:
         header = {"Idempotency-Key": f'"{capture_id("key", user)}"'}
-        answers = [capture_service.capture("payment", {"user_email": user, "final_price": 1}, **header) for _ in range(2)]
-        assert [answer.json()["capture_id"] for answer in answers] == [header["Idempotency-Key"].strip('"')] * 2
+        answers = [
+            capture_service.capture("payment", {"user_email": user, "final_price": 1}, **header)
+            for _ in range(2)
+        ]
+        assert [answer.json()["capture_id"] for answer in answers] == [
+            header["Idempotency-Key"].strip('"')
+        ] * 2
         assert "Idempotency-Replayed" not in answers[0].headers
         assert answers[1].headers["Idempotency-Replayed"] == "true"
         assert len(statuses(capture_service, user)) == 1
@@ -133,7 +207,9 @@ class TestTheIdempotencyKeyHeader:
         assert answer.json()["capture_id"] == payload["capture_id"]
 
     def test_that_is_none_is_refused(self, capture_service: RunningService, user: str) -> None:
-        answer = capture_service.capture("payment", {"user_email": user}, **{"Idempotency-Key": "two words"})
+        answer = capture_service.capture(
+            "payment", {"user_email": user}, **{"Idempotency-Key": "two words"}
+        )
         assert answer.status_code == 422
         assert answer.json()["errors"][0]["field"] == "capture_id"
 
@@ -144,7 +220,9 @@ def ago(**distance: int) -> str:
 
 class TestABatch:
     def send(self, service: RunningService, captures: Any) -> requests.Response:
-        return requests.post(f"{service.url}/api/data-capture/batch", json={"captures": captures}, timeout=20)
+        return requests.post(
+            f"{service.url}/api/data-capture/batch", json={"captures": captures}, timeout=20
+        )
 
     def test_is_answered_for_each_in_order_what_it_would_have_got_alone(
         self, capture_service: RunningService, user: str
@@ -172,18 +250,26 @@ class TestABatch:
         assert each[2]["errors"][0]["field"] == "user_email"
         assert each[4]["duplicate"] is True
         assert each[4]["dashboard_id"] == each[3]["dashboard_id"]
-        assert all(one["success"] is False and "detail" in one for one in each if one["status"] >= 400)
+        assert all(
+            one["success"] is False and "detail" in one for one in each if one["status"] >= 400
+        )
         assert audit_count(capture_service, user) == 4
 
-    def test_of_which_all_were_taken_is_answered_200(self, capture_service: RunningService, user: str) -> None:
-        captures = [{"type": "activity", "user_email": user, "activity_data": {"n": n}} for n in range(100)]
+    def test_of_which_all_were_taken_is_answered_200(
+        self, capture_service: RunningService, user: str
+    ) -> None:
+        captures = [
+            {"type": "activity", "user_email": user, "activity_data": {"n": n}} for n in range(100)
+        ]
         answer = self.send(capture_service, captures)
         assert (answer.status_code, answer.json()["success"]) == (200, True)
         ids = [one["activity_id"] for one in answer.json()["answers"]]
         assert ids == sorted(set(ids))
         assert len(ids) == 100
 
-    def test_finds_what_was_captured_alone_and_the_other_way_round(self, capture_service: RunningService, user: str) -> None:
+    def test_finds_what_was_captured_alone_and_the_other_way_round(
+        self, capture_service: RunningService, user: str
+    ) -> None:
         payload = {"user_email": user, **PAYMENT, "capture_id": capture_id("either", user)}
         alone = capture_service.capture("payment", payload)
         [again] = self.send(capture_service, [{"type": "payment", **payload}]).json()["answers"]
@@ -191,19 +277,26 @@ class TestABatch:
         assert statuses(capture_service, user) == ["pending"]
 
     @pytest.mark.parametrize("captures", [None, [], {}, "x", [{"type": "activity"}] * 101])
-    def test_that_is_none_is_refused_whole(self, capture_service: RunningService, captures: Any) -> None:
+    def test_that_is_none_is_refused_whole(
+        self, capture_service: RunningService, captures: Any
+    ) -> None:
         answer = self.send(capture_service, captures)
         assert answer.status_code == 422
         assert answer.json()["errors"][0]["field"] == "captures"
 
     def test_may_be_20_megabytes(self, capture_service: RunningService, user: str) -> None:
-        captures = [{"type": "dashboard", "user_email": user, "tradingState": {"n": n, "t": "x" * 900_000}} for n in range(20)]
+        captures = [
+            {"type": "dashboard", "user_email": user, "tradingState": {"n": n, "t": "x" * 900_000}}
+            for n in range(20)
+        ]
         assert self.send(capture_service, captures).status_code == 200
         captures.append(captures[0])
         captures.append({"type": "activity", "activity_data": "x" * 1_500_000})
         assert self.send(capture_service, captures).status_code == 413
 
-    def test_does_not_let_a_capture_in_that_is_too_large_alone(self, capture_service: RunningService, user: str) -> None:
+    def test_does_not_let_a_capture_in_that_is_too_large_alone(
+        self, capture_service: RunningService, user: str
+    ) -> None:
         captures = [
             {"type": "activity", "user_email": user, "activity_data": "x" * 1_100_000},
             {"type": "activity", "user_email": user, "activity_data": "x"},
@@ -213,13 +306,17 @@ class TestABatch:
 
     def test_is_one_commit(self, capture_service: RunningService, user: str) -> None:
         """Whoever reads sees all of it or none."""
-        captures = [{"type": "activity", "user_email": user, "activity_data": {"n": n}} for n in range(50)]
+        captures = [
+            {"type": "activity", "user_email": user, "activity_data": {"n": n}} for n in range(50)
+        ]
         seen = set()
         with ThreadPoolExecutor(1) as sender:
             sending = sender.submit(self.send, capture_service, captures)
             while not sending.done():
                 seen.add(
-                    capture_service.rows("SELECT count(*) AS n FROM trading_activity_log WHERE user_email = ?", user)[0]["n"]
+                    capture_service.rows(
+                        "SELECT count(*) AS n FROM trading_activity_log WHERE user_email = ?", user
+                    )[0]["n"]
                 )
         assert sending.result().status_code == 200
         assert seen <= {0, 50}

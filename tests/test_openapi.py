@@ -1,6 +1,6 @@
 """The API's description says what the services do: its calls are the routes, and schemathesis finds nothing that differs.
 
-    EDC_OPENAPI_CASES=2000 python3 test_enhanced_data_capture.py tests/test_openapi.py      # the full size: some 15 minutes
+EDC_OPENAPI_CASES=2000 python3 test_enhanced_data_capture.py tests/test_openapi.py      # the full size: some 15 minutes
 """
 
 from __future__ import annotations
@@ -48,19 +48,29 @@ def app_of(module: ModuleType, directory: Path) -> Flask:
 def test_every_route_is_described_and_nothing_else(module: ModuleType, tmp_path: Path) -> None:
     app = app_of(module, tmp_path)
     document = document_of(app, "")
-    described = {(method.upper(), path) for path, methods in document["paths"].items() for method in methods}
+    described = {
+        (method.upper(), path) for path, methods in document["paths"].items() for method in methods
+    }
     assert described == set(routes_of(app))
     assert len(described) > 5
-    names = [call["operationId"] for methods in document["paths"].values() for call in methods.values()]
+    names = [
+        call["operationId"] for methods in document["paths"].values() for call in methods.values()
+    ]
     assert len(set(names)) == len(names)
 
 
 def test_no_call_is_described_that_there_is_not(tmp_path: Path) -> None:
-    routes = {f"{method} {path}" for module in SERVICES for method, path in routes_of(app_of(module, tmp_path))}
+    routes = {
+        f"{method} {path}"
+        for module in SERVICES
+        for method, path in routes_of(app_of(module, tmp_path))
+    }
     assert set(OPERATIONS) == routes
 
 
-def test_every_field_of_every_kind_is_described_with_its_other_names(capture_service: RunningService) -> None:
+def test_every_field_of_every_kind_is_described_with_its_other_names(
+    capture_service: RunningService,
+) -> None:
     document = requests.get(f"{capture_service.url}/openapi.json", timeout=10).json()
     for kind in KINDS.values():
         properties = document["components"]["schemas"][kind.title]["properties"]
@@ -69,11 +79,16 @@ def test_every_field_of_every_kind_is_described_with_its_other_names(capture_ser
             words = properties[field.column]["description"]
             assert words[0].isupper()
             assert all(name in words for name in field.names), field
-    amount = document["components"]["schemas"]["Payment"]["properties"]["final_price"]["description"]
+    amount = document["components"]["schemas"]["Payment"]["properties"]["final_price"][
+        "description"
+    ]
     assert amount.startswith("A number of at most 10 digits, 2 of them decimals")
 
 
-@given(st.text(alphabet="ab.@@ \n\t\u200bé😍-/\0\ufeff", max_size=8) | st.builds("{}{}@b{}".format, PADDING, LONG, PADDING))
+@given(
+    st.text(alphabet="ab.@@ \n\t\u200bé😍-/\0\ufeff", max_size=8)
+    | st.builds("{}{}@b{}".format, PADDING, LONG, PADDING)
+)
 def test_the_schema_of_an_address_is_what_the_services_take(text: str) -> None:
     schema = all_schemas()["Email"]
     described = len(text) <= schema["maxLength"] and re.search(schema["pattern"], text) is not None
@@ -84,11 +99,26 @@ def test_every_capture_s_refusals_are_described(capture_service: RunningService)
     document = requests.get(f"{capture_service.url}/openapi.json", timeout=10).json()
     assert document["openapi"].startswith("3.1")
     statuses = set(document["paths"]["/api/data-capture/payment"]["post"]["responses"])
-    assert statuses == {"200", "201", "400", "403", "405", "410", "413", "415", "421", "422", "429", "503"}
+    assert statuses == {
+        "200",
+        "201",
+        "400",
+        "403",
+        "405",
+        "410",
+        "413",
+        "415",
+        "421",
+        "422",
+        "429",
+        "503",
+    }
 
 
 @pytest.mark.parametrize("service_name", ["capture_service", "signup_service"])
-def test_the_page_shows_every_call_and_needs_nothing_from_elsewhere(service_name: str, request: pytest.FixtureRequest) -> None:
+def test_the_page_shows_every_call_and_needs_nothing_from_elsewhere(
+    service_name: str, request: pytest.FixtureRequest
+) -> None:
     service: RunningService = request.getfixturevalue(service_name)
     document = requests.get(f"{service.url}/openapi.json", timeout=10).json()
     page = requests.get(f"{service.url}/docs", timeout=10)
@@ -102,13 +132,21 @@ def test_the_page_shows_every_call_and_needs_nothing_from_elsewhere(service_name
 
 
 @pytest.mark.parametrize(
-    ("service_in", "quick_cases"), [(capture_service_in, "20"), (signup_service_in, "5")], ids=["capture", "signup"]
+    ("service_in", "quick_cases"),
+    [(capture_service_in, "20"), (signup_service_in, "5")],
+    ids=["capture", "signup"],
 )
 def test_schemathesis_finds_nothing(service_in: Any, quick_cases: str, tmp_path: Path) -> None:
     """Every check that it has: what is described is answered, what is not is refused, nothing is a 500."""
-    service = service_in(tmp_path, EDC_LOGIN_RATE="", EDC_ADMIN_TOKEN="for-schemathesis-0123456789abcdef")
+    service = service_in(
+        tmp_path, EDC_LOGIN_RATE="", EDC_ADMIN_TOKEN="for-schemathesis-0123456789abcdef"
+    )
     # The phase of systematic cases is of one size, which takes 15 seconds.
-    phases = ["examples", "coverage", "fuzzing", "stateful"] if CASES else ["examples", "fuzzing", "stateful"]
+    phases = (
+        ["examples", "coverage", "fuzzing", "stateful"]
+        if CASES
+        else ["examples", "fuzzing", "stateful"]
+    )
     service.start()
     try:
         outcome = subprocess.run(

@@ -19,7 +19,9 @@ from tests.managed import worker_of
 from tests.support import RunningService, capture_service_in
 
 # One line of strace -f -yy: the call, or its end where another thread's came between.
-_CALL = re.compile(r"^(?P<thread>\d+) +(?P<begins>\w+)\((?P<descriptor>\d+)<(?P<file>.*?)>(?P<rest>.*)$")
+_CALL = re.compile(
+    r"^(?P<thread>\d+) +(?P<begins>\w+)\((?P<descriptor>\d+)<(?P<file>.*?)>(?P<rest>.*)$"
+)
 _END = re.compile(r"^(?P<thread>\d+) +<\.\.\. (?P<ends>\w+) resumed>.*= (?P<result>-?\d+)")
 _MARK = re.compile(r"mark-[0-9a-f]{32}")
 _SENDING = ("write", "writev", "sendto", "sendmsg")
@@ -31,15 +33,29 @@ def new_mark() -> str:
 
 def send_one(service: RunningService) -> list[str]:
     mark = new_mark()
-    payment = {"user_email": "a@example.com", "transaction_id": mark, "capture_id": mark}  # the answer has the capture_id
+    payment = {
+        "user_email": "a@example.com",
+        "transaction_id": mark,
+        "capture_id": mark,
+    }  # the answer has the capture_id
     assert service.capture("payment", payment).status_code == 201
     return [mark]
 
 
 def send_batch(service: RunningService) -> list[str]:
     marks = [new_mark() for _ in range(5)]
-    captures = [{"type": "activity", "user_email": "a@example.com", "activity_type": mark, "capture_id": mark} for mark in marks]
-    answer = requests.post(f"{service.url}/api/data-capture/batch", json={"captures": captures}, timeout=30)
+    captures = [
+        {
+            "type": "activity",
+            "user_email": "a@example.com",
+            "activity_type": mark,
+            "capture_id": mark,
+        }
+        for mark in marks
+    ]
+    answer = requests.post(
+        f"{service.url}/api/data-capture/batch", json={"captures": captures}, timeout=30
+    )
     assert [one["status"] for one in answer.json()["answers"]] == [201] * 5
     return marks
 
@@ -49,7 +65,9 @@ def assert_synced_before_answered(events: list[str], marks: list[str]) -> None:
     assert marks
     for mark in marks:
         written, answered = events.index(f"wrote {mark}"), events.index(f"answered {mark}")
-        assert "synced" in events[written:answered], f"answered before the sync: {events[written : answered + 1]}"
+        assert "synced" in events[written:answered], (
+            f"answered before the sync: {events[written : answered + 1]}"
+        )
 
 
 def traffic(service: RunningService) -> list[str]:
@@ -60,7 +78,9 @@ def traffic(service: RunningService) -> list[str]:
         return marks + [mark for future in sent for mark in future.result()]
 
 
-def test_the_log_is_synced_before_the_acknowledgement_by_a_recorder_below_the_service(tmp_path: Path, shim: Shim) -> None:
+def test_the_log_is_synced_before_the_acknowledgement_by_a_recorder_below_the_service(
+    tmp_path: Path, shim: Shim
+) -> None:
     service = capture_service_in(tmp_path, **shim.environment, FAULTS_RECORD=str(shim.record))
     try:
         service.start()
@@ -72,7 +92,9 @@ def test_the_log_is_synced_before_the_acknowledgement_by_a_recorder_below_the_se
 
 
 @pytest.mark.skipif(shutil.which("strace") is None, reason="strace is not installed")
-def test_the_log_is_synced_before_the_acknowledgement_by_the_kernels_account(tmp_path: Path) -> None:
+def test_the_log_is_synced_before_the_acknowledgement_by_the_kernels_account(
+    tmp_path: Path,
+) -> None:
     service = capture_service_in(tmp_path)
     try:
         service.start()
@@ -88,7 +110,18 @@ def traced(service: RunningService, trace: Path) -> Iterator[Path]:
     """Records the system calls of the process that serves."""
     assert service._process is not None
     calls = "pwrite64,fdatasync,fsync,write,writev,sendto,sendmsg"
-    arguments = ["-f", "-yy", "-s", "16384", "-o", str(trace), "-e", f"trace={calls}", "-p", str(worker_of(service._process.pid))]
+    arguments = [
+        "-f",
+        "-yy",
+        "-s",
+        "16384",
+        "-o",
+        str(trace),
+        "-e",
+        f"trace={calls}",
+        "-p",
+        str(worker_of(service._process.pid)),
+    ]
     with subprocess.Popen(["strace", *arguments], stderr=subprocess.PIPE, text=True) as tracer:
         try:
             assert tracer.stderr is not None
@@ -129,8 +162,13 @@ def _meaning(call: re.Match[str]) -> Iterator[str]:
 def test_an_answer_before_the_sync_is_seen() -> None:
     mark = "mark-" + "0" * 32
     wrote = f'1 pwrite64(9</d/t.db-wal>, "{mark}", 44, 0) = 44'
-    begins, ends = "1 fdatasync(9</d/t.db-wal> <unfinished ...>", "1 <... fdatasync resumed>)            = 0"
+    begins, ends = (
+        "1 fdatasync(9</d/t.db-wal> <unfinished ...>",
+        "1 <... fdatasync resumed>)            = 0",
+    )
     answer = f'2 sendto(12<TCP:[1->2]>, "HTTP/1.1 201 Created {mark}", 20, 0, NULL, 0) = 20'
     assert_synced_before_answered(list(events_of("\n".join([wrote, begins, ends, answer]))), [mark])
     with pytest.raises(AssertionError, match="before the sync"):
-        assert_synced_before_answered(list(events_of("\n".join([wrote, begins, answer, ends]))), [mark])
+        assert_synced_before_answered(
+            list(events_of("\n".join([wrote, begins, answer, ends]))), [mark]
+        )

@@ -23,31 +23,56 @@ def in_base64(content: bytes) -> str:
     return base64.b64encode(content).decode()
 
 
-def stored(service: RunningService, user: str) -> tuple[dict[str, Any], dict[str, Any], dict[str, Any]]:
+def stored(
+    service: RunningService, user: str
+) -> tuple[dict[str, Any], dict[str, Any], dict[str, Any]]:
     [row] = service.rows("SELECT * FROM questionnaire_data WHERE user_email = ?", user)
     [record] = service.rows("SELECT * FROM data_capture_audit WHERE user_email = ?", user)
     return row, record, json.loads(record["data_snapshot"])
 
 
-@pytest.mark.parametrize(("content", "media_type"), [(PNG, "image/png"), (JPEG, "image/jpeg"), (WEBP, "image/webp")])
-@pytest.mark.parametrize("before", ["", "data:image/png;base64,", "data:application/octet-stream;base64,"])
+@pytest.mark.parametrize(
+    ("content", "media_type"), [(PNG, "image/png"), (JPEG, "image/jpeg"), (WEBP, "image/webp")]
+)
+@pytest.mark.parametrize(
+    "before", ["", "data:image/png;base64,", "data:application/octet-stream;base64,"]
+)
 def test_a_picture_is_stored_as_given_and_described_in_the_snapshot(
     capture_service: RunningService, user: str, content: bytes, media_type: str, before: str
 ) -> None:
     given = before + in_base64(content)
-    payload = {"user_email": user, "screenshot": given, "answers": {"again": given, "propFirm": "FTMO"}}
+    payload = {
+        "user_email": user,
+        "screenshot": given,
+        "answers": {"again": given, "propFirm": "FTMO"},
+    }
     answer = capture_service.capture("questionnaire", payload)
     assert (answer.status_code, answer.json().get("warnings")) == (201, None)
     row, record, snapshot = stored(capture_service, user)
-    described = {"sha256": hashlib.sha256(content).hexdigest(), "size": len(content), "type": media_type}
-    assert snapshot == {"user_email": user, "screenshot": described, "answers": {"again": described, "propFirm": "FTMO"}}
+    described = {
+        "sha256": hashlib.sha256(content).hexdigest(),
+        "size": len(content),
+        "type": media_type,
+    }
+    assert snapshot == {
+        "user_email": user,
+        "screenshot": described,
+        "answers": {"again": described, "propFirm": "FTMO"},
+    }
     assert row["account_screenshot"] == given
     assert (row["screenshot_type"], row["screenshot_size"]) == (media_type, len(content))
     assert record["status"] == "success"
 
 
-def test_its_content_decides_its_type_whatever_the_page_says(capture_service: RunningService, user: str) -> None:
-    payload = {"user_email": user, "account_screenshot": in_base64(JPEG), "screenshot_type": "image/png", "screenshot_size": 17}
+def test_its_content_decides_its_type_whatever_the_page_says(
+    capture_service: RunningService, user: str
+) -> None:
+    payload = {
+        "user_email": user,
+        "account_screenshot": in_base64(JPEG),
+        "screenshot_type": "image/png",
+        "screenshot_size": 17,
+    }
     capture_service.capture("questionnaire", payload)
     row, _, snapshot = stored(capture_service, user)
     assert (row["screenshot_type"], row["screenshot_size"]) == ("image/jpeg", 17)
@@ -65,8 +90,12 @@ def test_its_content_decides_its_type_whatever_the_page_says(capture_service: Ru
     ],
     ids=["gif", "long gif", "pdf", "svg", "html"],
 )
-def test_another_file_is_kept_out_with_a_warning(capture_service: RunningService, user: str, given: str) -> None:
-    answer = capture_service.capture("questionnaire", {"user_email": user, "screenshot": given, "propFirm": "FTMO"})
+def test_another_file_is_kept_out_with_a_warning(
+    capture_service: RunningService, user: str, given: str
+) -> None:
+    answer = capture_service.capture(
+        "questionnaire", {"user_email": user, "screenshot": given, "propFirm": "FTMO"}
+    )
     assert answer.status_code == 201
     assert answer.json()["warnings"] == [{"field": "screenshot", "message": NO_PICTURE}]
     row, record, snapshot = stored(capture_service, user)
@@ -77,7 +106,9 @@ def test_another_file_is_kept_out_with_a_warning(capture_service: RunningService
     }  # fmt: skip
 
 
-def test_a_name_or_an_address_in_its_place_lives_on_in_the_snapshot(capture_service: RunningService, user: str) -> None:
+def test_a_name_or_an_address_in_its_place_lives_on_in_the_snapshot(
+    capture_service: RunningService, user: str
+) -> None:
     given = "https://files.example.com/screenshots/account.png"
     answer = capture_service.capture("questionnaire", {"user_email": user, "screenshot": given})
     assert [warning["field"] for warning in answer.json()["warnings"]] == ["screenshot"]

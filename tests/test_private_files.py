@@ -25,7 +25,9 @@ from tests.support import REPOSITORY, capture_service_in, rows
 
 NOBODY = 65534
 NOW = "2024-01-15T10:30:00.000Z"
-AS_ROOT = pytest.mark.skipif(os.geteuid() != 0, reason="only the superuser can give a file to another user")
+AS_ROOT = pytest.mark.skipif(
+    os.geteuid() != 0, reason="only the superuser can give a file to another user"
+)
 
 
 @pytest.fixture
@@ -36,7 +38,9 @@ def database(tmp_path: Path) -> Path:
 
 
 @pytest.mark.parametrize("mode", [0o755, 0o750, 0o701, 0o777, 0o720])
-def test_a_keys_folder_that_others_can_open_is_refused_at_the_start(database: Path, mode: int) -> None:
+def test_a_keys_folder_that_others_can_open_is_refused_at_the_start(
+    database: Path, mode: int
+) -> None:
     keys = database.with_name("trading_bots.keys")
     before = sorted(keys.iterdir())
     keys.chmod(mode)
@@ -84,7 +88,10 @@ def test_nor_where_everyone_may_have_put_it(database: Path) -> None:
         prepare(database)
 
 
-@pytest.mark.parametrize("command", [["admin-token"], ["write-token", "shop"], ["verify-audit"], ["export", "a@example.com"]])
+@pytest.mark.parametrize(
+    "command",
+    [["admin-token"], ["write-token", "shop"], ["verify-audit"], ["export", "a@example.com"]],
+)
 def test_no_command_uses_keys_that_others_can_open(database: Path, command: list[str]) -> None:
     keys = database.with_name("trading_bots.keys")
     before = sorted(keys.iterdir())
@@ -158,12 +165,18 @@ def test_the_lock_file_is_not_opened_behind_a_link(tmp_path: Path) -> None:
     assert not victim.exists()
 
 
-def test_the_audit_head_s_draft_follows_no_link_that_was_planted(database: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_audit_head_s_draft_follows_no_link_that_was_planted(
+    database: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     store = Store(database, 5)
     store.write(lambda connection: ensure_user(connection, "a@example.com", None, NOW))
     store.write(
         lambda connection: record_audit(
-            connection, user_email="a@example.com", capture_type="login", timestamp=NOW, source_endpoint="test"
+            connection,
+            user_email="a@example.com",
+            capture_type="login",
+            timestamp=NOW,
+            source_endpoint="test",
         )
     )
     store.close()

@@ -62,7 +62,11 @@ def test_an_empty_rate_is_no_limit() -> None:
 
 def test_a_network_of_ipv6_is_one_caller_and_every_address_of_ipv4() -> None:
     counted = rates(rate_per_caller="1/hour")
-    assert [taken(counted, f"2001:db8:0:1::{index:x}") is None for index in range(3)] == [True, False, False]
+    assert [taken(counted, f"2001:db8:0:1::{index:x}") is None for index in range(3)] == [
+        True,
+        False,
+        False,
+    ]
     assert taken(counted, "2001:db8:0:2::1") is None
     assert [taken(counted, f"192.0.2.{index}") for index in range(3)] == [None] * 3
     assert [taken(counted, f"::ffff:198.51.100.{index}") for index in range(3)] == [None] * 3
@@ -70,8 +74,16 @@ def test_a_network_of_ipv6_is_one_caller_and_every_address_of_ipv4() -> None:
 
 def test_a_user_s_rate_is_that_of_each_caller_alone() -> None:
     counted = rates(rate_per_person="2/hour")
-    assert [taken(counted, "192.0.2.1", "a@example.com") is None for _ in range(3)] == [True, True, False]
-    assert [taken(counted, "192.0.2.2", "a@example.com") is None for _ in range(3)] == [True, True, False]
+    assert [taken(counted, "192.0.2.1", "a@example.com") is None for _ in range(3)] == [
+        True,
+        True,
+        False,
+    ]
+    assert [taken(counted, "192.0.2.2", "a@example.com") is None for _ in range(3)] == [
+        True,
+        True,
+        False,
+    ]
     assert taken(counted, "192.0.2.1", "b@example.com") is None
 
 
@@ -121,10 +133,14 @@ def test_after_twenty_failures_a_caller_has_to_wait_with_that_address(caller: st
 def test_the_failures_of_strangers_shut_out_strangers_and_not_who_has_logged_in_before() -> None:
     counted = rates(login_rate="")
     counted.note_success("a@example.com", "198.51.100.1")
-    assert sum(fail(counted, 100, "a@example.com", f"192.0.2.{index}") for index in range(100)) == 200
+    assert (
+        sum(fail(counted, 100, "a@example.com", f"192.0.2.{index}") for index in range(100)) == 200
+    )
     with pytest.raises(Problem):
         counted.refuse_after_failures("a@example.com", "203.0.113.1")
-    assert fail(counted, 100, "a@example.com", "198.51.100.1") == 20, "who has logged in before has their own allowance"
+    assert fail(counted, 100, "a@example.com", "198.51.100.1") == 20, (
+        "who has logged in before has their own allowance"
+    )
     counted.refuse_after_failures("b@example.com", "203.0.113.1")
 
 
@@ -151,7 +167,12 @@ def test_who_has_logged_in_is_remembered_in_bounded_memory(monkeypatch: pytest.M
     known = KnownCallers()
     for index in range(1000):
         known.add("192.0.2.1", f"{index}@example.com")
-    assert [known.has("192.0.2.1", f"{index}@example.com") for index in (0, 899, 900, 999)] == [False, False, True, True]
+    assert [known.has("192.0.2.1", f"{index}@example.com") for index in (0, 899, 900, 999)] == [
+        False,
+        False,
+        True,
+        True,
+    ]
     assert not known.has("192.0.2.2", "999@example.com")
 
 
@@ -165,7 +186,9 @@ def test_who_comes_from_many_networks_displaces_the_callers_of_no_other_account(
     assert not known.has("2001:db8:0::/64", "mallory@example.com")
 
 
-def test_however_many_addresses_an_attacker_has_memory_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_however_many_addresses_an_attacker_has_memory_is_bounded(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setattr("data_capture.limits.windows._MAX_WINDOWS", 1000)
     counted = rates(rate_per_caller="1/hour", rate_per_person="1/hour")
     tracemalloc.start()
@@ -187,4 +210,6 @@ def test_counting_costs_no_more_than_parsing_a_capture() -> None:
     def fastest(work: Callable[[], object]) -> float:
         return min(timeit.repeat(work, number=1_000, repeat=20))
 
-    assert fastest(lambda: counted.take("192.0.2.1", "a@example.com")) < 2 * fastest(lambda: json.loads(body))
+    assert fastest(lambda: counted.take("192.0.2.1", "a@example.com")) < 2 * fastest(
+        lambda: json.loads(body)
+    )

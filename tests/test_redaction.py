@@ -23,7 +23,10 @@ DINERS, DISCOVER, JCB, UNION_PAY, MAESTRO = (
 WEB_TOKEN = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiI0MiJ9.c2lnbmF0dXJlLW9mLWl0"
 
 
-@pytest.mark.parametrize("card", [VISA, VISA_13, MASTERCARD, MASTERCARD_2, AMEX, DINERS, DISCOVER, JCB, UNION_PAY, MAESTRO])
+@pytest.mark.parametrize(
+    "card",
+    [VISA, VISA_13, MASTERCARD, MASTERCARD_2, AMEX, DINERS, DISCOVER, JCB, UNION_PAY, MAESTRO],
+)
 def test_a_card_of_any_issuer_keeps_its_last_four_digits_only(card: str) -> None:
     assert redact_text(card) == f"[card ****{card[-4:]}]"
 
@@ -44,15 +47,24 @@ def test_a_card_of_any_issuer_keeps_its_last_four_digits_only(card: str) -> None
         ("Visa4111111111111111exp", "Visa[card ****1111]exp"),
         ("first line\n4111111111111111\nlast line", "first line\n[card ****1111]\nlast line"),
         ("card:4111111111111111;378282246310005", "card:[card ****1111];[card ****0005]"),
-        ("https://shop.example/pay?pan=4111111111111111&plan=pro", "https://shop.example/pay?pan=[card ****1111]&plan=pro"),
+        (
+            "https://shop.example/pay?pan=4111111111111111&plan=pro",
+            "https://shop.example/pay?pan=[card ****1111]&plan=pro",
+        ),
         ("order_4111111111111111_x", "order_[card ****1111]_x"),
-        ("https://shop.example/?name=%204111111111111111", "https://shop.example/?name=%20[card ****1111]"),
+        (
+            "https://shop.example/?name=%204111111111111111",
+            "https://shop.example/?name=%20[card ****1111]",
+        ),
         ("card=4111%201111%201111%201111&x=1", "card=[card ****1111]&x=1"),
         ("card=4111+1111+1111+1111&x=1", "card=[card ****1111]&x=1"),
         ("100%4111111111111111", "100%[card ****1111]"),
         ('{"note": "\\u00204111111111111111", broken', '{"note": "\\u0020[card ****1111]", broken'),
         (f"Bearer {WEB_TOKEN}", "Bearer [redacted]"),
-        ("https://shop.example/?access_token=abc.def&plan=pro", "https://shop.example/?access_token=[redacted]&plan=pro"),
+        (
+            "https://shop.example/?access_token=abc.def&plan=pro",
+            "https://shop.example/?access_token=[redacted]&plan=pro",
+        ),
         ("https://shop.example/reset?token=abc123", "https://shop.example/reset?token=[redacted]"),
         ("password: hunter2, plan: pro", "password: [redacted], plan: pro"),
         ("my CVV=123 ok", "my CVV=[redacted] ok"),
@@ -70,11 +82,17 @@ def test_a_card_of_any_issuer_keeps_its_last_four_digits_only(card: str) -> None
         ("+4111111111111111", "+[card ****1111]"),
         ("EUR 5.00 378282246310005", "EUR 5.00 [card ****0005]"),
         ("cvv 123 or Security Code is 4567", "cvv [redacted] or Security Code is [redacted]"),
-        ("https://shop.example/?pin=1234&password2=abc", "https://shop.example/?pin=[redacted]&password2=[redacted]"),
+        (
+            "https://shop.example/?pin=1234&password2=abc",
+            "https://shop.example/?pin=[redacted]&password2=[redacted]",
+        ),
         ("Authorization: Basic dXNlcjpwYXNz", "Authorization: [redacted]"),
         ("curl -H Bearer 0123456789abcdef0123", "curl -H Bearer [redacted]"),
         ("the key sk_live_4eC39HqLyjWDarjtT1 is it", "the key [redacted] is it"),
-        ("-----BEGIN RSA PRIVATE KEY-----\nMIIE\n-----END RSA PRIVATE KEY-----\nbye", "[redacted]\nbye"),
+        (
+            "-----BEGIN RSA PRIVATE KEY-----\nMIIE\n-----END RSA PRIVATE KEY-----\nbye",
+            "[redacted]\nbye",
+        ),
         ("{'password': 'hunter 2', 'plan': 'pro'}", "{'password': [redacted], 'plan': 'pro'}"),
         ('{"password": "hunter 2", "broken', '{"password": [redacted], "broken'),
     ],
@@ -153,7 +171,13 @@ def test_a_secret_is_masked_for_what_is_around_it(member: Any, masked: Any) -> N
 
 
 @pytest.mark.parametrize(
-    "number", [4111111111111111, -4111111111111111, Decimal("4111111111111111.0"), Decimal("4.111111111111111e15")]
+    "number",
+    [
+        4111111111111111,
+        -4111111111111111,
+        Decimal("4111111111111111.0"),
+        Decimal("4.111111111111111e15"),
+    ],
 )
 def test_a_card_number_that_is_a_number_is_masked(number: Any) -> None:
     assert redact({"note": number})["note"].startswith("[card ****1111]")
@@ -223,7 +247,9 @@ _PIECES = st.one_of(
 def test_the_quick_look_passes_over_no_text_that_would_be_masked(text: str) -> None:
     quick = redact(text)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("data_capture.redaction.redact._may_hold_a_secret", lambda _text: True)  # looks closely at every text
+        patch.setattr(
+            "data_capture.redaction.redact._may_hold_a_secret", lambda _text: True
+        )  # looks closely at every text
         assert redact(text) == quick
 
 
@@ -240,7 +266,10 @@ class TestWhatWasMaskedIsTold:
         ("payload", "places"),
         [
             ({"plan": "pro"}, []),
-            ({"paymentData": {"cardNumber": VISA, "cvv": "123"}}, ["paymentData.cardNumber", "paymentData.cvv"]),
+            (
+                {"paymentData": {"cardNumber": VISA, "cvv": "123"}},
+                ["paymentData.cardNumber", "paymentData.cvv"],
+            ),
             ({"trades": [{"n": 1}, {"note": f"by {VISA}"}]}, ["trades[1].note"]),
             ({"state": json.dumps({"api": {"key": "abc"}})}, ["state.api.key"]),
             ({f"card {VISA}": 1}, ["card [card ****1111]"]),

@@ -28,11 +28,17 @@ def service(tmp_path: Path) -> Iterator[RunningService]:
         yield running
 
 
-OWN = ["retention@data-capture.invalid", "Retention@Data-Capture.invalid", "erased-nobody@data-capture.invalid"]
+OWN = [
+    "retention@data-capture.invalid",
+    "Retention@Data-Capture.invalid",
+    "erased-nobody@data-capture.invalid",
+]
 
 
 @pytest.mark.parametrize("address", OWN)
-def test_nobody_passes_for_a_user_of_this_product_s_own_or_has_it_erased(address: str, service: RunningService) -> None:
+def test_nobody_passes_for_a_user_of_this_product_s_own_or_has_it_erased(
+    address: str, service: RunningService
+) -> None:
     answer = service.capture("payment", {"user_email": address, "final_price": 1})
     assert (answer.status_code, answer.json()["errors"][0]["field"]) == (422, "user_email")
     assert erase(service, address).status_code == 422
@@ -40,11 +46,15 @@ def test_nobody_passes_for_a_user_of_this_product_s_own_or_has_it_erased(address
     assert_whole(service)
 
 
-def test_what_the_retention_s_records_cover_stays_covered(tmp_path: Path, server: CommandServer) -> None:
+def test_what_the_retention_s_records_cover_stays_covered(
+    tmp_path: Path, server: CommandServer
+) -> None:
     """Also where a column of another program says that their user is someone else."""
     database = tmp_path / "trading_bots.db"
     with closing(sqlite3.connect(database)) as connection:
-        connection.execute("CREATE TABLE users (id INTEGER PRIMARY KEY, email TEXT UNIQUE NOT NULL, normalized_email UNIQUE)")
+        connection.execute(
+            "CREATE TABLE users (id INTEGER PRIMARY KEY, email TEXT UNIQUE NOT NULL, normalized_email UNIQUE)"
+        )
     prepare(database)
     with closing(open_connection(database, 5)) as connection:
         connection.execute("BEGIN IMMEDIATE")
@@ -52,8 +62,17 @@ def test_what_the_retention_s_records_cover_stays_covered(tmp_path: Path, server
             ensure_user(connection, user, None, NOW)
         record_audit(connection, user_email="ann@example.com", capture_type="payment", timestamp=NOW,
                      source_endpoint="/payment", ip_address="192.0.2.1")  # fmt: skip
-        take_from_records(connection, {"ip_address": [1]}, RETENTION_USER, timestamp=NOW, source_endpoint="retention")
-        connection.execute("UPDATE users SET normalized_email = 'bob@example.com' WHERE email = ?", (RETENTION_USER,))
+        take_from_records(
+            connection,
+            {"ip_address": [1]},
+            RETENTION_USER,
+            timestamp=NOW,
+            source_endpoint="retention",
+        )
+        connection.execute(
+            "UPDATE users SET normalized_email = 'bob@example.com' WHERE email = ?",
+            (RETENTION_USER,),
+        )
         connection.execute("COMMIT")
         connection.execute("BEGIN IMMEDIATE")
         with pytest.raises(Problem, match="product's own"):
@@ -61,6 +80,7 @@ def test_what_the_retention_s_records_cover_stays_covered(tmp_path: Path, server
         connection.execute("ROLLBACK")
     outcome = Installation(tmp_path, server).run("verify-audit")
     assert outcome.status == 0, outcome.output
+
 
 def test_the_command_refuses_it(tmp_path: Path, server: CommandServer) -> None:
     prepare(tmp_path / "trading_bots.db")

@@ -61,7 +61,9 @@ def test_a_restore_puts_the_backup_in_place_and_can_be_undone(installation: Inst
     assert installation.database.stat().st_mode & 0o777 == 0o600
 
 
-def test_the_old_databases_log_is_never_applied_to_the_restored_one(installation: Installation) -> None:
+def test_the_old_databases_log_is_never_applied_to_the_restored_one(
+    installation: Installation,
+) -> None:
     backup = installation.back_up()
     leave_in_log(installation.database, 40)
     outcome = installation.run("restore", backup, "--yes")
@@ -73,7 +75,9 @@ def test_the_old_databases_log_is_never_applied_to_the_restored_one(installation
 
 
 @pytest.mark.parametrize("state", ["first bytes overwritten", "emptied", "deleted"])
-def test_a_restore_replaces_what_no_program_can_open_and_keeps_its_log_apart(installation: Installation, state: str) -> None:
+def test_a_restore_replaces_what_no_program_can_open_and_keeps_its_log_apart(
+    installation: Installation, state: str
+) -> None:
     backup = installation.back_up()
     leave_in_log(installation.database, 40)
     if state == "first bytes overwritten":
@@ -109,19 +113,26 @@ def test_a_restore_refuses_while_the_service_runs(
     installation.database = capture_service.database
     outcome = installation.run("backup", "--to", tmp_path)
     (backup,) = tmp_path.iterdir()
-    for port, words in ((capture_service.port, "the capture service (http://127"), (free_port(), "is open in")):
+    for port, words in (
+        (capture_service.port, "the capture service (http://127"),
+        (free_port(), "is open in"),
+    ):
         outcome = installation.run("restore", backup, "--yes", "--capture-port", port)
         assert outcome.status == 1
         assert words in outcome.complaint
         assert outcome.complaint.count("\n") == 1
     answer = requests.post(
-        f"{capture_service.url}/api/data-capture/payment", json={"user_email": user, "final_price": 1}, timeout=10
+        f"{capture_service.url}/api/data-capture/payment",
+        json={"user_email": user, "final_price": 1},
+        timeout=10,
     )
     assert answer.status_code == 201
     assert len(capture_service.rows("SELECT id FROM payment_data WHERE user_email = ?", user)) == 1
 
 
-def test_a_restore_refuses_while_another_program_has_the_database_open(installation: Installation) -> None:
+def test_a_restore_refuses_while_another_program_has_the_database_open(
+    installation: Installation,
+) -> None:
     backup = installation.back_up()
     add_payments(installation.database, 1)
     with closing(sqlite3.connect(installation.database)) as idle:
@@ -133,17 +144,25 @@ def test_a_restore_refuses_while_another_program_has_the_database_open(installat
     assert not [name for name in installation.files() if "restor" in name]
 
 
-@pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="only Linux shows who has a file open")
-def test_a_program_that_has_only_opened_the_database_keeps_it_from_being_exchanged(installation: Installation) -> None:
+@pytest.mark.skipif(
+    not Path("/proc/self/fd").exists(), reason="only Linux shows who has a file open"
+)
+def test_a_program_that_has_only_opened_the_database_keeps_it_from_being_exchanged(
+    installation: Installation,
+) -> None:
     backup = installation.back_up()
-    with closing(sqlite3.connect(installation.database)):  # has no lock yet, and would go on with what was set aside
+    with closing(
+        sqlite3.connect(installation.database)
+    ):  # has no lock yet, and would go on with what was set aside
         outcome = installation.run("restore", backup)
     assert outcome.status == 1
     assert f"(process {os.getpid()})" in outcome.complaint
 
 
 @pytest.mark.parametrize("statement", ["", "SELECT count(*) FROM users"])
-def test_a_program_that_looks_at_the_database_for_a_moment_is_waited_for(installation: Installation, statement: str) -> None:
+def test_a_program_that_looks_at_the_database_for_a_moment_is_waited_for(
+    installation: Installation, statement: str
+) -> None:
     backup = installation.back_up()
     writer_lock = WriterLock(installation.database)
 
@@ -164,7 +183,9 @@ def test_a_program_that_looks_at_the_database_for_a_moment_is_waited_for(install
     assert payments(installation.database) == 3
 
 
-def test_a_file_that_is_no_good_backup_is_refused_and_nothing_changes(installation: Installation, large_database: Path) -> None:
+def test_a_file_that_is_no_good_backup_is_refused_and_nothing_changes(
+    installation: Installation, large_database: Path
+) -> None:
     folder = installation.directory
     (folder / "text.db").write_text("no database at all")
     with closing(sqlite3.connect(folder / "foreign.db")) as connection, connection:
@@ -195,27 +216,39 @@ def test_a_file_that_is_no_good_backup_is_refused_and_nothing_changes(installati
     assert payments(installation.database) == 3
 
 
-def test_rows_that_refer_to_nobody_are_restored_when_that_is_wanted(installation: Installation) -> None:
+def test_rows_that_refer_to_nobody_are_restored_when_that_is_wanted(
+    installation: Installation,
+) -> None:
     forget_users(installation.database)
     outcome = installation.run("restore", installation.back_up(), "--accept-broken-references")
     assert outcome.status == 0, outcome.complaint
 
 
-def test_a_full_disk_leaves_the_database_as_it_was(large_installation: Installation, large_database: Path) -> None:
+def test_a_full_disk_leaves_the_database_as_it_was(
+    large_installation: Installation, large_database: Path
+) -> None:
     shutil.copyfile(large_database, large_installation.directory / "file.db")
     add_payments(large_installation.database, 1)
-    outcome = large_installation.run("restore", large_installation.directory / "file.db", limit_bytes=20_000_000)
+    outcome = large_installation.run(
+        "restore", large_installation.directory / "file.db", limit_bytes=20_000_000
+    )
     assert outcome.status == 1
     assert "Nothing was changed." in outcome.complaint
     assert large_installation.files() == {"trading_bots.db", "file.db"}
     assert payments(large_installation.database) == 6001
 
 
-def test_a_restore_killed_at_any_moment_leaves_the_old_database_or_the_new_one(installation: Installation) -> None:
+def test_a_restore_killed_at_any_moment_leaves_the_old_database_or_the_new_one(
+    installation: Installation,
+) -> None:
     backup = installation.back_up()
     leave_in_log(installation.database, 40)
     folder = installation.directory
-    originals = {path: path.read_bytes() for path in folder.iterdir() if path.name.startswith("trading_bots.db")}
+    originals = {
+        path: path.read_bytes()
+        for path in folder.iterdir()
+        if path.name.startswith("trading_bots.db")
+    }
     found: list[int] = []
     for change in range(1, 100):
         for path in folder.glob("trading_bots.*"):
@@ -239,17 +272,23 @@ def test_a_restore_killed_at_any_moment_leaves_the_old_database_or_the_new_one(i
         if status != KILLED:
             assert status == 0
             break
-        assert installation.run("restore", backup).status == 0  # the next one is not disturbed by what was left
+        assert (
+            installation.run("restore", backup).status == 0
+        )  # the next one is not disturbed by what was left
         assert payments(installation.database) == 3
         assert not [name for name in installation.files() if "partial" in name]
         inodes = [path.stat().st_ino for path in folder.glob("trading_bots.before-restore-*.db")]
-        assert len({*inodes, installation.database.stat().st_ino}) == len(inodes) + 1  # no file has two names
+        assert (
+            len({*inodes, installation.database.stat().st_ino}) == len(inodes) + 1
+        )  # no file has two names
     assert len(found) > 12
     assert found == sorted(found, reverse=True)
     assert set(found) == {43, 3}
 
 
-def test_a_restore_over_a_ruined_database_killed_at_any_moment_never_mixes_old_and_new(installation: Installation) -> None:
+def test_a_restore_over_a_ruined_database_killed_at_any_moment_never_mixes_old_and_new(
+    installation: Installation,
+) -> None:
     backup = installation.back_up()
     leave_in_log(installation.database, 40)
     log = installation.database.with_name("trading_bots.db-wal")
@@ -293,12 +332,16 @@ def test_whoever_sits_at_a_terminal_is_asked_first(installation: Installation) -
     assert not [name for name in installation.files() if "partial" in name]
 
 
-def test_a_restore_killed_while_it_copies_leaves_the_old_database(large_installation: Installation, large_database: Path) -> None:
+def test_a_restore_killed_while_it_copies_leaves_the_old_database(
+    large_installation: Installation, large_database: Path
+) -> None:
     shutil.copyfile(large_database, large_installation.directory / "file.db")
     add_payments(large_installation.database, 1)
     for moment in range(3):
         restore = large_installation.start("restore", large_installation.directory / "file.db")
-        eventually(lambda: list(large_installation.directory.glob("*.partial")), "the copy was begun")
+        eventually(
+            lambda: list(large_installation.directory.glob("*.partial")), "the copy was begun"
+        )
         time.sleep(moment * 0.05)
         restore.kill()
         restore.communicate()

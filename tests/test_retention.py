@@ -35,7 +35,10 @@ def store(tmp_path: Path) -> Iterator[Store]:
 
 def counts(store: Store) -> dict[str, int]:
     tables = [kind.table for kind in KINDS.values()] + ["capture_receipts"]
-    return {table: rows(store.database, f"SELECT count(*) AS number FROM {table}")[0]["number"] for table in tables}  # noqa: S608
+    return {
+        table: rows(store.database, f"SELECT count(*) AS number FROM {table}")[0]["number"]  # noqa: S608
+        for table in tables
+    }
 
 
 def verified(store: Store, tmp_path: Path, server: CommandServer) -> str:
@@ -51,14 +54,20 @@ def test_old_captures_of_a_kind_go_with_what_the_audit_trail_holds_of_them(
     assert counts(store) == {"payment_data": 2, "questionnaire_data": 2, "dashboard_data": 4, "trading_activity_log": 4,
                              "capture_receipts": 12}  # fmt: skip
     records = rows(store.database, "SELECT * FROM data_capture_audit ORDER BY id")
-    kept = {(one["user_email"], one["capture_type"]) for one in records if one["data_snapshot"] is not None}
+    kept = {
+        (one["user_email"], one["capture_type"])
+        for one in records
+        if one["data_snapshot"] is not None
+    }
     assert (OLD.email, "payment") not in kept
     assert {(OLD.email, "dashboard"), (OLD.email, "activity"), (NEW.email, "payment")} < kept
     assert all(one["ip_address"] for one in records[:16])
     output = verified(store, tmp_path, server)
     assert "Of 4 others the retention has taken what was old" in output
     assert "erased" not in output
-    assert found_in(tmp_path, {name: OLD.traces()[name] for name in ("plan", "picture", "firm")}) == []
+    assert (
+        found_in(tmp_path, {name: OLD.traces()[name] for name in ("plan", "picture", "firm")}) == []
+    )
 
 
 @pytest.mark.parametrize("erased", [False, True])
@@ -73,7 +82,9 @@ def test_no_receipt_outlives_its_row_nor_its_user(tmp_path: Path, erased: bool) 
     with closing(store_in(tmp_path)) as store:
         record(store, payments, NOW - timedelta(days=89))
         record(store, NEW.captures(8), NOW)
-        receipts = rows(store.database, "SELECT * FROM capture_receipts WHERE user_email = ?", OLD.email)
+        receipts = rows(
+            store.database, "SELECT * FROM capture_receipts WHERE user_email = ?", OLD.email
+        )
         traces = {one["capture_id"]: one["capture_id"].encode() for one in receipts}
         traces |= {f"digest of {one['capture_id']}": one["payload_digest"] for one in receipts}
         assert len(traces) == 12
@@ -85,13 +96,21 @@ def test_no_receipt_outlives_its_row_nor_its_user(tmp_path: Path, erased: bool) 
             assert found_in(tmp_path, traces) == []
 
 
-def test_a_spare_receipt_of_a_row_that_is_kept_goes_and_what_tells_of_the_row_stays(store: Store) -> None:
+def test_a_spare_receipt_of_a_row_that_is_kept_goes_and_what_tells_of_the_row_stays(
+    store: Store,
+) -> None:
     dashboard = [one for one in OLD.captures(8) if one["type"] == "dashboard"][-1]
-    record(store, [{**dashboard, "capture_id": f"spare-{number}"} for number in range(5)], NOW - timedelta(days=99))
+    record(
+        store,
+        [{**dashboard, "capture_id": f"spare-{number}"} for number in range(5)],
+        NOW - timedelta(days=99),
+    )
     record(store, [{**dashboard, "capture_id": "of-now"}], NOW)
     before = counts(store)
     apply_retention(store, ("dashboard=90",), NOW)
-    left = {one["capture_id"] for one in rows(store.database, "SELECT capture_id FROM capture_receipts")}
+    left = {
+        one["capture_id"] for one in rows(store.database, "SELECT capture_id FROM capture_receipts")
+    }
     assert not [capture_id for capture_id in left if capture_id.startswith("spare")]
     assert {"of-now", dashboard["capture_id"]} <= left
     assert counts(store)["dashboard_data"] == before["dashboard_data"] - 1
@@ -101,16 +120,23 @@ def test_receipts_of_what_a_hand_removed_are_purged_every_day(store: Store, tmp_
     with closing(sqlite3.connect(store.database)) as connection, connection:
         connection.execute("DELETE FROM payment_data WHERE user_email = ?", (NEW.email,))
         connection.execute("DELETE FROM users WHERE email = ?", (OLD.email,))
-        connection.execute("UPDATE capture_receipts SET capture_type = 'unknown' WHERE capture_type = 'activity'")
+        connection.execute(
+            "UPDATE capture_receipts SET capture_type = 'unknown' WHERE capture_type = 'activity'"
+        )
     service = capture_service_in(tmp_path)
     service.start()
     try:
-        eventually(lambda: counts(store)["capture_receipts"] == 4, "only receipts with a row and a user are left")
+        eventually(
+            lambda: counts(store)["capture_receipts"] == 4,
+            "only receipts with a row and a user are left",
+        )
     finally:
         service.stop()
 
 
-def test_addresses_and_user_agents_go_by_themselves(store: Store, tmp_path: Path, server: CommandServer) -> None:
+def test_addresses_and_user_agents_go_by_themselves(
+    store: Store, tmp_path: Path, server: CommandServer
+) -> None:
     apply_retention(store, ("ip_address=90", "user_agent=200"), NOW)
     for table in (*(kind.table for kind in KINDS.values()), "data_capture_audit"):
         for user, address in ((OLD, None), (NEW, "192.0.2.7")):
@@ -121,7 +147,9 @@ def test_addresses_and_user_agents_go_by_themselves(store: Store, tmp_path: Path
     assert "Of 8 others" in verified(store, tmp_path, server)
 
 
-def test_one_after_the_other_and_then_an_erasure(store: Store, tmp_path: Path, server: CommandServer) -> None:
+def test_one_after_the_other_and_then_an_erasure(
+    store: Store, tmp_path: Path, server: CommandServer
+) -> None:
     apply_retention(store, ("ip_address=90",), NOW)
     apply_retention(store, ("payment=90", "ip_address=90"), NOW)
     assert "Of 8 others" in verified(store, tmp_path, server)
@@ -142,14 +170,18 @@ def test_one_after_the_other_and_then_an_erasure(store: Store, tmp_path: Path, s
         "UPDATE data_capture_audit_chain SET salt = zeroblob(16) WHERE audit_id = 4",
     ],
 )
-def test_what_is_left_can_t_be_changed_unnoticed(store: Store, tmp_path: Path, server: CommandServer, statement: str) -> None:
+def test_what_is_left_can_t_be_changed_unnoticed(
+    store: Store, tmp_path: Path, server: CommandServer, statement: str
+) -> None:
     apply_retention(store, ("ip_address=90",), NOW)
     with closing(sqlite3.connect(store.database)) as connection, connection:
         connection.execute(statement)
     assert Installation(tmp_path, server).run("verify-audit").status == 1
 
 
-def test_a_dry_run_tells_what_would_be_done_and_changes_nothing(store: Store, tmp_path: Path) -> None:
+def test_a_dry_run_tells_what_would_be_done_and_changes_nothing(
+    store: Store, tmp_path: Path
+) -> None:
     rules = ("payment=90", "dashboard=90", "ip_address=90")
     before = store.database.read_bytes(), counts(store)
     told = apply_retention(store, rules, NOW, dry_run=True)
@@ -162,7 +194,9 @@ def test_a_dry_run_tells_what_would_be_done_and_changes_nothing(store: Store, tm
 
 def test_it_is_recorded_once_and_only_if_something_was_done(store: Store) -> None:
     apply_retention(store, ("payment=101",), NOW)
-    recorded = "SELECT data_snapshot FROM data_capture_audit WHERE capture_type = 'retention' ORDER BY id"
+    recorded = (
+        "SELECT data_snapshot FROM data_capture_audit WHERE capture_type = 'retention' ORDER BY id"
+    )
     assert rows(store.database, recorded) == []
     apply_retention(store, ("payment=90",), NOW)
     snapshots = [record["data_snapshot"] for record in rows(store.database, recorded)]
@@ -171,9 +205,18 @@ def test_it_is_recorded_once_and_only_if_something_was_done(store: Store) -> Non
 
 
 def test_a_state_that_still_holds_is_not_old(store: Store) -> None:
-    record(store, [{**one, "capture_id": "again"} for one in OLD.captures(8) if one["type"] == "dashboard"][-1:], NOW)
+    record(
+        store,
+        [{**one, "capture_id": "again"} for one in OLD.captures(8) if one["type"] == "dashboard"][
+            -1:
+        ],
+        NOW,
+    )
     apply_retention(store, ("dashboard=90",), NOW)
-    assert len(rows(store.database, "SELECT id FROM dashboard_data WHERE user_email = ?", OLD.email)) == 1
+    assert (
+        len(rows(store.database, "SELECT id FROM dashboard_data WHERE user_email = ?", OLD.email))
+        == 1
+    )
 
 
 def test_thousands_of_records_are_aged(tmp_path: Path, server: CommandServer) -> None:
@@ -197,15 +240,31 @@ def test_the_command_says_what_it_does(store: Store, tmp_path: Path, server: Com
     installation = Installation(tmp_path, server)
     assert "EDC_RETENTION_DAYS" in installation.run("retention").complaint
     told = installation.run("retention", "--retention-days", "payment=90", "--dry-run")
-    assert (told.status, "payment_data: 2 rows would be deleted" in told.output) == (0, True), told.complaint
-    assert "payment_data: 2 rows deleted" in installation.run("retention", "--retention-days", "payment=90").output
-    assert installation.run("retention", "--retention-days", "payment=90").output == "Nothing is that old.\n"
+    assert (told.status, "payment_data: 2 rows would be deleted" in told.output) == (0, True), (
+        told.complaint
+    )
+    assert (
+        "payment_data: 2 rows deleted"
+        in installation.run("retention", "--retention-days", "payment=90").output
+    )
+    assert (
+        installation.run("retention", "--retention-days", "payment=90").output
+        == "Nothing is that old.\n"
+    )
 
 
 def test_the_setting_names_every_kind_and_takes_nothing_else() -> None:
     assert {*KINDS, "ip_address", "user_agent"} == set(AGEING)
     usable = load_settings({}, {"EDC_RETENTION_DAYS": " payment = 30 , user_agent=1"})
     assert usable.retention_days == ("payment=30", "user_agent=1")
-    for unusable in ("payment", "payment=0", "payment=-1", "payment=1.5", "people=30", "payment=1,payment=2", "payment=100000"):
+    for unusable in (
+        "payment",
+        "payment=0",
+        "payment=-1",
+        "payment=1.5",
+        "people=30",
+        "payment=1,payment=2",
+        "payment=100000",
+    ):
         with pytest.raises(SettingError, match="EDC_RETENTION_DAYS"):
             load_settings({}, {"EDC_RETENTION_DAYS": unusable})

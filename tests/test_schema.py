@@ -18,7 +18,12 @@ SCHEMA = REPOSITORY / "schema.sql"
 
 NOW = "strftime('%Y-%m-%dT%H:%M:%fZ', 'now')"
 USER = ["user_id INTEGER", "user_email TEXT NOT NULL", "user_name TEXT"]
-ORIGIN = ["ip_address TEXT", "user_agent TEXT", f"created_at TEXT DEFAULT {NOW}", f"updated_at TEXT DEFAULT {NOW}"]
+ORIGIN = [
+    "ip_address TEXT",
+    "user_agent TEXT",
+    f"created_at TEXT DEFAULT {NOW}",
+    f"updated_at TEXT DEFAULT {NOW}",
+]
 
 COLUMNS = {
     "payment_data": [
@@ -67,7 +72,13 @@ def run_schema(database: Path) -> None:
             connection.executescript(SCHEMA.read_text())
         return
     with SCHEMA.open() as statements:
-        done = subprocess.run([command, "-bail", str(database)], stdin=statements, capture_output=True, text=True, check=False)
+        done = subprocess.run(
+            [command, "-bail", str(database)],
+            stdin=statements,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
 
 
@@ -80,7 +91,9 @@ def database(tmp_path: Path) -> Path:
 
 def columns_of(connection: sqlite3.Connection, table: str) -> list[str]:
     described = []
-    for _, name, declared_type, not_null, default, key in connection.execute(f"PRAGMA table_info({table})"):
+    for _, name, declared_type, not_null, default, key in connection.execute(
+        f"PRAGMA table_info({table})"
+    ):
         described.append(
             f"{name} {declared_type}"
             + (" NOT NULL" if not_null else "")
@@ -106,7 +119,9 @@ def test_a_table_refers_to_the_user_by_address(database: Path, table: str) -> No
 @pytest.mark.parametrize("table", AUTOINCREMENTED)
 def test_an_id_is_never_given_twice(database: Path, table: str) -> None:
     with closing(sqlite3.connect(database)) as connection:
-        [(statement,)] = connection.execute("SELECT sql FROM sqlite_schema WHERE name = ?", (table,))
+        [(statement,)] = connection.execute(
+            "SELECT sql FROM sqlite_schema WHERE name = ?", (table,)
+        )
     assert re.search(r"\bid\s+INTEGER PRIMARY KEY AUTOINCREMENT\b", statement)
 
 
@@ -119,9 +134,13 @@ def test_a_row_inserted_by_hand_gets_the_same_kind_of_time(database: Path) -> No
         times = list(connection.execute("SELECT created_at FROM users"))
         for table in ("payment_data", "questionnaire_data", "dashboard_data"):
             connection.execute(f"INSERT INTO {table} (user_email) VALUES ('a@example.com')")  # noqa: S608
-            times += connection.execute(f"SELECT created_at FROM {table} UNION ALL SELECT updated_at FROM {table}")  # noqa: S608
+            times += connection.execute(
+                f"SELECT created_at FROM {table} UNION ALL SELECT updated_at FROM {table}"  # noqa: S608
+            )
         connection.execute("INSERT INTO trading_activity_log (user_email) VALUES ('a@example.com')")
-        connection.execute("INSERT INTO data_capture_audit (user_email, capture_type) VALUES ('a@example.com', 'payment')")
+        connection.execute(
+            "INSERT INTO data_capture_audit (user_email, capture_type) VALUES ('a@example.com', 'payment')"
+        )
         times += connection.execute(
             "SELECT timestamp FROM trading_activity_log UNION ALL SELECT timestamp FROM data_capture_audit"
         )
@@ -134,7 +153,9 @@ def test_a_row_inserted_by_hand_gets_the_same_kind_of_time(database: Path) -> No
 
 def test_the_view_audit_logs_shows_the_audit_trail(database: Path) -> None:
     with closing(sqlite3.connect(database)) as connection:
-        connection.execute("INSERT INTO data_capture_audit (user_email, capture_type) VALUES ('a@example.com', 'payment')")
+        connection.execute(
+            "INSERT INTO data_capture_audit (user_email, capture_type) VALUES ('a@example.com', 'payment')"
+        )
         connection.row_factory = sqlite3.Row
         record, shown = (
             dict(connection.execute(query).fetchone())
@@ -149,7 +170,9 @@ def test_running_it_again_changes_nothing(database: Path) -> None:
             return "\n".join(connection.iterdump())
 
     with closing(sqlite3.connect(database)) as connection, connection:
-        connection.execute("INSERT INTO payment_data (user_email, final_price) VALUES ('a@example.com', '99.80')")
+        connection.execute(
+            "INSERT INTO payment_data (user_email, final_price) VALUES ('a@example.com', '99.80')"
+        )
     before = contents()
     run_schema(database)
     assert contents() == before
@@ -166,7 +189,9 @@ def test_another_programs_tables_are_kept(tmp_path: Path) -> None:
         connection.execute("INSERT INTO audit_logs VALUES (1, 'old')")
     run_schema(database)
     with closing(sqlite3.connect(database)) as connection:
-        assert connection.execute("SELECT * FROM users").fetchall() == [(1, "old", "Old@Example.com", "2020")]
+        assert connection.execute("SELECT * FROM users").fetchall() == [
+            (1, "old", "Old@Example.com", "2020")
+        ]
         assert connection.execute("SELECT * FROM audit_logs").fetchall() == [(1, "old")]
         assert columns_of(connection, "payment_data") == COLUMNS["payment_data"]
 
@@ -174,7 +199,9 @@ def test_another_programs_tables_are_kept(tmp_path: Path) -> None:
 @pytest.mark.parametrize("table", COLUMNS)
 def test_one_users_rows_are_found_by_an_index(database: Path, table: str) -> None:
     time = "timestamp" if table in ("trading_activity_log", "data_capture_audit") else "created_at"
-    query = f"SELECT * FROM {table} WHERE user_email = 'a@example.com' ORDER BY {time} DESC LIMIT 10"  # noqa: S608
+    query = (
+        f"SELECT * FROM {table} WHERE user_email = 'a@example.com' ORDER BY {time} DESC LIMIT 10"  # noqa: S608
+    )
     with closing(sqlite3.connect(database)) as connection:
         plan = " ".join(row[3] for row in connection.execute(f"EXPLAIN QUERY PLAN {query}"))
     assert f"USING INDEX {table}_by_person (user_email=?)" in plan
@@ -189,6 +216,12 @@ def test_the_statistics_of_a_user_read_indexes_alone(database: Path) -> None:
         connection.set_trace_callback(None)
         (counting,) = (statement for statement in said if "FROM payment_data" in statement)
         plan = [row[3] for row in connection.execute(f"EXPLAIN QUERY PLAN {counting}")]
-    steps = [step for step in plan if step.startswith(("SEARCH", "SCAN ")) and step != "SCAN CONSTANT ROW"]
+    steps = [
+        step
+        for step in plan
+        if step.startswith(("SEARCH", "SCAN ")) and step != "SCAN CONSTANT ROW"
+    ]
     assert len(steps) == 8
-    assert all(re.match(r"SEARCH \w+ USING COVERING INDEX \w+ \(user_email=\?\)", step) for step in steps), steps
+    assert all(
+        re.match(r"SEARCH \w+ USING COVERING INDEX \w+ \(user_email=\?\)", step) for step in steps
+    ), steps

@@ -12,12 +12,25 @@ import pytest
 from tests.documentation import text_of
 
 PAGE = text_of("docs/security.md").split("\n## Measures\n", 1)[1]
-ITEMS = [" ".join(item.split()) for item in re.split(r"^- |^#.*$", PAGE, flags=re.MULTILINE) if item.startswith("**")]
+ITEMS = [
+    " ".join(item.split())
+    for item in re.split(r"^- |^#.*$", PAGE, flags=re.MULTILINE)
+    if item.startswith("**")
+]
 VERDICTS = ("Promised", "Partly promised", "Not promised", "Intended")
 
 
 def test_the_page_has_items_for_every_actor() -> None:
-    assert len([item for item in ITEMS if item.startswith(tuple(f"**{verdict}.**" for verdict in VERDICTS))]) >= 50
+    assert (
+        len(
+            [
+                item
+                for item in ITEMS
+                if item.startswith(tuple(f"**{verdict}.**" for verdict in VERDICTS))
+            ]
+        )
+        >= 50
+    )
 
 
 @pytest.mark.parametrize("item", ITEMS, ids=lambda item: item[:60])

@@ -17,7 +17,12 @@ def test_a_changed_row_is_not_noticed_and_its_audit_record_tells_what_it_was(
     service = capture_service_in(tmp_path)
     service.start()
     try:
-        assert service.capture("payment", {"user_email": "a@example.com", "final_price": "179.99"}).status_code == 201
+        assert (
+            service.capture(
+                "payment", {"user_email": "a@example.com", "final_price": "179.99"}
+            ).status_code
+            == 201
+        )
     finally:
         service.stop()
     with closing(sqlite3.connect(service.database)) as connection, connection:

@@ -54,17 +54,23 @@ def say(service: RunningService, words: bytes) -> bytes:
 # --- Callers ----------------------------------------------------------------------------------------------------------
 
 
-def test_half_sent_requests_keep_nobody_else_waiting(capture_service: RunningService, user: str) -> None:
+def test_half_sent_requests_keep_nobody_else_waiting(
+    capture_service: RunningService, user: str
+) -> None:
     with ExitStack() as slow_callers:
         for _ in range(300):
-            slow_callers.enter_context(closing(connection_to(capture_service))).sendall(HALF_A_REQUEST)
+            slow_callers.enter_context(closing(connection_to(capture_service))).sendall(
+                HALF_A_REQUEST
+            )
         started_at = time.monotonic()
         assert capture_service.capture("payment", {"user_email": user}).status_code == 201
         assert requests.get(capture_service.url + HEALTH, timeout=5).status_code == 200
         assert time.monotonic() - started_at < 2
 
 
-def test_idle_connections_keep_nobody_else_waiting(capture_service: RunningService, user: str) -> None:
+def test_idle_connections_keep_nobody_else_waiting(
+    capture_service: RunningService, user: str
+) -> None:
     with ExitStack() as idle_callers:
         for _ in range(300):
             caller = idle_callers.enter_context(closing(connection_to(capture_service)))
@@ -73,7 +79,9 @@ def test_idle_connections_keep_nobody_else_waiting(capture_service: RunningServi
         assert capture_service.capture("payment", {"user_email": user}).status_code == 201
 
 
-def test_a_slow_body_is_taken_when_it_is_complete(capture_service: RunningService, user: str) -> None:
+def test_a_slow_body_is_taken_when_it_is_complete(
+    capture_service: RunningService, user: str
+) -> None:
     body = json.dumps({"user_email": user, "final_price": "5.00"}).encode()
     with closing(connection_to(capture_service)) as caller:
         caller.sendall(f"{HEAD}Content-Length: {len(body)}\r\n\r\n".encode())
@@ -87,18 +95,31 @@ def test_a_chunked_body_is_taken(capture_service: RunningService, user: str) -> 
     body = json.dumps({"user_email": user}).encode()
     connection = http.client.HTTPConnection("127.0.0.1", capture_service.port, timeout=10)
     with closing(connection):
-        connection.request("POST", PAYMENT, iter([body[:5], body[5:]]), {"Content-Type": "application/json"})
+        connection.request(
+            "POST", PAYMENT, iter([body[:5], body[5:]]), {"Content-Type": "application/json"}
+        )
         assert connection.getresponse().status == 201
 
 
 @pytest.mark.parametrize("chunked", [False, True])
-def test_who_sends_too_much_can_read_that_it_is_too_much(capture_service: RunningService, chunked: bool) -> None:
+def test_who_sends_too_much_can_read_that_it_is_too_much(
+    capture_service: RunningService, chunked: bool
+) -> None:
     """A server that cut the connection would look like a broken network, and be tried again for ever."""
     content = b"x" * 30_000_000
-    body: Any = (content[start : start + 100_000] for start in range(0, len(content), 100_000)) if chunked else content
+    body: Any = (
+        (content[start : start + 100_000] for start in range(0, len(content), 100_000))
+        if chunked
+        else content
+    )
     connection = http.client.HTTPConnection("127.0.0.1", capture_service.port, timeout=20)
     with closing(connection):
-        connection.request("POST", PAYMENT, body, {"Content-Type": "application/json", "Origin": "http://localhost:3000"})
+        connection.request(
+            "POST",
+            PAYMENT,
+            body,
+            {"Content-Type": "application/json", "Origin": "http://localhost:3000"},
+        )
         response = connection.getresponse()
         assert response.status == 413
         assert response.getheader("Access-Control-Allow-Origin") == "http://localhost:3000"
@@ -128,7 +149,9 @@ def test_a_caller_that_goes_away_is_no_error(capture_service: RunningService, us
         ("BREW /api/data-capture/health HTTP/1.1\r\nHost: localhost", 405),
     ],
 )
-def test_odd_requests_get_an_answer(capture_service: RunningService, request_line: str, status: int) -> None:
+def test_odd_requests_get_an_answer(
+    capture_service: RunningService, request_line: str, status: int
+) -> None:
     answer = say(capture_service, f"{request_line}\r\nConnection: close\r\n\r\n".encode())
     assert answer.startswith(f"HTTP/1.1 {status} ".encode()), answer
 
@@ -136,14 +159,24 @@ def test_odd_requests_get_an_answer(capture_service: RunningService, request_lin
 def test_a_header_can_not_be_forged_with_an_underscore(capture_service: RunningService) -> None:
     """`X_Forwarded_For` would become the same WSGI variable as `X-Forwarded-For`: it says, too, that nobody calls directly."""
     head = "GET /api/data-capture/stats/a@example.com HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n"
-    assert say(capture_service, f"{head}X-Forwarded-For: 1.2.3.4\r\n\r\n".encode()).startswith(b"HTTP/1.1 403")
-    assert say(capture_service, f"{head}X_Forwarded_For: 1.2.3.4\r\n\r\n".encode()).startswith(b"HTTP/1.1 403")
+    assert say(capture_service, f"{head}X-Forwarded-For: 1.2.3.4\r\n\r\n".encode()).startswith(
+        b"HTTP/1.1 403"
+    )
+    assert say(capture_service, f"{head}X_Forwarded_For: 1.2.3.4\r\n\r\n".encode()).startswith(
+        b"HTTP/1.1 403"
+    )
 
 
 class Exchange:
     """One request as granian hands it over, whose body comes in `chunks`."""
 
-    http_version, server, client, scheme, method = "1.1", "127.0.0.1:80", "127.0.0.1:4711", "http", "POST"
+    http_version, server, client, scheme, method = (
+        "1.1",
+        "127.0.0.1:80",
+        "127.0.0.1:4711",
+        "http",
+        "POST",
+    )
     path, query_string = "/", ""
 
     def __init__(self, *chunks: bytes) -> None:
@@ -164,13 +197,17 @@ def answer_to(exchange: Exchange, patience_seconds: float = 5) -> tuple[int, dic
     app = Flask("echo")
     app.add_url_rule("/", view_func=lambda: request.get_data(), methods=["POST"])
     error_handlers.init_app(app)
-    served = BufferingAdapter(app, patience_seconds=patience_seconds, opened=lambda: None, closed=lambda: None)
+    served = BufferingAdapter(
+        app, patience_seconds=patience_seconds, opened=lambda: None, closed=lambda: None
+    )
 
     async def serve_once() -> None:
         await served.__rsgi__(exchange, exchange)
         served.__rsgi_del__(asyncio.get_running_loop())
 
-    with ThreadPoolExecutor(1) as thread:  # Playwright keeps an event loop running in the thread of the tests
+    with ThreadPoolExecutor(
+        1
+    ) as thread:  # Playwright keeps an event loop running in the thread of the tests
         thread.submit(lambda: asyncio.run(serve_once())).result()
     assert exchange.answer is not None
     return exchange.answer
@@ -207,10 +244,15 @@ def run_service(directory: Path, *flags: str) -> subprocess.CompletedProcess[str
     )  # fmt: skip
 
 
-def test_a_second_service_on_the_port_is_refused_in_a_sentence(service: RunningService, tmp_path: Path) -> None:
+def test_a_second_service_on_the_port_is_refused_in_a_sentence(
+    service: RunningService, tmp_path: Path
+) -> None:
     refused = run_service(tmp_path, "--port", str(service.port))
     assert refused.returncode == 1
-    assert refused.stderr == f"Port {service.port} is taken by another program. Choose another with --port or EDC_CAPTURE_PORT.\n"
+    assert (
+        refused.stderr
+        == f"Port {service.port} is taken by another program. Choose another with --port or EDC_CAPTURE_PORT.\n"
+    )
 
 
 def test_looking_at_a_port_is_not_seen_by_others_who_look_and_keeps_nobody_from_using_it() -> None:
@@ -244,12 +286,18 @@ def test_a_database_that_can_not_be_used_is_refused_in_a_sentence(tmp_path: Path
     assert "Traceback" not in refused.stderr
 
 
-def test_a_killed_main_process_takes_its_worker_with_it_and_frees_the_port(service: RunningService) -> None:
+def test_a_killed_main_process_takes_its_worker_with_it_and_frees_the_port(
+    service: RunningService,
+) -> None:
     process = main_process(service)
     worker = worker_of(process)
     os.kill(process, signal.SIGKILL)
     eventually(lambda: not is_running(worker), "the worker has ended", 2)
-    eventually(lambda: service._process is not None and service._process.poll() is not None, "its end is known", 2)
+    eventually(
+        lambda: service._process is not None and service._process.poll() is not None,
+        "its end is known",
+        2,
+    )
     service.start()
 
 
@@ -261,7 +309,9 @@ def test_a_service_whose_worker_is_killed_ends_with_status_1(service: RunningSer
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
-def test_a_signal_to_the_whole_group_ends_a_service_with_status_0(service: RunningService, number: signal.Signals) -> None:
+def test_a_signal_to_the_whole_group_ends_a_service_with_status_0(
+    service: RunningService, number: signal.Signals
+) -> None:
     """As Ctrl-C in a terminal does, which reaches the worker too."""
     assert service._process is not None
     os.killpg(main_process(service), number)
@@ -283,7 +333,9 @@ def test_it_serves_ipv6(tmp_path: Path, user: str) -> None:
 
     def counts() -> Any:
         try:
-            return requests.get(f"http://[::1]:{port}/api/data-capture/stats/{user}", timeout=2).json()["data_counts"]
+            return requests.get(
+                f"http://[::1]:{port}/api/data-capture/stats/{user}", timeout=2
+            ).json()["data_counts"]
         except requests.ConnectionError:
             return None
 
@@ -297,7 +349,9 @@ def test_it_serves_ipv6(tmp_path: Path, user: str) -> None:
 # --- The log ----------------------------------------------------------------------------------------------------------
 
 
-def test_a_log_file_that_can_not_be_written_is_said_and_the_service_runs(tmp_path: Path, user: str) -> None:
+def test_a_log_file_that_can_not_be_written_is_said_and_the_service_runs(
+    tmp_path: Path, user: str
+) -> None:
     service = capture_service_in(tmp_path, EDC_LOG_FILE=str(tmp_path))
     try:
         service.start()
@@ -305,7 +359,10 @@ def test_a_log_file_that_can_not_be_written_is_said_and_the_service_runs(tmp_pat
     finally:
         service.stop()
     said = service.output.read_text()
-    assert f"The log file {tmp_path} can't be written (Is a directory); the log goes to the console only." in said
+    assert (
+        f"The log file {tmp_path} can't be written (Is a directory); the log goes to the console only."
+        in said
+    )
     assert "INFO capture Listening on" in said
     assert "Traceback" not in said
 
@@ -324,7 +381,9 @@ def test_log_lines_have_one_form(tmp_path: Path, user: str) -> None:
     assert service.log_file.stat().st_mode & 0o777 == 0o600
 
 
-def test_the_log_is_rotated_while_two_processes_write_to_it_and_no_line_is_lost_or_torn(tmp_path: Path) -> None:
+def test_the_log_is_rotated_while_two_processes_write_to_it_and_no_line_is_lost_or_torn(
+    tmp_path: Path,
+) -> None:
     log_file = tmp_path / "shared.log"
     program = f"""
 import logging, sys
@@ -337,7 +396,8 @@ for number in range(60_000):
     logging.getLogger("data_capture").info("%06d %s", number, "x" * 100)
 """
     writers = [
-        subprocess.Popen([sys.executable, "-c", program, name], stderr=subprocess.DEVNULL) for name in ("capture", "signup")
+        subprocess.Popen([sys.executable, "-c", program, name], stderr=subprocess.DEVNULL)
+        for name in ("capture", "signup")
     ]
     for writer in writers:
         assert writer.wait(timeout=60) == 0

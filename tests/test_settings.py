@@ -29,7 +29,10 @@ def test_a_flag_wins_over_its_variable_which_wins_over_the_default() -> None:
 def test_every_setting_has_the_variable_and_the_flag_of_its_name() -> None:
     for setting in SETTINGS:
         assert setting.variable == "EDC_" + setting.name.upper()
-        secret = setting.name in ("admin_token", "mail_url")  # a command line can be read by everyone on the machine
+        secret = setting.name in (
+            "admin_token",
+            "mail_url",
+        )  # a command line can be read by everyone on the machine
         assert setting.flag == ("" if secret else "--" + setting.name.replace("_", "-"))
 
 
@@ -96,13 +99,17 @@ def test_origins_are_compared_as_browsers_send_them() -> None:
 
 
 def test_a_secret_that_cannot_be_used_is_not_repeated() -> None:
-    with pytest.raises(SettingError, match=r"^EDC_ADMIN_TOKEN=… is not usable: it takes .") as refused:
+    with pytest.raises(
+        SettingError, match=r"^EDC_ADMIN_TOKEN=… is not usable: it takes ."
+    ) as refused:
         load_settings({}, {"EDC_ADMIN_TOKEN": "hunter2"})
     assert "hunter2" not in str(refused.value)
     assert "s3cret" not in repr(load_settings({}, {"EDC_ADMIN_TOKEN": "s3cret" * 8}))
 
 
-def test_a_command_with_an_unusable_flag_ends_with_a_sentence(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_command_with_an_unusable_flag_ends_with_a_sentence(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
     with pytest.raises(SystemExit) as ended:
         settings_from_command_line("capture", "", ["--port", "none"])
     assert ended.value.code == 2

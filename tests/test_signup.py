@@ -27,16 +27,25 @@ PASSWORD = "correct horse battery"
 REGISTER_PATHS = ("/api/auth/register", "/auth/register", "/api/user/register")
 
 
-def register(service: RunningService, email: str, path: str = REGISTER_PATHS[0], **members: Any) -> requests.Response:
-    return requests.post(service.url + path, json={"email": email, "password": PASSWORD, **members}, timeout=10)
+def register(
+    service: RunningService, email: str, path: str = REGISTER_PATHS[0], **members: Any
+) -> requests.Response:
+    return requests.post(
+        service.url + path, json={"email": email, "password": PASSWORD, **members}, timeout=10
+    )
 
 
 def log_in(service: RunningService, email: str, password: str = PASSWORD) -> requests.Response:
-    return requests.post(f"{service.url}/api/auth/login", json={"email": email, "password": password}, timeout=10)
+    return requests.post(
+        f"{service.url}/api/auth/login", json={"email": email, "password": password}, timeout=10
+    )
 
 
 def audit_of(service: RunningService, email: str) -> list[tuple[str, str]]:
-    found = service.rows("SELECT capture_type, status FROM data_capture_audit WHERE user_email = ? ORDER BY id", email)
+    found = service.rows(
+        "SELECT capture_type, status FROM data_capture_audit WHERE user_email = ? ORDER BY id",
+        email,
+    )
     return [(record["capture_type"], record["status"]) for record in found]
 
 
@@ -60,7 +69,9 @@ def assert_problem(answer: requests.Response, *statuses: int) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("path", REGISTER_PATHS)
-def test_a_page_signs_a_visitor_up_and_reads_who_they_are(signup_service: RunningService, user: str, path: str) -> None:
+def test_a_page_signs_a_visitor_up_and_reads_who_they_are(
+    signup_service: RunningService, user: str, path: str
+) -> None:
     sent = {"firstName": "Ann", "lastName": "Archer", "phone": "+1 555 0100", "company": "Archer Ltd", "country": "NZ",
             "plan_type": "premium", "agreeToMarketing": True}  # fmt: skip
     answer = register(signup_service, user, path, **sent)
@@ -85,8 +96,16 @@ def test_a_page_signs_a_visitor_up_and_reads_who_they_are(signup_service: Runnin
     assert row["consent_accepted"] == 0, "agreeing to marketing is not consent to the terms"
 
 
-def test_what_the_table_has_no_room_for_is_kept_in_the_audit_record(signup_service: RunningService, user: str) -> None:
-    register(signup_service, user.upper(), phone="+1 555 0100", company="Archer Ltd", riskManagementPlan={"steps": [1, 2]})
+def test_what_the_table_has_no_room_for_is_kept_in_the_audit_record(
+    signup_service: RunningService, user: str
+) -> None:
+    register(
+        signup_service,
+        user.upper(),
+        phone="+1 555 0100",
+        company="Archer Ltd",
+        riskManagementPlan={"steps": [1, 2]},
+    )
     (record,) = signup_service.rows("SELECT * FROM data_capture_audit WHERE user_email = ?", user)
     assert record["capture_type"] == "signup"
     assert record["source_endpoint"] == "/api/auth/register"
@@ -98,12 +117,30 @@ def test_what_the_table_has_no_room_for_is_kept_in_the_audit_record(signup_servi
 def test_a_questionnaire_that_comes_with_a_signup_is_captured_with_its_screenshot(
     signup_service: RunningService, user: str
 ) -> None:
-    screenshot = "data:image/png;base64," + base64.b64encode(b"\x89PNG\r\n\x1a\n" + bytes(range(256)) * 5_000).decode()
-    questionnaire = {"tradesPerDay": "1-2", "accountSize": "$100,000", "riskPerTrade": "1.5", "forexPairs": ["EURUSD"]}
-    answer = register(signup_service, user, fullName="Ann Archer", questionnaire=questionnaire, screenshot=screenshot)
+    screenshot = (
+        "data:image/png;base64,"
+        + base64.b64encode(b"\x89PNG\r\n\x1a\n" + bytes(range(256)) * 5_000).decode()
+    )
+    questionnaire = {
+        "tradesPerDay": "1-2",
+        "accountSize": "$100,000",
+        "riskPerTrade": "1.5",
+        "forexPairs": ["EURUSD"],
+    }
+    answer = register(
+        signup_service,
+        user,
+        fullName="Ann Archer",
+        questionnaire=questionnaire,
+        screenshot=screenshot,
+    )
     assert answer.status_code == 201, answer.text
     (row,) = signup_service.rows("SELECT * FROM questionnaire_data WHERE user_email = ?", user)
-    assert (row["trades_per_day"], row["account_size"], row["risk_percentage"]) == ("1-2", 100000, 1.5)
+    assert (row["trades_per_day"], row["account_size"], row["risk_percentage"]) == (
+        "1-2",
+        100000,
+        1.5,
+    )
     assert row["account_screenshot"] == screenshot
     assert row["user_name"] == "Ann Archer"
     assert audit_of(signup_service, user) == [("signup", "success"), ("questionnaire", "success")]
@@ -122,9 +159,13 @@ def test_a_visitor_logs_in_with_their_password_however_the_address_is_spelled(
     assert audit_of(signup_service, user) == [("signup", "success"), ("login", "success")]
 
 
-def test_a_token_is_signed_expires_and_says_nothing_about_the_user(signup_service: RunningService, user: str) -> None:
+def test_a_token_is_signed_expires_and_says_nothing_about_the_user(
+    signup_service: RunningService, user: str
+) -> None:
     body = register(signup_service, user, fullName="Ann Archer").json()
-    key = bytes.fromhex((signup_service.database.parent / "trading_bots.keys" / "token-signing.key").read_text())
+    key = bytes.fromhex(
+        (signup_service.database.parent / "trading_bots.keys" / "token-signing.key").read_text()
+    )
     assert len(key) == 32
     claims = jwt.decode(body["token"], key, algorithms=["HS256"])
     assert claims.keys() == {"sub", "iat", "exp"}
@@ -133,16 +174,24 @@ def test_a_token_is_signed_expires_and_says_nothing_about_the_user(signup_servic
     with pytest.raises(jwt.InvalidSignatureError):
         jwt.decode(body["token"], bytes(32), algorithms=["HS256"])
     with pytest.raises(jwt.ExpiredSignatureError):
-        jwt.decode(jwt.encode({**claims, "exp": claims["iat"] - 1}, key, algorithm="HS256"), key, algorithms=["HS256"])
+        jwt.decode(
+            jwt.encode({**claims, "exp": claims["iat"] - 1}, key, algorithm="HS256"),
+            key,
+            algorithms=["HS256"],
+        )
 
 
-def test_a_name_that_a_visitor_chose_is_their_user_name(signup_service: RunningService, user: str) -> None:
+def test_a_name_that_a_visitor_chose_is_their_user_name(
+    signup_service: RunningService, user: str
+) -> None:
     assert register(signup_service, user, username="archer").json()["user"]["username"] == "archer"
 
 
 def test_consent_is_stored_with_its_time(signup_service: RunningService, user: str) -> None:
     register(signup_service, user, consent_accepted=True)
-    (row,) = signup_service.rows("SELECT consent_accepted, consent_timestamp, created_at FROM users WHERE email = ?", user)
+    (row,) = signup_service.rows(
+        "SELECT consent_accepted, consent_timestamp, created_at FROM users WHERE email = ?", user
+    )
     assert row["consent_accepted"] == 1
     assert row["consent_timestamp"] == row["created_at"]
 
@@ -174,9 +223,16 @@ def test_health_is_red_when_the_database_can_not_be_read(tmp_path: Path) -> None
 # --- Passwords ------------------------------------------------------------------------------------------------------------
 
 
-def test_a_password_is_stored_as_argon2id_and_nowhere_else(signup_service: RunningService, user: str) -> None:
+def test_a_password_is_stored_as_argon2id_and_nowhere_else(
+    signup_service: RunningService, user: str
+) -> None:
     secret = f"pass-{uuid.uuid4()}"
-    body = {"password": secret, "confirm": secret, "again": [secret], "questionnaire": {"tradesPerDay": "1", "typed": secret}}
+    body = {
+        "password": secret,
+        "confirm": secret,
+        "again": [secret],
+        "questionnaire": {"tradesPerDay": "1", "typed": secret},
+    }
     assert register(signup_service, user, **body).status_code == 201
     assert log_in(signup_service, user, secret).status_code == 200
     assert log_in(signup_service, user, secret + "x").status_code == 401
@@ -187,7 +243,9 @@ def test_a_password_is_stored_as_argon2id_and_nowhere_else(signup_service: Runni
     assert hashlib.sha256(secret.encode()).hexdigest().encode() not in stored
 
 
-@pytest.mark.parametrize("password", ["sechs!", "пароль🔑", "with\0nul", " spaces around ", "x" * 1024])
+@pytest.mark.parametrize(
+    "password", ["sechs!", "пароль🔑", "with\0nul", " spaces around ", "x" * 1024]
+)
 def test_any_password_of_6_to_1024_characters_works_exactly_as_typed(
     signup_service: RunningService, user: str, password: str
 ) -> None:
@@ -196,18 +254,33 @@ def test_any_password_of_6_to_1024_characters_works_exactly_as_typed(
     assert log_in(signup_service, user, password.strip() + " ").status_code in (401, 400)
 
 
-def test_a_password_with_a_character_that_was_not_read_opens_nothing(signup_service: RunningService, user: str) -> None:
+def test_a_password_with_a_character_that_was_not_read_opens_nothing(
+    signup_service: RunningService, user: str
+) -> None:
     register(signup_service, user)
-    of_an_older_version = PasswordHasher(time_cost=2, memory_cost=19456, parallelism=1).hash("pass\ufffdword")
+    of_an_older_version = PasswordHasher(time_cost=2, memory_cost=19456, parallelism=1).hash(
+        "pass\ufffdword"
+    )
     program = "import sqlite3, sys; c = sqlite3.connect(sys.argv[1]); c.execute(sys.argv[2], sys.argv[3:]); c.commit()"
     update = "UPDATE users SET password_hash = ? WHERE email = ?"
     database = str(signup_service.database)
-    subprocess.run([sys.executable, "-c", program, database, update, of_an_older_version, user], check=True)
-    for password in ("pass\ufffdword", "pass\ud800word", "pass\udfffword", "\ud83dpass", "\ude00", "pass\ud83d\ud83dword"):
+    subprocess.run(
+        [sys.executable, "-c", program, database, update, of_an_older_version, user], check=True
+    )
+    for password in (
+        "pass\ufffdword",
+        "pass\ud800word",
+        "pass\udfffword",
+        "\ud83dpass",
+        "\ude00",
+        "pass\ud83d\ud83dword",
+    ):
         assert log_in(signup_service, user, password).status_code == 401
 
 
-def test_a_wrong_password_and_an_unknown_address_get_the_same_answer(signup_service: RunningService, user: str) -> None:
+def test_a_wrong_password_and_an_unknown_address_get_the_same_answer(
+    signup_service: RunningService, user: str
+) -> None:
     register(signup_service, user)
     wrong = assert_problem(log_in(signup_service, user, "not the password"), 401)
     unknown = assert_problem(log_in(signup_service, f"not-{user}", "not the password"), 401)
@@ -226,7 +299,9 @@ def test_the_time_of_a_refusal_does_not_tell_who_has_an_account(tmp_path: Path) 
             register(service, f"known-{attempt}-{index}@example.com")
         for index in range(100):
             for who, measured in seconds.items():
-                answer = log_in(service, f"{who}-{attempt}-{index % 10}@example.com", "not the password")
+                answer = log_in(
+                    service, f"{who}-{attempt}-{index % 10}@example.com", "not the password"
+                )
                 assert answer.status_code == 401
                 measured.append(answer.elapsed.total_seconds())
         return statistics.median(seconds["known"]) / statistics.median(seconds["other"])
@@ -238,12 +313,19 @@ def test_the_time_of_a_refusal_does_not_tell_who_has_an_account(tmp_path: Path) 
         service.stop()
 
 
-def test_after_many_failed_logins_no_more_are_checked_for_a_while(signup_service: RunningService, user: str) -> None:
+def test_after_many_failed_logins_no_more_are_checked_for_a_while(
+    signup_service: RunningService, user: str
+) -> None:
     register(signup_service, user)
     problems = []
     for email in (user, f"not-{user}"):
         with ThreadPoolExecutor(4) as pool:
-            list(pool.map(lambda _, email=email: log_in(signup_service, email, "not the password"), range(24)))
+            list(
+                pool.map(
+                    lambda _, email=email: log_in(signup_service, email, "not the password"),
+                    range(24),
+                )
+            )
         answer = log_in(signup_service, email)
         problems.append(assert_problem(answer, 429))
         assert int(answer.headers["Retry-After"]) > 0
@@ -254,7 +336,9 @@ def test_a_locked_out_user_is_not_let_in(signup_service: RunningService, user: s
     register(signup_service, user)
     program = "import sqlite3, sys; c = sqlite3.connect(sys.argv[1]); c.execute(sys.argv[2], sys.argv[3:]); c.commit()"
     suspend = "UPDATE users SET status = 'suspended' WHERE email = ?"
-    subprocess.run([sys.executable, "-c", program, str(signup_service.database), suspend, user], check=True)
+    subprocess.run(
+        [sys.executable, "-c", program, str(signup_service.database), suspend, user], check=True
+    )
     assert_problem(log_in(signup_service, user), 403)
 
 
@@ -298,9 +382,13 @@ def test_a_file_that_holds_no_key_is_not_replaced(tmp_path: Path) -> None:
 # --- One person, one row -----------------------------------------------------------------------------------------------
 
 
-def test_an_address_that_has_an_account_can_not_sign_up_again(signup_service: RunningService, user: str) -> None:
+def test_an_address_that_has_an_account_can_not_sign_up_again(
+    signup_service: RunningService, user: str
+) -> None:
     first = register(signup_service, user, fullName="Ann").json()
-    problem = assert_problem(register(signup_service, user.upper(), fullName="Mallory", password="another one"), 409)
+    problem = assert_problem(
+        register(signup_service, user.upper(), fullName="Mallory", password="another one"), 409
+    )
     assert "already exists" in problem["msg"]
     assert log_in(signup_service, user).json()["user"] == first["user"]
     assert audit_of(signup_service, user)[:1] == [("signup", "success")]
@@ -311,7 +399,12 @@ def test_someone_captured_before_signing_up_keeps_their_row_and_what_was_capture
     signup_service: RunningService, capture_service: RunningService, user: str
 ) -> None:
     payment = {"user_email": user, "user_name": "Ann", "final_price": 99.8}
-    assert requests.post(f"{capture_service.url}/api/data-capture/payment", json=payment, timeout=10).status_code == 201
+    assert (
+        requests.post(
+            f"{capture_service.url}/api/data-capture/payment", json=payment, timeout=10
+        ).status_code
+        == 201
+    )
     (provisional,) = signup_service.rows("SELECT * FROM users WHERE email = ?", user)
     assert (provisional["status"], provisional["password_hash"]) == ("provisional", "!")
     for password in ("!", "", "provisional"):
@@ -321,11 +414,17 @@ def test_someone_captured_before_signing_up_keeps_their_row_and_what_was_capture
     (completed,) = signup_service.rows("SELECT * FROM users WHERE email = ?", user)
     assert completed["id"] == provisional["id"]
     assert completed["created_at"] == provisional["created_at"]
-    assert (completed["status"], completed["full_name"], completed["plan_type"]) == ("active", "Ann Archer", "premium")
+    assert (completed["status"], completed["full_name"], completed["plan_type"]) == (
+        "active",
+        "Ann Archer",
+        "premium",
+    )
     assert len(signup_service.rows("SELECT id FROM payment_data WHERE user_email = ?", user)) == 1
 
 
-def test_of_eight_signups_of_one_address_at_once_one_succeeds(signup_service: RunningService, user: str) -> None:
+def test_of_eight_signups_of_one_address_at_once_one_succeeds(
+    signup_service: RunningService, user: str
+) -> None:
     def sign_up(number: int) -> tuple[int, str]:
         password = f"password number {number}"
         email = user.upper() if number % 2 else user
@@ -345,7 +444,9 @@ def test_a_signup_and_captures_of_one_address_at_once_make_one_user(
 ) -> None:
     def pay(_: int) -> int:
         payment = {"user_email": user.upper(), "final_price": 1}
-        return requests.post(f"{capture_service.url}/api/data-capture/payment", json=payment, timeout=10).status_code
+        return requests.post(
+            f"{capture_service.url}/api/data-capture/payment", json=payment, timeout=10
+        ).status_code
 
     with ThreadPoolExecutor(8) as pool:
         paying = pool.map(pay, range(6))
@@ -363,7 +464,10 @@ UNUSABLE = {
     "no email": ({"password": PASSWORD}, {"email"}),
     "an email that is none": ({"email": "ann", "password": PASSWORD}, {"email"}),
     "an email of spaces": ({"email": "  ", "password": PASSWORD}, {"email"}),
-    "an email with a zero-width space": ({"email": "an\u200bn@example.com", "password": PASSWORD}, {"email"}),
+    "an email with a zero-width space": (
+        {"email": "an\u200bn@example.com", "password": PASSWORD},
+        {"email"},
+    ),
     "an email with a NUL": ({"email": "ann\0@example.com", "password": PASSWORD}, {"email"}),
     "two emails": ({"email": "ann@example.com,bob@example.com", "password": PASSWORD}, {"email"}),
     "a list of emails": ({"email": ["ann@example.com"], "password": PASSWORD}, {"email"}),
@@ -372,8 +476,14 @@ UNUSABLE = {
     "no password": ({"email": "ann@example.com"}, {"password"}),
     "too short a password": ({"email": "ann@example.com", "password": "five5"}, {"password"}),
     "too long a password": ({"email": "ann@example.com", "password": "x" * 1025}, {"password"}),
-    "a password with a character that was not read": ({"email": "ann@example.com", "password": "pass\ufffdword"}, {"password"}),
-    "a password with half a character": ({"email": "ann@example.com", "password": "pass\ud83dword"}, {"password"}),
+    "a password with a character that was not read": (
+        {"email": "ann@example.com", "password": "pass\ufffdword"},
+        {"password"},
+    ),
+    "a password with half a character": (
+        {"email": "ann@example.com", "password": "pass\ud83dword"},
+        {"password"},
+    ),
     "a number for a password": ({"email": "ann@example.com", "password": 12345678}, {"password"}),
 }
 
@@ -392,14 +502,17 @@ def test_fields_that_can_not_be_used_are_named(signup_service: RunningService, c
 
 @pytest.mark.parametrize("path", ["/api/auth/register", "/api/auth/login"])
 @pytest.mark.parametrize(
-    "media_type", ["text/plain", "application/x-www-form-urlencoded", "multipart/form-data; boundary=x", None]
+    "media_type",
+    ["text/plain", "application/x-www-form-urlencoded", "multipart/form-data; boundary=x", None],
 )
 def test_only_json_is_taken_since_browsers_send_other_types_without_asking(
     signup_service: RunningService, path: str, media_type: str | None
 ) -> None:
     body = json.dumps({"email": "ann@example.com", "password": PASSWORD}).encode()
     headers = {} if media_type is None else {"Content-Type": media_type}
-    assert_problem(requests.post(signup_service.url + path, data=body, headers=headers, timeout=10), 415)
+    assert_problem(
+        requests.post(signup_service.url + path, data=body, headers=headers, timeout=10), 415
+    )
 
 
 @pytest.mark.parametrize("path", REGISTER_PATHS)
@@ -407,7 +520,9 @@ def test_a_page_of_a_foreign_origin_is_refused_and_one_of_an_allowed_origin_is_a
     signup_service: RunningService, user: str, path: str
 ) -> None:
     body = {"email": user, "password": PASSWORD}
-    foreign = requests.post(signup_service.url + path, json=body, headers={"Origin": "https://evil.example"}, timeout=10)
+    foreign = requests.post(
+        signup_service.url + path, json=body, headers={"Origin": "https://evil.example"}, timeout=10
+    )
     assert_problem(foreign, 403)
     assert signup_service.rows("SELECT id FROM users WHERE email = ?", user) == []
     asked = {"Origin": "http://localhost:3000", "Access-Control-Request-Method": "POST",
@@ -415,12 +530,19 @@ def test_a_page_of_a_foreign_origin_is_refused_and_one_of_an_allowed_origin_is_a
     preflight = requests.options(signup_service.url + path, headers=asked, timeout=10)
     assert preflight.headers["Access-Control-Allow-Origin"] == "http://localhost:3000"
     assert "content-type" in preflight.headers["Access-Control-Allow-Headers"].lower()
-    answer = requests.post(signup_service.url + path, json=body, headers={"Origin": "http://localhost:3000"}, timeout=10)
+    answer = requests.post(
+        signup_service.url + path,
+        json=body,
+        headers={"Origin": "http://localhost:3000"},
+        timeout=10,
+    )
     assert answer.status_code == 201
     assert answer.headers["Access-Control-Allow-Origin"] == "http://localhost:3000"
 
 
-def test_what_is_not_there_or_not_for_this_method_is_a_problem_too(signup_service: RunningService) -> None:
+def test_what_is_not_there_or_not_for_this_method_is_a_problem_too(
+    signup_service: RunningService,
+) -> None:
     assert_problem(requests.get(f"{signup_service.url}/api/auth/register", timeout=10), 405)
     assert_problem(requests.get(f"{signup_service.url}/nothing", timeout=10), 404)
 
@@ -430,10 +552,14 @@ def test_bodies_over_the_limit_are_refused(signup_service: RunningService) -> No
     for path, size in (("/api/auth/register", 30_000_000), ("/api/auth/login", 1_100_000)):
         body = json.dumps({**account, "screenshot": "A" * size}).encode()
         headers = {"Content-Type": "application/json"}
-        assert_problem(requests.post(signup_service.url + path, data=body, headers=headers, timeout=30), 413)
+        assert_problem(
+            requests.post(signup_service.url + path, data=body, headers=headers, timeout=30), 413
+        )
 
 
-def test_an_answer_with_a_token_is_not_kept_by_anyone(signup_service: RunningService, user: str) -> None:
+def test_an_answer_with_a_token_is_not_kept_by_anyone(
+    signup_service: RunningService, user: str
+) -> None:
     assert register(signup_service, user).headers["Cache-Control"] == "no-store"
 
 

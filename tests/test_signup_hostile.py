@@ -24,7 +24,9 @@ json_values = st.recursive(
     | st.floats()
     | st.text()
     | st.sampled_from(["ann@example.com", PASSWORD, "\ud800", "\0"]),
-    lambda children: st.lists(children, max_size=4) | st.dictionaries(st.text(max_size=8), children, max_size=4),
+    lambda children: (
+        st.lists(children, max_size=4) | st.dictionaries(st.text(max_size=8), children, max_size=4)
+    ),
     max_leaves=12,
 )
 field_names = st.sampled_from(
@@ -78,21 +80,40 @@ def test_every_refusal_is_a_problem_and_none_is_a_fault_of_ours(
         assert_problem(answer, 400, 401, 409, 429)
 
 
-@pytest.mark.parametrize("path", ["/api/auth/register", "/auth/register", "/api/user/register", "/api/auth/login"])
-@settings(max_examples=hostile.EXAMPLES, deadline=None, database=None, suppress_health_check=list(HealthCheck))
+@pytest.mark.parametrize(
+    "path", ["/api/auth/register", "/auth/register", "/api/user/register", "/api/auth/login"]
+)
+@settings(
+    max_examples=hostile.EXAMPLES,
+    deadline=None,
+    database=None,
+    suppress_health_check=list(HealthCheck),
+)
 @given(request=hostile.requests_to_refuse_or_take("hostile@example.com"))
-def test_no_request_makes_the_service_fail(signup_service: RunningService, path: str, request: hostile.Hostile) -> None:
+def test_no_request_makes_the_service_fail(
+    signup_service: RunningService, path: str, request: hostile.Hostile
+) -> None:
     hostile.assert_taken_or_refused(hostile.answer_to(signup_service.url + path, request))
 
 
 @settings(max_examples=100, deadline=None, suppress_health_check=list(HealthCheck))
-@given(details=st.dictionaries(field_names.filter(lambda name: name not in ("email", "password")), json_values))
+@given(
+    details=st.dictionaries(
+        field_names.filter(lambda name: name not in ("email", "password")), json_values
+    )
+)
 def test_no_detail_of_a_usable_signup_keeps_it_from_succeeding(
     signup_service: RunningService, connection: requests.Session, details: dict[str, Any]
 ) -> None:
     email = f"{uuid.uuid4()}@example.com"
-    with contextlib.suppress(ValueError):  # NaN is refused by what sends it; the service's answer to it is tested above
-        body = json.dumps({"email": email, "password": PASSWORD, **details}, allow_nan=False).encode()
+    with contextlib.suppress(
+        ValueError
+    ):  # NaN is refused by what sends it; the service's answer to it is tested above
+        body = json.dumps(
+            {"email": email, "password": PASSWORD, **details}, allow_nan=False
+        ).encode()
         headers = {"Content-Type": "application/json"}
-        answer = connection.post(f"{signup_service.url}/api/auth/register", data=body, headers=headers, timeout=10)
+        answer = connection.post(
+            f"{signup_service.url}/api/auth/register", data=body, headers=headers, timeout=10
+        )
         assert answer.status_code == 201, answer.text

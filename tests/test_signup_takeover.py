@@ -36,18 +36,33 @@ CLOSED: dict[str, dict[str, Any]] = {
     "empty-texts": {"password": "", "password_hash": ""},
     "provisional-by-name": {"status": "provisional"},
     "provisional-in-capitals": {"status": "Provisional", "password_hash": "!"},
-    "provisional-linked-to-google": {"status": "provisional", "password_hash": "!", "google_id": "1234"},
+    "provisional-linked-to-google": {
+        "status": "provisional",
+        "password_hash": "!",
+        "google_id": "1234",
+    },
     "provisional-admin": {"status": "provisional", "password_hash": "!", "is_admin": 1},
-    "provisional-with-a-password": {"status": "provisional", "password_hash": "!", "password": BCRYPT},
+    "provisional-with-a-password": {
+        "status": "provisional",
+        "password_hash": "!",
+        "password": BCRYPT,
+    },
     "provisional-not-active": {"status": "provisional", "password_hash": "!", "is_active": 0},
-    "provisional-deleted": {"status": "provisional", "password_hash": "!", "deleted_at": "2024-01-01"},
+    "provisional-deleted": {
+        "status": "provisional",
+        "password_hash": "!",
+        "deleted_at": "2024-01-01",
+    },
     "provisional-mark-in-bytes": {"status": "provisional", "password_hash": b"!"},
     "marked-unusable": {"password": "!", "password_hash": "!"},
     "in-plain-text": {"password": RIGHT},
     "md5": {"password": hashlib.md5(RIGHT.encode()).hexdigest()},  # noqa: S324
     "sha-1": {"password": hashlib.sha1(RIGHT.encode()).hexdigest()},  # noqa: S324
     "planted-beside-bcrypt": {"password": BCRYPT, "password_hash": ARGON2.hash(PLANTED)},
-    "planted-beside-an-unknown-format": {"password": "$6$salt$hash", "password_hash": ARGON2.hash(PLANTED)},
+    "planted-beside-an-unknown-format": {
+        "password": "$6$salt$hash",
+        "password_hash": ARGON2.hash(PLANTED),
+    },
     "costly-bcrypt": {"password": BCRYPT.replace("$04$", "$31$")},
     "costly-argon2": {"password_hash": ARGON2.hash(RIGHT).replace("m=1024", "m=16777216")},
     "costly-pbkdf2": {"password": "pbkdf2:sha256:999999999$salt$" + "ab" * 32},
@@ -61,9 +76,16 @@ OPEN: dict[str, dict[str, Any]] = {
     "argon2-of-django": {"password": "argon2" + ARGON2.hash(RIGHT)},
     "bcrypt": {"password": BCRYPT, "is_admin": 1},
     "bcrypt-in-bytes": {"password": BCRYPT.encode()},
-    "bcrypt-of-laravel": {"password": BCRYPT.replace("$2b$", "$2y$"), "status": "active", "is_active": 1},
+    "bcrypt-of-laravel": {
+        "password": BCRYPT.replace("$2b$", "$2y$"),
+        "status": "active",
+        "is_active": 1,
+    },
     "werkzeug-scrypt": {"password_hash": generate_password_hash(RIGHT, "scrypt:1024:8:1")},
-    "werkzeug-pbkdf2": {"password_hash": generate_password_hash(RIGHT, "pbkdf2:sha256:1000"), "status": None},
+    "werkzeug-pbkdf2": {
+        "password_hash": generate_password_hash(RIGHT, "pbkdf2:sha256:1000"),
+        "status": None,
+    },
     "the-same-twice": {"password": BCRYPT, "password_hash": SHA_256},
     "locked-in-the-past": {"password": BCRYPT, "locked_until": "2020-01-01T00:00:00Z"},
 }
@@ -91,17 +113,31 @@ ODD_SPELLINGS = {
 
 
 def make_database(database: Path) -> None:
-    rows = {**CLOSED, **OPEN, **{name: {"password": BCRYPT, **row} for name, row in DISABLED.items()}}
+    rows = {
+        **CLOSED,
+        **OPEN,
+        **{name: {"password": BCRYPT, **row} for name, row in DISABLED.items()},
+    }
     with closing(sqlite3.connect(database)) as connection, connection:
         connection.execute(TABLE)
         for name, row in rows.items():
             members = {"email": f"{name}@example.com", "name": "Mia Member", **row}
             marks = ", ".join("?" * len(members))
-            connection.execute(f"INSERT INTO users ({', '.join(members)}) VALUES ({marks})", [*members.values()])  # noqa: S608
+            connection.execute(
+                f"INSERT INTO users ({', '.join(members)}) VALUES ({marks})",  # noqa: S608
+                [*members.values()],
+            )
         for spelling in ODD_SPELLINGS:
-            connection.execute("INSERT INTO users (email, password) VALUES (?, ?)", (spelling, BCRYPT))
-        connection.execute("INSERT INTO users (email, password) VALUES (CAST('blob@example.com' AS BLOB), ?)", (BCRYPT,))
-        connection.execute("INSERT INTO users (email, normalized_email) VALUES ('d.o.t.s@example.com', 'Dots@example.com')")
+            connection.execute(
+                "INSERT INTO users (email, password) VALUES (?, ?)", (spelling, BCRYPT)
+            )
+        connection.execute(
+            "INSERT INTO users (email, password) VALUES (CAST('blob@example.com' AS BLOB), ?)",
+            (BCRYPT,),
+        )
+        connection.execute(
+            "INSERT INTO users (email, normalized_email) VALUES ('d.o.t.s@example.com', 'Dots@example.com')"
+        )
 
 
 @pytest.fixture(scope="module")
@@ -116,7 +152,10 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningService
 
 def dump(service: RunningService) -> tuple[Any, ...]:
     """Every account and credential, to the byte."""
-    return (service.rows("SELECT rowid, * FROM users"), service.rows("SELECT * FROM user_credentials"))
+    return (
+        service.rows("SELECT rowid, * FROM users"),
+        service.rows("SELECT * FROM user_credentials"),
+    )
 
 
 def register(service: RunningService, email: str, **members: Any) -> requests.Response:
@@ -125,18 +164,30 @@ def register(service: RunningService, email: str, **members: Any) -> requests.Re
 
 
 def log_in(service: RunningService, email: str, password: str) -> requests.Response:
-    return requests.post(f"{service.url}/api/auth/login", json={"email": email, "password": password}, timeout=10)
+    return requests.post(
+        f"{service.url}/api/auth/login", json={"email": email, "password": password}, timeout=10
+    )
 
 
 @pytest.mark.parametrize("name", [*CLOSED, *OPEN, *DISABLED, "d.o.t.s", "dots", "blob"])
-def test_no_row_of_another_program_is_signed_up_or_opened_by_another_password(service: RunningService, name: str) -> None:
+def test_no_row_of_another_program_is_signed_up_or_opened_by_another_password(
+    service: RunningService, name: str
+) -> None:
     before = dump(service)
     for email in (f"{name}@example.com", f" {name.upper()}@Example.COM"):
         answer = register(service, email, fullName="Mallory", username="mallory", plan_type="pro")
         assert answer.status_code == 409, answer.text
         assert "token" not in answer.json()
         assert "Mia" not in answer.text
-    guesses = {PLANTED, "!", SHA_256, BCRYPT, RIGHT.upper(), RIGHT + "\0", hashlib.sha256(SHA_256.encode()).hexdigest()}
+    guesses = {
+        PLANTED,
+        "!",
+        SHA_256,
+        BCRYPT,
+        RIGHT.upper(),
+        RIGHT + "\0",
+        hashlib.sha256(SHA_256.encode()).hexdigest(),
+    }
     guesses |= {str(value) for value in (CLOSED.get(name) or {}).values()} - {RIGHT, ""}
     for password in guesses:
         assert log_in(service, f"{name}@example.com", password).status_code == 401
@@ -144,7 +195,9 @@ def test_no_row_of_another_program_is_signed_up_or_opened_by_another_password(se
 
 
 @pytest.mark.parametrize("spelling", ODD_SPELLINGS)
-def test_a_row_that_spells_its_address_oddly_is_a_row_of_that_address(service: RunningService, spelling: str) -> None:
+def test_a_row_that_spells_its_address_oddly_is_a_row_of_that_address(
+    service: RunningService, spelling: str
+) -> None:
     before = dump(service)
     for email in (ODD_SPELLINGS[spelling], ODD_SPELLINGS[spelling].upper()):
         assert register(service, email).status_code == 409
@@ -169,21 +222,32 @@ def test_the_own_password_opens_an_account_and_another_programs_hash_stays_as_it
         assert row["password_hash"].startswith("$argon2id$v=19$m=19456,t=2,p=1$")
     else:
         assert row["password_hash"] == OPEN[name].get("password_hash")
-    assert service.rows("SELECT * FROM user_credentials WHERE user_email = ?", f"{name}@example.com") == []
+    assert (
+        service.rows("SELECT * FROM user_credentials WHERE user_email = ?", f"{name}@example.com")
+        == []
+    )
 
 
 @pytest.mark.parametrize("name", DISABLED)
-def test_a_disabled_account_is_not_opened_by_its_password_either(service: RunningService, name: str) -> None:
+def test_a_disabled_account_is_not_opened_by_its_password_either(
+    service: RunningService, name: str
+) -> None:
     answer = log_in(service, f"{name}@example.com", RIGHT)
     assert (answer.status_code, answer.json()["detail"]) == (403, "This account is not active.")
 
 
-def test_the_log_says_once_that_a_format_is_unknown_and_nothing_of_whose(service: RunningService) -> None:
+def test_the_log_says_once_that_a_format_is_unknown_and_nothing_of_whose(
+    service: RunningService,
+) -> None:
     log_in(service, "in-plain-text@example.com", PLANTED)
     log_in(service, "md5@example.com", PLANTED)
     log = service.log_file.read_text()
     assert log.count("format that can't be checked") == 1
-    assert [secret for secret in ("@example.com", RIGHT, PLANTED, CLOSED["md5"]["password"]) if secret in log] == []
+    assert [
+        secret
+        for secret in ("@example.com", RIGHT, PLANTED, CLOSED["md5"]["password"])
+        if secret in log
+    ] == []
 
 
 SMALL_TABLES = {
@@ -197,7 +261,9 @@ SMALL_TABLES = {
 
 
 @pytest.mark.parametrize("table", SMALL_TABLES)
-def test_in_a_small_table_only_rows_that_this_product_made_are_completed(table: str, tmp_path: Path) -> None:
+def test_in_a_small_table_only_rows_that_this_product_made_are_completed(
+    table: str, tmp_path: Path
+) -> None:
     with closing(sqlite3.connect(tmp_path / "trading_bots.db")) as connection, connection:
         connection.execute(SMALL_TABLES[table])
         connection.execute("INSERT INTO users (email) VALUES ('Old@example.com')")
@@ -207,7 +273,12 @@ def test_in_a_small_table_only_rows_that_this_product_made_are_completed(table: 
         capture.start()
         before = signup.rows("SELECT * FROM users WHERE email = 'Old@example.com'")
         for email in ("old@example.com", "payer@example.com"):
-            assert capture.capture("payment", {"user_email": email, "user_name": "Pat Payer"}).status_code == 201
+            assert (
+                capture.capture(
+                    "payment", {"user_email": email, "user_name": "Pat Payer"}
+                ).status_code
+                == 201
+            )
         assert register(signup, "old@example.com").status_code == 409
         assert log_in(signup, "payer@example.com", "!").status_code == 401
         answer = register(signup, "payer@example.com")
@@ -220,7 +291,9 @@ def test_in_a_small_table_only_rows_that_this_product_made_are_completed(table: 
             assert log_in(signup, email, "!").status_code == 401
         assert log_in(signup, "old@example.com", PLANTED).status_code == 401
         assert signup.rows("SELECT * FROM users WHERE email = 'Old@example.com'") == before
-        assert signup.rows("SELECT * FROM user_credentials WHERE user_email = 'Old@example.com'") == []
+        assert (
+            signup.rows("SELECT * FROM user_credentials WHERE user_email = 'Old@example.com'") == []
+        )
     finally:
         signup.stop()
         capture.stop()
@@ -228,8 +301,12 @@ def test_in_a_small_table_only_rows_that_this_product_made_are_completed(table: 
 
 def test_what_an_older_version_left_beside_a_users_own_column_opens_nothing(tmp_path: Path) -> None:
     with closing(sqlite3.connect(tmp_path / "trading_bots.db")) as connection, connection:
-        connection.execute("CREATE TABLE users (id INTEGER PRIMARY KEY, email TEXT UNIQUE, password TEXT, is_admin INTEGER)")
-        connection.execute("INSERT INTO users (email, password) VALUES ('bcrypt@example.com', ?)", (BCRYPT,))
+        connection.execute(
+            "CREATE TABLE users (id INTEGER PRIMARY KEY, email TEXT UNIQUE, password TEXT, is_admin INTEGER)"
+        )
+        connection.execute(
+            "INSERT INTO users (email, password) VALUES ('bcrypt@example.com', ?)", (BCRYPT,)
+        )
         connection.execute("INSERT INTO users (email, is_admin) VALUES ('google@example.com', 1)")
     service = signup_service_in(tmp_path)
     service.start()
@@ -255,7 +332,11 @@ def test_neither_a_signup_nor_its_log_in_discloses_what_a_payment_said(
     local_part = user.partition("@")[0]
     for answer in answers:
         user = answer.json()["user"]
-        assert (user["username"], user["fullName"], user["plan_type"]) == (local_part, local_part, "free")
+        assert (user["username"], user["fullName"], user["plan_type"]) == (
+            local_part,
+            local_part,
+            "free",
+        )
 
 
 def test_the_rows_of_pseudonyms_can_not_be_signed_up(signup_service: RunningService) -> None:

@@ -13,10 +13,18 @@ from hypothesis import strategies as st
 from data_capture.capture.snapshot import snapshot_and_digest
 from data_capture.json_codec import encode_json
 
-NUMBERS = st.integers() | st.decimals(allow_nan=False, allow_infinity=False) | st.sampled_from([Decimal("1E+400")])
+NUMBERS = (
+    st.integers()
+    | st.decimals(allow_nan=False, allow_infinity=False)
+    | st.sampled_from([Decimal("1E+400")])
+)
 SCALARS = st.none() | st.booleans() | NUMBERS | st.text(st.characters(blacklist_categories=["Cs"]))
-NESTED = st.recursive(SCALARS, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=3), inner))
-PAYLOADS = st.dictionaries(st.sampled_from(["type", "capture_id", "\u00e9", "_masked", '"', "\n", "b", "a", "Z"]), NESTED)
+NESTED = st.recursive(
+    SCALARS, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=3), inner)
+)
+PAYLOADS = st.dictionaries(
+    st.sampled_from(["type", "capture_id", "\u00e9", "_masked", '"', "\n", "b", "a", "Z"]), NESTED
+)
 
 
 @settings(max_examples=50, deadline=None)

@@ -20,7 +20,15 @@ import requests
 
 from data_capture.server.ports import is_claimed
 from tests.managed import LOG_LINE, RunningManager
-from tests.support import REPOSITORY, RunningService, capture_service_in, eventually, free_port, rows, signup_service_in
+from tests.support import (
+    REPOSITORY,
+    RunningService,
+    capture_service_in,
+    eventually,
+    free_port,
+    rows,
+    signup_service_in,
+)
 
 Start = Callable[..., RunningManager]
 
@@ -74,7 +82,9 @@ class Poller(threading.Thread):
 
 def capture_payment(manager: RunningManager, user: str) -> requests.Response:
     payment = {"user_email": user, "final_price": "9.90"}
-    return requests.post(f"{manager.urls['capture']}/api/data-capture/payment", json=payment, timeout=20)
+    return requests.post(
+        f"{manager.urls['capture']}/api/data-capture/payment", json=payment, timeout=20
+    )
 
 
 def capture_in_vain(manager: RunningManager, user: str) -> None:
@@ -99,7 +109,9 @@ def test_it_prints_what_a_user_needs(manager: RunningManager) -> None:
 
 
 def test_what_it_says_is_served_is_served(manager: RunningManager) -> None:
-    script = requests.get(f"{manager.urls['capture']}/frontend_data_capture_integration.js", timeout=5)
+    script = requests.get(
+        f"{manager.urls['capture']}/frontend_data_capture_integration.js", timeout=5
+    )
     assert script.status_code == 200
     assert manager.is_healthy("capture")
     assert manager.is_healthy("signup")
@@ -109,7 +121,9 @@ def test_log_lines_of_the_services_come_with_their_names(manager: RunningManager
     for service in ("capture", "signup"):
         assert f"[{service}] " in manager.output
         assert f"INFO {service} Listening on {manager.urls[service]}" in manager.output
-        assert f"INFO {service} Listening on {manager.urls[service]}" in manager.log_file.read_text()
+        assert (
+            f"INFO {service} Listening on {manager.urls[service]}" in manager.log_file.read_text()
+        )
 
 
 def test_the_log_file_has_one_form_and_one_reader(manager: RunningManager) -> None:
@@ -120,7 +134,9 @@ def test_the_log_file_has_one_form_and_one_reader(manager: RunningManager) -> No
 
 
 @pytest.mark.parametrize(("service", "position"), [("capture", 0), ("signup", 1)])
-def test_a_taken_port_is_named_with_the_flag_that_changes_it(start: Start, service: str, position: int) -> None:
+def test_a_taken_port_is_named_with_the_flag_that_changes_it(
+    start: Start, service: str, position: int
+) -> None:
     with closing(socket.socket()) as other:
         other.bind(("127.0.0.1", 0))
         other.listen()
@@ -144,7 +160,10 @@ def test_a_service_over_another_database_is_not_used(start: Start, tmp_path: Pat
         assert manager.process.wait(timeout=15) == 1
     finally:
         other.stop()
-    assert f"Port {other.port} is used by a capture service over another database, {other.database}" in manager.output
+    assert (
+        f"Port {other.port} is used by a capture service over another database, {other.database}"
+        in manager.output
+    )
 
 
 def test_one_port_for_both_is_refused(start: Start) -> None:
@@ -160,8 +179,12 @@ def test_a_host_that_is_not_of_this_machine_is_refused(start: Start) -> None:
     assert "can't be listened on at 192.0.2.1" in manager.output
 
 
-def test_a_host_that_can_not_be_resolved_is_refused(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("RES_OPTIONS", "attempts:1 timeout:1")  # resolv.conf(5): where no name server answers
+def test_a_host_that_can_not_be_resolved_is_refused(
+    start: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(
+        "RES_OPTIONS", "attempts:1 timeout:1"
+    )  # resolv.conf(5): where no name server answers
     # Names below .invalid never resolve (RFC 6761); this one is longer than the name of a socket can be.
     host = f"{'a.' * 80}invalid"
     manager = start("--host", host)
@@ -170,7 +193,9 @@ def test_a_host_that_can_not_be_resolved_is_refused(start: Start, monkeypatch: p
     assert "Traceback" not in manager.output
 
 
-def test_a_database_that_cannot_be_written_is_said_in_a_sentence(start: Start, tmp_path: Path) -> None:
+def test_a_database_that_cannot_be_written_is_said_in_a_sentence(
+    start: Start, tmp_path: Path
+) -> None:
     (tmp_path / "trading_bots.db").touch(mode=0o400)
     manager = start()
     assert manager.process.wait(timeout=15) == 1
@@ -178,7 +203,9 @@ def test_a_database_that_cannot_be_written_is_said_in_a_sentence(start: Start, t
     assert f"{manager.database} is read-only" in manager.output
 
 
-def test_a_service_that_cannot_start_is_said_with_the_reason_and_stops_everything(start: Start, tmp_path: Path) -> None:
+def test_a_service_that_cannot_start_is_said_with_the_reason_and_stops_everything(
+    start: Start, tmp_path: Path
+) -> None:
     (tmp_path / "trading_bots.keys").mkdir(mode=0o700)
     (tmp_path / "trading_bots.keys" / "token-signing.key").write_text("no key")
     manager = start()
@@ -189,8 +216,13 @@ def test_a_service_that_cannot_start_is_said_with_the_reason_and_stops_everythin
     assert not manager.is_healthy("capture")
 
 
-def test_running_services_are_used_left_running_and_replaced_when_they_go(start: Start, tmp_path: Path) -> None:
-    services: dict[str, RunningService] = {"capture": capture_service_in(tmp_path), "signup": signup_service_in(tmp_path)}
+def test_running_services_are_used_left_running_and_replaced_when_they_go(
+    start: Start, tmp_path: Path
+) -> None:
+    services: dict[str, RunningService] = {
+        "capture": capture_service_in(tmp_path),
+        "signup": signup_service_in(tmp_path),
+    }
     try:
         for service in services.values():
             service.start()
@@ -203,7 +235,11 @@ def test_running_services_are_used_left_running_and_replaced_when_they_go(start:
 
         manager = start(ports=ports).wait_until_running()
         services["capture"].stop()
-        eventually(lambda: manager.is_healthy("capture"), "the manager has started a capture service of its own", 5)
+        eventually(
+            lambda: manager.is_healthy("capture"),
+            "the manager has started a capture service of its own",
+            5,
+        )
         manager.all_processes()
         assert manager.stop() == 0
         assert manager.leftovers() == []
@@ -214,14 +250,22 @@ def test_running_services_are_used_left_running_and_replaced_when_they_go(start:
             service.stop()
 
 
-def test_of_two_managers_started_at_once_one_starts_the_services_and_the_other_uses_them(start: Start) -> None:
+def test_of_two_managers_started_at_once_one_starts_the_services_and_the_other_uses_them(
+    start: Start,
+) -> None:
     ports = free_port(), free_port()
     managers = [start(ports=ports) for _ in range(2)]
     for manager in managers:
         manager.wait_until_running()
     for service in ("capture", "signup"):
         assert sum(f"INFO {service} Listening on" in manager.output for manager in managers) == 1
-        assert sum(f"The {service} service was running already" in manager.output for manager in managers) == 1
+        assert (
+            sum(
+                f"The {service} service was running already" in manager.output
+                for manager in managers
+            )
+            == 1
+        )
     for manager in managers:
         assert manager.stop() == 0
     assert not managers[0].is_healthy("capture")
@@ -232,7 +276,14 @@ def test_of_two_managers_started_at_once_one_starts_the_services_and_the_other_u
 def service_that_does_not_get_on(tmp_path: Path) -> Iterator[tuple[int, subprocess.Popen[bytes]]]:
     """A capture service, and its port, that was suspended, all of it, before its first answer."""
     port = free_port()
-    arguments = ["--port", str(port), "--database", str(tmp_path / "trading_bots.db"), "--log-file", str(tmp_path / "slow.log")]
+    arguments = [
+        "--port",
+        str(port),
+        "--database",
+        str(tmp_path / "trading_bots.db"),
+        "--log-file",
+        str(tmp_path / "slow.log"),
+    ]
     with subprocess.Popen(
         [sys.executable, str(REPOSITORY / "enhanced_data_capture_system.py"), *arguments],
         stdin=subprocess.DEVNULL,
@@ -253,7 +304,9 @@ def test_a_service_that_someone_else_is_just_starting_is_waited_for(
     port, slow_one = service_that_does_not_get_on
     manager = start(ports=(port, free_port()))
     with pytest.raises(subprocess.TimeoutExpired):
-        manager.process.wait(timeout=7)  # longer than a port gets that is not claimed by one of the services
+        manager.process.wait(
+            timeout=7
+        )  # longer than a port gets that is not claimed by one of the services
     os.killpg(slow_one.pid, signal.SIGCONT)
     manager.wait_until_running()
     assert "The capture service was running already" in manager.output
@@ -279,7 +332,10 @@ def test_a_service_that_never_gets_on_is_said_in_a_sentence(
 @pytest.mark.parametrize("process_of", [RunningManager.main_process, RunningManager.worker_process])
 @pytest.mark.parametrize(("killed", "other"), [("capture", "signup"), ("signup", "capture")])
 def test_a_killed_service_is_back_within_5_s_and_the_other_never_stopped_answering(
-    manager: RunningManager, killed: str, other: str, process_of: Callable[[RunningManager, str], int]
+    manager: RunningManager,
+    killed: str,
+    other: str,
+    process_of: Callable[[RunningManager, str], int],
 ) -> None:
     eventually(lambda: manager.is_healthy(killed), "it is there to be killed", 5)
     said_before = manager.output
@@ -289,7 +345,11 @@ def test_a_killed_service_is_back_within_5_s_and_the_other_never_stopped_answeri
         eventually(lambda: manager.is_healthy(killed), "it is back", 5)
     assert poller.failures == 0
     assert poller.answers > 10
-    eventually(lambda: f"The {killed} service is healthy again" in manager.output[len(said_before) :], "the manager says so", 3)
+    eventually(
+        lambda: f"The {killed} service is healthy again" in manager.output[len(said_before) :],
+        "the manager says so",
+        3,
+    )
     assert "starting it again in" in manager.output[len(said_before) :]
     manager.all_processes()
 
@@ -297,7 +357,11 @@ def test_a_killed_service_is_back_within_5_s_and_the_other_never_stopped_answeri
 def test_a_suspended_service_is_replaced_after_15_s(start: Start) -> None:
     manager = start().wait_until_running()
     os.kill(manager.worker_process("capture"), signal.SIGSTOP)
-    eventually(lambda: "was not healthy for 15 s (it gives no answer within 2 s)" in manager.output, "it is noticed", 25)
+    eventually(
+        lambda: "was not healthy for 15 s (it gives no answer within 2 s)" in manager.output,
+        "it is noticed",
+        25,
+    )
     eventually(lambda: manager.is_healthy("capture"), "there is a new one", 5)
     assert manager.is_healthy("signup")
     manager.all_processes()
@@ -354,7 +418,9 @@ def _ports_of(manager: RunningManager) -> tuple[int, int]:
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
-def test_a_signal_stops_everything_and_leaves_a_sound_database(start: Start, number: signal.Signals, user: str) -> None:
+def test_a_signal_stops_everything_and_leaves_a_sound_database(
+    start: Start, number: signal.Signals, user: str
+) -> None:
     manager = start().wait_until_running()
     assert capture_payment(manager, user).status_code == 201
     manager.process.send_signal(number)
@@ -367,7 +433,9 @@ def test_a_signal_stops_everything_and_leaves_a_sound_database(start: Start, num
 
 def test_ctrl_c_in_a_terminal_reaches_the_services_through_the_manager_alone(start: Start) -> None:
     manager = start().wait_until_running()
-    os.killpg(manager.process.pid, signal.SIGINT)  # to the whole foreground group, as a terminal does
+    os.killpg(
+        manager.process.pid, signal.SIGINT
+    )  # to the whole foreground group, as a terminal does
     assert manager.process.wait(timeout=10) == 0
     assert manager.output.index("Stopping …") < manager.output.index("INFO capture Stopped")
     assert manager.leftovers() == []
@@ -378,7 +446,10 @@ def test_requests_under_way_are_finished_before_it_stops(start: Start, user: str
     answers: list[requests.Response] = []
     with closing(sqlite3.connect(manager.database, isolation_level=None)) as other_program:
         other_program.execute("BEGIN IMMEDIATE")
-        under_way = [threading.Thread(target=lambda: answers.append(capture_payment(manager, user))) for _ in range(5)]
+        under_way = [
+            threading.Thread(target=lambda: answers.append(capture_payment(manager, user)))
+            for _ in range(5)
+        ]
         for thread in under_way:
             thread.start()
         time.sleep(0.5)  # they wait for the lock now; nothing outside tells
@@ -395,7 +466,9 @@ def test_requests_under_way_are_finished_before_it_stops(start: Start, user: str
 def test_half_of_a_request_does_not_hold_up_the_stop(start: Start) -> None:
     manager = start().wait_until_running()
     with closing(socket.create_connection(("127.0.0.1", _ports_of(manager)[0]))) as caller:
-        caller.sendall(b"POST /api/data-capture/payment HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100\r\n\r\n{")
+        caller.sendall(
+            b"POST /api/data-capture/payment HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100\r\n\r\n{"
+        )
         time.sleep(0.3)
         manager.process.send_signal(signal.SIGTERM)
         assert manager.process.wait(timeout=4) == 0

@@ -62,7 +62,9 @@ def assert_whole(database: Path) -> None:
 
 def marks_of(service: RunningService) -> list[str]:
     """The `mark` of every capture that is stored, by its audit record, and that each has exactly one row."""
-    audited = service.rows("SELECT data_snapshot ->> '$.mark' AS mark, capture_type FROM data_capture_audit ORDER BY id")
+    audited = service.rows(
+        "SELECT data_snapshot ->> '$.mark' AS mark, capture_type FROM data_capture_audit ORDER BY id"
+    )
     for kind, table in KINDS.items():
         [stored] = service.rows(f"SELECT count(*) AS rows FROM {table}")  # noqa: S608
         assert stored["rows"] == sum(record["capture_type"] == kind for record in audited)
@@ -102,7 +104,10 @@ class TestManyAtOnce:
         try:
             sent = captures(640)
             with ThreadPoolExecutor(16) as pool:
-                answers = [pool.submit((service, other)[number % 2].capture, *one).result for number, one in enumerate(sent)]
+                answers = [
+                    pool.submit((service, other)[number % 2].capture, *one).result
+                    for number, one in enumerate(sent)
+                ]
                 assert {answer().status_code for answer in answers} == {201}
             # What one of them stored, the other knows.
             assert other.capture(*sent[0]).headers["Idempotency-Replayed"] == "true"
@@ -112,7 +117,9 @@ class TestManyAtOnce:
         assert sorted(marks_of(service)) == sorted(payload["mark"] for _, payload in sent)
         assert_whole(service.database)
 
-    def test_a_capture_that_fails_does_not_fail_its_neighbours_and_leaves_nothing(self, service: RunningService) -> None:
+    def test_a_capture_that_fails_does_not_fail_its_neighbours_and_leaves_nothing(
+        self, service: RunningService
+    ) -> None:
         with another_program(service.database) as connection:
             for table in ("payment_data", "data_capture_audit"):
                 connection.execute(
@@ -125,7 +132,11 @@ class TestManyAtOnce:
             for number in range(50)
             for refuser in ("payment_data", "data_capture_audit")
         ]
-        mixed = [one for number in range(100) for one in (good[2 * number], bad[number], good[2 * number + 1])]
+        mixed = [
+            one
+            for number in range(100)
+            for one in (good[2 * number], bad[number], good[2 * number + 1])
+        ]
         with ThreadPoolExecutor(32) as pool:
             answers = list(pool.map(lambda one: service.capture(*one), mixed))
         for (_, payload), answer in zip(mixed, answers, strict=True):
@@ -135,7 +146,9 @@ class TestManyAtOnce:
 
 
 class TestAnotherProgramsLock:
-    def test_a_held_lock_is_503_in_time_and_afterwards_all_is_well(self, impatient_service: RunningService, user: str) -> None:
+    def test_a_held_lock_is_503_in_time_and_afterwards_all_is_well(
+        self, impatient_service: RunningService, user: str
+    ) -> None:
         payload = {"user_email": user, "capture_id": uuid.uuid4().hex}
         with another_program(impatient_service.database) as connection:
             connection.execute("BEGIN IMMEDIATE")
@@ -147,12 +160,16 @@ class TestAnotherProgramsLock:
                 assert answer.headers["Content-Type"] == "application/problem+json"
                 assert int(answer.headers["Retry-After"]) >= 1
             # Who reads does not wait.
-            assert requests.get(f"{impatient_service.url}/api/data-capture/stats/{user}", timeout=1).ok
+            assert requests.get(
+                f"{impatient_service.url}/api/data-capture/stats/{user}", timeout=1
+            ).ok
             assert requests.get(f"{impatient_service.url}/api/data-capture/health", timeout=1).ok
         assert impatient_service.capture("payment", payload).status_code == 201
         assert len(impatient_service.rows("SELECT 1 FROM payment_data")) == 1
 
-    def test_all_who_wait_at_once_are_answered_in_time(self, impatient_service: RunningService) -> None:
+    def test_all_who_wait_at_once_are_answered_in_time(
+        self, impatient_service: RunningService
+    ) -> None:
         with another_program(impatient_service.database) as connection:
             connection.execute("BEGIN IMMEDIATE")
             began = time.monotonic()
@@ -163,7 +180,9 @@ class TestAnotherProgramsLock:
         assert all("Retry-After" in answer.headers for answer in answers)
         assert marks_of(impatient_service) == []
 
-    def test_a_lock_given_back_in_time_is_only_waited_for(self, service: RunningService, user: str) -> None:
+    def test_a_lock_given_back_in_time_is_only_waited_for(
+        self, service: RunningService, user: str
+    ) -> None:
         with another_program(service.database) as connection, ThreadPoolExecutor(1) as pool:
             connection.execute("BEGIN IMMEDIATE")
             answer = pool.submit(service.capture, "payment", {"user_email": user})
@@ -183,7 +202,9 @@ def test_every_write_goes_through_the_gate(impatient_service: RunningService, us
 
 
 class TestTheEndOfAProcess:
-    def test_a_kill_right_after_the_acknowledgement_loses_nothing(self, service: RunningService) -> None:
+    def test_a_kill_right_after_the_acknowledgement_loses_nothing(
+        self, service: RunningService
+    ) -> None:
         acknowledged = []
         for kind, payload in captures(6):
             assert service.capture(kind, payload).status_code == 201
@@ -192,7 +213,9 @@ class TestTheEndOfAProcess:
             service.start()
         assert marks_of(service) == acknowledged
 
-    def test_a_kill_in_the_middle_of_everything_loses_nothing_that_was_acknowledged(self, service: RunningService) -> None:
+    def test_a_kill_in_the_middle_of_everything_loses_nothing_that_was_acknowledged(
+        self, service: RunningService
+    ) -> None:
         sent = captures(4000)
         acknowledged: list[str] = []
 
@@ -222,19 +245,31 @@ class TestTheEndOfAProcess:
 
 
 class TestUsers:
-    def test_an_address_that_an_older_program_holds_in_capitals_is_the_same_user(self, tmp_path: Path) -> None:
+    def test_an_address_that_an_older_program_holds_in_capitals_is_the_same_user(
+        self, tmp_path: Path
+    ) -> None:
         service = capture_service_in(tmp_path)
         with another_program(service.database) as connection:
-            connection.execute("CREATE TABLE users (id INTEGER PRIMARY KEY, username TEXT, email TEXT UNIQUE, created_at TEXT)")
+            connection.execute(
+                "CREATE TABLE users (id INTEGER PRIMARY KEY, username TEXT, email TEXT UNIQUE, created_at TEXT)"
+            )
             connection.execute("INSERT INTO users VALUES (1, 'old', 'Ada@Example.COM', '2020')")
         service.start()
         try:
             for spelling in ("ada@example.com", "ADA@EXAMPLE.COM"):
                 assert service.capture("payment", {"user_email": spelling}).status_code == 201
-            assert service.rows("SELECT user_email FROM payment_data") == [{"user_email": "Ada@Example.COM"}] * 2
+            assert (
+                service.rows("SELECT user_email FROM payment_data")
+                == [{"user_email": "Ada@Example.COM"}] * 2
+            )
             assert service.rows("SELECT email FROM users") == [{"email": "Ada@Example.COM"}]
-            answer = requests.get(f"{service.url}/api/data-capture/stats/ada@example.com", timeout=10).json()
-            assert (answer["data_counts"]["payments"], answer["data_counts"]["audit_records"]) == (2, 2)
+            answer = requests.get(
+                f"{service.url}/api/data-capture/stats/ada@example.com", timeout=10
+            ).json()
+            assert (answer["data_counts"]["payments"], answer["data_counts"]["audit_records"]) == (
+                2,
+                2,
+            )
         finally:
             service.stop()
         assert_whole(service.database)
@@ -285,7 +320,12 @@ def note(text: str) -> Any:
 
 def noted(store: Store) -> list[str]:
     return store.read(
-        lambda connection: [row[0] for row in connection.execute("SELECT address_hash FROM data_capture_erasures ORDER BY 1")]
+        lambda connection: [
+            row[0]
+            for row in connection.execute(
+                "SELECT address_hash FROM data_capture_erasures ORDER BY 1"
+            )
+        ]
     )
 
 
@@ -308,27 +348,47 @@ class TestTheLog:
         assert store.write(log_pages) * page_bytes == 8 * 1024 * 1024
         store.close()
 
-    def test_it_grows_with_the_file_while_the_service_runs(self, store: tuple[Store, FailingConnection]) -> None:
+    def test_it_grows_with_the_file_while_the_service_runs(
+        self, store: tuple[Store, FailingConnection]
+    ) -> None:
         opened, _ = store
         opened.write(lambda connection: connection.execute("CREATE TABLE filling (content BLOB)"))
-        for _ in range(40):  # not in one write, which a busy machine would take longer for than a write may
-            opened.write(lambda connection: connection.execute("INSERT INTO filling VALUES (zeroblob(5000000))"))
+        for _ in range(
+            40
+        ):  # not in one write, which a busy machine would take longer for than a write may
+            opened.write(
+                lambda connection: connection.execute(
+                    "INSERT INTO filling VALUES (zeroblob(5000000))"
+                )
+            )
         for number in range(1000):
             opened.write(note(str(number)))
-        (pages,) = opened.read(lambda connection: connection.execute("PRAGMA page_count").fetchone())
+        (pages,) = opened.read(
+            lambda connection: connection.execute("PRAGMA page_count").fetchone()
+        )
         assert opened.write(log_pages) == pytest.approx(pages / 16, rel=0.01)
 
-    def test_the_file_on_disk_is_no_larger_for_long(self, store: tuple[Store, FailingConnection]) -> None:
+    def test_the_file_on_disk_is_no_larger_for_long(
+        self, store: tuple[Store, FailingConnection]
+    ) -> None:
         opened, _ = store
         for _ in range(6):
-            opened.write(lambda connection: connection.execute("CREATE TABLE filling (content BLOB)"))
-            opened.write(lambda connection: connection.execute("INSERT INTO filling VALUES (zeroblob(5000000))"))
+            opened.write(
+                lambda connection: connection.execute("CREATE TABLE filling (content BLOB)")
+            )
+            opened.write(
+                lambda connection: connection.execute(
+                    "INSERT INTO filling VALUES (zeroblob(5000000))"
+                )
+            )
             opened.write(lambda connection: connection.execute("DROP TABLE filling"))
         assert opened.log_bytes() < 20_000_000
 
 
 class TestFaults:
-    def test_after_a_failed_sync_nothing_more_is_written_on_that_connection(self, store: tuple[Store, FailingConnection]) -> None:
+    def test_after_a_failed_sync_nothing_more_is_written_on_that_connection(
+        self, store: tuple[Store, FailingConnection]
+    ) -> None:
         opened, connection = store
         opened.write(note("before"))
         connection.failing = {"COMMIT": sqlite3.OperationalError("disk I/O error")}
@@ -340,7 +400,9 @@ class TestFaults:
             opened.write(note("after"))
         assert noted(opened) == ["before"]
 
-    def test_a_full_disk_is_a_fault_until_a_write_succeeds(self, store: tuple[Store, FailingConnection]) -> None:
+    def test_a_full_disk_is_a_fault_until_a_write_succeeds(
+        self, store: tuple[Store, FailingConnection]
+    ) -> None:
         opened, connection = store
         connection.failing = {"COMMIT": sqlite3.OperationalError("database or disk is full")}
         with pytest.raises(Problem, match="disk is full") as refused:
@@ -352,14 +414,20 @@ class TestFaults:
         assert opened.fault() is None
         assert noted(opened) == ["kept"]
 
-    def test_a_damaged_page_is_a_fault_and_not_a_crash(self, store: tuple[Store, FailingConnection]) -> None:
+    def test_a_damaged_page_is_a_fault_and_not_a_crash(
+        self, store: tuple[Store, FailingConnection]
+    ) -> None:
         opened, connection = store
-        connection.failing = {"BEGIN IMMEDIATE": sqlite3.DatabaseError("database disk image is malformed")}
+        connection.failing = {
+            "BEGIN IMMEDIATE": sqlite3.DatabaseError("database disk image is malformed")
+        }
         with pytest.raises(Problem, match="malformed"):
             opened.write(note("lost"))
         assert "malformed" in (opened.fault() or "")
 
-    def test_a_commit_that_is_broken_off_answers_everybody_in_it(self, store: tuple[Store, FailingConnection]) -> None:
+    def test_a_commit_that_is_broken_off_answers_everybody_in_it(
+        self, store: tuple[Store, FailingConnection]
+    ) -> None:
         opened, connection = store
         waiting = threading.Event()
         go_on = threading.Event()

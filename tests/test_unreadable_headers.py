@@ -27,10 +27,16 @@ EVERY_NAME = [*FORWARDING, "Origin", "Host", "Authorization", "User-Agent", "Ide
 
 # What a client may send before a proxy; the proxy adds the client's address.
 ATTACKS: dict[str, bytes] = {
-    **{f"{name}: {value!r}": f"{name}: ".encode() + value + b"\r\n" for name in FORWARDING for value in BAD[:1] + BAD[3:]},
+    **{
+        f"{name}: {value!r}": f"{name}: ".encode() + value + b"\r\n"
+        for name in FORWARDING
+        for value in BAD[:1] + BAD[3:]
+    },
     "a good line, then a bad one": f"{LOCAL}\r\nX-Forwarded-For: ".encode() + b"\xff\r\n",
     "a bad line, then a good one": b"X-Forwarded-For: \xff\r\n" + f"{LOCAL}\r\n".encode(),
-    "a bad line between good ones": f"{LOCAL}\r\nX-Forwarded-For: ".encode() + b"\xff\r\n" + f"{LOCAL}\r\n".encode(),
+    "a bad line between good ones": f"{LOCAL}\r\nX-Forwarded-For: ".encode()
+    + b"\xff\r\n"
+    + f"{LOCAL}\r\n".encode(),
     "many good lines": f"{LOCAL}\r\n".encode() * 50,
     "many bad lines": b"X-Forwarded-For: \xff\r\n" * 50,
     "a long line": b"X-Forwarded-For: " + b"127.0.0.1," * 600 + b"\r\n",
@@ -42,9 +48,15 @@ ATTACKS: dict[str, bytes] = {
 }
 
 
-def request(method: str, path: str, lines: bytes = b"", payload: object = None, host: str = "localhost") -> bytes:
+def request(
+    method: str, path: str, lines: bytes = b"", payload: object = None, host: str = "localhost"
+) -> bytes:
     body = b"" if payload is None else json.dumps(payload).encode()
-    kind = "" if payload is None else f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n"
+    kind = (
+        ""
+        if payload is None
+        else f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n"
+    )
     head = f"{method} {path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n{kind}".encode()
     return head + lines + b"\r\n" + body
 
@@ -87,16 +99,26 @@ def test_an_unreadable_value_is_answered_400_whatever_the_request(
 
 def test_so_it_is_in_the_signup_service(signup_service: RunningService, user: str) -> None:
     account = {"email": user, "password": "correct horse battery"}
-    for method, path, payload in (("GET", "/api/health", None), ("POST", LOGIN, account), ("POST", "/auth/register", account)):
-        status, body = ask(signup_service, request(method, path, b"X-Forwarded-For: \xff\r\n", payload))
+    for method, path, payload in (
+        ("GET", "/api/health", None),
+        ("POST", LOGIN, account),
+        ("POST", "/auth/register", account),
+    ):
+        status, body = ask(
+            signup_service, request(method, path, b"X-Forwarded-For: \xff\r\n", payload)
+        )
         assert (status, b"database" in body) == (400, False)
     assert signup_service.rows("SELECT * FROM users WHERE email = ?", user) == []
 
 
-def test_a_page_can_read_why_and_a_cookie_of_any_bytes_is_no_reason(capture_service: RunningService, user: str) -> None:
+def test_a_page_can_read_why_and_a_cookie_of_any_bytes_is_no_reason(
+    capture_service: RunningService, user: str
+) -> None:
     """A page's own cookies may hold any byte, go to a service behind a path of its site, and are never read here."""
     line = b"Origin: http://localhost:3000\r\nX-Any: \xff\r\n"
-    with closing(socket.create_connection(("127.0.0.1", capture_service.port), timeout=20)) as connection:
+    with closing(
+        socket.create_connection(("127.0.0.1", capture_service.port), timeout=20)
+    ) as connection:
         connection.sendall(request("POST", PAYMENT, line, {"user_email": user}))
         answer = connection.recv(65536)
     assert answer.startswith(b"HTTP/1.1 400 ")
@@ -116,8 +138,12 @@ def test_several_lines_of_which_one_is_unreadable_make_nobody_a_local_caller(
     assert b"database" not in ask(capture_service, request("GET", HEALTH, lines))[1]
 
 
-@pytest.mark.parametrize("target", ["/?a=€", "/api/data-capture/stats/€@example.com?€", "/api/data-capture/%FF%E2", "/€"])
-def test_a_target_of_any_bytes_is_no_fault_of_the_service(capture_service: RunningService, target: str) -> None:
+@pytest.mark.parametrize(
+    "target", ["/?a=€", "/api/data-capture/stats/€@example.com?€", "/api/data-capture/%FF%E2", "/€"]
+)
+def test_a_target_of_any_bytes_is_no_fault_of_the_service(
+    capture_service: RunningService, target: str
+) -> None:
     for method, payload in (("GET", None), ("POST", {}), ("DELETE", {})):
         assert ask(capture_service, request(method, target, b"", payload))[0] < 500
 
@@ -130,7 +156,9 @@ PROXIED = {"EDC_TRUSTED_PROXIES": "1", "EDC_ALLOWED_ORIGINS": "local,https://www
 @pytest.fixture(scope="module")
 def proxied_capture(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningService]:
     """A capture service set as docs/operations.md says, with a low rate."""
-    service = capture_service_in(tmp_path_factory.mktemp("capture"), **PROXIED, EDC_RATE_PER_CALLER="5/hour")
+    service = capture_service_in(
+        tmp_path_factory.mktemp("capture"), **PROXIED, EDC_RATE_PER_CALLER="5/hour"
+    )
     service.start()
     yield service
     service.stop()
@@ -139,7 +167,9 @@ def proxied_capture(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Runnin
 @pytest.fixture(scope="module")
 def proxied_signup(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningService]:
     """A signup service set as docs/operations.md says, with a low rate."""
-    service = signup_service_in(tmp_path_factory.mktemp("signup"), **PROXIED, EDC_LOGIN_RATE="3/hour")
+    service = signup_service_in(
+        tmp_path_factory.mktemp("signup"), **PROXIED, EDC_LOGIN_RATE="3/hour"
+    )
     service.start()
     yield service
     service.stop()
@@ -166,15 +196,21 @@ def signup_nginx(proxied_signup: RunningService) -> Iterator[Proxy]:
         yield running
 
 
-def test_a_proxy_passes_requests_on(capture_nginx: Proxy, proxied_capture: RunningService, user: str) -> None:
+def test_a_proxy_passes_requests_on(
+    capture_nginx: Proxy, proxied_capture: RunningService, user: str
+) -> None:
     answer = capture_nginx.ask(request("POST", PAYMENT, b"", {"user_email": user}), "203.0.113.1")
     assert status_and_body(answer)[0] == 201
-    [row] = proxied_capture.rows("SELECT ip_address FROM data_capture_audit WHERE user_email = ?", user)
+    [row] = proxied_capture.rows(
+        "SELECT ip_address FROM data_capture_audit WHERE user_email = ?", user
+    )
     assert row["ip_address"] == "203.0.113.1"
 
 
 @pytest.mark.parametrize("attack", ATTACKS)
-def test_behind_a_proxy_no_header_makes_a_stranger_a_local_caller(proxy: Proxy, attack: str) -> None:
+def test_behind_a_proxy_no_header_makes_a_stranger_a_local_caller(
+    proxy: Proxy, attack: str
+) -> None:
     client = f"198.51.100.{list(ATTACKS).index(attack)}"
     status, body = status_and_body(proxy.ask(request("GET", STATISTICS, ATTACKS[attack]), client))
     assert 400 <= status < 500
@@ -185,20 +221,30 @@ def test_behind_a_proxy_no_header_makes_a_stranger_a_local_caller(proxy: Proxy, 
     assert b"pid" not in body
 
 
-def test_behind_a_proxy_no_header_switches_the_rate_of_captures_off(capture_nginx: Proxy, user: str) -> None:
+def test_behind_a_proxy_no_header_switches_the_rate_of_captures_off(
+    capture_nginx: Proxy, user: str
+) -> None:
     def send(lines: bytes) -> int:
-        return status_and_body(capture_nginx.ask(request("POST", PAYMENT, lines, {"user_email": user}), "203.0.113.2"))[0]
+        return status_and_body(
+            capture_nginx.ask(request("POST", PAYMENT, lines, {"user_email": user}), "203.0.113.2")
+        )[0]
 
     assert [send(b"") for _ in range(6)] == [201] * 5 + [429]
     answered = {attack: send(lines) for attack, lines in ATTACKS.items()}
     assert {attack: status for attack, status in answered.items() if status not in (400, 429)} == {}
 
 
-def test_behind_a_proxy_no_header_switches_the_rate_of_logins_off(signup_nginx: Proxy, user: str) -> None:
+def test_behind_a_proxy_no_header_switches_the_rate_of_logins_off(
+    signup_nginx: Proxy, user: str
+) -> None:
     def log_in(number: int, lines: bytes) -> int:
         account = {"email": f"{number}-{user}", "password": "not the password"}
-        return status_and_body(signup_nginx.ask(request("POST", LOGIN, lines, account), "203.0.113.3"))[0]
+        return status_and_body(
+            signup_nginx.ask(request("POST", LOGIN, lines, account), "203.0.113.3")
+        )[0]
 
     assert [log_in(number, b"") for number in range(4)] == [401] * 3 + [429]
-    answered = {attack: log_in(10 + number, ATTACKS[attack]) for number, attack in enumerate(ATTACKS)}
+    answered = {
+        attack: log_in(10 + number, ATTACKS[attack]) for number, attack in enumerate(ATTACKS)
+    }
     assert {attack: status for attack, status in answered.items() if status not in (400, 429)} == {}

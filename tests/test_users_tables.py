@@ -32,7 +32,13 @@ def dump(database: Path) -> list[list[tuple[Any, ...]]]:
 
 
 def register(client: FlaskClient, email: str) -> Any:
-    body = {"email": email, "password": PLANTED, "fullName": "Mallory", "username": "mallory", "plan_type": "pro"}
+    body = {
+        "email": email,
+        "password": PLANTED,
+        "fullName": "Mallory",
+        "username": "mallory",
+        "plan_type": "pro",
+    }
     return client.post("/api/auth/register", json=body)
 
 
@@ -44,8 +50,14 @@ def guesses_of(database: Path, account: ExistingAccount) -> set[str]:
     """What an attacker who has read the table would try."""
     with closing(sqlite3.connect(database)) as connection:
         connection.text_factory = lambda content: content.decode(errors="replace")
-        row = connection.execute("SELECT * FROM users WHERE email = ?", (account.spelling,)).fetchone()
-    texts = {value.decode(errors="ignore") if isinstance(value, bytes) else str(value) for value in row if value}
+        row = connection.execute(
+            "SELECT * FROM users WHERE email = ?", (account.spelling,)
+        ).fetchone()
+    texts = {
+        value.decode(errors="ignore") if isinstance(value, bytes) else str(value)
+        for value in row
+        if value
+    }
     texts = {text for text in texts if len(text) >= 20 or text == "!"} - {account.opened_by}
     digests = {hashlib.sha256(text.encode()).hexdigest() for text in texts}
     others = {PLANTED, PASSWORDS[0] + "\0", *PASSWORDS} - {account.opened_by or ""}
@@ -72,7 +84,9 @@ def assert_opened_by_its_password(client: FlaskClient, account: ExistingAccount)
 
 
 @pytest.mark.parametrize("first", range(0, TABLES, TABLES_IN_A_TEST))
-def test_no_account_of_a_generated_table_is_registered_altered_or_opened(first: int, tmp_path: Path) -> None:
+def test_no_account_of_a_generated_table_is_registered_altered_or_opened(
+    first: int, tmp_path: Path
+) -> None:
     for seed in range(first, first + TABLES_IN_A_TEST):
         directory = tmp_path / str(seed)
         directory.mkdir()
@@ -81,7 +95,10 @@ def test_no_account_of_a_generated_table_is_registered_altered_or_opened(first: 
         table.make(database)
         prepare(database)
         app = enhanced_signup_handler.create_app(
-            load_settings({"database": str(database), "log_file": str(directory / "log"), "login_rate": ""}, {})
+            load_settings(
+                {"database": str(database), "log_file": str(directory / "log"), "login_rate": ""},
+                {},
+            )
         )
         client = app.test_client()
         try:

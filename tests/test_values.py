@@ -80,10 +80,18 @@ def test_a_page_that_says_there_is_no_number_is_understood(value: str) -> None:
 
 @given(st.decimals(min_value=-99999999, max_value=99999999, places=2))
 def test_every_amount_with_cents_is_stored_to_the_cent(amount: Decimal) -> None:
-    assert Decimal(str(MONEY(parsed(str(amount))))) == Decimal(str(MONEY(f"${amount:,}".replace("$-", "-$")))) == amount
+    assert (
+        Decimal(str(MONEY(parsed(str(amount)))))
+        == Decimal(str(MONEY(f"${amount:,}".replace("$-", "-$"))))
+        == amount
+    )
 
 
-@given(st.from_regex(r"[+-]?([0-9]{1,40}\.?[0-9]{0,40}|\.[0-9]{1,9})([eE][+-]?[0-9]{1,3})?", fullmatch=True))
+@given(
+    st.from_regex(
+        r"[+-]?([0-9]{1,40}\.?[0-9]{0,40}|\.[0-9]{1,9})([eE][+-]?[0-9]{1,3})?", fullmatch=True
+    )
+)
 def test_a_plain_number_is_read_as_it_is_with_a_currency_behind_it(spelled: str) -> None:
     def read(value: str) -> Any:
         try:
@@ -114,13 +122,24 @@ def test_no_text_is_more_than_not_understood(value: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("value", "stored"), [(7, 7), ("7", 7), ("1,200", 1200), ("7.0", 7), (-3, -3), (2**63 - 1, 2**63 - 1), (-(2**63), -(2**63))]
+    ("value", "stored"),
+    [
+        (7, 7),
+        ("7", 7),
+        ("1,200", 1200),
+        ("7.0", 7),
+        (-3, -3),
+        (2**63 - 1, 2**63 - 1),
+        (-(2**63), -(2**63)),
+    ],
 )
 def test_a_count_is_a_whole_number(value: Any, stored: int) -> None:
     assert integer(value) == stored
 
 
-@pytest.mark.parametrize("value", [2**63, -(2**63) - 1, "7.5", Decimal("0.1"), Decimal("1e1000000"), True, "seven"])
+@pytest.mark.parametrize(
+    "value", [2**63, -(2**63) - 1, "7.5", Decimal("0.1"), Decimal("1e1000000"), True, "seven"]
+)
 def test_what_is_no_whole_number_of_64_bits_is_not_understood(value: Any) -> None:
     with pytest.raises(ConversionError):
         integer(value)
@@ -175,7 +194,10 @@ NOW = datetime(2024, 1, 15, 10, 30, tzinfo=timezone.utc)
         ("2024-01-14T22:15:30.123456789Z", "2024-01-14T22:15:30.123Z"),
         (1705270530250, "2024-01-14T22:15:30.250Z"),
         ("2024-01-08T10:30:00Z", "2024-01-08T10:30:00.000Z"),  # exactly 7 days
-        ("2024-01-15T10:30:00.001Z", "2024-01-15T10:30:00.000Z"),  # in the future, where nothing has happened yet
+        (
+            "2024-01-15T10:30:00.001Z",
+            "2024-01-15T10:30:00.000Z",
+        ),  # in the future, where nothing has happened yet
         ("2024-01-15T10:35:00Z", "2024-01-15T10:30:00.000Z"),
         ("9999-12-31T23:59:59-14:00", "2024-01-15T10:30:00.000Z"),
     ],
@@ -197,9 +219,12 @@ def test_a_time_that_is_too_old_ahead_or_unclear_is_the_time_of_storing(said: An
 
 
 @given(
-    st.datetimes(min_value=datetime(1970, 1, 1), max_value=datetime(2100, 1, 1)), st.timedeltas(timedelta(0), timedelta(days=365))
+    st.datetimes(min_value=datetime(1970, 1, 1), max_value=datetime(2100, 1, 1)),
+    st.timedeltas(timedelta(0), timedelta(days=365)),
 )
-def test_the_order_of_times_as_text_is_the_order_in_which_things_happened(moment: datetime, later: timedelta) -> None:
+def test_the_order_of_times_as_text_is_the_order_in_which_things_happened(
+    moment: datetime, later: timedelta
+) -> None:
     first = timestamp(moment.replace(tzinfo=timezone.utc))
     second = timestamp((moment + later).replace(tzinfo=timezone.utc))
     assert first <= second

@@ -14,7 +14,15 @@ import requests
 
 from tests.mailing import ADMIN_TOKEN, OWN_PASSWORD, Mailing, claims_of
 from tests.support import RunningService, rows
-from tests.test_signup import PASSWORD, REGISTER_PATHS, assert_problem, audit_of, everything_stored, log_in, register
+from tests.test_signup import (
+    PASSWORD,
+    REGISTER_PATHS,
+    assert_problem,
+    audit_of,
+    everything_stored,
+    log_in,
+    register,
+)
 
 LINK_KEY, TOKEN_KEY = "verification-links.key", "token-signing.key"
 
@@ -23,13 +31,27 @@ LINK_KEY, TOKEN_KEY = "verification-links.key", "token-signing.key"
 
 
 @pytest.mark.parametrize("path", REGISTER_PATHS)
-def test_a_sign_up_makes_no_account_until_its_mailbox_confirms_it(mailing: Mailing, user: str, path: str) -> None:
-    answer = register(mailing.signup, user.upper(), path, fullName="Ann Archer", plan_type="premium", username="archer")
+def test_a_sign_up_makes_no_account_until_its_mailbox_confirms_it(
+    mailing: Mailing, user: str, path: str
+) -> None:
+    answer = register(
+        mailing.signup,
+        user.upper(),
+        path,
+        fullName="Ann Archer",
+        plan_type="premium",
+        username="archer",
+    )
     assert answer.status_code == 202, answer.text
     body = answer.json()
     assert body["success"] is body["verification_required"] is True
     assert body["message"] == body["msg"]
-    assert body["user"] == {"email": user, "username": "archer", "fullName": "Ann Archer", "plan_type": "premium"}
+    assert body["user"] == {
+        "email": user,
+        "username": "archer",
+        "fullName": "Ann Archer",
+        "plan_type": "premium",
+    }
     assert not {"token", "access_token", "user_id"} & body.keys()
     assert mailing.users(user) == []
     assert log_in(mailing.signup, user).status_code == 401
@@ -48,7 +70,9 @@ def test_a_sign_up_makes_no_account_until_its_mailbox_confirms_it(mailing: Maili
     assert verified.headers["Cache-Control"] == "no-store"
     assert row["status"] == "active"
     assert log_in(mailing.signup, user, OWN_PASSWORD).status_code == 200
-    assert log_in(mailing.signup, user, PASSWORD).status_code == 401, "the password of the sign-up was not stored"
+    assert log_in(mailing.signup, user, PASSWORD).status_code == 401, (
+        "the password of the sign-up was not stored"
+    )
     assert ("signup", "success") in audit_of(mailing.signup, user)
 
 
@@ -58,20 +82,35 @@ def test_an_address_with_an_account_can_not_sign_up_again(mailing: Mailing, user
     assert log_in(mailing.signup, user, OWN_PASSWORD).status_code == 200
 
 
-def test_a_questionnaire_that_comes_with_a_sign_up_is_captured_at_once(mailing: Mailing, user: str) -> None:
+def test_a_questionnaire_that_comes_with_a_sign_up_is_captured_at_once(
+    mailing: Mailing, user: str
+) -> None:
     answer = register(mailing.signup, user, questionnaire={"tradesPerDay": "1-2"})
     assert answer.status_code == 202
-    (row,) = mailing.signup.rows("SELECT trades_per_day FROM questionnaire_data WHERE user_email = ?", user)
+    (row,) = mailing.signup.rows(
+        "SELECT trades_per_day FROM questionnaire_data WHERE user_email = ?", user
+    )
     assert row["trades_per_day"] == "1-2"
     assert mailing.users(user)[0]["status"] == "provisional"
-    assert audit_of(mailing.signup, user) == [("questionnaire", "success"), ("signup_requested", "success")]
-    assert mailing.post("verify", token=mailing.hook.token_to(user), password=OWN_PASSWORD).status_code == 201
+    assert audit_of(mailing.signup, user) == [
+        ("questionnaire", "success"),
+        ("signup_requested", "success"),
+    ]
+    assert (
+        mailing.post("verify", token=mailing.hook.token_to(user), password=OWN_PASSWORD).status_code
+        == 201
+    )
 
 
-def test_who_pays_between_the_sign_up_and_the_click_can_still_use_the_link(mailing: Mailing, user: str) -> None:
+def test_who_pays_between_the_sign_up_and_the_click_can_still_use_the_link(
+    mailing: Mailing, user: str
+) -> None:
     register(mailing.signup, user)
     token = mailing.hook.token_to(user)
-    assert mailing.capture.capture("payment", {"user_email": user, "final_price": 49}).status_code == 201
+    assert (
+        mailing.capture.capture("payment", {"user_email": user, "final_price": 49}).status_code
+        == 201
+    )
     assert mailing.post("verify", token=token, password=OWN_PASSWORD).status_code == 201
     assert len(mailing.signup.rows("SELECT id FROM payment_data WHERE user_email = ?", user)) == 1
 
@@ -79,30 +118,56 @@ def test_who_pays_between_the_sign_up_and_the_click_can_still_use_the_link(maili
 # --- What a stranger tries ----------------------------------------------------------------------------------------------
 
 
-def test_a_stranger_gains_nothing_by_signing_up_with_a_payers_address(mailing: Mailing, user: str) -> None:
-    payment = {"user_email": user, "user_name": "Patricia Payer", "plan_name": "Platinum", "final_price": 4999}
+def test_a_stranger_gains_nothing_by_signing_up_with_a_payers_address(
+    mailing: Mailing, user: str
+) -> None:
+    payment = {
+        "user_email": user,
+        "user_name": "Patricia Payer",
+        "plan_name": "Platinum",
+        "final_price": 4999,
+    }
     assert mailing.capture.capture("payment", payment).status_code == 201
     answer = register(mailing.signup, user, password="the stranger's password")
     assert answer.status_code == 202
     told = answer.text.replace(user, "")
-    assert [word for word in ("Patricia", "Payer", "Platinum", "4999", "provisional") if word in told] == []
-    assert answer.json()["user"] == {"email": user, "username": None, "fullName": None, "plan_type": None}
+    assert [
+        word for word in ("Patricia", "Payer", "Platinum", "4999", "provisional") if word in told
+    ] == []
+    assert answer.json()["user"] == {
+        "email": user,
+        "username": None,
+        "fullName": None,
+        "plan_type": None,
+    }
 
     unknown = register(mailing.signup, f"not-{user}", password="the stranger's password")
     assert unknown.status_code == 202
-    assert unknown.text.replace("not-", "") == answer.text, "who paid is answered as an unknown address is"
+    assert unknown.text.replace("not-", "") == answer.text, (
+        "who paid is answered as an unknown address is"
+    )
 
-    assert mailing.post("verify", token=mailing.hook.token_to(user), password=OWN_PASSWORD).status_code == 201
+    assert (
+        mailing.post("verify", token=mailing.hook.token_to(user), password=OWN_PASSWORD).status_code
+        == 201
+    )
     assert log_in(mailing.signup, user, "the stranger's password").status_code == 401
     assert log_in(mailing.signup, user, OWN_PASSWORD).status_code == 200
     assert len(mailing.users(user)) == 1
 
 
-def test_strangers_sign_ups_fill_no_table_and_leave_no_password(mailing: Mailing, user: str) -> None:
+def test_strangers_sign_ups_fill_no_table_and_leave_no_password(
+    mailing: Mailing, user: str
+) -> None:
     before = mailing.signup.rows("SELECT count(*) AS number FROM users")
     for number in range(5):
         secret = f"the-stranger's-own-password-{number}"
-        assert register(mailing.signup, f"{number}.{user}", password=secret, username=secret).status_code == 202
+        assert (
+            register(
+                mailing.signup, f"{number}.{user}", password=secret, username=secret
+            ).status_code
+            == 202
+        )
     assert mailing.signup.rows("SELECT count(*) AS number FROM users") == before
     stored = everything_stored(mailing.signup)
     assert b"the-stranger's-own-password" not in stored
@@ -115,19 +180,33 @@ def test_strangers_sign_ups_fill_no_table_and_leave_no_password(mailing: Mailing
 def test_opening_a_link_changes_nothing(mailing: Mailing, user: str) -> None:
     register(mailing.signup, user)
     link = mailing.hook.mails_to(user)[0]["link"]
-    from_a_mailbox = {"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "navigate", "Sec-Fetch-Dest": "document"}
+    from_a_mailbox = {
+        "Sec-Fetch-Site": "cross-site",
+        "Sec-Fetch-Mode": "navigate",
+        "Sec-Fetch-Dest": "document",
+    }
     for method in ("GET", "HEAD"):
         opened = requests.request(method, link, headers=from_a_mailbox, timeout=10)
         assert opened.status_code == 200
     assert mailing.users(user) == []
-    assert mailing.post("verify", token=link.partition("#token=")[2], password=OWN_PASSWORD).status_code == 201
+    assert (
+        mailing.post(
+            "verify", token=link.partition("#token=")[2], password=OWN_PASSWORD
+        ).status_code
+        == 201
+    )
 
 
 def test_a_link_works_once_also_when_it_is_used_twice_at_once(mailing: Mailing, user: str) -> None:
     register(mailing.signup, user)
     token = mailing.hook.token_to(user)
     with ThreadPoolExecutor(6) as pool:
-        uses = list(pool.map(lambda number: mailing.post("verify", token=token, password=f"password {number}"), range(6)))
+        uses = list(
+            pool.map(
+                lambda number: mailing.post("verify", token=token, password=f"password {number}"),
+                range(6),
+            )
+        )
     statuses = [use.status_code for use in uses]
     assert statuses.count(201) == 1
     assert set(statuses) <= {201, 410, 429}  # 429: too many passwords are hashed at once
@@ -155,10 +234,16 @@ def forgeries(mailing: Mailing, token: str, user: str) -> dict[str, Any]:
     login = log_in(mailing.signup, f"own-{user}", OWN_PASSWORD).json()["token"]
     return {
         "a login": login,
-        "a login's claims under the links' key": jwt.encode(claims_of(login), key, algorithm="HS256"),
+        "a login's claims under the links' key": jwt.encode(
+            claims_of(login), key, algorithm="HS256"
+        ),
         "another audience": jwt.encode({**claims, "aud": "somewhere"}, key, algorithm="HS256"),
-        "no audience": jwt.encode({name: value for name, value in claims.items() if name != "aud"}, key, algorithm="HS256"),
-        "no end": jwt.encode({name: value for name, value in claims.items() if name != "exp"}, key, algorithm="HS256"),
+        "no audience": jwt.encode(
+            {name: value for name, value in claims.items() if name != "aud"}, key, algorithm="HS256"
+        ),
+        "no end": jwt.encode(
+            {name: value for name, value in claims.items() if name != "exp"}, key, algorithm="HS256"
+        ),
         "the logins' key": jwt.encode(claims, mailing.key(TOKEN_KEY), algorithm="HS256"),
         "another key": jwt.encode(claims, bytes(32), algorithm="HS256"),
         "another algorithm": jwt.encode(claims, key * 2, algorithm="HS512"),
@@ -185,10 +270,15 @@ def test_what_is_not_exactly_a_link_of_the_mail_is_refused(mailing: Mailing, use
     for what, forged in forgeries(mailing, token, user).items():
         body = json.dumps({"token": forged, "password": "the forger's password"})
         answer = requests.post(
-            f"{mailing.signup.url}/api/auth/verify", data=body, headers={"Content-Type": "application/json"}, timeout=30
+            f"{mailing.signup.url}/api/auth/verify",
+            data=body,
+            headers={"Content-Type": "application/json"},
+            timeout=30,
         )
         assert answer.status_code == 400, (what, answer.text)
-        assert {error["field"] for error in assert_problem(answer, 400)["errors"]} == {"token"}, what
+        assert {error["field"] for error in assert_problem(answer, 400)["errors"]} == {"token"}, (
+            what
+        )
     assert mailing.users(user) == mailing.users(f"not-{user}") == []
     assert mailing.post("verify", token=token, password=OWN_PASSWORD).status_code == 201
 
@@ -207,7 +297,9 @@ def test_a_link_of_yesterday_is_void(mailing: Mailing, user: str) -> None:
     token = mailing.hook.token_to(user)
     claims = claims_of(token)
     assert claims["exp"] - time.time() == pytest.approx(24 * 3600, abs=300)
-    expired = jwt.encode({**claims, "exp": int(time.time()) - 1}, mailing.key(LINK_KEY), algorithm="HS256")
+    expired = jwt.encode(
+        {**claims, "exp": int(time.time()) - 1}, mailing.key(LINK_KEY), algorithm="HS256"
+    )
     assert_problem(mailing.post("verify", token=expired, password=OWN_PASSWORD), 410)
     assert mailing.users(user) == []
 
@@ -229,11 +321,18 @@ def test_a_link_from_before_an_erasure_brings_nothing_back(mailing: Mailing, use
     assert mailing.users(user) == mailing.users(f"new-{user}") == []
     assert user.encode() not in everything_stored(mailing.signup)
     register(mailing.signup, user)  # what they do afterwards is theirs
-    assert mailing.post("verify", token=mailing.hook.token_to(user, 3), password=OWN_PASSWORD).status_code == 201
+    assert (
+        mailing.post(
+            "verify", token=mailing.hook.token_to(user, 3), password=OWN_PASSWORD
+        ).status_code
+        == 201
+    )
 
 
 @pytest.mark.parametrize("password", ["five5", "x" * 1025, "", 123456, None])
-def test_a_password_that_can_not_be_used_leaves_the_link_valid(mailing: Mailing, user: str, password: Any) -> None:
+def test_a_password_that_can_not_be_used_leaves_the_link_valid(
+    mailing: Mailing, user: str, password: Any
+) -> None:
     register(mailing.signup, user)
     token = mailing.hook.token_to(user)
     problem = assert_problem(mailing.post("verify", token=token, password=password), 400)
@@ -241,16 +340,29 @@ def test_a_password_that_can_not_be_used_leaves_the_link_valid(mailing: Mailing,
     assert mailing.post("verify", token=token, password=OWN_PASSWORD).status_code == 201
 
 
-def test_the_link_does_not_follow_what_a_request_says_of_its_host(mailing: Mailing, user: str) -> None:
+def test_the_link_does_not_follow_what_a_request_says_of_its_host(
+    mailing: Mailing, user: str
+) -> None:
     port = mailing.signup.port
     headers = [
         {"Host": f"localhost:{port}"},
-        {"Host": f"127.0.0.1:{port}", "X-Forwarded-Host": "evil.example", "X-Forwarded-Proto": "https"},
-        {"Host": f"127.0.0.1:{port}", "Forwarded": "host=evil.example", "X-Original-URL": "//evil.example/"},
+        {
+            "Host": f"127.0.0.1:{port}",
+            "X-Forwarded-Host": "evil.example",
+            "X-Forwarded-Proto": "https",
+        },
+        {
+            "Host": f"127.0.0.1:{port}",
+            "Forwarded": "host=evil.example",
+            "X-Original-URL": "//evil.example/",
+        },
         {"Host": "evil.example"},
     ]
     body = {"email": user, "password": PASSWORD}
-    answers = [requests.post(f"{mailing.signup.url}/api/auth/register", json=body, headers=one, timeout=30) for one in headers]
+    answers = [
+        requests.post(f"{mailing.signup.url}/api/auth/register", json=body, headers=one, timeout=30)
+        for one in headers
+    ]
     assert [answer.status_code for answer in answers] == [202, 202, 202, 421]
     for mail in mailing.hook.mails_to(user, 3):
         assert mail["link"].startswith(f"http://127.0.0.1:{port}/verify#token=")
@@ -264,19 +376,33 @@ HOSTILE_ADDRESSES = [
 
 
 @pytest.mark.parametrize("form", HOSTILE_ADDRESSES)
-def test_an_address_that_mail_programs_read_otherwise_is_not_mailed_to(mailing: Mailing, user: str, form: str) -> None:
+def test_an_address_that_mail_programs_read_otherwise_is_not_mailed_to(
+    mailing: Mailing, user: str, form: str
+) -> None:
     email = form.format(f"@{user.partition('@')[0]}.example")
     for answer in (register(mailing.signup, email), mailing.post("recover", email=email)):
         problem = assert_problem(answer, 400)
         assert {error["field"] for error in problem["errors"]} == {"email"}
     register(mailing.signup, user)
     mailing.hook.mails_to(user)  # whatever came before it would be there by now
-    assert [mail["to"] for mail in mailing.hook.mails if "victim" in mail["to"] or mail["to"] == email] == []
+    assert [
+        mail["to"] for mail in mailing.hook.mails if "victim" in mail["to"] or mail["to"] == email
+    ] == []
 
 
-def test_nothing_that_a_stranger_types_stands_in_a_mail_but_in_its_token(mailing: Mailing, user: str) -> None:
+def test_nothing_that_a_stranger_types_stands_in_a_mail_but_in_its_token(
+    mailing: Mailing, user: str
+) -> None:
     name = "Win a prize at https://evil.example\r\nBcc: victim@example.com\r\n\r\nBody"
-    register(mailing.signup, user, fullName=name, username="evil.example", company="evil.example", subject=name, text=name)
+    register(
+        mailing.signup,
+        user,
+        fullName=name,
+        username="evil.example",
+        company="evil.example",
+        subject=name,
+        text=name,
+    )
     [mail] = mailing.hook.mails_to(user)
     readable = json.dumps(mail).replace(mailing.hook.token_to(user), "")
     assert "evil" not in readable
@@ -284,23 +410,39 @@ def test_nothing_that_a_stranger_types_stands_in_a_mail_but_in_its_token(mailing
 
 
 def test_details_are_bounded_so_that_a_link_stays_short(mailing: Mailing, user: str) -> None:
-    names = ("username", "fullName", "firstName", "lastName", "phone", "company", "country", "plan_type")
+    names = (
+        "username",
+        "fullName",
+        "firstName",
+        "lastName",
+        "phone",
+        "company",
+        "country",
+        "plan_type",
+    )
     register(mailing.signup, user, **dict.fromkeys(names, "Ж" * 200))
     assert len(mailing.hook.mails_to(user)[0]["link"]) < 3000
-    assert mailing.post("verify", token=mailing.hook.token_to(user), password=OWN_PASSWORD).status_code == 201
+    assert (
+        mailing.post("verify", token=mailing.hook.token_to(user), password=OWN_PASSWORD).status_code
+        == 201
+    )
 
 
-def test_a_mailbox_is_not_flooded_whoever_asks_and_however_its_address_is_written(mailing: Mailing, user: str) -> None:
+def test_a_mailbox_is_not_flooded_whoever_asks_and_however_its_address_is_written(
+    mailing: Mailing, user: str
+) -> None:
     local_part = user.partition("@")[0]
     mailing.account(f"{local_part}@gmail.com")
     for _ in range(7):
         assert mailing.post("recover", email=f"{local_part}@gmail.com").status_code == 202
     for number in range(12):
         register(mailing.signup, f"{local_part}+{number}@gmail.com")
-        register(mailing.signup, f"{local_part[:number + 1]}.{local_part[number + 1:]}@gmail.com")
+        register(mailing.signup, f"{local_part[: number + 1]}.{local_part[number + 1 :]}@gmail.com")
     register(mailing.signup, f"other-{user}")
     mailing.hook.mails_to(f"other-{user}")
-    mailbox = [mail for mail in mailing.hook.mails if mail["to"].replace(".", "").startswith(local_part)]
+    mailbox = [
+        mail for mail in mailing.hook.mails if mail["to"].replace(".", "").startswith(local_part)
+    ]
     assert len([mail for mail in mailbox if mail["event"] == "recovery"]) == 5
     assert len(mailbox) == 20
 
@@ -315,26 +457,43 @@ def test_requests_that_cause_no_mail_keep_none_back(mailing: Mailing, user: str)
     assert [mail["event"] for mail in mailing.hook.mails_to(user, 2)] == ["signup", "recovery"]
 
 
-def test_another_users_address_with_a_dot_more_keeps_no_mail_back(mailing: Mailing, user: str) -> None:
+def test_another_users_address_with_a_dot_more_keeps_no_mail_back(
+    mailing: Mailing, user: str
+) -> None:
     for number in range(20):
-        register(mailing.signup, f"{user[:number % 5 + 1]}.{user[number % 5 + 1:]}")
+        register(mailing.signup, f"{user[: number % 5 + 1]}.{user[number % 5 + 1 :]}")
     mailing.account(user)
 
 
-@pytest.mark.parametrize(("said", "stored"), [({"consent_accepted": True}, 1), ({}, 0), ({"consent_accepted": "yes"}, 0)])
+@pytest.mark.parametrize(
+    ("said", "stored"), [({"consent_accepted": True}, 1), ({}, 0), ({"consent_accepted": "yes"}, 0)]
+)
 def test_who_opens_the_link_consents_and_not_who_sent_the_sign_up(
     mailing: Mailing, user: str, said: dict[str, Any], stored: int
 ) -> None:
     register(mailing.signup, user, consentAccepted=True)
-    assert mailing.post("verify", token=mailing.hook.token_to(user), password=OWN_PASSWORD, **said).status_code == 201
+    assert (
+        mailing.post(
+            "verify", token=mailing.hook.token_to(user), password=OWN_PASSWORD, **said
+        ).status_code
+        == 201
+    )
     (user,) = mailing.users(user)
-    assert (user["consent_accepted"], user["consent_timestamp"] is not None) == (stored, bool(stored))
+    assert (user["consent_accepted"], user["consent_timestamp"] is not None) == (
+        stored,
+        bool(stored),
+    )
 
 
 def test_no_one_consents_for_a_sign_up_that_did_not(mailing: Mailing, user: str) -> None:
     register(mailing.signup, user)
     token = mailing.hook.token_to(user)
-    assert mailing.post("verify", token=token, password=OWN_PASSWORD, consent_accepted=True).status_code == 201
+    assert (
+        mailing.post(
+            "verify", token=token, password=OWN_PASSWORD, consent_accepted=True
+        ).status_code
+        == 201
+    )
     assert mailing.users(user)[0]["consent_accepted"] == 0
 
 
@@ -345,7 +504,11 @@ def test_one_caller_can_not_mail_a_list_of_strangers(mailing: Mailing, user: str
         found = []
         for route, more in (("register", {"password": PASSWORD}), ("recover", {})):
             body = {"email": f"{route}-{number}-{user}", **more}
-            found.append(requests.post(f"{mailing.signup.url}/api/auth/{route}", json=body, headers=headers, timeout=30))
+            found.append(
+                requests.post(
+                    f"{mailing.signup.url}/api/auth/{route}", json=body, headers=headers, timeout=30
+                )
+            )
         return [answer.status_code for answer in found]
 
     with ThreadPoolExecutor(4) as pool:
@@ -357,10 +520,16 @@ def test_one_caller_can_not_mail_a_list_of_strangers(mailing: Mailing, user: str
 # --- The rest -----------------------------------------------------------------------------------------------------------
 
 
-def test_without_mail_the_calls_say_so_and_a_sign_up_works_as_ever(signup_service: RunningService, user: str) -> None:
+def test_without_mail_the_calls_say_so_and_a_sign_up_works_as_ever(
+    signup_service: RunningService, user: str
+) -> None:
     calls = [
         requests.post(f"{signup_service.url}/api/auth/recover", json={"email": user}, timeout=10),
-        requests.post(f"{signup_service.url}/api/auth/verify", json={"token": "x", "password": PASSWORD}, timeout=10),
+        requests.post(
+            f"{signup_service.url}/api/auth/verify",
+            json={"token": "x", "password": PASSWORD},
+            timeout=10,
+        ),
         requests.get(f"{signup_service.url}/verify", timeout=10),
         requests.get(f"{signup_service.url}/verify/page.js", timeout=10),
     ]
@@ -370,9 +539,15 @@ def test_without_mail_the_calls_say_so_and_a_sign_up_works_as_ever(signup_servic
     assert not (signup_service.database.parent / "trading_bots.keys" / LINK_KEY).exists()
 
 
-def test_the_links_begin_with_the_public_address_whose_pages_may_send(tmp_path: Path, user: str) -> None:
-    base = "https://signup.example.com:443/accounts"  # browsers leave a default port out of an origin
-    mailing = Mailing(tmp_path, EDC_SIGNUP_URL=f"{base}/", EDC_ALLOWED_ORIGINS="https://www.example.com")
+def test_the_links_begin_with_the_public_address_whose_pages_may_send(
+    tmp_path: Path, user: str
+) -> None:
+    base = (
+        "https://signup.example.com:443/accounts"  # browsers leave a default port out of an origin
+    )
+    mailing = Mailing(
+        tmp_path, EDC_SIGNUP_URL=f"{base}/", EDC_ALLOWED_ORIGINS="https://www.example.com"
+    )
     mailing.signup.start()
     mailing.capture.start()
     own = {"Host": "signup.example.com", "Origin": "https://signup.example.com"}
@@ -382,13 +557,28 @@ def test_the_links_begin_with_the_public_address_whose_pages_may_send(tmp_path: 
         token = mailing.hook.token_to(user)
         body = {"token": token, "password": OWN_PASSWORD}
         address = f"{mailing.signup.url}/api/auth/verify"
-        for origin in ("https://evil.example", "null", "http://localhost:3000", "http://signup.example.com"):
-            assert_problem(requests.post(address, json=body, headers={**own, "Origin": origin}, timeout=30), 403)
-        assert requests.get(f"{mailing.signup.url}/verify", headers={"Host": "signup.example.com"}, timeout=30).status_code == 200
+        for origin in (
+            "https://evil.example",
+            "null",
+            "http://localhost:3000",
+            "http://signup.example.com",
+        ):
+            assert_problem(
+                requests.post(address, json=body, headers={**own, "Origin": origin}, timeout=30),
+                403,
+            )
+        assert (
+            requests.get(
+                f"{mailing.signup.url}/verify", headers={"Host": "signup.example.com"}, timeout=30
+            ).status_code
+            == 200
+        )
         answer = requests.post(address, json=body, headers=own, timeout=30)
         assert answer.status_code == 201, answer.text
         # The capture service gains nothing by it.
-        payment = mailing.capture.capture("payment", {"user_email": user}, Origin="https://signup.example.com")
+        payment = mailing.capture.capture(
+            "payment", {"user_email": user}, Origin="https://signup.example.com"
+        )
         assert_problem(payment, 403)
     finally:
         mailing.close()
@@ -404,7 +594,10 @@ def test_the_page_is_its_own_and_its_token_goes_nowhere_else(mailing: Mailing) -
     assert page.headers["Referrer-Policy"] == "no-referrer"
     assert page.headers["Cache-Control"] == "no-store"
     for name in ("page.html", "__init__.py", "..", "%2e%2e%2f__init__.py", "page.js/"):
-        assert requests.get(f"{mailing.signup.url}/verify/{name}", timeout=10).status_code in (404, 200 if name == ".." else 404)
+        assert requests.get(f"{mailing.signup.url}/verify/{name}", timeout=10).status_code in (
+            404,
+            200 if name == ".." else 404,
+        )
 
 
 def test_neither_the_hooks_secret_nor_a_link_is_logged(tmp_path: Path, user: str) -> None:
@@ -418,5 +611,9 @@ def test_neither_the_hooks_secret_nor_a_link_is_logged(tmp_path: Path, user: str
         mailing.close()
     log = mailing.signup.log_file.read_text() + mailing.signup.output.read_text()
     assert "POST /api/auth/verify -> 201" in log
-    assert [secret for secret in (user, token, OWN_PASSWORD, PASSWORD, "s3cret-of-the-hook") if secret in log] == []
+    assert [
+        secret
+        for secret in (user, token, OWN_PASSWORD, PASSWORD, "s3cret-of-the-hook")
+        if secret in log
+    ] == []
     assert rows(mailing.signup.database, "SELECT count(*) AS number FROM users")[0]["number"] == 1

@@ -27,13 +27,17 @@ def test_a_write_token_confirms_until_it_is_revoked(
         assert stat.S_IMODE((keys / "write-token.shop.sha256").stat().st_mode) == 0o600
         assert not any(token in path.read_text(errors="replace") for path in keys.iterdir())
         assert owner.run("write-token", "--list").output.split() == ["shop"]
-        assert capture_service.capture("payment", {"user_email": user}, Authorization=f"Bearer {token}").ok
+        assert capture_service.capture(
+            "payment", {"user_email": user}, Authorization=f"Bearer {token}"
+        ).ok
         again = owner.run("write-token", "shop")
         assert (again.status, again.output) == (1, "")
         assert "already" in again.complaint
     finally:
         assert owner.run("write-token", "shop", "--revoke").status == 0
-    refused = capture_service.capture("payment", {"user_email": user}, Authorization=f"Bearer {token}")
+    refused = capture_service.capture(
+        "payment", {"user_email": user}, Authorization=f"Bearer {token}"
+    )
     assert (refused.status_code, refused.headers["WWW-Authenticate"]) == (401, "Bearer")
     assert len(capture_service.rows("SELECT * FROM payment_data WHERE user_email = ?", user)) == 1
     assert owner.run("write-token", "--list").output == ""
@@ -53,7 +57,9 @@ def test_a_write_token_reads_nothing_and_erases_nothing(
         owner.run("write-token", "reader", "--revoke")
 
 
-@pytest.mark.parametrize("authorization", ["Bearer", "Bearer ", "Bearer x", "bearer edcw_x", "Bearer edc_" + "x" * 43])
+@pytest.mark.parametrize(
+    "authorization", ["Bearer", "Bearer ", "Bearer x", "bearer edcw_x", "Bearer edc_" + "x" * 43]
+)
 @pytest.mark.parametrize("kind", ["payment", "batch"])
 def test_a_token_that_is_not_valid_is_refused_and_stores_nothing(
     capture_service: RunningService, user: str, authorization: str, kind: str
@@ -64,8 +70,15 @@ def test_a_token_that_is_not_valid_is_refused_and_stores_nothing(
     assert capture_service.rows("SELECT * FROM users WHERE email = ?", user) == []
 
 
-def test_another_scheme_is_not_a_credential_of_ours(capture_service: RunningService, user: str) -> None:
-    assert capture_service.capture("payment", {"user_email": user}, Authorization="Basic eDp5").status_code == 201
+def test_another_scheme_is_not_a_credential_of_ours(
+    capture_service: RunningService, user: str
+) -> None:
+    assert (
+        capture_service.capture(
+            "payment", {"user_email": user}, Authorization="Basic eDp5"
+        ).status_code
+        == 201
+    )
 
 
 @pytest.mark.parametrize("name", ["", "../x", "a/b", "UPPER", "x" * 41, "-x", "a b", "a\nb"])

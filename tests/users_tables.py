@@ -141,10 +141,20 @@ def generate(seed: int) -> UsersTable:
     hashes = _without_twins(choice.sample(HASH_COLUMNS, choice.choice([0, 1, 1, 1, 2, 2, 3])))
     flags = _without_twins(choice.sample([*FLAGS], choice.choice([0, 1, 2, 3])))
     others = _without_twins(choice.sample(OTHER_COLUMNS, choice.randrange(6)))
-    keys = ["id INTEGER PRIMARY KEY", "id INTEGER PRIMARY KEY AUTOINCREMENT", "id TEXT PRIMARY KEY", "rowno INTEGER"]
+    keys = [
+        "id INTEGER PRIMARY KEY",
+        "id INTEGER PRIMARY KEY AUTOINCREMENT",
+        "id TEXT PRIMARY KEY",
+        "rowno INTEGER",
+    ]
     key = choice.choice(keys)
-    email = choice.choice(["email TEXT UNIQUE NOT NULL", "email VARCHAR(120) UNIQUE", "EMAIL TEXT NOT NULL UNIQUE"])
-    declared = [f'"{name}" {choice.choice(["TEXT", "", "VARCHAR(255)", "TEXT DEFAULT NULL"])}' for name in hashes]
+    email = choice.choice(
+        ["email TEXT UNIQUE NOT NULL", "email VARCHAR(120) UNIQUE", "EMAIL TEXT NOT NULL UNIQUE"]
+    )
+    declared = [
+        f'"{name}" {choice.choice(["TEXT", "", "VARCHAR(255)", "TEXT DEFAULT NULL"])}'
+        for name in hashes
+    ]
     body = [key, email, *declared, *flags, *others]
     choice.shuffle(body)
     table.statements.append((f"CREATE TABLE users ({', '.join(body)})", []))
@@ -154,11 +164,22 @@ def generate(seed: int) -> UsersTable:
 
 
 def _add_account(
-    table: UsersTable, choice: random.Random, number: int, hashes: list[str], flags: list[str], others: list[str], key: str
+    table: UsersTable,
+    choice: random.Random,
+    number: int,
+    hashes: list[str],
+    flags: list[str],
+    others: list[str],
+    key: str,
 ) -> None:
-    local, domain = choice.choice(["ann", "jörg", "o.b", "zoë+x", "mia"]), choice.choice(["example.com", "exämple.org"])
+    local, domain = (
+        choice.choice(["ann", "jörg", "o.b", "zoë+x", "mia"]),
+        choice.choice(["example.com", "exämple.org"]),
+    )
     normalised = f"{local}{number}@{domain}"
-    respell: Callable[[str], str] = choice.choice([str, str.upper, str.title, lambda text: f" {text}", _taken_apart])
+    respell: Callable[[str], str] = choice.choice(
+        [str, str.upper, str.title, lambda text: f" {text}", _taken_apart]
+    )
     spelling = respell(normalised)
     password = choice.choice(PASSWORDS)
     row: dict[str, Any] = {"email": spelling}
@@ -183,7 +204,11 @@ def _add_account(
         row |= _other_value(name, number, normalised, choice)
     can_be_checked = bool(filled) and not is_planted and all(kind in CHECKED for kind in kinds)
     is_found = spelling == normalised or (spelling.isascii() and spelling.lower() == normalised)
-    table.accounts.append(ExistingAccount(spelling, normalised, password if can_be_checked else None, is_found, is_disabled))
+    table.accounts.append(
+        ExistingAccount(
+            spelling, normalised, password if can_be_checked else None, is_found, is_disabled
+        )
+    )
     names, marks = ", ".join(f'"{name}"' for name in row), ", ".join("?" * len(row))
     table.statements.append((f"INSERT INTO users ({names}) VALUES ({marks})", [*row.values()]))  # noqa: S608
 

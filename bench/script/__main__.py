@@ -6,7 +6,9 @@ import os
 
 from data_capture.bootstrap import ensure_environment
 
-ensure_environment(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), __name__, "tests/requirements.txt")
+ensure_environment(
+    os.path.dirname(os.path.dirname(os.path.abspath(__file__))), __name__, "tests/requirements.txt"
+)
 
 import argparse
 import json
@@ -39,15 +41,42 @@ half a minute a sender and run, and two minutes a sender for the faults. The fir
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs what the command line asks for; the exit status is 0 whatever the figures are."""
     parser = argparse.ArgumentParser(
-        prog="python3 -m bench.script", description=_ABOUT, formatter_class=argparse.RawDescriptionHelpFormatter
+        prog="python3 -m bench.script",
+        description=_ABOUT,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     option = parser.add_argument
     option("--engine", choices=list(ENGINES), default="chromium", help="the browser (%(default)s)")
-    option("--runs", type=int, default=5, help="how often each cost is measured, and our faults caused (%(default)s)")
-    option("--sdk-fault-runs", type=int, default=1, metavar="N", help="how often the SDKs' faults are caused (%(default)s)")
-    option("--only", default="", metavar="NAME", help="only senders whose name begins so, such as 'enhanced' or 'post'")
-    option("--scenario", choices=list(SCENARIOS), action="append", help="only this fault; may be given again")
-    option("--quick", action="store_true", help="a small part of everything, to see that it works; the figures are worth little")
+    option(
+        "--runs",
+        type=int,
+        default=5,
+        help="how often each cost is measured, and our faults caused (%(default)s)",
+    )
+    option(
+        "--sdk-fault-runs",
+        type=int,
+        default=1,
+        metavar="N",
+        help="how often the SDKs' faults are caused (%(default)s)",
+    )
+    option(
+        "--only",
+        default="",
+        metavar="NAME",
+        help="only senders whose name begins so, such as 'enhanced' or 'post'",
+    )
+    option(
+        "--scenario",
+        choices=list(SCENARIOS),
+        action="append",
+        help="only this fault; may be given again",
+    )
+    option(
+        "--quick",
+        action="store_true",
+        help="a small part of everything, to see that it works; the figures are worth little",
+    )
     option("--no-faults", action="store_true", help="leave out the faults")
     option("--no-costs", action="store_true", help="leave out the times")
     option("--no-install", action="store_true", help="leave out what is not installed yet")
@@ -67,19 +96,30 @@ def main(arguments: Sequence[str] | None = None) -> int:
         service.start()
         try:
             if not given.no_costs:
-                results.costs = _costs(engine, found, service.url, Path(folder), given.runs, QUICK if given.quick else Effort())
+                results.costs = _costs(
+                    engine,
+                    found,
+                    service.url,
+                    Path(folder),
+                    given.runs,
+                    QUICK if given.quick else Effort(),
+                )
             if not given.no_faults:
                 scenarios = given.scenario or list(SCENARIOS)
                 for sender in found:
                     runs = given.runs if sender.is_ours else given.sdk_fault_runs
-                    results.losses[sender.name] = _losses(engine, sender, service, runs, scenarios, given.quick)
+                    results.losses[sender.name] = _losses(
+                        engine, sender, service, runs, scenarios, given.quick
+                    )
         finally:
             service.stop()
     print(json.dumps(as_json(results), indent=2) if given.json else as_text(results))
     return 0
 
 
-def _costs(engine: Engine, found: Sequence[Sender], service: str, folder: Path, runs: int, effort: Effort) -> dict[str, Costs]:
+def _costs(
+    engine: Engine, found: Sequence[Sender], service: str, folder: Path, runs: int, effort: Effort
+) -> dict[str, Costs]:
     progress = Progress()
     browser = engine.start(folder / engine.name)
     try:
@@ -94,13 +134,25 @@ def _costs(engine: Engine, found: Sequence[Sender], service: str, folder: Path, 
 
 
 def _losses(
-    engine: Engine, sender: Sender, service: RunningService, runs: int, scenarios: Sequence[str], quick: bool
+    engine: Engine,
+    sender: Sender,
+    service: RunningService,
+    runs: int,
+    scenarios: Sequence[str],
+    quick: bool,
 ) -> Losses:
     progress, losses = Progress(), Losses()
     for number, scenario in enumerate(scenarios):
         progress.bar(f"{sender.name}: {scenario}", number, len(scenarios))
         for run in range(runs):
-            lost, twice = cause_fault(engine, sender, service, scenario, run, _QUICK_FAULT_SECONDS if quick else FAULT_SECONDS)
+            lost, twice = cause_fault(
+                engine,
+                sender,
+                service,
+                scenario,
+                run,
+                _QUICK_FAULT_SECONDS if quick else FAULT_SECONDS,
+            )
             losses.add(scenario, lost, twice)
     progress.clear()
     return losses

@@ -22,7 +22,9 @@ class Collector(Gate):
         super().reset()
         self.times: Counter[str] = Counter()
 
-    def answer(self, method: str, path: str, headers: Mapping[str, str], body: bytes) -> Reply | None:
+    def answer(
+        self, method: str, path: str, headers: Mapping[str, str], body: bytes
+    ) -> Reply | None:
         """Yes to everything, or what the fault makes of it."""
         named = {name.lower(): value for name, value in headers.items()}
         cors = {

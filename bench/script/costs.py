@@ -20,7 +20,10 @@ _LONG_TASK_MS = 50
 _OUR_WAYS = ("function", "fetch", "storage", "otherFetch", "otherStorage")
 
 # Times are as fine as a browser tells them only in a page that is isolated from other origins.
-_ISOLATED = {"Cross_Origin_Opener_Policy": "same-origin", "Cross_Origin_Embedder_Policy": "require-corp"}
+_ISOLATED = {
+    "Cross_Origin_Opener_Policy": "same-origin",
+    "Cross_Origin_Embedder_Policy": "require-corp",
+}
 
 _MEASURES = (HERE / "page.js").read_text()
 
@@ -124,10 +127,14 @@ class Bench:
                 if started:
                     self._start(tab, sender)
                 before = self._browser.main_thread_seconds(tab)
-                calls_ms = tab.run("measure.rewriting", [_REWRITES_A_SECOND, self._effort.rewriting_seconds])
+                calls_ms = tab.run(
+                    "measure.rewriting", [_REWRITES_A_SECOND, self._effort.rewriting_seconds]
+                )
                 after = self._browser.main_thread_seconds(tab)
                 spent.append(calls_ms / 1000 if before is None or after is None else after - before)
-        costs.rewriting_percent.append(max(0.0, spent[1] - spent[0]) / self._effort.rewriting_seconds * 100)
+        costs.rewriting_percent.append(
+            max(0.0, spent[1] - spent[0]) / self._effort.rewriting_seconds * 100
+        )
 
     @contextmanager
     def _page(self, sender: Sender) -> Iterator[Tab]:

@@ -42,11 +42,15 @@ class SenderPlay(Play):
         self._collector = Collector()
         super().__init__(engine, folder, self._collector, "in this process", fault_seconds)
         self._shop.put("/sender.js", sender.code, "text/javascript")
-        self.put_page(f'<script>window.collector = "{self._gate.url}"</script><script src="/sender.js"></script>')
+        self.put_page(
+            f'<script>window.collector = "{self._gate.url}"</script><script src="/sender.js"></script>'
+        )
 
     def saves(self) -> str:
         """By the SDK's call."""
-        return "(ids) => ids.forEach((id) => sendCapture({ transaction_id: id, final_price: 179.99 }))"
+        return (
+            "(ids) => ids.forEach((id) => sendCapture({ transaction_id: id, final_price: 179.99 }))"
+        )
 
     def arrived(self, captures: Sequence[str]) -> int:
         """Captures that the collector got."""
@@ -58,7 +62,12 @@ class SenderPlay(Play):
 
 
 def cause_fault(
-    engine: Engine, sender: Sender, service: RunningService, scenario: str, run: int, fault_seconds: float
+    engine: Engine,
+    sender: Sender,
+    service: RunningService,
+    scenario: str,
+    run: int,
+    fault_seconds: float,
 ) -> tuple[int, int]:
     """Causes a fault once, in a browser of its own; how many captures are lost, and how many there or sent twice."""
     number = list(SCENARIOS).index(scenario) * 1000 + run
@@ -66,7 +75,9 @@ def cause_fault(
     with tempfile.TemporaryDirectory(prefix="edc-bench-", ignore_cleanup_errors=True) as folder:
         play: Play
         if sender.is_ours:
-            play = CapturePlay(engine, service, f"person-{number}@example.com", Path(folder), fault_seconds)
+            play = CapturePlay(
+                engine, service, f"person-{number}@example.com", Path(folder), fault_seconds
+            )
         else:
             play = SenderPlay(engine, sender, Path(folder), fault_seconds)
         try:

@@ -13,7 +13,13 @@ from bench.script.senders import Sender
 
 _KB = 1024
 _MINIFIED_KB, _SERVED_KB = 10, 16
-_START_MS, _CALL_MEDIAN_MICROSECONDS, _CALL_P95_MICROSECONDS, _BURST_MS, _LONG_TASKS = 5, 100, 1000, 5, 0
+_START_MS, _CALL_MEDIAN_MICROSECONDS, _CALL_P95_MICROSECONDS, _BURST_MS, _LONG_TASKS = (
+    5,
+    100,
+    1000,
+    5,
+    0,
+)
 _REWRITING_PERCENT = 1
 _P95 = 18  # of 19 cuts
 
@@ -74,11 +80,18 @@ def _claims_of_costs(costs: Costs) -> Iterator[Claim]:
     yield Claim("load and init, median", _START_MS, median(costs.start_ms), " ms")
     for way in ("function", "fetch", "storage"):
         middle, high = _added(costs, way)
-        yield Claim(f"added to a call of 1.4 KB by {way}, median", _CALL_MEDIAN_MICROSECONDS, middle, " µs")
+        yield Claim(
+            f"added to a call of 1.4 KB by {way}, median", _CALL_MEDIAN_MICROSECONDS, middle, " µs"
+        )
         yield Claim(f"added to a call of 1.4 KB by {way}, p95", _CALL_P95_MICROSECONDS, high, " µs")
     yield Claim("50 calls in a row, median", _BURST_MS, median(costs.burst_ms), " ms")
     yield Claim("long tasks after them, median", _LONG_TASKS, median(costs.long_tasks))
-    yield Claim("of a page that rewrites a key 80 times a second", _REWRITING_PERCENT, median(costs.rewriting_percent), " %")
+    yield Claim(
+        "of a page that rewrites a key 80 times a second",
+        _REWRITING_PERCENT,
+        median(costs.rewriting_percent),
+        " %",
+    )
 
 
 def _added(costs: Costs, way: str) -> tuple[float, float]:
@@ -124,14 +137,23 @@ def _rows(results: Results) -> Iterator[list[str]]:
         yield ["one call at 1.4 KB, p95 µs", *(f"{_p95(times):.0f}" for times in calls)]
         yield ["50 calls in a row, ms", *(f"{median(each.burst_ms):.1f}" for each in costs)]
         yield ["long tasks (> 50 ms)", *(f"{median(each.long_tasks):g}" for each in costs)]
-        yield ["being there for 3 s, ms", *(f"{median(each.idle_ms):.1f}" if each.idle_ms else "–" for each in costs)]
+        yield [
+            "being there for 3 s, ms",
+            *(f"{median(each.idle_ms):.1f}" if each.idle_ms else "–" for each in costs),
+        ]
         shares = [each.rewriting_percent for each in costs]
-        yield ["80 rewrites a second, %", *(f"{median(share):.2f}" if share else "–" for share in shares)]
+        yield [
+            "80 rewrites a second, %",
+            *(f"{median(share):.2f}" if share else "–" for share in shares),
+        ]
     if results.losses:
         losses = [results.losses[sender.name] for sender in found]
         for scenario in next(iter(losses)).made:
             yield [scenario, *(_loss(each.lost[scenario], each.twice[scenario]) for each in losses)]
-        yield ["lost", *(f"{sum(each.lost.values())} of {sum(each.made.values())}" for each in losses)]
+        yield [
+            "lost",
+            *(f"{sum(each.lost.values())} of {sum(each.made.values())}" for each in losses),
+        ]
         yield ["twice", *(str(sum(each.twice.values())) for each in losses)]
 
 

@@ -17,10 +17,19 @@ def create_app(_settings: Settings) -> Flask:
     @app.post("/api/data-capture/payment")
     def payment() -> tuple[Response, int]:
         payload = request.get_json()
-        return jsonify(success=True, payment_id=1, capture_id=payload["capture_id"], message="Payment data captured"), 201
+        return jsonify(
+            success=True,
+            payment_id=1,
+            capture_id=payload["capture_id"],
+            message="Payment data captured",
+        ), 201
 
     return app
 
 
 if __name__ == "__main__":
-    serve("capture", create_app, settings_from_command_line("capture", "A bare Flask route, to measure against."))
+    serve(
+        "capture",
+        create_app,
+        settings_from_command_line("capture", "A bare Flask route, to measure against."),
+    )

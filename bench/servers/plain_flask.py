@@ -18,7 +18,9 @@ COLUMNS = (
     "transaction_id", "payment_status", "payment_processor", "crypto_transaction_hash", "crypto_from_address", "crypto_amount",
 )  # fmt: skip
 
-INSERT_PAYMENT = f"INSERT INTO payment_data ({', '.join(COLUMNS)}) VALUES ({', '.join('?' * len(COLUMNS))})"  # noqa: S608
+INSERT_PAYMENT = (
+    f"INSERT INTO payment_data ({', '.join(COLUMNS)}) VALUES ({', '.join('?' * len(COLUMNS))})"  # noqa: S608
+)
 INSERT_AUDIT = "INSERT INTO data_capture_audit (user_email, capture_type, data_snapshot) VALUES (?, 'payment', ?)"
 
 
@@ -31,7 +33,9 @@ def create_app(database: str) -> Flask:
         payload = request.get_json()
         with closing(sqlite3.connect(database)) as connection:
             connection.execute("PRAGMA synchronous = FULL")
-            row_id = connection.execute(INSERT_PAYMENT, [payload.get(column) for column in COLUMNS]).lastrowid
+            row_id = connection.execute(
+                INSERT_PAYMENT, [payload.get(column) for column in COLUMNS]
+            ).lastrowid
             connection.execute(INSERT_AUDIT, (payload["user_email"], json.dumps(payload)))
             connection.commit()
         return jsonify(success=True, payment_id=row_id, capture_id=payload["capture_id"]), 201
@@ -40,5 +44,7 @@ def create_app(database: str) -> Flask:
 
 
 if __name__ == "__main__":
-    logging.getLogger("werkzeug").setLevel(logging.ERROR)  # a line a request would be most of its work
+    logging.getLogger("werkzeug").setLevel(
+        logging.ERROR
+    )  # a line a request would be most of its work
     create_app(sys.argv[2]).run(port=int(sys.argv[1]))

@@ -49,7 +49,9 @@ from data_capture.store.sqlite.users import (
 
 _MAX_USER_AGENT_CHARACTERS = 512
 
-MIN_PASSWORD_CHARACTERS = 6  # what existing signup pages ask for; a visitor whose page took it is not sent away here
+MIN_PASSWORD_CHARACTERS = (
+    6  # what existing signup pages ask for; a visitor whose page took it is not sent away here
+)
 MAX_PASSWORD_CHARACTERS = 1024  # hashing reads all of it
 
 # What reading JSON makes of each lone surrogate (U+FFFD), so that different passwords would be one.
@@ -59,7 +61,10 @@ _SIGNING_ALGORITHM = "HS256"
 _KEY_FILE_NAME = "token-signing.key"  # in the folder `Settings.keys_directory`
 
 # What a sign-up may bring along that is a capture of its own.
-_QUESTIONNAIRE_PARTS: dict[str, tuple[type, ...]] = {"questionnaire": (dict,), "screenshot": (str, dict)}
+_QUESTIONNAIRE_PARTS: dict[str, tuple[type, ...]] = {
+    "questionnaire": (dict,),
+    "screenshot": (str, dict),
+}
 
 _WRONG = "The email address or the password is wrong."
 _HAS_ACCOUNT = "An account with this email address already exists."
@@ -96,9 +101,13 @@ class Accounts:
         questionnaire = questionnaire_of(sign_up, caller)
         if self._store.read(lambda connection: refuse_taken(connection, sign_up)) is None:
             self._rates.take_new_user(caller.ip_address)
-        password_hash = self._passwords.hash(sign_up.password)  # not in the transaction, which all other writes wait for
+        password_hash = self._passwords.hash(
+            sign_up.password
+        )  # not in the transaction, which all other writes wait for
         user = self._store.write(
-            lambda connection: complete_sign_up(connection, sign_up, questionnaire, password_hash, caller)
+            lambda connection: complete_sign_up(
+                connection, sign_up, questionnaire, password_hash, caller
+            )
         )
         return self.answer(as_sent(user, sign_up), caller.now, "User registered successfully")
 
@@ -126,7 +135,11 @@ class Accounts:
             raise Problem(NOT_AUTHENTICATED, _WRONG)
         if user.account.is_disabled:
             known = user.email
-            self._store.write(lambda connection: record_event(connection, "login_failed", known, caller, status="failed"))
+            self._store.write(
+                lambda connection: record_event(
+                    connection, "login_failed", known, caller, status="failed"
+                )
+            )
             raise Problem(NOT_ALLOWED, "This account is not active.")
         is_ours_to_replace = [one.column for one in user.credentials] == [PASSWORD_HASH]
         is_outdated = verdict is Verdict.RIGHT_BUT_OUTDATED and is_ours_to_replace
@@ -186,7 +199,11 @@ class Accounts:
 
     def _token(self, user: UserRow, now: datetime) -> str:
         """A signed token (RFC 7519). Anyone can read what is in it, so that it says no more than whose it is and when."""
-        claims = {"sub": str(user.id), "iat": now, "exp": now + timedelta(hours=self._settings.token_hours)}
+        claims = {
+            "sub": str(user.id),
+            "iat": now,
+            "exp": now + timedelta(hours=self._settings.token_hours),
+        }
         return jwt.encode(claims, self._signing_key, algorithm=_SIGNING_ALGORITHM)
 
 
@@ -216,7 +233,10 @@ def read_sign_up(payload: JsonObject, placeholder_emails: tuple[str, ...]) -> Si
         errors.append(FieldError("email", "is a placeholder that stands for nobody"))
     password = read_new_password(payload, errors)
     refuse_fields(errors)
-    first_name, last_name = _name(payload, "firstName", "first_name"), _name(payload, "lastName", "last_name")
+    first_name, last_name = (
+        _name(payload, "firstName", "first_name"),
+        _name(payload, "lastName", "last_name"),
+    )
     both = " ".join(filter(None, (first_name, last_name))) or None
     full_name = _name(payload, "fullName", "full_name", "name") or both
     details = Details(
@@ -229,7 +249,10 @@ def read_sign_up(payload: JsonObject, placeholder_emails: tuple[str, ...]) -> Si
         country=_name(payload, "country"),
         plan_type=_name(payload, "plan_type", "planType", "plan"),
         # Agreeing to marketing is another question.
-        consent_accepted=any(payload.get(key) is True for key in ("consent_accepted", "consentAccepted", "agreeToTerms")),
+        consent_accepted=any(
+            payload.get(key) is True
+            for key in ("consent_accepted", "consentAccepted", "agreeToTerms")
+        ),
     )
     # Under its own key the password is masked for its name; some pages send it again under another.
     without_password = _masked(payload, password)
@@ -254,7 +277,9 @@ def read_email(payload: JsonObject, errors: list[FieldError]) -> str:
     given = payload.get("email")
     email = normalise_email(given)
     if email is None:
-        errors.append(FieldError("email", "is missing" if is_absent(given) else "is not an email address"))
+        errors.append(
+            FieldError("email", "is missing" if is_absent(given) else "is not an email address")
+        )
     return email or ""
 
 
@@ -285,7 +310,9 @@ def _read_password(payload: JsonObject, errors: list[FieldError]) -> str:
     elif not isinstance(password, str):
         errors.append(FieldError("password", "is not a text"))
     elif len(password) > MAX_PASSWORD_CHARACTERS:
-        errors.append(FieldError("password", f"must have at most {MAX_PASSWORD_CHARACTERS} characters"))
+        errors.append(
+            FieldError("password", f"must have at most {MAX_PASSWORD_CHARACTERS} characters")
+        )
     else:
         return password
     return ""
@@ -305,14 +332,20 @@ def _name(payload: JsonObject, *keys: str) -> str | None:
 def _masked(value: Any, password: str) -> Any:
     """`value` with every text that is the password itself masked."""
     if isinstance(value, dict):
-        return {REDACTED if key == password else key: _masked(member, password) for key, member in value.items()}
+        return {
+            REDACTED if key == password else key: _masked(member, password)
+            for key, member in value.items()
+        }
     if isinstance(value, list):
         return [_masked(item, password) for item in value]
     return REDACTED if value == password else value
 
 
 def _brings_questionnaire(payload: JsonObject) -> bool:
-    return any(isinstance(payload.get(key), kinds) and payload[key] for key, kinds in _QUESTIONNAIRE_PARTS.items())
+    return any(
+        isinstance(payload.get(key), kinds) and payload[key]
+        for key, kinds in _QUESTIONNAIRE_PARTS.items()
+    )
 
 
 def questionnaire_of(sign_up: SignUp, caller: Caller) -> Capture | None:
@@ -337,13 +370,19 @@ def refuse_taken(connection: sqlite3.Connection, sign_up: SignUp) -> UserRow | N
 
 
 def complete_sign_up(
-    connection: sqlite3.Connection, sign_up: SignUp, questionnaire: Capture | None, password_hash: str, caller: Caller
+    connection: sqlite3.Connection,
+    sign_up: SignUp,
+    questionnaire: Capture | None,
+    password_hash: str,
+    caller: Caller,
 ) -> UserRow:
     """Writes a sign-up with all that came with it; the account that it made."""
     now = timestamp(caller.now)
     user = refuse_taken(connection, sign_up)  # once more: someone may have been faster
     if user is None:
-        user = _somebody(connection, ensure_user(connection, sign_up.email, sign_up.details.full_name, now))
+        user = _somebody(
+            connection, ensure_user(connection, sign_up.email, sign_up.details.full_name, now)
+        )
     complete_user(connection, user, sign_up.details, password_hash, now)
     record_event(connection, "signup", user.email, caller, snapshot=sign_up.snapshot)
     if questionnaire is not None:
@@ -358,11 +397,15 @@ def as_sent(user: UserRow, sign_up: SignUp) -> UserRow:
         user,
         username=user.username if is_username_for(user.username, wished) else wished,
         full_name=sign_up.details.full_name,
-        plan_type=sign_up.details.plan_type if sign_up.details.plan_type == user.plan_type else None,
+        plan_type=sign_up.details.plan_type
+        if sign_up.details.plan_type == user.plan_type
+        else None,
     )
 
 
-def _note_login(connection: sqlite3.Connection, known: UserRow, newer_hash: str | None, caller: Caller) -> None:
+def _note_login(
+    connection: sqlite3.Connection, known: UserRow, newer_hash: str | None, caller: Caller
+) -> None:
     """Writes a login, and the newer hash of its password.
 
     Raises:
@@ -385,7 +428,9 @@ def _somebody(connection: sqlite3.Connection, spelling: str) -> UserRow:
     return user
 
 
-def _note_failed_login(connection: sqlite3.Connection, user: UserRow | None, caller: Caller) -> None:
+def _note_failed_login(
+    connection: sqlite3.Connection, user: UserRow | None, caller: Caller
+) -> None:
     """Records it where the address is known; writes and syncs as long where it isn't, and changes nothing."""
     if user is not None:
         record_event(connection, "login_failed", user.email, caller, status="failed")

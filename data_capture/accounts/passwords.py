@@ -56,7 +56,9 @@ class Passwords:
     """Hashes and checks passwords, a few at a time: each takes 19 MiB and some 20 ms of a core."""
 
     def __init__(self) -> None:
-        self._hasher = PasswordHasher(time_cost=_PASSES, memory_cost=_MEMORY_KIB, parallelism=_LANES)
+        self._hasher = PasswordHasher(
+            time_cost=_PASSES, memory_cost=_MEMORY_KIB, parallelism=_LANES
+        )
         self._turns = threading.BoundedSemaphore(os.cpu_count() or 1)
         self._places = threading.BoundedSemaphore((os.cpu_count() or 1) + _MAX_WAITING)
         self._nobodys_hash = self._hasher.hash(secrets.token_hex())
@@ -85,12 +87,20 @@ class Passwords:
         if is_unknown:
             self._tell_of_unknown_format()
         with self._turn():
-            if not checks or is_unknown or any(is_plain_sha_256((one or "").strip()) for one in stored):
+            if (
+                not checks
+                or is_unknown
+                or any(is_plain_sha_256((one or "").strip()) for one in stored)
+            ):
                 self._spend_a_hash(password)
             right = bool(checks) and not is_unknown and _agree(checks, password)
         if not right:
             return Verdict.WRONG
-        return Verdict.RIGHT_BUT_OUTDATED if all(_is_outdated(one or "") for one in stored) else Verdict.RIGHT
+        return (
+            Verdict.RIGHT_BUT_OUTDATED
+            if all(_is_outdated(one or "") for one in stored)
+            else Verdict.RIGHT
+        )
 
     def _spend_a_hash(self, password: str) -> None:
         with suppress(VerificationError):
@@ -120,11 +130,15 @@ class Passwords:
 
 
 def _too_many() -> Problem:
-    return Problem(TOO_MANY, "Too many are signing up or logging in at this moment.", retry_after_seconds=1)
+    return Problem(
+        TOO_MANY, "Too many are signing up or logging in at this moment.", retry_after_seconds=1
+    )
 
 
 def _agree(checks: Sequence[Check], password: str) -> bool:
-    verdicts = [check(password) for check in checks]  # all of them, so that time does not tell which
+    verdicts = [
+        check(password) for check in checks
+    ]  # all of them, so that time does not tell which
     return all(verdicts)
 
 
@@ -136,5 +150,9 @@ def _is_outdated(stored: str) -> bool:
         return False
     known = extract_parameters(stored)
     ours = (known.memory_cost, known.time_cost, known.parallelism)
-    is_weaker = known.memory_cost <= _MEMORY_KIB and known.time_cost <= _PASSES and known.parallelism <= _LANES
+    is_weaker = (
+        known.memory_cost <= _MEMORY_KIB
+        and known.time_cost <= _PASSES
+        and known.parallelism <= _LANES
+    )
     return known.type is Type.ID and is_weaker and ours != (_MEMORY_KIB, _PASSES, _LANES)

@@ -140,7 +140,9 @@ class Verification:
         user = self._store.read(lambda connection: refuse_taken(connection, sign_up))
         if user is None and questionnaire is not None:
             self._accounts.take_new_user(caller)
-        self._store.write(lambda connection: _note_sign_up(connection, sign_up, questionnaire, caller))
+        self._store.write(
+            lambda connection: _note_sign_up(connection, sign_up, questionnaire, caller)
+        )
         details = _without(sign_up.details, sign_up.password)
         state = self._links.state_of(sign_up.email, None)
         link = self._links.make(sign_up.email, state, caller.now, details)
@@ -269,7 +271,11 @@ class Verification:
 
         def counted() -> Mail | None:
             mail = compose()
-            return mail if mail is not None and self._mail_rates.take_mailbox(email, mail.event) else None
+            return (
+                mail
+                if mail is not None and self._mail_rates.take_mailbox(email, mail.event)
+                else None
+            )
 
         return self._outbox.put(counted)
 

@@ -8,7 +8,15 @@ import sqlite3
 from collections.abc import Sequence
 from pathlib import Path
 
-from data_capture.audit.format import GENESIS, RECORD_COLUMNS, SALT_BYTES, VOID, ChainKey, canonical_record, commitment_to
+from data_capture.audit.format import (
+    GENESIS,
+    RECORD_COLUMNS,
+    SALT_BYTES,
+    VOID,
+    ChainKey,
+    canonical_record,
+    commitment_to,
+)
 from data_capture.audit.head import HeadKeeper
 from data_capture.key_files import keys_beside, load_key
 
@@ -17,7 +25,9 @@ log = logging.getLogger("data_capture.audit")
 _KEY_FILE_NAME = "audit.key"
 _ROWS_AT_A_TIME = 1000
 
-_LAST = "SELECT link FROM data_capture_audit_chain WHERE audit_id < ? ORDER BY audit_id DESC LIMIT 1"
+_LAST = (
+    "SELECT link FROM data_capture_audit_chain WHERE audit_id < ? ORDER BY audit_id DESC LIMIT 1"
+)
 
 _INSERT = "INSERT INTO data_capture_audit_chain (audit_id, adopted, salt, commitment, link) VALUES (?, ?, ?, ?, ?)"
 
@@ -52,7 +62,9 @@ class AuditTrail:
             sqlite3.IntegrityError: someone has tampered, and there are several; one alone is added all the same.
         """
         last = connection.execute(_LAST, (first,)).fetchone()
-        link = last[0] if last is not None and isinstance(last[0], bytes) else GENESIS  # of another type: someone has tampered
+        link = (
+            last[0] if last is not None and isinstance(last[0], bytes) else GENESIS
+        )  # of another type: someone has tampered
         salts = os.urandom(SALT_BYTES * len(records))
         entries: list[tuple[int, int, bytes, bytes, bytes]] = []
         for place, record in enumerate(records):
@@ -69,12 +81,19 @@ class AuditTrail:
                 self._replace_foreign_entry(connection, first, *entries[0][2:4])
         self._head.moved()
 
-    def _replace_foreign_entry(self, connection: sqlite3.Connection, number: int, salt: bytes, commitment: bytes) -> None:
+    def _replace_foreign_entry(
+        self, connection: sqlite3.Connection, number: int, salt: bytes, commitment: bytes
+    ) -> None:
         """Records are taken on, also where someone has tampered; but never so that this could not be found any more."""
-        log.error("The audit trail was tampered with at record %s: python3 -m data_capture verify-audit tells more", number)
+        log.error(
+            "The audit trail was tampered with at record %s: python3 -m data_capture verify-audit tells more",
+            number,
+        )
         (foreign_link,) = connection.execute(_LINK_OF, (number,)).fetchone()
         # Not linked to the entry before: that would make the chain good again, without the records that were removed.
-        link = self.key.link(foreign_link if isinstance(foreign_link, bytes) else GENESIS, commitment, number, 0)
+        link = self.key.link(
+            foreign_link if isinstance(foreign_link, bytes) else GENESIS, commitment, number, 0
+        )
         connection.execute(_REPLACE, (salt, commitment, link, number))
 
 
@@ -116,9 +135,13 @@ def begin_chain(connection: sqlite3.Connection, key: bytes) -> int:
     """
     chain_key = ChainKey(key)
     if connection.execute("DELETE FROM data_capture_audit_chain").rowcount > 0:
-        log.warning("The audit trail's key is gone: the records that are there begin a new chain, under a new key")
+        log.warning(
+            "The audit trail's key is gone: the records that are there begin a new chain, under a new key"
+        )
     # The names come from the format.
-    records = connection.execute(f"SELECT {', '.join(RECORD_COLUMNS)} FROM data_capture_audit ORDER BY id")  # noqa: S608
+    records = connection.execute(
+        f"SELECT {', '.join(RECORD_COLUMNS)} FROM data_capture_audit ORDER BY id"  # noqa: S608
+    )
     link, records_there, last = GENESIS, 0, 0
     while rows := records.fetchmany(_ROWS_AT_A_TIME):
         for row in rows:
@@ -141,11 +164,15 @@ def highest_number_given(connection: sqlite3.Connection) -> int | None:
     counts = "SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = 'sqlite_sequence'"
     if connection.execute(counts).fetchone() is None:
         return None
-    row = connection.execute("SELECT seq FROM sqlite_sequence WHERE name = 'data_capture_audit'").fetchone()
+    row = connection.execute(
+        "SELECT seq FROM sqlite_sequence WHERE name = 'data_capture_audit'"
+    ).fetchone()
     return int(row[0]) if row is not None and isinstance(row[0], int) else None
 
 
-def _add_gap(connection: sqlite3.Connection, chain_key: ChainKey, previous: bytes, number: int) -> bytes:
+def _add_gap(
+    connection: sqlite3.Connection, chain_key: ChainKey, previous: bytes, number: int
+) -> bytes:
     link = chain_key.link(previous, VOID, number, 1)
     connection.execute(_INSERT, (number, 1, None, VOID, link))
     return link

@@ -9,7 +9,9 @@ from typing import Any
 from data_capture.audit.schema_check import our_counted_tables
 from data_capture.audit.schema_objects import is_plain_table
 
-_MAX_COUNTER = 2**53  # ids are numbers in JSON: pages read larger ones as others; at 2**63 - 1 a table takes no more rows
+_MAX_COUNTER = (
+    2**53
+)  # ids are numbers in JSON: pages read larger ones as others; at 2**63 - 1 a table takes no more rows
 # SQLite gives the next id after the newest: a gap is what was deleted, and what one insertion with an id of its own has left.
 # At 1,000 rows a second, 2**40 rows take 35 years.
 _MAX_GAP = 2**40

@@ -15,7 +15,12 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from data_capture.audit.append import trail_of
-from data_capture.audit.covers import RetentionCovers, is_as_written, is_covering, says_only_what_is_left
+from data_capture.audit.covers import (
+    RetentionCovers,
+    is_as_written,
+    is_covering,
+    says_only_what_is_left,
+)
 from data_capture.audit.format import ERASURE, RECORD_COLUMNS, RETENTION, ChainKey, canonical_record
 from data_capture.audit.records import record_audit
 from data_capture.json_codec import encode_json
@@ -49,7 +54,10 @@ _ERASE_ALL_BUT_SNAPSHOT = _ERASE.replace("data_snapshot = NULL, ", "")
 
 _FORGET_SALT = "UPDATE data_capture_audit_chain SET salt = NULL WHERE audit_id = ?"
 
-_CAPTURE_TYPE, _SNAPSHOT = RECORD_COLUMNS.index("capture_type"), RECORD_COLUMNS.index("data_snapshot")
+_CAPTURE_TYPE, _SNAPSHOT = (
+    RECORD_COLUMNS.index("capture_type"),
+    RECORD_COLUMNS.index("data_snapshot"),
+)
 
 _Change = Callable[[list[Any]], list[Any] | None]
 """What becomes of a record, in the order of `RECORD_COLUMNS`; None when nothing does."""
@@ -74,7 +82,12 @@ class _Taken(NamedTuple):
 
 
 def pseudonymise_audit(
-    connection: sqlite3.Connection, user_email: str, pseudonym: str, *, timestamp: str, source_endpoint: str
+    connection: sqlite3.Connection,
+    user_email: str,
+    pseudonym: str,
+    *,
+    timestamp: str,
+    source_endpoint: str,
 ) -> int:
     """Erases a person from the audit trail: their records stay, as those of `pseudonym`, without anything personal.
 
@@ -108,8 +121,13 @@ def pseudonymise_audit(
         chunk = numbers[start : start + _MAX_RECORDS_COVERED]
         found = _read(connection, key, chunk, erased, user_email)
         covered = _verified(connection, key, found, covers)
-        connection.executemany(_ERASE, [(pseudonym, one.number) for one in found if not one.keeps_snapshot])
-        connection.executemany(_ERASE_ALL_BUT_SNAPSHOT, [(pseudonym, one.number) for one in found if one.keeps_snapshot])
+        connection.executemany(
+            _ERASE, [(pseudonym, one.number) for one in found if not one.keeps_snapshot]
+        )
+        connection.executemany(
+            _ERASE_ALL_BUT_SNAPSHOT,
+            [(pseudonym, one.number) for one in found if one.keeps_snapshot],
+        )
         if covered or not start:
             _cover(connection, found, covered, ERASURE, pseudonym, timestamp, source_endpoint)
         erased_records += len(found)
@@ -167,7 +185,9 @@ def take_from_records(
         for column, of_column in taken.items():
             spared = keeping if column == "data_snapshot" else ()
             update = f"UPDATE data_capture_audit SET {column} = NULL WHERE id = ?"  # noqa: S608
-            connection.executemany(update, [(one,) for one in of_column if one in ageing and one not in spared])
+            connection.executemany(
+                update, [(one,) for one in of_column if one in ageing and one not in spared]
+            )
         if covered:
             _cover(connection, found, covered, RETENTION, whose, timestamp, source_endpoint)
         else:
@@ -177,7 +197,11 @@ def take_from_records(
 
 
 def _read(
-    connection: sqlite3.Connection, key: ChainKey, numbers: Sequence[int], change: _Change, user_email: str | None = None
+    connection: sqlite3.Connection,
+    key: ChainKey,
+    numbers: Sequence[int],
+    change: _Change,
+    user_email: str | None = None,
 ) -> list[_Taken]:
     """Reads records one by one, since a snapshot may be a megabyte, and keeps only their hashes."""
     found = []
@@ -186,15 +210,28 @@ def _read(
         for number in numbers:
             row = connection.execute(select, (number, *more)).fetchone()
             if row is None:
-                log.error("Audit record %s is not of whom its index says: an index of data_capture_audit is damaged", number)
+                log.error(
+                    "Audit record %s is not of whom its index says: an index of data_capture_audit is damaged",
+                    number,
+                )
                 continue
             salt, commitment, *record = row
-            keeps_snapshot = is_covering(record[_CAPTURE_TYPE]) and says_only_what_is_left(record[_SNAPSHOT])
+            keeps_snapshot = is_covering(record[_CAPTURE_TYPE]) and says_only_what_is_left(
+                record[_SNAPSHOT]
+            )
             is_good = is_as_written(salt, commitment, record)
             before = key.left(canonical_record(*record)) if salt is None else None
             changed = change(record)
             if changed is not None:
-                found.append(_Taken(number, keeps_snapshot, is_good, before, key.left(canonical_record(*changed))))
+                found.append(
+                    _Taken(
+                        number,
+                        keeps_snapshot,
+                        is_good,
+                        before,
+                        key.left(canonical_record(*changed)),
+                    )
+                )
     return found
 
 
@@ -206,7 +243,8 @@ def _verified(
     good = [
         one
         for one in found
-        if not one.keeps_snapshot and (one.is_as_written if one.before is None else one.before == left.get(one.number))
+        if not one.keeps_snapshot
+        and (one.is_as_written if one.before is None else one.before == left.get(one.number))
     ]
     if len(good) < len(found):
         verified = {one.number for one in good}

@@ -29,8 +29,14 @@ from data_capture.sql.bulk import any_text
 RETENTION_USER = "retention@data-capture.invalid"
 """The user, of no person, whose records those of the retention are."""
 
-_SNAPSHOT, _CAPTURE_TYPE = RECORD_COLUMNS.index("data_snapshot"), RECORD_COLUMNS.index("capture_type")
-_HEAD_CHARACTERS, _TAIL_CHARACTERS = 40, 100  # have the first and the last id, of at most 19 digits, and 64 digits of a hash
+_SNAPSHOT, _CAPTURE_TYPE = (
+    RECORD_COLUMNS.index("data_snapshot"),
+    RECORD_COLUMNS.index("capture_type"),
+)
+_HEAD_CHARACTERS, _TAIL_CHARACTERS = (
+    40,
+    100,
+)  # have the first and the last id, of at most 19 digits, and 64 digits of a hash
 _HEAD = re.compile(r'\{"left":\{"([0-9]{1,19})":"')
 _TAIL = re.compile(r'"([0-9]{1,19})":"[0-9a-f]{64}"\}\}\Z')
 _LEFT_ALONE = re.compile(r'\{"left":\{(?:"[0-9]{1,19}":"[0-9a-f]{64}"(?:,(?!\})|(?=\})))*\}\}')
@@ -46,7 +52,9 @@ ORDER BY chain.audit_id
 """  # noqa: S608
 
 # `NOT INDEXED`: an index can be made to hide rows.
-_ALL_COVERING = _COVERING.format("NOT INDEXED", f"audit.capture_type IN ('{ERASURE}', '{RETENTION}')")
+_ALL_COVERING = _COVERING.format(
+    "NOT INDEXED", f"audit.capture_type IN ('{ERASURE}', '{RETENTION}')"
+)
 _ONE_COVERING = _COVERING.format("", "audit.id = ?")
 
 _ENDS = f"""
@@ -54,7 +62,9 @@ SELECT id, substr(data_snapshot, 1, {_HEAD_CHARACTERS}), substr(data_snapshot, -
 FROM data_capture_audit WHERE capture_type = '{RETENTION}' AND {{}} ORDER BY id
 """  # noqa: S608
 # By the index: there are few. A trigger of another program may have respelled the address when the user was added.
-_ALL_ENDS = _ENDS.format("user_email IN (SELECT ?1 UNION SELECT email FROM users WHERE lower(email) = ?1)")
+_ALL_ENDS = _ENDS.format(
+    "user_email IN (SELECT ?1 UNION SELECT email FROM users WHERE lower(email) = ?1)"
+)
 _NEW_ENDS = _ENDS.format("id > ?")
 
 
@@ -116,10 +126,14 @@ class RetentionCovers:
     """
 
     def __init__(self) -> None:
-        self._ranges: list[tuple[int, int, int]] = []  # the first id and the last that one speaks of, and its own
+        self._ranges: list[
+            tuple[int, int, int]
+        ] = []  # the first id and the last that one speaks of, and its own
         self._read_to: int | None = None
 
-    def left_of(self, connection: sqlite3.Connection, key: ChainKey, numbers: Iterable[int]) -> dict[int, bytes]:
+    def left_of(
+        self, connection: sqlite3.Connection, key: ChainKey, numbers: Iterable[int]
+    ) -> dict[int, bytes]:
         """Return what the last covering record says is left of each of these records, of those that one speaks of.
 
         Raises:
@@ -135,13 +149,21 @@ class RetentionCovers:
                 place = bisect_left(wanted, first)
                 if place < len(wanted) and wanted[place] <= last:
                     row = connection.execute(_ONE_COVERING, (covering,)).fetchone()
-                    if row is not None and _is_linked(row, key) and is_as_written(row[2], row[3], row[6:]):
+                    if (
+                        row is not None
+                        and _is_linked(row, key)
+                        and is_as_written(row[2], row[3], row[6:])
+                    ):
                         left.update((number, cover.left) for number, cover in _says(row))
         return {number: left[number] for number in wanted if number in left}
 
     def _read_on(self, connection: sqlite3.Connection) -> None:
-        (newest,) = connection.execute("SELECT coalesce(max(id), 0) FROM data_capture_audit").fetchone()
-        select, since = (_ALL_ENDS, RETENTION_USER) if self._read_to is None else (_NEW_ENDS, self._read_to)
+        (newest,) = connection.execute(
+            "SELECT coalesce(max(id), 0) FROM data_capture_audit"
+        ).fetchone()
+        select, since = (
+            (_ALL_ENDS, RETENTION_USER) if self._read_to is None else (_NEW_ENDS, self._read_to)
+        )
         for covering, head, tail in connection.execute(select, (since,)).fetchall():
             first, last = _HEAD.match(str(head)), _TAIL.search(str(tail))
             if first and last:
@@ -152,7 +174,11 @@ class RetentionCovers:
 def _is_linked(row: Sequence[Any], key: ChainKey) -> bool:
     number, adopted, _, commitment, link, before = row[:6]
     previous = GENESIS if before is None else before
-    return adopted.__class__ is int and adopted == 0 and key.follows(previous, number, adopted, commitment, link)
+    return (
+        adopted.__class__ is int
+        and adopted == 0
+        and key.follows(previous, number, adopted, commitment, link)
+    )
 
 
 def _says(row: Sequence[Any]) -> Iterator[tuple[int, Cover]]:
@@ -162,7 +188,10 @@ def _says(row: Sequence[Any]) -> Iterator[tuple[int, Cover]]:
         return
     try:
         covered = json.loads(record[_SNAPSHOT])["left"]
-        said = [(int(one), Cover(bytes.fromhex(left), record[_CAPTURE_TYPE] == RETENTION)) for one, left in covered.items()]
+        said = [
+            (int(one), Cover(bytes.fromhex(left), record[_CAPTURE_TYPE] == RETENTION))
+            for one, left in covered.items()
+        ]
     except (AttributeError, KeyError, RecursionError, TypeError, ValueError):
         return  # what the retention says of a whole run covers nothing
     yield from (one for one in said if one[0] < number)

@@ -52,7 +52,10 @@ RECORD_COLUMNS = (
 """In the order in which `canonical_record` takes them."""
 
 _BLOCK_BYTES = 64
-_INNER, _OUTER = bytes(byte ^ 0x36 for byte in range(256)), bytes(byte ^ 0x5C for byte in range(256))  # RFC 2104 section 2
+_INNER, _OUTER = (
+    bytes(byte ^ 0x36 for byte in range(256)),
+    bytes(byte ^ 0x5C for byte in range(256)),
+)  # RFC 2104 section 2
 _NUMBER = struct.Struct(">q").pack
 _ADOPTED = {0: b"\x00", 1: b"\x01"}
 
@@ -64,7 +67,9 @@ class ChainKey:
     """
 
     def __init__(self, key: bytes) -> None:
-        block = (sha256(key).digest() if len(key) > _BLOCK_BYTES else key).ljust(_BLOCK_BYTES, b"\0")
+        block = (sha256(key).digest() if len(key) > _BLOCK_BYTES else key).ljust(
+            _BLOCK_BYTES, b"\0"
+        )
         self._inner, self._outer = block.translate(_INNER), block.translate(_OUTER)
         self._inner_of_link = self._inner + b"link\0"
 
@@ -93,7 +98,9 @@ class ChainKey:
 def commitment_to(record: bytes, salt: bytes) -> bytes:
     """HMAC-SHA-256 of a canonical record under its salt of `SALT_BYTES`."""
     block = salt.ljust(_BLOCK_BYTES, b"\0")
-    return sha256(block.translate(_OUTER) + sha256(block.translate(_INNER) + record).digest()).digest()
+    return sha256(
+        block.translate(_OUTER) + sha256(block.translate(_INNER) + record).digest()
+    ).digest()
 
 
 def canonical_record(
@@ -118,7 +125,9 @@ def canonical_record(
         values = (number, user_email, capture_type, snapshot, source_endpoint, timestamp, ip_address, user_agent, status,
                   error_details)  # fmt: skip
         members = sorted(zip(RECORD_COLUMNS, map(_canonical_value, values), strict=True))
-        return f"{{{','.join(f'{quoted(name)}:{value}' for name, value in members)}}}".encode(errors="surrogateescape")
+        return f"{{{','.join(f'{quoted(name)}:{value}' for name, value in members)}}}".encode(
+            errors="surrogateescape"
+        )
 
 
 def _canonical_value(value: Any) -> str:

@@ -49,7 +49,9 @@ def parse_head(text: str) -> Head:
     """
     found = _HEAD.fullmatch(text.strip())
     if found is None:
-        raise ValueError("a head as verify-audit --head prints it: a number, a colon, 64 hexadecimal digits")
+        raise ValueError(
+            "a head as verify-audit --head prints it: a number, a colon, 64 hexadecimal digits"
+        )
     return Head(int(found[1]), bytes.fromhex(found[2]))
 
 
@@ -89,7 +91,9 @@ def is_in_chain(connection: sqlite3.Connection, head: Head) -> bool:
         return True
     if head.number > _MAX_ID:
         return False
-    found = connection.execute("SELECT link FROM data_capture_audit_chain WHERE audit_id = ?", (head.number,)).fetchone()
+    found = connection.execute(
+        "SELECT link FROM data_capture_audit_chain WHERE audit_id = ?", (head.number,)
+    ).fetchone()
     return found is not None and found[0] == head.link
 
 
@@ -107,7 +111,9 @@ def note_head(connection: sqlite3.Connection, database: Path, key: ChainKey) -> 
     noted = noted_head(database)
     newest = read_head(connection, key)
     if newest is None or not is_in_chain(connection, noted):
-        log.error("The audit trail was tampered with: python3 -m data_capture verify-audit tells more")
+        log.error(
+            "The audit trail was tampered with: python3 -m data_capture verify-audit tells more"
+        )
         return
     if newest.number <= noted.number:
         return
@@ -152,7 +158,9 @@ class HeadKeeper:
                 note_head(connection, self._database, self._key)
         except (OSError, ValueError, sqlite3.Error) as error:
             if not self._failed:
-                log.warning("The audit trail's head can't be noted beside %s: %s", self._database, error)
+                log.warning(
+                    "The audit trail's head can't be noted beside %s: %s", self._database, error
+                )
             self._failed = True
         else:
             self._failed = False

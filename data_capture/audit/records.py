@@ -39,7 +39,11 @@ def record_audits(connection: sqlite3.Connection, records: Sequence[AuditRecord]
     """
     trail = trail_of(connection)
     first = insert_in_order(connection, _INSERT, records)
-    trail.append(connection, first, [canonical_record(number, *record) for number, record in enumerate(records, first)])
+    trail.append(
+        connection,
+        first,
+        [canonical_record(number, *record) for number, record in enumerate(records, first)],
+    )
 
 
 def record_audit(
@@ -73,6 +77,14 @@ def record_audit(
         sqlite3.Error: it can't be written, or the database's audit key is missing.
     """
     record = AuditRecord(
-        user_email, capture_type, snapshot, source_endpoint, timestamp, ip_address, user_agent, status, error_details
+        user_email,
+        capture_type,
+        snapshot,
+        source_endpoint,
+        timestamp,
+        ip_address,
+        user_agent,
+        status,
+        error_details,
     )
     record_audits(connection, [record])

@@ -12,7 +12,14 @@ from typing import Any
 
 from data_capture.audit.append import highest_number_given
 from data_capture.audit.covers import read_covers
-from data_capture.audit.format import RECORD_COLUMNS, SALT_BYTES, VOID, ChainKey, canonical_record, commitment_to
+from data_capture.audit.format import (
+    RECORD_COLUMNS,
+    SALT_BYTES,
+    VOID,
+    ChainKey,
+    canonical_record,
+    commitment_to,
+)
 from data_capture.audit.head import EMPTY, Head, is_in_chain
 
 _ROWS_AT_A_TIME = 2000
@@ -63,7 +70,10 @@ class Tampering:
         if isinstance(self.record, bytes):
             return f"x'{self.record.hex()[:_MAX_NAME_CHARACTERS]}'"
         text = repr(self.record) if isinstance(self.record, str) else str(self.record)
-        return "".join(character if character.isprintable() else "?" for character in text[:_MAX_NAME_CHARACTERS])
+        return "".join(
+            character if character.isprintable() else "?"
+            for character in text[:_MAX_NAME_CHARACTERS]
+        )
 
     @property
     def order(self) -> tuple[bool, int]:
@@ -118,7 +128,10 @@ def verify(
 
 
 def _verify(
-    connection: sqlite3.Connection, key: ChainKey, noted: Head, on_progress: Callable[[int, int], None]
+    connection: sqlite3.Connection,
+    key: ChainKey,
+    noted: Head,
+    on_progress: Callable[[int, int], None],
 ) -> Verification:
     walk = _Walk(connection, key, noted)
     tampering = walk.to_the_end(on_progress)
@@ -128,7 +141,9 @@ def _verify(
         if stray is not None and (tampering is None or stray.order <= tampering.order):
             tampering = stray
     head = Head(walk.number, walk.link)
-    return Verification(walk.records, walk.adopted, walk.erased, walk.aged, head, tampering or walk.shortened())
+    return Verification(
+        walk.records, walk.adopted, walk.erased, walk.aged, head, tampering or walk.shortened()
+    )
 
 
 class _Walk:
@@ -141,7 +156,9 @@ class _Walk:
         self.number, self.link = EMPTY.number, EMPTY.link
 
     def to_the_end(self, on_progress: Callable[[int, int], None]) -> Tampering | None:
-        (total,) = self._connection.execute("SELECT count(*) FROM data_capture_audit_chain").fetchone()
+        (total,) = self._connection.execute(
+            "SELECT count(*) FROM data_capture_audit_chain"
+        ).fetchone()
         done = 0
         rows = self._connection.execute(_EVERYTHING)
         while chunk := rows.fetchmany(_ROWS_AT_A_TIME):
@@ -159,9 +176,17 @@ class _Walk:
         if newest > self.number:
             return replace(_removed(self.number + 1, newest), by_what_was_noted=True)
         if not is_in_chain(self._connection, self._noted):
-            return Tampering(self._noted.number, "is not the one that was noted when it was the newest: it was replaced", True)
+            return Tampering(
+                self._noted.number,
+                "is not the one that was noted when it was the newest: it was replaced",
+                True,
+            )
         if _counts_numbers(self._connection) and (given or 0) < self.number:
-            return Tampering(self.number + 1, "may have been removed: the counter in sqlite_sequence was set back", True)
+            return Tampering(
+                self.number + 1,
+                "may have been removed: the counter in sqlite_sequence was set back",
+                True,
+            )
         return None
 
     def _check(self, chunk: list[tuple[Any, ...]]) -> Tampering | None:
@@ -184,7 +209,9 @@ class _Walk:
             elif there is None:
                 return Tampering(number, "was removed")
             elif salt is None or number in covers:
-                tampering = self._what_is_wrong_after_erasure(number, salt, canonical_record(number, *values))
+                tampering = self._what_is_wrong_after_erasure(
+                    number, salt, canonical_record(number, *values)
+                )
                 if tampering is not None:
                     return tampering
                 by_retention = covers[number].by_retention
@@ -200,16 +227,25 @@ class _Walk:
                 self.adopted += adopted
         return None
 
-    def _what_is_wrong_after_erasure(self, number: int, salt: Any, record: bytes) -> Tampering | None:
+    def _what_is_wrong_after_erasure(
+        self, number: int, salt: Any, record: bytes
+    ) -> Tampering | None:
         cover = self._covers.of_records.get(number)
         if cover is None:
             changed = self._covers.by_changed.get(number)
             if changed is None:
                 return Tampering(number, "has no salt in the chain, and no erasure covers it")
-            return Tampering(changed, f"was changed, so that it does not cover record {number}, which has no salt in the chain")
+            return Tampering(
+                changed,
+                f"was changed, so that it does not cover record {number}, which has no salt in the chain",
+            )
         if salt is not None:
             return Tampering(number, "was put back after its erasure")
-        return None if cover.left == self._key.left(record) else Tampering(number, "was changed after its erasure")
+        return (
+            None
+            if cover.left == self._key.left(record)
+            else Tampering(number, "was changed after its erasure")
+        )
 
     def _explain_break(self, number: int, adopted: Any, commitment: Any, link: Any) -> Tampering:
         """What became of the chain between the last good entry and that of `number`, which is not linked to it."""
@@ -219,7 +255,10 @@ class _Walk:
                 return Tampering(tried, f"was renumbered: it is {number} now")
         if missing and (self._noted.number in missing or self._was_ours(number, link)):
             return _removed(missing[0], missing[-1])
-        return Tampering(number, "was inserted or changed, with its entry in the chain: that is not linked to the one before")
+        return Tampering(
+            number,
+            "was inserted or changed, with its entry in the chain: that is not linked to the one before",
+        )
 
     def _was_ours(self, number: int, link: Any) -> bool:
         """Whether an entry that does not follow from the one before was once: what comes after it says so."""
@@ -230,14 +269,19 @@ class _Walk:
 
 
 def _removed(first: int, last: int) -> Tampering:
-    return Tampering(first, "was removed" if first == last else f"was removed, with all up to {last}")
+    return Tampering(
+        first, "was removed" if first == last else f"was removed, with all up to {last}"
+    )
 
 
 def _stray_record(connection: sqlite3.Connection) -> Tampering | None:
     found = connection.execute(_WITHOUT_ENTRY).fetchone()
     if found is None:
         return None
-    return Tampering(found[0], "has no entry in the chain: it was inserted by other means, or its entry was removed")
+    return Tampering(
+        found[0],
+        "has no entry in the chain: it was inserted by other means, or its entry was removed",
+    )
 
 
 def _counts_numbers(connection: sqlite3.Connection) -> bool:

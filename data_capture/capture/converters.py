@@ -28,10 +28,14 @@ _NO_TIME = timedelta(0)
 _NOTHING = frozenset({"", "n/a", "N/A", "N/a", "n/A"})
 _NO_HASH = "NON-CRYPTO-"  # and the milliseconds: what pages put in the place of a hash that there is none of
 # A text that begins with none of these says something, which is so quicker to see than by looking at all of it.
-_NOTHING_BEGINS_WITH = frozenset({"", "n", "N", *(chr(code) for code in range(0x10000) if chr(code).isspace())})
+_NOTHING_BEGINS_WITH = frozenset(
+    {"", "n", "N", *(chr(code) for code in range(0x10000) if chr(code).isspace())}
+)
 _NO_NUMBER = frozenset({"", "n/a", "null", "none", "nan", "undefined", "-"})
 
-_CURRENCY = re.compile(r"^(?:US\$|[$€£¥]|USDT|USDC|USD|EUR|GBP)\s*|\s*(?:[$€£¥]|USDT|USDC|USD|EUR|GBP)$", re.IGNORECASE)
+_CURRENCY = re.compile(
+    r"^(?:US\$|[$€£¥]|USDT|USDC|USD|EUR|GBP)\s*|\s*(?:[$€£¥]|USDT|USDC|USD|EUR|GBP)$", re.IGNORECASE
+)
 # What toLocaleString puts between thousands and before decimals, besides what a keyboard has.
 _TYPOGRAPHY = str.maketrans({"\N{NO-BREAK SPACE}": " ", "\N{NARROW NO-BREAK SPACE}": " ", "\N{THIN SPACE}": " ",
                              "\N{RIGHT SINGLE QUOTATION MARK}": "'", "\N{MINUS SIGN}": "-"})  # fmt: skip
@@ -74,7 +78,11 @@ def text(value: Any) -> str:
     if not isinstance(value, (int, Decimal)):
         raise ConversionError("is not a text")
     # 0.00000001, where str() would say 1E-8
-    spelled = format(value, "f") if isinstance(value, Decimal) and abs(value.adjusted()) < 40 else str(value)
+    spelled = (
+        format(value, "f")
+        if isinstance(value, Decimal) and abs(value.adjusted()) < 40
+        else str(value)
+    )
     return text(spelled)
 
 
@@ -103,7 +111,9 @@ def decimal(digits: int, scale: int) -> Reader:
             raise ConversionError(f"is too large for {digits} digits")
         return str(rounded)
 
-    read.__doc__ = f"A number of at most {digits} digits, {scale} of them decimals, rounded half-even."
+    read.__doc__ = (
+        f"A number of at most {digits} digits, {scale} of them decimals, rounded half-even."
+    )
     return read
 
 
@@ -112,7 +122,11 @@ def integer(value: Any) -> int | None:
     number = _number(value)
     if number is None:
         return None
-    if number.adjusted() >= 19 or not -(2**63) <= number < 2**63 or number != number.to_integral_value():
+    if (
+        number.adjusted() >= 19
+        or not -(2**63) <= number < 2**63
+        or number != number.to_integral_value()
+    ):
         raise ConversionError("is not a whole number")
     return int(number)
 
@@ -131,7 +145,11 @@ def json_list(value: Any) -> str:
     """A list as a JSON array: a list, an array as text, or names with commas between."""
     if isinstance(value, str):
         array = value.strip().startswith("[")
-        value = _decoded(value.strip()) if array else [part.strip() for part in value.split(",") if part.strip()]
+        value = (
+            _decoded(value.strip())
+            if array
+            else [part.strip() for part in value.split(",") if part.strip()]
+        )
     if not isinstance(value, list):
         raise ConversionError("is not a list")
     return encode_json(value)
@@ -198,7 +216,9 @@ def _to_the_second(days: int, seconds: int) -> str:
 
 def earlier(moment: str, seconds: float) -> str:
     """The time that many seconds before `moment`, both as `timestamp` gives them."""
-    return timestamp(datetime.fromisoformat(moment.replace("Z", "+00:00")) - timedelta(seconds=seconds))
+    return timestamp(
+        datetime.fromisoformat(moment.replace("Z", "+00:00")) - timedelta(seconds=seconds)
+    )
 
 
 def _three_decimals(value: str) -> str:

@@ -4,14 +4,23 @@ from __future__ import annotations
 
 import unicodedata
 
-MAX_EMAIL_CHARACTERS = 254  # RFC 5321 section 4.5.3.1.3: a path has at most 256 octets, two of them the brackets
+MAX_EMAIL_CHARACTERS = (
+    254  # RFC 5321 section 4.5.3.1.3: a path has at most 256 octets, two of them the brackets
+)
 MAX_GIVEN_CHARACTERS = 2 * MAX_EMAIL_CHARACTERS  # with what is trimmed; more is not even looked at
 
 RESERVED_DOMAIN = "@data-capture.invalid"
 """Where this product's own users are, of no person: pseudonyms, and those of the retention's records. RFC 6761: nobody can
 have an address there. What looks like a person there would be erased with the audit records that cover others."""
 
-UNSEEN = ("Cc", "Cf", "Cs", "Zl", "Zp", "Zs")  # Unicode's controls, formats (zero width), surrogates and spaces
+UNSEEN = (
+    "Cc",
+    "Cf",
+    "Cs",
+    "Zl",
+    "Zp",
+    "Zs",
+)  # Unicode's controls, formats (zero width), surrogates and spaces
 
 # Unicode's Default_Ignorable_Code_Point (DerivedCoreProperties.txt), which are shown as nothing, and the blank of Braille.
 _IGNORABLE_RANGES = (

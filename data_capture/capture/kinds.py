@@ -34,7 +34,14 @@ from data_capture.capture.converters import (
     timestamp,
 )
 from data_capture.capture.email import normalise_email
-from data_capture.capture.normalise import FieldLookup, Names, Step, dashboard_nested, payment_as_usual, screenshot_spread_out
+from data_capture.capture.normalise import (
+    FieldLookup,
+    Names,
+    Step,
+    dashboard_nested,
+    payment_as_usual,
+    screenshot_spread_out,
+)
 from data_capture.capture.snapshot import snapshot_and_digests
 from data_capture.deadlines import Deadline
 from data_capture.images import described, is_file, with_stand_ins
@@ -92,7 +99,9 @@ class PictureColumns:
     size_bytes: str
 
 
-@dataclass(frozen=True, eq=False)  # each is itself alone; comparing them field by field would cost at every look-up
+@dataclass(
+    frozen=True, eq=False
+)  # each is itself alone; comparing them field by field would cost at every look-up
 class Kind:
     """One kind of capture.
 
@@ -197,15 +206,25 @@ _USER = (
     )),
 )  # fmt: skip
 
-_EMAIL_NAMES = Names("user_email", "email", "userData.email", "user.email", "userProfile.email", "customer_email")
+_EMAIL_NAMES = Names(
+    "user_email", "email", "userData.email", "user.email", "userProfile.email", "customer_email"
+)
 
 _PAYMENT = Kind(
     "payment",
     "payment_data",
     (
         *_USER,
-        Field("plan_name", text, ("plan_name_payment", "plan", "plan.name", "selectedPlan.name", "plan_type")),
-        Field("original_price", decimal(10, 2), ("original_amount", "selectedPlan.price", "plan.price")),
+        Field(
+            "plan_name",
+            text,
+            ("plan_name_payment", "plan", "plan.name", "selectedPlan.name", "plan_type"),
+        ),
+        Field(
+            "original_price",
+            decimal(10, 2),
+            ("original_amount", "selectedPlan.price", "plan.price"),
+        ),
         Field("discount_amount", decimal(10, 2), ("discount", "coupon.discount")),
         Field("final_price", decimal(10, 2), ("amount_paid", "amount")),
         Field("coupon_code", text, ("coupon.code", "coupon")),
@@ -304,7 +323,9 @@ _ACTIVITY = Kind(
     time_columns=("timestamp",),
 )
 
-KINDS: dict[str, Kind] = {kind.name: kind for kind in (_PAYMENT, _QUESTIONNAIRE, _DASHBOARD, _ACTIVITY)}
+KINDS: dict[str, Kind] = {
+    kind.name: kind for kind in (_PAYMENT, _QUESTIONNAIRE, _DASHBOARD, _ACTIVITY)
+}
 
 
 # --- From a payload to a capture ------------------------------------------------------------------------------------------------
@@ -335,7 +356,9 @@ class Caller:
         self.received_at = timestamp(self.now)
 
 
-def parse_capture(kind: Kind, payload: JsonObject, caller: Caller, placeholder_emails: tuple[str, ...]) -> Capture:
+def parse_capture(
+    kind: Kind, payload: JsonObject, caller: Caller, placeholder_emails: tuple[str, ...]
+) -> Capture:
     """The capture that `payload` holds, with everything secret in it masked.
 
     A field that can't be understood is None, with a warning that names it as the page does.
@@ -375,7 +398,11 @@ def parse_capture(kind: Kind, payload: JsonObject, caller: Caller, placeholder_e
         user_email=user_email,
         user_name=user_name if isinstance(user_name, str) else None,
         values=tuple(values),
-        happened_at=timestamp(happened_at(payload.get("capture_timestamp", payload.get("captureTimestamp")), caller.now)),
+        happened_at=timestamp(
+            happened_at(
+                payload.get("capture_timestamp", payload.get("captureTimestamp")), caller.now
+            )
+        ),
         received_at=caller.received_at,
         snapshot=snapshot,
         digest=digest,
@@ -402,7 +429,9 @@ def _capture_id(given: Any, masked: Any) -> str:
         message = "looks like a card number or a token, which is never stored"
     else:
         return capture_id
-    raise Problem(UNUSABLE, f"The capture_id {message}.", errors=[FieldError("capture_id", message)])
+    raise Problem(
+        UNUSABLE, f"The capture_id {message}.", errors=[FieldError("capture_id", message)]
+    )
 
 
 def _usable_email(found_in: FieldLookup, placeholder_emails: tuple[str, ...]) -> str:
@@ -429,7 +458,9 @@ def _in_lower_case(emails: tuple[str, ...]) -> frozenset[str]:
     return frozenset(email.lower() for email in emails)
 
 
-def _read_field(one: Field, found_in: FieldLookup, steps: tuple[Step, ...]) -> tuple[ColumnValue, FieldError | None]:
+def _read_field(
+    one: Field, found_in: FieldLookup, steps: tuple[Step, ...]
+) -> tuple[ColumnValue, FieldError | None]:
     """The field's value: the first that can be understood; if there is none, None and what is wrong with the first."""
     warning: FieldError | None = None
     for step in steps:
@@ -439,7 +470,9 @@ def _read_field(one: Field, found_in: FieldLookup, steps: tuple[Step, ...]) -> t
         try:
             read = one.read(found[1])
         except ConversionError as error:
-            warning = warning or FieldError(f"{step[0]}.{found[0]}".lstrip("."), f"{error}, so it was stored as NULL")
+            warning = warning or FieldError(
+                f"{step[0]}.{found[0]}".lstrip("."), f"{error}, so it was stored as NULL"
+            )
         else:
             if read is not None:
                 return read, None
@@ -447,7 +480,11 @@ def _read_field(one: Field, found_in: FieldLookup, steps: tuple[Step, ...]) -> t
 
 
 def _with_picture_described(
-    payload: JsonObject, found_in: FieldLookup, kind: Kind, columns: PictureColumns, values: list[ColumnValue]
+    payload: JsonObject,
+    found_in: FieldLookup,
+    kind: Kind,
+    columns: PictureColumns,
+    values: list[ColumnValue],
 ) -> JsonObject:
     """The payload with a picture that is stored in its column, or a file that is kept out, replaced by what it is.
 
@@ -456,11 +493,17 @@ def _with_picture_described(
     kept = values[kind.places[columns.picture.column]]
     stand_ins: dict[str, JsonObject] = {}
     for _, _, given in found_in.each(columns.picture.all_names):
-        if isinstance(given, str) and (given == kept or (kept is None and (is_file(given) or given.startswith("data:")))):
+        if isinstance(given, str) and (
+            given == kept or (kept is None and (is_file(given) or given.startswith("data:")))
+        ):
             stand_ins[given] = described(given)
     if isinstance(kept, str):
         values[kind.places[columns.media_type]] = stand_ins[kept]["type"]
         size_place = kind.places[columns.size_bytes]
         if values[size_place] is None:
             values[size_place] = stand_ins[kept]["size"]
-    return {key: with_stand_ins(member, stand_ins) for key, member in payload.items()} if stand_ins else payload
+    return (
+        {key: with_stand_ins(member, stand_ins) for key, member in payload.items()}
+        if stand_ins
+        else payload
+    )

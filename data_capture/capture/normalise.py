@@ -38,19 +38,28 @@ def _percentage_taken_off(payload: JsonObject) -> JsonObject:
     if not isinstance(coupon, dict):
         return payload
     discount_type = coupon.get("type")
-    if not isinstance(discount_type, str) or not discount_type[: len("percent")].lower().startswith(("percent", "%")):
+    if not isinstance(discount_type, str) or not discount_type[: len("percent")].lower().startswith(
+        ("percent", "%")
+    ):
         return payload
     return {**payload, "coupon": {key: value for key, value in coupon.items() if key != "discount"}}
 
 
 def _verification_as_payment(payload: JsonObject) -> JsonObject:
     """A crypto payment's verification says in `amount` how many coins were sent, not a price."""
-    if {"crypto", "transactionhash", "amount"} <= {plain_name(key) for key, value in payload.items() if not is_absent(value)}:
-        return {"crypto_amount" if plain_name(key) == "amount" else key: value for key, value in payload.items()}
+    if {"crypto", "transactionhash", "amount"} <= {
+        plain_name(key) for key, value in payload.items() if not is_absent(value)
+    }:
+        return {
+            "crypto_amount" if plain_name(key) == "amount" else key: value
+            for key, value in payload.items()
+        }
     return payload
 
 
-_MAY_HOLD_A_SCREENSHOT = frozenset({"screenshot", "accountscreenshot", "questionnaire", "questionnairedata", "answers"})
+_MAY_HOLD_A_SCREENSHOT = frozenset(
+    {"screenshot", "accountscreenshot", "questionnaire", "questionnairedata", "answers"}
+)
 
 
 def screenshot_spread_out(payload: JsonObject) -> JsonObject:
@@ -60,14 +69,19 @@ def screenshot_spread_out(payload: JsonObject) -> JsonObject:
     spread: JsonObject = {}
     for key, value in payload.items():
         if plain_name(key) in ("screenshot", "accountscreenshot") and isinstance(value, dict):
-            picture = next((value[name] for name in ("data", "base64", "dataUrl", "content") if name in value), None)
+            picture = next(
+                (value[name] for name in ("data", "base64", "dataUrl", "content") if name in value),
+                None,
+            )
             spread |= {
                 "account_screenshot": picture,
                 "screenshot_filename": value.get("filename", value.get("name")),
                 "screenshot_size": value.get("size"),
                 "screenshot_type": value.get("type"),
             }
-        elif plain_name(key) in ("questionnaire", "questionnairedata", "answers") and isinstance(value, dict):
+        elif plain_name(key) in ("questionnaire", "questionnairedata", "answers") and isinstance(
+            value, dict
+        ):
             spread[key] = screenshot_spread_out(value)
         else:
             spread[key] = value
@@ -97,7 +111,10 @@ def dashboard_nested(payload: JsonObject) -> JsonObject:
     rest = {key: value for key, value in payload.items() if key not in state}
     if names.keys() & {"performancemetrics", "risksettings", "trades"}:
         return {**rest, "tradingState": state}
-    if any(isinstance(payload.get(names.get(part, "")), dict) for part in ("performance", "riskprotocol", "userprofile")):
+    if any(
+        isinstance(payload.get(names.get(part, "")), dict)
+        for part in ("performance", "riskprotocol", "userprofile")
+    ):
         return {**rest, "dashboardData": state}
     return {**payload, "dashboard_state": state} if state else payload
 
@@ -162,7 +179,9 @@ class _Ways:
         ways = self._ways_to_all.get(of_fields)
         if ways is None:
             found = [(place, self.to(names)) for place, names in enumerate(of_fields)]
-            ways = self._ways_to_all[of_fields] = tuple((place, steps) for place, steps in found if steps)
+            ways = self._ways_to_all[of_fields] = tuple(
+                (place, steps) for place, steps in found if steps
+            )
         return ways
 
     def to(self, names: Names) -> tuple[Step, ...]:
@@ -171,7 +190,10 @@ class _Ways:
         if ways is None:
             ways = tuple(
                 step
-                for place, name in (*names.at_top, *((section, name) for section in self._sections for name in names.in_sections))
+                for place, name in (
+                    *names.at_top,
+                    *((section, name) for section in self._sections for name in names.in_sections),
+                )
                 for step in self._steps(place, name)
             )
             self._ways[names] = ways

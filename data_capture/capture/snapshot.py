@@ -14,7 +14,9 @@ from data_capture.capture.email import normalise_email
 from data_capture.json_codec import ByKeys, JsonObject, encode_decimal, encode_json
 from data_capture.scanning import LARGE_STEP_CHARACTERS, is_in, pause
 
-_CONTENT = hashlib.blake2b(digest_size=hashlib.sha256().digest_size)  # copied: that takes a fifth of the time of making one
+_CONTENT = hashlib.blake2b(
+    digest_size=hashlib.sha256().digest_size
+)  # copied: that takes a fifth of the time of making one
 _SCALARS = frozenset({str, int, bool, float, type(None), Decimal})
 _MASKED = "_masked"
 _KIND = "type"
@@ -60,7 +62,12 @@ def snapshot_and_digests(
     spelled = _SPELLED.of(payload)
     values = [*payload.values()]
     members = [
-        name + (quoted(value) if isinstance(value, str) and len(value) <= LARGE_STEP_CHARACTERS else _encoded(value))
+        name
+        + (
+            quoted(value)
+            if isinstance(value, str) and len(value) <= LARGE_STEP_CHARACTERS
+            else _encoded(value)
+        )
         for name, value in zip(spelled.names, values, strict=True)
     ]
     in_order = lasting = members
@@ -68,7 +75,11 @@ def snapshot_and_digests(
         in_order, lasting = _with_sorted_keys(spelled.names, values, members)
     digest = hashlib.sha256(_object(spelled.in_digest(in_order))).digest()
     for place in spelled.addresses:
-        if values[place] != user_email and user_email is not None and normalise_email(values[place]) == user_email:
+        if (
+            values[place] != user_email
+            and user_email is not None
+            and normalise_email(values[place]) == user_email
+        ):
             lasting = [*lasting]
             lasting[place] = spelled.names[place] + quoted(user_email)
     content = _CONTENT.copy()
@@ -88,9 +99,13 @@ def _with_sorted_keys(
     in_order, lasting = [*members], [*members]
     for place, value in enumerate(values):
         if isinstance(value, (dict, list)):
-            text = in_order[place] = lasting[place] = names[place] + encode_json(value, sort_keys=True)
+            text = in_order[place] = lasting[place] = names[place] + encode_json(
+                value, sort_keys=True
+            )
             if is_in(_VOLATILE, text):
-                lasting[place] = names[place] + encode_json(_without_volatile(value), sort_keys=True)
+                lasting[place] = names[place] + encode_json(
+                    _without_volatile(value), sort_keys=True
+                )
     return in_order, lasting
 
 
@@ -105,7 +120,11 @@ def _without_volatile(value: Any) -> Any:
     """An object without its volatile members, and without those of the objects in it. In a list each time is content."""
     if not isinstance(value, dict):
         return value
-    return {name: _without_volatile(member) for name, member in value.items() if name not in VOLATILE_NAMES}
+    return {
+        name: _without_volatile(member)
+        for name, member in value.items()
+        if name not in VOLATILE_NAMES
+    }
 
 
 def _encoded(value: Any) -> str:

@@ -19,7 +19,9 @@ def show_admin_token(settings: Settings, *, rotate: bool) -> None:
         Refused: it was shown before, or EDC_ADMIN_TOKEN gives it.
     """
     if settings.admin_token:
-        raise Refused("The admin token is what EDC_ADMIN_TOKEN says; it is shown and changed where that is set.")
+        raise Refused(
+            "The admin token is what EDC_ADMIN_TOKEN says; it is shown and changed where that is set."
+        )
     print(_token_of(settings, rotate=rotate), flush=True)
     print("Keep it in a password manager: it is not shown again.", file=sys.stderr, flush=True)
 
@@ -34,18 +36,26 @@ def write_admin_header(path: Path, settings: Settings, *, rotate: bool) -> None:
         OSError: the file can't be made.
     """
     if settings.admin_token and rotate:
-        raise Refused("The admin token is what EDC_ADMIN_TOKEN says; it is changed where that is set.")
+        raise Refused(
+            "The admin token is what EDC_ADMIN_TOKEN says; it is changed where that is set."
+        )
     try:
         descriptor = open_new_file(path)
     except FileExistsError:
         raise Refused(f"There is a file {path} already. Name another, or remove it.") from None
     try:
         with os.fdopen(descriptor, "w", encoding="ascii") as file:
-            file.write(f"Authorization: Bearer {settings.admin_token or _token_of(settings, rotate=rotate)}\n")
+            file.write(
+                f"Authorization: Bearer {settings.admin_token or _token_of(settings, rotate=rotate)}\n"
+            )
     except BaseException:
         path.unlink(missing_ok=True)
         raise
-    print(f"{path} holds the header with the admin token: curl -H @{path.name}", file=sys.stderr, flush=True)
+    print(
+        f"{path} holds the header with the admin token: curl -H @{path.name}",
+        file=sys.stderr,
+        flush=True,
+    )
 
 
 def _token_of(settings: Settings, *, rotate: bool) -> str:
@@ -53,5 +63,7 @@ def _token_of(settings: Settings, *, rotate: bool) -> str:
         raise Refused(f"There is no folder {settings.database.parent}.")
     token = rotate_admin_token(settings) if rotate else fetch_admin_token(settings)
     if token is None:
-        raise Refused("The admin token was shown before, and only its hash is kept. With --rotate you get a new one.")
+        raise Refused(
+            "The admin token was shown before, and only its hash is kept. With --rotate you get a new one."
+        )
     return token

@@ -25,7 +25,13 @@ from data_capture.cli.files import (
     time_for_name,
 )
 from data_capture.cli.formatting import Progress, count, size
-from data_capture.cli.integrity_report import IntegrityReport, examine, is_lock, refuse_what_is_no_database, snapshot
+from data_capture.cli.integrity_report import (
+    IntegrityReport,
+    examine,
+    is_lock,
+    refuse_what_is_no_database,
+    snapshot,
+)
 from data_capture.sql.pragmas import size_bytes_of
 
 _TIME = r"\d{8}T\d{6}\.\d{3}Z"
@@ -48,7 +54,9 @@ def backup_folder(database: Path) -> Path:
 
 def backups_in(folder: Path, database: Path) -> list[Path]:
     """The backups of `database` in `folder`, by their names, oldest first."""
-    return sorted(path for path in _named_in(folder, database, "") if path.is_file() and not path.is_symlink())
+    return sorted(
+        path for path in _named_in(folder, database, "") if path.is_file() and not path.is_symlink()
+    )
 
 
 def unfinished_in(folder: Path, database: Path) -> list[Path]:
@@ -69,7 +77,9 @@ def back_up(database: Path, folder: Path | None, keep: int | None, progress: Pro
         Refused: there is no backup, and nothing half of one. If old ones could not be deleted, there is, and they are there.
     """
     if not database.exists():
-        raise Refused(f"There is no database {database}; it is made when the services are started for the first time.")
+        raise Refused(
+            f"There is no database {database}; it is made when the services are started for the first time."
+        )
     refuse_what_is_no_database(database)
     if folder is None:
         folder = backup_folder(database)
@@ -104,7 +114,9 @@ def _make(database: Path, folder: Path, progress: Progress) -> Backup:
         sync(folder)
     except (OSError, sqlite3.Error) as error:
         reason = error.strerror if isinstance(error, OSError) else error
-        raise Refused(f"The copy can't be written to {folder}: {reason}. No backup was made.") from error
+        raise Refused(
+            f"The copy can't be written to {folder}: {reason}. No backup was made."
+        ) from error
     finally:
         remove_partial(partial)
         progress.clear()
@@ -119,9 +131,13 @@ def _copy(database: Path, partial: Path, progress: Progress) -> None:
             copy_database(source, partial, lambda done, total: progress.bar("Copying", done, total))
     except sqlite3.OperationalError as error:
         if is_lock(error):
-            raise Refused(f"Another program holds the lock of {database}; try again when it has finished.") from error
+            raise Refused(
+                f"Another program holds the lock of {database}; try again when it has finished."
+            ) from error
         if "full" in str(error) or partial.exists():
-            raise Refused(f"The copy can't be written to {partial.parent}: {error}. No backup was made.") from error
+            raise Refused(
+                f"The copy can't be written to {partial.parent}: {error}. No backup was made."
+            ) from error
         raise Refused(f"{database} can't be read: {error}. No backup was made.") from error
     except sqlite3.DatabaseError as error:
         raise _damaged(database, str(error)) from error
@@ -134,7 +150,9 @@ def _examine_copy(database: Path, partial: Path) -> IntegrityReport:
         raise _damaged(database, "; ".join(examination.damage))
     if examination.missing_tables:
         missing = ", ".join(examination.missing_tables)
-        raise Refused(f"{database} is not a database of Enhanced Data Capture: it has no {missing}. No backup was made.")
+        raise Refused(
+            f"{database} is not a database of Enhanced Data Capture: it has no {missing}. No backup was made."
+        )
     return examination
 
 
@@ -147,11 +165,17 @@ def _damaged(database: Path, report: str) -> Refused:
 
 def _announce(backup: Backup) -> None:
     contents = f"{count(backup.examination.captures, 'capture')} in {count(backup.examination.rows, 'row')}"
-    print(f"{backup.path}: {size(backup.size_bytes)}, {contents}, checked, {backup.seconds:.1f} s", flush=True)
+    print(
+        f"{backup.path}: {size(backup.size_bytes)}, {contents}, checked, {backup.seconds:.1f} s",
+        flush=True,
+    )
     if backup.examination.broken_references:
         # A copy is no worse than its original; without one, whoever has to repair that has nothing to fall back to.
         broken = ", ".join(backup.examination.broken_references.values())
-        print(f"As in the database itself, there are rows that refer to someone who isn't there: {broken}.", flush=True)
+        print(
+            f"As in the database itself, there are rows that refer to someone who isn't there: {broken}.",
+            flush=True,
+        )
 
 
 def _delete_oldest(folder: Path, database: Path, newest: Path, keep: int) -> None:
@@ -161,15 +185,22 @@ def _delete_oldest(folder: Path, database: Path, newest: Path, keep: int) -> Non
         try:
             path.unlink()
         except OSError as error:
-            raise Refused(f"The backup was made, but the old one {path} can't be deleted: {error.strerror}.") from error
+            raise Refused(
+                f"The backup was made, but the old one {path} can't be deleted: {error.strerror}."
+            ) from error
     if surplus:
-        print(f"Deleted {count(len(surplus), 'older backup')}, kept {len(others) + 1 - len(surplus)}.", flush=True)
+        print(
+            f"Deleted {count(len(surplus), 'older backup')}, kept {len(others) + 1 - len(surplus)}.",
+            flush=True,
+        )
 
 
 def _refuse_unusable_folder(folder: Path) -> None:
     if not folder.exists():
         # Not made: a drive that isn't mounted would look just like that, and its mount point's disk be filled instead.
-        raise Refused(f"There is no folder {folder}. Make it (mkdir), or mount the drive that it is on, and try again.")
+        raise Refused(
+            f"There is no folder {folder}. Make it (mkdir), or mount the drive that it is on, and try again."
+        )
     if not folder.is_dir():
         raise Refused(f"{folder} is not a folder.")
     if not os.access(folder, os.W_OK | os.X_OK):

@@ -110,10 +110,14 @@ def diagnose(settings: Settings, *, quick: bool, progress: Progress) -> Iterator
         try:
             yield answer(question)
         except OSError as error:
-            yield _problem(question, f"{error.filename} can't be looked at: {error.strerror}", _AS_WHO_RUNS)
+            yield _problem(
+                question, f"{error.filename} can't be looked at: {error.strerror}", _AS_WHO_RUNS
+            )
 
 
-def examine_installation(settings: Settings, *, quick: bool, as_json: bool, progress: Progress) -> bool:
+def examine_installation(
+    settings: Settings, *, quick: bool, as_json: bool, progress: Progress
+) -> bool:
     """Prints the findings, as text or as JSON; whether there is no problem."""
     findings = []
     for finding in diagnose(settings, quick=quick, progress=progress):
@@ -125,10 +129,16 @@ def examine_installation(settings: Settings, *, quick: bool, as_json: bool, prog
                 print(f"{'':8} {'':18} → {finding.advice}", flush=True)
     worst = [level for level in Level if any(finding.level is level for finding in findings)][-1]
     if as_json:
-        print(json.dumps({"status": worst, "findings": [asdict(finding) for finding in findings]}, indent=2))
+        print(
+            json.dumps(
+                {"status": worst, "findings": [asdict(finding) for finding in findings]}, indent=2
+            )
+        )
     else:
         numbers = [
-            count(sum(finding.level is level for finding in findings), level.value) for level in Level if level != Level.OK
+            count(sum(finding.level is level for finding in findings), level.value)
+            for level in Level
+            if level != Level.OK
         ]
         print(f"\n{', '.join(reversed(numbers))}")
     return worst is not Level.PROBLEM
@@ -146,7 +156,9 @@ def _port(question: str, service: Service, settings: Settings) -> Finding:
             return _ok(question, f"{port} is free; the {service.name} service is not running")
         return _problem(question, f"what is at {port} {reason}" if health.listening else f"{port} {reason}",
                         f"stop it (lsof -i :{port} names it), or {choose}" if health.listening else choose)  # fmt: skip
-    who = f"the {service.name} service at {port}" + (f" (process {health.process})" if health.process else "")
+    who = f"the {service.name} service at {port}" + (
+        f" (process {health.process})" if health.process else ""
+    )
     if not health.healthy:
         return _problem(question, f"{who} {health.says}", "see the lines below, and the log file")
     if health.database is not None and not health.is_over(settings.database):
@@ -174,7 +186,11 @@ def _permissions(question: str, path: Path, *, secret: bool = False) -> Finding:
         return _ok(question, f"{path} is not there yet; it is made at the first start")
     status = path.stat()
     if not stat.S_ISREG(status.st_mode):
-        return _problem(question, f"{path} is not a regular file", "name another with --database or EDC_DATABASE")
+        return _problem(
+            question,
+            f"{path} is not a regular file",
+            "name another with --database or EDC_DATABASE",
+        )
     mode = f"{stat.S_IMODE(status.st_mode):04o}"
     # The superuser may write to every file; one that nobody may write to was marked so on purpose.
     if not os.access(path, os.R_OK | os.W_OK) or not status.st_mode & 0o222:
@@ -191,7 +207,12 @@ def _permissions(question: str, path: Path, *, secret: bool = False) -> Finding:
         )
     if status.st_mode & _OTHERS_CAN_READ:
         level = Level.PROBLEM if secret else Level.WARNING
-        return Finding(question, level, f"{path} is open to other users of this machine (mode {mode})", f"chmod 600 {path}")
+        return Finding(
+            question,
+            level,
+            f"{path} is open to other users of this machine (mode {mode})",
+            f"chmod 600 {path}",
+        )
     return _ok(question, f"{path}, mode {mode}")
 
 
@@ -216,7 +237,11 @@ def _keys(question: str, folder: Path) -> Finding:
         if finding.level is not Level.OK:
             return finding
     if mode & _OTHERS_CAN_READ:
-        return _problem(question, f"{folder} is open to other users of this machine (mode {mode:04o})", f"chmod 700 {folder}")
+        return _problem(
+            question,
+            f"{folder} is open to other users of this machine (mode {mode:04o})",
+            f"chmod 700 {folder}",
+        )
     return _ok(question, f"{folder}, {count(len(findings), 'key')}, only for their owner's eyes")
 
 
@@ -225,8 +250,12 @@ def _integrity(question: str, settings: Settings, quick: bool, progress: Progres
     if _is_empty(database):
         return _ok(question, "there is nothing to check yet")
     if not os.access(database, os.R_OK):
-        return _problem(question, "not checked, as this user can't read the file", "see database file")
-    way_back = "stop the services and put a backup in its place: python3 -m data_capture restore FILE"
+        return _problem(
+            question, "not checked, as this user can't read the file", "see database file"
+        )
+    way_back = (
+        "stop the services and put a backup in its place: python3 -m data_capture restore FILE"
+    )
     try:
         refuse_what_is_no_database(database)
         progress.step("Checking the database …")
@@ -237,7 +266,9 @@ def _integrity(question: str, settings: Settings, quick: bool, progress: Progres
     except Refused as refusal:
         return _problem(question, str(refusal).rstrip("."), way_back)
     except sqlite3.Error as error:
-        state = "damaged" if "malformed" in str(error) else "it can't be read"  # not even its schema
+        state = (
+            "damaged" if "malformed" in str(error) else "it can't be read"
+        )  # not even its schema
         return _problem(question, f"{state}: {error}", "see lock" if is_lock(error) else way_back)
     if damage and not changed:
         return _problem(question, f"damaged: {'; '.join(damage)}", way_back)
@@ -251,10 +282,15 @@ def _integrity(question: str, settings: Settings, quick: bool, progress: Progres
             else "python3 -m data_capture verify-audit says what that means, and what to do where it was done on purpose",
         )
     check = "quick check, which leaves out indexes" if quick else "full check"
-    return _ok(question, f"whole ({check} of {size(database.stat().st_size)} in {time.monotonic() - began_at:.1f} s)")
+    return _ok(
+        question,
+        f"whole ({check} of {size(database.stat().st_size)} in {time.monotonic() - began_at:.1f} s)",
+    )
 
 
-def _schema_findings(connection: sqlite3.Connection, database: Path, *, is_damaged: bool) -> list[str]:
+def _schema_findings(
+    connection: sqlite3.Connection, database: Path, *, is_damaged: bool
+) -> list[str]:
     """What `verify-audit` says of the schema; nothing where no service of ours has been here yet."""
     try:
         key_file = audit_key_file(database)
@@ -265,7 +301,11 @@ def _schema_findings(connection: sqlite3.Connection, database: Path, *, is_damag
         if not is_damaged or is_lock(error):
             raise
         return []  # the damage has been found already, and is why this can't be read
-    more = [f"And {count(len(findings) - _MAX_FINDINGS, 'finding')} more."] if len(findings) > _MAX_FINDINGS else []
+    more = (
+        [f"And {count(len(findings) - _MAX_FINDINGS, 'finding')} more."]
+        if len(findings) > _MAX_FINDINGS
+        else []
+    )
     return [*findings[:_MAX_FINDINGS], *more]
 
 
@@ -277,7 +317,9 @@ def _references(question: str, settings: Settings) -> Finding:
         with snapshot(database, settings.request_seconds) as connection:
             broken = find_broken_references(connection)
     except sqlite3.Error as error:
-        return _warning(question, f"not checked, as the file can't be read: {error}", "see integrity")
+        return _warning(
+            question, f"not checked, as the file can't be read: {error}", "see integrity"
+        )
     if not broken:
         return _ok(question, "every row refers to a person who is there")
     # The rows of an older program's own tables are that program's business.
@@ -300,10 +342,16 @@ def _lock(question: str, settings: Settings) -> Finding:
     if not database.exists() or not path.exists():
         # The gate is not made here: what is made by whoever asks, under sudo say, might be closed to the services.
         return _ok(question, "no service has been here yet; nothing holds a lock of ours")
-    if not begins_as_database(database):  # only looking at an empty file would make SQLite throw away the log beside it
+    if not begins_as_database(
+        database
+    ):  # only looking at an empty file would make SQLite throw away the log beside it
         return _warning(question, "not tried, as the file is no database", "see integrity")
     if not os.access(path, os.R_OK | os.W_OK):
-        return _problem(question, f"{path} can't be read and written by this user", f"chmod 600 {path}, as its owner")
+        return _problem(
+            question,
+            f"{path} can't be read and written by this user",
+            f"chmod 600 {path}, as its owner",
+        )
     seconds = settings.request_seconds
     writer_lock = WriterLock(database)
     try:
@@ -311,7 +359,9 @@ def _lock(question: str, settings: Settings) -> Finding:
             _begin_a_write(database, seconds)
     except WriterLockTimeout:
         return _problem(
-            question, f"{path} is held for longer than {seconds:g} s", "a process of ours hangs: start the services anew"
+            question,
+            f"{path} is held for longer than {seconds:g} s",
+            "a process of ours hangs: start the services anew",
         )
     except sqlite3.Error as error:
         if not is_lock(error):
@@ -332,7 +382,9 @@ def _begin_a_write(database: Path, busy_seconds: float) -> None:
     # While another connection is there, closing one leaves the log as it is: nothing changes because someone asked.
     with (
         snapshot(database, busy_seconds),
-        closing(sqlite3.connect(uri, uri=True, isolation_level=None, timeout=busy_seconds)) as connection,
+        closing(
+            sqlite3.connect(uri, uri=True, isolation_level=None, timeout=busy_seconds)
+        ) as connection,
     ):
         connection.execute("PRAGMA trusted_schema = OFF")
         connection.execute("BEGIN IMMEDIATE")
@@ -392,13 +444,21 @@ def _disk_space(question: str, database: Path) -> Finding:
 def _log_file(question: str, log_file: Path) -> Finding:
     advice = "name another with --log-file or EDC_LOG_FILE"
     if not log_file.parent.is_dir():
-        return _problem(question, f"there is no folder {log_file.parent}", f"mkdir -p {log_file.parent}, or {advice}")
+        return _problem(
+            question,
+            f"there is no folder {log_file.parent}",
+            f"mkdir -p {log_file.parent}, or {advice}",
+        )
     if log_file.exists() and not log_file.is_file():
         return _problem(question, f"{log_file} is not a regular file", advice)
     # Rotation needs the folder.
-    writable = os.access(log_file.parent, os.W_OK | os.X_OK) and (not log_file.exists() or os.access(log_file, os.W_OK))
+    writable = os.access(log_file.parent, os.W_OK | os.X_OK) and (
+        not log_file.exists() or os.access(log_file, os.W_OK)
+    )
     if not writable:
-        return _problem(question, f"{log_file} can't be written by this user (uid {os.geteuid()})", advice)
+        return _problem(
+            question, f"{log_file} can't be written by this user (uid {os.geteuid()})", advice
+        )
     if not log_file.exists():
         return _ok(question, f"{log_file} is not there yet; it is made at the first start")
     return _ok(question, f"{log_file}, {size(log_file.stat().st_size)}")
@@ -412,7 +472,9 @@ def _leftovers(question: str, database: Path) -> Finding:
     if unfinished or names:
         listed = ", ".join(str(path) for path in unfinished + names)
         return _warning(
-            question, f"of a backup or restore that runs, or was killed: {listed}", "if none runs: the next one removes it"
+            question,
+            f"of a backup or restore that runs, or was killed: {listed}",
+            "if none runs: the next one removes it",
         )
     return _ok(question, "no backup or restore was left half done")
 
@@ -421,5 +483,11 @@ def _backups(question: str, database: Path) -> Finding:
     folder = backup_folder(database)
     backups = backups_in(folder, database) if folder.is_dir() else []
     if not backups:
-        return _ok(question, f"none in {folder}; python3 -m data_capture backup makes one while everything runs")
-    return _ok(question, f"{len(backups)} in {folder}, the newest made {age(time.time() - backups[-1].stat().st_mtime)} ago")
+        return _ok(
+            question,
+            f"none in {folder}; python3 -m data_capture backup makes one while everything runs",
+        )
+    return _ok(
+        question,
+        f"{len(backups)} in {folder}, the newest made {age(time.time() - backups[-1].stat().st_mtime)} ago",
+    )

@@ -23,7 +23,9 @@ PARTIAL_SUFFIX = ".partial"
 _PAGES_A_STEP = 1000
 
 
-def copy_database(source: sqlite3.Connection, copy: Path, on_progress: Callable[[int, int], None]) -> None:
+def copy_database(
+    source: sqlite3.Connection, copy: Path, on_progress: Callable[[int, int], None]
+) -> None:
     """Copies what the read transaction of `source` sees to the new file `copy`: one file, without a log beside it.
 
     The transaction stays open between the steps. Without one, SQLite starts from the beginning each time that another
@@ -43,7 +45,11 @@ def copy_database(source: sqlite3.Connection, copy: Path, on_progress: Callable[
     with closing(sqlite3.connect(copy, isolation_level=None)) as target:
         target.execute("PRAGMA synchronous = OFF")  # it is synced below, all at once
         target.execute("PRAGMA journal_mode = MEMORY")
-        source.backup(target, pages=_PAGES_A_STEP, progress=lambda _, left, total: on_progress(total - left, total))
+        source.backup(
+            target,
+            pages=_PAGES_A_STEP,
+            progress=lambda _, left, total: on_progress(total - left, total),
+        )
         # The copy has the original's header, which asks for a log; this way it can be read from a read-only medium too.
         target.execute("PRAGMA journal_mode = DELETE")
     sync(copy)
@@ -62,7 +68,10 @@ def log_beside(database: Path) -> Path:
 
 def remove_partial(path: Path) -> None:
     """Removes a file that was being made, with what SQLite puts beside it."""
-    for each in (path, *(path.with_name(path.name + suffix) for suffix in ("-wal", "-shm", "-journal"))):
+    for each in (
+        path,
+        *(path.with_name(path.name + suffix) for suffix in ("-wal", "-shm", "-journal")),
+    ):
         with suppress(FileNotFoundError):
             each.unlink()
 
@@ -98,7 +107,9 @@ def refuse_lack_of_space(folder: Path, needed_bytes: int) -> None:
     """
     free_bytes = shutil.disk_usage(folder).free
     if free_bytes < needed_bytes:
-        raise Refused(f"The copy needs {size(needed_bytes)}, and the disk of {folder} has {size(free_bytes)} left.")
+        raise Refused(
+            f"The copy needs {size(needed_bytes)}, and the disk of {folder} has {size(free_bytes)} left."
+        )
 
 
 @contextmanager
@@ -109,7 +120,11 @@ def one_at_a_time(database: Path) -> Iterator[None]:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            print("Another backup or restore is under way here; waiting for its end …", file=sys.stderr, flush=True)
+            print(
+                "Another backup or restore is under way here; waiting for its end …",
+                file=sys.stderr,
+                flush=True,
+            )
             fcntl.flock(descriptor, fcntl.LOCK_EX)
         yield
     finally:

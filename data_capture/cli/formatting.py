@@ -13,7 +13,11 @@ def size(size_bytes: float) -> str:
     """A size in the unit that fits: `831 kB`, `1.5 GB`."""
     for unit in ("bytes", "kB", "MB", "GB"):
         if size_bytes < 1000:
-            return f"{size_bytes:.0f} {unit}" if unit in ("bytes", "kB") else f"{size_bytes:.1f} {unit}"
+            return (
+                f"{size_bytes:.0f} {unit}"
+                if unit in ("bytes", "kB")
+                else f"{size_bytes:.1f} {unit}"
+            )
         size_bytes /= 1000
     return f"{size_bytes:.1f} TB"
 
@@ -45,7 +49,9 @@ class Progress:
         if self._shown and total > 0 and (now - self._drawn_at >= _REDRAW_SECONDS or done >= total):
             self._drawn_at = now
             filled = _BAR_CHARACTERS * done // total
-            self._line(f"{label} [{'#' * filled}{'.' * (_BAR_CHARACTERS - filled)}] {100 * done // total:3d} %")
+            self._line(
+                f"{label} [{'#' * filled}{'.' * (_BAR_CHARACTERS - filled)}] {100 * done // total:3d} %"
+            )
 
     def step(self, label: str) -> None:
         """Says what takes a moment now."""

@@ -17,11 +17,23 @@ _FILE_HEADER = b"SQLite format 3\x00"  # sqlite.org/fileformat2.html, section 1.
 _BUSY_SECONDS = 5.0
 _MAX_REPORTS_NAMED = 3
 _MAX_KEPT = 100
-_MAX_REPORTS = 2**31 - 1  # those that are no damage count, too: with a limit they could hide the others
-_CHECKS_TABLES = (3, 33, 0)  # the first SQLite that checks a table by itself; earlier ones take the name for a number
+_MAX_REPORTS = (
+    2**31 - 1
+)  # those that are no damage count, too: with a limit they could hide the others
+_CHECKS_TABLES = (
+    3,
+    33,
+    0,
+)  # the first SQLite that checks a table by itself; earlier ones take the name for a number
 
 # What every version of ours has had. Tables that came later are added at the services' next start.
-_REQUIRED_TABLES = ("users", "payment_data", "questionnaire_data", "dashboard_data", "data_capture_audit")
+_REQUIRED_TABLES = (
+    "users",
+    "payment_data",
+    "questionnaire_data",
+    "dashboard_data",
+    "data_capture_audit",
+)
 
 _CAPTURE_TABLES = ("payment_data", "questionnaire_data", "dashboard_data", "trading_activity_log")
 
@@ -95,11 +107,17 @@ def snapshot(path: Path, busy_seconds: float = _BUSY_SECONDS) -> Iterator[sqlite
         sqlite3.Error: the file can't be read.
     """
     uri = f"{path.resolve().as_uri()}?mode=ro"
-    with closing(sqlite3.connect(uri, uri=True, isolation_level=None, timeout=busy_seconds)) as connection:
-        connection.text_factory = lambda text: text.decode(errors="replace")  # reports may quote damaged bytes
+    with closing(
+        sqlite3.connect(uri, uri=True, isolation_level=None, timeout=busy_seconds)
+    ) as connection:
+        connection.text_factory = lambda text: text.decode(
+            errors="replace"
+        )  # reports may quote damaged bytes
         connection.execute("PRAGMA trusted_schema = OFF")
         connection.execute("BEGIN")
-        connection.execute("SELECT count(*) FROM sqlite_master").fetchone()  # only now the transaction has its moment
+        connection.execute(
+            "SELECT count(*) FROM sqlite_master"
+        ).fetchone()  # only now the transaction has its moment
         yield connection
 
 
@@ -125,7 +143,9 @@ def examine(connection: sqlite3.Connection) -> IntegrityReport:
     return IntegrityReport((), (), broken, captures, rows, latest)
 
 
-def find_damage(connection: sqlite3.Connection, *, quick: bool = False, ours_alone: bool = False) -> list[str]:
+def find_damage(
+    connection: sqlite3.Connection, *, quick: bool = False, ours_alone: bool = False
+) -> list[str]:
     """What SQLite's integrity check reports, the first few; `quick` leaves out whether indexes and tables agree.
 
     With `ours_alone` only our tables and their indexes are checked.
@@ -144,18 +164,26 @@ def find_damage(connection: sqlite3.Connection, *, quick: bool = False, ours_alo
         if is_lock(error):
             raise
         if not can_check_tables:
-            reports.append(f"the check ended early: {error} (SQLite 3.33 and later check our tables by themselves)")
+            reports.append(
+                f"the check ended early: {error} (SQLite 3.33 and later check our tables by themselves)"
+            )
         else:  # what other programs' tables need, a collation say, must not keep ours from being checked
             reports += _damage_of_tables(connection, check, _tables(connection))
     if ours_alone and can_check_tables:
-        reports += _damage_of_tables(connection, check, {name for name in _tables(connection) if name.lower() in our_tables()})
+        reports += _damage_of_tables(
+            connection,
+            check,
+            {name for name in _tables(connection) if name.lower() in our_tables()},
+        )
     reports = [*dict.fromkeys(reports)]
     if len(reports) > _MAX_REPORTS_NAMED:
         reports[_MAX_REPORTS_NAMED:] = [f"and {len(reports) - _MAX_REPORTS_NAMED} more"]
     return reports
 
 
-def _damage_of_tables(connection: sqlite3.Connection, check: str, tables: Collection[str]) -> list[str]:
+def _damage_of_tables(
+    connection: sqlite3.Connection, check: str, tables: Collection[str]
+) -> list[str]:
     """Checks each table by itself, ours first. What keeps SQLite from checking one of ours is damage."""
     reports = []
     for table in sorted(tables, key=lambda name: (name.lower() not in our_tables(), name)):
@@ -166,7 +194,9 @@ def _damage_of_tables(connection: sqlite3.Connection, check: str, tables: Collec
             if is_lock(error):
                 raise
             # Another program's table may need a collation, a function or a module of that program's.
-            if table.lower() in our_tables() or not isinstance(error, (sqlite3.OperationalError, sqlite3.DataError)):
+            if table.lower() in our_tables() or not isinstance(
+                error, (sqlite3.OperationalError, sqlite3.DataError)
+            ):
                 reports.append(f"{table} can't be checked: {error}")
     return reports
 
@@ -187,7 +217,9 @@ def find_broken_references(connection: sqlite3.Connection) -> dict[str, str]:
     broken = {}
     for table in sorted(_tables(connection)):
         try:
-            number = sum(1 for _ in connection.execute(f"PRAGMA foreign_key_check({quoted(table)})"))
+            number = sum(
+                1 for _ in connection.execute(f"PRAGMA foreign_key_check({quoted(table)})")
+            )
         except sqlite3.OperationalError as error:
             if is_lock(error):
                 raise

@@ -38,7 +38,15 @@ _ANSWER_SECONDS = 10.0
 Capture = tuple[str, dict[str, Any]]
 
 _CAPTURES: tuple[Capture, ...] = (
-    ("payment", {"plan_name": "Live check", "original_price": "1.00", "final_price": "1.00", "payment_method": "none"}),
+    (
+        "payment",
+        {
+            "plan_name": "Live check",
+            "original_price": "1.00",
+            "final_price": "1.00",
+            "payment_method": "none",
+        },
+    ),
     ("questionnaire", {"trades_per_day": "1-2", "trading_session": "any", "risk_percentage": 1}),
     ("dashboard", {"current_equity": 1000, "win_rate": 50, "theme": "dark"}),
     ("activity", {"activity_type": "live_check", "activity_data": {"reason": "live check"}}),
@@ -68,7 +76,9 @@ def check_running_system(capture_url: str, settings: Settings) -> int:
         finally:
             left = _remove(email, database)
         if left:
-            raise CheckFailed(f"Rows of the throwaway person {email} could not be removed from {', '.join(left)}.")
+            raise CheckFailed(
+                f"Rows of the throwaway person {email} could not be removed from {', '.join(left)}."
+            )
         _passed("nothing of it is left in the database but audit records that name nobody")
     except CheckFailed as failure:
         print(f"  FAILED  {failure}", file=sys.stderr)
@@ -89,7 +99,10 @@ def _database_of(capture_url: str, signup_url: str, settings: Settings) -> Path:
     """The file that both services use; where other machines can reach them, they tell only who has their keys."""
     told = []
     headers = probe_headers(settings)
-    for name, url in (("capture", f"{capture_url}/api/data-capture/health"), ("signup", f"{signup_url}/api/health")):
+    for name, url in (
+        ("capture", f"{capture_url}/api/data-capture/health"),
+        ("signup", f"{signup_url}/api/health"),
+    ):
         answer = _call(f"the {name} service's health", "GET", url, 200, headers=headers)
         told.append(answer.get("database"))
     if told[0] != told[1]:
@@ -111,7 +124,13 @@ def _check(email: str, capture_url: str, signup_url: str, database: Path, admin_
         raise CheckFailed(f"{database} is not the services' database. They now hold a throwaway person, {email}; "
                           "name their file with --database or EDC_DATABASE.")  # fmt: skip
     _passed("signed up a throwaway person")
-    _call("logging in", "POST", f"{signup_url}/api/auth/login", 200, {"email": email, "password": password})
+    _call(
+        "logging in",
+        "POST",
+        f"{signup_url}/api/auth/login",
+        200,
+        {"email": email, "password": password},
+    )
     _passed("logged in")
     for kind, fields in _CAPTURES:
         url = f"{capture_url}/api/data-capture/{kind}"
@@ -128,15 +147,22 @@ def _check(email: str, capture_url: str, signup_url: str, database: Path, admin_
     _passed(how)
 
 
-def _counts(email: str, capture_url: str, database: Path, admin_token: str) -> tuple[dict[str, Any], str]:
+def _counts(
+    email: str, capture_url: str, database: Path, admin_token: str
+) -> tuple[dict[str, Any], str]:
     """The statistics' counts, and how they were had: where they need a token that is not given, they come from the file."""
     url = f"{capture_url}/api/data-capture/stats/{email}"
     headers = {"Authorization": f"Bearer {admin_token}"} if admin_token else {}
     if not headers and _status_of(url) == HTTPStatus.UNAUTHORIZED:
         with closing(open_connection(database, _ANSWER_SECONDS, read_only=True)) as connection:
             counts: dict[str, Any] = statistics(connection, email)["data_counts"]
-        return counts, "counted what was captured; the statistics themselves need the admin token (set EDC_ADMIN_TOKEN)"
-    return _call("reading the statistics", "GET", url, 200, headers=headers)["data_counts"], "read the statistics"
+        return (
+            counts,
+            "counted what was captured; the statistics themselves need the admin token (set EDC_ADMIN_TOKEN)",
+        )
+    return _call("reading the statistics", "GET", url, 200, headers=headers)[
+        "data_counts"
+    ], "read the statistics"
 
 
 def _status_of(url: str) -> int | None:
@@ -155,9 +181,13 @@ def _call(
     headers: dict[str, str] | None = None,
 ) -> dict[str, Any]:
     try:
-        response = requests.request(method, url, json=payload, headers=headers, timeout=_ANSWER_SECONDS)
+        response = requests.request(
+            method, url, json=payload, headers=headers, timeout=_ANSWER_SECONDS
+        )
     except requests.ConnectionError:
-        raise CheckFailed(f"Nothing answers at {url}. Is it running (python3 start_enhanced_data_capture.py)?") from None
+        raise CheckFailed(
+            f"Nothing answers at {url}. Is it running (python3 start_enhanced_data_capture.py)?"
+        ) from None
     except requests.RequestException as error:
         raise CheckFailed(f"For {what}, {url} gave no answer ({error}).") from None
     try:
@@ -174,10 +204,14 @@ def _remove(email: str, database: Path) -> list[str]:
     """Removes every row of the throwaway person; the tables that still have one."""
 
     def remove(connection: sqlite3.Connection) -> None:
-        if connection.execute("SELECT 1 FROM data_capture_audit WHERE user_email = ? LIMIT 1", (email,)).fetchone():
+        if connection.execute(
+            "SELECT 1 FROM data_capture_audit WHERE user_email = ? LIMIT 1", (email,)
+        ).fetchone():
             now = timestamp(datetime.now(timezone.utc))
             pseudonym = ensure_user(connection, EVERYBODY, None, now)
-            pseudonymise_audit(connection, email, pseudonym, timestamp=now, source_endpoint="live check")
+            pseudonymise_audit(
+                connection, email, pseudonym, timestamp=now, source_endpoint="live check"
+            )
         for table, column in _columns_that_name_users(connection):
             connection.execute(f"DELETE FROM {table} WHERE {column} = ?", (email,))  # noqa: S608
 
@@ -185,14 +219,19 @@ def _remove(email: str, database: Path) -> list[str]:
         _write(database, remove)
     except (sqlite3.Error, WriterLockTimeout) as error:
         reason = str(error) or "another program is writing"
-        raise CheckFailed(f"The throwaway person {email} could not be removed ({reason}).") from error
+        raise CheckFailed(
+            f"The throwaway person {email} could not be removed ({reason})."
+        ) from error
     return _tables_that_name(email, database)
 
 
 def _write(database: Path, work: Callable[[sqlite3.Connection], None]) -> None:
     writer_lock = WriterLock(database)
     try:
-        with writer_lock.hold(_ANSWER_SECONDS), closing(open_connection(database, _ANSWER_SECONDS)) as connection:
+        with (
+            writer_lock.hold(_ANSWER_SECONDS),
+            closing(open_connection(database, _ANSWER_SECONDS)) as connection,
+        ):
             connection.execute("BEGIN IMMEDIATE")
             try:
                 work(connection)
@@ -211,13 +250,18 @@ def _tables_that_name(email: str, database: Path) -> list[str]:
         return [
             table
             for table, column in _columns_that_name_users(connection)
-            if connection.execute(f"SELECT 1 FROM {table} WHERE {column} = ? LIMIT 1", (email,)).fetchone()  # noqa: S608
+            if connection.execute(
+                f"SELECT 1 FROM {table} WHERE {column} = ? LIMIT 1",  # noqa: S608
+                (email,),
+            ).fetchone()
         ]
 
 
 def _columns_that_name_users(connection: sqlite3.Connection) -> list[tuple[str, str]]:
     """Each table with the column that says whose a row is, quoted; `users`, which the others refer to, last."""
-    tables = connection.execute("SELECT name FROM sqlite_master WHERE type = 'table' ORDER BY name = 'users'").fetchall()
+    tables = connection.execute(
+        "SELECT name FROM sqlite_master WHERE type = 'table' ORDER BY name = 'users'"
+    ).fetchall()
     return [
         (quoted(table), quoted(column.name))
         for (table,) in tables

@@ -134,7 +134,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Runs one command; its exit status: 0, 1 after a sentence on standard error, 128 and the signal when interrupted."""
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="backslashreplace")  # not every terminal knows every character of a path
+            stream.reconfigure(
+                errors="backslashreplace"
+            )  # not every terminal knows every character of a path
     parser = _parser()
     if not (sys.argv[1:] if arguments is None else arguments):
         parser.print_help()
@@ -204,7 +206,11 @@ def _restore(given: argparse.Namespace, settings: Settings, progress: Progress) 
 def _examine(given: argparse.Namespace, settings: Settings, progress: Progress) -> int:
     from data_capture.cli.doctor import examine_installation
 
-    return 0 if examine_installation(settings, quick=given.quick, as_json=given.json, progress=progress) else 1
+    return (
+        0
+        if examine_installation(settings, quick=given.quick, as_json=given.json, progress=progress)
+        else 1
+    )
 
 
 def _show_admin_token(given: argparse.Namespace, settings: Settings, _progress: Progress) -> int:
@@ -218,7 +224,11 @@ def _show_admin_token(given: argparse.Namespace, settings: Settings, _progress: 
 
 
 def _manage_write_tokens(given: argparse.Namespace, settings: Settings, _progress: Progress) -> int:
-    from data_capture.web.write_tokens import create_write_token, revoke_write_token, write_token_names
+    from data_capture.web.write_tokens import (
+        create_write_token,
+        revoke_write_token,
+        write_token_names,
+    )
 
     if not settings.database.parent.is_dir():
         raise Refused(f"There is no folder {settings.database.parent}.")
@@ -228,14 +238,20 @@ def _manage_write_tokens(given: argparse.Namespace, settings: Settings, _progres
         return 0
     if given.revoke:
         if not revoke_write_token(settings, given.name):
-            raise Refused(f"There is no write token {given.name}. --list names those that there are.")
+            raise Refused(
+                f"There is no write token {given.name}. --list names those that there are."
+            )
         print(f"The write token {given.name} is revoked.", file=sys.stderr, flush=True)
         return 0
     token = create_write_token(settings, given.name)
     if token is None:
-        raise Refused(f"There is a write token {given.name} already. Choose another name, or revoke it with --revoke.")
+        raise Refused(
+            f"There is a write token {given.name} already. Choose another name, or revoke it with --revoke."
+        )
     print(token, flush=True)
-    print("Keep it in your server's secret store: it is not shown again.", file=sys.stderr, flush=True)
+    print(
+        "Keep it in your server's secret store: it is not shown again.", file=sys.stderr, flush=True
+    )
     return 0
 
 
@@ -271,14 +287,20 @@ def _apply_retention(given: argparse.Namespace, settings: Settings, progress: Pr
 def _verify_audit(given: argparse.Namespace, settings: Settings, progress: Progress) -> int:
     from data_capture.cli.verify_audit import verify_audit
 
-    intact = verify_audit(settings.database, given.key, given.since, print_head=given.head, progress=progress)
+    intact = verify_audit(
+        settings.database, given.key, given.since, print_head=given.head, progress=progress
+    )
     return 0 if intact else 1
 
 
 def _parser() -> argparse.ArgumentParser:
     shape = argparse.RawDescriptionHelpFormatter
-    parser = argparse.ArgumentParser(prog=_PROGRAM, description=_ABOUT, formatter_class=shape, usage="%(prog)s COMMAND …")
-    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND", prog=_PROGRAM, help=argparse.SUPPRESS)
+    parser = argparse.ArgumentParser(
+        prog=_PROGRAM, description=_ABOUT, formatter_class=shape, usage="%(prog)s COMMAND …"
+    )
+    commands = parser.add_subparsers(
+        dest="command", required=True, metavar="COMMAND", prog=_PROGRAM, help=argparse.SUPPRESS
+    )
 
     backup = commands.add_parser("backup", description=_ABOUT_BACKUP, formatter_class=shape)
     backup.add_argument(
@@ -298,7 +320,9 @@ def _parser() -> argparse.ArgumentParser:
 
     restoring = commands.add_parser("restore", description=_ABOUT_RESTORE, formatter_class=shape)
     restoring.add_argument("file", type=Path, metavar="FILE", help="a backup; it is only read")
-    restoring.add_argument("--yes", action="store_true", help="don't ask (nobody is asked either where no terminal is)")
+    restoring.add_argument(
+        "--yes", action="store_true", help="don't ask (nobody is asked either where no terminal is)"
+    )
     restoring.add_argument(
         "--accept-broken-references",
         action="store_true",
@@ -307,15 +331,24 @@ def _parser() -> argparse.ArgumentParser:
     restoring.set_defaults(run=_restore)
     add_flags(restoring, {"database", "host", "capture_port", "signup_port"})
 
-    admin_token = commands.add_parser("admin-token", description=_ABOUT_ADMIN, formatter_class=shape)
-    admin_token.add_argument("--rotate", action="store_true", help="make a new token; the one before it is void at once")
+    admin_token = commands.add_parser(
+        "admin-token", description=_ABOUT_ADMIN, formatter_class=shape
+    )
     admin_token.add_argument(
-        "--header", type=_folder, metavar="FILE", help="write it as a header into FILE, a new file, instead of printing it"
+        "--rotate", action="store_true", help="make a new token; the one before it is void at once"
+    )
+    admin_token.add_argument(
+        "--header",
+        type=_folder,
+        metavar="FILE",
+        help="write it as a header into FILE, a new file, instead of printing it",
     )
     admin_token.set_defaults(run=_show_admin_token)
     add_flags(admin_token, {"database"})
 
-    write_token = commands.add_parser("write-token", description=_ABOUT_WRITE, formatter_class=shape)
+    write_token = commands.add_parser(
+        "write-token", description=_ABOUT_WRITE, formatter_class=shape
+    )
     write_token.add_argument("name", nargs="?", type=_token_name, metavar="NAME", default="default",
                              help="the token's name: letters, digits, hyphens (default: default)")  # fmt: skip
     choice = write_token.add_mutually_exclusive_group()
@@ -326,18 +359,26 @@ def _parser() -> argparse.ArgumentParser:
 
     exporting = commands.add_parser("export", description=_ABOUT_EXPORT, formatter_class=shape)
     exporting.add_argument("email", metavar="EMAIL", help="the person's address")
-    exporting.add_argument("--to", type=_folder, metavar="FILE", help="the file to make (default: standard output)")
-    exporting.add_argument("--format", choices=("json", "zip"), default="json", help="the form (default: json)")
+    exporting.add_argument(
+        "--to", type=_folder, metavar="FILE", help="the file to make (default: standard output)"
+    )
+    exporting.add_argument(
+        "--format", choices=("json", "zip"), default="json", help="the form (default: json)"
+    )
     exporting.set_defaults(run=_export)
     add_flags(exporting, {"database", "request_seconds"})
 
     erasing = commands.add_parser("erase", description=_ABOUT_ERASE, formatter_class=shape)
     erasing.add_argument("email", metavar="EMAIL", help="the person's address")
-    erasing.add_argument("--yes", action="store_true", help="don't ask (nobody is asked either where no terminal is)")
+    erasing.add_argument(
+        "--yes", action="store_true", help="don't ask (nobody is asked either where no terminal is)"
+    )
     erasing.set_defaults(run=_erase)
     add_flags(erasing, {"database", "request_seconds"})
 
-    setting = commands.add_parser("set-password", description=_ABOUT_PASSWORDS, formatter_class=shape)
+    setting = commands.add_parser(
+        "set-password", description=_ABOUT_PASSWORDS, formatter_class=shape
+    )
     setting.add_argument("email", metavar="EMAIL", help="the account's address")
     setting.set_defaults(run=_set_password)
     add_flags(setting, {"database", "request_seconds"})
@@ -347,19 +388,42 @@ def _parser() -> argparse.ArgumentParser:
     ageing.set_defaults(run=_apply_retention)
     add_flags(ageing, {"database", "request_seconds", "retention_days"})
 
-    verifying = commands.add_parser("verify-audit", description=_ABOUT_VERIFY, formatter_class=shape)
-    verifying.add_argument("--head", action="store_true", help="print the head alone, if everything is as it was written")
-    verifying.add_argument("--since", type=_head, metavar="HEAD", help="a head printed earlier, which has to be there still")
-    verifying.add_argument("--key", type=Path, metavar="FILE", help="the key, where it is not beside the database: for a backup")
+    verifying = commands.add_parser(
+        "verify-audit", description=_ABOUT_VERIFY, formatter_class=shape
+    )
+    verifying.add_argument(
+        "--head",
+        action="store_true",
+        help="print the head alone, if everything is as it was written",
+    )
+    verifying.add_argument(
+        "--since",
+        type=_head,
+        metavar="HEAD",
+        help="a head printed earlier, which has to be there still",
+    )
+    verifying.add_argument(
+        "--key",
+        type=Path,
+        metavar="FILE",
+        help="the key, where it is not beside the database: for a backup",
+    )
     verifying.set_defaults(run=_verify_audit)
     add_flags(verifying, {"database"})
 
     doctor = commands.add_parser("doctor", description=_ABOUT_DOCTOR, formatter_class=shape)
-    doctor.add_argument("--quick", action="store_true", help="check the database's pages, but not whether its indexes agree")
+    doctor.add_argument(
+        "--quick",
+        action="store_true",
+        help="check the database's pages, but not whether its indexes agree",
+    )
     doctor.add_argument("--json", action="store_true", help="answer in JSON, for programs")
     doctor.set_defaults(run=_examine)
     exposing = {"host", "allowed_origins", "allowed_hosts", "trusted_proxies"}
-    add_flags(doctor, {"database", "capture_port", "signup_port", "log_file", "request_seconds", *exposing})
+    add_flags(
+        doctor,
+        {"database", "capture_port", "signup_port", "log_file", "request_seconds", *exposing},
+    )
     return parser
 
 

@@ -81,7 +81,9 @@ def restore(
     Raises:
         Refused: nothing was changed.
     """
-    database = settings.database.resolve()  # where it is a link, what it points to is replaced, and not the link
+    database = (
+        settings.database.resolve()
+    )  # where it is a link, what it points to is replaced, and not the link
     refuse_what_is_no_database(file)
     _refuse_unusable_place(database)
     if database.exists() and os.path.samefile(file, database):
@@ -92,23 +94,31 @@ def restore(
         staged = staged_beside(database)
         remove_partial(staged)
         try:
-            examination = _stage(file, staged, database, progress, accept_broken_references=accept_broken_references)
+            examination = _stage(
+                file, staged, database, progress, accept_broken_references=accept_broken_references
+            )
             if not confirm(lambda: _intention(file, examination, database)):
                 raise Refused("Nothing was changed.")
             with undisturbed():
                 set_aside = _put_in_place(staged, settings)
         except OSError as error:
-            raise Refused(f"{file} can't be restored: {error.strerror or error}. Nothing was changed.") from error
+            raise Refused(
+                f"{file} can't be restored: {error.strerror or error}. Nothing was changed."
+            ) from error
         finally:
             remove_partial(staged)
             progress.clear()
     print(f"{database} is now what {file} holds: {_contents(examination)}.")
     if set_aside is not None:
-        print(f"What was there before is {set_aside}. To go back: python3 -m data_capture restore {set_aside}")
+        print(
+            f"What was there before is {set_aside}. To go back: python3 -m data_capture restore {set_aside}"
+        )
     try:
         erase_again_after_restore(settings)
     except Refused as refusal:
-        print(f"Who was erased after this copy was made is erased again when the capture service starts: {refusal}")
+        print(
+            f"Who was erased after this copy was made is erased again when the capture service starts: {refusal}"
+        )
     print("The services can be started again.", flush=True)
 
 
@@ -145,16 +155,22 @@ def _refuse_unusable_place(database: Path) -> None:
     if not stat.S_ISREG(status.st_mode):
         raise Refused(f"{database} is not a regular file, so that it can't be replaced.")
     if os.geteuid() not in (0, status.st_uid):
-        raise Refused(f"{database} belongs to another user (uid {status.st_uid}); restore as that user, who runs the services.")
+        raise Refused(
+            f"{database} belongs to another user (uid {status.st_uid}); restore as that user, who runs the services."
+        )
 
 
 def _refuse_running_services(settings: Settings) -> None:
     running = services_using(settings)
     if running:
-        raise Refused(f"Running on this database: {' and '.join(running)}. Stop them first (Ctrl-C where they were started).")
+        raise Refused(
+            f"Running on this database: {' and '.join(running)}. Stop them first (Ctrl-C where they were started)."
+        )
 
 
-def _stage(file: Path, staged: Path, database: Path, progress: Progress, *, accept_broken_references: bool) -> IntegrityReport:
+def _stage(
+    file: Path, staged: Path, database: Path, progress: Progress, *, accept_broken_references: bool
+) -> IntegrityReport:
     """Copies `file` beside the database and checks the copy, which is what will be put in place."""
     try:
         with snapshot(file) as source:
@@ -165,7 +181,9 @@ def _stage(file: Path, staged: Path, database: Path, progress: Progress, *, acce
         with snapshot(staged) as copy:
             examination = examine(copy)
     except sqlite3.OperationalError as error:
-        raise Refused(f"{file} can't be copied to {staged.parent}: {error}. Nothing was changed.") from error
+        raise Refused(
+            f"{file} can't be copied to {staged.parent}: {error}. Nothing was changed."
+        ) from error
     except sqlite3.DatabaseError as error:
         raise Refused(f"{file} is damaged: {error}. Nothing was changed.") from error
     finally:
@@ -174,8 +192,12 @@ def _stage(file: Path, staged: Path, database: Path, progress: Progress, *, acce
         raise Refused(f"{file} is damaged: {'; '.join(examination.damage)}. Nothing was changed.")
     if examination.missing_tables:
         missing = ", ".join(examination.missing_tables)
-        raise Refused(f"{file} is not a database of Enhanced Data Capture: it has no {missing}. Nothing was changed.")
-    broken = [words for table, words in examination.broken_references.items() if table in our_tables()]
+        raise Refused(
+            f"{file} is not a database of Enhanced Data Capture: it has no {missing}. Nothing was changed."
+        )
+    broken = [
+        words for table, words in examination.broken_references.items() if table in our_tables()
+    ]
     if broken and not accept_broken_references:
         raise Refused(
             f"In {file} rows refer to someone who isn't there: {', '.join(broken)}. Nothing was changed. "
@@ -192,7 +214,9 @@ def _stage(file: Path, staged: Path, database: Path, progress: Progress, *, acce
 def _intention(file: Path, examination: IntegrityReport, database: Path) -> str:
     lines = [f"To be restored: {file}, {_contents(examination)}"]
     if database.exists():
-        lines.append(f"In its place:   {database}, {_present(database)}; it will be set aside, not deleted")
+        lines.append(
+            f"In its place:   {database}, {_present(database)}; it will be set aside, not deleted"
+        )
     return "\n".join(lines)
 
 
@@ -202,7 +226,9 @@ def _contents(examination: IntegrityReport) -> str:
 
 
 def _present(database: Path) -> str:
-    if not begins_as_database(database):  # only looking at an empty one would make SQLite throw away its log
+    if not begins_as_database(
+        database
+    ):  # only looking at an empty one would make SQLite throw away its log
         return f"{size(database.stat().st_size)}, not a database"
     try:
         with snapshot(database) as connection:
@@ -257,7 +283,9 @@ def _set_aside(database: Path) -> Path | None:
 
 def _free_name(database: Path) -> Path:
     while True:
-        path = database.with_name(f"{database.stem}.before-restore-{time_for_name()}{database.suffix}")
+        path = database.with_name(
+            f"{database.stem}.before-restore-{time_for_name()}{database.suffix}"
+        )
         if not any(path.with_name(path.name + log).exists() for log in ("", *_LOGS)):
             return path
 
@@ -294,7 +322,9 @@ def _open_exclusively(database: Path) -> sqlite3.Connection | None:
 
     From here to the end this process must not open and close the file by other means: POSIX would give up the lock.
     """
-    connection = sqlite3.connect(f"{database.as_uri()}?mode=rw", uri=True, isolation_level=None, timeout=_LOCK_SECONDS)
+    connection = sqlite3.connect(
+        f"{database.as_uri()}?mode=rw", uri=True, isolation_level=None, timeout=_LOCK_SECONDS
+    )
     deadline = time.monotonic() + _LOCK_SECONDS
     try:
         connection.execute("PRAGMA trusted_schema = OFF")

@@ -55,7 +55,10 @@ def export(email: str, settings: Settings, form: str, target: Path | None) -> No
             partial.rename(target)
         finally:
             remove_partial(partial)
-    print(f"{target}: everything that is held on this person. It is recorded in the audit trail.", flush=True)
+    print(
+        f"{target}: everything that is held on this person. It is recorded in the audit trail.",
+        flush=True,
+    )
 
 
 def erase(email: str, settings: Settings, confirm: Callable[[Callable[[], str]], bool]) -> None:
@@ -71,23 +74,33 @@ def erase(email: str, settings: Settings, confirm: Callable[[Callable[[], str]],
     """
     address = read_address(email)
     with opened_store(settings) as store:
-        if not confirm(lambda: f"Everything that is held on {address} will be erased. It can't be undone."):
+        if not confirm(
+            lambda: f"Everything that is held on {address} will be erased. It can't be undone."
+        ):
             raise Refused("Nothing was erased.")
         erased, is_complete = Erasures(store).erase(address, f"{_ROUTE}erase")
         _keep_ownership(settings.database)
     if not any(erased.rows.values()) and not erased.audit_records:
-        print("Nothing was held on this address. What browsers may still hold of it is refused from now on.")
+        print(
+            "Nothing was held on this address. What browsers may still hold of it is refused from now on."
+        )
     else:
         rows = ", ".join(f"{table} {number:,}" for table, number in erased.rows.items() if number)
-        print(f"Erased: {rows or 'no rows'}. {count(erased.audit_records, 'audit record')} kept, of {erased.pseudonym}.")
+        print(
+            f"Erased: {rows or 'no rows'}. {count(erased.audit_records, 'audit record')} kept, of {erased.pseudonym}."
+        )
     if erased.emptied_for:
-        print(f"The row in users was emptied, not deleted: {', '.join(erased.emptied_for)} of another program refers to it.")
+        print(
+            f"The row in users was emptied, not deleted: {', '.join(erased.emptied_for)} of another program refers to it."
+        )
     if not is_complete:
         print(
             "A program still reads an older state, or the file can't be written anew yet: until it lets go, bytes of it remain. "
             "The capture service, or the next erase, then removes them."
         )
-    print("Backups made before still hold it; delete them when you need them no longer.", flush=True)
+    print(
+        "Backups made before still hold it; delete them when you need them no longer.", flush=True
+    )
 
 
 def retention(settings: Settings, progress: Progress, *, dry_run: bool) -> None:
@@ -102,7 +115,11 @@ def retention(settings: Settings, progress: Progress, *, dry_run: bool) -> None:
         progress.step("Looking for what is old …")
         now = datetime.now(timezone.utc)
         steps = apply_retention(
-            store, settings.retention_days, now, source_endpoint=f"{_ROUTE}retention", dry_run=dry_run
+            store,
+            settings.retention_days,
+            now,
+            source_endpoint=f"{_ROUTE}retention",
+            dry_run=dry_run,
         )
         _keep_ownership(settings.database)
         progress.clear()
@@ -146,7 +163,9 @@ def opened_store(settings: Settings) -> Iterator[Store]:
     except DatabaseRefused as refusal:
         raise Refused(str(refusal)) from refusal
     except WriterLockTimeout:
-        raise Refused(f"Another process is writing to {settings.database}. Nothing was changed.") from None
+        raise Refused(
+            f"Another process is writing to {settings.database}. Nothing was changed."
+        ) from None
     try:
         yield store
     except Problem as problem:

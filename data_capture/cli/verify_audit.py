@@ -40,10 +40,22 @@ class _Outcome:
 
     @property
     def is_good(self) -> bool:
-        return self.records is not None and self.records.tampering is None and self.is_head_kept and not self.schema.findings
+        return (
+            self.records is not None
+            and self.records.tampering is None
+            and self.is_head_kept
+            and not self.schema.findings
+        )
 
 
-def verify_audit(database: Path, key_file: Path | None, since: Head | None, *, print_head: bool, progress: Progress) -> bool:
+def verify_audit(
+    database: Path,
+    key_file: Path | None,
+    since: Head | None,
+    *,
+    print_head: bool,
+    progress: Progress,
+) -> bool:
     """Verifies the audit trail and says what was found; whether every record, and the schema, is as it was written.
 
     Args:
@@ -65,7 +77,9 @@ def verify_audit(database: Path, key_file: Path | None, since: Head | None, *, p
         # Before the snapshot: what is noted was committed by then, and has to be in it.
         noted = noted_head(database) if key_file is None else EMPTY
     except ValueError as error:
-        raise Refused(f"{head_file(database)} can't be read as the audit trail's head: it should hold {error}.") from error
+        raise Refused(
+            f"{head_file(database)} can't be read as the audit trail's head: it should hold {error}."
+        ) from error
     try:
         outcome = _examine(database, schema_key, key, noted, since, progress)
     finally:
@@ -79,7 +93,9 @@ def verify_audit(database: Path, key_file: Path | None, since: Head | None, *, p
     return outcome.is_good
 
 
-def _examine(database: Path, key_file: Path, key: bytes, noted: Head, since: Head | None, progress: Progress) -> _Outcome:
+def _examine(
+    database: Path, key_file: Path, key: bytes, noted: Head, since: Head | None, progress: Progress
+) -> _Outcome:
     schema = SchemaReport(())
     try:
         with snapshot(database) as connection, ThreadPoolExecutor(1) as beside:
@@ -91,13 +107,28 @@ def _examine(database: Path, key_file: Path, key: bytes, noted: Head, since: Hea
             if replaced:
                 unreadable = f"{' and '.join(replaced)} can't be read as our tables"
             else:
-                found = verify(connection, key, noted, lambda done, total: progress.bar("Verifying", done, total))
+                found = verify(
+                    connection,
+                    key,
+                    noted,
+                    lambda done, total: progress.bar("Verifying", done, total),
+                )
                 kept = since is None or is_in_chain(connection, since)
-            reports = [f"SQLite's check of the tables reports: {printable(one)}." for one in damage.result()]
-            return _Outcome(found, unreadable, SchemaReport((*schema.findings, *reports), schema.information), kept)
+            reports = [
+                f"SQLite's check of the tables reports: {printable(one)}."
+                for one in damage.result()
+            ]
+            return _Outcome(
+                found,
+                unreadable,
+                SchemaReport((*schema.findings, *reports), schema.information),
+                kept,
+            )
     except sqlite3.DatabaseError as error:
         if is_lock(error):
-            raise Refused(f"Another program holds the lock of {database}; try again when it has finished.") from error
+            raise Refused(
+                f"Another program holds the lock of {database}; try again when it has finished."
+            ) from error
         if not schema.findings:
             schema = examine_unreadable_schema(database, key_file, key)
         if not schema.findings:
@@ -108,14 +139,19 @@ def _examine(database: Path, key_file: Path, key: bytes, noted: Head, since: Hea
 def _tell_of_records(outcome: _Outcome, database: Path, since: Head | None, seconds: float) -> None:
     found = outcome.records
     if found is None:
-        print(f"The audit records of {database} can't be verified: {outcome.unreadable}.", flush=True)
+        print(
+            f"The audit records of {database} can't be verified: {outcome.unreadable}.", flush=True
+        )
     elif found.tampering is not None:
         print(f"Audit record {found.tampering.name} {found.tampering.what}.")
         print(_advice(database, found), flush=True)
     elif not outcome.is_head_kept:
         assert since is not None
         print(f"Audit record {since.number} is not what it was when the head {since} was printed.")
-        print("It, or one before it, was replaced by someone with the key, or a chain was begun under a new one.", flush=True)
+        print(
+            "It, or one before it, was replaced by someone with the key, or a chain was begun under a new one.",
+            flush=True,
+        )
     else:
         _announce(found, since, seconds)
 
@@ -147,12 +183,21 @@ def _load(key_file: Path) -> bytes:
         raise Refused(f"{key_file} holds no key.") from error
 
 
-def _refuse_what_has_no_trail(connection: sqlite3.Connection, database: Path, is_noted: bool) -> None:
-    tables = {name.lower() for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type <> 'trigger'")}
+def _refuse_what_has_no_trail(
+    connection: sqlite3.Connection, database: Path, is_noted: bool
+) -> None:
+    tables = {
+        name.lower()
+        for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type <> 'trigger'")
+    }
     if "data_capture_audit" not in tables and is_noted:
-        raise Refused(f"The table data_capture_audit of {database} is gone, with all audit records.")
+        raise Refused(
+            f"The table data_capture_audit of {database} is gone, with all audit records."
+        )
     if "data_capture_audit" not in tables:
-        raise Refused(f"{database} is not a database of Enhanced Data Capture: it has no data_capture_audit.")
+        raise Refused(
+            f"{database} is not a database of Enhanced Data Capture: it has no data_capture_audit."
+        )
     if "data_capture_audit_chain" not in tables:
         raise Refused(
             f"The chain of {database} is gone: there is its key, and no table data_capture_audit_chain. If this is a backup from "
@@ -163,9 +208,7 @@ def _refuse_what_has_no_trail(connection: sqlite3.Connection, database: Path, is
 def _advice(database: Path, found: Verification) -> str:
     assert found.tampering is not None
     if found.tampering.by_what_was_noted:
-        return (
-            f"{_RULE} If an older copy was put in the database's place on purpose, remove {head_file(database)} and verify again."
-        )
+        return f"{_RULE} If an older copy was put in the database's place on purpose, remove {head_file(database)} and verify again."
     if found.records == 0:
         return (
             f"{_RULE} Where not even the first verifies, the key may be another installation's: put the one that this database "
@@ -176,13 +219,21 @@ def _advice(database: Path, found: Verification) -> str:
 
 def _announce(found: Verification, since: Head | None, seconds: float) -> None:
     rate = f", {found.records / seconds:,.0f} a second" if found.records >= 1000 else ""
-    print(f"{count(found.records, 'audit record')}: each is as it was written ({seconds:.1f} s{rate}).")
+    print(
+        f"{count(found.records, 'audit record')}: each is as it was written ({seconds:.1f} s{rate})."
+    )
     if found.adopted:
-        print(f"Of these {found.adopted:,} were there before the chain began; it says nothing of the time before.")
+        print(
+            f"Of these {found.adopted:,} were there before the chain began; it says nothing of the time before."
+        )
     if found.erased:
-        print(f"Of these {found.erased:,} belong to people who were erased; what is left of them is as the erasure left it.")
+        print(
+            f"Of these {found.erased:,} belong to people who were erased; what is left of them is as the erasure left it."
+        )
     if found.aged:
-        print(f"Of {found.aged:,} others the retention has taken what was old; what is left of them is as it was left.")
+        print(
+            f"Of {found.aged:,} others the retention has taken what was old; what is left of them is as it was left."
+        )
     if since is not None:
         print(f"Nothing up to record {since.number} has changed since the head was printed.")
     print("The head, to keep elsewhere: python3 -m data_capture verify-audit --head", flush=True)

@@ -7,7 +7,9 @@ from bisect import bisect_right
 from collections.abc import Collection
 from functools import lru_cache
 
-_NETWORK_BITS = 64  # RFC 6177: one subscriber gets at least this much of IPv6, so its addresses are one caller
+_NETWORK_BITS = (
+    64  # RFC 6177: one subscriber gets at least this much of IPv6, so its addresses are one caller
+)
 
 
 @lru_cache(maxsize=4096)
@@ -25,7 +27,9 @@ def caller_of(address: str) -> str:
 def fair_share(counts: Collection[int], total: int) -> int:
     """The most that each caller may keep so that all together keep at most `total`; at least 1."""
     shares = range(1, max(counts, default=0) + 1)
-    fitting = bisect_right(shares, total, key=lambda share: sum(min(count, share) for count in counts))
+    fitting = bisect_right(
+        shares, total, key=lambda share: sum(min(count, share) for count in counts)
+    )
     return max(1, fitting)
 
 

@@ -31,25 +31,33 @@ _LOCAL = "local"  # what callers on this machine are counted under, where they a
 _MAX_MAILS_TO_ADDRESS = "5/hour"  # of each kind: who deletes the first link by mistake gets another
 _MAX_MAILS_TO_MAILBOX = "20/hour"  # by all of its addresses together; a flood is not worth sending
 _DOTLESS_HOSTS = frozenset({"gmail.com", "googlemail.com"})
-_MAX_MAILS_OF_CALLER = "60/hour"  # an office or a school behind one address; a list of strangers' addresses takes days
+_MAX_MAILS_OF_CALLER = (
+    "60/hour"  # an office or a school behind one address; a list of strangers' addresses takes days
+)
 
 
 class Rates:
     """The rates that are not Flask's to count: those of captures, which may not even reach it, and of email addresses."""
 
     def __init__(self, settings: Settings) -> None:
-        self._callers = _Counter(settings.rate_per_caller, "This caller sends too much; wait and send it again.")
+        self._callers = _Counter(
+            settings.rate_per_caller, "This caller sends too much; wait and send it again."
+        )
         self._users = _Counter(
-            settings.rate_per_person, "This caller sends too much about this user; wait and send it again."
+            settings.rate_per_person,
+            "This caller sends too much about this user; wait and send it again.",
         )
         self._bytes = _Counter(
-            byte_rates(settings.bytes_per_caller), "This caller sends too many bytes; wait and send it again."
+            byte_rates(settings.bytes_per_caller),
+            "This caller sends too many bytes; wait and send it again.",
         )
         self._new_users = _Counter(
             settings.new_users_per_caller,
             "This caller sends too many users that are not known yet; wait and send it again.",
         )
-        too_often = "Too many have tried to log in or to sign up with this address; try again later."
+        too_often = (
+            "Too many have tried to log in or to sign up with this address; try again later."
+        )
         self._logins = _Counter(settings.login_rate, too_often)
         self._logins_of_all = _Counter(settings.login_rate, too_often, times=ALL_CALLERS)
         self._failed_logins = _Counter(MAX_FAILED_LOGINS, too_often)
@@ -147,7 +155,9 @@ class MailRates:
     """How many mails strangers can cause: to one mailbox, so that it can't be flooded, and each caller altogether."""
 
     def __init__(self) -> None:
-        self._callers = _Counter(_MAX_MAILS_OF_CALLER, "This caller has caused too many mails; try again later.")
+        self._callers = _Counter(
+            _MAX_MAILS_OF_CALLER, "This caller has caused too many mails; try again later."
+        )
         self._addresses = _Counter(_MAX_MAILS_TO_ADDRESS, "")
         self._mailboxes = _Counter(_MAX_MAILS_TO_MAILBOX, "")
 
@@ -168,7 +178,9 @@ class MailRates:
             email: the address, normalised.
             event: what the mail is for. Mails of one kind keep none of another back.
         """
-        return self._addresses.try_take(f"{event} {email}") and self._mailboxes.try_take(_mailbox_of(email))
+        return self._addresses.try_take(f"{event} {email}") and self._mailboxes.try_take(
+            _mailbox_of(email)
+        )
 
 
 def _mailbox_of(email: str) -> str:

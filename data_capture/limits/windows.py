@@ -20,10 +20,14 @@ class Windows(Storage):
 
     STORAGE_SCHEME = ["edc-windows"]  # noqa: RUF012  (the engine's registry reads it so)
 
-    def __init__(self, uri: str | None = None, wrap_exceptions: bool = False, **options: float | str | bool) -> None:
+    def __init__(
+        self, uri: str | None = None, wrap_exceptions: bool = False, **options: float | str | bool
+    ) -> None:
         super().__init__(uri, wrap_exceptions, **options)
         self._lock = threading.Lock()
-        self._counts: OrderedDict[str, list[float]] = OrderedDict()  # the count, and when its window ends; oldest windows first
+        self._counts: OrderedDict[str, list[float]] = (
+            OrderedDict()
+        )  # the count, and when its window ends; oldest windows first
 
     @property
     def base_exceptions(self) -> type[Exception]:

@@ -1,8 +1,8 @@
 """The description of a service's API as an OpenAPI 3.1 document, made of its routes and of the table in `captures`.
 
-    every route of the app     ──┐
-    operations.py, a line a call ─┼─→  /openapi.json  ──→  /docs
-    captures.py, a line a field ──┘
+every route of the app     ──┐
+operations.py, a line a call ─┼─→  /openapi.json  ──→  /docs
+captures.py, a line a field ──┘
 """
 
 from __future__ import annotations
@@ -70,7 +70,9 @@ def document_of(app: Flask, title: str) -> Json:
     """
     paths: dict[str, Json] = {}
     for method, path in routes_of(app):
-        paths.setdefault(path, {})[method.lower()] = _operation(method, path, OPERATIONS[f"{method} {path}"])
+        paths.setdefault(path, {})[method.lower()] = _operation(
+            method, path, OPERATIONS[f"{method} {path}"]
+        )
     schemas = all_schemas()
     used = set(_names_in(paths, schemas))
     return {
@@ -86,7 +88,11 @@ def document_of(app: Flask, title: str) -> Json:
         "components": {
             "schemas": {name: schema for name, schema in schemas.items() if name in used},
             "securitySchemes": {
-                "adminToken": {"type": "http", "scheme": "bearer", "description": "From `python3 -m data_capture admin-token`."}
+                "adminToken": {
+                    "type": "http",
+                    "scheme": "bearer",
+                    "description": "From `python3 -m data_capture admin-token`.",
+                }
             },
         },
     }
@@ -115,7 +121,9 @@ def _operation(method: str, path: str, operation: Operation) -> Json:
     if operation.description:
         described["description"] = operation.description
     if operation.parameters:
-        described["parameters"] = [_parameter(path, name, schema) for name, schema in operation.parameters.items()]
+        described["parameters"] = [
+            _parameter(path, name, schema) for name, schema in operation.parameters.items()
+        ]
     if operation.body is not None:
         described_body: Json = {"schema": operation.body, "example": operation.example}
         described["requestBody"] = {"required": True, "content": {JSON: described_body}}
@@ -128,13 +136,26 @@ def _operation(method: str, path: str, operation: Operation) -> Json:
 
 def _parameter(path: str, name: str, schema: Json) -> Json:
     is_in_path = f"{{{name}}}" in path
-    return {"name": name, "in": "path" if is_in_path else "query", "required": is_in_path, "schema": schema}
+    return {
+        "name": name,
+        "in": "path" if is_in_path else "query",
+        "required": is_in_path,
+        "schema": schema,
+    }
 
 
 def _refusal(status: int) -> Json:
-    refusal: Json = {"description": _REFUSALS[status], "content": {MEDIA_TYPE: {"schema": ref("Problem")}}}
+    refusal: Json = {
+        "description": _REFUSALS[status],
+        "content": {MEDIA_TYPE: {"schema": ref("Problem")}},
+    }
     if status in _WAITING:
-        refusal["headers"] = {"Retry-After": {"description": "In seconds.", "schema": {"type": "string", "pattern": "^[0-9]+$"}}}
+        refusal["headers"] = {
+            "Retry-After": {
+                "description": "In seconds.",
+                "schema": {"type": "string", "pattern": "^[0-9]+$"},
+            }
+        }
     if status == 401:
         refusal["headers"] = {"WWW-Authenticate": {"schema": {"type": "string"}}}
     return refusal

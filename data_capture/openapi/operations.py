@@ -66,7 +66,10 @@ def _capture(kind: Kind) -> Operation:
         f"Stores {'an' if kind.name[0] in 'aeiou' else 'a'} {kind.name}.",
         {
             201: ("It is stored, and on disk.", {JSON: ref(f"{kind.title}Stored")}),
-            200: ("It was there already, and nothing was added.", {JSON: ref(f"{kind.title}Stored")}),
+            200: (
+                "It was there already, and nothing was added.",
+                {JSON: ref(f"{kind.title}Stored")},
+            ),
         },
         (*_WITH_BODY, 410, 422),
         ref(kind.title),
@@ -79,15 +82,25 @@ _SIGN_UP = Operation(
     "Signs a person up; one who was captured before becomes a full account.",
     {
         201: ("The account and a token.", {JSON: ref("Account")}),
-        202: ("With EDC_MAIL_URL: a link was mailed, which completes the sign-up.", {JSON: ref("SignUpRequested")}),
+        202: (
+            "With EDC_MAIL_URL: a link was mailed, which completes the sign-up.",
+            {JSON: ref("SignUpRequested")},
+        ),
     },
     (*_WITH_BODY, 409),
     ref("SignUp"),
-    {"email": _SOMEBODY, "password": "correct horse battery", "fullName": "Example User", "plan_type": "pro"},
+    {
+        "email": _SOMEBODY,
+        "password": "correct horse battery",
+        "fullName": "Example User",
+        "plan_type": "pro",
+    },
     "A questionnaire and a screenshot that come along are captured in the same transaction. With EDC_MAIL_URL the password is "
     "not stored: who opens the link chooses one.",
 )
-_DOCUMENT = Operation("This description.", {200: ("An OpenAPI 3.1 document.", {JSON: {"type": "object"}})})
+_DOCUMENT = Operation(
+    "This description.", {200: ("An OpenAPI 3.1 document.", {JSON: {"type": "object"}})}
+)
 _PAGE = Operation("This description as a page.", {200: ("The page.", _text("text/html"))})
 _HEALTH = Operation(
     "Says whether the service can do its work; in more words to a direct caller on the same machine.",
@@ -119,10 +132,18 @@ OPERATIONS: dict[str, Operation] = {
     ),
     "GET /api/data-capture/users/{email}/export": Operation(
         "Hands out everything that is held on one person.",
-        {200: ("The document, or an archive of it with the screenshots as files.", {JSON: ref("Export"), **_text(ZIP)})},
+        {
+            200: (
+                "The document, or an archive of it with the screenshots as files.",
+                {JSON: ref("Export"), **_text(ZIP)},
+            )
+        },
         (*_EVERYWHERE, 404, 422, 503),
         description="Of one moment; the rows as the tables have them, a member a column. Secrets are left out. It is recorded.",
-        parameters={**_EMAIL, "format": {"type": "string", "enum": list(MEDIA_TYPES), "default": "json"}},
+        parameters={
+            **_EMAIL,
+            "format": {"type": "string", "enum": list(MEDIA_TYPES), "default": "json"},
+        },
         needs_admin=True,
     ),
     "DELETE /api/data-capture/users/{email}": Operation(
@@ -138,12 +159,20 @@ OPERATIONS: dict[str, Operation] = {
     ),
     "GET /api/data-capture/health": _HEALTH,
     "GET /frontend_data_capture_integration.js": Operation(
-        "The script that pages include; for pages everywhere.", {200: ("The script.", _text("text/javascript"))}
+        "The script that pages include; for pages everywhere.",
+        {200: ("The script.", _text("text/javascript"))},
     ),
-    "GET /examples/": Operation("The example pages.", {200: ("The first of them.", _text("text/html"))}),
+    "GET /examples/": Operation(
+        "The example pages.", {200: ("The first of them.", _text("text/html"))}
+    ),
     "GET /examples/{name}": Operation(
         "A file of the example pages.",
-        {200: ("The file.", {**_text("text/html"), **_text("text/css"), **_text("text/javascript")})},
+        {
+            200: (
+                "The file.",
+                {**_text("text/html"), **_text("text/css"), **_text("text/javascript")},
+            )
+        },
         (*_EVERYWHERE, 404),
         parameters={"name": {"type": "string", "enum": _EXAMPLE_FILES}},
     ),
@@ -162,7 +191,12 @@ OPERATIONS: dict[str, Operation] = {
     ),
     "POST /api/auth/recover": Operation(
         "With EDC_MAIL_URL: mails a link with which the holder of the mailbox chooses a new password.",
-        {202: ("The same for every address, whether or not it has an account.", {JSON: ref("Accepted")})},
+        {
+            202: (
+                "The same for every address, whether or not it has an account.",
+                {JSON: ref("Accepted")},
+            )
+        },
         (*_WITH_BODY, 404),
         ref("Recovery"),
         {"email": _SOMEBODY},
@@ -172,7 +206,10 @@ OPERATIONS: dict[str, Operation] = {
         "With EDC_MAIL_URL: takes the token of a mailed link, and the password that its holder chose.",
         {
             201: ("The sign-up is complete: the account and a token.", {JSON: ref("Account")}),
-            200: ("The account has the new password: the account and a token.", {JSON: ref("Account")}),
+            200: (
+                "The account has the new password: the account and a token.",
+                {JSON: ref("Account")},
+            ),
         },
         (*_WITH_BODY, 404, 409, 410),
         ref("LinkUse"),

@@ -36,7 +36,11 @@ POLICY = f"default-src 'none'; style-src 'sha256-{_STYLE_HASH}'; base-uri 'none'
 def page_of(document: dict[str, Any]) -> str:
     """The page that shows an OpenAPI document."""
     title = escape(document["info"]["title"])
-    calls = [(method.upper(), path, call) for path, methods in document["paths"].items() for method, call in methods.items()]
+    calls = [
+        (method.upper(), path, call)
+        for path, methods in document["paths"].items()
+        for method, call in methods.items()
+    ]
     parts = [
         f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{title}</title>',
         f'<meta name="viewport" content="width=device-width"><style>{_STYLE}</style></head><body>',
@@ -52,7 +56,11 @@ def page_of(document: dict[str, Any]) -> str:
         parts += _call(method, path, call)
     parts += ["<h1>What is sent and answered</h1>"]
     for name, schema in document["components"]["schemas"].items():
-        parts += [f'<h2 id="{name}">{name}</h2>', _paragraph(schema.get("description")), *_members(schema)]
+        parts += [
+            f'<h2 id="{name}">{name}</h2>',
+            _paragraph(schema.get("description")),
+            *_members(schema),
+        ]
     return "\n".join([*parts, "</body></html>"])
 
 
@@ -71,21 +79,30 @@ def _call(method: str, path: str, call: dict[str, Any]) -> Iterator[str]:
     yield "<table><tr><th>status</th><th>when</th><th>what</th></tr>"
     for status, answer in call["responses"].items():
         contents = "<br>".join(
-            f"<code>{escape(media_type)}</code> {_kind(content['schema'])}" for media_type, content in answer["content"].items()
+            f"<code>{escape(media_type)}</code> {_kind(content['schema'])}"
+            for media_type, content in answer["content"].items()
         )
         yield f"<tr><td>{status}</td><td>{_prose(answer['description'])}</td><td>{contents}</td></tr>"
     yield "</table>"
 
 
 def _members(schema: dict[str, Any]) -> Iterator[str]:
-    alternatives = dict(properties for one in schema.get("anyOf", ()) for properties in one["properties"].items())
+    alternatives = dict(
+        properties for one in schema.get("anyOf", ()) for properties in one["properties"].items()
+    )
     members = {**alternatives, **schema.get("properties", {})}
     if not members:
         yield f"<p>{_kind(schema)}</p>"
         return
     yield "<table><tr><th>member</th><th>what</th></tr>"
     for name, member in members.items():
-        needed = " (needed)" if name in schema.get("required", ()) else " (or another)" if name in alternatives else ""
+        needed = (
+            " (needed)"
+            if name in schema.get("required", ())
+            else " (or another)"
+            if name in alternatives
+            else ""
+        )
         words = ": ".join(filter(None, (_kind(member), _prose(member.get("description", "")))))
         yield f"<tr><td><code>{escape(name)}</code>{needed}</td><td>{words}</td></tr>"
     yield "</table>"

@@ -17,7 +17,16 @@ from data_capture.web.requests import MAX_CAPTURES_IN_A_BATCH
 
 Json = dict[str, Any]
 
-_ABOUT_USER = ("username", "fullName", "firstName", "lastName", "phone", "company", "country", "plan_type")
+_ABOUT_USER = (
+    "username",
+    "fullName",
+    "firstName",
+    "lastName",
+    "phone",
+    "company",
+    "country",
+    "plan_type",
+)
 _EMAIL_NAMES = ("user_email", "email")
 
 
@@ -40,7 +49,10 @@ _WORDS_OR_NULL: Json = {"type": ["string", "null"]}
 _COUNT: Json = {"type": "integer", "minimum": 0}
 _TIME_OR_NULL: Json = {"type": ["string", "null"], "description": "ISO 8601 in UTC."}
 _DONE: Json = {"const": True}
-_FIELDS_AND_WHY: Json = {"type": "array", "items": _object("field message", field=_WORDS, message=_WORDS)}
+_FIELDS_AND_WHY: Json = {
+    "type": "array",
+    "items": _object("field message", field=_WORDS, message=_WORDS),
+}
 
 
 def all_schemas() -> dict[str, Json]:
@@ -165,7 +177,10 @@ def all_schemas() -> dict[str, Json]:
             capture_id=_WORDS,
             message=_WORDS,
             duplicate={"const": True, "description": "It says nothing new."},
-            warnings={**_FIELDS_AND_WHY, "description": "Fields that were not understood, and stored as NULL."},
+            warnings={
+                **_FIELDS_AND_WHY,
+                "description": "Fields that were not understood, and stored as NULL.",
+            },
         )
     return schemas
 
@@ -188,8 +203,15 @@ def _unseen() -> str:
 
     Spelled out, since Python's expressions, of which test cases are made, have no `\\p{Cf}`. Surrogates are in no JSON text.
     """
-    codes = [code for code in range(sys.maxunicode + 1) if not 0xD800 <= code <= 0xDFFF and is_unseen(chr(code))]
-    ranges = [[code for _, code in group] for _, group in groupby(enumerate(codes), lambda item: item[1] - item[0])]
+    codes = [
+        code
+        for code in range(sys.maxunicode + 1)
+        if not 0xD800 <= code <= 0xDFFF and is_unseen(chr(code))
+    ]
+    ranges = [
+        [code for _, code in group]
+        for _, group in groupby(enumerate(codes), lambda item: item[1] - item[0])
+    ]
     return "".join(f"{chr(codes[0])}-{chr(codes[-1])}" for codes in ranges)
 
 

@@ -20,7 +20,14 @@ from typing import Any
 
 from data_capture.audit import pseudonymise_audit
 from data_capture.capture.email import is_reserved, normalise_email
-from data_capture.privacy.tables import AUDIT, OF_USER, RECEIPTS, USERS, spellings_everywhere, tables_of_users
+from data_capture.privacy.tables import (
+    AUDIT,
+    OF_USER,
+    RECEIPTS,
+    USERS,
+    spellings_everywhere,
+    tables_of_users,
+)
 from data_capture.problems import UNUSABLE, Problem
 from data_capture.sql.pragmas import columns_of, foreign_keys_of, quoted
 from data_capture.store.sqlite.tombstones import note_erasure
@@ -68,7 +75,9 @@ class Erased:
         }
 
 
-def erase_user(connection: sqlite3.Connection, email: str, *, erased_at: str, source_endpoint: str) -> Erased:
+def erase_user(
+    connection: sqlite3.Connection, email: str, *, erased_at: str, source_endpoint: str
+) -> Erased:
     """Erases a person; of someone unknown only that it was asked for is noted.
 
     Args:
@@ -82,10 +91,16 @@ def erase_user(connection: sqlite3.Connection, email: str, *, erased_at: str, so
         sqlite3.Error: it can't be written.
     """
     users, spellings = spellings_of(connection, email), spellings_everywhere(connection, email)
-    if any(map(is_reserved, (email, *users, *spellings))):  # a column of another program may say that it is this person's
-        raise Problem(UNUSABLE, "This would erase a user of this product's own, whom audit records need.")
+    if any(
+        map(is_reserved, (email, *users, *spellings))
+    ):  # a column of another program may say that it is this person's
+        raise Problem(
+            UNUSABLE, "This would erase a user of this product's own, whom audit records need."
+        )
     pseudonym = ensure_user(connection, _new_pseudonym() if spellings else _NOBODY, None, erased_at)
-    rows = dict.fromkeys((*(table for table in tables_of_users() if table != AUDIT), RECEIPTS, USERS), 0)
+    rows = dict.fromkeys(
+        (*(table for table in tables_of_users() if table != AUDIT), RECEIPTS, USERS), 0
+    )
     audit_records = 0
     addresses = frozenset({email, *filter(None, map(normalise_email, spellings))})
     emptied_for: list[str] = []
@@ -115,10 +130,14 @@ def _new_pseudonym() -> str:
 
 def _forget_samples(connection: sqlite3.Connection, spelling: str) -> None:
     """Where somebody ran ANALYZE, SQLite may keep samples of what is in the indexes."""
-    tables = connection.execute("SELECT name FROM sqlite_master WHERE name IN ('sqlite_stat3', 'sqlite_stat4')").fetchall()
+    tables = connection.execute(
+        "SELECT name FROM sqlite_master WHERE name IN ('sqlite_stat3', 'sqlite_stat4')"
+    ).fetchall()
     for (table,) in tables:
         # A sample of the receipts' indexes may hold a row's id and digest without the address.
-        delete = f"DELETE FROM {table} WHERE tbl = ? OR instr(CAST(sample AS BLOB), CAST(? AS BLOB))"  # noqa: S608
+        delete = (
+            f"DELETE FROM {table} WHERE tbl = ? OR instr(CAST(sample AS BLOB), CAST(? AS BLOB))"  # noqa: S608
+        )
         connection.execute(delete, (RECEIPTS, spelling))
 
 
@@ -136,12 +155,18 @@ class _Reference:
 
 def _remove_from_users(connection: sqlite3.Connection, spelling: str) -> list[str]:
     """Deletes the row, or empties it; the tables for whose sake it could only be emptied."""
-    in_the_way = [one for one in _references(connection) if not one.is_performed and _refers(connection, one, spelling)]
+    in_the_way = [
+        one
+        for one in _references(connection)
+        if not one.is_performed and _refers(connection, one, spelling)
+    ]
     if not in_the_way:
         connection.execute("SAVEPOINT removal")
         try:
             connection.execute("DELETE FROM users WHERE email = ?", (spelling,))
-        except sqlite3.IntegrityError:  # a table that depends on one that depends on users, or a trigger
+        except (
+            sqlite3.IntegrityError
+        ):  # a table that depends on one that depends on users, or a trigger
             connection.execute("ROLLBACK TO removal")
         else:
             return []
@@ -150,18 +175,29 @@ def _remove_from_users(connection: sqlite3.Connection, spelling: str) -> list[st
     referred_to = {column.lower() for one in in_the_way for _, column in one.columns}
     tables = [one.table for one in in_the_way]
     if "email" in referred_to:
-        raise Problem(UNUSABLE, f"Rows of another program ({', '.join(tables)}) hold this address. Remove them there first.")
+        raise Problem(
+            UNUSABLE,
+            f"Rows of another program ({', '.join(tables)}) hold this address. Remove them there first.",
+        )
     _empty(connection, spelling, referred_to)
     return tables or ["users"]
 
 
 def _references(connection: sqlite3.Connection) -> Iterator[_Reference]:
-    keys = [column.name for column in sorted(columns_of(connection, USERS), key=lambda one: one.key) if column.key]
-    tables = connection.execute("SELECT name FROM sqlite_master WHERE type = 'table' ORDER BY name").fetchall()
+    keys = [
+        column.name
+        for column in sorted(columns_of(connection, USERS), key=lambda one: one.key)
+        if column.key
+    ]
+    tables = connection.execute(
+        "SELECT name FROM sqlite_master WHERE type = 'table' ORDER BY name"
+    ).fetchall()
     for (table,) in tables:
         if table in tables_of_users():
             continue
-        to_users = [key for key in foreign_keys_of(connection, table) if key.parent.lower() == USERS]
+        to_users = [
+            key for key in foreign_keys_of(connection, table) if key.parent.lower() == USERS
+        ]
         for _, group in groupby(to_users, key=lambda one: one.number):
             of_key = list(group)
             columns = tuple((one.column, one.parent_column or keys[one.place]) for one in of_key)
@@ -169,7 +205,9 @@ def _references(connection: sqlite3.Connection) -> Iterator[_Reference]:
 
 
 def _refers(connection: sqlite3.Connection, reference: _Reference, spelling: str) -> bool:
-    same = " AND ".join(f"theirs.{quoted(column)} = users.{quoted(key)}" for column, key in reference.columns)
+    same = " AND ".join(
+        f"theirs.{quoted(column)} = users.{quoted(key)}" for column, key in reference.columns
+    )
     select = f"SELECT 1 FROM users JOIN {quoted(reference.table)} AS theirs ON {same} WHERE users.email = ? LIMIT 1"  # noqa: S608
     return connection.execute(select, (spelling,)).fetchone() is not None
 
@@ -181,8 +219,18 @@ def _empty(connection: sqlite3.Connection, spelling: str, referred_to: set[str])
         if key or name.lower() in referred_to or name.lower() == "email":
             continue
         values: list[Any] = [] if not_null else [None]
-        values += [address if name.lower() == "normalized_email" else NO_PASSWORD if name.lower() == "password_hash" else None]
-        values += [_value_of(connection, default), *_neutral(declared_type.upper()), address.partition("@")[0]]
+        values += [
+            address
+            if name.lower() == "normalized_email"
+            else NO_PASSWORD
+            if name.lower() == "password_hash"
+            else None
+        ]
+        values += [
+            _value_of(connection, default),
+            *_neutral(declared_type.upper()),
+            address.partition("@")[0],
+        ]
         _set_first(connection, name, values, spelling)
     _set_first(connection, "email", [address], spelling)
 
@@ -195,16 +243,29 @@ def _value_of(connection: sqlite3.Connection, default: str | None) -> Any:
 def _neutral(declared_type: str) -> list[Any]:
     if "DATETIME" in declared_type or "TIMESTAMP" in declared_type:
         return ["1970-01-01 00:00:00.000000"]  # as the ORMs that declare these types read it
-    return [0] if any(word in declared_type for word in ("INT", "BOOL", "REAL", "NUM", "DEC", "FLOA", "DOUB")) else [""]
+    return (
+        [0]
+        if any(
+            word in declared_type for word in ("INT", "BOOL", "REAL", "NUM", "DEC", "FLOA", "DOUB")
+        )
+        else [""]
+    )
 
 
-def _set_first(connection: sqlite3.Connection, column: str, values: list[Any], spelling: str) -> None:
+def _set_first(
+    connection: sqlite3.Connection, column: str, values: list[Any], spelling: str
+) -> None:
     reason: sqlite3.IntegrityError | None = None
     for value in values:
         try:
-            connection.execute(f"UPDATE users SET {quoted(column)} = ? WHERE email = ?", (value, spelling))  # noqa: S608
+            connection.execute(
+                f"UPDATE users SET {quoted(column)} = ? WHERE email = ?",  # noqa: S608
+                (value, spelling),
+            )
         except sqlite3.IntegrityError as error:
             reason = error
         else:
             return
-    raise Problem(UNUSABLE, f"The person's row in users can be neither deleted nor emptied: {reason}.")
+    raise Problem(
+        UNUSABLE, f"The person's row in users can be neither deleted nor emptied: {reason}."
+    )

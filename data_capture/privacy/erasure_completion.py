@@ -26,7 +26,9 @@ from data_capture.store.sqlite.tombstones import EMPTY_LOG, NOTHING, REWRITE, er
 
 log = logging.getLogger("data_capture.privacy")
 
-_PATIENCE_SECONDS = 1.0  # for readers of a moment; whoever reads longer is waited for without keeping the caller
+_PATIENCE_SECONDS = (
+    1.0  # for readers of a moment; whoever reads longer is waited for without keeping the caller
+)
 _PAUSE_SECONDS = 0.05
 
 _MOVE_ON = "UPDATE data_capture_erasures SET remaining = ? WHERE address_hash = ? AND erased_at = ? AND remaining = ?"
@@ -85,7 +87,9 @@ class Erasures:
             if not self.pending():
                 return True
             self._note_all()
-            if not self._store.checkpoint():  # before the file is written anew, which would only make the log as large as it
+            if (
+                not self._store.checkpoint()
+            ):  # before the file is written anew, which would only make the log as large as it
                 return False
             waiting = self._waiting(REWRITE)
             if waiting:
@@ -104,11 +108,15 @@ class Erasures:
             erasures = self._store.read(lambda connection: connection.execute(noted).fetchall())
             note_in_erasure_log(self._store.database, set(erasures))
         except OSError as error:
-            raise Problem(UNAVAILABLE, f"The erasure can't be noted: {error}.", retry_after_seconds=1) from error
+            raise Problem(
+                UNAVAILABLE, f"The erasure can't be noted: {error}.", retry_after_seconds=1
+            ) from error
 
     def _waiting(self, remaining: int) -> list[Entry]:
         waiting = "SELECT address_hash, erased_at FROM data_capture_erasures WHERE remaining = ?"
-        return self._store.read(lambda connection: connection.execute(waiting, (remaining,)).fetchall())
+        return self._store.read(
+            lambda connection: connection.execute(waiting, (remaining,)).fetchall()
+        )
 
     def _move_on(self, erasures: Iterable[Entry], from_state: int, to_state: int) -> None:
         """Only those: one that has come since still has all before it."""

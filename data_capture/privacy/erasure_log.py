@@ -18,7 +18,12 @@ from data_capture.key_files import keys_beside, load_or_make_key
 from data_capture.privacy.erasure import PSEUDONYMS, erase_user
 from data_capture.privacy.tables import RECEIPTS, tables_of_users
 from data_capture.sql.pragmas import columns_of
-from data_capture.store.sqlite.tombstones import NOTHING, erasures_key_file, hash_of_address, note_hashes
+from data_capture.store.sqlite.tombstones import (
+    NOTHING,
+    erasures_key_file,
+    hash_of_address,
+    note_hashes,
+)
 
 _LINE = re.compile(r"([0-9a-f]{64}) (\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z)")
 
@@ -38,7 +43,9 @@ def entries_of(database: Path) -> set[Entry]:
         OSError: the file can't be read.
     """
     try:
-        lines = erasure_log_file(database).read_text(encoding="ascii", errors="replace").splitlines()
+        lines = (
+            erasure_log_file(database).read_text(encoding="ascii", errors="replace").splitlines()
+        )
     except FileNotFoundError:
         return set()
     return {(found[1], found[2]) for found in map(_LINE.fullmatch, lines) if found is not None}
@@ -57,7 +64,11 @@ def note_in_erasure_log(database: Path, erasures: set[Entry]) -> None:
     descriptor = os.open(path, os.O_CREAT | os.O_APPEND | os.O_WRONLY | os.O_NOFOLLOW, 0o600)
     with os.fdopen(descriptor, "w", encoding="ascii") as file:
         # It begins a line of its own, whatever a crash has left of the one before.
-        file.write("".join(f"\n{address_hash} {erased_at}\n" for address_hash, erased_at in sorted(missing)))
+        file.write(
+            "".join(
+                f"\n{address_hash} {erased_at}\n" for address_hash, erased_at in sorted(missing)
+            )
+        )
         file.flush()
         os.fsync(file.fileno())
 
@@ -83,9 +94,13 @@ def erase_again(connection: sqlite3.Connection, database: Path) -> int:
     for email in sorted(_addresses(connection)):
         erased_at = unknown.get(hash_of_address(key, email))
         if erased_at is not None and email not in gone:
-            gone |= erase_user(connection, email, erased_at=erased_at, source_endpoint="restore").addresses
+            gone |= erase_user(
+                connection, email, erased_at=erased_at, source_endpoint="restore"
+            ).addresses
             users += 1
-    note_hashes(connection, unknown.items(), NOTHING)  # also those of whom nothing is here: pages may hold something
+    note_hashes(
+        connection, unknown.items(), NOTHING
+    )  # also those of whom nothing is here: pages may hold something
     return users
 
 
@@ -108,5 +123,8 @@ def _addresses(connection: sqlite3.Connection) -> set[str]:
     found = {spelling for name in columns & {"email", "normalized_email"}
              for (spelling,) in connection.execute(f"SELECT {name} FROM users")}  # noqa: S608  # fmt: skip
     for table in (*tables_of_users(), RECEIPTS):
-        found.update(spelling for (spelling,) in connection.execute(f"SELECT DISTINCT user_email FROM {table}"))  # noqa: S608
+        found.update(
+            spelling
+            for (spelling,) in connection.execute(f"SELECT DISTINCT user_email FROM {table}")  # noqa: S608
+        )
     return {email for email in map(normalise_email, found) if email is not None}

@@ -32,7 +32,14 @@ from data_capture.audit import record_audit
 from data_capture.capture.converters import timestamp
 from data_capture.capture.kinds import KINDS
 from data_capture.images import NotAPicture, check_picture, content_of, media_type_of
-from data_capture.privacy.tables import AUDIT, OF_USER, RECEIPTS, USERS, spellings_everywhere, tables_of_users
+from data_capture.privacy.tables import (
+    AUDIT,
+    OF_USER,
+    RECEIPTS,
+    USERS,
+    spellings_everywhere,
+    tables_of_users,
+)
 from data_capture.problems import NOT_FOUND, Problem
 from data_capture.redaction.redact import REDACTED
 from data_capture.redaction.sensitive_keys import role_of
@@ -48,9 +55,18 @@ EXPORT = "export"
 """The `capture_type` of an export's audit record."""
 
 _BUSY_SECONDS = 5.0
-_PICTURES = {kind.table: kind.picture.picture.column for kind in KINDS.values() if kind.picture is not None}
+_PICTURES = {
+    kind.table: kind.picture.picture.column for kind in KINDS.values() if kind.picture is not None
+}
 _ENDINGS = {"image/png": "png", "image/jpeg": "jpg", "image/webp": "webp"}
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")  # with which a cell begins that spreadsheets run: OWASP, "CSV Injection"
+_FORMULA = (
+    "=",
+    "+",
+    "-",
+    "@",
+    "\t",
+    "\r",
+)  # with which a cell begins that spreadsheets run: OWASP, "CSV Injection"
 _NO_TIME = (1980, 1, 1, 0, 0, 0)  # the earliest that a ZIP archive can say
 _MODE = 0o600 << 16
 
@@ -102,7 +118,11 @@ def pieces_of(database: Path, email: str, form: str) -> Iterator[bytes]:
         connection.text_factory = lambda text: text.decode(errors="replace")
         connection.execute("BEGIN")
         held = _Held(connection, spellings_everywhere(connection, email))
-        yield from _archive(held, email) if form == "zip" else _document(held, email, lambda _table, row: row)
+        yield from (
+            _archive(held, email)
+            if form == "zip"
+            else _document(held, email, lambda _table, row: row)
+        )
 
 
 def _document(held: _Held, email: str, changed: Callable[[str, Row], Row]) -> Iterator[bytes]:
@@ -143,7 +163,10 @@ class _Held:
             cursor = self._connection.execute(select, {"email": spelling})
             names = [column[0] for column in cursor.description]
             for values in cursor:
-                yield {name: _value(table, name, value) for name, value in zip(names, values, strict=True)}
+                yield {
+                    name: _value(table, name, value)
+                    for name, value in zip(names, values, strict=True)
+                }
 
 
 def _value(table: str, name: str, value: Any) -> Any:
@@ -217,7 +240,9 @@ def _file_name(table: str, row: Row) -> str | None:
 
 def _entry(name: str) -> zipfile.ZipInfo:
     entry = zipfile.ZipInfo(name, _NO_TIME)
-    entry.compress_type = zipfile.ZIP_STORED if name.startswith("screenshots/") else zipfile.ZIP_DEFLATED
+    entry.compress_type = (
+        zipfile.ZIP_STORED if name.startswith("screenshots/") else zipfile.ZIP_DEFLATED
+    )
     entry.external_attr = _MODE
     return entry
 

@@ -45,7 +45,9 @@ class Housekeeping:
         threading.Thread(target=self._go_on, name="housekeeping", daemon=True).start()
 
     def _go_on(self) -> None:
-        while not self._store.closing.wait(_AFTER_TROUBLE_SECONDS if self._trouble else _LOOK_SECONDS):
+        while not self._store.closing.wait(
+            _AFTER_TROUBLE_SECONDS if self._trouble else _LOOK_SECONDS
+        ):
             with self._noting_trouble():
                 if self._may_be_older_copy:
                     self._erase_again()
@@ -69,9 +71,14 @@ class Housekeeping:
 
     def _erase_again(self) -> None:
         if entries_of(self._store.database):
-            users = self._store.write(lambda connection: erase_again(connection, self._store.database))
+            users = self._store.write(
+                lambda connection: erase_again(connection, self._store.database)
+            )
             if users:
-                log.warning("The database was an older copy; people who were erased since were erased again: %d", users)
+                log.warning(
+                    "The database was an older copy; people who were erased since were erased again: %d",
+                    users,
+                )
         self._may_be_older_copy = False
 
     def _do_daily(self) -> None:

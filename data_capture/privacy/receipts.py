@@ -46,7 +46,9 @@ def purge_orphans(store: Store) -> int:
     number = 0
     for page in _pages(store):
         orphans = [(row[0], row[1]) for row in page if row[3]]
-        number += _delete(store, orphans, f"{_DELETE} AND NOT {_IS_HELD}")  # a user may have come back meanwhile
+        number += _delete(
+            store, orphans, f"{_DELETE} AND NOT {_IS_HELD}"
+        )  # a user may have come back meanwhile
     return number
 
 
@@ -70,7 +72,9 @@ def delete_spare(store: Store, before: Mapping[str, str]) -> Counter[str]:
 
 def _pages(store: Store) -> Iterator[list[tuple[Any, ...]]]:
     after = _BEFORE_ALL
-    while page := store.read(lambda connection, after=after: connection.execute(_PAGE, after).fetchall()):  # type: ignore[misc]
+    while page := store.read(
+        lambda connection, after=after: connection.execute(_PAGE, after).fetchall()  # type: ignore[misc]
+    ):
         yield page
         after = page[-1][:2]
 

@@ -39,7 +39,12 @@ class Step:
 
 
 def apply_retention(
-    store: Store, rules: Sequence[str], now: datetime, *, source_endpoint: str = "retention", dry_run: bool = False
+    store: Store,
+    rules: Sequence[str],
+    now: datetime,
+    *,
+    source_endpoint: str = "retention",
+    dry_run: bool = False,
 ) -> list[Step]:
     """Applies the rules, some hundred rows a commit, and records it in the audit trail.
 
@@ -56,19 +61,33 @@ def apply_retention(
     Raises:
         Problem: 503, when the database can't be written; what was done by then is.
     """
-    before = {name: timestamp(now - timedelta(days=int(days))) for name, _, days in (rule.partition("=") for rule in rules)}
+    before = {
+        name: timestamp(now - timedelta(days=int(days)))
+        for name, _, days in (rule.partition("=") for rule in rules)
+    }
     if not before:
         return []
     due_kinds = {kind: since for kind, since in before.items() if kind in KINDS}
-    steps = _captures_that_would_go(store, due_kinds) if dry_run else _delete_captures(store, due_kinds)
+    steps = (
+        _captures_that_would_go(store, due_kinds) if dry_run else _delete_captures(store, due_kinds)
+    )
     steps += [
-        Step(table, what, _count(store, select, since) if dry_run else _repeat(store, select, change, since))
+        Step(
+            table,
+            what,
+            _count(store, select, since) if dry_run else _repeat(store, select, change, since),
+        )
         for table, what, select, change, since in _changes(before)
     ]
     steps.append(_age_records(store, before, timestamp(now), source_endpoint, dry_run=dry_run))
     done = [step for step in steps if step.rows]
     if done and not dry_run:
-        said = encode_json({"rules": list(rules), "rows": {f"{step.table}: {step.what}": step.rows for step in done}})
+        said = encode_json(
+            {
+                "rules": list(rules),
+                "rows": {f"{step.table}: {step.what}": step.rows for step in done},
+            }
+        )
 
         def record(connection: sqlite3.Connection) -> None:
             whose = ensure_user(connection, RETENTION_USER, None, timestamp(now))
@@ -88,12 +107,16 @@ def _delete_captures(store: Store, before: dict[str, str]) -> list[Step]:
     steps, receipts = [], Counter[str]()
     for kind, since in before.items():
         rows = 0
-        while deleted := store.write(lambda connection, kind=kind, since=since: _delete_due(connection, KINDS[kind], since)):  # type: ignore[misc]
+        while deleted := store.write(
+            lambda connection, kind=kind, since=since: _delete_due(connection, KINDS[kind], since)  # type: ignore[misc]
+        ):
             rows += deleted[0]
             receipts[kind] += deleted[1]
         steps.append(Step(KINDS[kind].table, "deleted", rows))
     receipts += delete_spare(store, before)
-    return steps + [Step(RECEIPTS, f"deleted ({kind})", number) for kind, number in receipts.items()]
+    return steps + [
+        Step(RECEIPTS, f"deleted ({kind})", number) for kind, number in receipts.items()
+    ]
 
 
 def _delete_due(connection: sqlite3.Connection, kind: Kind, since: str) -> tuple[int, int] | None:
@@ -104,7 +127,9 @@ def _delete_due(connection: sqlite3.Connection, kind: Kind, since: str) -> tuple
         return None
     connection.executemany(f"DELETE FROM {kind.table} WHERE id = ?", [(number,) for number in due])  # noqa: S608
     receipts = f"DELETE FROM {RECEIPTS} WHERE row_id = ? AND capture_type = ?"  # noqa: S608
-    return len(due), connection.executemany(receipts, [(number, kind.name) for number in due]).rowcount
+    return len(due), connection.executemany(
+        receipts, [(number, kind.name) for number in due]
+    ).rowcount
 
 
 def _captures_that_would_go(store: Store, before: dict[str, str]) -> list[Step]:
@@ -159,11 +184,15 @@ def _repeat(store: Store, select: str, change: str, since: str) -> int:
     return total
 
 
-def _age_records(store: Store, before: dict[str, str], now: str, source_endpoint: str, *, dry_run: bool) -> Step:
+def _age_records(
+    store: Store, before: dict[str, str], now: str, source_endpoint: str, *, dry_run: bool
+) -> Step:
     """Takes what is due from the audit records, in the order of their ids."""
     total, last, covers = 0, 0, RetentionCovers()
     while True:
-        taken, last = store.read(lambda connection, last=last: _records_due(connection, before, last))  # type: ignore[misc]
+        taken, last = store.read(
+            lambda connection, last=last: _records_due(connection, before, last)  # type: ignore[misc]
+        )
         if not last:
             return Step(AUDIT, "aged", total)
         numbers = {number for of_column in taken.values() for number in of_column}
@@ -173,13 +202,20 @@ def _age_records(store: Store, before: dict[str, str], now: str, source_endpoint
             def work(connection: sqlite3.Connection, taken: dict[str, list[int]] = taken) -> int:
                 whose = ensure_user(connection, RETENTION_USER, None, now)
                 return take_from_records(
-                    connection, taken, whose, timestamp=now, source_endpoint=source_endpoint, covers=covers
+                    connection,
+                    taken,
+                    whose,
+                    timestamp=now,
+                    source_endpoint=source_endpoint,
+                    covers=covers,
                 )
 
             store.write(work)
 
 
-def _records_due(connection: sqlite3.Connection, before: dict[str, str], after: int) -> tuple[dict[str, list[int]], int]:
+def _records_due(
+    connection: sqlite3.Connection, before: dict[str, str], after: int
+) -> tuple[dict[str, list[int]], int]:
     """Of the next records what is due, by column; and the last of them, 0 when there are no more."""
     columns = ", ".join(f"{column} IS NOT NULL" for column in (*_OF_KIND, *_COLUMNS))
     select = f"SELECT id, capture_type, timestamp, {columns} FROM {AUDIT} WHERE id > ? AND timestamp < ? ORDER BY id LIMIT ?"  # noqa: S608
@@ -188,6 +224,11 @@ def _records_due(connection: sqlite3.Connection, before: dict[str, str], after: 
     for number, capture_type, moment, *there in rows:
         for column, is_there in zip((*_OF_KIND, *_COLUMNS), there, strict=True):
             since = before.get(capture_type if column in _OF_KIND else column)
-            if is_there and since is not None and moment < since and (column in _COLUMNS or capture_type in KINDS):
+            if (
+                is_there
+                and since is not None
+                and moment < since
+                and (column in _COLUMNS or capture_type in KINDS)
+            ):
                 taken.setdefault(column, []).append(number)
     return taken, rows[-1][0] if rows else 0

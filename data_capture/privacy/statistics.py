@@ -29,7 +29,16 @@ def statistics(connection: sqlite3.Connection, email: str) -> dict[str, Any]:
     """
     held_under = spelling_of(connection, email) or email
     row = connection.execute(_STATISTICS, {"email": held_under}).fetchone()
-    payments, questionnaires, dashboards, activities, audit_records, payment, questionnaire, dashboard = row
+    (
+        payments,
+        questionnaires,
+        dashboards,
+        activities,
+        audit_records,
+        payment,
+        questionnaire,
+        dashboard,
+    ) = row
     return {
         "user_email": email,
         "data_counts": {
@@ -39,6 +48,10 @@ def statistics(connection: sqlite3.Connection, email: str) -> dict[str, Any]:
             "activities": activities,
             "audit_records": audit_records,
         },
-        "latest_timestamps": {"payment": payment, "questionnaire": questionnaire, "dashboard": dashboard},
+        "latest_timestamps": {
+            "payment": payment,
+            "questionnaire": questionnaire,
+            "dashboard": dashboard,
+        },
         "total_data_points": payments + questionnaires + dashboards + activities,
     }

@@ -34,9 +34,15 @@ def tables_of_users() -> tuple[str, ...]:
     """The tables of schema.sql whose rows say in `user_email` whose they are, but for the receipts of the rows in them."""
     with closing(sqlite3.connect(":memory:")) as connection:
         connection.executescript((REPOSITORY / "schema.sql").read_text(encoding="utf-8"))
-        tables = [name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table' ORDER BY rowid")]
+        tables = [
+            name
+            for (name,) in connection.execute(
+                "SELECT name FROM sqlite_master WHERE type = 'table' ORDER BY rowid"
+            )
+        ]
         return tuple(
             name
             for name in tables
-            if name != RECEIPTS and any(column.name == "user_email" for column in columns_of(connection, name))
+            if name != RECEIPTS
+            and any(column.name == "user_email" for column in columns_of(connection, name))
         )

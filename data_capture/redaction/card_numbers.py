@@ -16,10 +16,14 @@ from data_capture.scanning import found_in, is_in, pause, steps
 MIN_CARD_DIGITS, MAX_CARD_DIGITS = 13, 19  # digits
 MIN_CARD_NUMBER = 10 ** (MIN_CARD_DIGITS - 1)
 # Spaces and hyphens of every kind, what has no width, and the plus that stands for a space in a form.
-SEPARATOR = "[ +\t\u00a0\u00ad\u2000-\u2015\u202f\u205f\u2060\u2212\u3000\ufe58\ufe63\uff0d\ufeff-]{0,3}"
+SEPARATOR = (
+    "[ +\t\u00a0\u00ad\u2000-\u2015\u202f\u205f\u2060\u2212\u3000\ufe58\ufe63\uff0d\ufeff-]{0,3}"
+)
 THREE_MORE_FOURS = "(?:[._/][0-9]{4}){3}"
 
-_MAX_PHONE_DIGITS = 15  # digits with the country's (ITU-T E.164), after a plus sign or the prefix 00
+_MAX_PHONE_DIGITS = (
+    15  # digits with the country's (ITU-T E.164), after a plus sign or the prefix 00
+)
 _CHARACTERS_OF_A_LOOK = 20  # of a run of digits, to be taken apart into its groups
 _LONG_TEXT_CHARACTERS = 100_000
 _MAX_RUN_CHARACTERS = 250_000  # taken apart at once; `look` refuses longer ones
@@ -34,14 +38,20 @@ def _pattern(separator: str) -> re.Pattern[str]:
 
 
 _DIGITS = _pattern(SEPARATOR)
-_DIGITS_IN_ESCAPES = _pattern("[ +\t-]{0,18}")  # an escape becomes as many spaces as it has characters
+_DIGITS_IN_ESCAPES = _pattern(
+    "[ +\t-]{0,18}"
+)  # an escape becomes as many spaces as it has characters
 _GROUP = re.compile("[0-9]+")
 _ISSUER = re.compile(
     r"4|5[0-8]|2(?:22[1-9]|2[3-9]|[3-6]|7[01]|720)|3[47]|3(?:0[0-5]|[689])|35(?:2[89]|[3-8])|6(?:011|[2-57])"
 )  # Visa, Mastercard and Maestro, American Express, Diners Club, JCB, Discover, UnionPay
-_DOUBLED = str.maketrans("0123456789", "0246813579")  # twice each digit, the sum of the result's digits
+_DOUBLED = str.maketrans(
+    "0123456789", "0246813579"
+)  # twice each digit, the sum of the result's digits
 
-_PHONE_BEFORE = re.compile(r"(?<![0-9A-Za-z])\+$|(?<![0-9.,:])00[ -]?$")  # no plus between words, no price's cents
+_PHONE_BEFORE = re.compile(
+    r"(?<![0-9A-Za-z])\+$|(?<![0-9.,:])00[ -]?$"
+)  # no plus between words, no price's cents
 _LETTERS_BEFORE = re.compile(r"([0-9]?)([A-Za-z]+)$")
 _LETTERS_AFTER = re.compile(r"[A-Za-z]+([0-9]?)")
 _MAX_WORD_CHARACTERS = 32
@@ -49,8 +59,15 @@ _MAX_WORD_CHARACTERS = 32
 _BEFORE_DIGIT = ("%3", "\\u003")
 # What stands for a digit or a separator in a URL and in JSON, as long as the escape itself; what is left stands for neither.
 _ESCAPES = [
-    *((f"{before}{digit}", f"{digit}".rjust(len(before) + 1)) for before in _BEFORE_DIGIT for digit in range(10)),
-    *((escape, " " * len(escape)) for escape in ("%20", "%09", "%C2%A0", "%c2%a0", "\\u0020", "\\u00a0", "\\u00A0")),
+    *(
+        (f"{before}{digit}", f"{digit}".rjust(len(before) + 1))
+        for before in _BEFORE_DIGIT
+        for digit in range(10)
+    ),
+    *(
+        (escape, " " * len(escape))
+        for escape in ("%20", "%09", "%C2%A0", "%c2%a0", "\\u0020", "\\u00a0", "\\u00A0")
+    ),
     *((escape, "-".rjust(len(escape))) for escape in ("%2D", "%2d", "\\u002d", "\\u002D")),
 ]
 _PERCENT_ESCAPE, _JSON_ESCAPE = re.compile("%[0-9A-Fa-f]{2}"), re.compile(r"\\u[0-9A-Fa-f]{4}")
@@ -66,7 +83,9 @@ def _with_ascii_digits(text: str) -> str:
     """`text`, as long as it is, with the digits of every script as those of ASCII."""
     if not has_other_digits(text):
         return text
-    others = {other for step in steps(text) for other in _OTHER_DIGIT.findall(step)}  # some hundreds at most
+    others = {
+        other for step in steps(text) for other in _OTHER_DIGIT.findall(step)
+    }  # some hundreds at most
     in_ascii = {ord(other): ord("0") + unicodedata.decimal(other) for other in others}
     return "".join([step.translate(in_ascii) for step in steps(text)])
 
@@ -103,7 +122,14 @@ def _masked(text: str, seen_as: str, digits: re.Pattern[str], look: Callable[[in
     look(0)
     for found in found_in(digits, seen_as, _MAX_RUN_CHARACTERS):
         for start, end in _cards_in(found, look) if found["digits"] else ():
-            begin = next((start - len(escape) for escape in _BEFORE_DIGIT if text.endswith(escape, kept_to, start)), start)
+            begin = next(
+                (
+                    start - len(escape)
+                    for escape in _BEFORE_DIGIT
+                    if text.endswith(escape, kept_to, start)
+                ),
+                start,
+            )
             masked += [text[kept_to:begin], masked_card(seen_as[start:end])]
             kept_to = end
     return "".join(masked) + text[kept_to:] if masked else text
@@ -128,7 +154,11 @@ def _cards_in(found: re.Match[str], look: Callable[[int], None]) -> Iterator[tup
     ends = [*accumulate(end - start for start, end in groups)]  # where in `digits` each group ends
     first = begin = 0
     while first < len(groups):
-        last = _last_group_of_card(text, groups, digits, ends, first, look) if _ISSUER.match(digits, begin) else None
+        last = (
+            _last_group_of_card(text, groups, digits, ends, first, look)
+            if _ISSUER.match(digits, begin)
+            else None
+        )
         if last is None:
             last = first
         else:
@@ -137,7 +167,12 @@ def _cards_in(found: re.Match[str], look: Callable[[int], None]) -> Iterator[tup
 
 
 def _last_group_of_card(
-    text: str, groups: list[tuple[int, int]], digits: str, ends: list[int], first: int, look: Callable[[int], None]
+    text: str,
+    groups: list[tuple[int, int]],
+    digits: str,
+    ends: list[int],
+    first: int,
+    look: Callable[[int], None],
 ) -> int | None:
     """The group with which the longest card number ends that begins with group `first`; None when none does.
 
@@ -152,13 +187,17 @@ def _last_group_of_card(
         if length < MIN_CARD_DIGITS:
             continue
         look(1)
-        if _is_luhn(digits[begin : ends[place]]) and not _is_something_else(text, start, groups[place][1], length):
+        if _is_luhn(digits[begin : ends[place]]) and not _is_something_else(
+            text, start, groups[place][1], length
+        ):
             longest = place
     return longest
 
 
 def _is_luhn(digits: str) -> bool:
-    return (sum(map(int, digits[-1::-2])) + sum(map(int, digits[-2::-2].translate(_DOUBLED)))) % 10 == 0
+    return (
+        sum(map(int, digits[-1::-2])) + sum(map(int, digits[-2::-2].translate(_DOUBLED)))
+    ) % 10 == 0
 
 
 def _is_something_else(text: str, start: int, end: int, length: int) -> bool:

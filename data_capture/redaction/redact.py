@@ -21,7 +21,15 @@ from typing import Any, NamedTuple
 
 from data_capture.deadlines import Deadline
 from data_capture.images import MIN_FILE_CHARACTERS, is_file, is_large_file
-from data_capture.json_codec import MAX_DIFFERENT_KEYS, MAX_KEY_CHARACTERS, ByKeys, FreeNames, decode_json, encode_json, keys_in
+from data_capture.json_codec import (
+    MAX_DIFFERENT_KEYS,
+    MAX_KEY_CHARACTERS,
+    ByKeys,
+    FreeNames,
+    decode_json,
+    encode_json,
+    keys_in,
+)
 from data_capture.problems import TOO_LARGE, Problem
 from data_capture.redaction.card_numbers import (
     MAX_CARD_DIGITS,
@@ -112,7 +120,10 @@ _TWO_WORDS = re.compile(
 )
 _MAX_TWO_WORDS_CHARACTERS = len("verification-code")
 # The one letter that is longer in lower case, and another that no pattern here asks for either.
-_LONGER_IN_LOWER_CASE, _IN_ITS_PLACE = "\N{LATIN CAPITAL LETTER I WITH DOT ABOVE}", "\N{LATIN SMALL LETTER DOTLESS I}"
+_LONGER_IN_LOWER_CASE, _IN_ITS_PLACE = (
+    "\N{LATIN CAPITAL LETTER I WITH DOT ABOVE}",
+    "\N{LATIN SMALL LETTER DOTLESS I}",
+)
 _WHOLE_WORDS = ("pass", "pwd", "cv", "authorization", "mnemonic")
 _WORD_AND_CODE = re.compile(
     r"""(?: cv(?<![a-z]cv)[vcn]2? | security[ _-]?code ) \s{0,3} (?: (?:code|number|is|no\.?) \s{0,3} )? [=:]? \s{0,3}
@@ -151,7 +162,11 @@ _BETWEEN_DIGITS = b" +\t-._/"
 
 def _may_hold_a_secret(text: str) -> bool:
     """Whether a text has to be looked at closely; quick, and never mistaken when it says no."""
-    lowered = text.lower() if len(text) < _LONG_TEXT_CHARACTERS else "".join([step.lower() for step in steps(text)])
+    lowered = (
+        text.lower()
+        if len(text) < _LONG_TEXT_CHARACTERS
+        else "".join([step.lower() for step in steps(text)])
+    )
     return (
         "cv" in lowered  # a code may stand after these two without "=" or ":"
         or "ecurity" in lowered
@@ -195,8 +210,14 @@ def _in_lower_case(text: str) -> str:
     """`text` in lower case and as long as it is, which one letter beyond ASCII would change."""
     if len(text) < _LONG_TEXT_CHARACTERS:
         lowered = text.lower()
-        return lowered if len(lowered) == len(text) else text.replace(_LONGER_IN_LOWER_CASE, _IN_ITS_PLACE).lower()
-    return "".join([step.replace(_LONGER_IN_LOWER_CASE, _IN_ITS_PLACE).lower() for step in steps(text)])
+        return (
+            lowered
+            if len(lowered) == len(text)
+            else text.replace(_LONGER_IN_LOWER_CASE, _IN_ITS_PLACE).lower()
+        )
+    return "".join(
+        [step.replace(_LONGER_IN_LOWER_CASE, _IN_ITS_PLACE).lower() for step in steps(text)]
+    )
 
 
 # --- The walk -------------------------------------------------------------------------------------------------------------------
@@ -207,8 +228,12 @@ _MAX_LOOKS = 10_000
 _MAX_PLACES_NAMED = 100
 _MAX_PLACE_CHARACTERS = 200
 _LONG_TEXT_CHARACTERS = 100_000  # brought into lower case in steps
-_MAX_CARD_CHARACTERS = 1_000  # of what is masked as a card number under a card's key; what is longer is no number
-_MAX_NAME_CHARACTERS = 10_000  # of the value in a pair that is looked at; a longer one may be anything
+_MAX_CARD_CHARACTERS = (
+    1_000  # of what is masked as a card number under a card's key; what is longer is no number
+)
+_MAX_NAME_CHARACTERS = (
+    10_000  # of the value in a pair that is looked at; a longer one may be anything
+)
 
 _Place = tuple[Any, ...]
 """Where in a value: the place of what is around, and a key or an index in that; nothing for the value itself."""
@@ -255,7 +280,9 @@ def _is_plain(members: Iterable[Any], texts: list[str]) -> bool:
                 texts.append(member)
         elif isinstance(member, dict):
             first_halves = _FIRST_HALVES_OF.of(member)
-            if first_halves is None or (first_halves and any(isinstance(member[key], (dict, list)) for key in first_halves)):
+            if first_halves is None or (
+                first_halves and any(isinstance(member[key], (dict, list)) for key in first_halves)
+            ):
                 return False
             if not _is_plain(member.values(), texts):
                 return False
@@ -292,14 +319,22 @@ def _spelled(place: _Place) -> str:
 
 def _written_out(value: Any) -> str:
     """A text, or a number without an exponent if it could be a card's; abs() and others would round a decimal."""
-    return format(value, "f") if isinstance(value, Decimal) and 0 <= value.adjusted() < MAX_CARD_DIGITS else str(value)
+    return (
+        format(value, "f")
+        if isinstance(value, Decimal) and 0 <= value.adjusted() < MAX_CARD_DIGITS
+        else str(value)
+    )
 
 
 def _mask_card(written: str) -> str:
     if len(written) > _MAX_CARD_CHARACTERS:
         return REDACTED
     digits = sum(map(str.isdigit, written))
-    return masked_card(written) if digits >= MIN_CARD_DIGITS - 1 or _LAST_FOUR_ONLY.fullmatch(written) else REDACTED
+    return (
+        masked_card(written)
+        if digits >= MIN_CARD_DIGITS - 1 or _LAST_FOUR_ONLY.fullmatch(written)
+        else REDACTED
+    )
 
 
 class _TooMuch(Exception):
@@ -322,7 +357,9 @@ class _Redaction:
         if isinstance(value, dict):
             return self._object(value, place, layers, around)
         if isinstance(value, list):
-            return [self.value(item, (place, index), layers, around) for index, item in enumerate(value)]
+            return [
+                self.value(item, (place, index), layers, around) for index, item in enumerate(value)
+            ]
         if isinstance(value, (int, Decimal)):
             return self._number(value, place)
         return value
@@ -333,7 +370,9 @@ class _Redaction:
             return text
         found_before = len(self.places)
         try:
-            is_json, inner = self._decoded(text) if layers and text.lstrip()[:1] in ("{", "[") else (False, None)
+            is_json, inner = (
+                self._decoded(text) if layers and text.lstrip()[:1] in ("{", "[") else (False, None)
+            )
             if is_json:
                 masked_inner = self.value(inner, place, layers - 1)
                 return text if len(self.places) == found_before else encode_json(masked_inner)
@@ -358,10 +397,16 @@ class _Redaction:
             raise _TooMuch
         return True, inner
 
-    def _object(self, value: dict[str, Any], place: _Place, layers: int, around: str) -> dict[str, Any]:
+    def _object(
+        self, value: dict[str, Any], place: _Place, layers: int, around: str
+    ) -> dict[str, Any]:
         if self._deadline is not None:
             self._deadline.check()
-        pair_of = next((value[name] for name in NAMES_OF_PAIRS if name in value), None) if "value" in value else None
+        pair_of = (
+            next((value[name] for name in NAMES_OF_PAIRS if name in value), None)
+            if "value" in value
+            else None
+        )
         masked: dict[str, Any] = {}
         names = FreeNames(masked)
         for key, member in value.items():
@@ -386,7 +431,10 @@ class _Redaction:
             self.places.append(place)
             return _mask_card(_written_out(member)) if role == "card" else REDACTED
         if isinstance(member, list):
-            return [self._member(role, item, (place, index), layers) for index, item in enumerate(member)]
+            return [
+                self._member(role, item, (place, index), layers)
+                for index, item in enumerate(member)
+            ]
         if role == "secret" and isinstance(member, dict):
             masked: dict[str, Any] = {}
             names = FreeNames(masked)
@@ -397,7 +445,10 @@ class _Redaction:
         return self.value(member, place, layers, "card")
 
     def _number(self, number: int | Decimal, place: _Place) -> Any:
-        if -MIN_CARD_NUMBER < number < MIN_CARD_NUMBER or not -_BEYOND_CARD_NUMBERS < number < _BEYOND_CARD_NUMBERS:
+        if (
+            -MIN_CARD_NUMBER < number < MIN_CARD_NUMBER
+            or not -_BEYOND_CARD_NUMBERS < number < _BEYOND_CARD_NUMBERS
+        ):
             return number
         written = _written_out(number).removeprefix("-")
         if not _may_hold_a_card(written):  # nor can it hold anything else

@@ -21,22 +21,35 @@ _SECRET_LAST_WORDS = frozenset({
     "token", "secret", "secrets", "pwd", "pass", "pin", "pins", "jwt", "cookie", "cookies", "otp", "totp", "seed", "wif", "cvn",
     "csc", "bearer", "pincode", "cardpin", "atmpin", "userpin", "loginpin", "newpin", "oldpin", "mypin",
 })  # fmt: skip
-_SECRET_LAST_TWO_WORDS = frozenset({("pin", "code"), ("pin", "number"), ("pin", "no"), ("card", "cid"), ("auth", "tokens")})
+_SECRET_LAST_TWO_WORDS = frozenset(
+    {("pin", "code"), ("pin", "number"), ("pin", "no"), ("card", "cid"), ("auth", "tokens")}
+)
 _SECRET_LAST_LETTERS = ("token", "secret")  # "accesstoken", all in lower case, is one word
-_CARD_KEYS = frozenset({"pan", "cardpan", "primaryaccountnumber", "creditcard", "debitcard", "bankcard", "paymentcard"})
+_CARD_KEYS = frozenset(
+    {"pan", "cardpan", "primaryaccountnumber", "creditcard", "debitcard", "bankcard", "paymentcard"}
+)
 _CARD_LAST_LETTERS = ("cardnumber", "cardnum", "cardno", "cardnr", "ccnumber", "ccnum", "ccno")
 # What is in an object under such a key is named by both: {"card": {"number": …, "code": …}}, {"private": {"key": …}}.
 _FIRST_HALVES = frozenset({
     "card", "cc", "security", "verification", "private", "secret", "api", "access", "auth", "recovery", "backup", "seed",
     "wallet", "session", "client", "pin", "code",
 })  # fmt: skip
-NAMES_OF_PAIRS = ("name", "key", "field", "id")  # {"name": "cvv", "value": "123"}, as forms are put into lists
+NAMES_OF_PAIRS = (
+    "name",
+    "key",
+    "field",
+    "id",
+)  # {"name": "cvv", "value": "123"}, as forms are put into lists
 
 
 _SECRETS = re.compile("|".join(_SECRET_ANYWHERE))
 _NO_LETTERS = re.compile("[^A-Za-z]+")
-_LAST_WORDS_CHARACTERS = 100  # in which the last two words are looked for; those that say something have eight at most
-_MAX_NORMALISED_CHARACTERS = 64  # at once: putting marks in order takes time in the square of how many follow each other
+_LAST_WORDS_CHARACTERS = (
+    100  # in which the last two words are looked for; those that say something have eight at most
+)
+_MAX_NORMALISED_CHARACTERS = (
+    64  # at once: putting marks in order takes time in the square of how many follow each other
+)
 
 
 def role_of(key: str) -> str:
@@ -55,7 +68,12 @@ def role_of(key: str) -> str:
 
 def _normalised(key: str) -> str:
     at_once = _MAX_NORMALISED_CHARACTERS
-    return "".join([unicodedata.normalize("NFKC", key[start : start + at_once]) for start in range(0, len(key), at_once)])
+    return "".join(
+        [
+            unicodedata.normalize("NFKC", key[start : start + at_once])
+            for start in range(0, len(key), at_once)
+        ]
+    )
 
 
 def is_first_half(key: str) -> bool:

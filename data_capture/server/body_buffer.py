@@ -36,19 +36,25 @@ _UNREAD_SECONDS, _UNREAD_QUIET_SECONDS = 30.0, 2.0
 _MAX_BYTES = 256 * 1024 * 1024  # received of all large bodies
 _MAX_BYTES_OF_CALLER = _MAX_BYTES // 2
 _MAX_UNREAD_BYTES = 64 * 1024 * 1024  # of one body
-_MAX_COLLECTED = 4096  # small bodies that granian collects at a time: 256 MB. Others are read chunk by chunk.
+_MAX_COLLECTED = (
+    4096  # small bodies that granian collects at a time: 256 MB. Others are read chunk by chunk.
+)
 
 # A body that arrives promptly is never counted: thousands of honest requests may begin in the same moment.
 _PROMPT_SECONDS = 1.0
 _SWEEP_SECONDS = 1.0
-_MAX_GIVEN_UP_AT_ONCE = 100  # each needs an answer, and other requests must not wait for all of them
+_MAX_GIVEN_UP_AT_ONCE = (
+    100  # each needs an answer, and other requests must not wait for all of them
+)
 _SWEEP_ON_SECONDS = 0.1
 
 
 # Thousands of bodies may be given up at a time, and these are only answered, never raised.
 _TOO_MANY = Problem(TOO_MANY, "This caller sends too many bodies at a time.", retry_after_seconds=5)
 _TOO_MUCH = Problem(UNAVAILABLE, "Too much is being sent at this moment.", retry_after_seconds=5)
-_BELOW_MIN_SPEED = Problem(TOO_SLOW, f"The body arrived at less than {_MIN_BYTES_PER_SECOND} bytes a second.")
+_BELOW_MIN_SPEED = Problem(
+    TOO_SLOW, f"The body arrived at less than {_MIN_BYTES_PER_SECOND} bytes a second."
+)
 
 
 class _Kind(Enum):
@@ -82,7 +88,10 @@ class _Body:
         if self.kind is _Kind.SMALL:
             return _too_slow(_SMALL_SECONDS) if age > _SMALL_SECONDS else None
         if self.kind is _Kind.UNREAD:
-            is_over = age > _UNREAD_SECONDS or now - max(self.since, self.last_bytes_at) > _UNREAD_QUIET_SECONDS
+            is_over = (
+                age > _UNREAD_SECONDS
+                or now - max(self.since, self.last_bytes_at) > _UNREAD_QUIET_SECONDS
+            )
             return _too_slow(_UNREAD_SECONDS) if is_over else None
         if age > _LARGE_SECONDS:
             return _too_slow(_LARGE_SECONDS)
@@ -109,7 +118,9 @@ class BodyBuffer:
         """Give up what is too slow or too much, from now on."""
         loop.call_later(_SWEEP_SECONDS, self._sweep_again, loop)
 
-    async def receive(self, protocol: Any, address: str, announced_bytes: int | None) -> bytes | Problem:
+    async def receive(
+        self, protocol: Any, address: str, announced_bytes: int | None
+    ) -> bytes | Problem:
         """Receive a body, or return why it was given up.
 
         408 too slow, 413 too large, 429 or 503 when its caller, or all together, send too much. Nothing of this is
@@ -124,7 +135,11 @@ class BodyBuffer:
             ProtocolClosed: the client closed the connection.
             EOFError: the client closed the connection within a large body.
         """
-        if announced_bytes is None or announced_bytes > MAX_SMALL_BYTES or self._collected >= _MAX_COLLECTED:
+        if (
+            announced_bytes is None
+            or announced_bytes > MAX_SMALL_BYTES
+            or self._collected >= _MAX_COLLECTED
+        ):
             return await self._receive_chunks(protocol, address, announced_bytes)
         body = self._begin(_Kind.SMALL, address)
         self._collected += 1
@@ -158,7 +173,9 @@ class BodyBuffer:
         for body in [*self._bodies]:
             self._give_up(body, problem)
 
-    async def _receive_chunks(self, protocol: Any, address: str, announced_bytes: int | None) -> bytes | Problem:
+    async def _receive_chunks(
+        self, protocol: Any, address: str, announced_bytes: int | None
+    ) -> bytes | Problem:
         body = self._begin(_Kind.LARGE, address)
         content = bytearray()
         try:
@@ -207,7 +224,10 @@ class BodyBuffer:
         return None
 
     def _give_up_oldest(self, caller: str, for_body: _Body, problem: Problem) -> bool:
-        oldest = next((body for body in self._bodies if body.caller == caller and body.received_bytes), for_body)
+        oldest = next(
+            (body for body in self._bodies if body.caller == caller and body.received_bytes),
+            for_body,
+        )
         if oldest is for_body:
             return False
         self._give_up(oldest, problem)
@@ -255,13 +275,15 @@ def _too_many_of(kind: _Kind, by_caller: dict[str, list[_Body]]) -> list[tuple[_
     share = fair_share(counts, max_of_all)
     kept: list[_Body] = []
     for bodies in by_caller.values():
-        first_fitting, first_kept = (max(0, len(bodies) - limit) for limit in (max_of_caller, share))
+        first_fitting, first_kept = (
+            max(0, len(bodies) - limit) for limit in (max_of_caller, share)
+        )
         given_up += [(body, _TOO_MANY) for body in bodies[:first_fitting]]
         given_up += [(body, _TOO_MUCH) for body in bodies[first_fitting:first_kept]]
         kept += bodies[max(first_fitting, first_kept) :]
     if len(kept) > max_of_all:  # more callers than bodies that are allowed
         kept.sort(key=lambda body: body.since)
-        given_up += [(body, _TOO_MUCH) for body in kept[: -max_of_all]]
+        given_up += [(body, _TOO_MUCH) for body in kept[:-max_of_all]]
     return given_up
 
 

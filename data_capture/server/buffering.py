@@ -30,7 +30,12 @@ from data_capture.json_codec import MAX_BYTES_WITH_SCREENSHOT
 from data_capture.problems import NOT_JSON, UNAVAILABLE, Problem
 from data_capture.server.body_buffer import BodyBuffer
 from data_capture.web.admission import IS_COUNTED, BodyNeeded
-from data_capture.web.capture_service import ADMITTED, CAPTURE_PATHS, AdmittedRequest, CaptureService
+from data_capture.web.capture_service import (
+    ADMITTED,
+    CAPTURE_PATHS,
+    AdmittedRequest,
+    CaptureService,
+)
 from data_capture.web.fast_path import FastPath, fits, header_of
 from data_capture.web.local_access import HEADER_NAMES
 from data_capture.web.request_guard import HeaderOf, RequestGuard
@@ -80,7 +85,12 @@ class BufferingAdapter:
     """
 
     def __init__(
-        self, app: Flask, *, patience_seconds: float, opened: Callable[[], None], closed: Callable[[], None]
+        self,
+        app: Flask,
+        *,
+        patience_seconds: float,
+        opened: Callable[[], None],
+        closed: Callable[[], None],
     ) -> None:
         self._app = app
         self._patience_seconds = patience_seconds
@@ -146,7 +156,9 @@ class BufferingAdapter:
         headers = _joined_lines(scope.headers)
         remote_address = client.rpartition(":")[0].strip("[]")
         if headers is None:
-            await self._refuse_by_head(scope, protocol, Problem(NOT_JSON, _UNREADABLE), remote_address)
+            await self._refuse_by_head(
+                scope, protocol, Problem(NOT_JSON, _UNREADABLE), remote_address
+            )
             return
         method, path = scope.method, scope.path
         if method in _READING_METHODS:
@@ -162,7 +174,13 @@ class BufferingAdapter:
             await self._serve_by_app(scope, protocol, client, remote_address)
 
     async def _capture(
-        self, captures: CaptureService, scope: Scope, header: HeaderOf, protocol: Any, client: str, remote_address: str
+        self,
+        captures: CaptureService,
+        scope: Scope,
+        header: HeaderOf,
+        protocol: Any,
+        client: str,
+        remote_address: str,
     ) -> None:
         """Admit a capture, receive its body, and hand both to the fast path or to the app."""
         announced_bytes = _announced_bytes(scope.headers)
@@ -177,9 +195,13 @@ class BufferingAdapter:
         elif fits(body):
             protocol.response_bytes(*await self._fast_path.respond(admitted, header, body))
         else:
-            await self._ask_app(_environ(scope, client, io.BytesIO(body), {ADMITTED: admitted}), protocol)
+            await self._ask_app(
+                _environ(scope, client, io.BytesIO(body), {ADMITTED: admitted}), protocol
+            )
 
-    async def _serve_by_app(self, scope: Scope, protocol: Any, client: str, remote_address: str) -> None:
+    async def _serve_by_app(
+        self, scope: Scope, protocol: Any, client: str, remote_address: str
+    ) -> None:
         """Have the app answer by the request's head, and only where it can't by all of the request."""
         announced_bytes = _announced_bytes(scope.headers)
         if announced_bytes == 0:
@@ -192,7 +214,9 @@ class BufferingAdapter:
             if isinstance(body, Problem):
                 await self._give_up(scope, protocol, body, address)
             else:
-                await self._ask_app(_environ(scope, client, io.BytesIO(body), {IS_COUNTED: True}), protocol)
+                await self._ask_app(
+                    _environ(scope, client, io.BytesIO(body), {IS_COUNTED: True}), protocol
+                )
 
     async def _ask_app(self, environ: dict[str, Any], protocol: Any) -> bool:
         """Run the app in one of its threads; return False where it has not answered, because it needs the body."""
@@ -200,7 +224,9 @@ class BufferingAdapter:
         exchange = _Exchange(protocol)
         loop = asyncio.get_running_loop()
         try:
-            return await loop.run_in_executor(threads, self._answer, environ, exchange, time.monotonic())
+            return await loop.run_in_executor(
+                threads, self._answer, environ, exchange, time.monotonic()
+            )
         finally:
             exchange.protocol = None
 
@@ -211,7 +237,9 @@ class BufferingAdapter:
         if problem.problem_type.status == HTTPStatus.REQUEST_ENTITY_TOO_LARGE:
             await self._bodies.discard(protocol, address)
 
-    async def _refuse_by_head(self, scope: Scope, protocol: Any, problem: Problem, remote_address: str) -> None:
+    async def _refuse_by_head(
+        self, scope: Scope, protocol: Any, problem: Problem, remote_address: str
+    ) -> None:
         self._refuse(scope, protocol, problem)
         if _announced_bytes(scope.headers) != 0:
             await self._bodies.discard(protocol, remote_address)
@@ -231,16 +259,24 @@ class BufferingAdapter:
         return self._guard.caller_address(remote_address, header_of(headers)) or remote_address
 
     def _give_up_bodies(self) -> None:
-        self._bodies.give_up_all(Problem(UNAVAILABLE, "The service is stopping.", retry_after_seconds=1))
+        self._bodies.give_up_all(
+            Problem(UNAVAILABLE, "The service is stopping.", retry_after_seconds=1)
+        )
 
     def _answer(self, environ: dict[str, Any], exchange: _Exchange, complete_at: float) -> bool:
         """Run the app, in one of its threads; return False where it has not answered, because it needs the body."""
-        environ["data_capture.complete_at"] = complete_at  # how long it has waited for the thread, for whoever cares
+        environ["data_capture.complete_at"] = (
+            complete_at  # how long it has waited for the thread, for whoever cares
+        )
         if time.monotonic() - complete_at > self._patience_seconds:
-            environ["wsgi.input"] = _NoBody(Problem(UNAVAILABLE, "Too many requests are waiting.", retry_after_seconds=1))
+            environ["wsgi.input"] = _NoBody(
+                Problem(UNAVAILABLE, "Too many requests are waiting.", retry_after_seconds=1)
+            )
         status, headers = 500, [("Content-Type", "text/plain")]
 
-        def start_response(line: str, header_list: list[tuple[str, str]], _error: Any = None) -> Callable[[bytes], Any]:
+        def start_response(
+            line: str, header_list: list[tuple[str, str]], _error: Any = None
+        ) -> Callable[[bytes], Any]:
             nonlocal status, headers
             status, headers = int(line[:3]), header_list
             return _no_write
@@ -263,12 +299,20 @@ class BufferingAdapter:
                 raise
             except Exception:
                 log.exception("The app failed on a request, past its own handling of errors")
-                status, headers, content = 500, [("Content-Type", "text/plain")], b"Internal error\n"
+                status, headers, content = (
+                    500,
+                    [("Content-Type", "text/plain")],
+                    b"Internal error\n",
+                )
             exchange.protocol.response_bytes(status, headers, content)
         return True
 
     def _send_in_parts(
-        self, exchange: _Exchange, status: int, headers: list[tuple[str, str]], parts: Iterable[bytes]
+        self,
+        exchange: _Exchange,
+        status: int,
+        headers: list[tuple[str, str]],
+        parts: Iterable[bytes],
     ) -> None:
         """Sends an answer of unknown length as it is made; the next part once the one before was taken.
 
@@ -283,7 +327,9 @@ class BufferingAdapter:
         transport = exchange.protocol.response_stream(status, headers)
         try:
             while part is not None:
-                asyncio.run_coroutine_threadsafe(_send(transport, part), self._loop).result(_PART_SECONDS)
+                asyncio.run_coroutine_threadsafe(_send(transport, part), self._loop).result(
+                    _PART_SECONDS
+                )
                 part = next(waiting, None)
         except concurrent.futures.TimeoutError:
             log.warning("An answer was broken off: its reader took nothing for %s s", _PART_SECONDS)
@@ -348,7 +394,11 @@ def _joined_lines(headers: Any) -> dict[str, str] | None:
 
 
 def _admitted(
-    captures: CaptureService, path: str, header: HeaderOf, remote_address: str, announced_bytes: int | None
+    captures: CaptureService,
+    path: str,
+    header: HeaderOf,
+    remote_address: str,
+    announced_bytes: int | None,
 ) -> AdmittedRequest | Problem:
     """Admit a request, or return the Problem to respond with."""
     try:
@@ -369,7 +419,9 @@ def _no_write(_content: bytes) -> None:
     raise NotImplementedError("start_response's write() is not offered")
 
 
-def _environ(scope: Scope, client: str, body: io.IOBase, variables: Mapping[str, Any] = MappingProxyType({})) -> dict[str, Any]:
+def _environ(
+    scope: Scope, client: str, body: io.IOBase, variables: Mapping[str, Any] = MappingProxyType({})
+) -> dict[str, Any]:
     """The request as PEP 3333 wants it."""
     server_name, _, server_port = scope.server.rpartition(":")
     client_address, _, client_port = client.rpartition(":")

@@ -54,7 +54,11 @@ class ConnectionWatch:
     """
 
     def __init__(
-        self, port: int, max_connections: int, being_answered: Callable[[], set[str]], is_behind_proxy: bool
+        self,
+        port: int,
+        max_connections: int,
+        being_answered: Callable[[], set[str]],
+        is_behind_proxy: bool,
     ) -> None:
         self._port = port
         self._max_connections = int(max_connections * _MAX_FILLED)
@@ -90,7 +94,10 @@ class ConnectionWatch:
 
 
 def excess(
-    connections: Iterable[Connection], spared: Container[str], max_connections: int, is_behind_proxy: bool
+    connections: Iterable[Connection],
+    spared: Container[str],
+    max_connections: int,
+    is_behind_proxy: bool,
 ) -> list[Connection]:
     """The connections to close, so that each address and all together have no more than they may.
 
@@ -104,7 +111,9 @@ def excess(
     for connection in connections:
         by_caller[caller_of(connection.address)].append(connection)
     limits = {caller: _limit_of(caller, max_connections, is_behind_proxy) for caller in by_caller}
-    share = fair_share([min(len(theirs), limits[caller]) for caller, theirs in by_caller.items()], max_connections)
+    share = fair_share(
+        [min(len(theirs), limits[caller]) for caller, theirs in by_caller.items()], max_connections
+    )
     too_many: list[Connection] = []
     for caller, theirs in by_caller.items():
         number = len(theirs) - min(limits[caller], share)
@@ -114,14 +123,18 @@ def excess(
                 for connection in theirs
                 if connection.unanswered_ms >= _UNANSWERED_MS and str(connection.port) not in spared
             ]
-            closable.sort(key=lambda connection: (connection.quiet_ms < _QUIET_MS, -connection.unanswered_ms))
+            closable.sort(
+                key=lambda connection: (connection.quiet_ms < _QUIET_MS, -connection.unanswered_ms)
+            )
             too_many += closable[:number]
     return too_many
 
 
 def connections_of(port: int, descriptors: Iterable[int]) -> list[Connection]:
     """Those of the descriptors that are connections to `port`."""
-    return [found for descriptor in descriptors if (found := _connection(port, descriptor)) is not None]
+    return [
+        found for descriptor in descriptors if (found := _connection(port, descriptor)) is not None
+    ]
 
 
 @lru_cache(maxsize=4096)
@@ -133,14 +146,18 @@ def _limit_of(caller: str, max_connections: int, is_behind_proxy: bool) -> int:
 def _connection(port: int, descriptor: int) -> Connection | None:
     # The family only sizes the buffer for addresses, where IPv6 has room for both. The descriptor stays granian's.
     try:
-        looked_at = socket.socket(socket.AF_INET6, socket.SOCK_STREAM, socket.IPPROTO_TCP, fileno=descriptor)
+        looked_at = socket.socket(
+            socket.AF_INET6, socket.SOCK_STREAM, socket.IPPROTO_TCP, fileno=descriptor
+        )
     except OSError:
         return None
     try:
         if looked_at.getsockname()[1] != port:
             return None
         address, remote_port = looked_at.getpeername()[:2]
-        since = _TCP_INFO.unpack(looked_at.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, _TCP_INFO.size))
+        since = _TCP_INFO.unpack(
+            looked_at.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, _TCP_INFO.size)
+        )
         return Connection(descriptor, str(address), int(remote_port), *since)
     except (OSError, TypeError, ValueError, IndexError, struct.error):
         return None  # a file, the listening socket, one of another kind, or closed meanwhile
@@ -154,7 +171,9 @@ def _shut_down(seen: Connection) -> bool:
         copy = socket.socket(fileno=os.dup(seen.descriptor))
         with copy:
             address, port = copy.getpeername()[:2]
-            unanswered_ms, _ = _TCP_INFO.unpack(copy.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, _TCP_INFO.size))
+            unanswered_ms, _ = _TCP_INFO.unpack(
+                copy.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, _TCP_INFO.size)
+            )
             if (address, port) == (seen.address, seen.port) and unanswered_ms >= seen.unanswered_ms:
                 copy.shutdown(socket.SHUT_RDWR)
                 return True

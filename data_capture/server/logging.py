@@ -1,6 +1,6 @@
 """Where log lines go: the console, and one rotated file that both services and the manager write to.
 
-    2024-01-15T10:30:00.123Z INFO capture Listening on http://127.0.0.1:5003, …
+2024-01-15T10:30:00.123Z INFO capture Listening on http://127.0.0.1:5003, …
 """
 
 from __future__ import annotations
@@ -68,7 +68,9 @@ class _LineFormatter(logging.Formatter):
     converter = staticmethod(time.gmtime)
 
     def __init__(self, name: str) -> None:
-        super().__init__(f"%(asctime)s.%(msecs)03dZ %(levelname)s {name} %(message)s", "%Y-%m-%dT%H:%M:%S")
+        super().__init__(
+            f"%(asctime)s.%(msecs)03dZ %(levelname)s {name} %(message)s", "%Y-%m-%dT%H:%M:%S"
+        )
 
 
 def _refuse_planted(path: str) -> None:
@@ -98,7 +100,13 @@ class _LogFile(ConcurrentRotatingFileHandler):
 
     def __init__(self, path: Path) -> None:
         self._complained = False
-        super().__init__(str(path), maxBytes=LOG_FILE_BYTES, backupCount=OLD_LOG_FILES, chmod=0o600, encoding="utf-8")
+        super().__init__(
+            str(path),
+            maxBytes=LOG_FILE_BYTES,
+            backupCount=OLD_LOG_FILES,
+            chmod=0o600,
+            encoding="utf-8",
+        )
 
     def do_open(self, mode: str | None = None) -> TextIOWrapper:
         """Open the log file, unless it is a link or belongs to another user.

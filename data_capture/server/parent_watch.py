@@ -39,7 +39,9 @@ def is_supervised() -> bool:
 def end_with_manager() -> None:
     """Ends this service gracefully when the startup manager that started it is gone; does nothing without one."""
     if os.environ.pop(SUPERVISED_VARIABLE, None) == "1":
-        os.set_blocking(2, False)  # a manager that is suspended (Ctrl-Z) reads no log, which must not suspend its services
+        os.set_blocking(
+            2, False
+        )  # a manager that is suspended (Ctrl-Z) reads no log, which must not suspend its services
         threading.Thread(target=_wait_for_manager, name="lifeline", daemon=True).start()
 
 

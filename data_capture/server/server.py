@@ -27,7 +27,12 @@ from granian.server import MPServer
 from data_capture.server.buffering import BufferingAdapter
 from data_capture.server.connections import ConnectionWatch
 from data_capture.server.logging import configure_logging, log_of, logging_configuration
-from data_capture.server.parent_watch import end_with_loss, end_with_manager, end_with_parent, is_supervised
+from data_capture.server.parent_watch import (
+    end_with_loss,
+    end_with_manager,
+    end_with_parent,
+    is_supervised,
+)
 from data_capture.server.ports import address_of, claim, service_port, service_url, why_not_listen
 from data_capture.settings import Settings
 from data_capture.store.sqlite.schema import DatabaseRefused, prepare, warn_of_other_readers
@@ -44,7 +49,9 @@ _MAX_CONNECTIONS = 8192
 _DESCRIPTORS_FOR_ELSE = 128
 # For a request's head, from the moment when the connection waits for one: idle connections end with it, too.
 _HEAD_SECONDS = 10
-_MAX_HEAD_BYTES = 64 * 1024  # half-sent heads are kept; granian's own limit would be 408 KB for each connection
+_MAX_HEAD_BYTES = (
+    64 * 1024
+)  # half-sent heads are kept; granian's own limit would be 408 KB for each connection
 
 # How many objects are made before the youngest generation is collected, how many such collections come before the next
 # generation's (of 22,000 objects at most, some milliseconds), and how many of those before all objects are traversed: a
@@ -86,14 +93,18 @@ def serve(name: str, create_app: CreateApp, settings: Settings) -> None:
         http=HTTPModes.http1,
         websockets=False,
         backpressure=max_connections,
-        http1_settings=HTTP1Settings(header_read_timeout=_HEAD_SECONDS * 1000, max_buffer_size=_MAX_HEAD_BYTES),
+        http1_settings=HTTP1Settings(
+            header_read_timeout=_HEAD_SECONDS * 1000, max_buffer_size=_MAX_HEAD_BYTES
+        ),
         workers_kill_timeout=_ENDING_SECONDS,
         log_level=LogLevels.warning,
         log_dictconfig=logging_configuration(name, settings),
     )
     server.on_startup(functools.partial(_follow_hang_up, signal.getsignal(signal.SIGHUP)))
     # Until granian has set the worker's own, SIGTERM would run the handler that it inherits, which does nothing there.
-    os.register_at_fork(after_in_child=functools.partial(signal.signal, signal.SIGTERM, signal.SIG_DFL))
+    os.register_at_fork(
+        after_in_child=functools.partial(signal.signal, signal.SIGTERM, signal.SIG_DFL)
+    )
     end_with_manager()
     worker = functools.partial(_open_app, name, create_app, settings, max_connections)
     try:
@@ -106,7 +117,9 @@ def serve(name: str, create_app: CreateApp, settings: Settings) -> None:
     log_of(name).info("Stopped")
 
 
-def _open_app(name: str, create_app: CreateApp, settings: Settings, max_connections: int) -> BufferingAdapter:
+def _open_app(
+    name: str, create_app: CreateApp, settings: Settings, max_connections: int
+) -> BufferingAdapter:
     """Called in the worker process."""
     end_with_parent()
     app = create_app(settings)
@@ -124,9 +137,14 @@ def _open_app(name: str, create_app: CreateApp, settings: Settings, max_connecti
         if store is not None:
             store.close()
 
-    served = BufferingAdapter(app, patience_seconds=settings.request_seconds, opened=opened, closed=closed)
+    served = BufferingAdapter(
+        app, patience_seconds=settings.request_seconds, opened=opened, closed=closed
+    )
     watch = ConnectionWatch(
-        service_port(name, settings), max_connections, served.clients_being_answered, settings.trusted_proxies > 0
+        service_port(name, settings),
+        max_connections,
+        served.clients_being_answered,
+        settings.trusted_proxies > 0,
     )
     return served
 

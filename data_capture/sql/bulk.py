@@ -11,7 +11,9 @@ from typing import Any
 _MAX_AT_A_TIME = 256  # of two values each: SQLite before 3.32 takes 999 in a statement
 
 
-def find_among(connection: sqlite3.Connection, select: str, looked_for: Sequence[tuple[Any, ...]]) -> Iterator[tuple[Any, ...]]:
+def find_among(
+    connection: sqlite3.Connection, select: str, looked_for: Sequence[tuple[Any, ...]]
+) -> Iterator[tuple[Any, ...]]:
     """The rows that `select` finds for `looked_for`, of which the same row may come twice.
 
     Args:
@@ -32,7 +34,9 @@ def _with_marks(select: str, values: int, rows: int) -> str:
     return select.format(", ".join([f"({', '.join('?' * values)})"] * rows))
 
 
-def insert_in_order(connection: sqlite3.Connection, insert: str, rows: Sequence[tuple[Any, ...]]) -> int:
+def insert_in_order(
+    connection: sqlite3.Connection, insert: str, rows: Sequence[tuple[Any, ...]]
+) -> int:
     """Inserts at least one row and returns the id that the first was given; those of the others follow it without a gap.
 
     Raises:
@@ -44,7 +48,9 @@ def insert_in_order(connection: sqlite3.Connection, insert: str, rows: Sequence[
         connection.executemany(insert, rows[1:])
         (last,) = connection.execute("SELECT last_insert_rowid()").fetchone()
         if last != first + len(rows) - 1:
-            raise sqlite3.IntegrityError("rows that were inserted one after the other have no ids in order")
+            raise sqlite3.IntegrityError(
+                "rows that were inserted one after the other have no ids in order"
+            )
     return first
 
 

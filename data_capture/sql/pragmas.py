@@ -38,12 +38,17 @@ def quoted(name: str) -> str:
 def columns_of(connection: sqlite3.Connection, table: str) -> list[Column]:
     """Return the columns of a table or view that `SELECT *` shows; none where there is no such table."""
     rows = connection.execute(f"PRAGMA table_info({quoted(table)})").fetchall()
-    return [Column(name, kind, bool(not_null), default, key) for _, name, kind, not_null, default, key in rows]
+    return [
+        Column(name, kind, bool(not_null), default, key)
+        for _, name, kind, not_null, default, key in rows
+    ]
 
 
 def has_generated_columns(connection: sqlite3.Connection, table: str) -> bool:
     """Whether reading the table computes something."""
-    return any(row[6] > 1 for row in connection.execute(f"PRAGMA table_xinfo({quoted(table)})").fetchall())
+    return any(
+        row[6] > 1 for row in connection.execute(f"PRAGMA table_xinfo({quoted(table)})").fetchall()
+    )
 
 
 def foreign_keys_of(connection: sqlite3.Connection, table: str) -> list[ForeignKey]:
@@ -60,7 +65,10 @@ def unique_columns_of(connection: sqlite3.Connection, table: str) -> list[list[s
     """Return the columns of each index that keeps all rows unique; None stands for an expression."""
     indexes = connection.execute(f"PRAGMA index_list({quoted(table)})").fetchall()
     return [
-        [column for _, _, column in connection.execute(f"PRAGMA index_info({quoted(index)})").fetchall()]
+        [
+            column
+            for _, _, column in connection.execute(f"PRAGMA index_info({quoted(index)})").fetchall()
+        ]
         for _, index, unique, _, partial in indexes
         if unique and not partial
     ]

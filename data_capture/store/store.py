@@ -21,7 +21,14 @@ from typing import Any, TypeVar
 from data_capture.problems import Problem
 from data_capture.store.sqlite.connection import open_connection
 from data_capture.store.sqlite.writer import Results, Writer
-from data_capture.store.write_queue import MAX_WRITES_A_COMMIT, QueuedWrite, TimeoutWatcher, WriteJob, WriteQueue, unavailable
+from data_capture.store.write_queue import (
+    MAX_WRITES_A_COMMIT,
+    QueuedWrite,
+    TimeoutWatcher,
+    WriteJob,
+    WriteQueue,
+    unavailable,
+)
 
 log = logging.getLogger("data_capture.store")
 
@@ -67,15 +74,26 @@ class Store:
         self._closed = False
         self.closing = threading.Event()
         """Set when it is being closed."""
-        self._turn = threading.Lock()  # whose turn with the writer it is; taken in one thread and given back in another
-        self._gathered: deque[QueuedWrite[Any]] = deque()  # of the event loop, and changed in it alone
-        self._begun: queue.SimpleQueue[tuple[asyncio.AbstractEventLoop, list[QueuedWrite[Any]], Results] | None]
+        self._turn = (
+            threading.Lock()
+        )  # whose turn with the writer it is; taken in one thread and given back in another
+        self._gathered: deque[QueuedWrite[Any]] = (
+            deque()
+        )  # of the event loop, and changed in it alone
+        self._begun: queue.SimpleQueue[
+            tuple[asyncio.AbstractEventLoop, list[QueuedWrite[Any]], Results] | None
+        ]
         self._begun = queue.SimpleQueue()
-        self._committed: deque[tuple[list[QueuedWrite[Any]], Results, BaseException | None]] = deque(maxlen=1)
+        self._committed: deque[tuple[list[QueuedWrite[Any]], Results, BaseException | None]] = (
+            deque(maxlen=1)
+        )
         self._is_begun = False
         self._threads = [
             threading.Thread(target=target, name=name, daemon=True)
-            for target, name in ((self._write_queued, "write queued"), (self._commit_begun, "commit begun"))
+            for target, name in (
+                (self._write_queued, "write queued"),
+                (self._commit_begun, "commit begun"),
+            )
         ]
         for thread in self._threads:
             thread.start()
@@ -92,7 +110,9 @@ class Store:
             raise result
         return result
 
-    def write_together(self, jobs: Sequence[WriteJob[Result]], size_bytes: int = 0) -> list[Result | Exception]:
+    def write_together(
+        self, jobs: Sequence[WriteJob[Result]], size_bytes: int = 0
+    ) -> list[Result | Exception]:
         """What each of `works` returns or raises, once the changes of all are on disk, in one commit.
 
         An exception undoes the changes of its own work alone. When the database can't take them within
@@ -110,7 +130,9 @@ class Store:
         self._queue.put(pending)
         return pending.wait()
 
-    async def write_together_in_loop(self, jobs: Sequence[WriteJob[Result]], size_bytes: int = 0) -> list[Result | Exception]:
+    async def write_together_in_loop(
+        self, jobs: Sequence[WriteJob[Result]], size_bytes: int = 0
+    ) -> list[Result | Exception]:
         """As `write_together`, awaited in the event loop, always the same one."""
         loop = asyncio.get_running_loop()
         try:
@@ -121,7 +143,9 @@ class Store:
         self._timeouts.watch(loop, pending)
         if not self._is_begun:
             self._is_begun = True
-            loop.call_soon(self._begin_gathered, loop)  # after all that has arrived by now was gathered, too
+            loop.call_soon(
+                self._begin_gathered, loop
+            )  # after all that has arrived by now was gathered, too
         return await pending.wait_in_loop()
 
     def read(self, query: Callable[[sqlite3.Connection], Result]) -> Result:
@@ -170,7 +194,9 @@ class Store:
         if self._writer.loss is not None:
             return self._writer.loss
         try:
-            self.read(lambda connection: connection.execute("SELECT email FROM users LIMIT 1").fetchone())
+            self.read(
+                lambda connection: connection.execute("SELECT email FROM users LIMIT 1").fetchone()
+            )
         except Problem as problem:
             return problem.detail
         if self._writer.fault is not None:
@@ -212,7 +238,10 @@ class Store:
         self._writer.close()
 
     def _admit(
-        self, jobs: Sequence[WriteJob[Result]], size_bytes: int, loop: asyncio.AbstractEventLoop | None
+        self,
+        jobs: Sequence[WriteJob[Result]],
+        size_bytes: int,
+        loop: asyncio.AbstractEventLoop | None,
     ) -> QueuedWrite[Result]:
         if self._closed:
             raise unavailable(_CLOSED)
@@ -239,7 +268,9 @@ class Store:
                 self._settle_committed()
                 self._is_begun = False
 
-    def _wake_committed(self, loop: asyncio.AbstractEventLoop, group: Sequence[QueuedWrite[Any]]) -> None:
+    def _wake_committed(
+        self, loop: asyncio.AbstractEventLoop, group: Sequence[QueuedWrite[Any]]
+    ) -> None:
         """Lets those answer whose writes were committed, and after them begins with the next; called in the event loop."""
         self._settle_committed()
         for pending in group:
@@ -256,7 +287,9 @@ class Store:
         self._turn.release()
         self._queue.forget(group)
 
-    def _begin_gathered(self, loop: asyncio.AbstractEventLoop, waits_since: float | None = None) -> None:
+    def _begin_gathered(
+        self, loop: asyncio.AbstractEventLoop, waits_since: float | None = None
+    ) -> None:
         """Runs what the event loop has gathered, in it, and has it committed; called in it.
 
         While a thread writes, this comes back in a millisecond. Given to that thread at once, they would keep it writing

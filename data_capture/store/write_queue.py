@@ -40,7 +40,9 @@ class QueuedWrite(Generic[Result]):
         size_bytes: about how much memory it holds.
     """
 
-    def __init__(self, jobs: Sequence[WriteJob[Result]], deadline: float, size_bytes: int = 0) -> None:
+    def __init__(
+        self, jobs: Sequence[WriteJob[Result]], deadline: float, size_bytes: int = 0
+    ) -> None:
         self.jobs = jobs
         self.deadline = deadline
         self.size_bytes = size_bytes
@@ -112,7 +114,9 @@ class TimeoutWatcher:
 
     def _wake(self, loop: asyncio.AbstractEventLoop) -> None:
         now = time.monotonic()
-        while self._waiting and (self._waiting[0].results is not None or self._waiting[0].gives_up_at <= now):
+        while self._waiting and (
+            self._waiting[0].results is not None or self._waiting[0].gives_up_at <= now
+        ):
             self._waiting.popleft().wake()
         self._is_timed = bool(self._waiting)
         if self._is_timed:
@@ -129,7 +133,9 @@ class WriteQueue:
         self._writes = 0
         self._bytes = 0
 
-    def admit(self, pending: QueuedWrite[Any], loop: asyncio.AbstractEventLoop | None = None) -> None:
+    def admit(
+        self, pending: QueuedWrite[Any], loop: asyncio.AbstractEventLoop | None = None
+    ) -> None:
         """Counts a write that is to be `put` or `settle`d; `loop` is the one that its caller will `wait_in_loop` in.
 
         Raises:

@@ -27,7 +27,9 @@ _console_lock = threading.Lock()
 
 def main() -> None:
     """Runs until SIGINT or SIGTERM; exit status 0 after a stop, 1 after a sentence that says why it could not start."""
-    settings = settings_from_command_line("manager", "Starts, watches and stops Enhanced Data Capture's two services.")
+    settings = settings_from_command_line(
+        "manager", "Starts, watches and stops Enhanced Data Capture's two services."
+    )
     stopping, hurry = _stop_on_signals()
     configure_logging("manager", settings)
     refusal = _what_stands_in_the_way(settings, stopping)
@@ -38,7 +40,9 @@ def main() -> None:
 
 
 def _run(settings: Settings, stopping: threading.Event, hurry: threading.Event) -> int:
-    supervised = [SupervisedService(service, settings, _say, stopping, hurry) for service in SERVICES]
+    supervised = [
+        SupervisedService(service, settings, _say, stopping, hurry) for service in SERVICES
+    ]
     for one in supervised:
         one.start()
     for one in supervised:
@@ -88,7 +92,9 @@ def _what_stands_in_the_way(settings: Settings, stopping: threading.Event) -> st
     return None
 
 
-def _what_holds_the_port(service: Service, settings: Settings, stopping: threading.Event) -> str | None:
+def _what_holds_the_port(
+    service: Service, settings: Settings, stopping: threading.Event
+) -> str | None:
     port = service.port(settings)
     remedy = f"Choose another with --{service.name}-port or EDC_{service.name.upper()}_PORT"
     deadline = time.monotonic() + _SOMEONE_ELSES_START_SECONDS
@@ -103,10 +109,20 @@ def _what_holds_the_port(service: Service, settings: Settings, stopping: threadi
         return None
     used_by = f"Port {port} is used by a {service.name} service"
     if health.database is None and health.answering:
-        return f"{used_by} over another database, which it doesn't tell. {remedy}, or stop that one."
+        return (
+            f"{used_by} over another database, which it doesn't tell. {remedy}, or stop that one."
+        )
     if health.database is None:
-        reason = "is taken by another program" if health.listening else why_not_listen(settings.host, port)
-        return None if reason is None else f"Port {port} {reason}, so that the {service.name} service can't use it. {remedy}."
+        reason = (
+            "is taken by another program"
+            if health.listening
+            else why_not_listen(settings.host, port)
+        )
+        return (
+            None
+            if reason is None
+            else f"Port {port} {reason}, so that the {service.name} service can't use it. {remedy}."
+        )
     if not health.is_over(settings.database):
         return f"{used_by} over another database, {health.database}. {remedy}, or stop that one."
     return f"{used_by} that {health.says}. {remedy}, or stop that one."
@@ -131,7 +147,9 @@ def _announce(settings: Settings, supervised: list[SupervisedService]) -> None:
     ]
     for one in supervised:
         if one.adopted is not None:
-            lines.append(f"The {one.service.name} service was running already; it is used, and goes on when this command stops.")
+            lines.append(
+                f"The {one.service.name} service was running already; it is used, and goes on when this command stops."
+            )
     _say("\n".join([*lines, "Ctrl-C stops it.", ""]))
 
 
@@ -139,14 +157,18 @@ def _about_access(settings: Settings) -> list[str]:
     """Lines on who reaches the services."""
     exposing = exposing_settings(settings)
     if exposing:
-        lines = [f"Other machines can reach it ({', '.join(exposing)}): statistics and health details need the admin token."]
+        lines = [
+            f"Other machines can reach it ({', '.join(exposing)}): statistics and health details need the admin token."
+        ]
     else:
         lines = [
             "It is for this machine alone. Before you put a proxy in front of it, set EDC_ALLOWED_ORIGINS",
             "and EDC_TRUSTED_PROXIES.",
         ]
     if FILE_PAGES in settings.allowed_origins:
-        lines.append("Pages opened from disk may send captures, and so may sandboxed frames of any website; neither can sign up.")
+        lines.append(
+            "Pages opened from disk may send captures, and so may sandboxed frames of any website; neither can sign up."
+        )
     return [*lines, ""]
 
 

@@ -49,7 +49,12 @@ class SupervisedService(threading.Thread):
     """
 
     def __init__(
-        self, service: Service, settings: Settings, say: Callable[[str], None], stopping: threading.Event, hurry: threading.Event
+        self,
+        service: Service,
+        settings: Settings,
+        say: Callable[[str], None],
+        stopping: threading.Event,
+        hurry: threading.Event,
     ) -> None:
         super().__init__(name=service.name, daemon=True)
         self.service = service
@@ -88,7 +93,12 @@ class SupervisedService(threading.Thread):
                 continue  # another manager, started at the same moment, was faster
             if not self.decided.is_set():
                 self.failed = True
-                log.error("The %s service did not start: it %s%s", self.service.name, trouble, self._last_words())
+                log.error(
+                    "The %s service did not start: it %s%s",
+                    self.service.name,
+                    trouble,
+                    self._last_words(),
+                )
                 return
             if healthy_seconds >= _RECOVERED_SECONDS:
                 delay_seconds = _FIRST_DELAY_SECONDS
@@ -126,7 +136,10 @@ class SupervisedService(threading.Thread):
         while not self._stopping.wait(_ASK_SECONDS):
             health = self._ask()
             if not health.listening:
-                log.warning("The %s service that was running already has gone; starting one", self.service.name)
+                log.warning(
+                    "The %s service that was running already has gone; starting one",
+                    self.service.name,
+                )
                 self.adopted = None
                 return
             if not health.healthy and not complained:
@@ -186,7 +199,12 @@ class SupervisedService(threading.Thread):
         # Its standard input is the lifeline that ends it when the manager is gone.
         return subprocess.Popen(
             [sys.executable, str(REPOSITORY / self.service.script)],
-            env={**os.environ, **self._settings.as_environment(), SUPERVISED_VARIABLE: "1", "PYTHONUNBUFFERED": "1"},
+            env={
+                **os.environ,
+                **self._settings.as_environment(),
+                SUPERVISED_VARIABLE: "1",
+                "PYTHONUNBUFFERED": "1",
+            },
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -202,7 +220,11 @@ class SupervisedService(threading.Thread):
 
     def _wait_for_end(self, process: subprocess.Popen[bytes], seconds: float) -> None:
         deadline = time.monotonic() + seconds
-        while process.poll() is None and time.monotonic() < deadline and not self._hurry.wait(_LOOK_SECONDS / 4):
+        while (
+            process.poll() is None
+            and time.monotonic() < deadline
+            and not self._hurry.wait(_LOOK_SECONDS / 4)
+        ):
             pass
 
     def _end(self, process: subprocess.Popen[bytes]) -> None:
@@ -210,18 +232,26 @@ class SupervisedService(threading.Thread):
         if process.poll() is None and not self._hurry.is_set():
             _signal_group(process.pid, signal.SIGCONT)  # one that is suspended can't hear
             deadline = time.monotonic() + _ENDING_SECONDS
-            while process.poll() is None and time.monotonic() < deadline and not self._hurry.is_set():
+            while (
+                process.poll() is None and time.monotonic() < deadline and not self._hurry.is_set()
+            ):
                 # Again and again: Python's main thread, which has to act on it, sleeps on when another thread gets the signal,
                 # as happens in a process that has just been resumed.
                 process.terminate()
                 self._wait_for_end(process, _ASK_SECONDS)
             if process.poll() is None and not self._hurry.is_set():
-                log.warning("The %s service did not stop within %g s and was killed", self.service.name, _ENDING_SECONDS)
+                log.warning(
+                    "The %s service did not stop within %g s and was killed",
+                    self.service.name,
+                    _ENDING_SECONDS,
+                )
         _signal_group(process.pid, signal.SIGKILL)
         process.wait()
         if process.stdin is not None:
             process.stdin.close()
-        with suppress(ChildProcessError):  # as the first process of a container we inherit its worker
+        with suppress(
+            ChildProcessError
+        ):  # as the first process of a container we inherit its worker
             while os.waitpid(-process.pid, os.WNOHANG) != (0, 0):
                 pass
 
@@ -237,7 +267,9 @@ def _is_answer_of(process: subprocess.Popen[bytes], health: Health) -> bool:
 
 
 def _signal_group(group: int, number: signal.Signals) -> None:
-    with suppress(ProcessLookupError, PermissionError):  # macOS says "not permitted" of a group of zombies
+    with suppress(
+        ProcessLookupError, PermissionError
+    ):  # macOS says "not permitted" of a group of zombies
         os.killpg(group, number)
 
 

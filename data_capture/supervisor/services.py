@@ -38,7 +38,12 @@ class Service:
         return service_url(self.name, settings)
 
 
-CAPTURE = Service("capture", "enhanced_data_capture_system.py", "/api/data-capture/health", "enhanced-data-capture")
+CAPTURE = Service(
+    "capture",
+    "enhanced_data_capture_system.py",
+    "/api/data-capture/health",
+    "enhanced-data-capture",
+)
 SIGNUP = Service("signup", "enhanced_signup_handler.py", "/api/health", "enhanced-signup")
 SERVICES = (CAPTURE, SIGNUP)
 
@@ -74,19 +79,33 @@ class Health:
 def ask_health(service: Service, settings: Settings, timeout_seconds: float) -> Health:
     """Asks what listens on the service's port whether it is that service, and healthy."""
     location = urlsplit(service.url(settings))
-    connection = http.client.HTTPConnection(location.hostname or "", location.port, timeout=timeout_seconds)
+    connection = http.client.HTTPConnection(
+        location.hostname or "", location.port, timeout=timeout_seconds
+    )
     try:
-        connection.request("GET", service.health_path, headers={"Connection": "close", **probe_headers(settings)})
+        connection.request(
+            "GET", service.health_path, headers={"Connection": "close", **probe_headers(settings)}
+        )
         response = connection.getresponse()
         content = response.read(_MAX_HEALTH_BYTES)
     except socket.gaierror as error:
-        return Health(listening=False, healthy=False, says=f"is at a host that can't be resolved ({error.strerror})")
+        return Health(
+            listening=False,
+            healthy=False,
+            says=f"is at a host that can't be resolved ({error.strerror})",
+        )
     except ConnectionRefusedError:
         return Health(listening=False, healthy=False, says="takes no connections")
     except TimeoutError:
-        return Health(listening=True, healthy=False, says=f"gives no answer within {timeout_seconds:g} s")
+        return Health(
+            listening=True, healthy=False, says=f"gives no answer within {timeout_seconds:g} s"
+        )
     except (OSError, http.client.HTTPException) as error:
-        return Health(listening=True, healthy=False, says=f"gives no usable answer ({error or type(error).__name__})")
+        return Health(
+            listening=True,
+            healthy=False,
+            says=f"gives no usable answer ({error or type(error).__name__})",
+        )
     finally:
         connection.close()
     return _read_health(service, response.status, content)

@@ -18,7 +18,10 @@ def require_admin(caller: Request, settings: Settings) -> None:
     """
     token = bearer_token_in(caller.headers.get("Authorization", ""))
     if not token:
-        raise Problem(NOT_AUTHENTICATED, "This needs the admin token: send the header 'Authorization: Bearer' with it.")
+        raise Problem(
+            NOT_AUTHENTICATED,
+            "This needs the admin token: send the header 'Authorization: Bearer' with it.",
+        )
     if not is_admin_token(token, settings):
         raise Problem(NOT_AUTHENTICATED, "The admin token is not valid.")
 

@@ -106,7 +106,12 @@ class CaptureService:
     """
 
     def __init__(
-        self, store: Store, settings: Settings, guard: RequestGuard, rates: Rates, disk_space: DiskSpace
+        self,
+        store: Store,
+        settings: Settings,
+        guard: RequestGuard,
+        rates: Rates,
+        disk_space: DiskSpace,
     ) -> None:
         self.store = store
         self.settings = settings

@@ -53,11 +53,15 @@ def init_app(app: Flask) -> None:
         status = HTTPStatus(error.code or HTTPStatus.INTERNAL_SERVER_ERROR)
         if status < HTTPStatus.BAD_REQUEST:  # a redirect, which werkzeug raises too
             return error.get_response()
-        known = _BY_STATUS.get(status) or ProblemType(status.name.lower().replace("_", "-"), status, status.phrase)
+        known = _BY_STATUS.get(status) or ProblemType(
+            status.name.lower().replace("_", "-"), status, status.phrase
+        )
         problem = Problem(known, _DETAILS.get(status, status.description or status.phrase))
         response = response_of(problem)
         if status == HTTPStatus.METHOD_NOT_ALLOWED:
-            response.headers["Allow"] = ", ".join(sorted(getattr(error, "valid_methods", None) or ()))
+            response.headers["Allow"] = ", ".join(
+                sorted(getattr(error, "valid_methods", None) or ())
+            )
         return response
 
     def from_exception(_error: Exception) -> Response:

@@ -101,7 +101,9 @@ def is_direct_local_caller(caller: Request) -> bool:
         return False
     if environ.get("SERVER_PROTOCOL") != "HTTP/1.1":
         return False  # programs of today don't speak HTTP/1.0, and nginx does by itself
-    names: list[str] = environ.get(HEADER_NAMES) or [name.lower() for name, _ in caller.headers.items()]
+    names: list[str] = environ.get(HEADER_NAMES) or [
+        name.lower() for name, _ in caller.headers.items()
+    ]
     if not all(name in _DIRECT_HEADERS or name.startswith(_DIRECT_PREFIXES) for name in names):
         return False
     if caller.headers.get("Sec-Fetch-Site", "none") != "none":

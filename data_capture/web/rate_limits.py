@@ -19,7 +19,11 @@ View = TypeVar("View", bound=Callable[..., Any])
 
 
 def init_app(
-    app: Flask, settings: Settings, caller_address: Callable[[], str | None], *, apart_from: str = "(none)"
+    app: Flask,
+    settings: Settings,
+    caller_address: Callable[[], str | None],
+    *,
+    apart_from: str = "(none)",
 ) -> Limiter:
     """Gives all routes of `app` together the rate per caller; the answer of one that is over it is a 429 problem.
 
@@ -33,7 +37,11 @@ def init_app(
     def is_not_counted() -> bool:
         is_counted_by_rates = (request.endpoint or "").startswith(apart_from)
         is_counted_already = is_counted_by_rates or is_counted(request.environ)
-        return is_counted_already or request.method == "OPTIONS" or counted_as(caller_address()) is None
+        return (
+            is_counted_already
+            or request.method == "OPTIONS"
+            or counted_as(caller_address()) is None
+        )
 
     limiter = Limiter(
         lambda: counted_as(caller_address()) or "",
@@ -57,7 +65,9 @@ def init_app(
     return limiter
 
 
-def limit_logins(limiter: Limiter, settings: Settings, caller_address: Callable[[], str | None]) -> Callable[[View], View]:
+def limit_logins(
+    limiter: Limiter, settings: Settings, caller_address: Callable[[], str | None]
+) -> Callable[[View], View]:
     """A decorator for the routes that together have the rate of logins and sign-ups per caller.
 
     Args:

@@ -16,7 +16,9 @@ from data_capture.problems import MISDIRECTED, NOT_ALLOWED, NOT_JSON, Problem, P
 from data_capture.settings import FILE_PAGES, LOCAL_PAGES, Settings
 
 _FOR_PAGES = ("/api/", "/auth/")  # the addresses that pages may call
-_HEALTH_PATHS = frozenset({"/api/data-capture/health", "/api/health"})  # they tell strangers healthy or not, and no more
+_HEALTH_PATHS = frozenset(
+    {"/api/data-capture/health", "/api/health"}
+)  # they tell strangers healthy or not, and no more
 _PORT = r"[1-9][0-9]{0,3}|[1-5][0-9]{4}|6[0-4][0-9]{3}|65[0-4][0-9]{2}|655[0-2][0-9]|6553[0-5]"
 _LOCAL_ORIGIN = rf"https?://(?:localhost|127\.0\.0\.1|\[::1\])(?::(?:{_PORT}))?"
 # What browsers send for a page opened from disk, and for sandboxed frames, data: documents and no-referrer forms of any site.
@@ -32,10 +34,14 @@ _ORIGIN_HOST = re.compile(r"https?://(\[[^\]]+\]|[^:/]+)")
 
 _LOCAL_NAMES = frozenset({"localhost", "127.0.0.1", "::1"})
 _PREFLIGHT_SECONDS = 7200  # the longest that Chromium keeps an answer
-_HOST = re.compile(r"(?:\[([0-9A-Fa-f:.]+)\]|([^\s:\[\]/@,]+))(?::[0-9]*)?")  # RFC 9110 section 7.2: uri-host [ ":" port ]
+_HOST = re.compile(
+    r"(?:\[([0-9A-Fa-f:.]+)\]|([^\s:\[\]/@,]+))(?::[0-9]*)?"
+)  # RFC 9110 section 7.2: uri-host [ ":" port ]
 
 _NO_HOST = (NOT_JSON, "The request needs one header Host, with a host's name.")
-_MAX_CHARACTERS = 300  # RFC 1035 section 2.3.4: a name has 255 octets at most; a scheme and a port come to it
+_MAX_CHARACTERS = (
+    300  # RFC 1035 section 2.3.4: a name has 255 octets at most; a scheme and a port come to it
+)
 
 UNKNOWN_CALLER = "unknown"
 """The address of callers of whom our own proxy says nothing that can be read (RFC 7239 section 6.3); one caller together."""
@@ -58,15 +64,24 @@ class RequestGuard:
     """
 
     def __init__(
-        self, settings: Settings, *, public_paths: tuple[str, ...] = (), takes_file_pages: bool = False
+        self,
+        settings: Settings,
+        *,
+        public_paths: tuple[str, ...] = (),
+        takes_file_pages: bool = False,
     ) -> None:
         self._public_paths = frozenset(public_paths)
         self._trusted_proxies = settings.trusted_proxies
         self._names = frozenset(
-            _LOCAL_NAMES | {settings.host.lower(), *settings.allowed_hosts, *_hosts_of(settings.allowed_origins)}
+            _LOCAL_NAMES
+            | {settings.host.lower(), *settings.allowed_hosts, *_hosts_of(settings.allowed_origins)}
         )
         self._any_number = not is_loopback(settings.host)
-        patterns = [_exactly(origin) for origin in settings.allowed_origins if origin not in (LOCAL_PAGES, FILE_PAGES)]
+        patterns = [
+            _exactly(origin)
+            for origin in settings.allowed_origins
+            if origin not in (LOCAL_PAGES, FILE_PAGES)
+        ]
         if LOCAL_PAGES in settings.allowed_origins:
             patterns.append(f"^{_LOCAL_ORIGIN}$")
         if FILE_PAGES in settings.allowed_origins and takes_file_pages:
@@ -84,8 +99,12 @@ class RequestGuard:
         # Callers send few different ones, and each of these is asked at every request. What is longer than any that could be
         # ours is not kept. No Problem is kept either: raised again and again, it would collect tracebacks.
         self._wrong_host = lru_cache(maxsize=256)(self._why_not_host)
-        self._is_allowed = lru_cache(maxsize=256)(lambda origin: self._allowed.fullmatch(origin) is not None)
-        self._cors = lru_cache(maxsize=256)(lambda origin: tuple(self._cors_of(Headers({"Origin": origin}), "POST")))
+        self._is_allowed = lru_cache(maxsize=256)(
+            lambda origin: self._allowed.fullmatch(origin) is not None
+        )
+        self._cors = lru_cache(maxsize=256)(
+            lambda origin: tuple(self._cors_of(Headers({"Origin": origin}), "POST"))
+        )
 
     def refusal(self, path: str, header: HeaderOf, method: str = "POST") -> Problem | None:
         """Why a request may not come in; None when it may.
@@ -107,7 +126,10 @@ class RequestGuard:
             return None
         origin = header("origin")
         if origin is not None and not self._takes(origin):
-            return Problem(NOT_ALLOWED, "Pages of this origin are not allowed here; EDC_ALLOWED_ORIGINS lists those that are.")
+            return Problem(
+                NOT_ALLOWED,
+                "Pages of this origin are not allowed here; EDC_ALLOWED_ORIGINS lists those that are.",
+            )
         site = header("sec-fetch-site")
         if site is None:
             return None  # no browser, or one that is asked over plain HTTP from another machine
@@ -153,10 +175,18 @@ class RequestGuard:
         name = (named[1] or named[2]).lower().removesuffix(".")
         if name in self._names or (self._any_number and _is_address(name)):
             return None  # a number can't be made to resolve to something else
-        return MISDIRECTED, "The service is not called by this name; EDC_ALLOWED_HOSTS lists further names of it."
+        return (
+            MISDIRECTED,
+            "The service is not called by this name; EDC_ALLOWED_HOSTS lists further names of it.",
+        )
 
     def _cors_of(self, headers: Headers, method: str) -> list[tuple[str, str]]:
-        return [(name, str(value)) for name, value in get_cors_headers(self._cors_options, headers, method).items(multi=True)]
+        return [
+            (name, str(value))
+            for name, value in get_cors_headers(self._cors_options, headers, method).items(
+                multi=True
+            )
+        ]
 
 
 def init_app(app: Flask, guard: RequestGuard) -> None:
@@ -190,16 +220,26 @@ def _is_address(text: str) -> bool:
     return True
 
 
-def _refusal_of_browser(site: str, origin: str | None, method: str, header: HeaderOf) -> Problem | None:
+def _refusal_of_browser(
+    site: str, origin: str | None, method: str, header: HeaderOf
+) -> Problem | None:
     """Why a browser's request is refused, by what the browser says of it; its origin, if it has one, is allowed."""
     if origin is None and site.lower() not in _OWN_SITES:
-        return Problem(NOT_ALLOWED, "Another site's page may call this only by a request that names its origin.")
+        return Problem(
+            NOT_ALLOWED,
+            "Another site's page may call this only by a request that names its origin.",
+        )
     if method in _SAFE_METHODS:
         return None
     mode, destination = header("sec-fetch-mode"), header("sec-fetch-dest")
-    if (mode or "cors") in _SENDING_MODES and (destination or _SENDING_DESTINATION) == _SENDING_DESTINATION:
+    if (mode or "cors") in _SENDING_MODES and (
+        destination or _SENDING_DESTINATION
+    ) == _SENDING_DESTINATION:
         return None
-    return Problem(NOT_ALLOWED, "Scripts of pages send here, by fetch or sendBeacon; forms and other navigations can't.")
+    return Problem(
+        NOT_ALLOWED,
+        "Scripts of pages send here, by fetch or sendBeacon; forms and other navigations can't.",
+    )
 
 
 @lru_cache(maxsize=4096)

@@ -26,11 +26,19 @@ def init_app(app: Flask) -> None:
     @app.after_request
     def log_outcome(response: Response) -> Response:
         route = request.url_rule.rule if request.url_rule is not None else "(no such address)"
-        log_request(request.method, route, response.status_code, g.get("started_at", time.perf_counter()))
+        log_request(
+            request.method, route, response.status_code, g.get("started_at", time.perf_counter())
+        )
         return response
 
 
 def log_request(method: str, route: str, status: int, started_at: float) -> None:
     """Logs one request, begun at `started_at` of `time.perf_counter()`."""
     if log.isEnabledFor(logging.DEBUG):
-        log.debug("%s %s -> %d in %.1f ms", method, route, status, (time.perf_counter() - started_at) * 1000)
+        log.debug(
+            "%s %s -> %d in %.1f ms",
+            method,
+            route,
+            status,
+            (time.perf_counter() - started_at) * 1000,
+        )

@@ -184,7 +184,9 @@ def _members_of(payload: JsonObject) -> list[Any]:
     if not isinstance(captures, list) or not captures:
         message = "must be a list of captures, each an object with its type"
     elif len(captures) > MAX_CAPTURES_IN_A_BATCH:
-        message = f"holds more than {MAX_CAPTURES_IN_A_BATCH} captures; send them in several batches"
+        message = (
+            f"holds more than {MAX_CAPTURES_IN_A_BATCH} captures; send them in several batches"
+        )
     else:
         return captures
     raise Problem(

@@ -12,7 +12,13 @@ import pytest
 from tests.commands import BROWSERS
 from tests.support import RunningService
 
-QUIET = ("--no-sandbox", "--disable-background-networking", "--disable-component-update", "--disable-sync", "--no-first-run")
+QUIET = (
+    "--no-sandbox",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--no-first-run",
+)
 
 
 def _without_browser(reason: str) -> None:
@@ -33,7 +39,9 @@ def chromium() -> Iterator[Any]:
         try:
             browser = playwright.chromium.launch(executable_path=executable, args=list(QUIET))
         except Error as error:
-            _without_browser(f"no Chromium that starts on this machine: {error.message.splitlines()[0]}")
+            _without_browser(
+                f"no Chromium that starts on this machine: {error.message.splitlines()[0]}"
+            )
         yield browser
         browser.close()
 

@@ -51,11 +51,15 @@ class _Server:
 
         class Handler(BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
-            disable_nagle_algorithm = True  # head and body are written apart, and neither is to wait for the other
+            disable_nagle_algorithm = (
+                True  # head and body are written apart, and neither is to wait for the other
+            )
 
             def answer(self) -> None:
                 body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
-                reply = outer.answer(self.command, self.path, cast("Mapping[str, str]", self.headers), body)
+                reply = outer.answer(
+                    self.command, self.path, cast("Mapping[str, str]", self.headers), body
+                )
                 if reply is None:  # the connection ends without an answer
                     self.close_connection = True
                     return
@@ -75,9 +79,13 @@ class _Server:
         self._server.daemon_threads = True
         self._server.handle_error = lambda *_: None  # type: ignore[method-assign]  # a browser that went away
         self.port = self._server.server_address[1]
-        threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
+        threading.Thread(
+            target=self._server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True
+        ).start()
 
-    def answer(self, method: str, path: str, _headers: Mapping[str, str], _body: bytes) -> Reply | None:
+    def answer(
+        self, method: str, path: str, _headers: Mapping[str, str], _body: bytes
+    ) -> Reply | None:
         """What to say to a request; None ends the connection without an answer."""
         raise NotImplementedError
 
@@ -124,10 +132,14 @@ class Site(_Server):
     def put(self, path: str, text: str, media_type: str = "text/html", **headers: str) -> str:
         """Puts a file there and says its address."""
         named = {name.replace("_", "-"): value for name, value in headers.items()}
-        self._files[path] = Reply(200, {"Content-Type": f"{media_type}; charset=utf-8", **named}, text.encode())
+        self._files[path] = Reply(
+            200, {"Content-Type": f"{media_type}; charset=utf-8", **named}, text.encode()
+        )
         return self.url + path
 
-    def answer(self, method: str, path: str, _headers: Mapping[str, str], _body: bytes) -> Reply | None:
+    def answer(
+        self, method: str, path: str, _headers: Mapping[str, str], _body: bytes
+    ) -> Reply | None:
         self.requests.append(f"{method} {path}")
         return self._files.get(path.partition("?")[0], Reply(404))
 
@@ -137,7 +149,10 @@ def _captures_in(path: str, text: str) -> list[tuple[str, str]]:
     kind = path.rpartition("/")[2]
     if kind != "batch":
         return [(kind, text)]
-    return [(one["type"], json.dumps({k: v for k, v in one.items() if k != "type"})) for one in json.loads(text)["captures"]]
+    return [
+        (one["type"], json.dumps({k: v for k, v in one.items() if k != "type"}))
+        for one in json.loads(text)["captures"]
+    ]
 
 
 LOST = "the service stores the capture and its answer is lost"
@@ -161,20 +176,33 @@ class Front(_Server):
         self.announces_itself = True
         self.prefix = ""
 
-    def answer(self, method: str, path: str, headers: Mapping[str, str], body: bytes) -> Reply | None:
+    def answer(
+        self, method: str, path: str, headers: Mapping[str, str], body: bytes
+    ) -> Reply | None:
         self.requests.append(f"{method} {path}")
         path = path.removeprefix(self.prefix)
         planned: Reply | str | None = None
         if method == "POST":
-            self.posts += [Post(kind, dict(headers), text, time.monotonic()) for kind, text in _captures_in(path, body.decode())]
+            self.posts += [
+                Post(kind, dict(headers), text, time.monotonic())
+                for kind, text in _captures_in(path, body.decode())
+            ]
             planned = self.next_answers.popleft() if self.next_answers else None
             time.sleep(self.delay_seconds)
         if isinstance(planned, Reply):
-            cors = {"Access-Control-Allow-Origin": "*", "Access-Control-Expose-Headers": "Retry-After"}
+            cors = {
+                "Access-Control-Allow-Origin": "*",
+                "Access-Control-Expose-Headers": "Retry-After",
+            }
             return Reply(planned.status, {**cors, **planned.headers}, planned.body)
         connection = http.client.HTTPConnection(urlsplit(self.service).netloc, timeout=20)
         try:
-            connection.request(method, path, body or None, {k: v for k, v in headers.items() if k.lower() != "connection"})
+            connection.request(
+                method,
+                path,
+                body or None,
+                {k: v for k, v in headers.items() if k.lower() != "connection"},
+            )
             response = connection.getresponse()
             reply = Reply(response.status, dict(response.getheaders()), response.read())
         except OSError:
@@ -186,7 +214,11 @@ class Front(_Server):
         dropped = {"content-length", "connection", "transfer-encoding", "date", "server"}
         if not self.announces_itself:
             dropped.add("server-timing")
-        return Reply(reply.status, {k: v for k, v in reply.headers.items() if k.lower() not in dropped}, reply.body)
+        return Reply(
+            reply.status,
+            {k: v for k, v in reply.headers.items() if k.lower() not in dropped},
+            reply.body,
+        )
 
 
 class Visit:
@@ -203,16 +235,28 @@ class Visit:
         self.page.on("pageerror", lambda error: self.errors.append(str(error)))
 
     def _heard(self, message: ConsoleMessage) -> None:
-        if not message.text.startswith(("Failed to load resource: ", "[DOM]")):  # the browser's own; no script can prevent it
+        if not message.text.startswith(
+            ("Failed to load resource: ", "[DOM]")
+        ):  # the browser's own; no script can prevent it
             self.console.append(message.text)
 
     def open(
-        self, body: str = "", *, tag: str = "", service: str = "", before: str = "", user: str = "", **headers: str
+        self,
+        body: str = "",
+        *,
+        tag: str = "",
+        service: str = "",
+        before: str = "",
+        user: str = "",
+        **headers: str,
     ) -> None:
         """Opens a page of the site that includes the script from `service`; `person` is signed in, if given."""
         self._pages += 1
         if user:
-            before = f"<script>localStorage.setItem('current_user', JSON.stringify({{email: '{user}'}}))</script>" + before
+            before = (
+                f"<script>localStorage.setItem('current_user', JSON.stringify({{email: '{user}'}}))</script>"
+                + before
+            )
         source = f"{service or self._front.url}/{SCRIPT}"
         html = f'<!doctype html><head>{before}<script src="{source}" crossorigin {tag}></script></head><body>{body}</body>'
         self.page.goto(self._site.put(f"/page-{id(self)}-{self._pages}.html", html, **headers))

@@ -15,16 +15,25 @@ UTC_MILLISECONDS = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z")
 API = "enhancedDataCapture"
 
 
-def test_the_services_answer_is_what_a_capture_resolves_to(visit: Any, front: Any, stored: Any, user: str) -> None:
+def test_the_services_answer_is_what_a_capture_resolves_to(
+    visit: Any, front: Any, stored: Any, user: str
+) -> None:
     visit.open(user=user)
-    answer = visit.run(f"{API}.capturePaymentData({{plan_name: 'Pro', amountPaid: 5, nested: {{a: [1, null]}}}})")
+    answer = visit.run(
+        f"{API}.capturePaymentData({{plan_name: 'Pro', amountPaid: 5, nested: {{a: [1, null]}}}})"
+    )
     assert answer["success"] is True
     assert answer["payment_id"] == stored("payment_data")[0]["id"]
     body = front.posts[0].body
     assert answer["capture_id"] == body.pop("capture_id")
     assert ID.fullmatch(answer["capture_id"])
     assert UTC_MILLISECONDS.fullmatch(body.pop("capture_timestamp"))
-    assert body == {"plan_name": "Pro", "amountPaid": 5, "nested": {"a": [1, None]}, "user_email": user}
+    assert body == {
+        "plan_name": "Pro",
+        "amountPaid": 5,
+        "nested": {"a": [1, None]},
+        "user_email": user,
+    }
 
 
 def test_each_kind_has_its_call_and_its_row(visit: Any, front: Any, stored: Any, user: str) -> None:
@@ -38,7 +47,9 @@ def test_each_kind_has_its_call_and_its_row(visit: Any, front: Any, stored: Any,
         ])"""
     )
     assert [answer["success"] for answer in answers] == [True] * 4
-    assert {"payment_id", "questionnaire_id", "dashboard_id", "activity_id"} <= set().union(*answers)
+    assert {"payment_id", "questionnaire_id", "dashboard_id", "activity_id"} <= set().union(
+        *answers
+    )
     assert stored("payment_data")[0]["transaction_id"] == "T"
     assert stored("questionnaire_data")[0]["trades_per_day"] == "1-2"
     assert stored("dashboard_data")[0]["theme"] == "dark"
@@ -48,7 +59,9 @@ def test_each_kind_has_its_call_and_its_row(visit: Any, front: Any, stored: Any,
     assert by_kind["activity"]["activity_data"] == {"pair": "EURUSD"}
 
 
-def test_captures_go_out_as_text_so_that_no_browser_asks_first(visit: Any, front: Any, user: str) -> None:
+def test_captures_go_out_as_text_so_that_no_browser_asks_first(
+    visit: Any, front: Any, user: str
+) -> None:
     visit.open(user=user)
     visit.run(f"{API}.capturePaymentData({{}})")
     headers = {name.lower(): value for name, value in front.posts[0].headers.items()}
@@ -58,10 +71,14 @@ def test_captures_go_out_as_text_so_that_no_browser_asks_first(visit: Any, front
     assert not [line for line in front.requests if line.startswith("OPTIONS")]
 
 
-def test_a_page_on_plain_http_has_no_random_uuid_and_gets_ids_all_the_same(visit: Any, front: Any, user: str) -> None:
+def test_a_page_on_plain_http_has_no_random_uuid_and_gets_ids_all_the_same(
+    visit: Any, front: Any, user: str
+) -> None:
     visit.open(before="<script>delete Crypto.prototype.randomUUID</script>", user=user)
     assert visit.run("crypto.randomUUID === undefined")
-    answers = visit.run(f"Promise.all([{API}.capturePaymentData({{}}), {API}.capturePaymentData({{}})])")
+    answers = visit.run(
+        f"Promise.all([{API}.capturePaymentData({{}}), {API}.capturePaymentData({{}})])"
+    )
     assert [answer["success"] for answer in answers] == [True, True]
     ids = {post.body["capture_id"] for post in front.posts}
     assert len(ids) == 2
@@ -135,7 +152,9 @@ HOSTILE = {
 
 
 @pytest.mark.parametrize("data", HOSTILE.values(), ids=HOSTILE)
-def test_unusable_data_resolves_to_an_error_and_never_throws_or_rejects(data: str, visit: Any, front: Any, user: str) -> None:
+def test_unusable_data_resolves_to_an_error_and_never_throws_or_rejects(
+    data: str, visit: Any, front: Any, user: str
+) -> None:
     visit.open(
         "<script>function savePaymentToSupabase() { return 1 } function saveDashboardToSupabase() { return 2 }</script>",
         user=user,
@@ -144,18 +163,36 @@ def test_unusable_data_resolves_to_an_error_and_never_throws_or_rejects(data: st
         answer = visit.run(f"{API}.{call}({data})")
         assert answer["success"] is False, call
         assert answer["error"], call
-    for call in ("captureDashboardData", "captureTradingActivity", "identify", "setEnabled(true), " + API + ".flush"):
+    for call in (
+        "captureDashboardData",
+        "captureTradingActivity",
+        "identify",
+        "setEnabled(true), " + API + ".flush",
+    ):
         assert "success" in visit.run(f"{API}.{call}({data})"), call
     both = data and f"{data}, {data}, {data}, {data}"
     assert visit.run(f"[savePaymentToSupabase({both}), saveDashboardToSupabase({both})]") == [1, 2]
-    assert visit.run(f"{API}.captureTradingActivity('x', {{}}).then(({{success}}) => success)") is True
+    assert (
+        visit.run(f"{API}.captureTradingActivity('x', {{}}).then(({{success}}) => success)") is True
+    )
     visit.flush()
     assert {post.kind for post in front.posts} <= {"activity", "dashboard"}
 
 
-def test_a_refusal_resolves_to_what_the_service_says_and_is_not_sent_again(visit: Any, front: Any, user: str) -> None:
-    problem = {"type": "about:blank", "title": "Unusable", "status": 422, "detail": "no", "success": False, "error": "no"}
-    front.next_answers.append(Reply(422, {"Content-Type": "application/problem+json"}, json.dumps(problem).encode()))
+def test_a_refusal_resolves_to_what_the_service_says_and_is_not_sent_again(
+    visit: Any, front: Any, user: str
+) -> None:
+    problem = {
+        "type": "about:blank",
+        "title": "Unusable",
+        "status": 422,
+        "detail": "no",
+        "success": False,
+        "error": "no",
+    }
+    front.next_answers.append(
+        Reply(422, {"Content-Type": "application/problem+json"}, json.dumps(problem).encode())
+    )
     front.next_answers.append(Reply(413, {}, b"<h1>too large</h1>"))
     visit.open(user=user)
     assert visit.run(f"{API}.capturePaymentData({{}})") == problem
@@ -164,14 +201,18 @@ def test_a_refusal_resolves_to_what_the_service_says_and_is_not_sent_again(visit
     assert len(front.posts) == 2
 
 
-def test_what_the_service_did_not_understand_is_in_the_answers_warnings(visit: Any, user: str) -> None:
+def test_what_the_service_did_not_understand_is_in_the_answers_warnings(
+    visit: Any, user: str
+) -> None:
     visit.open(user=user)
     answer = visit.run(f"{API}.capturePaymentData({{final_price: 'a lot'}})")
     assert answer["success"] is True
     assert [warning["field"] for warning in answer["warnings"]] == ["final_price"]
 
 
-def test_switched_off_nothing_is_captured_until_it_is_on_again(visit: Any, front: Any, stored: Any, user: str) -> None:
+def test_switched_off_nothing_is_captured_until_it_is_on_again(
+    visit: Any, front: Any, stored: Any, user: str
+) -> None:
     visit.open("<script>async function savePaymentToSupabase() { return 1 }</script>", user=user)
     assert visit.run(f"{API}.setEnabled(false)") == {"success": True, "enabled": False}
     assert visit.run("savePaymentToSupabase({})") == 1
@@ -183,7 +224,9 @@ def test_switched_off_nothing_is_captured_until_it_is_on_again(visit: Any, front
     assert len(stored("payment_data")) == 1
 
 
-def test_a_tag_that_says_disabled_leaves_the_page_alone(visit: Any, front: Any, stored: Any, user: str) -> None:
+def test_a_tag_that_says_disabled_leaves_the_page_alone(
+    visit: Any, front: Any, stored: Any, user: str
+) -> None:
     visit.open(
         "<script>function savePaymentToSupabase() {}</script><script>const before = savePaymentToSupabase</script>",
         tag='data-enabled="false"',
@@ -192,7 +235,9 @@ def test_a_tag_that_says_disabled_leaves_the_page_alone(visit: Any, front: Any, 
     visit.run("savePaymentToSupabase({})")
     visit.flush()
     assert front.posts == []
-    assert visit.run("before === savePaymentToSupabase && before.toString().includes('savePaymentToSupabase')")
+    assert visit.run(
+        "before === savePaymentToSupabase && before.toString().includes('savePaymentToSupabase')"
+    )
     visit.run(f"{API}.setEnabled(true)")
     visit.run("savePaymentToSupabase({})")
     assert len(stored("payment_data")) == 1

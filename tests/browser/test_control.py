@@ -16,7 +16,9 @@ API = "enhancedDataCapture"
 RECORDS = f"{KEPT}.then((records) => records.map(({{id}}) => id))"
 
 
-def test_without_consent_nothing_is_kept_or_sent_until_it_is_given(visit: Any, front: Any, stored: Any, user: str) -> None:
+def test_without_consent_nothing_is_kept_or_sent_until_it_is_given(
+    visit: Any, front: Any, stored: Any, user: str
+) -> None:
     visit.open(SAVES, tag='data-consent="required"', user=user)
     visit.run(PAY)
     assert visit.run(f"{API}.capturePaymentData({{}}).then(({{success}}) => success)") is False
@@ -29,7 +31,9 @@ def test_without_consent_nothing_is_kept_or_sent_until_it_is_given(visit: Any, f
     assert stored("payment_data")[0]["transaction_id"] == "given"
 
 
-def test_consent_taken_back_empties_the_queue_and_holds_on_the_next_page(visit: Any, front: Any, user: str) -> None:
+def test_consent_taken_back_empties_the_queue_and_holds_on_the_next_page(
+    visit: Any, front: Any, user: str
+) -> None:
     visit.open(SAVES)
     visit.run(PAY)
     assert visit.flush()["waiting"] == 1
@@ -46,7 +50,11 @@ def test_consent_taken_back_empties_the_queue_and_holds_on_the_next_page(visit: 
 def test_the_kill_switch_survives_a_reload_and_gives_the_page_its_functions_back(
     visit: Any, front: Any, stored: Any, user: str
 ) -> None:
-    visit.open(SAVES, before="<script>window.native = [fetch, Storage.prototype.setItem]</script>", user=user)
+    visit.open(
+        SAVES,
+        before="<script>window.native = [fetch, Storage.prototype.setItem]</script>",
+        user=user,
+    )
     visit.run(f"{API}.setEnabled(false)")
     visit.page.reload()
     visit.run(f"{API}.status()")
@@ -84,11 +92,16 @@ def test_what_a_page_saves_before_the_switch_was_read_is_not_sent(
 
 def test_a_switch_does_not_undo_the_other(visit: Any, front: Any, user: str) -> None:
     visit.open(SAVES, user=user)
-    visit.run(f"{API}.consent(false).then(() => {API}.setEnabled(false)).then(() => {API}.setEnabled(true))")
+    visit.run(
+        f"{API}.consent(false).then(() => {API}.setEnabled(false)).then(() => {API}.setEnabled(true))"
+    )
     visit.open(SAVES)
     visit.run(PAY)
     visit.flush()
-    assert visit.run(f"{API}.status().then(({{enabled, consent}}) => [enabled, consent])") == [True, False]
+    assert visit.run(f"{API}.status().then(({{enabled, consent}}) => [enabled, consent])") == [
+        True,
+        False,
+    ]
     assert front.posts == []
 
 
@@ -115,17 +128,32 @@ def test_uninstall_puts_everything_back(visit: Any, front: Any, user: str) -> No
     )
     assert visit.run(f"{everything}.some((f, n) => f !== native[n])")
     assert visit.run("window.api = enhancedDataCapture, api.uninstall()") == {"success": True}
-    assert visit.run(f"{everything}.every((f, n) => f === native[n]) && savePaymentToSupabase === own")
+    assert visit.run(
+        f"{everything}.every((f, n) => f === native[n]) && savePaymentToSupabase === own"
+    )
     assert visit.run("'enhancedDataCapture' in window") is False
     visit.run(PAY)
-    assert visit.run("api.flush().then(() => api.capturePaymentData({})).then(({success}) => success)") is False
+    assert (
+        visit.run("api.flush().then(() => api.capturePaymentData({})).then(({success}) => success)")
+        is False
+    )
     assert front.posts == []
 
 
 def test_the_types_describe_the_api(visit: Any) -> None:
     types = (REPOSITORY / "frontend_data_capture_integration.d.ts").read_text()
-    described = set(re.findall(r"^  (\w+)\(", types.split("interface EnhancedDataCapture {")[1].split("\n}")[0], re.MULTILINE))
+    described = set(
+        re.findall(
+            r"^  (\w+)\(",
+            types.split("interface EnhancedDataCapture {")[1].split("\n}")[0],
+            re.MULTILINE,
+        )
+    )
     visit.open()
     assert described == set(visit.run(f"Object.keys({API})")) - {"version"}
-    members = re.findall(r"^  (\w+)\??:", types.split("interface EnhancedDataCaptureStatus {")[1].split("\n}")[0], re.MULTILINE)
+    members = re.findall(
+        r"^  (\w+)\??:",
+        types.split("interface EnhancedDataCaptureStatus {")[1].split("\n}")[0],
+        re.MULTILINE,
+    )
     assert members == visit.run(f"{API}.status().then((status) => Object.keys(status))")

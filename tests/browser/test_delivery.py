@@ -30,7 +30,9 @@ def test_a_capture_made_while_the_service_is_down_arrives_once_it_is_back(
 
 
 @pytest.mark.parametrize("status", [408, 425, 429, 500, 502, 503])
-def test_a_passing_failure_is_tried_again_with_the_same_id(status: int, visit: Any, front: Any, stored: Any, user: str) -> None:
+def test_a_passing_failure_is_tried_again_with_the_same_id(
+    status: int, visit: Any, front: Any, stored: Any, user: str
+) -> None:
     front.next_answers.append(Reply(status))
     visit.open(SAVES, user=user)
     visit.run(PAY)
@@ -39,7 +41,9 @@ def test_a_passing_failure_is_tried_again_with_the_same_id(status: int, visit: A
     assert len({post.text for post in front.posts}) == 1
 
 
-@pytest.mark.parametrize("body", [b"<h1>Sign in to the hotel's network</h1>", b'{"success": "maybe"}', b""])
+@pytest.mark.parametrize(
+    "body", [b"<h1>Sign in to the hotel's network</h1>", b'{"success": "maybe"}', b""]
+)
 def test_an_answer_that_is_not_the_services_is_no_acknowledgement(
     body: bytes, visit: Any, front: Any, stored: Any, user: str
 ) -> None:
@@ -51,7 +55,9 @@ def test_an_answer_that_is_not_the_services_is_no_acknowledgement(
     assert len({post.text for post in front.posts}) == 1
 
 
-def test_a_redirect_is_not_followed(visit: Any, front: Any, site: Any, stored: Any, user: str) -> None:
+def test_a_redirect_is_not_followed(
+    visit: Any, front: Any, site: Any, stored: Any, user: str
+) -> None:
     front.next_answers.append(Reply(307, {"Location": f"{site.url}/elsewhere"}))
     visit.open(SAVES, user=user)
     visit.run(PAY)
@@ -71,7 +77,9 @@ def test_a_capture_whose_answer_was_lost_is_sent_again_and_stored_once(
     assert len(capture_service.rows("SELECT id FROM payment_data WHERE user_email = ?", user)) == 1
 
 
-def test_retry_after_is_waited_for_even_when_asked_to_hurry(visit: Any, front: Any, stored: Any, user: str) -> None:
+def test_retry_after_is_waited_for_even_when_asked_to_hurry(
+    visit: Any, front: Any, stored: Any, user: str
+) -> None:
     front.next_answers.append(Reply(503, {"Retry-After": "2"}))
     visit.open(SAVES, user=user)
     assert visit.run(CAPTURE) == {"success": False, "queued": True}
@@ -82,7 +90,9 @@ def test_retry_after_is_waited_for_even_when_asked_to_hurry(visit: Any, front: A
 
 
 def test_retry_after_may_be_a_date(visit: Any, front: Any, stored: Any, user: str) -> None:
-    front.next_answers.append(Reply(503, {"Retry-After": formatdate(time.time() + 3, usegmt=True)}))  # of whole seconds
+    front.next_answers.append(
+        Reply(503, {"Retry-After": formatdate(time.time() + 3, usegmt=True)})
+    )  # of whole seconds
     visit.open(SAVES, user=user)
     assert visit.run(CAPTURE) == {"success": False, "queued": True}
     assert visit.flush() == {"success": False, "queued": True, "waiting": 1}
@@ -108,13 +118,22 @@ def test_captures_of_one_kind_arrive_in_order_also_when_the_first_must_wait(
 ) -> None:
     front.next_answers.append(Reply(503))
     visit.open(SAVES, user=user)
-    visit.run("() => { for (const n of [1, 2, 3, 4]) savePaymentToSupabase({transaction_id: String(n)}) }")
+    visit.run(
+        "() => { for (const n of [1, 2, 3, 4]) savePaymentToSupabase({transaction_id: String(n)}) }"
+    )
 
     def arrived() -> list[dict[str, Any]]:
-        found = capture_service.rows("SELECT transaction_id FROM payment_data WHERE user_email = ? ORDER BY id", user)
+        found = capture_service.rows(
+            "SELECT transaction_id FROM payment_data WHERE user_email = ? ORDER BY id", user
+        )
         return found if len(found) == 4 else []
 
-    assert [row["transaction_id"] for row in visit.eventually(arrived, "four payments")] == ["1", "2", "3", "4"]
+    assert [row["transaction_id"] for row in visit.eventually(arrived, "four payments")] == [
+        "1",
+        "2",
+        "3",
+        "4",
+    ]
 
 
 def test_a_capture_that_the_service_cannot_take_holds_up_its_own_kind_only(
@@ -141,7 +160,9 @@ def test_a_save_followed_by_leaving_the_page_in_the_same_moment_is_stored(
     assert len(stored("payment_data")) == 1
 
 
-def test_what_still_waits_when_the_page_goes_leaves_with_it(visit: Any, front: Any, site: Any, stored: Any, user: str) -> None:
+def test_what_still_waits_when_the_page_goes_leaves_with_it(
+    visit: Any, front: Any, site: Any, stored: Any, user: str
+) -> None:
     front.next_answers.append(Reply(503))
     away = site.put("/away.html", "<title>away</title>")
     visit.open(SAVES, before="<script>Math.random = () => 0.999</script>", user=user)
@@ -151,7 +172,9 @@ def test_what_still_waits_when_the_page_goes_leaves_with_it(visit: Any, front: A
     assert {row["transaction_id"] for row in stored("payment_data", 2)} == {"another", "behind it"}
 
 
-def test_a_body_too_large_for_keepalive_is_sent_all_the_same(visit: Any, front: Any, stored: Any, user: str) -> None:
+def test_a_body_too_large_for_keepalive_is_sent_all_the_same(
+    visit: Any, front: Any, stored: Any, user: str
+) -> None:
     visit.open(SAVES, user=user)
     visit.run("savePaymentToSupabase({transaction_id: 'T', notes: 'é'.repeat(100000)})")
     assert len(stored("payment_data")) == 1
@@ -162,7 +185,9 @@ def test_many_captures_at_once_stay_within_the_browsers_keepalive_budget(
     visit: Any, front: Any, stored: Any, user: str
 ) -> None:
     tries: list[str] = []
-    visit.page.on("request", lambda request: tries.append(request.url) if request.method == "POST" else None)
+    visit.page.on(
+        "request", lambda request: tries.append(request.url) if request.method == "POST" else None
+    )
     visit.open(SAVES, user=user)
     visit.run(
         """() => {
@@ -175,7 +200,9 @@ def test_many_captures_at_once_stay_within_the_browsers_keepalive_budget(
     assert len(tries) == 1  # a batch, which the browser did not refuse
 
 
-def test_when_there_is_no_room_the_oldest_dashboards_go_and_payments_stay(visit: Any, front: Any, user: str) -> None:
+def test_when_there_is_no_room_the_oldest_dashboards_go_and_payments_stay(
+    visit: Any, front: Any, user: str
+) -> None:
     visit.open()  # nobody is known: everything waits
     visit.run(
         """() => {
@@ -193,7 +220,9 @@ def test_when_there_is_no_room_the_oldest_dashboards_go_and_payments_stay(visit:
     assert kept == list(range(30 - len(kept), 30))
 
 
-def test_a_service_that_hangs_holds_up_nothing_on_the_page(visit: Any, front: Any, user: str) -> None:
+def test_a_service_that_hangs_holds_up_nothing_on_the_page(
+    visit: Any, front: Any, user: str
+) -> None:
     front.delay_seconds = 1.5
     visit.open(SAVES, user=user)
     elapsed = visit.run(

@@ -40,7 +40,9 @@ def test_a_script_served_as_a_file_sends_to_the_tags_endpoint(
     assert not [line for line in site.requests + front.requests if HEALTH in line]
 
 
-def test_an_endpoint_from_the_pages_configuration_counts_too(visit: Any, front: Any, site: Any, stored: Any, user: str) -> None:
+def test_an_endpoint_from_the_pages_configuration_counts_too(
+    visit: Any, front: Any, site: Any, stored: Any, user: str
+) -> None:
     before = f"<script>window.enhancedDataCaptureConfig = {{endpoint: '{front.url}'}}</script>"
     visit.open(SAVES, service=f"{site.url}/static", before=before, user=user)
     assert len(stored("payment_data")) == 1
@@ -62,7 +64,9 @@ def test_a_file_of_the_sites_own_sends_to_port_5003_of_the_pages_host(
 
     def port_5003(route: Route) -> None:
         asked.append(f"{route.request.method} {route.request.url}")
-        route.fulfill(response=route.fetch(url=route.request.url.replace("http://localhost:5003", front.url)))
+        route.fulfill(
+            response=route.fetch(url=route.request.url.replace("http://localhost:5003", front.url))
+        )
 
     visit.page.route("http://localhost:5003/**", port_5003)
     visit.open(SAVES, service=f"{site.url}/static", user=user)
@@ -72,12 +76,19 @@ def test_a_file_of_the_sites_own_sends_to_port_5003_of_the_pages_host(
     assert not [line for line in site.requests if line.startswith("POST")]
 
 
-def test_as_long_as_no_service_is_found_nothing_is_sent_anywhere(visit: Any, site: Any, front: Any, user: str) -> None:
+def test_as_long_as_no_service_is_found_nothing_is_sent_anywhere(
+    visit: Any, site: Any, front: Any, user: str
+) -> None:
     visit.page.route("http://localhost:5003/**", lambda route: route.abort())
     visit.open(SAVES, service=f"{site.url}/static", user=user)
     assert visit.flush() == {"success": False, "queued": True, "waiting": 1}
-    assert visit.run("enhancedDataCapture.capturePaymentData({})") == {"success": False, "queued": True}
-    assert visit.run("enhancedDataCapture.healthCheck().then(({status}) => status)") == "unreachable"
+    assert visit.run("enhancedDataCapture.capturePaymentData({})") == {
+        "success": False,
+        "queued": True,
+    }
+    assert (
+        visit.run("enhancedDataCapture.healthCheck().then(({status}) => status)") == "unreachable"
+    )
     assert not [line for line in site.requests if line.startswith("POST")]
     assert front.posts == []
 
@@ -95,7 +106,9 @@ def payments_of(user: str, service: RunningService, visit: Any) -> list[dict[str
     """The person's payments, once there are any."""
     visit.hurry()
     statement = "SELECT * FROM payment_data WHERE user_email = ?"
-    found: list[dict[str, Any]] = visit.eventually(lambda: service.rows(statement, user), f"a payment of {user}")
+    found: list[dict[str, Any]] = visit.eventually(
+        lambda: service.rows(statement, user), f"a payment of {user}"
+    )
     return found
 
 
@@ -121,7 +134,9 @@ def test_a_page_opened_from_disk_sends_to_this_machine(
     (tmp_path / "page.html").write_text(f"<!doctype html><body>{html}")
     visit.page.route(
         "http://127.0.0.1:5003/**",
-        lambda route: route.fulfill(response=route.fetch(url=route.request.url.replace("http://127.0.0.1:5003", front.url))),
+        lambda route: route.fulfill(
+            response=route.fetch(url=route.request.url.replace("http://127.0.0.1:5003", front.url))
+        ),
     )
     visit.page.goto((tmp_path / "page.html").as_uri())
     assert len(payments_of(user, takes_file_pages, visit)) == 1
@@ -137,10 +152,14 @@ def test_a_page_opened_from_disk_reaches_the_service_that_its_tag_names(
     visit.page.goto((tmp_path / "page.html").as_uri())
     assert len(payments_of(user, takes_file_pages, visit)) == 1
     assert visit.flush() == {"success": True}
-    assert {name.lower(): value for name, value in front.posts[0].headers.items()}["origin"] == "null"
+    assert {name.lower(): value for name, value in front.posts[0].headers.items()}[
+        "origin"
+    ] == "null"
 
 
-def test_imported_as_a_module_it_finds_its_own_tag(visit: Any, front: Any, stored: Any, user: str) -> None:
+def test_imported_as_a_module_it_finds_its_own_tag(
+    visit: Any, front: Any, stored: Any, user: str
+) -> None:
     visit.open(
         f"<script>async function savePaymentToSupabase() {{}}; document.querySelector('script').remove()</script>"
         f'<script type="module" src="{front.url}/{SCRIPT}"></script>'
@@ -151,7 +170,9 @@ def test_imported_as_a_module_it_finds_its_own_tag(visit: Any, front: Any, store
     assert len(stored("payment_data")) == 1
 
 
-def test_imported_by_another_module_it_uses_the_pages_configuration(visit: Any, front: Any, stored: Any, user: str) -> None:
+def test_imported_by_another_module_it_uses_the_pages_configuration(
+    visit: Any, front: Any, stored: Any, user: str
+) -> None:
     visit.open(
         f"<script>window.enhancedDataCaptureConfig = {{endpoint: '{front.url}'}};"
         "document.querySelector('script[src]').remove()</script>"

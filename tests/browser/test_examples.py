@@ -77,7 +77,9 @@ def answer_questionnaire(visit: Visit, user: str) -> dict[str, Any]:
     page.fill("#email", user)
     page.select_option("#accountSize", index=3)
     page.fill("#riskPercentage", "1.5")
-    page.set_input_files("#accountScreenshot", {"name": "account.png", "mimeType": "image/png", "buffer": A_PIXEL})
+    page.set_input_files(
+        "#accountScreenshot", {"name": "account.png", "mimeType": "image/png", "buffer": A_PIXEL}
+    )
     page.wait_for_selector("#screenshot-preview:not([hidden])")
     page.click("#submit")
     page.wait_for_selector("#questionnaire-result:not([hidden])")
@@ -100,12 +102,22 @@ class TestWithTheServiceRunning:
     ) -> None:
         kept = pay(open_examples(f"{capture_service.url}/examples"), user)
         row, snapshot = one_row_and_record(capture_service, "payment", user)
-        assert (row["plan_name"], row["coupon_code"], row["payment_method"]) == ("Desk", "SAVE10", "card")
-        assert (row["original_price"], row["discount_amount"], row["final_price"]) == (99, 9.9, 89.1)
+        assert (row["plan_name"], row["coupon_code"], row["payment_method"]) == (
+            "Desk",
+            "SAVE10",
+            "card",
+        )
+        assert (row["original_price"], row["discount_amount"], row["final_price"]) == (
+            99,
+            9.9,
+            89.1,
+        )
         assert row["transaction_id"] == snapshot["transaction_id"] == kept["transactionId"]
         assert row["final_price"] == snapshot["final_price"] == kept["finalPrice"]
         assert (row["user_name"], row["payment_status"]) == ("Example User", "completed")
-        assert "42424242" not in re.sub(r"[ -]", "", json.dumps([row, snapshot]))  # the card that the page shows
+        assert "42424242" not in re.sub(
+            r"[ -]", "", json.dumps([row, snapshot])
+        )  # the card that the page shows
 
     def test_a_questionnaire_is_one_row_with_its_screenshot(
         self, open_examples: Callable[[str], Visit], capture_service: RunningService, user: str
@@ -115,7 +127,11 @@ class TestWithTheServiceRunning:
         assert row["trades_per_day"] == snapshot["tradesPerDay"] == kept["tradesPerDay"]
         assert json.loads(row["crypto_assets"]) == kept["cryptoAssets"]
         assert f"${row['account_size']:,}" == kept["accountSize"]
-        assert (row["risk_percentage"], row["screenshot_filename"], row["screenshot_type"]) == (1.5, "account.png", "image/png")
+        assert (row["risk_percentage"], row["screenshot_filename"], row["screenshot_type"]) == (
+            1.5,
+            "account.png",
+            "image/png",
+        )
         assert row["screenshot_size"] == len(A_PIXEL)
         assert row["account_screenshot"].startswith("data:image/png;base64,iVBORw0KGgo")
 
@@ -125,13 +141,23 @@ class TestWithTheServiceRunning:
         one = open_examples(f"{capture_service.url}/examples")
         kept = use_dashboard(one, user)
         row, snapshot = one_row_and_record(capture_service, "dashboard", user)
-        assert row["current_equity"] == snapshot["tradingState"]["currentEquity"] == kept["currentEquity"]
+        assert (
+            row["current_equity"]
+            == snapshot["tradingState"]["currentEquity"]
+            == kept["currentEquity"]
+        )
         assert row["total_trades"] == kept["performanceMetrics"]["totalTrades"]
         assert json.loads(row["trading_state"]) == kept
         assert row["theme"] == "dark"
         one.page.click("#win")
-        eventually(lambda: len(rows_of(capture_service, "dashboard", user)) == 2, "a second state is stored")
-        assert rows_of(capture_service, "dashboard", user)[1]["total_trades"] == row["total_trades"] + 1
+        eventually(
+            lambda: len(rows_of(capture_service, "dashboard", user)) == 2,
+            "a second state is stored",
+        )
+        assert (
+            rows_of(capture_service, "dashboard", user)[1]["total_trades"]
+            == row["total_trades"] + 1
+        )
 
 
 class TestWithTheServicesStopped:
@@ -166,17 +192,26 @@ def test_a_service_that_stops_is_not_noticed_and_gets_the_payment_when_it_is_bac
     eventually(lambda: one.page.wait_for_timeout(20) or tried, "the script has tried")
     capture_service.start()
     one.page.evaluate("window.dispatchEvent(new Event('online'))")
-    eventually(lambda: one.page.wait_for_timeout(20) or rows_of(capture_service, "payment", user), "the payment arrived")
+    eventually(
+        lambda: one.page.wait_for_timeout(20) or rows_of(capture_service, "payment", user),
+        "the payment arrived",
+    )
     row, _ = one_row_and_record(capture_service, "payment", user)
     assert row["transaction_id"] == kept["transactionId"]
 
 
 def rows_of(service: RunningService, kind: str, user: str) -> list[dict[str, Any]]:
-    table = {"payment": "payment_data", "questionnaire": "questionnaire_data", "dashboard": "dashboard_data"}[kind]
+    table = {
+        "payment": "payment_data",
+        "questionnaire": "questionnaire_data",
+        "dashboard": "dashboard_data",
+    }[kind]
     return service.rows(f"SELECT * FROM {table} WHERE user_email = ? ORDER BY id", user)  # noqa: S608
 
 
-def one_row_and_record(service: RunningService, kind: str, user: str) -> tuple[dict[str, Any], dict[str, Any]]:
+def one_row_and_record(
+    service: RunningService, kind: str, user: str
+) -> tuple[dict[str, Any], dict[str, Any]]:
     """The only row of a person and what its only audit record says was sent."""
     eventually(lambda: rows_of(service, kind, user), f"the {kind} is stored")
     [row] = rows_of(service, kind, user)

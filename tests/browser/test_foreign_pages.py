@@ -14,15 +14,21 @@ from tests.support import RunningService, capture_service_in, eventually, signup
 
 PAYMENT = "/api/data-capture/payment"
 SIGN_UP = "/api/auth/register"
-MAX_LOAD_MS = 120_000  # each frame may be a process of its own; five browsers at once take 15 s for them here
+MAX_LOAD_MS = (
+    120_000  # each frame may be a process of its own; five browsers at once take 15 s for them here
+)
 
 
 @pytest.fixture(scope="module")
-def services(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[RunningService, RunningService]]:
+def services(
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[tuple[RunningService, RunningService]]:
     """Both services, for pages of one site, and for pages opened from disk."""
     folder = tmp_path_factory.mktemp("foreign")
     origins = "https://www.example.com,http://localhost:1"
-    running = [of(folder, EDC_ALLOWED_ORIGINS=origins) for of in (capture_service_in, signup_service_in)]
+    running = [
+        of(folder, EDC_ALLOWED_ORIGINS=origins) for of in (capture_service_in, signup_service_in)
+    ]
     for one in running:
         one.start()
     yield running[0], running[1]
@@ -31,7 +37,9 @@ def services(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Running
 
 
 @pytest.fixture
-def local_services(capture_service: RunningService, signup_service: RunningService) -> tuple[RunningService, RunningService]:
+def local_services(
+    capture_service: RunningService, signup_service: RunningService
+) -> tuple[RunningService, RunningService]:
     """Both services as they come, for local pages."""
     return capture_service, signup_service
 
@@ -81,7 +89,10 @@ def attacks(url: str, body: dict[str, Any]) -> dict[str, tuple[str, dict[str, st
         "fetch in a sandboxed frame": (sandboxed(as_script(plain)), {}),
         "blind fetch in a sandboxed frame": (sandboxed(as_script(blind)), {}),
         "beacon in a sandboxed frame": (sandboxed(as_script(beacon)), {}),
-        "a page in a sandbox of its own": (as_script(plain), {"Content-Security-Policy": "sandbox allow-scripts"}),
+        "a page in a sandbox of its own": (
+            as_script(plain),
+            {"Content-Security-Policy": "sandbox allow-scripts"},
+        ),
         "fetch in a data: document": (f'<iframe src="{data_url}"></iframe>', {}),
         "form in a window without an address": (as_script(opened), {}),
         "a worker": (as_script(worker), {}),
@@ -100,7 +111,9 @@ class Recorder(Front):
         self.service = service.url
         self.answered: dict[str, int] = {}
 
-    def answer(self, method: str, path: str, headers: Mapping[str, str], body: bytes) -> Reply | None:
+    def answer(
+        self, method: str, path: str, headers: Mapping[str, str], body: bytes
+    ) -> Reply | None:
         reply = super().answer(method, path, headers, body)
         if reply is not None:
             self.answered[path.partition("?")[2]] = reply.status
@@ -113,28 +126,53 @@ def test_no_page_of_another_site_stores_a_payment_or_signs_up(
 ) -> None:
     capture, signup = request.getfixturevalue(origins)
     # Where local pages are allowed, foreign is what sends no origin, or another than its site's.
-    names = NAMES if origins == "services" else [name for name in NAMES if "sandbox" in name or "data:" in name]
+    names = (
+        NAMES
+        if origins == "services"
+        else [name for name in NAMES if "sandbox" in name or "data:" in name]
+    )
     numbers = {str(number): name for number, name in enumerate(names)}
-    payment = {"user_email": user, "transaction_id": "TX-1", "payment_status": "refunded", "final_price": 1}
+    payment = {
+        "user_email": user,
+        "transaction_id": "TX-1",
+        "payment_status": "refunded",
+        "final_price": 1,
+    }
     recorders = Recorder(capture), Recorder(signup)
     context = chromium.new_context()
     try:
         for recorder, path in zip(recorders, (PAYMENT, SIGN_UP), strict=True):
             frames = ""
             for number, name in numbers.items():
-                account = {"email": f"{number}-{user}", "password": "correct horse battery", "fullName": "M"}
+                account = {
+                    "email": f"{number}-{user}",
+                    "password": "correct horse battery",
+                    "fullName": "M",
+                }
                 url = f"{recorder.url}{path}?{number}"
                 content, headers = attacks(url, payment if path == PAYMENT else account)[name]
-                source = site.put(f"/attack-{origins}{path}-{number}.html", f"<!doctype html><body>{content}", **headers)
+                source = site.put(
+                    f"/attack-{origins}{path}-{number}.html",
+                    f"<!doctype html><body>{content}",
+                    **headers,
+                )
                 frames += f'<iframe src="{source}"></iframe>'
             page = context.new_page()
-            page.add_init_script("window.heard = []; addEventListener('message', ({data}) => { heard.push(data) })")
-            page.goto(site.put("/attacks.html", f"<!doctype html><body>{frames}"), timeout=MAX_LOAD_MS)
+            page.add_init_script(
+                "window.heard = []; addEventListener('message', ({data}) => { heard.push(data) })"
+            )
+            page.goto(
+                site.put("/attacks.html", f"<!doctype html><body>{frames}"), timeout=MAX_LOAD_MS
+            )
             for _ in range(500):
                 if set(numbers) <= set(recorder.answered):
                     break
                 page.wait_for_timeout(20)
-            told = [name for number, name in numbers.items() if recorder.answered.get(number) not in (403, 405)]
+            told = [
+                name
+                for number, name in numbers.items()
+                if recorder.answered.get(number) not in (403, 405)
+            ]
             assert told == [], f"not refused: {recorder.answered}"
             assert "".join(page.evaluate("heard")) == "", "an answer was read"
             page.close()
@@ -153,11 +191,19 @@ def test_the_same_page_of_an_allowed_origin_is_heard(
     context = chromium.new_context()
     try:
         page = context.new_page()
-        for number, way in enumerate(("fetch", "fetch, blind", "beacon", "a worker", "fetch without a referrer")):
+        for number, way in enumerate(
+            ("fetch", "fetch, blind", "beacon", "a worker", "fetch without a referrer")
+        ):
             body = {"user_email": user, "activity_type": str(number)}
-            content, headers = attacks(local_services[0].url + "/api/data-capture/activity", body)[way]
+            content, headers = attacks(local_services[0].url + "/api/data-capture/activity", body)[
+                way
+            ]
             page.goto(site.put("/allowed.html", f"<!doctype html><body>{content}", **headers))
             stored = "SELECT * FROM trading_activity_log WHERE user_email = ? AND activity_type = ?"
-            eventually(lambda: page.wait_for_timeout(20) or local_services[0].rows(stored, user, str(number)), way)  # noqa: B023
+            asked = stored, user, str(number)
+            eventually(
+                lambda asked=asked: page.wait_for_timeout(20) or local_services[0].rows(*asked),
+                way,
+            )
     finally:
         context.close()

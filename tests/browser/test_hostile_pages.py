@@ -10,7 +10,13 @@ import pytest
 
 from tests.browser.stage import KEPT, Site
 
-PAYMENT = {"plan_name": "Pro", "transaction_id": "T-1", "final_price": 49, "items": [{"a": 1}, [2]], "note": "n"}
+PAYMENT = {
+    "plan_name": "Pro",
+    "transaction_id": "T-1",
+    "final_price": 49,
+    "items": [{"a": 1}, [2]],
+    "note": "n",
+}
 SAVES = "<script>function savePaymentToSupabase() { return 'saved' }</script>"
 PAY = f"savePaymentToSupabase({json.dumps(PAYMENT)})"
 ELSEWHERE = "mallory@example.com"
@@ -71,10 +77,17 @@ def test_what_every_object_inherits_is_no_setting_and_no_data(
         f"{SAVES}<script>window.outcome = {PAY}; window.flushed = enhancedDataCapture.flush()</script>",
         before=pollution, service=f"{site.url}/static", tag=f'data-endpoint="{front.url}"', user=user,
     )  # fmt: skip
-    visit.page.wait_for_timeout(300)  # Playwright itself reads what objects inherit, so that it asks only afterwards
+    visit.page.wait_for_timeout(
+        300
+    )  # Playwright itself reads what objects inherit, so that it asks only afterwards
     visit.eventually(lambda: front.posts, "the capture arrives")
-    visit.run(f"() => {{ for (const name of {json.dumps(list(names))}) delete Object.prototype[name] }}")
-    assert visit.run("[outcome, Object.getOwnPropertyNames(Object.prototype).length - before]") == ["saved", 0]
+    visit.run(
+        f"() => {{ for (const name of {json.dumps(list(names))}) delete Object.prototype[name] }}"
+    )
+    assert visit.run("[outcome, Object.getOwnPropertyNames(Object.prototype).length - before]") == [
+        "saved",
+        0,
+    ]
     visit.flush()
     assert only_capture(front, user) == PAYMENT
     assert evil.requests == []
@@ -123,21 +136,37 @@ LATER = {
 
 
 @pytest.mark.parametrize("html", LATER.values(), ids=LATER)
-def test_elements_that_come_later_change_nothing_either(html: str, visit: Any, front: Any, user: str) -> None:
+def test_elements_that_come_later_change_nothing_either(
+    html: str, visit: Any, front: Any, user: str
+) -> None:
     visit.open(f"{html}<div></div>")
     visit.run(f"localStorage.current_user = '{user}'")
     visit.run("() => { document.querySelector('div').append('a node, at which the script looks') }")
-    assert visit.run("Object.getOwnPropertyNames(window).filter((name) => /Supabase|storeQuest/.test(name))") == []
-    visit.run(f"() => {{ fetch('/api/payments', {{method: 'POST', body: {json.dumps(json.dumps(PAYMENT))}}}) }}")
+    assert (
+        visit.run(
+            "Object.getOwnPropertyNames(window).filter((name) => /Supabase|storeQuest/.test(name))"
+        )
+        == []
+    )
+    visit.run(
+        f"() => {{ fetch('/api/payments', {{method: 'POST', body: {json.dumps(json.dumps(PAYMENT))}}}) }}"
+    )
     visit.flush()
     assert only_capture(front, user) == PAYMENT
 
 
-def test_a_form_whose_fields_hide_its_methods_is_captured(visit: Any, front: Any, user: str) -> None:
+def test_a_form_whose_fields_hide_its_methods_is_captured(
+    visit: Any, front: Any, user: str
+) -> None:
     names = ("cloneNode", "querySelectorAll", "id", "outerHTML", "submit")
     fields = "".join(f'<input name="{name}" value="1">' for name in names)
-    visit.open(f'<form class="payment" target="away">{fields}</form><iframe name="away" hidden></iframe>', user=user)
-    visit.run("document.querySelector('form').dispatchEvent(new Event('submit', {bubbles: true, cancelable: true}))")
+    visit.open(
+        f'<form class="payment" target="away">{fields}</form><iframe name="away" hidden></iframe>',
+        user=user,
+    )
+    visit.run(
+        "document.querySelector('form').dispatchEvent(new Event('submit', {bubbles: true, cancelable: true}))"
+    )
     visit.flush()
     assert only_capture(front, user) == dict.fromkeys(names, "1")
 
@@ -173,7 +202,9 @@ def test_a_configuration_that_is_none_counts_as_if_it_were_not_there(
     assert evil.requests == []
 
 
-def test_credentials_query_and_fragment_of_an_endpoint_are_dropped(visit: Any, front: Any, site: Any, user: str) -> None:
+def test_credentials_query_and_fragment_of_an_endpoint_are_dropped(
+    visit: Any, front: Any, site: Any, user: str
+) -> None:
     endpoint = front.url.replace("://", "://user:pass@") + "/?a=1#b"
     visit.open(SAVES, service=f"{site.url}/static", tag=f'data-endpoint="{endpoint}"', user=user)
     assert visit.run("enhancedDataCapture.status().then(({endpoint}) => endpoint)") == front.url
@@ -182,9 +213,18 @@ def test_credentials_query_and_fragment_of_an_endpoint_are_dropped(visit: Any, f
     assert only_capture(front, user) == PAYMENT
 
 
-def test_a_relative_endpoint_is_the_pages_whatever_a_base_element_says(visit: Any, evil: Any, site: Any) -> None:
-    visit.open(before=f'<base href="{evil.url}/">', service=f"{site.url}/static", tag='data-endpoint="/copy"')
-    assert visit.run("enhancedDataCapture.status().then(({endpoint}) => endpoint)") == f"{site.url}/copy"
+def test_a_relative_endpoint_is_the_pages_whatever_a_base_element_says(
+    visit: Any, evil: Any, site: Any
+) -> None:
+    visit.open(
+        before=f'<base href="{evil.url}/">',
+        service=f"{site.url}/static",
+        tag='data-endpoint="/copy"',
+    )
+    assert (
+        visit.run("enhancedDataCapture.status().then(({endpoint}) => endpoint)")
+        == f"{site.url}/copy"
+    )
 
 
 NAMES = (
@@ -203,7 +243,9 @@ WAYS = {
 
 
 @pytest.mark.parametrize("way", WAYS.values(), ids=WAYS)
-def test_names_that_every_object_has_are_plain_data(way: str, visit: Any, front: Any, stored: Any, user: str) -> None:
+def test_names_that_every_object_has_are_plain_data(
+    way: str, visit: Any, front: Any, stored: Any, user: str
+) -> None:
     payload = {**HOSTILE_KEYS, "final_price": 49, "nested": {"list": [HOSTILE_KEYS]}}
     prototypes = "[Object, Array, Function].map(({prototype}) => Object.getOwnPropertyNames(prototype).sort().join())"
     visit.open(SAVES, before=f"<script>window.before = {prototypes}</script>", user=user)
@@ -216,7 +258,10 @@ def test_names_that_every_object_has_are_plain_data(way: str, visit: Any, front:
     assert visit.run("({}).a === undefined && ({}).password === undefined")
 
 
-@pytest.mark.parametrize("body", ["__proto__=1&constructor=2&valueOf=3", "__proto__=1&__proto__=1&constructor=2&valueOf=3"])
+@pytest.mark.parametrize(
+    "body",
+    ["__proto__=1&constructor=2&valueOf=3", "__proto__=1&__proto__=1&constructor=2&valueOf=3"],
+)
 def test_names_of_a_form_are_plain_data_too(body: str, visit: Any, front: Any, user: str) -> None:
     visit.open(user=user)
     visit.run(f"() => {{ fetch('/api/payments', {{method: 'POST', body: '{body}'}}) }}")
@@ -235,7 +280,9 @@ LONG = {
     "a token after points": "a." * 20_000 + TOKEN + ".",
     "a private key": f"-----BEGIN PRIVATE KEY-----\n{'s3cret' * 9}\n-----END PRIVATE KEY-----",
     "a private key cut short": "-----BEGIN RSA PRIVATE KEY-----\n" + "s3cret" * 9,
-    "much in a text in a text": json.dumps([json.dumps([json.dumps([json.dumps([json.dumps([{"token": "s3cret"}])])])])]),
+    "much in a text in a text": json.dumps(
+        [json.dumps([json.dumps([json.dumps([json.dumps([{"token": "s3cret"}])])])])]
+    ),
     "too deep": "[" * 20_000 + '"s3cret"' + "]" * 20_000,
     "after a picture's beginning": "iVBORw0KGg" + "A" * 20_000 + "! token=s3cret",
     "beyond all reading": "a: " * 400_000 + "token=s3cret",
@@ -245,7 +292,9 @@ LONG = {
 def test_no_secret_leaves_because_of_a_bound(visit: Any, front: Any, user: str) -> None:
     visit.open(SAVES, user=user)
     for name, note in LONG.items():
-        visit.run("([note, name]) => savePaymentToSupabase({note, transaction_id: name})", [note, name])
+        visit.run(
+            "([note, name]) => savePaymentToSupabase({note, transaction_id: name})", [note, name]
+        )
         visit.flush()
         [post] = front.posts
         assert "s3cret" not in post.text, name
@@ -262,7 +311,9 @@ def test_a_picture_is_left_as_it_is(visit: Any, front: Any, user: str) -> None:
     assert front.posts[0].body["screenshot"] == picture
 
 
-def test_what_is_too_large_is_counted_and_no_word_of_it_kept(visit: Any, front: Any, user: str) -> None:
+def test_what_is_too_large_is_counted_and_no_word_of_it_kept(
+    visit: Any, front: Any, user: str
+) -> None:
     visit.open(SAVES, user=user)
     assert visit.run("savePaymentToSupabase({list: Array(1e8)})") == "saved"
     answer = visit.run("enhancedDataCapture.captureQuestionnaireData({bytes: new Uint8Array(1e7)})")
@@ -273,8 +324,14 @@ def test_what_is_too_large_is_counted_and_no_word_of_it_kept(visit: Any, front: 
     assert front.posts == []
 
 
-def test_messages_from_other_windows_are_not_listened_to(visit: Any, front: Any, evil: Any, site: Any) -> None:
-    messages = f"['{evil.url}/api', {{method: 'POST', body: '{{}}'}}]", "{kind: 'payment', text: '{}', id: 'x'}", "'done'"
+def test_messages_from_other_windows_are_not_listened_to(
+    visit: Any, front: Any, evil: Any, site: Any
+) -> None:
+    messages = (
+        f"['{evil.url}/api', {{method: 'POST', body: '{{}}'}}]",
+        "{kind: 'payment', text: '{}', id: 'x'}",
+        "'done'",
+    )
     posted = "; ".join(f"parent.postMessage({message}, '*')" for message in messages)
     evil.put("/frame.html", f"<script>{posted}</script>")
     visit.open(

@@ -60,8 +60,14 @@ def frames(site: Any) -> str:
 
 def measure(page: Any, name: str, size: int, repeats: int) -> dict[str, Any]:
     """The quickest of so many saves: what disturbs a measurement only makes it longer."""
-    runs = [page.evaluate("([name, size]) => hostile.save(name, size)", [name, size]) for _ in range(repeats)]
-    return {"outcome": runs[0]["outcome"], **{key: min(run[key] for run in runs) for key in ("longest", "total")}}
+    runs = [
+        page.evaluate("([name, size]) => hostile.save(name, size)", [name, size])
+        for _ in range(repeats)
+    ]
+    return {
+        "outcome": runs[0]["outcome"],
+        **{key: min(run[key] for run in runs) for key in ("longest", "total")},
+    }
 
 
 def test_no_text_and_no_shape_holds_a_page_up(tagged: Any, bare: Any) -> None:
@@ -77,10 +83,16 @@ def test_no_text_and_no_shape_holds_a_page_up(tagged: Any, bare: Any) -> None:
         rows.append((added, name))
         if added > limit:
             faults.append(f"{name}: {added:.0f} of {limit:.0f} ms")
-        if name not in unsized and large["total"] > TOO_QUICK_MS and not grows_in_proportion(tagged.page, bare, name):
+        if (
+            name not in unsized
+            and large["total"] > TOO_QUICK_MS
+            and not grows_in_proportion(tagged.page, bare, name)
+        ):
             faults.append(f"{name}: grows faster than its size")
     if FULL:
-        print(f"A calibration took {1000 * seconds_of_a_calibration():.0f} ms, 50 on an idle machine.")
+        print(
+            f"A calibration took {1000 * seconds_of_a_calibration():.0f} ms, 50 on an idle machine."
+        )
         print("\n".join(f"{ms:7.1f} ms  {name}" for ms, name in sorted(rows, reverse=True)))
     tagged.console.clear()  # the browser's own words about addresses that are too long
     assert faults == []
@@ -111,7 +123,9 @@ def grows_in_proportion(tagged: Any, bare: Any, name: str) -> bool:
     return in_proportion(small, large)
 
 
-def test_the_page_gets_from_each_save_what_it_gets_without_the_script(tagged: Any, bare: Any) -> None:
+def test_the_page_gets_from_each_save_what_it_gets_without_the_script(
+    tagged: Any, bare: Any
+) -> None:
     every = """async () => {
       const outcomes = {};
       for (const name of hostile.names) outcomes[name] = (await hostile.save(name, 1000)).outcome;
@@ -153,10 +167,14 @@ ANSWERS = {
 
 @pytest.mark.parametrize("status", [400, 403])
 @pytest.mark.parametrize("name", ANSWERS)
-def test_no_answer_to_a_hundred_captures_holds_the_page_up(name: str, status: int, visit: Any, front: Any) -> None:
+def test_no_answer_to_a_hundred_captures_holds_the_page_up(
+    name: str, status: int, visit: Any, front: Any
+) -> None:
     visit.open(SAVES + LONGEST_TURN)
     visit.run("enhancedDataCapture.status()")
-    front.next_answers.extend([Reply(status, {"Content-Type": "application/json"}, ANSWERS[name]().encode())] * 200)
+    front.next_answers.extend(
+        [Reply(status, {"Content-Type": "application/json"}, ANSWERS[name]().encode())] * 200
+    )
     visit.run("() => { longestTurn(); }")
     visit.run(SAVE_MANY, [100, 10, "@example.com"])
     longest = visit.run("longestTurn()")
@@ -166,7 +184,9 @@ def test_no_answer_to_a_hundred_captures_holds_the_page_up(name: str, status: in
 
 
 @pytest.mark.parametrize(("count", "size"), [(1000, 1000), (100, 100_000)])
-def test_a_sign_in_with_a_full_queue_does_not_hold_the_page_up(count: int, size: int, visit: Any, user: str) -> None:
+def test_a_sign_in_with_a_full_queue_does_not_hold_the_page_up(
+    count: int, size: int, visit: Any, user: str
+) -> None:
     visit.open(SAVES + LONGEST_TURN)
     visit.run(SAVE_MANY, [count, size, ""])
     assert visit.run("enhancedDataCapture.status()")["unattributed"] == count
@@ -176,4 +196,6 @@ def test_a_sign_in_with_a_full_queue_does_not_hold_the_page_up(count: int, size:
     if FULL:
         print(f"{longest:7.1f} ms  a sign-in with {count} captures of {size} characters")
     assert longest < FREEZE_MS
-    visit.eventually(lambda: visit.run("enhancedDataCapture.status()")["unattributed"] == 0, "all are the user's")
+    visit.eventually(
+        lambda: visit.run("enhancedDataCapture.status()")["unattributed"] == 0, "all are the user's"
+    )

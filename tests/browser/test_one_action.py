@@ -7,26 +7,47 @@ from typing import Any
 
 from tests.browser.test_signals import fetched, sent_by_xhr, written
 
-ANSWERS = {"tradesPerDay": "1-2", "cryptoAssets": ["BTC"], "accountSize": "10000", "riskPercentage": "1.5"}
+ANSWERS = {
+    "tradesPerDay": "1-2",
+    "cryptoAssets": ["BTC"],
+    "accountSize": "10000",
+    "riskPercentage": "1.5",
+}
 
 
 def test_a_questionnaire_that_shows_up_in_five_places_is_one_capture_with_the_union(
     visit: Any, front: Any, stored: Any, user: str
 ) -> None:
     visit.open("<script>function storeQuestionnaireData() {}</script>", user=user)
-    request = {"user_email": user, "user_name": "Ann", "trades_per_day": "1-2", "account_size": 10000, "account_number": "77"}
+    request = {
+        "user_email": user,
+        "user_name": "Ann",
+        "trades_per_day": "1-2",
+        "account_size": 10000,
+        "account_number": "77",
+    }
     steps = [
-        written("localStorage", "questionnaireAnswers", {**ANSWERS, "propFirm": "from storage", "accountType": "demo"}),
+        written(
+            "localStorage",
+            "questionnaireAnswers",
+            {**ANSWERS, "propFirm": "from storage", "accountType": "demo"},
+        ),
         written("sessionStorage", "currentQuestionnaire", ANSWERS),
         f"storeQuestionnaireData({json.dumps({**ANSWERS, 'propFirm': 'from the call'})})",
         sent_by_xhr("/api/users/7/questionnaire", {**ANSWERS, "accountSize": 10000}),
         fetched("/api/questionnaire", request),
     ]
-    visit.run("async () => {" + "; await new Promise((ready) => setTimeout(ready, 30));".join(steps) + "}")
+    visit.run(
+        "async () => {" + "; await new Promise((ready) => setTimeout(ready, 30));".join(steps) + "}"
+    )
     visit.page.wait_for_timeout(1100)
     [row] = stored("questionnaire_data")
     assert len(front.posts) == 1
-    assert (row["user_name"], row["prop_firm"], row["account_type"]) == ("Ann", "from the call", "demo")
+    assert (row["user_name"], row["prop_firm"], row["account_type"]) == (
+        "Ann",
+        "from the call",
+        "demo",
+    )
     assert front.posts[0].body["account_number"] == "77"
 
 
@@ -48,7 +69,9 @@ def test_a_payment_is_captured_once_a_day_also_on_the_next_page_and_a_new_status
     assert len(stored("payment_data", 2)) == 2
 
 
-def test_different_saves_in_one_moment_are_different_captures(visit: Any, front: Any, user: str) -> None:
+def test_different_saves_in_one_moment_are_different_captures(
+    visit: Any, front: Any, user: str
+) -> None:
     visit.open("<script>function storeQuestionnaireData() {}</script>", user=user)
     visit.run(
         """() => {
@@ -63,17 +86,23 @@ def test_different_saves_in_one_moment_are_different_captures(visit: Any, front:
     assert sorted(post.kind for post in front.posts) == ["payment"] * 2 + ["questionnaire"] * 2
 
 
-def test_a_dashboard_that_did_not_change_is_not_sent_again(visit: Any, front: Any, user: str) -> None:
+def test_a_dashboard_that_did_not_change_is_not_sent_again(
+    visit: Any, front: Any, user: str
+) -> None:
     visit.open("<script>function saveDashboardToSupabase() {}</script>", user=user)
     for equity in (100, 100, 101, 100, 100):
         state = {"currentEquity": equity, "lastUpdated": f"{equity}"}
         visit.run(written("localStorage", f"trading_state_{user}", state))
-        visit.run(f"saveDashboardToSupabase({{theme: 1}}, {json.dumps({**state, 'timestamp': id(state)})}, 'dark')")
+        visit.run(
+            f"saveDashboardToSupabase({{theme: 1}}, {json.dumps({**state, 'timestamp': id(state)})}, 'dark')"
+        )
         visit.flush()
     assert [post.body["tradingState"]["currentEquity"] for post in front.posts] == [100, 101, 100]
 
 
-def test_a_page_that_rewrites_the_same_80_times_a_second_yields_one_capture(visit: Any, front: Any, user: str) -> None:
+def test_a_page_that_rewrites_the_same_80_times_a_second_yields_one_capture(
+    visit: Any, front: Any, user: str
+) -> None:
     visit.open(user=user)
     visit.run(
         """async () => {
@@ -88,9 +117,13 @@ def test_a_page_that_rewrites_the_same_80_times_a_second_yields_one_capture(visi
     assert len(front.posts) == 1
 
 
-def test_a_state_that_is_written_after_the_logout_is_nobodys_also_on_the_next_page(visit: Any, front: Any, user: str) -> None:
+def test_a_state_that_is_written_after_the_logout_is_nobodys_also_on_the_next_page(
+    visit: Any, front: Any, user: str
+) -> None:
     visit.open(user=user)
-    visit.eventually(lambda: visit.run("enhancedDataCapture.status()")["storage"] == "indexedDB", "the start")
+    visit.eventually(
+        lambda: visit.run("enhancedDataCapture.status()")["storage"] == "indexedDB", "the start"
+    )
     default = written("localStorage", f"trading_state_{user}", {"currentEquity": 10000})
     visit.run(f"() => {{ localStorage.removeItem('current_user'); {default} }}")
     visit.flush()
@@ -100,8 +133,13 @@ def test_a_state_that_is_written_after_the_logout_is_nobodys_also_on_the_next_pa
     assert front.posts == []
 
 
-def test_what_the_site_keeps_of_who_logged_out_names_nobody_on_the_next_page(visit: Any, front: Any, user: str) -> None:
-    visit.open(before=f"<script>localStorage.user_data = JSON.stringify({{email: '{user}'}})</script>", user=user)
+def test_what_the_site_keeps_of_who_logged_out_names_nobody_on_the_next_page(
+    visit: Any, front: Any, user: str
+) -> None:
+    visit.open(
+        before=f"<script>localStorage.user_data = JSON.stringify({{email: '{user}'}})</script>",
+        user=user,
+    )
     visit.run("enhancedDataCapture.status()")
     visit.run("localStorage.removeItem('current_user')")
     visit.open()

@@ -35,7 +35,9 @@ def test_20_saves_and_a_navigation_in_the_same_task_while_the_service_is_down_al
     visit.page.wait_for_url(away)
     front.next_answers.clear()
     visit.open(SAVES)
-    assert {row["transaction_id"] for row in stored("payment_data", 20)} == {f"T{n}" for n in range(20)}
+    assert {row["transaction_id"] for row in stored("payment_data", 20)} == {
+        f"T{n}" for n in range(20)
+    }
 
 
 def test_a_backlog_goes_in_batches_and_each_capture_is_judged_by_its_own_answer(
@@ -43,7 +45,9 @@ def test_a_backlog_goes_in_batches_and_each_capture_is_judged_by_its_own_answer(
 ) -> None:
     visit.open(SAVES)
     visit.run(saves(120))
-    visit.run(f"savePaymentToSupabase({{user_email: '{user}', type: 'of the page', final_price: 'x'.repeat(300)}})")
+    visit.run(
+        f"savePaymentToSupabase({{user_email: '{user}', type: 'of the page', final_price: 'x'.repeat(300)}})"
+    )
     front.next_answers.append(LOST)
     visit.run(f"{API}.identify({{email: '{user}'}})")
     assert len(stored("payment_data", 121)) == 121
@@ -51,13 +55,17 @@ def test_a_backlog_goes_in_batches_and_each_capture_is_judged_by_its_own_answer(
     assert visit.flush() == {"success": True}
 
 
-def test_two_pages_and_a_lost_answer_store_each_capture_once(visit: Any, front: Any, stored: Any, user: str) -> None:
+def test_two_pages_and_a_lost_answer_store_each_capture_once(
+    visit: Any, front: Any, stored: Any, user: str
+) -> None:
     visit.open(SAVES, user=user)
     other = visit.page.context.new_page()
     other.goto(visit.page.url)
     front.next_answers.extend([Reply(503)] * 2)
     visit.run(saves(5))
-    other.evaluate("() => { for (let n = 5; n < 10; n++) savePaymentToSupabase({transaction_id: 'T' + n}) }")
+    other.evaluate(
+        "() => { for (let n = 5; n < 10; n++) savePaymentToSupabase({transaction_id: 'T' + n}) }"
+    )
     other.evaluate(f"{API}.flush()")
     visit.flush()
     front.next_answers.extend([LOST] * 2)
@@ -84,7 +92,9 @@ def test_what_is_refused_is_set_aside_with_its_reason_also_on_the_next_page(
 
 
 @pytest.mark.parametrize("status", [401, 403, 404])
-def test_what_is_not_allowed_is_parked_until_the_next_page(status: int, visit: Any, front: Any, stored: Any, user: str) -> None:
+def test_what_is_not_allowed_is_parked_until_the_next_page(
+    status: int, visit: Any, front: Any, stored: Any, user: str
+) -> None:
     visit.open(SAVES, user=user)
     front.next_answers.append(Reply(status))
     visit.run(saves(1))
@@ -126,7 +136,9 @@ def test_without_a_database_a_small_item_of_local_storage_serves_and_is_gone_aft
     assert "T0" not in str(visit.run("localStorage['enhanced-data-capture']"))
 
 
-def test_a_full_local_storage_stays_the_pages_own(visit: Any, front: Any, stored: Any, user: str) -> None:
+def test_a_full_local_storage_stays_the_pages_own(
+    visit: Any, front: Any, stored: Any, user: str
+) -> None:
     full = "<script>localStorage.full = 'x'.repeat(5.1e6)</script>"
     visit.open(SAVES, before=WITHOUT_DATABASE + full, user=user)
     visit.run(saves(3))
@@ -134,23 +146,31 @@ def test_a_full_local_storage_stays_the_pages_own(visit: Any, front: Any, stored
     assert len(stored("payment_data", 3)) == 3
 
 
-def test_a_lock_that_is_never_given_back_holds_nothing_up_for_ever(visit: Any, capture_service: Any, user: str) -> None:
+def test_a_lock_that_is_never_given_back_holds_nothing_up_for_ever(
+    visit: Any, capture_service: Any, user: str
+) -> None:
     """As by a page that a browser froze on its way into the back/forward cache."""
     visit.open(SAVES, user=user)
-    visit.run(f"{API}.status().then(() => void navigator.locks.request('enhanced-data-capture', () => new Promise(() => {{}})))")
+    visit.run(
+        f"{API}.status().then(() => void navigator.locks.request('enhanced-data-capture', () => new Promise(() => {{}})))"
+    )
     visit.run(saves(1))
     query = "SELECT id FROM payment_data WHERE user_email = ?"
     visit.eventually(lambda: capture_service.rows(query, user), "the row, without the lock", 20)
 
 
-def test_where_there_are_no_locks_a_lease_lets_one_page_send(visit: Any, front: Any, stored: Any, user: str) -> None:
+def test_where_there_are_no_locks_a_lease_lets_one_page_send(
+    visit: Any, front: Any, stored: Any, user: str
+) -> None:
     visit.open(SAVES, before=WITHOUT_LOCKS, user=user)
     visit.run(saves(2))
     assert len(stored("payment_data", 2)) == 2
     assert [record["id"] for record in visit.run(KEPT) if record["id"] == "#lease"] == []
 
 
-def test_with_the_database_nothing_is_left_in_the_pages_storage(visit: Any, front: Any, stored: Any, user: str) -> None:
+def test_with_the_database_nothing_is_left_in_the_pages_storage(
+    visit: Any, front: Any, stored: Any, user: str
+) -> None:
     visit.open(SAVES, user=user)
     visit.run(saves(2))
     assert visit.run("[Object.keys(localStorage), sessionStorage.length]") == [["current_user"], 0]
@@ -159,7 +179,9 @@ def test_with_the_database_nothing_is_left_in_the_pages_storage(visit: Any, fron
     assert not [record for record in visit.run(KEPT) if not record["id"].startswith("#")]
 
 
-def test_a_clock_that_jumps_ahead_loses_nothing(visit: Any, front: Any, stored: Any, user: str) -> None:
+def test_a_clock_that_jumps_ahead_loses_nothing(
+    visit: Any, front: Any, stored: Any, user: str
+) -> None:
     visit.open(SAVES, user=user)
     front.next_answers.append(Reply(503))
     visit.run(saves(1))
@@ -168,7 +190,9 @@ def test_a_clock_that_jumps_ahead_loses_nothing(visit: Any, front: Any, stored: 
     assert len(stored("payment_data")) == 1
 
 
-def test_after_7_days_in_vain_a_capture_is_dropped_and_counted(visit: Any, front: Any, user: str) -> None:
+def test_after_7_days_in_vain_a_capture_is_dropped_and_counted(
+    visit: Any, front: Any, user: str
+) -> None:
     visit.open(SAVES, user=user)
     front.next_answers.extend([Reply(503)] * 2)
     visit.run(saves(1))
@@ -188,7 +212,9 @@ def test_a_page_that_deletes_databases_is_not_held_up(visit: Any, stored: Any, u
     assert len(stored("payment_data")) == 1
 
 
-def test_back_from_the_back_forward_cache_it_goes_on(visit: Any, front: Any, site: Any, stored: Any, user: str) -> None:
+def test_back_from_the_back_forward_cache_it_goes_on(
+    visit: Any, front: Any, site: Any, stored: Any, user: str
+) -> None:
     visit.open(SAVES, user=user)
     visit.run(saves(1))
     visit.page.goto(site.put("/away.html", "<title>away</title>"))
@@ -210,7 +236,9 @@ ENDLESS_READING = """<script>{
 }</script>"""
 
 
-def test_what_a_page_writes_does_not_wait_for_what_it_reads(visit: Any, front: Any, site: Any, stored: Any, user: str) -> None:
+def test_what_a_page_writes_does_not_wait_for_what_it_reads(
+    visit: Any, front: Any, site: Any, stored: Any, user: str
+) -> None:
     visit.open(SAVES, before=ENDLESS_READING, user=user)
     visit.flush()
     front.next_answers.extend([Reply(503)] * 3)
@@ -278,13 +306,20 @@ def test_the_script_is_small_as_served() -> None:
     assert zipped((REPOSITORY / SCRIPT).read_bytes()) <= 16 * 1024
 
 
-@pytest.mark.parametrize(("program", "options"), [("terser", ["--compress", "--mangle"]), ("esbuild", ["--minify"])])
+@pytest.mark.parametrize(
+    ("program", "options"), [("terser", ["--compress", "--mangle"]), ("esbuild", ["--minify"])]
+)
 def test_the_script_is_small_when_a_site_minifies_it(program: str, options: list[str]) -> None:
-    folders = [REPOSITORY / folder / "node_modules" / ".bin" for folder in ("tests/engines/app", "bench/script")]
+    folders = [
+        REPOSITORY / folder / "node_modules" / ".bin"
+        for folder in ("tests/engines/app", "bench/script")
+    ]
     found = shutil.which(program, path=os.pathsep.join(map(str, folders)))
     if not found:
         pytest.skip(f"no {program}: the tests in three engines and the script's bench install it")
-    minified = subprocess.run([found, str(REPOSITORY / SCRIPT), *options], capture_output=True, check=True, timeout=60).stdout
+    minified = subprocess.run(
+        [found, str(REPOSITORY / SCRIPT), *options], capture_output=True, check=True, timeout=60
+    ).stdout
     assert zipped(minified) <= 10 * 1024
 
 

@@ -7,8 +7,18 @@ from typing import Any
 
 import pytest
 
-PAYMENT = {"plan_name_payment": "Pro", "final_price": 49, "transaction_id": "TX-1", "payment_status": "completed"}
-ANSWERS = {"tradesPerDay": "1-2", "tradingSession": "London", "cryptoAssets": ["BTC"], "riskRewardRatio": "3"}
+PAYMENT = {
+    "plan_name_payment": "Pro",
+    "final_price": 49,
+    "transaction_id": "TX-1",
+    "payment_status": "completed",
+}
+ANSWERS = {
+    "tradesPerDay": "1-2",
+    "tradingSession": "London",
+    "cryptoAssets": ["BTC"],
+    "riskRewardRatio": "3",
+}
 STATE = {"currentEquity": 10250, "performanceMetrics": {"totalPnl": 250, "totalTrades": 8}}
 
 
@@ -32,30 +42,77 @@ SAVES = {
         "payment",
         f"fetch(new Request('/api/payments', {{method: 'POST', body: '{json.dumps(PAYMENT)}'}}))",
     ),
-    "fetch with a Blob": ("payment", f"fetch('/api/payments', {{method: 'POST', body: new Blob([JSON.stringify({PAYMENT})])}})"),
-    "fetch with a form": ("payment", "fetch('/api/payments', {method: 'POST', body: new URLSearchParams('plan=Pro&amount=49')})"),
-    "fetch to process": ("payment", fetched("/api/payment/process", {"amount": 49, "planName": "Pro", "coupon": None})),
-    "XHR": ("payment", sent_by_xhr("/api/payment/verify-payment", {"token": "s3cret", "plan": "Pro", "amount_paid": 49})),
+    "fetch with a Blob": (
+        "payment",
+        f"fetch('/api/payments', {{method: 'POST', body: new Blob([JSON.stringify({PAYMENT})])}})",
+    ),
+    "fetch with a form": (
+        "payment",
+        "fetch('/api/payments', {method: 'POST', body: new URLSearchParams('plan=Pro&amount=49')})",
+    ),
+    "fetch to process": (
+        "payment",
+        fetched("/api/payment/process", {"amount": 49, "planName": "Pro", "coupon": None}),
+    ),
+    "XHR": (
+        "payment",
+        sent_by_xhr(
+            "/api/payment/verify-payment", {"token": "s3cret", "plan": "Pro", "amount_paid": 49}
+        ),
+    ),
     "beacon": ("payment", f"navigator.sendBeacon('/api/payments', JSON.stringify({PAYMENT}))"),
-    "payment_success_data": ("payment", written("localStorage", "payment_success_data", {"planName": "Pro", "finalPrice": 49})),
-    "payment_details": ("payment", written("localStorage", "payment_details", {"plan": "Pro", "amount": 49, "paymentId": "P"})),
-    "paymentRecord": ("payment", written("localStorage", "paymentRecord", {"plan": "Pro", "amount": 49, "orderId": "O"})),
+    "payment_success_data": (
+        "payment",
+        written("localStorage", "payment_success_data", {"planName": "Pro", "finalPrice": 49}),
+    ),
+    "payment_details": (
+        "payment",
+        written("localStorage", "payment_details", {"plan": "Pro", "amount": 49, "paymentId": "P"}),
+    ),
+    "paymentRecord": (
+        "payment",
+        written("localStorage", "paymentRecord", {"plan": "Pro", "amount": 49, "orderId": "O"}),
+    ),
     "supabase insert": ("payment", fetched("/rest/v1/user_payments", PAYMENT)),
-    "supabase insert of a list": ("payment", fetched("/rest/v1/payments?columns=%22plan%22", [PAYMENT])),
+    "supabase insert of a list": (
+        "payment",
+        fetched("/rest/v1/payments?columns=%22plan%22", [PAYMENT]),
+    ),
     "supabase rpc": ("payment", fetched("/rest/v1/rpc/save_payment", PAYMENT)),
     "a form": ("payment", "document.querySelector('#checkout').requestSubmit()"),
     "a form without an event": ("payment", "document.querySelector('#checkout').submit()"),
     "questionnaire, fetch": ("questionnaire", fetched("/api/questionnaire", ANSWERS)),
     "questionnaire, XHR": ("questionnaire", sent_by_xhr("/api/users/7/questionnaire", ANSWERS)),
-    "questionnaire, simple": ("questionnaire", fetched("/api/simple/questionnaire", {"questionnaire": ANSWERS})),
+    "questionnaire, simple": (
+        "questionnaire",
+        fetched("/api/simple/questionnaire", {"questionnaire": ANSWERS}),
+    ),
     "questionnaire, submit": ("questionnaire", fetched("/api/questionnaire/submit", ANSWERS)),
-    "questionnaireAnswers": ("questionnaire", written("localStorage", "questionnaireAnswers", ANSWERS)),
-    "currentQuestionnaire": ("questionnaire", written("sessionStorage", "currentQuestionnaire", ANSWERS)),
-    "questionnaires, PATCH": ("questionnaire", fetched("/rest/v1/questionnaires?id=eq.1", ANSWERS, "PATCH")),
-    "dashboard, fetch": ("dashboard", fetched("/api/simple/dashboard", {"current_equity": "10250", "total_pnl": 250})),
-    "dashboard, PUT": ("dashboard", fetched("/api/dashboard/equity", {"current_equity": 10250, "total_pnl": 250}, "PUT")),
+    "questionnaireAnswers": (
+        "questionnaire",
+        written("localStorage", "questionnaireAnswers", ANSWERS),
+    ),
+    "currentQuestionnaire": (
+        "questionnaire",
+        written("sessionStorage", "currentQuestionnaire", ANSWERS),
+    ),
+    "questionnaires, PATCH": (
+        "questionnaire",
+        fetched("/rest/v1/questionnaires?id=eq.1", ANSWERS, "PATCH"),
+    ),
+    "dashboard, fetch": (
+        "dashboard",
+        fetched("/api/simple/dashboard", {"current_equity": "10250", "total_pnl": 250}),
+    ),
+    "dashboard, PUT": (
+        "dashboard",
+        fetched("/api/dashboard/equity", {"current_equity": 10250, "total_pnl": 250}, "PUT"),
+    ),
     "trading_state": ("dashboard", written("localStorage", "trading_state_$PERSON", STATE)),
-    "dashboard_data": ("dashboard", written("localStorage", "dashboard_data_$PERSON", {"performance": {"totalPnl": 250}})),
+    "dashboard_data": (
+        "dashboard",
+        written("localStorage", "dashboard_data_$PERSON", {"performance": {"totalPnl": 250}}),
+    ),
 }
 FORM = """<form id="checkout" class="payment-form" target="away"><input name="id" value="7"><input name="plan" value="Pro">
 <input name="amount" value="49"><input type="password" name="secretWord" value="s3cret">
@@ -78,13 +135,29 @@ def test_a_save_is_captured(name: str, visit: Any, front: Any, stored: Any, user
     assert "s3cret" not in front.posts[0].text
 
 
-def test_the_real_hash_of_a_crypto_payment_is_found_and_its_coins_are_no_price(visit: Any, stored: Any, user: str) -> None:
+def test_the_real_hash_of_a_crypto_payment_is_found_and_its_coins_are_no_price(
+    visit: Any, stored: Any, user: str
+) -> None:
     visit.open(user=user)
-    verification = {"crypto": "BTC", "transactionHash": "0xabc", "amount": 0.0105, "fromAddress": "bc1q", "status": "pending"}
-    visit.run(written("localStorage", "payment_details", {"plan": "Pro", "amount": 49, "method": "crypto"}))
+    verification = {
+        "crypto": "BTC",
+        "transactionHash": "0xabc",
+        "amount": 0.0105,
+        "fromAddress": "bc1q",
+        "status": "pending",
+    }
+    visit.run(
+        written(
+            "localStorage", "payment_details", {"plan": "Pro", "amount": 49, "method": "crypto"}
+        )
+    )
     visit.run(written("localStorage", "crypto_verification", verification))
     [row] = stored("payment_data")
-    assert (row["final_price"], row["crypto_amount"], row["crypto_transaction_hash"]) == (49, "0.0105", "0xabc")
+    assert (row["final_price"], row["crypto_amount"], row["crypto_transaction_hash"]) == (
+        49,
+        "0.0105",
+        "0xabc",
+    )
 
 
 NO_SAVES = {
@@ -117,7 +190,9 @@ def test_a_site_adds_rules_and_takes_names_out(how: str, visit: Any, front: Any,
     config = f"<script>window.enhancedDataCaptureConfig = {{rules: {rules}, without: ['questionnaire']}}</script>"
     tag = f"data-rules='{rules}' data-without='questionnaire crypto'"
     visit.open(user=user, **({"before": config} if how == "config" else {"tag": tag}))
-    visit.run(f"() => {{ {fetched('/shop/order', PAYMENT)}; {fetched('/api/questionnaire', ANSWERS)} }}")
+    visit.run(
+        f"() => {{ {fetched('/shop/order', PAYMENT)}; {fetched('/api/questionnaire', ANSWERS)} }}"
+    )
     visit.flush()
     assert [post.kind for post in front.posts] == ["payment"]
 
@@ -146,10 +221,23 @@ def test_the_pages_requests_pass_through_untouched(visit: Any, user: str) -> Non
                   fetch.length, native.name, XMLHttpRequest.prototype.send.name, Storage.prototype.setItem.length];
         }"""
     )
-    assert result == [True, False, 404, "AbortError", [1, 2, 2], ["TypeError"], 0, "fetch", "send", 2]
+    assert result == [
+        True,
+        False,
+        404,
+        "AbortError",
+        [1, 2, 2],
+        ["TypeError"],
+        0,
+        "fetch",
+        "send",
+        2,
+    ]
 
 
-def test_storage_methods_that_the_page_assigns_keep_their_saves_visible(visit: Any, stored: Any, user: str) -> None:
+def test_storage_methods_that_the_page_assigns_keep_their_saves_visible(
+    visit: Any, stored: Any, user: str
+) -> None:
     visit.open(
         "<script>const set = Storage.prototype.setItem; Storage.prototype.setItem = function (...given) "
         "{ return set.apply(this, given) }</script>",

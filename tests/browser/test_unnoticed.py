@@ -21,10 +21,18 @@ USE = """async () => {
   await new Promise((ready) => setTimeout(ready, 300));
   return {same: data === payment, keys: Object.keys(payment), said, seen, stored: localStorage.length + sessionStorage.length};
 }"""
-AS_WITHOUT = {"same": True, "keys": ["transaction_id"], "said": "the page says no", "seen": [], "stored": 0}
+AS_WITHOUT = {
+    "same": True,
+    "keys": ["transaction_id"],
+    "said": "the page says no",
+    "seen": [],
+    "stored": 0,
+}
 
 
-def test_the_page_behaves_the_same_with_the_service_up_and_down(visit: Any, capture_service: Any, user: str) -> None:
+def test_the_page_behaves_the_same_with_the_service_up_and_down(
+    visit: Any, capture_service: Any, user: str
+) -> None:
     """Also its listeners hear nothing, and nothing but the browser's own network line is in the console."""
     visit.open(SAVES, before=LISTENING, service=capture_service.url)
     visit.run(f"enhancedDataCapture.identify({{email: '{user}'}})")
@@ -40,7 +48,9 @@ def test_the_page_behaves_the_same_when_the_script_itself_cannot_be_loaded(visit
     assert visit.run(USE) == AS_WITHOUT
 
 
-def test_the_page_behaves_the_same_when_its_policy_blocks_the_service(visit: Any, front: Any, user: str) -> None:
+def test_the_page_behaves_the_same_when_its_policy_blocks_the_service(
+    visit: Any, front: Any, user: str
+) -> None:
     policy = f"default-src 'none'; script-src 'unsafe-inline' 'unsafe-eval' {front.url}; connect-src 'none'"
     visit.open(SAVES, before=LISTENING, Content_Security_Policy=policy)
     visit.run(f"enhancedDataCapture.identify({{email: '{user}'}})")
@@ -50,15 +60,26 @@ def test_the_page_behaves_the_same_when_its_policy_blocks_the_service(visit: Any
     visit.console.clear()
 
 
-def test_a_policy_that_allows_the_service_is_enough(visit: Any, site: Any, front: Any, stored: Any, user: str) -> None:
+def test_a_policy_that_allows_the_service_is_enough(
+    visit: Any, site: Any, front: Any, stored: Any, user: str
+) -> None:
     site.put("/save.js", "async function savePaymentToSupabase() {}", "text/javascript")
-    site.put("/use.js", f"window.currentUser = {{email: '{user}'}}; savePaymentToSupabase({{}})", "text/javascript")
+    site.put(
+        "/use.js",
+        f"window.currentUser = {{email: '{user}'}}; savePaymentToSupabase({{}})",
+        "text/javascript",
+    )
     policy = f"default-src 'none'; script-src 'self' {front.url}; connect-src {front.url}; require-trusted-types-for 'script'"
-    visit.open('<script src="/save.js"></script><script src="/use.js"></script>', Content_Security_Policy=policy)
+    visit.open(
+        '<script src="/save.js"></script><script src="/use.js"></script>',
+        Content_Security_Policy=policy,
+    )
     assert len(stored("payment_data")) == 1
 
 
-def test_where_storage_is_forbidden_it_still_works(visit: Any, front: Any, stored: Any, user: str) -> None:
+def test_where_storage_is_forbidden_it_still_works(
+    visit: Any, front: Any, stored: Any, user: str
+) -> None:
     forbid = "get() { throw new DOMException('denied', 'SecurityError') }, configurable: true"
     visit.open(
         SAVES,
@@ -112,13 +133,19 @@ def test_it_prints_only_when_its_tag_asks_for_that(visit: Any, user: str) -> Non
 
 
 def test_on_a_page_without_what_it_needs_it_is_inert(visit: Any) -> None:
-    visit.open(SAVES, before=f"{LISTENING}<script>delete window.fetch; delete window.Proxy</script>")
+    visit.open(
+        SAVES, before=f"{LISTENING}<script>delete window.fetch; delete window.Proxy</script>"
+    )
     assert visit.run(USE) == AS_WITHOUT
     assert visit.run("typeof enhancedDataCapture") == "undefined"
 
 
-def test_a_page_in_quirks_mode_with_elements_of_those_names_is_left_alone(visit: Any, front: Any, user: str) -> None:
-    visit.open('<form id="savePaymentToSupabase"></form><div id="currentUser"></div>', before=LISTENING)
+def test_a_page_in_quirks_mode_with_elements_of_those_names_is_left_alone(
+    visit: Any, front: Any, user: str
+) -> None:
+    visit.open(
+        '<form id="savePaymentToSupabase"></form><div id="currentUser"></div>', before=LISTENING
+    )
     assert visit.run("savePaymentToSupabase instanceof HTMLFormElement")
     visit.flush()
     assert front.posts == []

@@ -29,7 +29,9 @@ def hook() -> Iterator[MailHook]:
 def service(hook: MailHook, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningService]:
     # No page of another origin is allowed: only the service's own page may send.
     service = signup_service_in(
-        tmp_path_factory.mktemp("page"), EDC_MAIL_URL=hook.url, EDC_ALLOWED_ORIGINS="https://www.example.com"
+        tmp_path_factory.mktemp("page"),
+        EDC_MAIL_URL=hook.url,
+        EDC_ALLOWED_ORIGINS="https://www.example.com",
     )
     service.start()
     yield service
@@ -50,7 +52,9 @@ class Visit:
     def choose(self, password: str, repeated: str | None = None) -> None:
         """Fills the form in and sends it."""
         self.page.get_by_label("New password").fill(password)
-        self.page.get_by_label("The same password again").fill(password if repeated is None else repeated)
+        self.page.get_by_label("The same password again").fill(
+            password if repeated is None else repeated
+        )
         self.page.get_by_role("button", name="Set the password").click()
 
 
@@ -76,7 +80,9 @@ def test_consent_is_given_on_the_page(
     terms.set_checked(ticked)
     visit.choose(OWN_PASSWORD)
     visit.page.get_by_role("status").wait_for()
-    assert service.rows("SELECT consent_accepted AS given FROM users WHERE email = ?", user) == [{"given": int(ticked)}]
+    assert service.rows("SELECT consent_accepted AS given FROM users WHERE email = ?", user) == [
+        {"given": int(ticked)}
+    ]
 
 
 def test_who_signed_up_without_consent_is_not_asked_for_it(
@@ -87,7 +93,9 @@ def test_who_signed_up_without_consent_is_not_asked_for_it(
     assert not visit.page.locator("#terms").is_visible()
 
 
-def test_a_link_is_opened_and_a_password_chosen(service: RunningService, hook: MailHook, visit: Visit, user: str) -> None:
+def test_a_link_is_opened_and_a_password_chosen(
+    service: RunningService, hook: MailHook, visit: Visit, user: str
+) -> None:
     link = link_for(service, hook, user, fullName="Ann <b>Archer</b>", plan_type="pro")
     token = link.partition("#token=")[2]
     page = visit.page
@@ -95,7 +103,9 @@ def test_a_link_is_opened_and_a_password_chosen(service: RunningService, hook: M
     assert page.get_by_label("Email address").input_value() == user
     assert "Ann <b>Archer</b>" in page.inner_text("#details")
     assert token not in page.url
-    assert service.rows("SELECT id FROM users WHERE email = ?", user) == [], "opening it changes nothing"
+    assert service.rows("SELECT id FROM users WHERE email = ?", user) == [], (
+        "opening it changes nothing"
+    )
 
     visit.choose(OWN_PASSWORD, "something else")
     page.get_by_role("alert").filter(has_text="not the same").wait_for()
@@ -111,7 +121,9 @@ def test_a_link_is_opened_and_a_password_chosen(service: RunningService, hook: M
     assert visit.said == []
 
 
-def test_a_used_link_and_half_a_link_say_so(service: RunningService, hook: MailHook, visit: Visit, user: str) -> None:
+def test_a_used_link_and_half_a_link_say_so(
+    service: RunningService, hook: MailHook, visit: Visit, user: str
+) -> None:
     link = link_for(service, hook, user)
     for page_of_link in range(2):
         visit.page.goto("about:blank")
@@ -121,7 +133,11 @@ def test_a_used_link_and_half_a_link_say_so(service: RunningService, hook: MailH
             visit.page.get_by_role("status").filter(has_text="Your password is set").wait_for()
     visit.page.get_by_role("alert").filter(has_text="The link was used").wait_for()
     assert log_in(service, user, f"{OWN_PASSWORD} 0").status_code == 200
-    for broken in (f"{service.url}/verify", f"{service.url}/verify#token=", f"{service.url}/verify#token=a.bnVsbA.c"):
+    for broken in (
+        f"{service.url}/verify",
+        f"{service.url}/verify#token=",
+        f"{service.url}/verify#token=a.bnVsbA.c",
+    ):
         visit.page.goto("about:blank")
         visit.page.goto(broken)
         visit.page.get_by_role("alert").filter(has_text="whole link").wait_for()

@@ -7,7 +7,9 @@ from typing import Any
 import pytest
 
 PAY = "savePaymentToSupabase({plan_name: 'Pro', transaction_id: 'T-1'})"
-IMPLEMENTATION = "(paymentData) { window.saved = (window.saved || 0) + 1; return Promise.resolve({ok: true}); }"
+IMPLEMENTATION = (
+    "(paymentData) { window.saved = (window.saved || 0) + 1; return Promise.resolve({ok: true}); }"
+)
 
 DEFINITIONS = {
     "function declaration": f"<script>function savePaymentToSupabase{IMPLEMENTATION}</script>",
@@ -30,17 +32,28 @@ DEFINITIONS = {
 
 
 @pytest.mark.parametrize("definition", DEFINITIONS.values(), ids=DEFINITIONS)
-def test_a_function_is_captured_from_the_next_script_on(definition: str, visit: Any, stored: Any, user: str) -> None:
+def test_a_function_is_captured_from_the_next_script_on(
+    definition: str, visit: Any, stored: Any, user: str
+) -> None:
     visit.open(f"{definition}<script>{PAY}</script>", user=user)
     assert stored("payment_data")[0]["transaction_id"] == "T-1"
     assert visit.run("[window.saved, window.old]") == [1, None]
 
 
-@pytest.mark.parametrize("how", ["src", "src, deferred", "module", "module in a file", "inserted", "inserted from a file"])
-def test_a_function_from_a_file_or_module_is_captured(how: str, visit: Any, site: Any, stored: Any, user: str) -> None:
+@pytest.mark.parametrize(
+    "how",
+    ["src", "src, deferred", "module", "module in a file", "inserted", "inserted from a file"],
+)
+def test_a_function_from_a_file_or_module_is_captured(
+    how: str, visit: Any, site: Any, stored: Any, user: str
+) -> None:
     classic = f"function savePaymentToSupabase{IMPLEMENTATION}"
     url = site.put("/save.js", classic, "text/javascript")
-    module = site.put("/save.mjs", f"window.savePaymentToSupabase = async function {IMPLEMENTATION}", "text/javascript")
+    module = site.put(
+        "/save.mjs",
+        f"window.savePaymentToSupabase = async function {IMPLEMENTATION}",
+        "text/javascript",
+    )
     definition = {
         "src": f'<script src="{url}"></script><script>{PAY}</script>',
         "src, deferred": f'<script defer src="{url}"></script><script>addEventListener("DOMContentLoaded", () => {PAY})</script>',
@@ -94,7 +107,9 @@ def test_all_three_functions_are_captured(visit: Any, stored: Any, user: str) ->
     ],
     ids=["const", "read-only", "accessor"],
 )
-def test_what_cannot_be_wrapped_safely_is_left_as_it_is(definition: str, visit: Any, front: Any, user: str) -> None:
+def test_what_cannot_be_wrapped_safely_is_left_as_it_is(
+    definition: str, visit: Any, front: Any, user: str
+) -> None:
     visit.open(f"<script>{definition}</script><script>{PAY}</script>", user=user)
     assert visit.run("window.saved") == 1
     assert visit.run("window.reads || 1") == 1
@@ -151,17 +166,26 @@ def test_the_call_goes_through_with_its_this_arguments_and_very_result(visit: An
                   call.given.length, payment.capture_id === undefined];
         }"""
     ) == [True, True, True, True, 3, True]
-    assert visit.run("(0, savePaymentToSupabase)({}) && window.call.self === undefined || window.call.self === window")
+    assert visit.run(
+        "(0, savePaymentToSupabase)({}) && window.call.self === undefined || window.call.self === window"
+    )
 
 
-def test_the_pages_own_exception_reaches_the_page_and_the_payment_is_captured(visit: Any, stored: Any, user: str) -> None:
-    visit.open("<script>function savePaymentToSupabase() { throw window.fault = new RangeError('no') }</script>", user=user)
+def test_the_pages_own_exception_reaches_the_page_and_the_payment_is_captured(
+    visit: Any, stored: Any, user: str
+) -> None:
+    visit.open(
+        "<script>function savePaymentToSupabase() { throw window.fault = new RangeError('no') }</script>",
+        user=user,
+    )
     caught = "() => { try { savePaymentToSupabase({transaction_id: 'T'}) } catch (error) { return error === window.fault } }"
     assert visit.run(caught) is True
     assert len(stored("payment_data")) == 1
 
 
-def test_a_rejection_that_the_page_does_not_handle_is_still_reported_once(visit: Any, stored: Any, user: str) -> None:
+def test_a_rejection_that_the_page_does_not_handle_is_still_reported_once(
+    visit: Any, stored: Any, user: str
+) -> None:
     visit.open(
         "<script>async function savePaymentToSupabase() { throw new Error('refused by the page') }"
         "window.unhandled = []; addEventListener('unhandledrejection', (event) => {"
@@ -187,7 +211,9 @@ def test_a_lazy_result_is_never_started(visit: Any, stored: Any, user: str) -> N
     assert visit.run("async () => { await window.query.then(() => 0); return inserts }") == 1
 
 
-def test_arguments_are_captured_as_they_were_when_the_call_was_made(visit: Any, front: Any, stored: Any, user: str) -> None:
+def test_arguments_are_captured_as_they_were_when_the_call_was_made(
+    visit: Any, front: Any, stored: Any, user: str
+) -> None:
     visit.open(
         "<script>function savePaymentToSupabase(payment) { payment.transaction_id = 'changed inside' }</script>"
         "<script>const payment = {transaction_id: 'as given', plan: {name: 'Pro'}}; savePaymentToSupabase(payment);"
@@ -235,7 +261,9 @@ def test_a_function_that_the_page_puts_over_the_wrapped_one_does_not_double_the_
     assert len(front.posts) == 1
 
 
-def test_a_call_inside_the_function_by_its_own_name_is_a_save_of_its_own(visit: Any, stored: Any, user: str) -> None:
+def test_a_call_inside_the_function_by_its_own_name_is_a_save_of_its_own(
+    visit: Any, stored: Any, user: str
+) -> None:
     visit.open(
         "<script>function savePaymentToSupabase(payment) { if (payment.next) savePaymentToSupabase(payment.next) }</script>"
         "<script>savePaymentToSupabase({transaction_id: 'A', next: {transaction_id: 'B'}})</script>",

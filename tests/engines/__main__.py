@@ -6,7 +6,9 @@ import os
 
 from data_capture.bootstrap import ensure_environment
 
-ensure_environment(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), __name__, "tests/requirements.txt")
+ensure_environment(
+    os.path.dirname(os.path.dirname(os.path.abspath(__file__))), __name__, "tests/requirements.txt"
+)
 
 import argparse
 import sys
@@ -25,10 +27,20 @@ apt-get install chromium firefox-esr webkit2gtk-driver xvfb xauth
 def main() -> int:
     """The exit status: pytest's, or 1 when an engine that was asked for by its name is not there."""
     parser = argparse.ArgumentParser(
-        prog="python3 -m tests.engines", description=_ABOUT, formatter_class=argparse.RawDescriptionHelpFormatter
+        prog="python3 -m tests.engines",
+        description=_ABOUT,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("--engine", choices=[*ENGINES, "all"], default="all", help="which (%(default)s)")
-    parser.add_argument("--runs", type=int, default=1, metavar="N", help="how often each fault is caused (%(default)s)")
+    parser.add_argument(
+        "--engine", choices=[*ENGINES, "all"], default="all", help="which (%(default)s)"
+    )
+    parser.add_argument(
+        "--runs",
+        type=int,
+        default=1,
+        metavar="N",
+        help="how often each fault is caused (%(default)s)",
+    )
     given, pytest_arguments = parser.parse_known_args()
     wanted = list(ENGINES) if given.engine == "all" else [given.engine]
     absent = {name: ENGINES[name].missing() for name in wanted if ENGINES[name].missing()}

@@ -96,7 +96,9 @@ class Browser(ABC):
 class Program:
     """A browser's process with all that it starts, in a group of its own."""
 
-    def __init__(self, command: Sequence[str], output: Path, environment: dict[str, str] | None = None) -> None:
+    def __init__(
+        self, command: Sequence[str], output: Path, environment: dict[str, str] | None = None
+    ) -> None:
         with output.open("ab") as stream:
             self._process = subprocess.Popen(
                 command, env={**os.environ, **(environment or {})}, stdin=subprocess.DEVNULL, stdout=stream,
@@ -110,10 +112,14 @@ class Program:
         def look_while_it_runs() -> Answer:
             found = look()
             if not found and self._process.poll() is not None:
-                raise AssertionError(f"it ended with status {self._process.returncode}: {self._said()}")
+                raise AssertionError(
+                    f"it ended with status {self._process.returncode}: {self._said()}"
+                )
             return found
 
-        return eventually(look_while_it_runs, f"the browser is ready; it said: {self._said()}", START_SECONDS)
+        return eventually(
+            look_while_it_runs, f"the browser is ready; it said: {self._said()}", START_SECONDS
+        )
 
     def kill(self) -> None:
         """Ends the group at once and waits for that."""

@@ -19,7 +19,12 @@ class CapturePlay(Play):
     """The script, before the real service."""
 
     def __init__(
-        self, engine: Engine, service: RunningService, user: str, folder: Path, fault_seconds: float = FAULT_SECONDS
+        self,
+        engine: Engine,
+        service: RunningService,
+        user: str,
+        folder: Path,
+        fault_seconds: float = FAULT_SECONDS,
     ) -> None:
         super().__init__(engine, folder, Gate(), service.url, fault_seconds)
         self._database = service
@@ -52,5 +57,7 @@ class CapturePlay(Play):
         return sum(rows[capture] > 1 or len(ids.get(capture, ())) > 1 for capture in captures)
 
     def _rows(self) -> Counter[str]:
-        found = self._database.rows("SELECT transaction_id FROM payment_data WHERE user_email = ?", self._user)
+        found = self._database.rows(
+            "SELECT transaction_id FROM payment_data WHERE user_email = ?", self._user
+        )
         return Counter(row["transaction_id"] for row in found)

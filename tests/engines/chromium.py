@@ -41,7 +41,14 @@ class Chromium(Browser):
         told.unlink(missing_ok=True)  # a killed browser's
         program = _program()
         assert program is not None
-        command = [program, "--headless=new", "--remote-debugging-port=0", f"--user-data-dir={profile}", *_QUIET, "about:blank"]
+        command = [
+            program,
+            "--headless=new",
+            "--remote-debugging-port=0",
+            f"--user-data-dir={profile}",
+            *_QUIET,
+            "about:blank",
+        ]
         self._program = Program(command, profile.with_suffix(".output"))
 
         def address() -> str:
@@ -50,7 +57,9 @@ class Chromium(Browser):
 
         self._wire = Wire(self._program.ready(address))
         # --incognito is for the first window only; tabs that DevTools opens are told where they belong.
-        self._context = self._wire.call("Target.createBrowserContext")["browserContextId"] if private else None
+        self._context = (
+            self._wire.call("Target.createBrowserContext")["browserContextId"] if private else None
+        )
 
     def open_tab(self) -> Tab:
         return _Tab(self._wire, self._context)
@@ -93,12 +102,20 @@ class _Tab(Tab):
         entry = history["entries"][history["currentIndex"] - 1]
         self._wire.events.clear()
         self._call("Page.navigateToHistoryEntry", {"entryId": entry["id"]})
-        self._wire.wait_for("Page.frameNavigated")  # a page from the back/forward cache has no load event
+        self._wire.wait_for(
+            "Page.frameNavigated"
+        )  # a page from the back/forward cache has no load event
         self.eventually("document.readyState === 'complete'", "the page before")
 
     def evaluate(self, expression: str) -> str | None:
         answer = self._call(
-            "Runtime.evaluate", {"expression": expression, "awaitPromise": True, "returnByValue": True, "userGesture": True}
+            "Runtime.evaluate",
+            {
+                "expression": expression,
+                "awaitPromise": True,
+                "returnByValue": True,
+                "userGesture": True,
+            },
         )
         if "exceptionDetails" in answer:
             details = answer["exceptionDetails"]
@@ -111,7 +128,10 @@ class _Tab(Tab):
         self._wire.wait_for("Target.detachedFromTarget", sessionId=self._session)
 
     def main_thread_seconds(self) -> float:
-        metrics = {metric["name"]: metric["value"] for metric in self._call("Performance.getMetrics")["metrics"]}
+        metrics = {
+            metric["name"]: metric["value"]
+            for metric in self._call("Performance.getMetrics")["metrics"]
+        }
         return float(metrics["TaskDuration"])
 
     def _call(self, method: str, parameters: dict[str, Any] | None = None) -> dict[str, Any]:

@@ -20,14 +20,18 @@ HERE = Path(__file__).parent
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    config.addinivalue_line("markers", "quick: belongs to the quick suite; the rest is for python3 -m tests.engines")
+    config.addinivalue_line(
+        "markers", "quick: belongs to the quick suite; the rest is for python3 -m tests.engines"
+    )
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """In a run of the whole suite only the quick ones of these tests take part; all do when they are asked for."""
     if ASKED_FOR in os.environ or any("engines" in argument for argument in config.args):
         return
-    left_out = [item for item in items if HERE in item.path.parents and not item.get_closest_marker("quick")]
+    left_out = [
+        item for item in items if HERE in item.path.parents and not item.get_closest_marker("quick")
+    ]
     config.hook.pytest_deselected(items=left_out)
     items[:] = [item for item in items if item not in left_out]
 
@@ -57,11 +61,15 @@ def application(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The bundled application's folder, as esbuild makes it."""
     if packages.why_not():
         pytest.skip(f"the application can't be built: {packages.why_not()}")
-    return packages.build("esbuild", packages.APP / "src" / "main.js", tmp_path_factory.mktemp("application")).parent
+    return packages.build(
+        "esbuild", packages.APP / "src" / "main.js", tmp_path_factory.mktemp("application")
+    ).parent
 
 
 @pytest.fixture
-def stage(engine: Engine, browser: Browser, capture_service: RunningService, user: str) -> Iterator[Stage]:
+def stage(
+    engine: Engine, browser: Browser, capture_service: RunningService, user: str
+) -> Iterator[Stage]:
     """A visit to a shop of its own: another port is another origin, so nothing is there from before."""
     shop, gate = Shop(), Gate()
     gate.service = capture_service.url

@@ -52,14 +52,25 @@ class Firefox(Browser):
     def __init__(self, profile: Path, private: bool = False) -> None:
         profile.mkdir(parents=True, exist_ok=True)
         preferences = {**_PREFERENCES, "browser.privatebrowsing.autostart": private}
-        lines = [f"user_pref({json.dumps(name)}, {json.dumps(value)});" for name, value in preferences.items()]
+        lines = [
+            f"user_pref({json.dumps(name)}, {json.dumps(value)});"
+            for name, value in preferences.items()
+        ]
         (profile / "user.js").write_text("\n".join(lines))
         told = profile / "WebDriverBiDiServer.json"
         told.unlink(missing_ok=True)  # a killed browser's
         program = _program()
         assert program is not None
         self._program = Program(
-            [program, "--headless", "--no-remote", "--profile", str(profile), "--remote-debugging-port", "0"],
+            [
+                program,
+                "--headless",
+                "--no-remote",
+                "--profile",
+                str(profile),
+                "--remote-debugging-port",
+                "0",
+            ],
             profile.with_suffix(".output"),
         )
 
@@ -70,7 +81,9 @@ class Firefox(Browser):
                 return 0
 
         self._wire = Wire(f"ws://127.0.0.1:{self._program.ready(port)}/session")
-        self._wire.call("session.new", {"capabilities": {"alwaysMatch": {"acceptInsecureCerts": True}}})
+        self._wire.call(
+            "session.new", {"capabilities": {"alwaysMatch": {"acceptInsecureCerts": True}}}
+        )
 
     def open_tab(self) -> Tab:
         return _Tab(self._wire)
@@ -97,11 +110,17 @@ class _Tab(Tab):
     def back(self) -> None:
         left = self.run("performance.timeOrigin + location.href")
         self._call("browsingContext.traverseHistory", {"delta": -1})
-        self.eventually(f"performance.timeOrigin + location.href !== {json.dumps(left)}", "the page before")
+        self.eventually(
+            f"performance.timeOrigin + location.href !== {json.dumps(left)}", "the page before"
+        )
         self.eventually("document.readyState === 'complete'", "all of the page before")
 
     def evaluate(self, expression: str) -> str | None:
-        parameters = {"expression": expression, "target": {"context": self._context}, "awaitPromise": True}
+        parameters = {
+            "expression": expression,
+            "target": {"context": self._context},
+            "awaitPromise": True,
+        }
         answer = self._wire.call("script.evaluate", {**parameters, "userActivation": True})
         if answer["type"] == "exception":
             raise Refused(answer["exceptionDetails"]["text"])

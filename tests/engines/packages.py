@@ -40,7 +40,13 @@ def run_node(arguments: list[str]) -> str:
     """What a node program in the app's folder prints; fails when it complains."""
     node = packages_of(APP, "the bundlers and supabase-js", install=False)
     outcome = subprocess.run(
-        [node, *arguments], cwd=APP, capture_output=True, text=True, check=False, timeout=_MAX_SECONDS, stdin=subprocess.DEVNULL
+        [node, *arguments],
+        cwd=APP,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=_MAX_SECONDS,
+        stdin=subprocess.DEVNULL,
     )
     assert outcome.returncode == 0, outcome.stdout + outcome.stderr
     return outcome.stdout

@@ -27,7 +27,14 @@ class Play(ABC):
         tabs: those that are open.
     """
 
-    def __init__(self, engine: Engine, folder: Path, gate: Gate, service: str, fault_seconds: float = FAULT_SECONDS) -> None:
+    def __init__(
+        self,
+        engine: Engine,
+        folder: Path,
+        gate: Gate,
+        service: str,
+        fault_seconds: float = FAULT_SECONDS,
+    ) -> None:
         self.fault_seconds = fault_seconds
         self.tabs: list[Tab] = []
         self._engine = engine
@@ -121,7 +128,11 @@ class Play(ABC):
         if self._engine.start is WebKit:
             self.set_state("down")
             browser = Unattended(self._profile, f"{self._address}#{','.join(captures)}")
-            eventually(lambda: any(each.path == "/api/saved" for each in self._shop.saved), "the save", _KILLED_START_SECONDS)
+            eventually(
+                lambda: any(each.path == "/api/saved" for each in self._shop.saved),
+                "the save",
+                _KILLED_START_SECONDS,
+            )
             self._shop.saved.clear()
             browser.kill()
             return

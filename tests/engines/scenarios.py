@@ -53,7 +53,10 @@ def left_at_once(play: Play, captures: Sequence[str]) -> None:
     play.set_state("down")
     play.settle(tab)
     tab.soon(f"{play.save(captures)}; location.href = '{play.elsewhere}'")
-    tab.eventually(f"location.href === '{play.elsewhere}' && document.readyState === 'complete'", "the other page")
+    tab.eventually(
+        f"location.href === '{play.elsewhere}' && document.readyState === 'complete'",
+        "the other page",
+    )
     play.set_state("up")
     tab.goto(play.address)
 

@@ -55,7 +55,9 @@ class Shop(Site):
         self.put("/away.html", "<!doctype html><title>away</title>")
         self._pages = 0
 
-    def answer(self, method: str, path: str, headers: Mapping[str, str], body: bytes) -> Reply | None:
+    def answer(
+        self, method: str, path: str, headers: Mapping[str, str], body: bytes
+    ) -> Reply | None:
         """A file for a GET; yes and thanks for everything else, save what is to fail."""
         where, _, query = path.partition("?")
         if method == "GET" and not where.startswith("/api/"):
@@ -65,8 +67,16 @@ class Shop(Site):
             return None
         if where == "/api/refuses":
             return Reply(409, {"Content-Type": "application/json"}, b'{"error": "already exists"}')
-        self.saved.append(Saved(method, unquote(where), unquote(query), body.decode(errors="replace"), dict(headers)))
-        cors = {"Access-Control-Allow-Origin": "*", "Access-Control-Allow-Headers": "*", "Access-Control-Allow-Methods": "*"}
+        self.saved.append(
+            Saved(
+                method, unquote(where), unquote(query), body.decode(errors="replace"), dict(headers)
+            )
+        )
+        cors = {
+            "Access-Control-Allow-Origin": "*",
+            "Access-Control-Allow-Headers": "*",
+            "Access-Control-Allow-Methods": "*",
+        }
         if where.startswith("/rest/v1/"):
             return Reply(200 if method == "OPTIONS" else 201, cors)
         return Reply(200, {"Content-Type": "application/json", **cors}, b'{"ok": true}')
@@ -99,7 +109,9 @@ class Gate(Front):
         self.state = self.UP
         self.bytes_seen: list[bytes] = []
 
-    def answer(self, method: str, path: str, headers: Mapping[str, str], body: bytes) -> Reply | None:
+    def answer(
+        self, method: str, path: str, headers: Mapping[str, str], body: bytes
+    ) -> Reply | None:
         """What the service says, or what the fault makes of it."""
         self.bytes_seen.append(f"{method} {path}\n{headers}\n".encode() + body)
         if method == "GET" and path.endswith(SCRIPT):
@@ -108,7 +120,11 @@ class Gate(Front):
         if state in (self.UNAVAILABLE, self.NOT_FOUND):
             self.requests.append(f"{method} {path}")
             status = 503 if state == self.UNAVAILABLE else 404
-            return Reply(status, {"Access-Control-Allow-Origin": "*"}, b'{"success": false, "error": "not now"}')
+            return Reply(
+                status,
+                {"Access-Control-Allow-Origin": "*"},
+                b'{"success": false, "error": "not now"}',
+            )
         reply = super().answer(method, path, headers, body)
         return None if state == self.ANSWERS_LOST and method == "POST" else reply
 
@@ -127,7 +143,9 @@ class Gate(Front):
         self._server = PatientServer(("127.0.0.1", self.port), self._server.RequestHandlerClass)
         self._server.daemon_threads = True
         self._server.handle_error = lambda *_: None  # type: ignore[method-assign]  # a browser that went away
-        threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
+        threading.Thread(
+            target=self._server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True
+        ).start()
 
     def captures(self) -> Iterator[dict[str, Any]]:
         """Every capture that arrived, alone or in a batch, as often as it arrived."""

@@ -67,7 +67,10 @@ class Stage:
         """A new tab at the bundled application, ready, and signed in as the person."""
         assert self.application is not None
         self.shop.put_folder("/app", self.application)
-        tab = self.open(tag(self.gate.url) if with_tag else "", '<script type=module src="/app/main.js"></script>')
+        tab = self.open(
+            tag(self.gate.url) if with_tag else "",
+            '<script type=module src="/app/main.js"></script>',
+        )
         tab.eventually("document.body.dataset.ready", "the application is ready")
         self.step(tab, "signIn", self.user)
         return tab
@@ -79,7 +82,9 @@ class Stage:
     @staticmethod
     def pay(tab: Tab, *transactions: str) -> None:
         """Has the page save these payments in one task."""
-        tab.run(f"void document.dispatchEvent(new CustomEvent('pay', {{ detail: '{' '.join(transactions)}' }}))")
+        tab.run(
+            f"void document.dispatchEvent(new CustomEvent('pay', {{ detail: '{' '.join(transactions)}' }}))"
+        )
 
     @staticmethod
     def step(tab: Tab, name: str, *given: Any) -> Any:
@@ -92,11 +97,16 @@ class Stage:
 
     def rows(self, table: str) -> list[dict[str, Any]]:
         """The person's rows, oldest first."""
-        return self.service.rows(f"SELECT * FROM {table} WHERE user_email = ? ORDER BY id", self.user)  # noqa: S608
+        return self.service.rows(
+            f"SELECT * FROM {table} WHERE user_email = ? ORDER BY id",  # noqa: S608
+            self.user,
+        )
 
     def wait_for_rows(self, table: str, count: int, seconds: float = 25.0) -> list[dict[str, Any]]:
         """The person's rows, once there are that many."""
-        return eventually(lambda: self._at_least(table, count), f"{count} row(s) in {table}", seconds)
+        return eventually(
+            lambda: self._at_least(table, count), f"{count} row(s) in {table}", seconds
+        )
 
     def _at_least(self, table: str, count: int) -> list[dict[str, Any]]:
         found = self.rows(table)

@@ -20,15 +20,20 @@ _RUNS = int(os.environ.get(RUNS, "0"))
 
 
 @pytest.fixture
-def play(engine: Engine, capture_service: RunningService, user: str, tmp_path: Path) -> Iterator[CapturePlay]:
+def play(
+    engine: Engine, capture_service: RunningService, user: str, tmp_path: Path
+) -> Iterator[CapturePlay]:
     """The script in a browser of its own, which may be killed; the quick suite does not wait the full time for the service."""
-    play = CapturePlay(engine, capture_service, user, tmp_path, fault_seconds=FAULT_SECONDS if _RUNS else 1.0)
+    play = CapturePlay(
+        engine, capture_service, user, tmp_path, fault_seconds=FAULT_SECONDS if _RUNS else 1.0
+    )
     yield play
     play.end()
 
 
 @pytest.mark.parametrize(
-    "scenario", [pytest.param(name, marks=[pytest.mark.quick] if name in _QUICK else []) for name in SCENARIOS]
+    "scenario",
+    [pytest.param(name, marks=[pytest.mark.quick] if name in _QUICK else []) for name in SCENARIOS],
 )
 def test_every_capture_is_stored_once(scenario: str, play: CapturePlay) -> None:
     for run in range(_RUNS or 1):

@@ -13,13 +13,21 @@ from tests.engines.packages import APP, build
 from tests.engines.stage import NOTHING_SEEN, Stage
 from tests.support import REPOSITORY
 
-_SECRETS = (b"hunter2-plain-text", b"secret-of-the-session", b"anon-key-of-the-project", b"4242 4242", b"42424242")
+_SECRETS = (
+    b"hunter2-plain-text",
+    b"secret-of-the-session",
+    b"anon-key-of-the-project",
+    b"4242 4242",
+    b"42424242",
+)
 _TIME = re.compile(r"\d{4}-\d\d-\d\dT[\d:.]+Z")
 _CVV = re.compile(rb'"cvv\\?":\s*\\?"?123')
 
 
 @pytest.mark.quick
-def test_a_journey_gives_one_payment_one_questionnaire_and_the_states_that_differ(shopping: Stage) -> None:
+def test_a_journey_gives_one_payment_one_questionnaire_and_the_states_that_differ(
+    shopping: Stage,
+) -> None:
     tab = shopping.open_application()
     shopping.step(tab, "pay", "TX-1")
     shopping.step(tab, "answer")
@@ -49,8 +57,12 @@ def test_a_journey_gives_one_payment_one_questionnaire_and_the_states_that_diffe
     sent = b"\n".join(shopping.gate.bytes_seen)
     assert not [secret for secret in _SECRETS if secret in sent]
     assert not _CVV.search(sent)
-    assert not [line for line in shopping.gate.requests if line.startswith("OPTIONS")], "a preflight"
-    assert not shopping.service.rows("SELECT id FROM payment_data WHERE transaction_id LIKE 'not-yet-%'")
+    assert not [line for line in shopping.gate.requests if line.startswith("OPTIONS")], (
+        "a preflight"
+    )
+    assert not shopping.service.rows(
+        "SELECT id FROM payment_data WHERE transaction_id LIKE 'not-yet-%'"
+    )
     assert shopping.seen(tab) == NOTHING_SEEN
     assert tab.run("document.body.dataset.fallback || null") is None
 
@@ -85,7 +97,9 @@ def test_a_default_state_written_after_the_logout_is_nobodys(shopping: Stage) ->
     assert [state["current_equity"] for state in shopping.rows("dashboard_data")] == [12000]
 
 
-def test_a_page_that_rewrites_the_same_thing_80_times_a_second_yields_one_capture(shopping: Stage) -> None:
+def test_a_page_that_rewrites_the_same_thing_80_times_a_second_yields_one_capture(
+    shopping: Stage,
+) -> None:
     tab = shopping.open_application()
     shopping.step(tab, "rewriteForEver", shopping.user)
     shopping.wait_for_rows("payment_data", 1)
@@ -102,8 +116,13 @@ def test_two_different_payments_are_two_and_a_reload_adds_none(shopping: Stage) 
     again = shopping.open_application()
     shopping.step(again, "pay", "TX-4")
     shopping.gate.wait_until_quiet()
-    assert sorted(row["transaction_id"] for row in shopping.rows("payment_data")) == ["TX-3", "TX-4"]
-    assert len(shopping.gate.ids_by_transaction()["TX-4"]) == 1, "the same payment was captured again"
+    assert sorted(row["transaction_id"] for row in shopping.rows("payment_data")) == [
+        "TX-3",
+        "TX-4",
+    ]
+    assert len(shopping.gate.ids_by_transaction()["TX-4"]) == 1, (
+        "the same payment was captured again"
+    )
 
 
 @pytest.mark.parametrize("bundler", ["vite", "webpack"])
@@ -119,7 +138,9 @@ def test_the_application_can_be_built_with(bundler: str, stage: Stage, tmp_path:
     assert len(stage.rows("payment_data")) == len(stage.rows("dashboard_data")) == 1
 
 
-@pytest.mark.parametrize("bundler", ["esbuild", pytest.param("vite", marks=pytest.mark.quick), "webpack"])
+@pytest.mark.parametrize(
+    "bundler", ["esbuild", pytest.param("vite", marks=pytest.mark.quick), "webpack"]
+)
 def test_the_script_can_be_imported_by(bundler: str, stage: Stage, tmp_path: Path) -> None:
     _needs_npm()
     shop = tmp_path / "shop"
@@ -130,7 +151,9 @@ def test_the_script_can_be_imported_by(bundler: str, stage: Stage, tmp_path: Pat
     (shop / "main.js").write_text(_IMPORTING.replace("PERSON", stage.user))
     built = build(bundler, shop / "main.js", tmp_path / "built")
     stage.shop.put("/built.js", built.read_text(), "text/javascript")
-    config = f"<script>window.enhancedDataCaptureConfig = {{ endpoint: '{stage.gate.url}' }}</script>"
+    config = (
+        f"<script>window.enhancedDataCaptureConfig = {{ endpoint: '{stage.gate.url}' }}</script>"
+    )
     kind = "" if bundler == "webpack" else "type=module"
     tab = stage.open(f'{config}<script {kind} defer src="/built.js"></script>')
     assert tab.run("typeof window.enhancedDataCapture.status") == "function"

@@ -44,7 +44,9 @@ def test_a_save_followed_by_leaving_in_the_same_task_is_stored(shopping: Stage) 
 @pytest.mark.quick
 def test_what_a_policy_forbids_to_send_waits_for_a_page_that_may(stage: Stage) -> None:
     policy = f"script-src 'self' 'unsafe-inline' 'unsafe-eval' {stage.gate.url}; connect-src 'self'"
-    tab = stage.open(f'<meta http-equiv="Content-Security-Policy" content="{policy}">{tag(stage.gate.url)}')
+    tab = stage.open(
+        f'<meta http-equiv="Content-Security-Policy" content="{policy}">{tag(stage.gate.url)}'
+    )
     save(stage, tab, "T1")
     stage.gate.wait_until_quiet(2)
     assert arrived(stage) == []
@@ -115,12 +117,16 @@ def test_a_body_of_100_kb_that_is_left_at_once_waits_for_the_next_page(stage: St
 
 
 @pytest.mark.quick
-def test_a_save_in_a_pages_first_moment_is_kept_when_the_page_is_left_at_once_and_the_service_is_down(stage: Stage) -> None:
+def test_a_save_in_a_pages_first_moment_is_kept_when_the_page_is_left_at_once_and_the_service_is_down(
+    stage: Stage,
+) -> None:
     """As when somebody comes back from a payment provider, and the page saves and moves on."""
     away = f"{stage.shop.url}/away.html"
     stage.take_down()
     statement = SAVE.replace("PERSON", stage.user)
-    tab = stage.open(f"{stage.tag()}<script>({statement})(['/api/payments', 10, 'T1']); location.href = '{away}';</script>")
+    tab = stage.open(
+        f"{stage.tag()}<script>({statement})(['/api/payments', 10, 'T1']); location.href = '{away}';</script>"
+    )
     tab.eventually("location.pathname === '/away.html'", "the other page")
     stage.bring_back()
     tab.goto(stage.shop.page(stage.tag()))
@@ -133,7 +139,9 @@ WRITES_ON_AND_ON = """() => new Promise((begun) => { indexedDB.open('enhanced-da
   again(); }; })"""
 
 
-def test_what_the_database_has_not_taken_when_the_page_is_left_is_kept_all_the_same(stage: Stage) -> None:
+def test_what_the_database_has_not_taken_when_the_page_is_left_is_kept_all_the_same(
+    stage: Stage,
+) -> None:
     """WebKit drops what waits behind another page's writing."""
     away = f"{stage.shop.url}/away.html"
     tab, writing = stage.open(), stage.open("")
@@ -151,7 +159,9 @@ def test_what_the_database_has_not_taken_when_the_page_is_left_is_kept_all_the_s
     assert arrived(stage) == ["T1"]
 
 
-def test_captures_for_a_wrong_endpoint_are_kept_shown_and_sent_once_it_is_right(stage: Stage) -> None:
+def test_captures_for_a_wrong_endpoint_are_kept_shown_and_sent_once_it_is_right(
+    stage: Stage,
+) -> None:
     tab = stage.open()
     stage.gate.state = stage.gate.NOT_FOUND
     save(stage, tab, "T1")
@@ -166,7 +176,9 @@ def test_captures_for_a_wrong_endpoint_are_kept_shown_and_sent_once_it_is_right(
 def test_a_capture_that_the_service_refuses_is_shown_with_the_reason(stage: Stage) -> None:
     tab = stage.open()
     refusal = b'{"success": false, "error": "the reason for it", "detail": "the reason for it"}'
-    stage.gate.next_answers.append(Reply(422, {"Content-Type": "application/problem+json"}, refusal))
+    stage.gate.next_answers.append(
+        Reply(422, {"Content-Type": "application/problem+json"}, refusal)
+    )
     save(stage, tab, "T1")
     tab.eventually(
         "Promise.resolve(enhancedDataCapture.status()).then((status) => JSON.stringify(status).includes('the reason for it'))",
@@ -194,7 +206,9 @@ def test_a_clock_that_jumps_loses_nothing(days: int, stage: Stage) -> None:
     assert arrived(stage) == ["T1", "T2"]
 
 
-def test_nothing_is_captured_before_consent_and_nothing_is_left_when_it_is_taken_back(stage: Stage) -> None:
+def test_nothing_is_captured_before_consent_and_nothing_is_left_when_it_is_taken_back(
+    stage: Stage,
+) -> None:
     tab = stage.open(stage.tag('data-consent="required"'))
     save(stage, tab, "before")
     stage.gate.wait_until_quiet(2)
@@ -230,4 +244,6 @@ def _numbers(status: Any) -> list[float]:
         return [number for value in status.values() for number in _numbers(value)]
     if isinstance(status, list):
         return [float(len(status))]
-    return [float(status)] if isinstance(status, (int, float)) and not isinstance(status, bool) else []
+    return (
+        [float(status)] if isinstance(status, (int, float)) and not isinstance(status, bool) else []
+    )

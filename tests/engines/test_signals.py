@@ -11,7 +11,12 @@ import pytest
 from tests.engines import packages
 from tests.engines.stage import NOTHING_SEEN, Stage
 
-PAYMENT = {"transaction_id": "T1", "plan_name_payment": "Pro", "final_price": 10, "payment_status": "completed"}
+PAYMENT = {
+    "transaction_id": "T1",
+    "plan_name_payment": "Pro",
+    "final_price": 10,
+    "payment_status": "completed",
+}
 
 # What each statement saves, in terms of BODY (a JSON text) and PERSON; nothing else in the page knows who it is.
 SAVES = {
@@ -59,14 +64,25 @@ IGNORED = {
 
 def run(stage: Stage, tab: Any, statement: str, body: dict[str, Any]) -> None:
     text = json.dumps(json.dumps(body))
-    statement = statement.replace("BODY", text).replace("PERSON", stage.user).replace("OTHER", f"http://127.0.0.1:{stage.shop.port}")
+    statement = (
+        statement.replace("BODY", text)
+        .replace("PERSON", stage.user)
+        .replace("OTHER", f"http://127.0.0.1:{stage.shop.port}")
+    )
     tab.run(f"() => {{ {statement}; }}")
 
 
 def test_every_signal_of_a_payment_is_captured_once(stage: Stage) -> None:
     for number, (name, statement) in enumerate(SAVES.items()):
-        tab = stage.open(f"{stage.tag()}<script>function savePaymentToSupabase(paymentData) {{}}</script>")
-        run(stage, tab, statement, {**PAYMENT, "user_email": stage.user, "transaction_id": f"T{number}"})
+        tab = stage.open(
+            f"{stage.tag()}<script>function savePaymentToSupabase(paymentData) {{}}</script>"
+        )
+        run(
+            stage,
+            tab,
+            statement,
+            {**PAYMENT, "user_email": stage.user, "transaction_id": f"T{number}"},
+        )
         stage.wait_for_rows("payment_data", number + 1, 15)
         assert stage.seen(tab) == NOTHING_SEEN, name
         tab.run("() => { localStorage.clear(); sessionStorage.clear(); }")
@@ -91,20 +107,35 @@ def test_what_only_looks_like_a_save_is_left_alone(stage: Stage) -> None:
 @pytest.mark.parametrize(
     ("kept", "key", "value"),
     [
-        ("a signed-in user", "current_user", '{"id": "u", "name": "N", "email": "PERSON", "token": "t-o-k-e-n"}'),
-        ("a Supabase session", "sb-abcd-auth-token", '{"access_token": "t-o-k-e-n", "user": {"id": "u", "email": "PERSON"}}'),
+        (
+            "a signed-in user",
+            "current_user",
+            '{"id": "u", "name": "N", "email": "PERSON", "token": "t-o-k-e-n"}',
+        ),
+        (
+            "a Supabase session",
+            "sb-abcd-auth-token",
+            '{"access_token": "t-o-k-e-n", "user": {"id": "u", "email": "PERSON"}}',
+        ),
     ],
 )
-def test_a_payment_without_an_address_is_that_of_who_is_signed_in(kept: str, key: str, value: str, stage: Stage) -> None:
+def test_a_payment_without_an_address_is_that_of_who_is_signed_in(
+    kept: str, key: str, value: str, stage: Stage
+) -> None:
     tab = stage.open()
-    tab.run("([key, value]) => localStorage.setItem(key, value)", [key, value.replace("PERSON", stage.user)])
+    tab.run(
+        "([key, value]) => localStorage.setItem(key, value)",
+        [key, value.replace("PERSON", stage.user)],
+    )
     run(stage, tab, SAVES["fetch"], PAYMENT)
     (row,) = stage.wait_for_rows("payment_data", 1)
     assert row["transaction_id"] == "T1"
     assert not [seen for seen in stage.gate.bytes_seen if b"t-o-k-e-n" in seen]
 
 
-def test_a_capture_whose_user_is_not_known_waits_until_one_is_also_over_a_reload(stage: Stage) -> None:
+def test_a_capture_whose_user_is_not_known_waits_until_one_is_also_over_a_reload(
+    stage: Stage,
+) -> None:
     tab = stage.open()
     run(stage, tab, SAVES["fetch"], PAYMENT)
     stage.gate.wait_until_quiet(2)
@@ -137,15 +168,23 @@ def test_supabase_js_is_understood(version: str, stage: Stage, tmp_path: Path) -
     if packages.why_not():
         pytest.skip(f"nothing can be built: {packages.why_not()}")
     entry = tmp_path / "saves.js"
-    entry.write_text(_SUPABASE.replace("CLIENT", f"supabase-{version}").replace("PERSON", stage.user))
+    entry.write_text(
+        _SUPABASE.replace("CLIENT", f"supabase-{version}").replace("PERSON", stage.user)
+    )
     stage.shop.put_folder("/built", packages.build("esbuild", entry, tmp_path / "built").parent)
     tab = stage.open(f"{stage.tag()}<script type=module src=/built/saves.js></script>")
     tab.run("new Promise((detail) => document.dispatchEvent(new CustomEvent('save', { detail })))")
     stage.wait_for_rows("payment_data", 4)
     stage.gate.wait_until_quiet()
-    assert sorted(row["transaction_id"] for row in stage.rows("payment_data")) == ["S1", "S2", "S3", "S4"]
+    assert sorted(row["transaction_id"] for row in stage.rows("payment_data")) == [
+        "S1",
+        "S2",
+        "S3",
+        "S4",
+    ]
     assert [saved.path for saved in stage.shop.saved if saved.method != "OPTIONS"] == [
-        f"/rest/v1/{table}" for table in ("payments", "user_payments", "payments", "payment_data", "customers")
+        f"/rest/v1/{table}"
+        for table in ("payments", "user_payments", "payments", "payment_data", "customers")
     ]
     assert not [seen for seen in stage.gate.bytes_seen if b"anon-key-of-the-project" in seen]
     assert stage.seen(tab) == NOTHING_SEEN

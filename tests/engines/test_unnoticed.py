@@ -43,7 +43,10 @@ def report(stage: Stage, head: str) -> tuple[Any, list[Any]]:
     return found, got
 
 
-@pytest.mark.parametrize("service", [pytest.param("up", marks=pytest.mark.quick), "down", "behind a wall", "on another origin"])
+@pytest.mark.parametrize(
+    "service",
+    [pytest.param("up", marks=pytest.mark.quick), "down", "behind a wall", "on another origin"],
+)
 def test_the_page_is_the_same_with_the_tag_and_the_service(service: str, stage: Stage) -> None:
     bare, bare_requests = report(stage, "")
     head = stage.tag() if service != "on another origin" else tag(stage.gate.url)
@@ -68,7 +71,11 @@ def test_the_tag_costs_no_page_its_place_in_the_back_forward_cache(stage: Stage)
         tab = stage.open(head)
         tab.goto(f"{stage.shop.url}/away.html")
         tab.back()
-        outcomes.append(tab.eventually("'cameFromCache' in window && [window.cameFromCache]", "the page is shown again"))
+        outcomes.append(
+            tab.eventually(
+                "'cameFromCache' in window && [window.cameFromCache]", "the page is shown again"
+            )
+        )
         stage.close(tab)
     assert outcomes[0] == outcomes[1]
 
@@ -77,18 +84,28 @@ def test_a_page_with_something_in_the_queue_keeps_its_place_too(stage: Stage) ->
     bare = stage.open("")
     bare.goto(f"{stage.shop.url}/away.html")
     bare.back()
-    expected = bare.eventually("'cameFromCache' in window && [window.cameFromCache]", "the page is shown again")
+    expected = bare.eventually(
+        "'cameFromCache' in window && [window.cameFromCache]", "the page is shown again"
+    )
     tab = stage.tab()
     tab.goto(stage.paying_page())
     stage.gate.state = stage.gate.UNAVAILABLE
     tab.run(STARTED)
     stage.pay(tab, "T1")
     # Firefox keeps no page that is left with a request of its own under way.
-    tab.eventually("performance.getEntriesByType('resource').some(({ name }) => name.endsWith('/payments'))", "the page's answer")
+    tab.eventually(
+        "performance.getEntriesByType('resource').some(({ name }) => name.endsWith('/payments'))",
+        "the page's answer",
+    )
     tab.goto(f"{stage.shop.url}/away.html")
     stage.gate.state = stage.gate.UP
     tab.back()
-    assert tab.eventually("'cameFromCache' in window && [window.cameFromCache]", "the page is shown again") == expected
+    assert (
+        tab.eventually(
+            "'cameFromCache' in window && [window.cameFromCache]", "the page is shown again"
+        )
+        == expected
+    )
     stage.pay(tab, "T2")
     rows = stage.wait_for_rows("payment_data", 2)
     assert sorted(row["transaction_id"] for row in rows) == ["T1", "T2"]
@@ -101,7 +118,12 @@ def test_uninstall_puts_everything_back(stage: Stage) -> None:
     )
     tab = stage.open(f"<script>window.before = ({names})()</script>{stage.tag()}{_FUNCTIONS}")
     tab.run("window.enhancedDataCapture.uninstall()")
-    assert tab.run(f"() => ({names})().map((each, n) => each === window.before[n] || String(each))")[:5] == [True] * 5
+    assert (
+        tab.run(f"() => ({names})().map((each, n) => each === window.before[n] || String(each))")[
+            :5
+        ]
+        == [True] * 5
+    )
     tab.run(f"savePaymentToSupabase({{ user_email: '{stage.user}', transaction_id: 'T1' }})")
     stage.gate.wait_until_quiet()
     assert stage.rows("payment_data") == []
@@ -110,7 +132,9 @@ def test_uninstall_puts_everything_back(stage: Stage) -> None:
 
 def test_the_tag_included_twice_is_as_once(stage: Stage) -> None:
     tab = stage.open(f"{stage.tag()}{tag(stage.gate.url)}{_FUNCTIONS}")
-    tab.run(f"void savePaymentToSupabase({{ user_email: '{stage.user}', transaction_id: 'T1', final_price: 1 }})")
+    tab.run(
+        f"void savePaymentToSupabase({{ user_email: '{stage.user}', transaction_id: 'T1', final_price: 1 }})"
+    )
     stage.wait_for_rows("payment_data", 1)
     stage.gate.wait_until_quiet()
     assert len(stage.gate.ids_by_transaction()["T1"]) == 1

@@ -47,7 +47,10 @@ def _mini_browser() -> str | None:
 
 
 def _environment(profile: Path) -> dict[str, str]:
-    homes = {f"XDG_{name}_HOME": str(profile / name.lower()) for name in ("DATA", "CACHE", "CONFIG", "STATE")}
+    homes = {
+        f"XDG_{name}_HOME": str(profile / name.lower())
+        for name in ("DATA", "CACHE", "CONFIG", "STATE")
+    }
     return {**_ENVIRONMENT, **homes, "HOME": str(profile), "TMPDIR": str(profile)}
 
 
@@ -62,14 +65,22 @@ class WebKit(Browser):
         port = free_port()
         self._url = f"http://127.0.0.1:{port}"
         self._program = Program(
-            ["xvfb-run", "-a", "WebKitWebDriver", f"--port={port}"], profile.with_suffix(".output"), _environment(profile)
+            ["xvfb-run", "-a", "WebKitWebDriver", f"--port={port}"],
+            profile.with_suffix(".output"),
+            _environment(profile),
         )
         self._program.ready(self._answers)
         options = {"binary": _mini_browser(), "args": ["--automation"]}
-        session = self._ask("POST", "/session", {"capabilities": {"alwaysMatch": {"webkitgtk:browserOptions": options}}})
+        session = self._ask(
+            "POST",
+            "/session",
+            {"capabilities": {"alwaysMatch": {"webkitgtk:browserOptions": options}}},
+        )
         self._session = f"/session/{session['sessionId']}"
         milliseconds = int(_MAX_SECONDS * 1000)
-        self.ask("POST", "/timeouts", {"script": milliseconds, "pageLoad": milliseconds, "implicit": 0})
+        self.ask(
+            "POST", "/timeouts", {"script": milliseconds, "pageLoad": milliseconds, "implicit": 0}
+        )
         self._first = str(self.ask("GET", "/window"))
         self._first_is_free = True
 
@@ -77,7 +88,9 @@ class WebKit(Browser):
         if self._first_is_free:
             self._first_is_free = False
             return _Tab(self, self._first)
-        self.ask("POST", "/window", {"handle": self._first})  # the one that was looked at last may be closed
+        self.ask(
+            "POST", "/window", {"handle": self._first}
+        )  # the one that was looked at last may be closed
         return _Tab(self, self.ask("POST", "/window/new", {"type": "tab"})["handle"])
 
     def close(self) -> None:
@@ -94,7 +107,10 @@ class WebKit(Browser):
     def _ask(self, method: str, path: str, body: dict[str, Any] | None = None) -> Any:
         try:
             answer = requests.request(
-                method, self._url + path, json=(body or {}) if method == "POST" else None, timeout=_MAX_SECONDS + 10
+                method,
+                self._url + path,
+                json=(body or {}) if method == "POST" else None,
+                timeout=_MAX_SECONDS + 10,
             )
         except requests.RequestException as reason:
             raise Refused(f"{method} {path}: {reason}") from None
@@ -124,7 +140,11 @@ class _Tab(Tab):
 
     def evaluate(self, expression: str) -> str | None:
         script = "const done = arguments[0]; (EXPRESSION).then((v) => done([v]), (e) => done([null, String(e)]))"
-        answer = self._ask("POST", "/execute/async", {"script": script.replace("EXPRESSION", expression), "args": []})
+        answer = self._ask(
+            "POST",
+            "/execute/async",
+            {"script": script.replace("EXPRESSION", expression), "args": []},
+        )
         if len(answer) > 1:
             raise Refused(answer[1])
         return None if answer[0] is None else str(answer[0])
@@ -144,7 +164,9 @@ class Unattended:
         profile.mkdir(parents=True, exist_ok=True)
         program = _mini_browser()
         assert program is not None
-        self._program = Program(["xvfb-run", "-a", program, url], profile.with_suffix(".output"), _environment(profile))
+        self._program = Program(
+            ["xvfb-run", "-a", program, url], profile.with_suffix(".output"), _environment(profile)
+        )
 
     def kill(self) -> None:
         """Ends all of its processes at once."""

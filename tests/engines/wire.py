@@ -24,7 +24,9 @@ class Wire:
         self._last_id = 0
         self.events: list[dict[str, Any]] = []
 
-    def call(self, method: str, parameters: dict[str, Any] | None = None, **envelope: Any) -> dict[str, Any]:
+    def call(
+        self, method: str, parameters: dict[str, Any] | None = None, **envelope: Any
+    ) -> dict[str, Any]:
         """What the browser answers to a command.
 
         Args:
@@ -37,7 +39,9 @@ class Wire:
         """
         self._last_id += 1
         number = self._last_id
-        self._socket.send(json.dumps({"id": number, "method": method, "params": parameters or {}, **envelope}))
+        self._socket.send(
+            json.dumps({"id": number, "method": method, "params": parameters or {}, **envelope})
+        )
         deadline = time.monotonic() + _MAX_SECONDS
         while time.monotonic() < deadline:
             message = self._receive(method)

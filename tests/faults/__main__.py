@@ -26,13 +26,26 @@ browser does. In the end every acknowledged capture has to be there once, with i
 def main() -> int:
     """The exit status: 0 when nothing was lost and nothing is there twice."""
     parser = argparse.ArgumentParser(prog="python3 -m tests.faults", description=_ABOUT)
-    parser.add_argument("--kills", type=int, default=30, metavar="N", help="how many (default: 30; about 2 s each)")
-    parser.add_argument("--seed", type=int, default=None, metavar="NUMBER", help="chooses the same processes and pauses again")
+    parser.add_argument(
+        "--kills", type=int, default=30, metavar="N", help="how many (default: 30; about 2 s each)"
+    )
+    parser.add_argument(
+        "--seed",
+        type=int,
+        default=None,
+        metavar="NUMBER",
+        help="chooses the same processes and pauses again",
+    )
     given = parser.parse_args()
     progress = Progress()
-    with tempfile.TemporaryDirectory(prefix="edc-faults-") as folder, Campaign(Path(folder), given.seed) as campaign:
+    with (
+        tempfile.TemporaryDirectory(prefix="edc-faults-") as folder,
+        Campaign(Path(folder), given.seed) as campaign,
+    ):
         for number in range(given.kills):
-            progress.bar(f"Killing ({campaign.acknowledged:,} captures acknowledged)", number, given.kills)
+            progress.bar(
+                f"Killing ({campaign.acknowledged:,} captures acknowledged)", number, given.kills
+            )
             campaign.kill_once()
         progress.step("Checking …")
         outcome = campaign.finish()

@@ -25,7 +25,12 @@ class Managed:
     def capture(self, mark: str | None = None, **fields: Any) -> requests.Response:
         """Sends a payment that is marked; the mark is noted when it is acknowledged."""
         mark = mark or uuid.uuid4().hex
-        payload = {"user_email": "a@example.com", "transaction_id": mark, "capture_id": mark, **fields}
+        payload = {
+            "user_email": "a@example.com",
+            "transaction_id": mark,
+            "capture_id": mark,
+            **fields,
+        }
         answer = requests.post(f"{self.url}/api/data-capture/payment", json=payload, timeout=30)
         if answer.status_code in (200, 201):
             self.acknowledged.append(mark)
@@ -48,9 +53,15 @@ class Managed:
         return said.get("http") == 200 and said["pid"] != than
 
     def assert_each_is_there_once(self) -> None:
-        stored = [row["transaction_id"] for row in rows(self.database, "SELECT transaction_id FROM payment_data")]
+        stored = [
+            row["transaction_id"]
+            for row in rows(self.database, "SELECT transaction_id FROM payment_data")
+        ]
         assert len(stored) == len(set(stored))
         assert set(self.acknowledged) <= set(stored)
-        [audited] = rows(self.database, "SELECT count(*) AS n FROM data_capture_audit WHERE capture_type = 'payment'")
+        [audited] = rows(
+            self.database,
+            "SELECT count(*) AS n FROM data_capture_audit WHERE capture_type = 'payment'",
+        )
         assert audited["n"] == len(stored)
         self.manager.assert_database_is_sound()

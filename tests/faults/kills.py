@@ -62,7 +62,10 @@ class Outcome:
 
     def __str__(self) -> str:
         seconds = self.seconds or [0.0]
-        slowest = [f"{taken:.2f} s ({', '.join(whom)})" for taken, whom in sorted(self.times, reverse=True)[:3]]
+        slowest = [
+            f"{taken:.2f} s ({', '.join(whom)})"
+            for taken, whom in sorted(self.times, reverse=True)[:3]
+        ]
         lines = [
             f"{self.kills} kills, {self.acknowledged:,} captures acknowledged, {self.resent:,} sent again",
             f"{len(self.verdict.lost)} lost, {len(self.verdict.twice)} twice",
@@ -84,10 +87,15 @@ class Campaign:
         self._manager = RunningManager(directory).wait_until_running()
         self._start_seconds = time.monotonic() - started_at
         self._managers = [self._manager]
-        self._ports: tuple[int, int] = tuple(int(url.rpartition(":")[2]) for url in self._manager.urls.values())  # type: ignore[assignment]
+        self._ports: tuple[int, int] = tuple(
+            int(url.rpartition(":")[2]) for url in self._manager.urls.values()
+        )  # type: ignore[assignment]
         self._session = requests.Session()
         self._hurry, self._done = threading.Event(), threading.Event()
-        self._senders = [Sender(number, self._ports[0], self._hurry, self._done) for number in range(1, _SENDERS + 1)]
+        self._senders = [
+            Sender(number, self._ports[0], self._hurry, self._done)
+            for number in range(1, _SENDERS + 1)
+        ]
         self._times: list[tuple[float, _Killed]] = []
         for sender in self._senders:
             sender.start()
@@ -121,7 +129,10 @@ class Campaign:
         if "manager" in whom:
             self._manager.process.wait()
             self._start_manager()
-        self._wait_until_back(before if "manager" in whom else {name: before[name] for name in _services(whom)}, killed_at)
+        self._wait_until_back(
+            before if "manager" in whom else {name: before[name] for name in _services(whom)},
+            killed_at,
+        )
         self._times.append((time.monotonic() - killed_at, whom))
         self._hurry.clear()
 
@@ -130,7 +141,11 @@ class Campaign:
         self._done.set()
         for sender in self._senders:
             sender.join(timeout=60)
-        broken = [f"{sender.name} never got its acknowledgements" for sender in self._senders if sender.is_alive()]
+        broken = [
+            f"{sender.name} never got its acknowledgements"
+            for sender in self._senders
+            if sender.is_alive()
+        ]
         status = self._manager.stop()
         if status != 0:
             broken.append(f"the manager ended with status {status}")
@@ -144,7 +159,15 @@ class Campaign:
             broken.append(f"{len(sent) - len(acknowledged)} captures were never acknowledged")
         verdict = examine(self._manager.database, acknowledged, sent)
         resent = sum(sender.resent for sender in self._senders)
-        return Outcome(self._start_seconds, len(self._times), len(acknowledged), resent, self._times, verdict, broken)
+        return Outcome(
+            self._start_seconds,
+            len(self._times),
+            len(acknowledged),
+            resent,
+            self._times,
+            verdict,
+            broken,
+        )
 
     def _process_of(self, name: str) -> int:
         if name == "manager":
@@ -173,7 +196,9 @@ class Campaign:
         waiting = dict(before)
         while waiting:
             if time.monotonic() > deadline:
-                raise AssertionError(f"Not back within {_BACK_SECONDS:g} s: {', '.join(waiting)}\n{self._manager.output[-2000:]}")
+                raise AssertionError(
+                    f"Not back within {_BACK_SECONDS:g} s: {', '.join(waiting)}\n{self._manager.output[-2000:]}"
+                )
             if self._manager.process.poll() is not None:
                 self._start_manager()  # the port was not free yet; who keeps it running would do the same
             for name, process in list(waiting.items()):

@@ -46,7 +46,9 @@ class Sender(threading.Thread):
     `acknowledged` has the row id of each, by capture_id. `broken` are promises that an answer broke.
     """
 
-    def __init__(self, number: int, port: int, hurry: threading.Event, done: threading.Event) -> None:
+    def __init__(
+        self, number: int, port: int, hurry: threading.Event, done: threading.Event
+    ) -> None:
         super().__init__(daemon=True)
         self.acknowledged: dict[str, tuple[str, int]] = {}
         self.sent: set[str] = set()
@@ -104,13 +106,17 @@ class Sender(threading.Thread):
     def _note(self, capture: Capture, row_id: int) -> None:
         answer = (capture["type"], row_id)
         if self.acknowledged.setdefault(capture["capture_id"], answer) != answer:
-            self.broken.append(f"{capture['capture_id']} was answered {answer} after {self.acknowledged[capture['capture_id']]}")
+            self.broken.append(
+                f"{capture['capture_id']} was answered {answer} after {self.acknowledged[capture['capture_id']]}"
+            )
 
     def _post(self, where: str, payload: Any) -> tuple[int, dict[str, Any]]:
         """The status and the answer; 0 and nothing when there was none."""
         try:
             if self._connection is None:
-                self._connection = http.client.HTTPConnection("127.0.0.1", self._port, timeout=_ANSWER_SECONDS)
+                self._connection = http.client.HTTPConnection(
+                    "127.0.0.1", self._port, timeout=_ANSWER_SECONDS
+                )
             body, headers = json.dumps(payload), {"Content-Type": "application/json"}
             self._connection.request("POST", f"/api/data-capture/{where}", body, headers)
             response = self._connection.getresponse()

@@ -28,7 +28,17 @@ class Shim:
             raise NoShim("there is no C compiler (cc) on this machine")
         library = directory / "shim.so"
         source = Path(__file__).with_name("shim.c")
-        command = [compiler, "-shared", "-fPIC", "-O1", "-Wall", "-o", str(library), str(source), "-ldl"]
+        command = [
+            compiler,
+            "-shared",
+            "-fPIC",
+            "-O1",
+            "-Wall",
+            "-o",
+            str(library),
+            str(source),
+            "-ldl",
+        ]
         built = subprocess.run(command, capture_output=True, text=True, check=False)
         if built.returncode != 0:
             raise NoShim(f"the C compiler does not compile {source.name}: {built.stderr[-500:]}")

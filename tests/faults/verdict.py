@@ -37,7 +37,9 @@ class Verdict:
         return not (self.lost or self.twice or self.unsound)
 
 
-def examine(database: Path, acknowledged: Mapping[str, tuple[str, int]], sent: Collection[str]) -> Verdict:
+def examine(
+    database: Path, acknowledged: Mapping[str, tuple[str, int]], sent: Collection[str]
+) -> Verdict:
     """Compares the file with what was acknowledged, each with its kind and row id, and with all that was sent.
 
     A capture is there when it has its row, its audit record and its receipt.
@@ -48,26 +50,40 @@ def examine(database: Path, acknowledged: Mapping[str, tuple[str, int]], sent: C
             found = connection.execute(f"PRAGMA {check}").fetchall()
             if found != sound:
                 verdict.unsound.append(f"{check}: {found[:3]}")
-        audit = verify(connection, load_key(audit_key_file(database)), noted_head(database), lambda *_: None)
+        audit = verify(
+            connection, load_key(audit_key_file(database)), noted_head(database), lambda *_: None
+        )
         if audit.tampering is not None:
             verdict.unsound.append(f"audit record {audit.tampering.record} {audit.tampering.what}")
-        marks = connection.execute("SELECT json_extract(data_snapshot, '$.mark') FROM data_capture_audit")
+        marks = connection.execute(
+            "SELECT json_extract(data_snapshot, '$.mark') FROM data_capture_audit"
+        )
         audited = Counter(mark for (mark,) in marks)
         receipts = {
             capture_id: (kind, row_id)
-            for capture_id, kind, row_id in connection.execute("SELECT capture_id, capture_type, row_id FROM capture_receipts")
+            for capture_id, kind, row_id in connection.execute(
+                "SELECT capture_id, capture_type, row_id FROM capture_receipts"
+            )
         }
         stored: dict[str, list[tuple[str, int]]] = {}
         for kind, (_, table) in KINDS.items():
             for row_id, mark in connection.execute(f"SELECT id, {_MARKS[kind]} FROM {table}"):  # noqa: S608
                 stored.setdefault(mark, []).append((kind, row_id))
     for capture_id, answer in acknowledged.items():
-        if answer not in stored.get(capture_id, ()) or capture_id not in audited or receipts.get(capture_id) != answer:
+        if (
+            answer not in stored.get(capture_id, ())
+            or capture_id not in audited
+            or receipts.get(capture_id) != answer
+        ):
             verdict.lost.append(capture_id)
     verdict.twice = [mark for mark, rows in stored.items() if len(rows) > 1]
-    verdict.twice += [mark for mark, count in audited.items() if count > 1 and mark not in verdict.twice]
+    verdict.twice += [
+        mark for mark, count in audited.items() if count > 1 and mark not in verdict.twice
+    ]
     if not set(audited) == set(receipts) == set(stored):
-        verdict.unsound.append(f"{len(stored)} captures have rows, {len(audited)} audit records, {len(receipts)} receipts")
+        verdict.unsound.append(
+            f"{len(stored)} captures have rows, {len(audited)} audit records, {len(receipts)} receipts"
+        )
     unknown = set(stored) - set(sent)
     if unknown:
         verdict.unsound.append(f"{len(unknown)} captures are stored that nobody sent")

@@ -54,7 +54,9 @@ from data_capture.store.sqlite.users import addresses_known, spelling_of
 _Id = tuple[str, str]  # a user's address, as `users.email` spells it, and a capture_id
 
 
-def record_captures(connection: sqlite3.Connection, captures: Sequence[Capture]) -> list[Receipt | Problem]:
+def record_captures(
+    connection: sqlite3.Connection, captures: Sequence[Capture]
+) -> list[Receipt | Problem]:
     """Stores captures, at least one, in their order, and gives for each what `record_capture` returns or raises for it.
 
     Raises:
@@ -78,7 +80,9 @@ def _outcome(connection: sqlite3.Connection, capture: Capture) -> Receipt | Prob
         return problem
 
 
-def _record_together(connection: sqlite3.Connection, captures: Sequence[Capture]) -> list[Receipt | Problem]:
+def _record_together(
+    connection: sqlite3.Connection, captures: Sequence[Capture]
+) -> list[Receipt | Problem]:
     key = receipt_key_of(connection)
     ids = _Ids(connection, captures)
     erasures = times_of_erasure(connection, {one.user_email for one in captures})
@@ -116,7 +120,9 @@ class _Ids:
         self._connection = connection
         known = addresses_known(connection, {one.user_email for one in captures})
         self.of: dict[int, _Id] = {
-            place: (one.user_email, one.capture_id) for place, one in enumerate(captures) if one.user_email in known
+            place: (one.user_email, one.capture_id)
+            for place, one in enumerate(captures)
+            if one.user_email in known
         }
         self.answered: dict[_Id, FoundReceipt] = {
             (found[0], found[1]): FoundReceipt(*found[2:])
@@ -155,7 +161,9 @@ class _Ids:
 
     def _look_up(self, place: int, capture: Capture) -> _Id | None:
         """For a user whose address is spelled in another way, or who is new: the id, once there is a user."""
-        spelled = self._spelled.get(capture.user_email) or spelling_of(self._connection, capture.user_email)
+        spelled = self._spelled.get(capture.user_email) or spelling_of(
+            self._connection, capture.user_email
+        )
         if spelled is None:
             return None
         self._spelled[capture.user_email] = spelled
@@ -179,7 +187,11 @@ class _Taken(NamedTuple):
         if rule is None:
             return None
         about = about_of(self.capture) if rule.about is not None else None
-        return None if rule.about is not None and about is None else (self.capture.kind.name, self.user_email, about)
+        return (
+            None
+            if rule.about is not None and about is None
+            else (self.capture.kind.name, self.user_email, about)
+        )
 
 
 class _Storing:
@@ -232,8 +244,12 @@ class _Storing:
             return None
         content = content_of(self._key, capture)
         is_new = is_new_about(self._connection, capture, row_id, user_email, content)
-        records = records_of_repetition(self._connection, capture, row_id, user_email, is_new=is_new)
-        self._receipts.append(self._key.row(capture, user_email, row_id, UNCHANGED, content if is_new else None))
+        records = records_of_repetition(
+            self._connection, capture, row_id, user_email, is_new=is_new
+        )
+        self._receipts.append(
+            self._key.row(capture, user_email, row_id, UNCHANGED, content if is_new else None)
+        )
         return row_id, records
 
     def _note(self, taken: Sequence[_Taken], places: Sequence[int]) -> None:
@@ -250,7 +266,9 @@ class _Storing:
 
 
 def _unheard_of(
-    connection: sqlite3.Connection, taken: Sequence[_Taken], common: Sequence[tuple[str, str, ColumnValue] | None]
+    connection: sqlite3.Connection,
+    taken: Sequence[_Taken],
+    common: Sequence[tuple[str, str, ColumnValue] | None],
 ) -> set[tuple[str, str, ColumnValue] | None]:
     """What of `common` no row has: what is about something, and nothing is stored about it yet."""
     looked_for: defaultdict[Kind, list[tuple[str, ColumnValue]]] = defaultdict(list)
@@ -260,7 +278,9 @@ def _unheard_of(
     unheard_of: set[tuple[str, str, ColumnValue] | None] = set()
     for kind, of_kind in looked_for.items():
         unheard_of |= {(kind.name, *looked) for looked in of_kind}
-        unheard_of -= {(kind.name, *found) for found in find_among(connection, _find_statement(kind), of_kind)}
+        unheard_of -= {
+            (kind.name, *found) for found in find_among(connection, _find_statement(kind), of_kind)
+        }
     return unheard_of
 
 
@@ -291,9 +311,15 @@ class _Rows:
     def insert(self, kind: Kind) -> list[int]:
         """Inserts the rows of a kind that wait, and returns their places."""
         waiting = self._waiting.pop(kind)
-        first = insert_in_order(self._connection, insert_statement(kind), [row_of(*one) for _, one in waiting])
+        first = insert_in_order(
+            self._connection, insert_statement(kind), [row_of(*one) for _, one in waiting]
+        )
         self.stored.update((place, row_id) for row_id, (place, _) in enumerate(waiting, first))
-        self.waiting_in_common = {in_common for in_common in self.waiting_in_common if in_common and in_common[0] != kind.name}
+        self.waiting_in_common = {
+            in_common
+            for in_common in self.waiting_in_common
+            if in_common and in_common[0] != kind.name
+        }
         return [place for place, _ in waiting]
 
     def insert_all(self) -> list[int]:

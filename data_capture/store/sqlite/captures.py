@@ -30,7 +30,9 @@ CONFIRMATION = "confirmation"
 
 _FORGET_RECEIPT = "DELETE FROM capture_receipts WHERE capture_id = ? AND user_email = ?"
 
-_CONFIRM_RECEIPT = "UPDATE capture_receipts SET confirmed = 1 WHERE capture_id = ? AND user_email = ?"
+_CONFIRM_RECEIPT = (
+    "UPDATE capture_receipts SET confirmed = 1 WHERE capture_id = ? AND user_email = ?"
+)
 
 
 class RecordCapture:
@@ -68,7 +70,12 @@ def record_capture(connection: sqlite3.Connection, capture: Capture) -> Receipt:
         user_email = add_user_of(connection, capture)
     row_id, content = repeated_row(connection, capture, user_email), content_of(key, capture)
     if row_id is None:
-        row_id, outcome = connection.execute(insert_statement(capture.kind), row_of(capture, user_email)).lastrowid, STORED
+        row_id, outcome = (
+            connection.execute(
+                insert_statement(capture.kind), row_of(capture, user_email)
+            ).lastrowid,
+            STORED,
+        )
         assert row_id is not None
         records = [audit_record_of(capture, user_email)]
     else:
@@ -107,10 +114,16 @@ def content_of(key: ReceiptKey, capture: Capture) -> bytes | None:
 
 
 def is_new_about(
-    connection: sqlite3.Connection, capture: Capture, row_id: int, user_email: str, content: bytes | None
+    connection: sqlite3.Connection,
+    capture: Capture,
+    row_id: int,
+    user_email: str,
+    content: bytes | None,
 ) -> bool:
     """Whether a capture that repeats a row says something that no audit record has: something that is in no column."""
-    return content is None or not has_content(connection, capture.kind.name, row_id, user_email, content)
+    return content is None or not has_content(
+        connection, capture.kind.name, row_id, user_email, content
+    )
 
 
 def records_of_repetition(
@@ -124,13 +137,19 @@ def records_of_repetition(
 
 
 def _confirm_claim(
-    connection: sqlite3.Connection, key: ReceiptKey, capture: Capture, user_email: str, found: FoundReceipt
+    connection: sqlite3.Connection,
+    key: ReceiptKey,
+    capture: Capture,
+    user_email: str,
+    found: FoundReceipt,
 ) -> Receipt | None:
     """Confirms what was claimed under the same capture_id, if it is the same.
 
     If not, the claim's receipt goes, None is returned, and the capture is stored as if it were the first of its id.
     """
-    if not key.is_of(capture, found) or not _is_exactly(connection, capture, found.row_id, user_email):
+    if not key.is_of(capture, found) or not _is_exactly(
+        connection, capture, found.row_id, user_email
+    ):
         refuse_what_was_erased(connection, capture)
         connection.execute(_FORGET_RECEIPT, (capture.capture_id, user_email))
         return None
@@ -140,7 +159,9 @@ def _confirm_claim(
     return Receipt(found.row_id, found.outcome, replayed=True)
 
 
-def _confirm_row(connection: sqlite3.Connection, capture: Capture, row_id: int, user_email: str) -> AuditRecord:
+def _confirm_row(
+    connection: sqlite3.Connection, capture: Capture, row_id: int, user_email: str
+) -> AuditRecord:
     """Give a claim's row the time, the address and the user agent of who confirms it; return the audit record of that.
 
     A stranger who guessed what is confirmed would otherwise date it. What the claim said stays in its own audit record.
@@ -150,9 +171,13 @@ def _confirm_row(connection: sqlite3.Connection, capture: Capture, row_id: int, 
 
 
 def _confirmation_of(capture: Capture, row_id: int, user_email: str) -> AuditRecord:
-    said = encode_json({"capture_type": capture.kind.name, "row_id": row_id, "capture_id": capture.capture_id})
+    said = encode_json(
+        {"capture_type": capture.kind.name, "row_id": row_id, "capture_id": capture.capture_id}
+    )
     record = audit_record_of(capture, user_email)
-    return record._replace(capture_type=CONFIRMATION, snapshot=said, status="success", error_details=None)
+    return record._replace(
+        capture_type=CONFIRMATION, snapshot=said, status="success", error_details=None
+    )
 
 
 def row_of(capture: Capture, user_email: str) -> tuple[ColumnValue, ...]:
@@ -162,7 +187,11 @@ def row_of(capture: Capture, user_email: str) -> tuple[ColumnValue, ...]:
 
 def _origin_of(capture: Capture) -> tuple[ColumnValue, ...]:
     """The values of `_origin_columns`."""
-    return (capture.ip_address, capture.user_agent, *(capture.happened_at,) * len(capture.kind.time_columns))
+    return (
+        capture.ip_address,
+        capture.user_agent,
+        *(capture.happened_at,) * len(capture.kind.time_columns),
+    )
 
 
 def audit_record_of(capture: Capture, user_email: str) -> AuditRecord:
@@ -200,10 +229,16 @@ def repeated_row(connection: sqlite3.Connection, capture: Capture, user_email: s
         if about is None:
             return None
         looked_for.append(about)
-    since = () if repetition.within_seconds is None else (earlier(capture.happened_at, repetition.within_seconds),)
+    since = (
+        ()
+        if repetition.within_seconds is None
+        else (earlier(capture.happened_at, repetition.within_seconds),)
+    )
     statement = _repeated_row_statement(capture.kind)
     repeated = connection.execute(statement, (*looked_for, *since, *capture.values)).fetchone()
-    if repeated is None or (capture.is_confirmed and not _may_confirm(connection, capture, repeated[0], user_email)):
+    if repeated is None or (
+        capture.is_confirmed and not _may_confirm(connection, capture, repeated[0], user_email)
+    ):
         return None
     if repetition.moves_updated_at and _may_move(connection, capture, repeated[0], user_email):
         update = f"UPDATE {capture.kind.table} SET updated_at = max(updated_at, ?) WHERE id = ?"  # noqa: S608
@@ -211,22 +246,32 @@ def repeated_row(connection: sqlite3.Connection, capture: Capture, user_email: s
     return int(repeated[0])
 
 
-def _may_move(connection: sqlite3.Connection, capture: Capture, row_id: int, user_email: str) -> bool:
+def _may_move(
+    connection: sqlite3.Connection, capture: Capture, row_id: int, user_email: str
+) -> bool:
     """Whether a capture may say that a row still holds: a claim says nothing of a confirmed one."""
-    return capture.is_confirmed or not is_confirmed(connection, capture.kind.name, row_id, user_email)
+    return capture.is_confirmed or not is_confirmed(
+        connection, capture.kind.name, row_id, user_email
+    )
 
 
-def _may_confirm(connection: sqlite3.Connection, capture: Capture, row_id: int, user_email: str) -> bool:
+def _may_confirm(
+    connection: sqlite3.Connection, capture: Capture, row_id: int, user_email: str
+) -> bool:
     """Whether a confirmed capture may repeat a row: it must not confirm what a claim says and it leaves out."""
     return is_confirmed(connection, capture.kind.name, row_id, user_email) or _is_exactly(
         connection, capture, row_id, user_email
     )
 
 
-def _is_exactly(connection: sqlite3.Connection, capture: Capture, row_id: int, user_email: str) -> bool:
+def _is_exactly(
+    connection: sqlite3.Connection, capture: Capture, row_id: int, user_email: str
+) -> bool:
     """Whether a row has what the capture says in every column, and nothing where it says nothing."""
     statement = _exact_row_statement(capture.kind)
-    return connection.execute(statement, (row_id, user_email, *capture.values)).fetchone() is not None
+    return (
+        connection.execute(statement, (row_id, user_email, *capture.values)).fetchone() is not None
+    )
 
 
 # Table and column names below come from the table of kinds alone, never from a request.
@@ -236,7 +281,9 @@ def _is_exactly(connection: sqlite3.Connection, capture: Capture, row_id: int, u
 def insert_statement(kind: Kind) -> str:
     """What inserts a row of this kind."""
     columns = ("user_email", *(one.column for one in kind.fields), *_origin_columns(kind))
-    return f"INSERT INTO {kind.table} ({', '.join(columns)}) VALUES ({', '.join('?' * len(columns))})"  # noqa: S608
+    return (
+        f"INSERT INTO {kind.table} ({', '.join(columns)}) VALUES ({', '.join('?' * len(columns))})"  # noqa: S608
+    )
 
 
 def _origin_columns(kind: Kind) -> tuple[str, ...]:

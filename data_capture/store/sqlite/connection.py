@@ -24,7 +24,9 @@ def create_private_file(path: Path) -> None:
     os.close(os.open(path, os.O_CREAT | os.O_RDWR | os.O_NOFOLLOW, 0o600))
 
 
-def open_connection(database: Path, busy_seconds: float, *, read_only: bool = False) -> sqlite3.Connection:
+def open_connection(
+    database: Path, busy_seconds: float, *, read_only: bool = False
+) -> sqlite3.Connection:
     """A connection in autocommit mode, with the settings that the promises rest on.
 
     WAL lets readers go on while a writer commits; synchronous=FULL syncs the log at each commit; secure_delete zeroes
@@ -35,7 +37,11 @@ def open_connection(database: Path, busy_seconds: float, *, read_only: bool = Fa
     """
     mode = "ro" if read_only else "rw"
     connection = sqlite3.connect(
-        f"{database.as_uri()}?mode={mode}", uri=True, isolation_level=None, check_same_thread=False, timeout=busy_seconds
+        f"{database.as_uri()}?mode={mode}",
+        uri=True,
+        isolation_level=None,
+        check_same_thread=False,
+        timeout=busy_seconds,
     )
     try:
         # Before the journal mode: switching an existing file to WAL needs its lock.

@@ -92,7 +92,9 @@ _CLOSED_WORD = re.compile(
     r"geloesch|dead|deceas|left$|hold$|onhold|pause|expel|evict|abus|blacklist|denylist|declin|dismiss|ended|withdrawn|void|"
     r"(?:temp|perm|perma|auto|hard|ip|shadow|temporarily|permanently)_?(?:ban|lock|block|suspen|disab|delet|deactiv)"
 )
-_CLOSED_STATUSES = frozenset({"false", "off", "no", "n", "f", "i", "d", "b", "x"})  # of a column of one letter, or a switch
+_CLOSED_STATUSES = frozenset(
+    {"false", "off", "no", "n", "f", "i", "d", "b", "x"}
+)  # of a column of one letter, or a switch
 # Another program's mark on a row: someone signs in to it in another way, has signed in, or may more than others.
 _CLAIMED_NAME = re.compile(
     r"(?:is|email|user|account)?(?:admin|administrator|staff|superuser|superadmin|moderator|owner|root|verified|confirmed)(?:at|on)?"
@@ -107,14 +109,17 @@ _CLAIMED_NAME = re.compile(
 
 _IDS = frozenset({"uuid", "guid", "id", "uniqueid", "publicid"})  # 32 hexadecimal digits, too
 _HASH_IN_HEX = re.compile(r"(?:[0-9a-f]{32}|[0-9a-f]{40}|[0-9a-f]{64}|[0-9a-f]{96}|[0-9a-f]{128})")
-_CRYPT = re.compile(r"\$[0-9a-z-]{1,20}\$|\{[a-z0-9-]{2,20}\}\S|(?:pbkdf2|scrypt|sha\d+|bcrypt|argon2)[\w:.]*\$")
+_CRYPT = re.compile(
+    r"\$[0-9a-z-]{1,20}\$|\{[a-z0-9-]{2,20}\}\S|(?:pbkdf2|scrypt|sha\d+|bcrypt|argon2)[\w:.]*\$"
+)
 
 _FALSE_WORDS = frozenset({"0", "0.0", "false", "f", "no", "n", "off", "disabled", "inactive"})
 _TRUE_WORDS = frozenset({"1", "1.0", "-1", "true", "t", "yes", "y", "on"})
 _NO_VALUES = frozenset({"", "null", "none", "undefined"})
 _NO_TIMES = frozenset({"0", "0.0", "false", "0000-00-00", "0000-00-00 00:00:00"})
 _CONSTANT = re.compile(
-    r"\(*(?:[-+]?[0-9.]+(?:e[-+]?[0-9]+)?|'(?:[^']|'')*'|\"[^\"]*\"|x'[0-9a-f]*'|null|true|false)\)*", re.IGNORECASE
+    r"\(*(?:[-+]?[0-9.]+(?:e[-+]?[0-9]+)?|'(?:[^']|'')*'|\"[^\"]*\"|x'[0-9a-f]*'|null|true|false)\)*",
+    re.IGNORECASE,
 )
 _MILLISECONDS_FROM = 100_000_000_000  # a number of seconds would be in the year 5138
 
@@ -213,7 +218,11 @@ def read_account(row: Row, columns: Columns, beside: Beside, now: datetime) -> A
             credentials = (Credential("user_credentials", beside.password_hash),)
     is_disabled = any(_is_closed(column, value, columns, now) for column, value in row)
     is_ours = columns.tell_what_is_ours or beside.is_untouched
-    return Account(credentials, is_disabled, is_provisional=is_ours and not is_disabled and _is_untouched(row, columns))
+    return Account(
+        credentials,
+        is_disabled,
+        is_provisional=is_ours and not is_disabled and _is_untouched(row, columns),
+    )
 
 
 @lru_cache(maxsize=1024)
@@ -240,7 +249,9 @@ def _without_marks(column: str) -> str:
     """A name without its accents: "contraseña" is "contrasena"."""
     if column.isascii():
         return column
-    return "".join(one for one in unicodedata.normalize("NFKD", column) if not unicodedata.combining(one))
+    return "".join(
+        one for one in unicodedata.normalize("NFKD", column) if not unicodedata.combining(one)
+    )
 
 
 def is_empty(value: Any) -> bool:
@@ -292,7 +303,11 @@ def _is_claimed(column: str, value: Any, columns: Columns) -> bool:
         return is_reserved(str(value))
     name = simple_name(column)
     is_credential = name not in _IDS and _looks_like_hash(value)
-    if not (is_credential or _CLAIMED_NAME.fullmatch(name)) or _is_false(value) or columns.may_be_default(column):
+    if (
+        not (is_credential or _CLAIMED_NAME.fullmatch(name))
+        or _is_false(value)
+        or columns.may_be_default(column)
+    ):
         return False
     return not columns.is_left_alone(column, value)
 
@@ -300,7 +315,11 @@ def _is_claimed(column: str, value: Any, columns: Columns) -> bool:
 def _looks_like_hash(value: Any) -> bool:
     """Whether a value is what programs store of a password, in a column of whatever name."""
     text = _word(value)
-    return check_of(text) is not None or _HASH_IN_HEX.fullmatch(text) is not None or _CRYPT.match(text) is not None
+    return (
+        check_of(text) is not None
+        or _HASH_IN_HEX.fullmatch(text) is not None
+        or _CRYPT.match(text) is not None
+    )
 
 
 # --- Whether an account is open -------------------------------------------------------------------------------------------
@@ -322,7 +341,9 @@ def _is_closed(column: str, value: Any, columns: Columns, now: datetime) -> bool
         return _is_past(value, now)
     if _CLOSED_UNTIL_NAME.fullmatch(name):
         return _is_true(value) and _word(value) not in _NO_TIMES and not _is_past(value, now)
-    return bool(_CLOSED_AT_NAME.fullmatch(name)) and _is_true(value) and _word(value) not in _NO_TIMES
+    return (
+        bool(_CLOSED_AT_NAME.fullmatch(name)) and _is_true(value) and _word(value) not in _NO_TIMES
+    )
 
 
 def _is_closed_status(column: str, value: Any, columns: Columns) -> bool:
@@ -332,7 +353,9 @@ def _is_closed_status(column: str, value: Any, columns: Columns) -> bool:
     words = re.findall(r"[^\W_]+", word)
     if any(_CLOSED_WORD.match(part) for part in (*words, "".join(words))):
         return True
-    return word in _CLOSED_STATUSES and simple_name(column) != "state"  # which may be one of a country's
+    return (
+        word in _CLOSED_STATUSES and simple_name(column) != "state"
+    )  # which may be one of a country's
 
 
 def _is_false(value: Any) -> bool:
@@ -357,7 +380,9 @@ def _is_past(value: Any, now: datetime) -> bool:
     try:
         if re.fullmatch(r"[0-9]{9,13}(?:\.[0-9]*)?", word):
             number = float(word)
-            moment = datetime.fromtimestamp(number / 1000 if number >= _MILLISECONDS_FROM else number, timezone.utc)
+            moment = datetime.fromtimestamp(
+                number / 1000 if number >= _MILLISECONDS_FROM else number, timezone.utc
+            )
         else:
             moment = datetime.fromisoformat(word.upper().replace("Z", "+00:00"))
     except (ValueError, OverflowError, OSError):

@@ -51,7 +51,10 @@ class FileWatch:
         deleted it stays, for whoever puts that file back. Called with the gate held.
         """
         with suppress(OSError):
-            if _identity(self._paths[0]) != self._identity and _identity(self._paths[1]) == self._log_identity:
+            if (
+                _identity(self._paths[0]) != self._identity
+                and _identity(self._paths[1]) == self._log_identity
+            ):
                 moment = datetime.now(timezone.utc).strftime("%Y%m%dT%H%M%S")
                 aside = self._log.with_name(f"{self._database.name}-wal.of-replaced-file-{moment}")
                 self._log.rename(aside)
@@ -70,7 +73,10 @@ class FileWatch:
             if status.f_bavail * status.f_frsize < _ROOM_BYTES:
                 return True
         most_bytes, _ = resource.getrlimit(resource.RLIMIT_FSIZE)
-        return most_bytes != resource.RLIM_INFINITY and max(map(_size, self._paths)) + _ROOM_BYTES > most_bytes
+        return (
+            most_bytes != resource.RLIM_INFINITY
+            and max(map(_size, self._paths)) + _ROOM_BYTES > most_bytes
+        )
 
 
 def identity_of(database: Path) -> _Identity:

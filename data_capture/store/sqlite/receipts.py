@@ -117,7 +117,12 @@ class ReceiptKey:
         """A receipt as it is found again."""
         digest = self.digest(capture.digest)
         return FoundReceipt(
-            receipt.row_id, receipt.outcome, digest, capture.kind.name, self.key_id, int(capture.is_confirmed)
+            receipt.row_id,
+            receipt.outcome,
+            digest,
+            capture.kind.name,
+            self.key_id,
+            int(capture.is_confirmed),
         )
 
     def row(
@@ -135,7 +140,9 @@ def receipts_key_file(database: Path) -> Path:
     return keys_beside(database.resolve()) / _KEY_FILE_NAME
 
 
-def find_receipt(connection: sqlite3.Connection, user_email: str, capture_id: str) -> FoundReceipt | None:
+def find_receipt(
+    connection: sqlite3.Connection, user_email: str, capture_id: str
+) -> FoundReceipt | None:
     """The receipt of a user's capture_id; `user_email` as `users.email` spells it."""
     found = connection.execute(_FIND_RECEIPT, (capture_id, user_email)).fetchone()
     return None if found is None else FoundReceipt(*found)
@@ -149,7 +156,9 @@ def replayed(key: ReceiptKey, capture: Capture, found: FoundReceipt) -> Receipt:
     """
     if not key.is_of(capture, found):
         message = "was used before, for a different capture"
-        raise Problem(UNUSABLE, f"The capture_id {message}.", errors=[FieldError("capture_id", message)])
+        raise Problem(
+            UNUSABLE, f"The capture_id {message}.", errors=[FieldError("capture_id", message)]
+        )
     return Receipt(found.row_id, found.outcome, replayed=True)
 
 
@@ -157,12 +166,20 @@ def has_content(
     connection: sqlite3.Connection, capture_type: str, row_id: int, user_email: str, content: bytes
 ) -> bool:
     """Whether this content of the row is recorded in the audit trail already."""
-    return connection.execute(_FIND_CONTENT, (row_id, content, capture_type, user_email)).fetchone() is not None
+    return (
+        connection.execute(_FIND_CONTENT, (row_id, content, capture_type, user_email)).fetchone()
+        is not None
+    )
 
 
-def is_confirmed(connection: sqlite3.Connection, capture_type: str, row_id: int, user_email: str) -> bool:
+def is_confirmed(
+    connection: sqlite3.Connection, capture_type: str, row_id: int, user_email: str
+) -> bool:
     """Whether a confirmed capture made the row or repeated it."""
-    return connection.execute(_FIND_CONFIRMED, (user_email, capture_type, row_id)).fetchone() is not None
+    return (
+        connection.execute(_FIND_CONFIRMED, (user_email, capture_type, row_id)).fetchone()
+        is not None
+    )
 
 
 # One connection a process writes, so that the latest is nearly always the one that is asked for.

@@ -66,4 +66,6 @@ def _lasting(row: Row) -> Row:
 
 def _digest(row: Row) -> str:
     text = repr([(name.lower(), value) for name, value in row])
-    return hashlib.blake2b(text.encode(errors="surrogatepass"), digest_size=_DIGEST_BYTES).hexdigest()
+    return hashlib.blake2b(
+        text.encode(errors="surrogatepass"), digest_size=_DIGEST_BYTES
+    ).hexdigest()

@@ -29,7 +29,14 @@ from data_capture.audit.head import forget_head, note_head
 from data_capture.audit.schema_check import state_of
 from data_capture.audit.schema_note import note_schema
 from data_capture.audit.schema_objects import State
-from data_capture.key_files import UntrustedKeysError, check_keys_directory, keep_key, load_key, load_or_make_key, new_key
+from data_capture.key_files import (
+    UntrustedKeysError,
+    check_keys_directory,
+    keep_key,
+    load_key,
+    load_or_make_key,
+    new_key,
+)
 from data_capture.settings import REPOSITORY
 from data_capture.sql.pragmas import columns_of, unique_columns_of
 from data_capture.store.sqlite.connection import create_private_file
@@ -43,7 +50,9 @@ log = logging.getLogger("data_capture.store")
 
 _RESTORE = "python3 -m data_capture restore FILE"
 _FILE_HEADER = b"SQLite format 3\x00"  # sqlite.org/fileformat2.html, section 1.3.1
-_CHECKED_AT_EVERY_START_BYTES = 16 * 1024 * 1024  # takes 10 ms; a first start checks a file of any size
+_CHECKED_AT_EVERY_START_BYTES = (
+    16 * 1024 * 1024
+)  # takes 10 ms; a first start checks a file of any size
 _MAX_DAMAGE_NAMED = 3
 _OPEN_TO_OTHERS = 0o077  # a file's mode
 _REHEARSAL_TIME = "2000-01-01T00:00:00.000Z"
@@ -84,7 +93,9 @@ def prepare(database: Path, request_seconds: float = 5.0, *, may_create: bool = 
             forget_head(database)
         _complete_and_rehearse(database, request_seconds)
     except (sqlite3.OperationalError, WriterLockTimeout) as error:
-        locked = isinstance(error, WriterLockTimeout) or "locked" in str(error) or "busy" in str(error)
+        locked = (
+            isinstance(error, WriterLockTimeout) or "locked" in str(error) or "busy" in str(error)
+        )
         if locked and complete:
             return  # nothing to add; until the lock is given back, requests are answered with 503
         if locked:
@@ -96,23 +107,33 @@ def prepare(database: Path, request_seconds: float = 5.0, *, may_create: bool = 
     except sqlite3.DatabaseError as error:
         raise DatabaseRefused(_damage(database, str(error))) from error
     except OSError as error:
-        raise DatabaseRefused(f"{database} can't be used: {error.strerror}. Nothing was changed.") from error
+        raise DatabaseRefused(
+            f"{database} can't be used: {error.strerror}. Nothing was changed."
+        ) from error
 
 
 def warn_of_other_readers(database: Path) -> None:
     """Log a warning if other users of this machine can open the database, whose mode is its owner's to change."""
     mode = stat.S_IMODE(database.stat().st_mode)
     if mode & _OPEN_TO_OTHERS:
-        log.warning("Other users of this machine can open the database (mode %04o): chmod 600 %s", mode, database)
+        log.warning(
+            "Other users of this machine can open the database (mode %04o): chmod 600 %s",
+            mode,
+            database,
+        )
 
 
 def _examine_file(database: Path) -> bool:
     """Whether the file is there and has content; refuses what can't be a database that we may write to."""
     folder = database.parent
     if not folder.is_dir():
-        raise DatabaseRefused(f"The folder {folder} does not exist, so that the database can't be made in it.")
+        raise DatabaseRefused(
+            f"The folder {folder} does not exist, so that the database can't be made in it."
+        )
     if not os.access(folder, os.W_OK | os.X_OK):
-        raise DatabaseRefused(f"The folder {folder} can't be written to; the database's log has to lie beside it.")
+        raise DatabaseRefused(
+            f"The folder {folder} can't be written to; the database's log has to lie beside it."
+        )
     try:
         status = database.stat()
     except FileNotFoundError:
@@ -120,10 +141,14 @@ def _examine_file(database: Path) -> bool:
     if stat.S_ISDIR(status.st_mode):
         raise DatabaseRefused(f"{database} is a folder; the database has to be a file.")
     if not stat.S_ISREG(status.st_mode):
-        raise DatabaseRefused(f"{database} is not a regular file, so that it can't be the database.")
+        raise DatabaseRefused(
+            f"{database} is not a regular file, so that it can't be the database."
+        )
     # The superuser may write to every file; one that nobody may write to was marked so on purpose.
     if not os.access(database, os.R_OK | os.W_OK) or not status.st_mode & 0o222:
-        raise DatabaseRefused(f"{database} is read-only for this program, which has to read and write it. Nothing was changed.")
+        raise DatabaseRefused(
+            f"{database} is read-only for this program, which has to read and write it. Nothing was changed."
+        )
     if status.st_size == 0:
         return False
     with database.open("rb") as file:
@@ -138,7 +163,10 @@ def _examine_file(database: Path) -> bool:
 
 def _refuse_to_hide_a_loss(database: Path, *, may_create: bool) -> None:
     """Refuses to put an empty database where one with content was; warns where only traces of an older one are left."""
-    log_beside, writer_lock_file = database.with_name(database.name + "-wal"), database.with_name(database.name + "-gate")
+    log_beside, writer_lock_file = (
+        database.with_name(database.name + "-wal"),
+        database.with_name(database.name + "-gate"),
+    )
     with suppress(OSError):
         if log_beside.stat().st_size > 0:
             raise DatabaseRefused(
@@ -153,7 +181,10 @@ def _refuse_to_hide_a_loss(database: Path, *, may_create: bool) -> None:
         )
     # In this order: who makes a database makes the file before its gate.
     if writer_lock_file.exists() and not database.exists():
-        log.warning("There was a database before, and it is gone: a new, empty one is made. File: %s", database)
+        log.warning(
+            "There was a database before, and it is gone: a new, empty one is made. File: %s",
+            database,
+        )
 
 
 def _examine_audit_key(database: Path) -> bool:
@@ -173,10 +204,16 @@ def _examine_audit_key(database: Path) -> bool:
     except UntrustedKeysError as error:
         raise DatabaseRefused(f"{error} Nothing was changed.") from error
     except ValueError as error:
-        raise DatabaseRefused(f"{error} The audit trail then begins a new chain, and earlier heads are void.") from error
+        raise DatabaseRefused(
+            f"{error} The audit trail then begins a new chain, and earlier heads are void."
+        ) from error
     except OSError as error:
-        raise DatabaseRefused(f"{error.filename} can't be used: {error.strerror}. Nothing was changed.") from error
-    raise DatabaseRefused(f"The folder {folder} can't be written to; the audit trail's key has to be in it. Nothing was changed.")
+        raise DatabaseRefused(
+            f"{error.filename} can't be used: {error.strerror}. Nothing was changed."
+        ) from error
+    raise DatabaseRefused(
+        f"The folder {folder} can't be written to; the audit trail's key has to be in it. Nothing was changed."
+    )
 
 
 def _examine_receipts_key(database: Path) -> None:
@@ -186,9 +223,13 @@ def _examine_receipts_key(database: Path) -> None:
         if key_file.exists():
             load_key(key_file)
     except ValueError as error:
-        raise DatabaseRefused(f"{error} Receipts under the old one can't be compared then. Nothing was changed.") from error
+        raise DatabaseRefused(
+            f"{error} Receipts under the old one can't be compared then. Nothing was changed."
+        ) from error
     except OSError as error:
-        raise DatabaseRefused(f"{key_file} can't be used: {error.strerror}. Nothing was changed.") from error
+        raise DatabaseRefused(
+            f"{key_file} can't be used: {error.strerror}. Nothing was changed."
+        ) from error
 
 
 def _note_audit_head(connection: sqlite3.Connection, database: Path) -> None:
@@ -196,16 +237,24 @@ def _note_audit_head(connection: sqlite3.Connection, database: Path) -> None:
     try:
         note_head(connection, database, ChainKey(load_key(audit_key_file(database))))
     except ValueError as error:
-        log.error("The audit trail's noted head is unreadable (%s): python3 -m data_capture verify-audit tells more", error)
+        log.error(
+            "The audit trail's noted head is unreadable (%s): python3 -m data_capture verify-audit tells more",
+            error,
+        )
 
 
-def _note_schema(connection: sqlite3.Connection, database: Path, before: State, *, begins: bool) -> None:
+def _note_schema(
+    connection: sqlite3.Connection, database: Path, before: State, *, begins: bool
+) -> None:
     """Notes what the database consists of now, for verify-audit; a start does not fail for it."""
     try:
         key = load_key(audit_key_file(database))
         note_schema(connection, database, key, before=before, begins=begins)
     except ValueError as error:
-        log.error("The note of the schema is unusable (%s): python3 -m data_capture verify-audit tells more", error)
+        log.error(
+            "The note of the schema is unusable (%s): python3 -m data_capture verify-audit tells more",
+            error,
+        )
     except OSError as error:
         log.warning("The schema can't be noted beside the audit key: %s", error)
 
@@ -232,7 +281,10 @@ def _complete_and_rehearse(database: Path, request_seconds: float) -> None:
     key_file, key = audit_key_file(database), None
     writer_lock = WriterLock(database)
     try:
-        with writer_lock.hold(request_seconds), closing(_connect(database, request_seconds, "rw")) as connection:
+        with (
+            writer_lock.hold(request_seconds),
+            closing(_connect(database, request_seconds, "rw")) as connection,
+        ):
             connection.execute("BEGIN IMMEDIATE")
             try:
                 _refuse_conflicts(connection, database)
@@ -256,7 +308,9 @@ def _complete_and_rehearse(database: Path, request_seconds: float) -> None:
             if earlier:
                 log.info("Made by an earlier version, and replaced: %s", ", ".join(sorted(earlier)))
             if key is not None:
-                keep_key(key_file, key)  # not before: with a key there, nobody would begin the chain that it is of
+                keep_key(
+                    key_file, key
+                )  # not before: with a key there, nobody would begin the chain that it is of
             _note_schema(connection, database, before, begins=key is not None)
             load_or_make_key(receipts_key_file(database))
             if connection.execute("PRAGMA journal_mode = WAL").fetchone()[0] != "wal":
@@ -292,7 +346,9 @@ def _schema_statements() -> tuple[str, ...]:
     return tuple(statement for statement in statements if statement.startswith("CREATE"))
 
 
-_Columns = Mapping[str, tuple[str, bool]]  # name → declared type, and whether a row must bring a value
+_Columns = Mapping[
+    str, tuple[str, bool]
+]  # name → declared type, and whether a row must bring a value
 
 
 @cache
@@ -301,8 +357,12 @@ def _our_tables() -> Mapping[str, _Columns]:
     with closing(sqlite3.connect(":memory:")) as connection:
         for statement in _schema_statements():
             connection.execute(statement)
-        tables = connection.execute("SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%'")
-        return {table: _columns(connection, table) for (table,) in tables.fetchall() if table != "users"}
+        tables = connection.execute(
+            "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%'"
+        )
+        return {
+            table: _columns(connection, table) for (table,) in tables.fetchall() if table != "users"
+        }
 
 
 @cache
@@ -325,7 +385,9 @@ def _columns(connection: sqlite3.Connection, table: str) -> _Columns:
 
 def _kinds(connection: sqlite3.Connection) -> dict[str, str]:
     """Name → 'table', 'virtual table', 'view' or 'index', of everything in the database; names in lower case."""
-    rows = connection.execute("SELECT type, lower(name), sql FROM sqlite_master WHERE name NOT LIKE 'sqlite_%'").fetchall()
+    rows = connection.execute(
+        "SELECT type, lower(name), sql FROM sqlite_master WHERE name NOT LIKE 'sqlite_%'"
+    ).fetchall()
     return {
         name: "virtual table" if str(sql).upper().startswith("CREATE VIRTUAL") else kind
         for kind, name, sql in rows
@@ -347,7 +409,11 @@ def _refuse_damage(connection: sqlite3.Connection, database: Path) -> None:
     except sqlite3.DatabaseError:
         # The check went on from the damage to rows on it, at which Python forgets what was reported: ask for the first alone.
         reports = [str(report) for (report,) in connection.execute("PRAGMA quick_check(1)")]
-    damage = [report.replace("\n", " ") for report in reports if report != "ok" and not report.startswith(_RULES_OF_OTHERS)]
+    damage = [
+        report.replace("\n", " ")
+        for report in reports
+        if report != "ok" and not report.startswith(_RULES_OF_OTHERS)
+    ]
     if damage:
         raise DatabaseRefused(_damage(database, "; ".join(damage[:_MAX_DAMAGE_NAMED])))
 
@@ -374,11 +440,17 @@ def _refuse_conflicts(connection: sqlite3.Connection, database: Path) -> None:
             continue
         found = _columns(connection, table)
         lacking = [column for column in wanted if column not in found]
-        unknown = [column for column, (_, required) in found.items() if required and column not in wanted]
+        unknown = [
+            column for column, (_, required) in found.items() if required and column not in wanted
+        ]
         if lacking:
-            complaints.append(f"The table {table} is another program's: it lacks {_enumeration(lacking)}.")
+            complaints.append(
+                f"The table {table} is another program's: it lacks {_enumeration(lacking)}."
+            )
         elif unknown:
-            complaints.append(f"The table {table} is another program's: it requires {_enumeration(unknown)}.")
+            complaints.append(
+                f"The table {table} is another program's: it requires {_enumeration(unknown)}."
+            )
         if lacking or unknown:
             conflicting.append(table)
     if conflicting:
@@ -389,7 +461,9 @@ def _refuse_conflicts(connection: sqlite3.Connection, database: Path) -> None:
     if "users" in kinds:
         complaints += _complaints_about_users(connection, kinds["users"])
     if complaints:
-        raise DatabaseRefused(f"{database} can't be taken over. {' '.join(complaints)} Nothing was changed.")
+        raise DatabaseRefused(
+            f"{database} can't be taken over. {' '.join(complaints)} Nothing was changed."
+        )
 
 
 def _complaints_about_users(connection: sqlite3.Connection, kind: str) -> list[str]:
@@ -400,7 +474,10 @@ def _complaints_about_users(connection: sqlite3.Connection, kind: str) -> list[s
         return ["The table users has no column email, which says whose a capture is."]
     complaints = []
     keys = [[column.name for column in columns_of(connection, "users") if column.key]]
-    if all([(name or "").lower() for name in names] != ["email"] for names in keys + unique_columns_of(connection, "users")):
+    if all(
+        [(name or "").lower() for name in names] != ["email"]
+        for names in keys + unique_columns_of(connection, "users")
+    ):
         complaints.append(
             "The column email of the table users is not unique, so that nothing can refer to a person by it. "
             "If no address is there twice, this makes it so: CREATE UNIQUE INDEX users_email ON users (email)"
@@ -421,7 +498,9 @@ def _rehearse(connection: sqlite3.Connection, database: Path) -> None:
     try:
         for turn in (1, 2):
             table = "users"
-            user = ensure_user(connection, f"rehearsal-{turn}@data-capture.invalid", None, _REHEARSAL_TIME)
+            user = ensure_user(
+                connection, f"rehearsal-{turn}@data-capture.invalid", None, _REHEARSAL_TIME
+            )
             for table, columns in _our_tables().items():
                 if table == "user_credentials":
                     continue  # `ensure_person` and `set_password_hash` write it where it is used
@@ -429,12 +508,17 @@ def _rehearse(connection: sqlite3.Connection, database: Path) -> None:
                     row = _rehearsal_row(columns, user, f"{turn}-{again}")
                     names, marks = ", ".join(row), ", ".join("?" * len(row))
                     # The names come from schema.sql.
-                    connection.execute(f"INSERT INTO {table} ({names}) VALUES ({marks})", tuple(row.values()))  # noqa: S608
+                    connection.execute(
+                        f"INSERT INTO {table} ({names}) VALUES ({marks})",  # noqa: S608
+                        tuple(row.values()),
+                    )
             table = "users"
             set_password_hash(connection, user, _REHEARSAL_HASH, _REHEARSAL_TIME)
     except Exception as error:
         if not isinstance(error, sqlite3.OperationalError) or "locked" not in str(error):
-            reason = str(error.__cause__ or error).rstrip(".")  # SQLite's words: here its owner reads them
+            reason = str(error.__cause__ or error).rstrip(
+                "."
+            )  # SQLite's words: here its owner reads them
             raise DatabaseRefused(
                 f"{database} can't be taken over: its table {table} refuses our rows ({reason}). Nothing was changed."
             ) from error
@@ -447,7 +531,11 @@ def _rehearse(connection: sqlite3.Connection, database: Path) -> None:
 
 def _rehearsal_row(columns: _Columns, user: str, mark: str) -> dict[str, Any]:
     values: dict[str, Any] = {"INTEGER": 0, "BLOB": b""}
-    row = {column: values.get(kind, f"rehearsal-{mark}") for column, (kind, required) in columns.items() if required}
+    row = {
+        column: values.get(kind, f"rehearsal-{mark}")
+        for column, (kind, required) in columns.items()
+        if required
+    }
     if "user_email" in columns:
         row["user_email"] = user
     return row
@@ -465,4 +553,8 @@ def _setting_aside(database: Path, tables: list[str], kinds: Mapping[str, str]) 
 
 
 def _enumeration(names: list[str]) -> str:
-    return f"the column {names[0]}" if len(names) == 1 else f"the columns {', '.join(names[:-1])} and {names[-1]}"
+    return (
+        f"the column {names[0]}"
+        if len(names) == 1
+        else f"the columns {', '.join(names[:-1])} and {names[-1]}"
+    )

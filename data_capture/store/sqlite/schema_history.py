@@ -68,7 +68,9 @@ EARLIER: dict[str, tuple[str, ...]] = {
         WHERE transaction_id IS NOT NULL
         """,
     ),
-    "dashboard_data_by_update": ("CREATE INDEX dashboard_data_by_update ON dashboard_data (user_email, updated_at)",),
+    "dashboard_data_by_update": (
+        "CREATE INDEX dashboard_data_by_update ON dashboard_data (user_email, updated_at)",
+    ),
 }
 """For each object of ours, its SQL in earlier versions, in any layout."""
 
@@ -89,10 +91,10 @@ WHERE captured.user_email IN (SELECT email FROM users)
 ORDER BY receipt.capture_id
 """  # noqa: S608  (the names come from the table of kinds)
 
-_COLUMNS = (
-    "user_email, capture_id, capture_type, row_id, outcome, payload_digest, content_digest, key_id, confirmed, created_at"
+_COLUMNS = "user_email, capture_id, capture_type, row_id, outcome, payload_digest, content_digest, key_id, confirmed, created_at"
+_CARRY_OVER_ALL = (
+    f"INSERT INTO {RECEIPTS} ({_COLUMNS}) SELECT {_COLUMNS} FROM {_ASIDE} ORDER BY capture_id"  # noqa: S608
 )
-_CARRY_OVER_ALL = f"INSERT INTO {RECEIPTS} ({_COLUMNS}) SELECT {_COLUMNS} FROM {_ASIDE} ORDER BY capture_id"  # noqa: S608
 
 
 _OTHERS = "SELECT sql FROM sqlite_master WHERE tbl_name = ? AND type IN ('index', 'trigger') AND sql IS NOT NULL"
@@ -105,8 +107,12 @@ def normalised(sql: str) -> str:
 
 def earlier_objects(connection: sqlite3.Connection) -> dict[str, str]:
     """The objects of `connection` that an earlier version made and this one makes differently: name → type."""
-    rows = connection.execute("SELECT type, name, sql FROM sqlite_master WHERE sql IS NOT NULL").fetchall()
-    return {name: kind for kind, name, sql in rows if isinstance(sql, str) and is_earlier(name, sql)}
+    rows = connection.execute(
+        "SELECT type, name, sql FROM sqlite_master WHERE sql IS NOT NULL"
+    ).fetchall()
+    return {
+        name: kind for kind, name, sql in rows if isinstance(sql, str) and is_earlier(name, sql)
+    }
 
 
 def is_earlier(name: str, sql: str) -> bool:
@@ -152,7 +158,9 @@ class Replacement:
             self._connection.execute(_CARRY_OVER_ALL)
         else:
             key = ReceiptKey(load_or_make_key(receipts_key_file(database)))
-            self._connection.create_function("keyed_digest", 1, lambda digest: key.digest(_as_bytes(digest)), deterministic=True)
+            self._connection.create_function(
+                "keyed_digest", 1, lambda digest: key.digest(_as_bytes(digest)), deterministic=True
+            )
             self._connection.execute(_CARRY_OVER, (key.key_id,))
         self._connection.execute(f"DROP TABLE {_ASIDE}")
         for statement in self._others:

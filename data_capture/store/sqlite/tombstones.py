@@ -30,7 +30,9 @@ _KEY_FILE_NAME = "erasures.key"
 
 _ANY = "SELECT 1 FROM data_capture_erasures LIMIT 1"
 
-_FIND = "SELECT address_hash, erased_at FROM data_capture_erasures WHERE address_hash IN (VALUES {})"
+_FIND = (
+    "SELECT address_hash, erased_at FROM data_capture_erasures WHERE address_hash IN (VALUES {})"
+)
 
 _NOTE = """
 INSERT INTO data_capture_erasures (address_hash, erased_at, remaining)
@@ -60,9 +62,13 @@ def note_erasure(connection: sqlite3.Connection, emails: Iterable[str], erased_a
     note_hashes(connection, [(hash_of_address(key, email), erased_at) for email in emails], REWRITE)
 
 
-def note_hashes(connection: sqlite3.Connection, erasures: Iterable[tuple[str, str]], remaining: int) -> None:
+def note_hashes(
+    connection: sqlite3.Connection, erasures: Iterable[tuple[str, str]], remaining: int
+) -> None:
     """Likewise for hashes of addresses and their times, with what is left to do."""
-    connection.executemany(_NOTE, [(address_hash, erased_at, remaining) for address_hash, erased_at in erasures])
+    connection.executemany(
+        _NOTE, [(address_hash, erased_at, remaining) for address_hash, erased_at in erasures]
+    )
 
 
 def refuse_what_was_erased(connection: sqlite3.Connection, capture: Capture) -> None:
@@ -82,7 +88,10 @@ def times_of_erasure(connection: sqlite3.Connection, emails: Iterable[str]) -> d
             return {}
         known.has_any = True  # from here on each is looked for at once; that the table is empty again is a rare luck
     hashes = {known.hash_of(email): email for email in emails}
-    return {hashes[address_hash]: erased_at for address_hash, erased_at in find_among(connection, _FIND, [*zip(hashes)])}
+    return {
+        hashes[address_hash]: erased_at
+        for address_hash, erased_at in find_among(connection, _FIND, [*zip(hashes)])
+    }
 
 
 def refuse_what_is_older(capture: Capture, erasures: Mapping[str, str]) -> None:
@@ -95,18 +104,25 @@ def refuse_what_is_older(capture: Capture, erasures: Mapping[str, str]) -> None:
     """
     erased_at = erasures.get(capture.user_email)
     if erased_at is not None and _is_before(capture, erased_at):
-        raise Problem(GONE, "This was captured before everything on this person was erased; it is not taken any more.")
+        raise Problem(
+            GONE,
+            "This was captured before everything on this person was erased; it is not taken any more.",
+        )
 
 
 def forget_old_erasures(connection: sqlite3.Connection, now: str) -> None:
     """Removes what was noted longer than `KEPT_DAYS` before `now`."""
     before = earlier(now, KEPT_DAYS * 86400)
-    connection.execute("DELETE FROM data_capture_erasures WHERE erased_at < ? AND remaining = 0", (before,))
+    connection.execute(
+        "DELETE FROM data_capture_erasures WHERE erased_at < ? AND remaining = 0", (before,)
+    )
 
 
 def erasures_pending(connection: sqlite3.Connection) -> int:
     """How many erased addresses may still be found in the bytes of the files."""
-    (number,) = connection.execute("SELECT count(*) FROM data_capture_erasures WHERE remaining > 0").fetchone()
+    (number,) = connection.execute(
+        "SELECT count(*) FROM data_capture_erasures WHERE remaining > 0"
+    ).fetchone()
     return int(number)
 
 
@@ -124,7 +140,9 @@ class _Known:
     def __init__(self, connection: sqlite3.Connection) -> None:
         self.has_any = False
         self._connection = connection
-        self.hash_of = lru_cache(maxsize=4096)(lambda email: hash_of_address(_key_of(self._connection), email))
+        self.hash_of = lru_cache(maxsize=4096)(
+            lambda email: hash_of_address(_key_of(self._connection), email)
+        )
 
 
 # One connection a process writes, so that the latest is nearly always the one that is asked for.

@@ -169,10 +169,15 @@ def add_row(connection: sqlite3.Connection, newcomer: Newcomer) -> None:
             row[column] = value
     names, marks = ", ".join(f'"{column}"' for column in row), ", ".join("?" * len(row))
     # OR ABORT: a table of another program may be made so that a new row replaces one with the same name.
-    connection.execute(f"INSERT OR ABORT INTO users ({names}) VALUES ({marks})", tuple(row.values()))  # noqa: S608
+    connection.execute(
+        f"INSERT OR ABORT INTO users ({names}) VALUES ({marks})",  # noqa: S608
+        tuple(row.values()),
+    )
 
 
-def write_first(connection: sqlite3.Connection, column: str, values: list[Any], spelling: str) -> None:
+def write_first(
+    connection: sqlite3.Connection, column: str, values: list[Any], spelling: str
+) -> None:
     """Writes the first of `values` that the table takes; it may have a rule for them, such as a list of plans."""
     for value in values:
         with suppress(sqlite3.IntegrityError):
@@ -190,7 +195,10 @@ def free_value(connection: sqlite3.Connection, table: UsersTable, column: str, w
 
 
 def _is_taken(connection: sqlite3.Connection, column: str, value: str) -> bool:
-    return connection.execute(f'SELECT 1 FROM users WHERE "{column}" = ?', (value,)).fetchone() is not None  # noqa: S608
+    return (
+        connection.execute(f'SELECT 1 FROM users WHERE "{column}" = ?', (value,)).fetchone()  # noqa: S608
+        is not None
+    )
 
 
 def random_id() -> str:
@@ -201,4 +209,6 @@ def random_id() -> str:
 def unfillable_columns(connection: sqlite3.Connection) -> list[str]:
     """The columns of `users` that must have a value, have no default, and that nothing here knows how to fill."""
     columns = UsersTable.read(connection).columns.values()
-    return [column.name for column in columns if column.required and column.name.lower() not in _FILLERS]
+    return [
+        column.name for column in columns if column.required and column.name.lower() not in _FILLERS
+    ]

@@ -49,7 +49,9 @@ _OUR_HASHES = "$argon2id$"
 _OUR_PLACES = (PASSWORD_HASH, "user_credentials")
 _MAX_NAME_CHARACTERS = 200
 # Tables in which programs keep how a user of `users` signs in.
-_OF_ACCOUNTS = re.compile(r"auth|credential|account|identit|login|session|passw|passkey|oauth|provider|otp|mfa|2fa")
+_OF_ACCOUNTS = re.compile(
+    r"auth|credential|account|identit|login|session|passw|passkey|oauth|provider|otp|mfa|2fa"
+)
 
 
 @dataclass(frozen=True)
@@ -85,10 +87,17 @@ def find_user(connection: sqlite3.Connection, email: str) -> UserRow | None:
         return None
     named = _row_of(connection, spelling)
     columns = _columns(connection)
-    account = read_account(named, columns, _beside(connection, spelling, columns.said_by(named)), datetime.now(timezone.utc))
+    account = read_account(
+        named,
+        columns,
+        _beside(connection, spelling, columns.said_by(named)),
+        datetime.now(timezone.utc),
+    )
     row = {column.lower(): value for column, value in named}
     names = [_text(row.get(column)) for column in FULL_NAME_COLUMNS]
-    names.append(" ".join(filter(None, (_text(row.get("first_name")), _text(row.get("last_name"))))))
+    names.append(
+        " ".join(filter(None, (_text(row.get("first_name")), _text(row.get("last_name")))))
+    )
     return UserRow(
         id=row["id"].hex() if isinstance(row.get("id"), bytes) else row.get("id"),
         email=spelling,
@@ -119,7 +128,11 @@ def _beside(connection: sqlite3.Connection, spelling: str, row: list[tuple[str, 
     mark = read_mark(stored)
     if mark is not None:
         password_hash = mark.hash_for(row)
-        return Beside(password_hash, is_marked=password_hash is not None, is_untouched=mark.is_of_untouched(row))
+        return Beside(
+            password_hash,
+            is_marked=password_hash is not None,
+            is_untouched=mark.is_of_untouched(row),
+        )
     return Beside() if stored is None or stored.startswith(NO_PASSWORD) else Beside(stored)
 
 
@@ -130,7 +143,9 @@ def find_to_complete(connection: sqlite3.Connection, email: str) -> UserRow | No
         AccountExists: there is an account of this address, or a row of another program's, however it spells it.
     """
     user = find_user(connection, email)
-    if user is not None and not (user.account.is_provisional and normalise_email(user.email) == email):
+    if user is not None and not (
+        user.account.is_provisional and normalise_email(user.email) == email
+    ):
         raise AccountExists  # also a row that is found by an index's notion of capitals alone: "strasse" for "straße"
     others = set(spellings_of(connection, email)) | _odd_spellings_of(connection, email)
     if others - {user.email if user is not None else None}:
@@ -142,7 +157,9 @@ def find_to_complete(connection: sqlite3.Connection, email: str) -> UserRow | No
 
 def _has_credentials_elsewhere(connection: sqlite3.Connection, spelling: str) -> bool:
     """Whether another program's table of accounts refers to this row of `users`: its password, say, is there."""
-    tables = connection.execute("SELECT name FROM sqlite_schema WHERE type = 'table' AND lower(name) <> 'user_credentials'")
+    tables = connection.execute(
+        "SELECT name FROM sqlite_schema WHERE type = 'table' AND lower(name) <> 'user_credentials'"
+    )
     return any(
         _refers_to(connection, table, reference, spelling)
         for (table,) in tables.fetchall()
@@ -156,7 +173,9 @@ def _is_for_accounts(connection: sqlite3.Connection, table: str) -> bool:
     return has_hashes or _OF_ACCOUNTS.search(table.lower()) is not None
 
 
-def _refers_to(connection: sqlite3.Connection, table: str, reference: ForeignKey, spelling: str) -> bool:
+def _refers_to(
+    connection: sqlite3.Connection, table: str, reference: ForeignKey, spelling: str
+) -> bool:
     keys = [column.name for column in columns_of(connection, "users") if column.key]
     key = reference.parent_column or next(iter(keys), None)
     if key is None:
@@ -188,7 +207,9 @@ def spellings_in(connection: sqlite3.Connection, table: str, email: str) -> list
 def addresses_known(connection: sqlite3.Connection, emails: Collection[str]) -> set[str]:
     """Those of at least one address (normalised) that `users.email` spells exactly so."""
     find = "SELECT email FROM users WHERE email IN (VALUES {})"
-    return {str(spelling) for (spelling,) in find_among(connection, find, [*zip(emails)])} & set(emails)
+    return {str(spelling) for (spelling,) in find_among(connection, find, [*zip(emails)])} & set(
+        emails
+    )
 
 
 def ensure_user(connection: sqlite3.Connection, email: str, name: str | None, now: str) -> str:
@@ -221,16 +242,26 @@ def add_user(connection: sqlite3.Connection, email: str, name: str | None, now: 
     newcomer = Newcomer(email, presentable(name), now, email.partition("@")[0])
     try:
         add_row(connection, newcomer)
-    except sqlite3.IntegrityError:  # also where names are compared in a way that only the table knows
+    except (
+        sqlite3.IntegrityError
+    ):  # also where names are compared in a way that only the table knows
         try:
             add_row(connection, replace(newcomer, username=f"{newcomer.username}_{random_id()}"))
         except sqlite3.IntegrityError as error:
             # Not in the answer: the text is a rule of another program's, which is no stranger's business.
             log.error("The table users refuses a new user: %s", error)
-            raise Problem(UNAVAILABLE, "The table users refuses a new user.", retry_after_seconds=60) from error
-    spelling = _spelling_of(connection, email) or email  # a trigger of another program may have respelled it
-    if not _columns(connection).tell_what_is_ours:  # that the row is ours, so that a sign-up may complete it
-        _note_beside(connection, spelling, mark_of_provisional(_written_row(connection, spelling)), now)
+            raise Problem(
+                UNAVAILABLE, "The table users refuses a new user.", retry_after_seconds=60
+            ) from error
+    spelling = (
+        _spelling_of(connection, email) or email
+    )  # a trigger of another program may have respelled it
+    if not _columns(
+        connection
+    ).tell_what_is_ours:  # that the row is ours, so that a sign-up may complete it
+        _note_beside(
+            connection, spelling, mark_of_provisional(_written_row(connection, spelling)), now
+        )
     return spelling
 
 
@@ -263,7 +294,11 @@ def _odd_spellings_of(connection: sqlite3.Connection, email: str) -> set[str]:
     )
     rows = connection.execute
     with any_text(connection, "replace"):
-        found = {text for (value,) in rows(odd) if (text := _text(value)) and _is_spelling_of(text, email)}
+        found = {
+            text
+            for (value,) in rows(odd)
+            if (text := _text(value)) and _is_spelling_of(text, email)
+        }
         if "normalized_email" in UsersTable.read(connection).columns:
             same = "SELECT email FROM users WHERE normalized_email = ? COLLATE NOCASE"
             found |= {_text(value) or "" for (value,) in rows(same, (email,))}
@@ -292,7 +327,9 @@ class Details:
     consent_accepted: bool = False
 
 
-def complete_user(connection: sqlite3.Connection, user: UserRow, details: Details, password_hash: str, now: str) -> None:
+def complete_user(
+    connection: sqlite3.Connection, user: UserRow, details: Details, password_hash: str, now: str
+) -> None:
     """Makes the row of a provisional user an account, and writes what they said where the table has room for it.
 
     What a capture said of them, which anyone may send, goes: whoever signs up must not read it in their account.
@@ -322,14 +359,21 @@ def complete_user(connection: sqlite3.Connection, user: UserRow, details: Detail
     wished = wished_username(details, user.email)
     if "username" in table.columns and not is_username_for(user.username, wished):
         said["username"] = free_value(connection, table, "username", wished)
-    writable = {column for column in table.columns if column not in table.unique or column == "username"}
+    writable = {
+        column for column in table.columns if column not in table.unique or column == "username"
+    }
     for column, name in names.items():
         if column in writable:
             write_first(connection, column, [name, ""], user.email)
     for column, value in said.items():
         # A unique phone number may be somebody else's already; that is no reason to refuse a sign-up.
         if value is not None and column in writable:
-            write_first(connection, column, [table.time(column, now) if column == "consent_timestamp" else value], user.email)
+            write_first(
+                connection,
+                column,
+                [table.time(column, now) if column == "consent_timestamp" else value],
+                user.email,
+            )
     set_password_hash(connection, user.email, password_hash, now)
 
 
@@ -340,15 +384,27 @@ def wished_username(details: Details, email: str) -> str:
 
 def is_username_for(username: str, wished: str) -> bool:
     """Whether a name is the one that was asked for, or that with the random end of one that was taken."""
-    return username == wished or (username.startswith(f"{wished}_") and len(username) == len(wished) + 1 + UNIQUE_ID_CHARACTERS)
+    return username == wished or (
+        username.startswith(f"{wished}_")
+        and len(username) == len(wished) + 1 + UNIQUE_ID_CHARACTERS
+    )
 
 
-def set_password_hash(connection: sqlite3.Connection, spelling: str, password_hash: str, now: str) -> None:
+def set_password_hash(
+    connection: sqlite3.Connection, spelling: str, password_hash: str, now: str
+) -> None:
     """Stores a password's hash where this database keeps them: `users`, or our own table beside it."""
     if PASSWORD_HASH in UsersTable.read(connection).columns:
-        connection.execute("UPDATE users SET password_hash = ? WHERE email = ?", (password_hash, spelling))
+        connection.execute(
+            "UPDATE users SET password_hash = ? WHERE email = ?", (password_hash, spelling)
+        )
     else:
-        _note_beside(connection, spelling, mark_of_account(_written_row(connection, spelling), password_hash), now)
+        _note_beside(
+            connection,
+            spelling,
+            mark_of_account(_written_row(connection, spelling), password_hash),
+            now,
+        )
 
 
 def _note_beside(connection: sqlite3.Connection, spelling: str, value: str, now: str) -> None:
@@ -364,12 +420,14 @@ def has_our_password(connection: sqlite3.Connection, user: UserRow) -> bool:
 
     The format alone does not tell: another program may use Argon2id, too. The audit trail does.
     """
-    ours = [one for one in user.credentials if one.column in _OUR_PLACES and (one.stored or "").startswith(_OUR_HASHES)]
+    ours = [
+        one
+        for one in user.credentials
+        if one.column in _OUR_PLACES and (one.stored or "").startswith(_OUR_HASHES)
+    ]
     if len(ours) != 1 or len(user.credentials) != 1:
         return False
-    evidence = (
-        "SELECT 1 FROM data_capture_audit WHERE user_email = ? AND capture_type IN ('signup', 'password_set') LIMIT 1"
-    )
+    evidence = "SELECT 1 FROM data_capture_audit WHERE user_email = ? AND capture_type IN ('signup', 'password_set') LIMIT 1"
     return connection.execute(evidence, (user.email,)).fetchone() is not None
 
 
@@ -382,7 +440,10 @@ def note_login(connection: sqlite3.Connection, spelling: str, now: str) -> None:
     """Moves a person's `last_login`, where the table has one."""
     table = UsersTable.read(connection)
     if "last_login" in table.columns:
-        connection.execute("UPDATE users SET last_login = ? WHERE email = ?", (table.time("last_login", now), spelling))
+        connection.execute(
+            "UPDATE users SET last_login = ? WHERE email = ?",
+            (table.time("last_login", now), spelling),
+        )
 
 
 def presentable(text: object) -> str | None:
@@ -407,7 +468,9 @@ def _lowered_spellings(email: str) -> tuple[str, str, str]:
     """What SQLite's lower(), which knows only ASCII, may have made of `email` written with capitals."""
 
     def lowered(spelling: str) -> str:
-        return "".join(chr(ord(letter) + 32) if "A" <= letter <= "Z" else letter for letter in spelling)
+        return "".join(
+            chr(ord(letter) + 32) if "A" <= letter <= "Z" else letter for letter in spelling
+        )
 
     return email, lowered(email.upper()), lowered(email.capitalize())
 

@@ -23,9 +23,14 @@ log = logging.getLogger("data_capture.store")
 _CLOSING_SECONDS = 5.0
 _CHECKPOINT_SECONDS = 0.2  # for which readers of a moment are waited for, while nobody can write
 _IO_ERROR = "disk I/O error"  # SQLITE_IOERR and its variants
-_FAILED_SYNCS = (1034, 1290)  # SQLITE_IOERR_FSYNC and SQLITE_IOERR_DIR_FSYNC; Python 3.10 does not tell
+_FAILED_SYNCS = (
+    1034,
+    1290,
+)  # SQLITE_IOERR_FSYNC and SQLITE_IOERR_DIR_FSYNC; Python 3.10 does not tell
 _COMMITS_A_FITTING = 1000  # after which the log's size follows the file's, should that have grown
-_MIN_TOGETHER = 6  # captures; finding out what fewer have to do with each other takes longer than it saves
+_MIN_TOGETHER = (
+    6  # captures; finding out what fewer have to do with each other takes longer than it saves
+)
 _UNTIL_RESTARTED = "Nothing more is written until the service is started again."
 
 Results = list[list[Any]]
@@ -57,7 +62,9 @@ class Writer:
         with self._writer_lock.hold(seconds):  # a restore swaps the file with the gate held
             identity = identity_of(database)
             self._connection = open_connection(database, seconds)
-            self._connection.execute("SELECT 1 FROM sqlite_master").fetchone()  # opens the log, or makes it
+            self._connection.execute(
+                "SELECT 1 FROM sqlite_master"
+            ).fetchone()  # opens the log, or makes it
             self.files = FileWatch(database)
         if identity_of(database) != identity:
             raise sqlite3.OperationalError("the file was replaced while it was being opened")
@@ -79,7 +86,10 @@ class Writer:
         except BaseException as error:  # noqa: BLE001  (each caller is answered, and the log has the cause)
             waits_on = isinstance(error, sqlite3.Error) and _is_lock(error)
             refusal = self._refusal_after(error)
-            _fail([pending for pending in group if pending.deadline <= deadline or not waits_on], refusal)
+            _fail(
+                [pending for pending in group if pending.deadline <= deadline or not waits_on],
+                refusal,
+            )
         else:
             self._succeed(group, results)
 
@@ -111,7 +121,9 @@ class Writer:
             return error
         return None
 
-    def settle(self, group: Sequence[QueuedWrite[Any]], results: Results, error: BaseException | None) -> None:
+    def settle(
+        self, group: Sequence[QueuedWrite[Any]], results: Results, error: BaseException | None
+    ) -> None:
         """Gives each write its results, or a refusal, after `commit`, whose outcome is `error`."""
         self._writer_lock.release()
         try:
@@ -145,7 +157,9 @@ class Writer:
         try:
             self._refuse_loss()
             with self._writer_lock.hold(seconds):
-                self._connection.execute(f"PRAGMA busy_timeout = {round(_CHECKPOINT_SECONDS * 1000)}")
+                self._connection.execute(
+                    f"PRAGMA busy_timeout = {round(_CHECKPOINT_SECONDS * 1000)}"
+                )
                 row = self._connection.execute(statement).fetchone()
         except WriterLockTimeout:
             return False
@@ -156,7 +170,9 @@ class Writer:
                 return False
             if self._is_lost_sync(error):
                 raise self._refusal_after(error) from error
-            raise unavailable(f"The database file can't be put in order: {error}.") from error  # it can be written all the same
+            raise unavailable(
+                f"The database file can't be put in order: {error}."
+            ) from error  # it can be written all the same
         return row is None or row[0] == 0  # a checkpoint says whether it was kept from finishing
 
     def notice_loss(self) -> None:
@@ -184,10 +200,16 @@ class Writer:
             with writer_lock.hold(_CLOSING_SECONDS):
                 aside = self.files.set_log_aside()
         except WriterLockTimeout:
-            log.error("The database's log was left where it is: another process held the gate for %s s", _CLOSING_SECONDS)
+            log.error(
+                "The database's log was left where it is: another process held the gate for %s s",
+                _CLOSING_SECONDS,
+            )
         else:
             if aside is not None:
-                log.error("The log of the file that was replaced, which must not be applied to the new one, is now %s", aside)
+                log.error(
+                    "The log of the file that was replaced, which must not be applied to the new one, is now %s",
+                    aside,
+                )
         finally:
             writer_lock.close()
 
@@ -195,10 +217,15 @@ class Writer:
         """Closes the file."""
         self._is_closing = True
         try:
-            with self._writer_lock.hold(_CLOSING_SECONDS):  # closing the last connection checkpoints
+            with self._writer_lock.hold(
+                _CLOSING_SECONDS
+            ):  # closing the last connection checkpoints
                 self._connection.close()
         except WriterLockTimeout:
-            log.warning("The database was left open: another process held its gate for %s s", _CLOSING_SECONDS)
+            log.warning(
+                "The database was left open: another process held its gate for %s s",
+                _CLOSING_SECONDS,
+            )
         self._writer_lock.close()
 
     def _write_in_transaction(self, group: Sequence[QueuedWrite[Any]], deadline: float) -> Results:
@@ -218,7 +245,9 @@ class Writer:
                     raise  # SQLite gave up the whole transaction (disk full, I/O error): nobody's work is stored
                 self._connection.execute("ROLLBACK")
                 self._connection.execute("BEGIN IMMEDIATE")
-                results = [[self._run_in_savepoint(work) for work in pending.jobs] for pending in group]
+                results = [
+                    [self._run_in_savepoint(work) for work in pending.jobs] for pending in group
+                ]
             self._connection.execute("COMMIT")
         except BaseException:
             self._roll_back()
@@ -232,7 +261,9 @@ class Writer:
         jobs = [work for pending in group for work in pending.jobs]
         captures = [work.capture for work in jobs if isinstance(work, RecordCapture)]
         together = len(captures) == len(jobs) >= _MIN_TOGETHER
-        outcomes = iter(record_captures(self._connection, captures) if together else map(self._run, jobs))
+        outcomes = iter(
+            record_captures(self._connection, captures) if together else map(self._run, jobs)
+        )
         return [[next(outcomes) for _ in pending.jobs] for pending in group]
 
     def _run(self, work: WriteJob[Result]) -> Result | Exception:
