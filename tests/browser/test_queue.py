@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-import gzip
 import json
-import os
-import shutil
-import subprocess
 from typing import Any
 
 import pytest
 
-from tests.browser.stage import KEPT, LOST, SCRIPT, Reply
-from tests.support import REPOSITORY
+from tests.browser.stage import KEPT, LOST, Reply
 
 SAVES = "<script>async function savePaymentToSupabase() {}</script>"
 API = "enhancedDataCapture"
@@ -300,28 +295,3 @@ def test_where_the_database_has_no_room_nothing_is_thrown_and_what_waits_in_memo
     assert visit.run("refused") > 1
     visit.run("window.dispatchEvent(new Event('online'))")
     assert {row["transaction_id"] for row in stored("payment_data", 2)} == {"T0", "T1"}
-
-
-def test_the_script_is_small_as_served() -> None:
-    assert zipped((REPOSITORY / SCRIPT).read_bytes()) <= 16 * 1024
-
-
-@pytest.mark.parametrize(
-    ("program", "options"), [("terser", ["--compress", "--mangle"]), ("esbuild", ["--minify"])]
-)
-def test_the_script_is_small_when_a_site_minifies_it(program: str, options: list[str]) -> None:
-    folders = [
-        REPOSITORY / folder / "node_modules" / ".bin"
-        for folder in ("tests/engines/app", "bench/script")
-    ]
-    found = shutil.which(program, path=os.pathsep.join(map(str, folders)))
-    if not found:
-        pytest.skip(f"no {program}: the tests in three engines and the script's bench install it")
-    minified = subprocess.run(
-        [found, str(REPOSITORY / SCRIPT), *options], capture_output=True, check=True, timeout=60
-    ).stdout
-    assert zipped(minified) <= 10 * 1024
-
-
-def zipped(text: bytes) -> int:
-    return len(gzip.compress(text, 9, mtime=0))

@@ -1,0 +1,75 @@
+/**
+ * Compare and merge what two sources say of one save. Pure functions.
+ */
+
+import { MAX_NUMBERS, MAX_PARTS, STORAGE_KEY } from './constants.js';
+import { isEmpty, isRecord, isText, record } from './values.js';
+
+/** Spell a member's name so that all spellings are equal: userEmail, user_email: `useremail`. */
+export const plainKey = (key) => (
+  /[A-Z\W_]/.test(key) ? key.toLowerCase().replace(/[\W_]+/g, '') : key
+);
+
+/** Leave out what differs at each save of the same: times, and numbers that pages make up. */
+const withoutVolatile = (value) => {
+  if (Array.isArray(value)) {
+    // Without a prototype, so that no toJSON of the page's is called.
+    return Object.setPrototypeOf(Array.from(value, withoutVolatile), null);
+  }
+  if (isText(value) && value.startsWith('NON-CRYPTO-')) return undefined;
+  if (!isRecord(value)) return value;
+  const kept = record();
+  for (const key in value) {
+    const isVolatile =
+      /^timestamp$|(created|updated|saved|submitted)at$|^last(upd|sav|mod)/.test(plainKey(key));
+    if (!isVolatile) kept[key] = withoutVolatile(value[key]);
+  }
+  return kept;
+};
+
+/** Make JSON in which two saves of the same content are equal. */
+export const canonicalJson = (body) => JSON.stringify(withoutVolatile(body));
+
+/** Merge two bodies. Of a member that both have, in whatever spelling, the first one's counts. */
+export const mergePreferFirst = (first, second) => {
+  const merged = record(first);
+  const names = record();
+  for (const key in first) names[plainKey(key)] = key;
+  for (const key in second) {
+    const name = names[plainKey(key)] || key;
+    if (isEmpty(merged[name])) merged[name] = second[key];
+    else if (isRecord(merged[name]) && isRecord(second[key])) {
+      merged[name] = mergePreferFirst(merged[name], second[key]);
+    }
+  }
+  return merged;
+};
+
+/** Whether one JSON object is the other with more at its end, which is where pages add members. */
+export const isExtended = (text, before) =>
+  text.startsWith(before.slice(0, -1)) && /^[,}]/.test(text.slice(before.length - 1));
+
+/** Find the values that a JSON text has under a name, each once. The name is a pattern. */
+export const valuesIn = (text, name) => {
+  const pattern = new RegExp('"' + name + '":"?(?!null)([^",}]{1,200})', 'gi');
+  const values = new Set();
+  for (const [, value] of text.matchAll(pattern)) {
+    if (values.size < MAX_NUMBERS) values.add(value);
+  }
+  return [...values];
+};
+
+/** Name a payment's states: a payment that is completed is another state than a pending one. */
+export const paymentStates = ({ ids, status }) => ids.map((number) => number + status);
+
+/** Whether a part belongs to an open capture: to the action of which that has other parts. */
+export const belongsTo = (part, item) => {
+  const differs = (name) => part[name] && item[name] && part[name] !== item[name];
+  if (['kind', 'own', 'number'].some(differs)) return false;
+  const earlier = item.parts.get(part.from);
+  if (!earlier) return item.parts.size < MAX_PARTS;
+  if (part.rank >= STORAGE_KEY) {
+    return !part.ids[0] || !earlier.ids[0] || part.ids.some((id) => earlier.ids.includes(id));
+  }
+  return isExtended(part.text, earlier.text) || isExtended(earlier.text, part.text);
+};

@@ -1,0 +1,27 @@
+/**
+ * Form fields as JSON: of forms, of FormData, and of bodies that are `name=value&…`.
+ */
+
+import { isText, record } from './values.js';
+
+/** Whether a text may be a JSON object or array. */
+export const isJsonText = (text) => /^\s*[[{]/.test(text);
+
+/** Make JSON of [name, value] pairs; a repeated name becomes an array, a file its name. */
+export const fieldsToJson = (entries) => {
+  const form = record();
+  for (const [name, value] of entries) {
+    const text = isText(value) ? value : value.name;
+    if (!name) continue;
+    if (!(name in form)) form[name] = text;
+    else if (Array.isArray(form[name])) form[name].push(text);
+    else form[name] = [form[name], text];
+  }
+  return JSON.stringify(form);
+};
+
+/** Make JSON of a request's body. Nothing is kept of one that is neither JSON nor fields. */
+export const bodyToJson = (text) => {
+  if (isJsonText(text)) return text;
+  return fieldsToJson(/^\w\S*=/.test(text) ? new URLSearchParams(text) : []);
+};

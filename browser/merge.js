@@ -1,0 +1,134 @@
+/**
+ * Merge the signals of one user action into one capture.
+ *
+ * A capture grows while it has `parts`, one for each source. It is closed when the action is over.
+ */
+
+import { setBody } from './attribution.js';
+import { belongsTo, canonicalJson, mergePreferFirst, paymentStates, valuesIn }
+  from './canonical.js';
+import {
+  ACTION_MS, API, DAY_MS, MAX_EARLIER, MAX_OPEN, QUIET_MS, REPEAT_MS, REQUEST, STORAGE_KEY,
+} from './constants.js';
+import { history, rememberPaid } from './history.js';
+import { makeRoom, queue, seenIds } from './queue.js';
+import { isWithin, now } from './timers.js';
+import { mergeUsers } from './user.js';
+import { record } from './values.js';
+
+/** The text that each source saved last, for each user. */
+export const earlierTexts = new Map();
+
+/**
+ * Whether this source said the same just before.
+ *
+ * A dashboard is a state: the same again is a repetition at any time. Anything else can be saved
+ * twice on purpose.
+ */
+const isRepeat = (part) => {
+  const key = [part.kind, part.from, part.user?.key].join('\n');
+  const last = earlierTexts.get(key);
+  earlierTexts.delete(key); // so that set() moves the key to the end
+  earlierTexts.set(key, { text: part.text, at: Date.now() });
+  if (earlierTexts.size > MAX_EARLIER) earlierTexts.delete(earlierTexts.keys().next().value);
+  if (last?.text !== part.text) return false;
+  return part.kind === 'dashboard' || isWithin(REPEAT_MS, last.at);
+};
+
+/** Make a part of a signal, and merge it into the capture of its action. */
+export const processSignal = (payload, signal) => {
+  const { rule, rank } = signal;
+  const { kind } = rule;
+  let body = record();
+  for (const key in payload) body[rule.as[key] || key] = payload[key];
+  if (rule.under) body = record({ [rule.under]: body });
+  const user = mergeUsers(body, signal.user, signal.by.users());
+  // A page that goes on saving the dashboard of a user who signed out is not the user.
+  if (kind === 'dashboard' && history.left.length && (!user || history.left.includes(user.key))) {
+    throw Error('signed out');
+  }
+  const text = canonicalJson(body);
+  if (rank >= REQUEST && text === '{}') return;
+  const [number] = valuesIn(text, 'transaction_?id');
+  const [status = ''] = rank < STORAGE_KEY ? valuesIn(text, '(?:payment_?)?status') : '';
+  mergeIntoCapture(Object.assign(signal, {
+    kind,
+    body,
+    text,
+    user,
+    own: user?.own && user.key,
+    ids: valuesIn(text, '(?:transaction|payment|order)_?id'),
+    number,
+    status,
+  }));
+};
+
+/** Start a capture, and close the oldest when too many are open. */
+const openCapture = (part) => {
+  const item = record({
+    // Begins with the time: the service adds receipts where the last one is.
+    id: 'c' + Date.now().toString(36) + crypto.getRandomValues(new Uint32Array(3)).join(''),
+    kind: part.kind,
+    email: '',
+    at: part.at,
+    until: part.at + ACTION_MS,
+    limit: now() + ACTION_MS,
+    parts: new Map(), // by source
+    tries: 0,
+  });
+  queue.push(item);
+  seenIds.add(item.id);
+  queue.filter((other) => other.parts).slice(0, -MAX_OPEN).forEach(close);
+  return item;
+};
+
+/** Add a part; it replaces the earlier one of its source. */
+const addPart = (item, part) => {
+  const earlier = item.parts.get(part.from);
+  if (earlier) part.body = mergePreferFirst(part.body, earlier.body);
+  item.parts.delete(part.from); // so that set() puts it at the end
+  item.parts.set(part.from, part);
+  if (part.user && !item.own) item.user = part.user;
+  item.own ||= part.own;
+  item.number ||= part.number;
+  item.dueAt = Math.min(now() + QUIET_MS, item.limit);
+};
+
+const mergeIntoCapture = (part) => {
+  const isApi = part.rank === API; // captured on purpose, so no repetition
+  if (!isApi && isRepeat(part)) return;
+  let item = queue.findLast((open) => open.parts && belongsTo(part, open));
+  if (!item) {
+    // A page shows a payment's receipt again.
+    const isPaid = (state) => isWithin(DAY_MS, history.paid[state]);
+    if (!isApi && part.kind === 'payment' && paymentStates(part).some(isPaid)) return;
+    item = openCapture(part);
+  }
+  addPart(item, part);
+  const body = [...item.parts.values()]
+    .sort((one, other) => one.rank - other.rank)
+    .map((each) => each.body)
+    .reduce(mergePreferFirst);
+  const stamp = { capture_id: item.id, capture_timestamp: new Date(item.at).toISOString() };
+  setBody(item, record(body, stamp), item.user);
+  makeRoom();
+  if (isApi) {
+    part.item = item;
+    closeCaptures(0, part.kind);
+  }
+};
+
+/** Close a capture, and remember a payment's numbers: pages show its receipt again later. */
+const close = (item) => {
+  if (item.kind === 'payment') {
+    const parts = [...item.parts.values()];
+    rememberPaid(parts.flatMap((part) => paymentStates(part).concat(part.ids)));
+  }
+  item.parts = null;
+  item.dueAt = 0;
+};
+
+/** Close the captures that are due by a time, and all of a kind. */
+export const closeCaptures = (by, kind) => {
+  for (const item of queue) if (item.parts && (item.dueAt <= by || item.kind === kind)) close(item);
+};

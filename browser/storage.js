@@ -1,0 +1,104 @@
+/**
+ * Storage of the queue: IndexedDB, or else a small item of localStorage, or else memory alone.
+ *
+ * Records are captures by their `id`, and `#known`, `#off` and `#lease`.
+ */
+
+import { MIN_FREE_CHARACTERS, NAME, OPEN_MS, SMALL_CHARACTERS } from './constants.js';
+import { log, quietly } from './errors.js';
+import { getItem, removeItem, setItem } from './natives.js';
+import { pause } from './timers.js';
+import { parseJson, record } from './values.js';
+
+export let database;
+
+/** Whether the stored queue is read, or known to be unreadable. */
+export let isLoaded;
+
+export let usesLocalStorage;
+let writeCount = 0; // of transactions that are not confirmed
+
+/** Say that the stored queue is read. */
+export const setLoaded = () => {
+  isLoaded = true;
+};
+
+/** Resolve to a request's result. */
+export const resultOf = (request) => new Promise((resolve, reject) => {
+  request.onsuccess = () => resolve(request.result);
+  request.onerror = reject;
+});
+
+const readSmall = () => parseJson(getItem.call(localStorage, NAME));
+export const removeSmall = () => removeItem.call(localStorage, NAME);
+
+/** Open the database. Return what localStorage holds: null for nothing, undefined if blocked. */
+export const openStorage = async () => {
+  const open = async () => {
+    const request = indexedDB.open(NAME, 1);
+    request.onupgradeneeded = () => {
+      request.result.createObjectStore(NAME, record({ keyPath: 'id' }));
+    };
+    database = await resultOf(request);
+    database.onversionchange = () => { // another tab deletes or upgrades it
+      database.close();
+      database = null;
+    };
+  };
+  await Promise.race([open(), pause(OPEN_MS)]).catch(log);
+  const small = quietly(readSmall);
+  usesLocalStorage = !database && small !== undefined;
+  return small;
+};
+
+/** Store in localStorage too what the database has not confirmed, as the page closes. */
+export const useLocalStorageToo = () => {
+  if (!database || !isLoaded || writeCount) usesLocalStorage = true;
+};
+
+/**
+ * Write records; a falsy one is deleted.
+ *
+ * The put and the commit happen at once: whatever awaits first is lost when the page closes.
+ */
+export const persist = (records, whenWritten = () => {}) => quietly(() => {
+  if (usesLocalStorage) quietly(() => persistSmall(records));
+  if (!database) return;
+  const transaction = database.transaction(NAME, 'readwrite');
+  const objectStore = transaction.objectStore(NAME);
+  for (const id in records) {
+    if (records[id]) objectStore.put(records[id]);
+    else objectStore.delete(id);
+  }
+  transaction.commit();
+  writeCount++;
+  transaction.oncomplete = () => {
+    writeCount--;
+    quietly(whenWritten);
+  };
+});
+
+const persistSmall = (records) => {
+  let room = SMALL_CHARACTERS;
+  const kept = record(readSmall(), records);
+  for (const id in kept) {
+    if (kept[id]) room -= JSON.stringify(kept[id]).length;
+    if (!kept[id] || room < 0) delete kept[id];
+  }
+  const text = JSON.stringify(kept);
+  removeSmall();
+  if (text === '{}') return;
+  setItem.call(localStorage, NAME, text.padEnd(MIN_FREE_CHARACTERS)); // throws if there is no room
+  setItem.call(localStorage, NAME, text);
+};
+
+/** Read all records, by id. */
+export const readAll = async () => {
+  const all = record(usesLocalStorage && readSmall());
+  if (!database) return all;
+  const transaction = database.transaction(NAME);
+  const request = transaction.objectStore(NAME).getAll();
+  transaction.commit(); // otherwise a page that closes loses what waits behind this transaction
+  for (const one of await resultOf(request)) all[one.id] = record(one);
+  return all;
+};

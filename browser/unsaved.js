@@ -1,0 +1,5 @@
+/**
+ * The records that the next save writes: captures, and the history.
+ */
+
+export const unsaved = new Set();

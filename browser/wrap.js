@@ -1,0 +1,76 @@
+/**
+ * The functions that are wrapped: the page's own, which rules name, and the browser's.
+ */
+
+import { CALL } from './constants.js';
+import { forgetCurrentUser } from './identity.js';
+import { instrument } from './instrument.js';
+import { window } from './natives.js';
+import { observeForm, observeRequest, observeWrite } from './observe.js';
+import { rules } from './rules.js';
+import { addSignal } from './signals.js';
+import { snapshot } from './snapshot.js';
+import { hasOwn, record } from './values.js';
+
+/**
+ * Access to names that pages may declare with a top-level `let`, which is no property of window.
+ *
+ * Only code that contains the bare name reaches such a variable. For a `const`, and where the name
+ * does not exist, the assignment throws in strict mode.
+ */
+const BARE_NAMES = Object.setPrototypeOf({
+  get savePaymentToSupabase() {
+    return typeof savePaymentToSupabase === 'function' && savePaymentToSupabase;
+  },
+  set savePaymentToSupabase(wrapper) {
+    savePaymentToSupabase = wrapper;
+  },
+  get storeQuestionnaireData() {
+    return typeof storeQuestionnaireData === 'function' && storeQuestionnaireData;
+  },
+  set storeQuestionnaireData(wrapper) {
+    storeQuestionnaireData = wrapper;
+  },
+  get saveDashboardToSupabase() {
+    return typeof saveDashboardToSupabase === 'function' && saveDashboardToSupabase;
+  },
+  set saveDashboardToSupabase(wrapper) {
+    saveDashboardToSupabase = wrapper;
+  },
+}, null);
+
+/**
+ * Wrap the functions of the rules that exist by now.
+ *
+ * Runs again and again, as the page's scripts run. An accessor under a name that does not exist yet
+ * would need no repetition, but would break `if (!('name' in window)) window.name = …`.
+ */
+export const wrapGlobals = () => rules.forEach((rule) => {
+  const { call, kind } = rule;
+  if (!call) return;
+  const found = Object.getOwnPropertyDescriptor(window, call);
+  if (found && !hasOwn(found, 'value')) return; // the page's own accessor
+  const observe = (args) => addSignal(rule, CALL, call, ...snapshot(kind, args));
+  instrument(found ? window : BARE_NAMES, call, observe, kind);
+});
+
+/** Wrap the browser's functions with which pages send and store. */
+export const wrapBrowser = () => {
+  instrument(window, 'fetch', ([input, init]) => {
+    const request = input instanceof Request ? input : record();
+    // In Firefox a Request has no `body`: a clone of it is read instead.
+    const body = init?.body || (request.clone && request);
+    observeRequest(body, init?.method || request.method, request.url || input);
+  });
+  const opened = new WeakMap();
+  instrument(XMLHttpRequest.prototype, 'open', (args, xhr) => opened.set(xhr, args));
+  instrument(XMLHttpRequest.prototype, 'send', ([body], xhr) =>
+    observeRequest(body, ...opened.get(xhr)));
+  instrument(Navigator.prototype, 'sendBeacon', ([url, body]) => observeRequest(body, 'POST', url));
+  for (const name of ['setItem', 'removeItem']) {
+    instrument(Storage.prototype, name, (args) => observeWrite(...args));
+  }
+  instrument(Storage.prototype, 'clear', forgetCurrentUser);
+  instrument(HTMLFormElement.prototype, 'submit', (_, form) => observeForm(form));
+  wrapGlobals();
+};

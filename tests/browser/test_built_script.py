@@ -1,0 +1,76 @@
+"""The script is what its modules build, and it is small."""
+
+from __future__ import annotations
+
+import gzip
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from bench.installing import Missing, packages_of
+from tests.browser.stage import SCRIPT
+from tests.support import REPOSITORY
+
+MODULES = REPOSITORY / "browser"
+MAX_MINIFIED_BYTES = 10 * 1024
+MAX_SERVED_BYTES = 16 * 1024
+_HAS_PINNED_VERSIONS = """
+for (const [name, version] of Object.entries(require('./package.json').devDependencies)) {
+  const file = 'node_modules/' + name + '/package.json';
+  if (JSON.parse(require('fs').readFileSync(file)).version !== version) throw Error(name);
+}
+"""
+_MAX_SECONDS = 120
+
+
+@pytest.fixture(scope="module")
+def node() -> str:
+    """Return the node program, with the pinned esbuild and terser installed in browser/node_modules."""
+    try:
+        return packages_of(MODULES, "esbuild and terser", install=True, look=_HAS_PINNED_VERSIONS)
+    except Missing as reason:
+        text = f"the script cannot be built here: {reason}"
+    if os.environ.get("EDC_REQUIRE_NODE") == "1":
+        pytest.fail(f"{text}, and EDC_REQUIRE_NODE=1 asks for it")
+    pytest.skip(text)
+
+
+def run(*command: str) -> bytes:
+    """Run a program in browser/ and return its output."""
+    outcome = subprocess.run(
+        command,
+        cwd=MODULES,
+        capture_output=True,
+        check=False,
+        timeout=_MAX_SECONDS,
+        stdin=subprocess.DEVNULL,
+    )
+    assert outcome.returncode == 0, (outcome.stdout + outcome.stderr).decode(errors="replace")
+    return outcome.stdout
+
+
+def zipped_size(text: bytes) -> int:
+    return len(gzip.compress(text, 9, mtime=0))
+
+
+def test_the_committed_script_is_what_the_modules_build(node: str, tmp_path: Path) -> None:
+    run(node, "build.js", str(tmp_path / SCRIPT))
+    built = (tmp_path / SCRIPT).read_bytes()
+    assert built == (REPOSITORY / SCRIPT).read_bytes(), "run: npm --prefix browser run build"
+
+
+def test_the_script_is_small_as_served() -> None:
+    assert zipped_size((REPOSITORY / SCRIPT).read_bytes()) <= MAX_SERVED_BYTES
+
+
+@pytest.mark.parametrize(
+    ("program", "options"), [("terser", ["--compress", "--mangle"]), ("esbuild", ["--minify"])]
+)
+def test_the_script_is_small_when_a_site_minifies_it(
+    node: str, program: str, options: list[str]
+) -> None:
+    found = MODULES / "node_modules" / ".bin" / program
+    minified = run(str(found), str(REPOSITORY / SCRIPT), *options)
+    assert zipped_size(minified) <= MAX_MINIFIED_BYTES
