@@ -1,4 +1,4 @@
-"""The script is what its modules build, and it is small."""
+"""The script is what its modules build, its functions do what they say, and it is small."""
 
 from __future__ import annotations
 
@@ -59,6 +59,10 @@ def test_the_committed_script_is_what_the_modules_build(node: str, tmp_path: Pat
     run(node, "build.js", str(tmp_path / SCRIPT))
     built = (tmp_path / SCRIPT).read_bytes()
     assert built == (REPOSITORY / SCRIPT).read_bytes(), "run: npm --prefix browser run build"
+
+
+def test_the_modules_functions_do_what_they_say(node: str) -> None:
+    run(node, "--test", *map(str, sorted(MODULES.glob("tests/*.test.js"))))
 
 
 def test_the_script_is_small_as_served() -> None:

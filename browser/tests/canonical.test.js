@@ -1,0 +1,103 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+
+import {
+  belongsTo, canonicalJson, isExtended, mergePreferFirst, paymentStates, plainKey, valuesIn,
+} from '../canonical.js';
+import { CALL, STORAGE_KEY } from '../constants.js';
+import { record } from '../values.js';
+
+test('all spellings of a name are equal', () => {
+  assert.deepEqual(['userEmail', 'user_email', 'USER-EMAIL', 'useremail'].map(plainKey),
+    Array(4).fill('useremail'));
+});
+
+test('two saves of the same content are equal, whatever their times and made-up numbers', () => {
+  const save = (time) => canonicalJson({
+    plan: 'Pro',
+    timestamp: time,
+    created_at: time,
+    lastUpdated: time,
+    id: 'NON-CRYPTO-' + time,
+    inner: [{ savedAt: time, equity: 5 }],
+  });
+  assert.equal(save(1), save(2));
+  assert.equal(save(1), '{"plan":"Pro","inner":[{"equity":5}]}');
+});
+
+test('a time that means something is no volatile member', () => {
+  const body = { created: 1, start_at: 2, at: 3 };
+  assert.equal(canonicalJson(body), JSON.stringify(body));
+});
+
+test('the first body is preferred, the second fills what it lacks', () => {
+  const first = { plan: 'Pro', email: '', note: null };
+  const second = { plan: 'x', email: 'a@b', note: 1, more: 2 };
+  const merged = mergePreferFirst(first, second);
+  assert.deepEqual({ ...merged }, { plan: 'Pro', email: 'a@b', note: 1, more: 2 });
+});
+
+test('a member of another spelling is the same member', () => {
+  const merged = mergePreferFirst({ finalPrice: 5 }, { final_price: 7 });
+  assert.deepEqual({ ...merged }, { finalPrice: 5 });
+});
+
+test('members that are objects are merged, arrays are not', () => {
+  const first = { user: { name: 'A' }, list: [1] };
+  const merged = mergePreferFirst(first, { user: { name: 'B', id: 2 }, list: [2, 3] });
+  assert.equal(JSON.stringify(merged), '{"user":{"name":"A","id":2},"list":[1]}');
+});
+
+test('a text is extended by members at its end alone', () => {
+  assert.ok(isExtended('{"a":1,"b":2}', '{"a":1}'));
+  assert.ok(isExtended('{"a":1}', '{"a":1}'));
+  assert.ok(!isExtended('{"a":12}', '{"a":1}'));
+  assert.ok(!isExtended('{"b":2,"a":1}', '{"a":1}'));
+});
+
+test('values are found at all depths, each once and at most 50', () => {
+  const text = '{"order_id":"A","x":[{"orderId":7},{"ORDERID":"A"}],"order_id":null}';
+  assert.deepEqual(valuesIn(text, 'order_?id'), ['A', '7']);
+  const many = JSON.stringify(Array.from({ length: 80 }, (_, n) => ({ orderid: n })));
+  assert.equal(valuesIn(many, 'order_?id').length, 50);
+});
+
+test('a payment in another status is another state', () => {
+  assert.deepEqual(paymentStates({ ids: ['A', 'B'], status: 'paid' }), ['Apaid', 'Bpaid']);
+});
+
+const part = (more) =>
+  record({ kind: 'payment', from: 'call', rank: CALL, text: '{"a":1}', ids: [] }, more);
+
+const open = (...parts) =>
+  record({ kind: 'payment', parts: new Map(parts.map((one) => [one.from, one])) });
+
+test('a part of another source belongs to an open capture of its kind', () => {
+  assert.ok(belongsTo(part({ from: 'fetch' }), open(part())));
+  assert.ok(!belongsTo(part({ from: 'fetch', kind: 'dashboard' }), open(part())));
+});
+
+test('what names another user or another transaction is another capture', () => {
+  for (const name of ['own', 'number']) {
+    const item = record(open(part()), { [name]: 'A' });
+    assert.ok(belongsTo(part({ from: 'fetch', [name]: 'A' }), item));
+    assert.ok(!belongsTo(part({ from: 'fetch', [name]: 'B' }), item));
+  }
+});
+
+test('the same source belongs to it again only with more of the same', () => {
+  assert.ok(belongsTo(part({ text: '{"a":1,"b":2}' }), open(part())));
+  assert.ok(!belongsTo(part({ text: '{"a":2}' }), open(part())));
+});
+
+test('a storage key is rewritten, unless it names another payment', () => {
+  const key = (ids) => part({ from: 'key', rank: STORAGE_KEY, ids, text: JSON.stringify(ids) });
+  assert.ok(belongsTo(key(['A']), open(key([]))));
+  assert.ok(belongsTo(key(['A', 'B']), open(key(['B']))));
+  assert.ok(!belongsTo(key(['A']), open(key(['B']))));
+});
+
+test('a capture has at most 20 parts', () => {
+  const parts = Array.from({ length: 20 }, (_, n) => part({ from: String(n) }));
+  assert.ok(!belongsTo(part({ from: 'one more' }), open(...parts)));
+});

@@ -1,0 +1,45 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+
+import { history } from '../history.js';
+import { isPlainData, newBudget, snapshot } from '../snapshot.js';
+
+globalThis.Node = class {};
+
+const textOf = (kind, ...args) => snapshot(kind, args)[0];
+
+test('each kind has its arguments', () => {
+  assert.equal(textOf('payment', { a: 1 }), '{"a":1}');
+  assert.equal(textOf('activity', 'opened', [1]), '{"activity_type":"opened","activity_data":[1]}');
+  assert.equal(textOf('dashboard', { a: 1 }, { b: 2 }, 'dark'),
+    '{"dashboardData":{"a":1},"tradingState":{"b":2},"theme":"dark"}');
+  assert.deepEqual(snapshot('dashboard', [{}, {}, 'dark', 'a@b'])[1], { user: 'a@b' });
+});
+
+test('what is no object is refused', () => {
+  for (const value of [undefined, null, 7, 'x', [{}], () => 0, Symbol('x')]) {
+    assert.throws(() => snapshot('payment', [value]), /no object/);
+  }
+  assert.throws(() => snapshot('dashboard', []), /no object/);
+});
+
+test('plain data has no getter, no toJSON and no class', () => {
+  const isPlain = (value) => isPlainData(value, newBudget());
+  assert.ok(isPlain({ a: [1, 'x', null, { b: true }] }));
+  const list = Object.assign([1], { toJSON: () => 'x' });
+  const others = [{ get a() { return 1; } }, list, new Date(), { a: new Map() }, { f() {} }];
+  for (const value of others) assert.ok(!isPlain(value));
+});
+
+test('other data is taken as JSON has it, and elements are left out', () => {
+  assert.equal(textOf('payment', { at: new Date(0), get a() { return 1; }, element: new Node() }),
+    '{"at":"1970-01-01T00:00:00.000Z","a":1}');
+});
+
+test('a save that would freeze the page is refused and counted', () => {
+  const holes = [];
+  holes.length = 1e9;
+  const large = [holes, new Uint8Array(60000), Array(60000).fill(0), 'x'.repeat(21 * 1024 * 1024)];
+  for (const value of large) assert.throws(() => snapshot('payment', [{ value }]), /too large/);
+  assert.equal(history.dropped.payment, large.length);
+});

@@ -1,0 +1,45 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+
+import {
+  isPlainObject, member, own, parseJson, record, withoutSlashes,
+} from '../values.js';
+
+test('a record has no member that it was not given', () => {
+  Object.prototype.polluted = true;
+  try {
+    assert.equal(record({ a: 1 }).polluted, undefined);
+    assert.equal(own({}, 'polluted'), undefined);
+    assert.equal(member({}, 'polluted'), undefined);
+    assert.equal(parseJson('{"a":{}}').a.polluted, undefined);
+  } finally {
+    delete Object.prototype.polluted;
+  }
+});
+
+test('members of nothing are undefined, inherited ones are members', () => {
+  assert.equal(own(undefined, 'a'), undefined);
+  assert.equal(own(null, 'a'), undefined);
+  assert.equal(own(Object.create({ a: 1 }), 'a'), undefined);
+  assert.equal(member(Object.create({ a: 1 }), 'a'), 1);
+});
+
+test('a plain object is a literal or a record', () => {
+  for (const value of [{}, record()]) assert.ok(isPlainObject(value));
+  const others = [null, [], new Date(), 'x', Object.create({})];
+  for (const value of others) assert.ok(!isPlainObject(value));
+});
+
+test('parsing changes values at all depths, and does not walk what it replaced', () => {
+  const seen = [];
+  const parsed = parseJson('{"a":[1,{"b":2}],"c":{"d":3}}', (key, value) => {
+    seen.push(key);
+    return key === 'c' ? 'replaced' : value;
+  });
+  assert.equal(JSON.stringify(parsed), '{"a":[1,{"b":2}],"c":"replaced"}');
+  assert.deepEqual(seen, ['', 'a', '0', '1', 'b', 'c']);
+});
+
+test('slashes are removed from the end alone', () => {
+  assert.deepEqual(['/a/b//', '//', 'a', ''].map(withoutSlashes), ['/a/b', '', 'a', '']);
+});
