@@ -21,7 +21,7 @@ from data_capture.audit.schema_sql import (
     tokens_of,
 )
 from data_capture.settings import REPOSITORY
-from data_capture.sql.bulk import any_text
+from data_capture.sql.bulk import tolerate_invalid_utf8
 from data_capture.sql.pragmas import columns_of, has_generated_columns
 
 _EARLIER = Path(__file__).with_name("earlier_schemas")
@@ -74,7 +74,7 @@ class SchemaRow(NamedTuple):
 
 def read_rows(connection: sqlite3.Connection) -> list[SchemaRow]:
     """Return all rows of sqlite_schema."""
-    with any_text(connection):
+    with tolerate_invalid_utf8(connection):
         found = connection.execute(_ROWS).fetchall()
     return [
         SchemaRow(_text(kind), _text(name), _text(table), root, sql)

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from data_capture.cli import Refused
 from data_capture.settings import REPOSITORY
-from data_capture.sql.pragmas import quoted
+from data_capture.sql.pragmas import quote_identifier
 
 _FILE_HEADER = b"SQLite format 3\x00"  # sqlite.org/fileformat2.html, section 1.3.1
 _BUSY_SECONDS = 5.0
@@ -188,7 +188,7 @@ def _damage_of_tables(
     reports = []
     for table in sorted(tables, key=lambda name: (name.lower() not in our_tables(), name)):
         try:
-            for report in _reports(connection, f"PRAGMA {check}({quoted(table)})"):
+            for report in _reports(connection, f"PRAGMA {check}({quote_identifier(table)})"):
                 reports.append(report)
         except sqlite3.DatabaseError as error:
             if is_lock(error):
@@ -218,7 +218,8 @@ def find_broken_references(connection: sqlite3.Connection) -> dict[str, str]:
     for table in sorted(_tables(connection)):
         try:
             number = sum(
-                1 for _ in connection.execute(f"PRAGMA foreign_key_check({quoted(table)})")
+                1
+                for _ in connection.execute(f"PRAGMA foreign_key_check({quote_identifier(table)})")
             )
         except sqlite3.OperationalError as error:
             if is_lock(error):

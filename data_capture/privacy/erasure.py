@@ -29,7 +29,7 @@ from data_capture.privacy.tables import (
     tables_of_users,
 )
 from data_capture.problems import UNUSABLE, Problem
-from data_capture.sql.pragmas import columns_of, foreign_keys_of, quoted
+from data_capture.sql.pragmas import columns_of, foreign_keys_of, quote_identifier
 from data_capture.store.sqlite.tombstones import note_erasure
 from data_capture.store.sqlite.users import NO_PASSWORD, ensure_user, spellings_of
 
@@ -206,9 +206,10 @@ def _references(connection: sqlite3.Connection) -> Iterator[_Reference]:
 
 def _refers(connection: sqlite3.Connection, reference: _Reference, spelling: str) -> bool:
     same = " AND ".join(
-        f"theirs.{quoted(column)} = users.{quoted(key)}" for column, key in reference.columns
+        f"theirs.{quote_identifier(column)} = users.{quote_identifier(key)}"
+        for column, key in reference.columns
     )
-    select = f"SELECT 1 FROM users JOIN {quoted(reference.table)} AS theirs ON {same} WHERE users.email = ? LIMIT 1"  # noqa: S608
+    select = f"SELECT 1 FROM users JOIN {quote_identifier(reference.table)} AS theirs ON {same} WHERE users.email = ? LIMIT 1"  # noqa: S608
     return connection.execute(select, (spelling,)).fetchone() is not None
 
 
@@ -259,7 +260,7 @@ def _set_first(
     for value in values:
         try:
             connection.execute(
-                f"UPDATE users SET {quoted(column)} = ? WHERE email = ?",  # noqa: S608
+                f"UPDATE users SET {quote_identifier(column)} = ? WHERE email = ?",  # noqa: S608
                 (value, spelling),
             )
         except sqlite3.IntegrityError as error:

@@ -22,7 +22,7 @@ from data_capture.audit import AuditRecord, record_audits
 from data_capture.capture.converters import ColumnValue
 from data_capture.capture.kinds import Capture, Kind
 from data_capture.problems import Problem
-from data_capture.sql.bulk import find_among, insert_in_order
+from data_capture.sql.bulk import insert_consecutive_rows, select_matching
 from data_capture.store.sqlite.captures import (
     about_of,
     add_user_of,
@@ -126,7 +126,7 @@ class _Ids:
         }
         self.answered: dict[_Id, FoundReceipt] = {
             (found[0], found[1]): FoundReceipt(*found[2:])
-            for found in find_among(connection, FIND_RECEIPTS, [*self.of.values()])
+            for found in select_matching(connection, FIND_RECEIPTS, [*self.of.values()])
         }
         self._first_of: dict[_Id, Capture] = {}
         self._spelled: dict[str, str] = {}
@@ -279,7 +279,7 @@ def _unheard_of(
     for kind, of_kind in looked_for.items():
         unheard_of |= {(kind.name, *looked) for looked in of_kind}
         unheard_of -= {
-            (kind.name, *found) for found in find_among(connection, _find_statement(kind), of_kind)
+            (kind.name, *found) for found in select_matching(connection, _find_statement(kind), of_kind)
         }
     return unheard_of
 
@@ -311,7 +311,7 @@ class _Rows:
     def insert(self, kind: Kind) -> list[int]:
         """Inserts the rows of a kind that wait, and returns their places."""
         waiting = self._waiting.pop(kind)
-        first = insert_in_order(
+        first = insert_consecutive_rows(
             self._connection, insert_statement(kind), [row_of(*one) for _, one in waiting]
         )
         self.stored.update((place, row_id) for row_id, (place, _) in enumerate(waiting, first))

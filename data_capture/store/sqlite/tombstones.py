@@ -18,7 +18,7 @@ from data_capture.capture.kinds import Capture
 from data_capture.json_codec import decode_json
 from data_capture.key_files import keys_beside, load_or_make_key
 from data_capture.problems import GONE, Problem
-from data_capture.sql.bulk import find_among
+from data_capture.sql.bulk import select_matching
 
 REWRITE, EMPTY_LOG, NOTHING = 2, 1, 0
 """What is left to do after an erasure: the file is to be written anew, its log is to be emptied, nothing."""
@@ -90,7 +90,7 @@ def times_of_erasure(connection: sqlite3.Connection, emails: Iterable[str]) -> d
     hashes = {known.hash_of(email): email for email in emails}
     return {
         hashes[address_hash]: erased_at
-        for address_hash, erased_at in find_among(connection, _FIND, [*zip(hashes)])
+        for address_hash, erased_at in select_matching(connection, _FIND, [*zip(hashes)])
     }
 
 

@@ -17,8 +17,8 @@ from typing import Any
 
 from data_capture.capture.email import is_unseen, normalise_any_email, normalise_email
 from data_capture.problems import UNAVAILABLE, Problem
-from data_capture.sql.bulk import any_text, find_among
-from data_capture.sql.pragmas import ForeignKey, columns_of, foreign_keys_of, quoted
+from data_capture.sql.bulk import select_matching, tolerate_invalid_utf8
+from data_capture.sql.pragmas import ForeignKey, columns_of, foreign_keys_of, quote_identifier
 from data_capture.store.sqlite.credentials import (
     NO_PASSWORD as NO_PASSWORD,
 )
@@ -112,7 +112,7 @@ def find_user(connection: sqlite3.Connection, email: str) -> UserRow | None:
 
 def _row_of(connection: sqlite3.Connection, spelling: str) -> list[tuple[str, Any]]:
     """The whole row, generated columns too."""
-    with any_text(connection, "replace"):
+    with tolerate_invalid_utf8(connection, "replace"):
         cursor = connection.execute("SELECT * FROM users WHERE email = ?", (spelling,))
         values = cursor.fetchone()
     return [*zip((str(column[0]) for column in cursor.description), values, strict=True)]
@@ -181,7 +181,7 @@ def _refers_to(
     if key is None:
         return False  # SQLite calls that a mismatch: nothing can refer to a table without a key
     find = (
-        f"SELECT 1 FROM {quoted(table)} AS other JOIN users ON other.{quoted(reference.column)} = users.{quoted(key)} "  # noqa: S608
+        f"SELECT 1 FROM {quote_identifier(table)} AS other JOIN users ON other.{quote_identifier(reference.column)} = users.{quote_identifier(key)} "  # noqa: S608
         "WHERE users.email = ? LIMIT 1"
     )
     return connection.execute(find, (spelling,)).fetchone() is not None
@@ -207,7 +207,7 @@ def spellings_in(connection: sqlite3.Connection, table: str, email: str) -> list
 def addresses_known(connection: sqlite3.Connection, emails: Collection[str]) -> set[str]:
     """Those of at least one address (normalised) that `users.email` spells exactly so."""
     find = "SELECT email FROM users WHERE email IN (VALUES {})"
-    return {str(spelling) for (spelling,) in find_among(connection, find, [*zip(emails)])} & set(
+    return {str(spelling) for (spelling,) in select_matching(connection, find, [*zip(emails)])} & set(
         emails
     )
 
@@ -293,7 +293,7 @@ def _odd_spellings_of(connection: sqlite3.Connection, email: str) -> set[str]:
         "OR email GLOB '*[^!-~]*' OR typeof(email) <> 'text'"
     )
     rows = connection.execute
-    with any_text(connection, "replace"):
+    with tolerate_invalid_utf8(connection, "replace"):
         found = {
             text
             for (value,) in rows(odd)
