@@ -6,8 +6,8 @@ import sqlite3
 from contextlib import closing
 from functools import cache
 
-from data_capture.settings import REPOSITORY
 from data_capture.sql.pragmas import columns_of
+from data_capture.sql.schema_file import open_in_memory
 from data_capture.store.sqlite.users import spellings_in, spellings_of
 
 USERS = "users"
@@ -32,8 +32,7 @@ def spellings_everywhere(connection: sqlite3.Connection, email: str) -> list[str
 @cache
 def tables_of_users() -> tuple[str, ...]:
     """The tables of schema.sql whose rows say in `user_email` whose they are, but for the receipts of the rows in them."""
-    with closing(sqlite3.connect(":memory:")) as connection:
-        connection.executescript((REPOSITORY / "schema.sql").read_text(encoding="utf-8"))
+    with closing(open_in_memory()) as connection:
         tables = [
             name
             for (name,) in connection.execute(

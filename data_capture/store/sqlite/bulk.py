@@ -279,7 +279,8 @@ def _unheard_of(
     for kind, of_kind in looked_for.items():
         unheard_of |= {(kind.name, *looked) for looked in of_kind}
         unheard_of -= {
-            (kind.name, *found) for found in select_matching(connection, _find_statement(kind), of_kind)
+            (kind.name, *found)
+            for found in select_matching(connection, _find_statement(kind), of_kind)
         }
     return unheard_of
 

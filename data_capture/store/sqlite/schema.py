@@ -37,10 +37,12 @@ from data_capture.key_files import (
     load_or_make_key,
     new_key,
 )
-from data_capture.settings import REPOSITORY
+from data_capture.sql.database_file import DATABASE_HEADER, read_header
 from data_capture.sql.pragmas import columns_of, unique_columns_of
+from data_capture.sql.reports import is_damage, is_lock_error
+from data_capture.sql.schema_file import open_in_memory, read_create_statements
 from data_capture.store.sqlite.connection import create_private_file
-from data_capture.store.sqlite.lock import WriterLock, WriterLockTimeout
+from data_capture.store.sqlite.lock import WriterLock, WriterLockTimeout, writer_lock_file
 from data_capture.store.sqlite.receipts import receipts_key_file
 from data_capture.store.sqlite.schema_history import Replacement, earlier_objects
 from data_capture.store.sqlite.user_rows import unfillable_columns
@@ -49,7 +51,6 @@ from data_capture.store.sqlite.users import ensure_user, set_password_hash
 log = logging.getLogger("data_capture.store")
 
 _RESTORE = "python3 -m data_capture restore FILE"
-_FILE_HEADER = b"SQLite format 3\x00"  # sqlite.org/fileformat2.html, section 1.3.1
 _CHECKED_AT_EVERY_START_BYTES = (
     16 * 1024 * 1024
 )  # takes 10 ms; a first start checks a file of any size
@@ -57,11 +58,6 @@ _MAX_DAMAGE_NAMED = 3
 _OPEN_TO_OTHERS = 0o077  # a file's mode
 _REHEARSAL_TIME = "2000-01-01T00:00:00.000Z"
 _REHEARSAL_HASH = "$argon2id$v=19$m=19456,t=2,p=1$" + "-" * 66  # as long as a real one
-
-# What quick_check says of rows that break another program's own rules: no damage, and none of our business.
-_RULES_OF_OTHERS = ("NULL value in ", "CHECK constraint failed in ", "non-unique entry in ", "TEXT value in ",
-                    "NUMERIC value in ", "non-INT value in ", "non-TEXT value in ", "non-REAL value in ",
-                    "non-BLOB value in ", "non-NUMERIC value in ")  # fmt: skip
 
 
 class DatabaseRefused(Exception):
@@ -93,9 +89,7 @@ def prepare(database: Path, request_seconds: float = 5.0, *, may_create: bool = 
             forget_head(database)
         _complete_and_rehearse(database, request_seconds)
     except (sqlite3.OperationalError, WriterLockTimeout) as error:
-        locked = (
-            isinstance(error, WriterLockTimeout) or "locked" in str(error) or "busy" in str(error)
-        )
+        locked = isinstance(error, WriterLockTimeout) or is_lock_error(error)
         if locked and complete:
             return  # nothing to add; until the lock is given back, requests are answered with 503
         if locked:
@@ -151,9 +145,7 @@ def _examine_file(database: Path) -> bool:
         )
     if status.st_size == 0:
         return False
-    with database.open("rb") as file:
-        header = file.read(len(_FILE_HEADER))
-    if header != _FILE_HEADER:
+    if read_header(database) != DATABASE_HEADER:
         raise DatabaseRefused(
             f"{database} is not an SQLite database (or an encrypted one). Nothing was changed. "
             "Name another file with --database or EDC_DATABASE."
@@ -163,10 +155,7 @@ def _examine_file(database: Path) -> bool:
 
 def _refuse_to_hide_a_loss(database: Path, *, may_create: bool) -> None:
     """Refuses to put an empty database where one with content was; warns where only traces of an older one are left."""
-    log_beside, writer_lock_file = (
-        database.with_name(database.name + "-wal"),
-        database.with_name(database.name + "-gate"),
-    )
+    log_beside = database.with_name(database.name + "-wal")
     with suppress(OSError):
         if log_beside.stat().st_size > 0:
             raise DatabaseRefused(
@@ -180,7 +169,7 @@ def _refuse_to_hide_a_loss(database: Path, *, may_create: bool) -> None:
             f"in its place. Put it back, or a backup of it: {_RESTORE}. To begin anew, stop everything and start again."
         )
     # In this order: who makes a database makes the file before its gate.
-    if writer_lock_file.exists() and not database.exists():
+    if writer_lock_file(database).exists() and not database.exists():
         log.warning(
             "There was a database before, and it is gone: a new, empty one is made. File: %s",
             database,
@@ -294,7 +283,7 @@ def _complete_and_rehearse(database: Path, request_seconds: float) -> None:
                 replacement.set_aside()
                 missing = _missing(connection)
                 if missing:
-                    for statement in _schema_statements():
+                    for statement in read_create_statements():
                         connection.execute(statement)
                 replacement.carry_over(database)
                 if not key_file.exists():
@@ -333,19 +322,6 @@ def _connect(database: Path, busy_seconds: float, mode: str) -> sqlite3.Connecti
     return connection
 
 
-@cache
-def _schema_statements() -> tuple[str, ...]:
-    """The CREATE statements of schema.sql, without its own BEGIN and COMMIT."""
-    statements, statement = [], ""
-    for line in (REPOSITORY / "schema.sql").read_text(encoding="utf-8").splitlines(keepends=True):
-        if not line.startswith("--"):
-            statement += line
-        if sqlite3.complete_statement(statement):
-            statements.append(statement.strip())
-            statement = ""
-    return tuple(statement for statement in statements if statement.startswith("CREATE"))
-
-
 _Columns = Mapping[
     str, tuple[str, bool]
 ]  # name → declared type, and whether a row must bring a value
@@ -354,9 +330,7 @@ _Columns = Mapping[
 @cache
 def _our_tables() -> Mapping[str, _Columns]:
     """The tables of schema.sql beside `users`, with their columns, as SQLite itself reads them."""
-    with closing(sqlite3.connect(":memory:")) as connection:
-        for statement in _schema_statements():
-            connection.execute(statement)
+    with closing(open_in_memory()) as connection:
         tables = connection.execute(
             "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%'"
         )
@@ -367,9 +341,7 @@ def _our_tables() -> Mapping[str, _Columns]:
 
 @cache
 def _our_objects() -> frozenset[str]:
-    with closing(sqlite3.connect(":memory:")) as connection:
-        for statement in _schema_statements():
-            connection.execute(statement)
+    with closing(open_in_memory()) as connection:
         return frozenset(_kinds(connection))
 
 
@@ -403,17 +375,13 @@ def _refuse_damage(connection: sqlite3.Connection, database: Path) -> None:
     try:
         reports = [str(report) for (report,) in connection.execute("PRAGMA quick_check(100)")]
     except sqlite3.OperationalError as error:
-        if "locked" in str(error):
+        if is_lock_error(error):
             raise
         return  # another program's table needs a collation or a module that only that program has
     except sqlite3.DatabaseError:
         # The check went on from the damage to rows on it, at which Python forgets what was reported: ask for the first alone.
         reports = [str(report) for (report,) in connection.execute("PRAGMA quick_check(1)")]
-    damage = [
-        report.replace("\n", " ")
-        for report in reports
-        if report != "ok" and not report.startswith(_RULES_OF_OTHERS)
-    ]
+    damage = [report.replace("\n", " ") for report in reports if is_damage(report)]
     if damage:
         raise DatabaseRefused(_damage(database, "; ".join(damage[:_MAX_DAMAGE_NAMED])))
 
@@ -515,7 +483,7 @@ def _rehearse(connection: sqlite3.Connection, database: Path) -> None:
             table = "users"
             set_password_hash(connection, user, _REHEARSAL_HASH, _REHEARSAL_TIME)
     except Exception as error:
-        if not isinstance(error, sqlite3.OperationalError) or "locked" not in str(error):
+        if not isinstance(error, sqlite3.OperationalError) or not is_lock_error(error):
             reason = str(error.__cause__ or error).rstrip(
                 "."
             )  # SQLite's words: here its owner reads them

@@ -207,9 +207,9 @@ def spellings_in(connection: sqlite3.Connection, table: str, email: str) -> list
 def addresses_known(connection: sqlite3.Connection, emails: Collection[str]) -> set[str]:
     """Those of at least one address (normalised) that `users.email` spells exactly so."""
     find = "SELECT email FROM users WHERE email IN (VALUES {})"
-    return {str(spelling) for (spelling,) in select_matching(connection, find, [*zip(emails)])} & set(
-        emails
-    )
+    return {
+        str(spelling) for (spelling,) in select_matching(connection, find, [*zip(emails)])
+    } & set(emails)
 
 
 def ensure_user(connection: sqlite3.Connection, email: str, name: str | None, now: str) -> str:

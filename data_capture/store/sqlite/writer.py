@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from data_capture.problems import Problem
+from data_capture.sql.reports import is_lock_error
 from data_capture.store.sqlite.bulk import record_captures
 from data_capture.store.sqlite.captures import RecordCapture
 from data_capture.store.sqlite.connection import fit_log, open_connection
@@ -84,7 +85,7 @@ class Writer:
             busy = unavailable("Another process is writing to the database; this was not stored.")
             _fail([pending for pending in group if pending.deadline <= deadline], busy)
         except BaseException as error:  # noqa: BLE001  (each caller is answered, and the log has the cause)
-            waits_on = isinstance(error, sqlite3.Error) and _is_lock(error)
+            waits_on = isinstance(error, sqlite3.Error) and is_lock_error(error)
             refusal = self._refusal_after(error)
             _fail(
                 [pending for pending in group if pending.deadline <= deadline or not waits_on],
@@ -166,7 +167,7 @@ class Writer:
         except _Lost as error:
             raise self._refusal_after(error) from error
         except sqlite3.Error as error:
-            if _is_lock(error):
+            if is_lock_error(error):
                 return False
             if self._is_lost_sync(error):
                 raise self._refusal_after(error) from error
@@ -184,7 +185,7 @@ class Writer:
 
     def refusal(self, error: sqlite3.Error) -> Problem:
         """503 for what the database said; anything but a lock held by someone else is logged, once for each cause."""
-        if _is_lock(error):
+        if is_lock_error(error):
             return unavailable("Another program holds the database's lock; this was not stored.")
         fault = f"The database can't be used: {error}."
         if fault != self.fault:
@@ -307,7 +308,7 @@ class Writer:
             log.error("A commit was broken off", exc_info=error)
             return unavailable("The write was broken off; this was not stored.")
         refusal = self.refusal(error)
-        if not _is_lock(error) and self._is_lost_sync(error):
+        if not is_lock_error(error) and self._is_lost_sync(error):
             # A page that failed to sync may be gone from the cache although the next sync succeeds: only a new
             # connection, which reads the log again, knows what is there.
             self._lose(refusal.detail)
@@ -337,7 +338,3 @@ class _Lost(Exception):
 def _fail(group: Sequence[QueuedWrite[Any]], refusal: Problem) -> None:
     for pending in group:
         pending.results = [refusal] * len(pending.jobs)
-
-
-def _is_lock(error: sqlite3.Error) -> bool:
-    return "locked" in str(error) or "busy" in str(error)
