@@ -30,8 +30,10 @@ from data_capture.privacy.tables import (
 )
 from data_capture.problems import UNUSABLE, Problem
 from data_capture.sql.pragmas import columns_of, foreign_keys_of, quote_identifier
+from data_capture.store.sqlite.credentials import NO_PASSWORD
+from data_capture.store.sqlite.stored_emails import find_stored_emails
 from data_capture.store.sqlite.tombstones import note_erasure
-from data_capture.store.sqlite.users import NO_PASSWORD, ensure_user, spellings_of
+from data_capture.store.sqlite.users import ensure_user
 
 PSEUDONYMS = "erased-"
 """What the pseudonyms of the erased begin with."""
@@ -90,7 +92,10 @@ def erase_user(
         Problem: 422, when another program's tables don't let go of the person, and says which; and for a user of our own.
         sqlite3.Error: it can't be written.
     """
-    users, spellings = spellings_of(connection, email), spellings_everywhere(connection, email)
+    users, spellings = (
+        find_stored_emails(connection, email),
+        spellings_everywhere(connection, email),
+    )
     if any(
         map(is_reserved, (email, *users, *spellings))
     ):  # a column of another program may say that it is this person's

@@ -48,8 +48,8 @@ from data_capture.store.sqlite.receipts import (
     receipt_key_of,
     replayed,
 )
+from data_capture.store.sqlite.stored_emails import find_known_emails, find_stored_email
 from data_capture.store.sqlite.tombstones import refuse_what_is_older, times_of_erasure
-from data_capture.store.sqlite.users import addresses_known, spelling_of
 
 _Id = tuple[str, str]  # a user's address, as `users.email` spells it, and a capture_id
 
@@ -118,7 +118,7 @@ class _Ids:
 
     def __init__(self, connection: sqlite3.Connection, captures: Sequence[Capture]) -> None:
         self._connection = connection
-        known = addresses_known(connection, {one.user_email for one in captures})
+        known = find_known_emails(connection, {one.user_email for one in captures})
         self.of: dict[int, _Id] = {
             place: (one.user_email, one.capture_id)
             for place, one in enumerate(captures)
@@ -161,7 +161,7 @@ class _Ids:
 
     def _look_up(self, place: int, capture: Capture) -> _Id | None:
         """For a user whose address is spelled in another way, or who is new: the id, once there is a user."""
-        spelled = self._spelled.get(capture.user_email) or spelling_of(
+        spelled = self._spelled.get(capture.user_email) or find_stored_email(
             self._connection, capture.user_email
         )
         if spelled is None:

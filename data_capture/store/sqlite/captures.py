@@ -22,8 +22,9 @@ from data_capture.store.sqlite.receipts import (
     receipt_key_of,
     replayed,
 )
+from data_capture.store.sqlite.stored_emails import find_stored_email
 from data_capture.store.sqlite.tombstones import refuse_what_was_erased
-from data_capture.store.sqlite.users import add_user, spelling_of
+from data_capture.store.sqlite.users import add_user
 
 CONFIRMATION = "confirmation"
 """The `capture_type` of the audit record which says that a claimed row was confirmed."""
@@ -56,7 +57,7 @@ def record_capture(connection: sqlite3.Connection, capture: Capture) -> Receipt:
             erased; what `Capture.admission` raises, when its user is new. Nothing was written then.
     """
     key = receipt_key_of(connection)
-    user_email = spelling_of(connection, capture.user_email)
+    user_email = find_stored_email(connection, capture.user_email)
     if user_email is not None:
         found = find_receipt(connection, user_email, capture.capture_id)
         if found is not None and overrides(capture, found):

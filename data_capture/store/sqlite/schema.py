@@ -45,8 +45,9 @@ from data_capture.store.sqlite.connection import create_private_file
 from data_capture.store.sqlite.lock import WriterLock, WriterLockTimeout, writer_lock_file
 from data_capture.store.sqlite.receipts import receipts_key_file
 from data_capture.store.sqlite.schema_history import Replacement, earlier_objects
-from data_capture.store.sqlite.user_rows import unfillable_columns
-from data_capture.store.sqlite.users import ensure_user, set_password_hash
+from data_capture.store.sqlite.user_passwords import set_password_hash
+from data_capture.store.sqlite.user_rows import find_unfillable_columns
+from data_capture.store.sqlite.users import ensure_user
 
 log = logging.getLogger("data_capture.store")
 
@@ -450,7 +451,7 @@ def _complaints_about_users(connection: sqlite3.Connection, kind: str) -> list[s
             "The column email of the table users is not unique, so that nothing can refer to a person by it. "
             "If no address is there twice, this makes it so: CREATE UNIQUE INDEX users_email ON users (email)"
         )
-    unfillable = unfillable_columns(connection)
+    unfillable = find_unfillable_columns(connection)
     if unfillable:
         complaints.append(
             f"The table users requires {_enumeration(unfillable)}, and nothing here knows what to put there. "
