@@ -24,7 +24,8 @@ from data_capture.privacy.export import pieces_of
 from data_capture.problems import Problem
 from data_capture.store import Store
 from data_capture.store.sqlite.captures import record_capture
-from data_capture.store.sqlite.receipts import Receipt, receipts_key_file
+from data_capture.store.sqlite.keys import receipts_key_file
+from data_capture.store.sqlite.receipts import Receipt
 from data_capture.store.sqlite.schema import prepare
 from data_capture.store.sqlite.schema_history import EARLIER, earlier_objects, normalised
 from tests.erasing import TOKEN, assert_whole, erase, found_in
@@ -246,13 +247,13 @@ def test_a_start_that_is_killed_half_way_leaves_it_as_it_was(database: Path) -> 
     before = schema_of(database), rows(database, "SELECT * FROM capture_receipts")
     program = (
         "import os, sys, pathlib\n"
-        "from data_capture.store import schema_history, takeover\n"
+        "from data_capture.store.sqlite import schema, schema_history\n"
         "carry_over = schema_history.Replacement.carry_over\n"
         "def killed(self, database):\n"
         "    carry_over(self, database)\n"
         "    os.kill(os.getpid(), 9)\n"
         "schema_history.Replacement.carry_over = killed\n"
-        "takeover.prepare(pathlib.Path(sys.argv[1]))\n"
+        "schema.prepare(pathlib.Path(sys.argv[1]))\n"
     )
     ended = subprocess.run(
         [sys.executable, "-c", program, str(database)], cwd=REPOSITORY, check=False

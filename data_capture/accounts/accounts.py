@@ -31,6 +31,7 @@ from data_capture.redaction.redact import REDACTED, redact_and_tell, redact_text
 from data_capture.settings import Settings
 from data_capture.store import Store
 from data_capture.store.sqlite.captures import record_capture
+from data_capture.store.sqlite.connection import StoreConnection
 from data_capture.store.sqlite.credentials import PASSWORD_HASH
 from data_capture.store.sqlite.sign_ups import (
     SignUpDetails,
@@ -372,7 +373,7 @@ def refuse_taken(connection: sqlite3.Connection, sign_up: SignUp) -> UserRow | N
 
 
 def complete_sign_up(
-    connection: sqlite3.Connection,
+    connection: StoreConnection,
     sign_up: SignUp,
     questionnaire: Capture | None,
     password_hash: str,

@@ -55,8 +55,9 @@ from data_capture.redaction.redact import redact_and_tell
 from data_capture.settings import Settings
 from data_capture.store import Store
 from data_capture.store.sqlite.captures import record_capture
+from data_capture.store.sqlite.connection import StoreConnection
 from data_capture.store.sqlite.sign_ups import SignUpDetails
-from data_capture.store.sqlite.tombstones import times_of_erasure
+from data_capture.store.sqlite.tombstones import find_erasure_times
 from data_capture.store.sqlite.user_passwords import set_password_hash
 from data_capture.store.sqlite.users import (
     UserRow,
@@ -201,8 +202,8 @@ class Verification:
         password_hash = self._accounts.hash(password)
         now = timestamp(caller.now)
 
-        def accept(connection: sqlite3.Connection) -> tuple[UserRow, bool]:
-            erased_at = times_of_erasure(connection, (link.email,)).get(link.email)
+        def accept(connection: StoreConnection) -> tuple[UserRow, bool]:
+            erased_at = find_erasure_times(connection, (link.email,)).get(link.email)
             if erased_at is not None and link.made_at <= erased_at:
                 raise void_link("The link is from before the account was erased.")
             user = self._account_of(connection, link, sign_up)
@@ -289,7 +290,7 @@ def _queue_full() -> Problem:
 
 
 def _note_sign_up(
-    connection: sqlite3.Connection, sign_up: SignUp, questionnaire: Capture | None, caller: Caller
+    connection: StoreConnection, sign_up: SignUp, questionnaire: Capture | None, caller: Caller
 ) -> None:
     """Record the sign-up where the address is known.
 

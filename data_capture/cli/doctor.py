@@ -37,7 +37,7 @@ from data_capture.server.ports import why_not_listen
 from data_capture.settings import FILE_PAGES, Settings
 from data_capture.sql.database_file import is_database_file
 from data_capture.sql.reports import is_lock_error
-from data_capture.store.sqlite.connection import usual_log_bytes
+from data_capture.store.sqlite.connection import checkpoint_size_bytes
 from data_capture.store.sqlite.lock import WriterLock, WriterLockTimeout, writer_lock_file
 from data_capture.supervisor.services import CAPTURE, SIGNUP, Service, ask_health
 from data_capture.web.local_access import exposing_settings
@@ -418,7 +418,7 @@ def _write_ahead_log(question: str, database: Path) -> Finding:
             f"{log} ({size(length)}) is there without the database that it belongs to",
             "do not start the services: put the database back beside it first, or move it away if it is not needed",
         )
-    if length > _LARGE_LOG * usual_log_bytes(database.stat().st_size):
+    if length > _LARGE_LOG * checkpoint_size_bytes(database.stat().st_size):
         return _warning(
             question,
             f"{size(length)}: something read the database for a long time while it was written to",

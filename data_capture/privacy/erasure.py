@@ -30,9 +30,10 @@ from data_capture.privacy.tables import (
 )
 from data_capture.problems import UNUSABLE, Problem
 from data_capture.sql.pragmas import columns_of, foreign_keys_of, quote_identifier
+from data_capture.store.sqlite.connection import StoreConnection
 from data_capture.store.sqlite.credentials import NO_PASSWORD
 from data_capture.store.sqlite.stored_emails import find_stored_emails
-from data_capture.store.sqlite.tombstones import note_erasure
+from data_capture.store.sqlite.tombstones import add_tombstones
 from data_capture.store.sqlite.users import ensure_user
 
 PSEUDONYMS = "erased-"
@@ -78,7 +79,7 @@ class Erased:
 
 
 def erase_user(
-    connection: sqlite3.Connection, email: str, *, erased_at: str, source_endpoint: str
+    connection: StoreConnection, email: str, *, erased_at: str, source_endpoint: str
 ) -> Erased:
     """Erases a person; of someone unknown only that it was asked for is noted.
 
@@ -125,7 +126,7 @@ def erase_user(
         in_the_way = _remove_from_users(connection, spelling)
         emptied_for += in_the_way
         rows[USERS] += not in_the_way
-    note_erasure(connection, addresses, erased_at)
+    add_tombstones(connection, addresses, erased_at)
     return Erased(rows, audit_records, pseudonym, addresses, tuple(sorted(set(emptied_for))))
 
 

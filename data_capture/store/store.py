@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from data_capture.problems import Problem
-from data_capture.store.sqlite.connection import open_connection
+from data_capture.store.sqlite.connection import StoreConnection, open_connection
 from data_capture.store.sqlite.writer import Results, Writer
 from data_capture.store.write_queue import (
     MAX_WRITES_A_COMMIT,
@@ -148,7 +148,7 @@ class Store:
             )  # after all that has arrived by now was gathered, too
         return await pending.wait_in_loop()
 
-    def read(self, query: Callable[[sqlite3.Connection], Result]) -> Result:
+    def read(self, query: Callable[[StoreConnection], Result]) -> Result:
         """What `query` returns; everything that it reads is of one moment.
 
         Raises:

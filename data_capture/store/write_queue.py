@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import queue
-import sqlite3
 import threading
 import time
 from collections import deque
@@ -13,6 +12,7 @@ from contextlib import suppress
 from typing import Any, Generic, TypeVar
 
 from data_capture.problems import UNAVAILABLE, Problem
+from data_capture.store.sqlite.connection import StoreConnection
 
 MAX_WAITING_WRITES = 5000
 MAX_WAITING_BYTES = 64 * 1024 * 1024
@@ -23,7 +23,7 @@ _GRACE_SECONDS = 0.25
 _OVERDUE = "The database is busy; this was not stored within the time a request may take."
 
 Result = TypeVar("Result")
-WriteJob = Callable[[sqlite3.Connection], Result]
+WriteJob = Callable[[StoreConnection], Result]
 
 
 def unavailable(detail: str) -> Problem:

@@ -42,8 +42,8 @@ from data_capture.sql.pragmas import columns_of, unique_columns_of
 from data_capture.sql.reports import is_damage, is_lock_error
 from data_capture.sql.schema_file import open_in_memory, read_create_statements
 from data_capture.store.sqlite.connection import create_private_file
+from data_capture.store.sqlite.keys import receipts_key_file
 from data_capture.store.sqlite.lock import WriterLock, WriterLockTimeout, writer_lock_file
-from data_capture.store.sqlite.receipts import receipts_key_file
 from data_capture.store.sqlite.schema_history import Replacement, earlier_objects
 from data_capture.store.sqlite.user_passwords import set_password_hash
 from data_capture.store.sqlite.user_rows import find_unfillable_columns

@@ -14,7 +14,7 @@ from pathlib import Path
 from data_capture.capture.kinds import KINDS
 from data_capture.key_files import load_or_make_key
 from data_capture.sql.pragmas import columns_of
-from data_capture.store.sqlite.receipts import ReceiptKey, receipts_key_file
+from data_capture.store.sqlite.keys import ReceiptKey, receipts_key_file
 
 RECEIPTS = "capture_receipts"
 
@@ -159,7 +159,10 @@ class Replacement:
         else:
             key = ReceiptKey(load_or_make_key(receipts_key_file(database)))
             self._connection.create_function(
-                "keyed_digest", 1, lambda digest: key.digest(_as_bytes(digest)), deterministic=True
+                "keyed_digest",
+                1,
+                lambda digest: key.payload_digest(_as_bytes(digest)),
+                deterministic=True,
             )
             self._connection.execute(_CARRY_OVER, (key.key_id,))
         self._connection.execute(f"DROP TABLE {_ASIDE}")

@@ -14,7 +14,7 @@ from data_capture.problems import Problem
 from data_capture.sql.reports import is_lock_error
 from data_capture.store.sqlite.bulk import record_captures
 from data_capture.store.sqlite.captures import RecordCapture
-from data_capture.store.sqlite.connection import fit_log, open_connection
+from data_capture.store.sqlite.connection import open_connection, set_checkpoint_size
 from data_capture.store.sqlite.file_watch import FileWatch, identity_of
 from data_capture.store.sqlite.lock import WriterLock, WriterLockTimeout
 from data_capture.store.write_queue import QueuedWrite, Result, WriteJob, unavailable
@@ -258,7 +258,7 @@ class Writer:
     def _run_all(self, group: Sequence[QueuedWrite[Any]]) -> Results:
         self._commits += 1
         if self._commits % _COMMITS_A_FITTING == 0:
-            fit_log(self._connection)
+            set_checkpoint_size(self._connection)
         jobs = [work for pending in group for work in pending.jobs]
         captures = [work.capture for work in jobs if isinstance(work, RecordCapture)]
         together = len(captures) == len(jobs) >= _MIN_TOGETHER
