@@ -109,7 +109,7 @@ def test_what_was_done_already_is_not_done_again(tmp_path: Path) -> None:
     with closing(store_in(tmp_path)) as store:
         record(store, ANN.captures(4))
         erasures, rewritten = Erasures(store), []
-        rewrite, store.rewrite = store.rewrite, lambda: rewritten.append(rewrite()) is None  # type: ignore[method-assign]
+        vacuum, store.vacuum = store.vacuum, lambda: rewritten.append(vacuum()) is None  # type: ignore[method-assign]
         emptied = iter([True, False, False, True, True])
         checkpoint, store.checkpoint = store.checkpoint, lambda: next(emptied) and checkpoint()  # type: ignore[method-assign]
         erasures.erase(ANN.email, "a test")

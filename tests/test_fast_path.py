@@ -26,7 +26,7 @@ from data_capture.store.sqlite.lock import WriterLock
 from data_capture.store.sqlite.schema import prepare
 from data_capture.store.write_queue import (
     MAX_WAITING_BYTES,
-    MAX_WAITING_WRITES,
+    MAX_WAITING_JOBS,
     QueuedWrite,
     WriteQueue,
 )
@@ -339,7 +339,7 @@ class TestTheQueue:
     def test_too_many_writes_are_refused_until_some_are_settled(self) -> None:
         waiting = WriteQueue()
         deadline = time.monotonic() + 60
-        for _ in range(MAX_WAITING_WRITES):
+        for _ in range(MAX_WAITING_JOBS):
             pending = QueuedWrite([lambda _connection: None], deadline)
             waiting.admit(pending)
             waiting.put(pending)
@@ -347,7 +347,7 @@ class TestTheQueue:
             waiting.admit(QueuedWrite([lambda _connection: None], deadline))
         assert refused.value.problem_type.status == 503
         assert refused.value.retry_after_seconds
-        group = waiting.take()
+        group = waiting.take_group()
         waiting.settle(group)
         waiting.admit(QueuedWrite([lambda _connection: None] * len(group), deadline))
 
@@ -407,7 +407,7 @@ class TestTheEventLoop:
         self, two_ways: tuple[Flask, Flask], monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setattr(
-            "data_capture.store.store._TURN_SECONDS", 10
+            "data_capture.store.loop_committer._TURN_SECONDS", 10
         )  # the moment is long on a busy machine
         assert self.wrote_in_loop(two_ways[0].extensions["store"], hold_seconds=0.005)
 
@@ -450,7 +450,8 @@ class TestTheEventLoop:
             writing = asyncio.ensure_future(
                 store.write_together_in_loop([lambda connection: connection.in_transaction])
             )
-            while not store._is_begun or store._gathered:
+            committer = store._loop_committer
+            while not committer._is_busy or committer._gathered:
                 await asyncio.sleep(0)
             store.close()
             return await asyncio.wait_for(writing, 10)

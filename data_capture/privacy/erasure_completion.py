@@ -98,7 +98,7 @@ class Erasures:
                 return False
             waiting = self._waiting(NEEDS_VACUUM)
             if waiting:
-                if not self._store.rewrite():
+                if not self._store.vacuum():
                     return False
                 self._move_on(waiting, NEEDS_VACUUM, NEEDS_CHECKPOINT)
             waiting = self._waiting(NEEDS_CHECKPOINT)
