@@ -7,8 +7,7 @@
 -- (data_capture/store/sqlite/schema_history.py).
 -- Times are ISO 8601 in UTC with milliseconds and a Z, so that text order is time order.
 --
--- SQLite stores the comments inside CREATE statements, and verify-audit compares the statements:
--- don't edit those comments.
+-- SQLite stores CREATE statements as text, with the comments inside: leave those comments unchanged.
 
 PRAGMA foreign_keys = ON;
 

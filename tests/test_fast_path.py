@@ -459,3 +459,33 @@ class TestTheEventLoop:
         with ThreadPoolExecutor(1) as thread:
             assert thread.submit(lambda: asyncio.run(write_and_close())).result(30) == [True]
         assert not (tmp_path / "t.db-wal").exists()  # closed in good order
+
+    def test_leaves_the_turn_to_others_when_it_is_closed_before_the_commit(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        prepare(tmp_path / "t.db")
+        store = Store(tmp_path / "t.db", request_seconds=10)
+        is_closed, commit = threading.Event(), store._writer.commit
+
+        def commit_late() -> BaseException | None:
+            is_closed.wait(10)
+            return commit()
+
+        monkeypatch.setattr(store._writer, "commit", commit_late)
+        add = "INSERT INTO data_capture_erasures VALUES ('a', '', 0)"
+
+        async def begin() -> None:
+            writing = asyncio.ensure_future(
+                store.write_together_in_loop([lambda connection: connection.execute(add).rowcount])
+            )
+            committer = store._loop_committer
+            while not committer._is_busy or committer._gathered:
+                await asyncio.sleep(0)
+            writing.cancel()
+
+        with ThreadPoolExecutor(1) as thread:
+            thread.submit(lambda: asyncio.run(begin())).result(10)
+        is_closed.set()
+        count = "SELECT count(*) FROM data_capture_erasures"
+        assert store.write(lambda connection: connection.execute(count).fetchone()) == (1,)
+        store.close()

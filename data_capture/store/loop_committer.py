@@ -18,7 +18,7 @@ _TURN_SECONDS = 0.05  # another thread's commit takes less, unless it waits for 
 
 
 class _Begun(NamedTuple):
-    """A group whose statements ran in the event loop, in an open transaction."""
+    """Hold a group whose jobs ran in the event loop, in an open transaction."""
 
     loop: asyncio.AbstractEventLoop
     group: list[QueuedWrite[Any]]
@@ -26,7 +26,7 @@ class _Begun(NamedTuple):
 
 
 class _Committed(NamedTuple):
-    """A group after its commit; `error` is None if the commit succeeded."""
+    """Hold a group after its commit; `error` is None if the commit succeeded."""
 
     group: list[QueuedWrite[Any]]
     results: Results

@@ -12,4 +12,15 @@ capture_rows.py    the rows of captures
 receipts.py        what each capture_id was answered with
 tombstones.py      which addresses were erased, and when
 users.py           finds and adds users
+user_rows.py       the columns of `users`, and new rows
+stored_emails.py   how `users` spells an address
+sign_ups.py        sign-ups and logins in `users`
+user_passwords.py  hashes of passwords, in `users` or in `user_credentials`
+row_marks.py       which rows of `users` this product made
+credentials.py     whether a row of `users` is an account, open or closed, by account_columns.py (the
+                   columns' names) and column_values.py (their values)
+schema.py          creates or extends the database
+file_checks.py     checks the file and its keys before that
+schema_checks.py   checks the tables before that, and rehearses writes
+schema_history.py  replaces what earlier versions of schema.sql made differently
 """
