@@ -1,4 +1,4 @@
-"""Select and insert many rows with few statements, and read text that is not UTF-8."""
+"""Select and insert many rows at a time, and read invalid UTF-8."""
 
 from __future__ import annotations
 

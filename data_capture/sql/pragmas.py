@@ -24,7 +24,10 @@ class Column(NamedTuple):
 
 
 class ForeignKey(NamedTuple):
-    """Describe one column of a foreign key; columns of the same key have the same `number`."""
+    """Describe one column of a foreign key.
+
+    Columns of the same key have the same `number`.
+    """
 
     number: int
     place: int
@@ -40,7 +43,10 @@ def quote_identifier(name: str) -> str:
 
 
 def columns_of(connection: sqlite3.Connection, table: str) -> list[Column]:
-    """Return the columns that `SELECT *` shows; empty if there is no such table or view."""
+    """Return the columns that `SELECT *` shows.
+
+    There are none if there is no such table or view.
+    """
     rows = connection.execute(f"PRAGMA table_info({quote_identifier(table)})").fetchall()
     return [
         Column(name, declared_type, bool(not_null), default, key)
@@ -49,7 +55,7 @@ def columns_of(connection: sqlite3.Connection, table: str) -> list[Column]:
 
 
 def has_generated_columns(connection: sqlite3.Connection, table: str) -> bool:
-    """Return whether the table has generated columns, which are computed when it is read."""
+    """Return whether reading the table computes generated columns."""
     rows = connection.execute(f"PRAGMA table_xinfo({quote_identifier(table)})").fetchall()
     return any(hidden > 1 for *_, hidden in rows)
 

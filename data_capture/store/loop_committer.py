@@ -34,7 +34,7 @@ class _Committed(NamedTuple):
 
 
 class LoopCommitter:
-    """Gather the writes of one event loop, run them in the loop, commit them in a thread.
+    """Gather and run the writes of an event loop, and commit them in a thread.
 
     A thread that runs statements while a loop is busy spends more time on acquiring the
     interpreter's lock after each statement than on all statements. So only the commit, which waits
@@ -44,10 +44,10 @@ class LoopCommitter:
     Args:
         writer: of the store.
         write_queue: of the store.
-        turn: held while the writer has an open transaction. The event loop acquires it in `_begin`
-            and normally releases it in `_finish`. If the loop was closed meanwhile, the thread of
-            the commit, or the thread that closes the store, releases it instead: the transaction
-            outlives the loop. A `threading.Lock` may be released by any thread.
+        turn: a lock of the store, held by whoever uses the writer. The event loop acquires it in
+            `_begin` and releases it in `_finish`. If the loop was closed meanwhile, or is closing
+            the store, another thread releases it: the transaction outlives the loop, and nothing
+            else may use the writer before it ends. Any thread may release a `threading.Lock`.
     """
 
     def __init__(self, writer: Writer, write_queue: WriteQueue, turn: threading.Lock) -> None:
@@ -75,7 +75,7 @@ class LoopCommitter:
         self._begun.put(None)
 
     def settle_committed(self) -> None:
-        """Give the committed group its results and end the turn; does nothing if it was done."""
+        """Settle the committed group and release the turn, unless that was done."""
         try:
             committed = self._committed.pop()
         except IndexError:
@@ -85,26 +85,36 @@ class LoopCommitter:
         self._queue.release(committed.group)
 
     def _begin(self, loop: asyncio.AbstractEventLoop, waits_since: float | None = None) -> None:
-        """Run the statements of a gathered group, and have it committed; called in the loop.
-
-        While another thread has the turn, this tries again after a millisecond. If it queued the
-        group at once, that thread would still be writing it when the next writes arrive; those
-        would be queued too, and the loop would get no turn while there is much to do.
-        """
-        has_turn = self._turn.acquire(blocking=False)
-        if not has_turn and self._gathered:
-            waits_since = waits_since or time.monotonic()
-            if time.monotonic() - waits_since < _TURN_SECONDS:
-                loop.call_later(_TURN_POLL_SECONDS, self._begin, loop, waits_since)
-                return
+        """Run the jobs of a gathered group, and have it committed; called in the loop."""
+        if not self._turn.acquire(blocking=False):
+            self._wait_for_turn(loop, waits_since or time.monotonic())
+            return
         group = self._take_gathered()
         self._is_busy = bool(group)
-        results = self._writer.begin(group) if group and has_turn else None
+        results = self._writer.begin(group) if group else None
         if results is not None:
             self._begun.put(_Begun(loop, group, results))
             return
-        if has_turn:
-            self._turn.release()
+        self._turn.release()
+        self._queue_group(loop, group)
+
+    def _wait_for_turn(self, loop: asyncio.AbstractEventLoop, waits_since: float) -> None:
+        """Begin again in a millisecond; after `_TURN_SECONDS`, queue the group.
+
+        If the group were queued at once, the thread that has the turn would write it next, and have
+        the turn when the next writes arrive. The loop would get no turn while there is much to do.
+        """
+        if self._gathered and time.monotonic() - waits_since < _TURN_SECONDS:
+            loop.call_later(_TURN_POLL_SECONDS, self._begin, loop, waits_since)
+            return
+        group = self._take_gathered()
+        self._is_busy = bool(group)
+        self._queue_group(loop, group)
+
+    def _queue_group(
+        self, loop: asyncio.AbstractEventLoop, group: Sequence[QueuedWrite[Any]]
+    ) -> None:
+        """Queue gathered writes for the store's thread, and let the next group begin."""
         for write in group:
             self._queue.put(write)
         if group:

@@ -141,7 +141,9 @@ class Store:
                 raise self._writer.health.problem_of(error) from error
 
     def checkpoint(self) -> bool:
-        """Checkpoint the WAL and truncate it; return False if readers or writers prevent it.
+        """Checkpoint and truncate the WAL; return False if others prevent it.
+
+        Readers of an old snapshot and writers of other programs do.
 
         Raises:
             Problem: 503, the database can't be used.
@@ -150,7 +152,9 @@ class Store:
             return not self._is_closed and self._writer.checkpoint(self._request_seconds)
 
     def vacuum(self) -> bool:
-        """Rebuild the file (VACUUM), so that no deleted data remains; writes wait meanwhile.
+        """Rebuild the file (VACUUM), so that no deleted data remains.
+
+        Writes wait meanwhile.
 
         Returns:
             False if another program is writing.

@@ -2,31 +2,25 @@
 
 The life of a write (`QueuedWrite`):
 
-    admitted ─────────── admit: counted; refused with 503 if too many writes wait
-       │
-       ├─ on the event loop ──► gathered ─── begin (LoopCommitter) ───────┐
-       │                           │                                      │
-       │                           │ the loop would have to wait          │
-       │                           ▼                                      ▼
-       └─ on other threads ───► queued ───── take_group, write ───► in a group
-                                   ▲                                      │
-                                   │ put_back: another process held the   │
-                                   │ lock, and the write has time left    │
-                                   ├──────────────────────────────────────┤
-                                                                          │ commit
-                                                                          ▼
-                                                                committed, or failed
-                                                                          │ settle
-                                                                          ▼
-                                                     settled: the caller gets the results
+    admitted ┬─ event loop ────► gathered ─── begin ──┐
+             │                      │ put             ▼
+             │                      ▼             in a group ─ commit ► committed ─ settle ► settled
+             └─ other threads ─► queued ─ take_group ─┘ │
+                                    ▲                   │
+                                    └──── put_back ─────┘
 
-    given up ── the caller got 503, because there were no results soon after the deadline. A write
-                that is still gathered or queued is then dropped. A write in a group is committed
-                all the same: the receipt answers when the same capture_id is sent again.
+    admitted    `WriteQueue.admit` has counted it. If too many writes wait, `admit` raises a 503.
+    gathered    It waits in `LoopCommitter` for the next group of the event loop. If the group can't
+                begin without waiting for a lock, or a job fails, its writes are queued (`put`).
+    queued      It waits in `WriteQueue` for the thread of `Store`.
+    in a group  Its jobs run in one transaction with those of other writes (`Writer`). If a lock is
+                held until the group's earliest deadline, writes with more time are put back.
+    committed   The transaction is synced to disk; or it failed and was rolled back.
+    settled     It has its results, or a 503 if the transaction failed, and its caller is woken.
 
-`WriteQueue` counts all admitted writes and holds the queued ones; `store.py` has the thread that
-takes groups from it. `loop_committer.py` holds the gathered writes. `sqlite/writer.py` writes a
-group and gives its writes their results.
+    given up    Soon after the deadline the caller gets a 503 if there are no results. A write that
+                is gathered or queued is then dropped. A write in a group is committed all the same:
+                if the same capture_id is sent again, it gets the receipt.
 """
 
 from __future__ import annotations
@@ -127,7 +121,7 @@ class QueuedWrite(Generic[Result]):
 
 
 class TimeoutWatcher:
-    """End the waits of an event loop that take too long, with one timer for all of them.
+    """End waits of an event loop that take too long, with one timer.
 
     All writes have the same timeout, so that they expire in the order of their arrival.
     """
@@ -160,7 +154,10 @@ class TimeoutWatcher:
 
 
 class WriteQueue:
-    """Pass writes from many callers to one thread; bound their number and their memory."""
+    """Pass writes from many callers to one thread, within bounds.
+
+    Their number and their memory are bounded.
+    """
 
     def __init__(self) -> None:
         self._queued: queue.SimpleQueue[QueuedWrite[Any] | None] = queue.SimpleQueue()

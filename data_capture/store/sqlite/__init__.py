@@ -17,8 +17,8 @@ stored_emails.py   how `users` spells an address
 sign_ups.py        sign-ups and logins in `users`
 user_passwords.py  hashes of passwords, in `users` or in `user_credentials`
 row_marks.py       which rows of `users` this product made
-credentials.py     whether a row of `users` is an account, open or closed, by account_columns.py (the
-                   columns' names) and column_values.py (their values)
+credentials.py     what account a row of `users` is, with account_columns.py (names of columns) and
+                   column_values.py (their values)
 schema.py          creates or extends the database
 file_checks.py     checks the file and its keys before that
 schema_checks.py   checks the tables before that, and rehearses writes

@@ -1,4 +1,4 @@
-"""Recognise the columns of `users` that say something about an account, by their names.
+"""Recognise by their names the columns that describe an account.
 
 The table may be another program's. Names are compared without case and punctuation: `passwordHash`,
 `PASSWORD_HASH` and `password-hash` are the same name.

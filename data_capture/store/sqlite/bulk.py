@@ -1,4 +1,4 @@
-"""Store the captures of one transaction together, with a few statements for all of them.
+"""Store the captures of one transaction with a few statements for all.
 
 The results, and every row, are exactly those of `record_capture` for one capture after the other.
 Most captures of a group are independent. Those that are not are found before anything is written:
@@ -42,7 +42,9 @@ _Id = tuple[str, str]  # a user's address, as `users.email` spells it, and a cap
 def record_captures(
     connection: StoreConnection, captures: Sequence[Capture]
 ) -> list[Receipt | Problem]:
-    """Store at least one capture; return what `record_capture` returns or raises for each.
+    """Store captures, and return what `record_capture` does for each.
+
+    A Problem that `record_capture` raises is returned. There must be at least one capture.
 
     Raises:
         Problem, sqlite3.Error: a capture can't be stored, or not together with the others. The
@@ -55,7 +57,10 @@ def record_captures(
 
 
 class _StoreIndividually(Exception):
-    """Report that captures of a group depend on each other in more ways than by their rows."""
+    """Report that captures of a group must be stored one by one.
+
+    They depend on each other in more ways than by their rows.
+    """
 
 
 def _record_alone(connection: StoreConnection, capture: Capture) -> Receipt | Problem:
@@ -92,7 +97,9 @@ def _record_together(
 
 
 class _CaptureIds:
-    """Find which captures have a receipt already, or the capture_id of an earlier one in the group.
+    """Find which captures of a group were stored before.
+
+    Such a capture has a receipt, or the user and capture_id of an earlier one in the group.
 
     A capture is named by its index in the group.
     """
@@ -162,7 +169,10 @@ class _CaptureIds:
             return problem
 
     def _look_up(self, index: int, capture: Capture) -> _Id | None:
-        """Find the id where the stored address is spelled differently; None for a new user."""
+        """Find the id if the stored email is spelled differently.
+
+        Returns None for a new user.
+        """
         stored_email = self._stored_emails.get(capture.user_email) or find_stored_email(
             self._connection, capture.user_email
         )

@@ -1,4 +1,4 @@
-"""Insert the rows, audit records and receipts of many captures with a few statements.
+"""Insert rows, audit records and receipts of many captures together.
 
 Two captures may repeat each other if they have the same user, kind and subject (the column `about`
 of the kind's repetition rule). Before the second is compared with the rows, the pending rows of its
@@ -42,7 +42,7 @@ _RepetitionKey = tuple[str, str, ColumnValue]  # the kind's name, the stored add
 
 
 class AcceptedCapture(NamedTuple):
-    """Pair a capture that is to be stored with its user's address as `users.email` spells it."""
+    """Pair a capture to store with its user's stored email."""
 
     capture: Capture
     stored_email: str
@@ -95,7 +95,10 @@ class BulkInsert:
         ]
 
     def _insert_rows(self, accepted: Sequence[AcceptedCapture]) -> dict[int, _Repetition]:
-        """Insert the rows of all captures but repetitions; return the repetitions by index."""
+        """Insert the rows of all captures but repetitions.
+
+        Returns the repetitions by index.
+        """
         keys = [item.repetition_key for item in accepted]
         new_keys = _find_new_keys(self._connection, accepted, keys)
         repetitions: dict[int, _Repetition] = {}
@@ -114,7 +117,7 @@ class BulkInsert:
         return repetitions
 
     def _find_repetition(self, item: AcceptedCapture) -> _Repetition | None:
-        """Find the row that a capture repeats, and add its receipt; None if it repeats none."""
+        """Find the row that a capture repeats, or None, and add its receipt."""
         capture, stored_email = item
         row_id = find_repeated_row(self._connection, capture, stored_email)
         if row_id is None:

@@ -22,7 +22,10 @@ def insert_row(connection: sqlite3.Connection, capture: Capture, stored_email: s
 
 
 def row_values(capture: Capture, stored_email: str) -> tuple[ColumnValue, ...]:
-    """Return the values of `insert_statement`; the address is spelled as in `users.email`."""
+    """Return the values of `insert_statement` for a capture.
+
+    The address is spelled as in `users.email`.
+    """
     return (stored_email, *capture.values, *_origin_values(capture))
 
 
@@ -35,7 +38,7 @@ def insert_statement(kind: Kind) -> str:
 
 
 def subject_of(capture: Capture) -> ColumnValue:
-    """Return what a capture's row is about, for a kind whose repetition rule has a subject."""
+    """Return what a capture's row is about, by the repetition rule."""
     assert capture.kind.repetition is not None
     return capture.values[capture.kind.places[capture.kind.repetition.about or ""]]
 
@@ -43,7 +46,9 @@ def subject_of(capture: Capture) -> ColumnValue:
 def find_repeated_row(
     connection: sqlite3.Connection, capture: Capture, stored_email: str
 ) -> int | None:
-    """Find the row that a capture repeats by its kind's rule, and move the row's `updated_at`.
+    """Find the row that a capture repeats, and move its `updated_at`.
+
+    The kind's repetition rule says when it does.
 
     Only the row that arrived last is compared, whatever times the rows have. Returns None if the
     capture has new values.
@@ -75,7 +80,7 @@ def find_repeated_row(
 def equals_row(
     connection: sqlite3.Connection, capture: Capture, row_id: int, stored_email: str
 ) -> bool:
-    """Return whether a row has exactly the capture's values, and NULL where it has none."""
+    """Return whether a row has the capture's values, and NULL for the others."""
     statement = _exact_row_statement(capture.kind)
     values = (row_id, stored_email, *capture.values)
     return connection.execute(statement, values).fetchone() is not None

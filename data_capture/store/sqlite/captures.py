@@ -44,7 +44,10 @@ _CONFIRM_RECEIPT = (
 
 
 class RecordCapture:
-    """Store one capture, as a write job that `bulk.record_captures` can do with others."""
+    """Store one capture as a write job.
+
+    `bulk.record_captures` can do many of them together.
+    """
 
     __slots__ = ("capture",)
 
@@ -114,7 +117,10 @@ def add_capture_user(connection: sqlite3.Connection, capture: Capture) -> str:
 
 
 def content_digest_of(capture: Capture, key: ReceiptKey) -> bytes | None:
-    """Return the keyed digest of a capture's content, or None if nothing can repeat it."""
+    """Return the keyed digest of a capture's content.
+
+    Returns None if no capture can repeat it.
+    """
     repetition = capture.kind.repetition
     if repetition is None or (repetition.about is not None and subject_of(capture) is None):
         return None
@@ -145,7 +151,7 @@ def confirm_repeated_row(
     *,
     is_new: bool,
 ) -> list[AuditRecord]:
-    """Confirm the row that a confirmed capture repeats; return the repetition's audit records.
+    """Confirm a repeated row if the capture is confirmed; return audit records.
 
     One record has the capture's content, if that is new; one says that the row was confirmed.
     """
@@ -195,7 +201,7 @@ def _confirm_claim(
 def _confirm_row(
     connection: sqlite3.Connection, capture: Capture, row_id: int, stored_email: str
 ) -> AuditRecord:
-    """Give a claim's row the origin of the confirming capture; return the audit record.
+    """Give a claim's row the origin of the capture; return the audit record.
 
     Otherwise a stranger who guessed a payment could date it. The claim's own origin stays in its
     audit record.

@@ -86,7 +86,7 @@ def is_number(value: Any) -> bool:
 
 
 def has_closed_word(value: Any) -> bool:
-    """Return whether a status contains a word for a closed account, such as "suspended"."""
+    """Return whether a status has a word for a closed account ("suspended")."""
     words = re.findall(r"[^\W_]+", as_word(value))
     return any(_CLOSED_WORD.match(part) for part in (*words, "".join(words)))
 

@@ -66,7 +66,9 @@ def create_private_file(path: Path) -> None:
 def open_connection(
     database: Path, busy_seconds: float, *, read_only: bool = False
 ) -> StoreConnection:
-    """Open a connection in autocommit mode, with the settings that the promises depend on.
+    """Open a connection with the settings that the promises depend on.
+
+    It is in autocommit mode.
 
     WAL lets readers continue while a writer commits. synchronous=FULL syncs the WAL at each commit.
     secure_delete overwrites deleted data with zeros. trusted_schema=OFF keeps the schema of an

@@ -1,4 +1,6 @@
-"""Read from a row of `users` whether it is an account, open or closed, and its passwords' hashes.
+"""Read from a row of `users` what account it is.
+
+That is whether the account is open or closed, and the hashes of its passwords.
 
 The table may be another program's: `account_columns` recognises its columns by their names, and
 `column_values` reads its values.
@@ -56,7 +58,10 @@ Row = Sequence[tuple[str, Any]]  # names and values, in the table's order
 
 @dataclass(frozen=True)
 class Credential:
-    """Hold the value of a column for password hashes; `stored` is None if it is not text."""
+    """Hold the value of a column for password hashes.
+
+    `stored` is None if the value is not text.
+    """
 
     column: str
     stored: str | None = field(repr=False)
@@ -107,11 +112,17 @@ class UsersColumns:
 
     @property
     def show_provisional_rows(self) -> bool:
-        """Return whether a row alone shows that it is provisional; else `user_credentials` does."""
+        """Return whether a row alone shows that it is provisional.
+
+        If not, `user_credentials` does.
+        """
         return {PASSWORD_HASH, "status"} <= self.written
 
     def written_values(self, row: Row) -> list[tuple[str, Any]]:
-        """Return the values that were written into a row, without generated values and defaults."""
+        """Return the values that were written into a row.
+
+        Generated values and defaults are left out.
+        """
         return [
             (column, value)
             for column, value in row
@@ -181,7 +192,10 @@ def _is_digest_of_address(value: Any, email: str) -> bool:
 
 
 def _is_unused(row: Row, columns: UsersColumns) -> bool:
-    """Return whether a row has our provisional values, and none of another program's account."""
+    """Return whether no other program has made a row an account.
+
+    The row has our provisional values, and none that an account of another program has.
+    """
     ours = {PASSWORD_HASH: NO_PASSWORD, "status": PROVISIONAL}
     for column, value in row:
         wanted = ours.get(column.lower()) if column.lower() in columns.written else None

@@ -26,7 +26,10 @@ _MODE_OF_WRITERS = 0o222
 
 
 class DatabaseRefused(Exception):
-    """Report that the file can't be used and was left unchanged; the text is for the operator."""
+    """Report that a file can't be used and was left unchanged.
+
+    The text is for the operator.
+    """
 
 
 def warn_of_other_readers(database: Path) -> None:

@@ -1,4 +1,4 @@
-"""Watch whether the open database files are still at their paths, and whether the disk is full.
+"""Detect lost database files, and a full disk.
 
 A program that deletes or replaces the database leaves its users with a file without a name: writes
 to it succeed and are synced, and are gone when the users close it.
@@ -70,7 +70,7 @@ class FileWatch:
         return _size(self._wal)
 
     def lacks_space(self) -> bool:
-        """Return whether the disk, or the process's limit on file sizes, allows no more writes."""
+        """Return whether the disk, or the limit on file sizes, allows no writes."""
         with suppress(OSError):  # a missing folder is not a full disk
             status = os.statvfs(self._wal.parent)
             if status.f_bavail * status.f_frsize < _SPACE_BYTES:

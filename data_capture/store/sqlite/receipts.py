@@ -90,13 +90,18 @@ class FoundReceipt(NamedTuple):
 def find_receipt(
     connection: sqlite3.Connection, stored_email: str, capture_id: str
 ) -> FoundReceipt | None:
-    """Find the receipt of a user's capture_id; the address is spelled as in `users.email`."""
+    """Find the receipt of a user's capture_id, or None.
+
+    The address is spelled as in `users.email`.
+    """
     found = connection.execute(_FIND_RECEIPT, (capture_id, stored_email)).fetchone()
     return None if found is None else FoundReceipt(*found)
 
 
 def belongs_to(found: FoundReceipt, capture: Capture, key: ReceiptKey) -> bool:
-    """Return whether a receipt belongs to this capture and not to another with its capture_id.
+    """Return whether a receipt belongs to this capture.
+
+    Another capture may have its capture_id.
 
     A receipt made with another key can't be compared and is believed.
     """

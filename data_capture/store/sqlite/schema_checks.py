@@ -1,4 +1,4 @@
-"""Check that our tables can be added to a database, and that its tables accept our rows."""
+"""Check that our tables can be added, and that they accept our rows."""
 
 from __future__ import annotations
 
@@ -98,7 +98,7 @@ def rehearse(connection: sqlite3.Connection, database: Path) -> None:
 def _find_conflicts(
     connection: sqlite3.Connection, types: Mapping[str, str]
 ) -> tuple[list[str], list[str]]:
-    """Return sentences about objects with our tables' names, and the tables to set aside."""
+    """Return complaints about our tables' names, and the tables to set aside."""
     earlier = find_earlier_objects(connection)
     complaints, conflicting = [], []
     for table, wanted in _our_tables().items():
@@ -124,7 +124,10 @@ def _find_conflicts(
 
 
 def _find_users_conflicts(connection: sqlite3.Connection, object_type: str) -> list[str]:
-    """Return sentences about a `users` table that our tables can't refer to or add rows to."""
+    """Return complaints about a `users` table.
+
+    Our tables refer to it, and users are added to it.
+    """
     if object_type != "table":
         return [f"users is a {object_type}, and has to be a table that others can refer to."]
     if "email" not in _read_columns(connection, "users"):

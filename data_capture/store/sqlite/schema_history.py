@@ -118,7 +118,10 @@ def normalise_sql(sql: str) -> str:
 
 
 def find_earlier_objects(connection: sqlite3.Connection) -> dict[str, str]:
-    """Find the objects that an earlier version made differently; return their types by name."""
+    """Find objects that an earlier version made differently.
+
+    Returns their types by name.
+    """
     rows = connection.execute(
         "SELECT type, name, sql FROM sqlite_master WHERE sql IS NOT NULL"
     ).fetchall()

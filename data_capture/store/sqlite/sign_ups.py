@@ -39,7 +39,9 @@ def complete_user(
     password_hash: str,
     now: str,
 ) -> None:
-    """Make a provisional user an account, with the details for which the table has columns.
+    """Make a provisional user an account, with the details of the sign-up.
+
+    Details for which the table has no column are left out.
 
     Names from captures, which anyone may send, are cleared: the user must not read them in their
     account.
@@ -76,7 +78,10 @@ def requested_username(details: SignUpDetails, email: str) -> str:
 
 
 def is_username_for(username: str, requested: str) -> bool:
-    """Return whether a name is the requested one, maybe with the random end of a taken name."""
+    """Return whether a name is the requested one, or made from it.
+
+    A name that was taken gets a random end.
+    """
     return username == requested or (
         username.startswith(f"{requested}_")
         and len(username) == len(requested) + 1 + UNIQUE_ID_CHARACTERS

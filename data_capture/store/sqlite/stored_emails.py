@@ -18,7 +18,7 @@ _IS_TEXT = "typeof(email) = 'text'"
 
 
 def find_stored_email(connection: sqlite3.Connection, email: str) -> str | None:
-    """Find the spelling of an address (normalised) in `users.email`; None if there is none."""
+    """Find the spelling of an address (normalised) in `users.email`, or None."""
     found = connection.execute("SELECT email FROM users WHERE email = ?", (email,)).fetchone()
     if found is None:
         similar = connection.execute(
@@ -45,7 +45,10 @@ def find_stored_emails(connection: sqlite3.Connection, email: str) -> list[str]:
 
 
 def find_stored_emails_in(connection: sqlite3.Connection, table: str, email: str) -> list[str]:
-    """Find every spelling of an address (normalised) in `user_email` of one of our tables."""
+    """Find every spelling of an address (normalised) in one of our tables.
+
+    The column is `user_email`.
+    """
     select = f"SELECT DISTINCT user_email FROM {table} WHERE lower(user_email) IN (?, ?, ?)"  # noqa: S608
     rows = connection.execute(select, _lower_spellings(email))
     return [str(stored) for (stored,) in rows if normalise_email(stored) == email]
@@ -59,7 +62,7 @@ def find_known_emails(connection: sqlite3.Connection, emails: Collection[str]) -
 
 
 def find_unindexed_emails(connection: sqlite3.Connection, email: str) -> set[str]:
-    """Find spellings of an address (normalised) that no index finds, by reading the whole table.
+    """Find spellings of an address (normalised) that no index finds.
 
     These have surrounding spaces, decomposed letters or capitals outside ASCII. Also finds rows
     whose own program has this address in `normalized_email`. Takes about 60 ms per 100,000 rows.
@@ -94,7 +97,10 @@ def _is_spelling_of(text: str, email: str) -> bool:
 
 
 def _lower_spellings(email: str) -> tuple[str, str, str]:
-    """Return what SQLite's lower(), for ASCII only, may make of the address in capitals."""
+    """Return what SQLite's lower() may make of an address in capitals.
+
+    It changes ASCII letters only.
+    """
     return email, _ascii_lower(email.upper()), _ascii_lower(email.capitalize())
 
 

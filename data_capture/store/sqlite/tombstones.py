@@ -73,7 +73,7 @@ def reject_erased_capture(connection: StoreConnection, capture: Capture) -> None
 
 
 def find_erasure_times(connection: StoreConnection, emails: Iterable[str]) -> dict[str, str]:
-    """Find when addresses (normalised) were erased; those without a tombstone are left out."""
+    """Find when addresses (normalised) were erased; leave out the others."""
     if connection.execute(_HAS_ANY).fetchone() is None:
         return {}  # the usual case; saves the hashes
     hash_address = connection.address_hasher.hash
@@ -99,7 +99,7 @@ def reject_older_capture(capture: Capture, erasure_times: Mapping[str, str]) -> 
 
 
 def delete_expired_tombstones(connection: sqlite3.Connection, now: str) -> None:
-    """Delete complete tombstones that are older than `TOMBSTONE_DAYS` at the time `now`."""
+    """Delete complete tombstones that are older than `TOMBSTONE_DAYS`."""
     before = earlier(now, TOMBSTONE_DAYS * 86400)
     connection.execute(
         "DELETE FROM data_capture_erasures WHERE erased_at < ? AND remaining = 0", (before,)

@@ -199,7 +199,7 @@ def update_with_first_accepted(
 
 
 def make_unique(connection: sqlite3.Connection, table: UsersTable, column: str, value: str) -> str:
-    """Return the value; with a random end if the column is unique and the value is taken."""
+    """Return the value, with a random end if it must be unique and is taken."""
     candidate = value
     while column in table.unique and _is_taken(connection, column, candidate):
         candidate = f"{value}_{random_id()}"
@@ -222,7 +222,10 @@ def find_unfillable_columns(connection: sqlite3.Connection) -> list[str]:
 
 
 def read_user_row(connection: sqlite3.Connection, stored_email: str) -> list[tuple[str, Any]]:
-    """Read a whole row, generated columns too, as names and values in the table's order."""
+    """Read a whole row: names and values, in the table's order.
+
+    Generated columns are included.
+    """
     with tolerate_invalid_utf8(connection, "replace"):
         cursor = connection.execute("SELECT * FROM users WHERE email = ?", (stored_email,))
         values = cursor.fetchone()
@@ -230,7 +233,10 @@ def read_user_row(connection: sqlite3.Connection, stored_email: str) -> list[tup
 
 
 def read_users_columns(connection: sqlite3.Connection) -> UsersColumns:
-    """Read what `credentials` needs to know of the columns; generated ones are included."""
+    """Read what `credentials` needs to know of the columns.
+
+    Generated columns are included.
+    """
     rows = connection.execute("PRAGMA table_xinfo(users)").fetchall()
     return UsersColumns(
         defaults={name: default for _, name, _, _, default, _, _ in rows},

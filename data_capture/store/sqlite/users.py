@@ -146,7 +146,10 @@ def ensure_user(connection: sqlite3.Connection, email: str, name: str | None, no
 
 
 def add_user(connection: sqlite3.Connection, email: str, name: str | None, now: str) -> str:
-    """Add a provisional user that `find_stored_email` does not find; return the stored email.
+    """Add a provisional user and return the stored email.
+
+    Call it if `find_stored_email` finds none. Arguments and exceptions are those of
+    `ensure_user`.
 
     Arguments and exceptions are those of `ensure_user`.
     """
@@ -195,7 +198,7 @@ def has_our_password(connection: sqlite3.Connection, user: UserRow) -> bool:
 
 
 def find_foreign_password_column(user: UserRow) -> str | None:
-    """Return the column of `users` in which another program keeps the password, or None."""
+    """Return the column with another program's password hash, or None."""
     columns = (credential.column for credential in user.credentials)
     return next((column for column in columns if column not in _OUR_PLACES), None)
 
@@ -207,7 +210,7 @@ def _full_name_in(row: dict[str, Any]) -> str | None:
 
 
 def _has_credentials_elsewhere(connection: sqlite3.Connection, stored_email: str) -> bool:
-    """Return whether another program's table of accounts refers to this row of `users`.
+    """Return whether another program's table of accounts refers to this user.
 
     The user's password, for example, may be there.
     """

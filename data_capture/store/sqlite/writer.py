@@ -135,7 +135,9 @@ class Writer:
             self._succeed(group, results)
 
     def checkpoint(self, seconds: float) -> bool:
-        """Checkpoint the WAL and truncate it; return False if readers or writers prevent it.
+        """Checkpoint and truncate the WAL; return False if others prevent it.
+
+        Readers of an old snapshot and writers of other programs do.
 
         Args:
             seconds: how long to wait for the writer lock.
@@ -146,7 +148,9 @@ class Writer:
         return self._maintain("PRAGMA wal_checkpoint(TRUNCATE)", seconds)
 
     def vacuum(self, seconds: float) -> bool:
-        """Rebuild the file (VACUUM); arguments, result and exceptions are those of `checkpoint`.
+        """Rebuild the file (VACUUM).
+
+        Arguments, result and exceptions are those of `checkpoint`.
 
         Where SQLite moves rows between pages, the freed space keeps copies of them, with
         secure_delete too. VACUUM removes them. It takes about a second for 100 MB.
@@ -236,7 +240,7 @@ class Writer:
             return problem
 
     def _run_in_savepoint(self, job: WriteJob[Result]) -> Result | Exception:
-        """Run a job; if it raises an exception, roll back its changes and return the exception."""
+        """Run a job; if it fails, roll it back and return the exception."""
         self._connection.execute("SAVEPOINT one_write")
         result: Result | Exception
         try:
