@@ -176,7 +176,9 @@ class WriteQueue:
             if self._jobs + len(write.jobs) > MAX_WAITING_JOBS or (
                 self._bytes and self._bytes + write.size_bytes > MAX_WAITING_BYTES
             ):
-                raise unavailable("Too many captures are waiting to be stored; this was not.")
+                raise unavailable(
+                    "Too many captures are waiting to be stored; this one was not stored."
+                )
             self._jobs += len(write.jobs)
             self._bytes += write.size_bytes
 

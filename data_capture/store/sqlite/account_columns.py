@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from functools import lru_cache
 
 _HASH_NAMES = frozenset({
     "hash", "bcrypt", "bcrypthash", "argon2", "argon2hash", "scrypthash", "pass", "passwd",
@@ -16,22 +15,22 @@ _HASH_NAMES = frozenset({
     "userhash", "kennwort", "motdepasse", "clave", "pswd", "psw", "authenticationstring",
 })  # fmt: skip
 _HASH_PARTS = re.compile(
-    r"passw|passhash|pwdhash|pwhash|pswd|userpass|loginpass|passdigest|crypt(?:ed)?pass|"
-    r"hash(?:ed)?pass|hash(?:ed)?pwd|(?:user|login|account|crypt|crypted|encrypted)_?pwd|contrasen|"
-    r"senha|clavehash|hashclave|kennworthash"
+    r"passw|passhash|pwdhash|pwhash|pswd|userpass|loginpass|passdigest|crypt(?:ed)?pass"
+    r"|hash(?:ed)?pass|hash(?:ed)?pwd|(?:user|login|account|crypt|crypted|encrypted)_?pwd|contrasen"
+    r"|senha|clavehash|hashclave|kennworthash"
 )
 # Properties of a password, such as when it was changed: each begins a word of the column's name.
 _ABOUT_A_PASSWORD = re.compile(
-    r"reset|chang|updat|expir|hint|salt(?!ed)|algo|type|version|token|date|less|polic|attempt|last|"
-    r"must|force|need|requir|temp|histor|old|prev|creat|iter|strength|length|count|fail|enabled|"
-    r"(?:at|on|set|time)$|(?:has|is|show|use|allow|can|skip|no)$"
+    r"reset|chang|updat|expir|hint|salt(?!ed)|algo|type|version|token|date|less|polic|attempt|last"
+    r"|must|force|need|requir|temp|histor|old|prev|creat|iter|strength|length|count|fail|enabled"
+    r"|(?:at|on|set|time)$|(?:has|is|show|use|allow|can|skip|no)$"
 )
 # The same in a name that is one word, such as "passwordresettoken".
 _ABOUT_IN_ONE_WORD = re.compile(
-    r"reset|change|updat|expir|hint|salt(?!ed)|algo|type|version|token|date|less|polic|attempt|"
-    r"last|must|force|need|requir|temp|histor|old|prev|creat|(?<!recru)iter|strength|length|"
-    r"(?<!ac)count|fail|enabled|(?:at|on|set|time)$|^(?:has(?!h)|is|show|use(?!r)|allow|can|skip|"
-    r"no)"
+    r"reset|change|updat|expir|hint|salt(?!ed)|algo|type|version|token|date|less|polic|attempt|last"
+    r"|must|force|need|requir|temp|histor|old|prev|creat|(?<!recru)iter|strength|length"
+    r"|(?<!ac)count|fail|enabled|(?:at|on|set|time)$"
+    r"|^(?:has(?!h)|is|show|use(?!r)|allow|can|skip|no)"
 )
 _WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[0-9]+")
 
@@ -64,8 +63,9 @@ DISABLED_NAME = re.compile(
 
 DISABLED_SWITCH_NAME = re.compile(
     rf"{_OF_ACCOUNT}(?:ban|block|lock|suspend|disable|delete|del|archive|deactivate|blacklist|"
-    rf"trash|freeze)(?:flag|yn|ind)?|(?:prohibit|forbid|deny|disallow|no|disable|block)(?:login|"
-    rf"signin|access)|(?:login|signin|access)(?:prohibited|forbidden|denied)"
+    rf"trash|freeze)(?:flag|yn|ind)?"
+    rf"|(?:prohibit|forbid|deny|disallow|no|disable|block)(?:login|signin|access)"
+    rf"|(?:login|signin|access)(?:prohibited|forbidden|denied)"
 )
 """Names that are verbs, and may name something else, such as the block of an address.
 
@@ -100,14 +100,16 @@ STATUS_NAMES = frozenset({
 
 CLAIMED_NAME = re.compile(
     r"(?:is|email|user|account)?(?:admin|administrator|staff|superuser|superadmin|moderator|owner|"
-    r"root|verified|confirmed)(?:at|on)?|(?:user|account)?(?:role|roles|permissions|privileges|"
-    r"accesslevel|usertype|accounttype|isinrole|rights)(?:id)?|last(?:login|signin|seen|loggedin|"
-    r"signedin).*|(?:login|signin)count|(?:auth|login|oauth|signup|signin|identity|account|social|"
-    r"sso)?provider(?:id|uid|userid)?|.*(?:google|facebook|github|gitlab|twitter|discord|linkedin|"
-    r"microsoft|azure|okta|auth0|oauth|openid|firebase|supabase|cognito|keycloak|clerk|webauthn|"
-    r"passkey|telegram).*|(?:apple|saml|sso|external|social|auth|authuser|sub|subject|oidc)(?:id|"
-    r"uid|sub|subject)|.*totp.*|.*mfa.*|.*twofactor.*|(?:api|access|refresh|session|auth|remember|"
-    r"bearer)(?:key|token|secret)|otpsecret|pin|pinhash|salt|passwordsalt"
+    r"root|verified|confirmed)(?:at|on)?"
+    r"|(?:user|account)?(?:role|roles|permissions|privileges|accesslevel|usertype|accounttype|"
+    r"isinrole|rights)(?:id)?|last(?:login|signin|seen|loggedin|signedin).*|(?:login|signin)count"
+    r"|(?:auth|login|oauth|signup|signin|identity|account|social|sso)?provider(?:id|uid|userid)?"
+    r"|.*(?:google|facebook|github|gitlab|twitter|discord|linkedin|microsoft|azure|okta|auth0|"
+    r"oauth|openid|firebase|supabase|cognito|keycloak|clerk|webauthn|passkey|telegram).*"
+    r"|(?:apple|saml|sso|external|social|auth|authuser|sub|subject|oidc)(?:id|uid|sub|subject)"
+    r"|.*totp.*|.*mfa.*|.*twofactor.*"
+    r"|(?:api|access|refresh|session|auth|remember|bearer)(?:key|token|secret)|otpsecret|pin"
+    r"|pinhash|salt|passwordsalt"
 )
 """Names of columns in which another program's account has a value.
 
@@ -118,7 +120,6 @@ ID_NAMES = frozenset({"uuid", "guid", "id", "uniqueid", "publicid"})
 """Names of columns with ids, which may have 32 hexadecimal digits, as some hashes do."""
 
 
-@lru_cache(maxsize=1024)
 def is_for_hashes(column: str) -> bool:
     """Return whether a column of this name is for a password, or its hash."""
     name = simple_name(column)
@@ -132,7 +133,6 @@ def is_for_hashes(column: str) -> bool:
     return not any(map(_ABOUT_A_PASSWORD.match, words))
 
 
-@lru_cache(maxsize=1024)
 def simple_name(column: str) -> str:
     """Return a column's name without case, punctuation and accents."""
     name = _without_accents(column).lower()

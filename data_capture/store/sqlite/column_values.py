@@ -9,13 +9,14 @@ from typing import Any
 from data_capture.password_formats import check_of
 
 _CLOSED_WORD = re.compile(
-    r"suspen|disab|deactiv|inactiv|inaktiv|block|bann|lock|delet|remov|clos|terminat|revok|archiv|"
-    r"reject|den(?:y|ie)|frozen|froze|spam|expir|cancel|purg|erase|forbid|prohibit|restrict|"
-    r"quarantin|barred|ban$|disallow|unactiv|noactiv|notactiv|nonactiv|notenabled|notallowed|"
-    r"shadowban|softdelet|unapprov|notapprov|nonapprov|trash|fraud|kick|invalid|dormant|gesperrt|"
-    r"gelosch|geloesch|dead|deceas|left$|hold$|onhold|pause|expel|evict|abus|blacklist|denylist|"
-    r"declin|dismiss|ended|withdrawn|void|(?:temp|perm|perma|auto|hard|ip|shadow|temporarily|"
-    r"permanently)_?(?:ban|lock|block|suspen|disab|delet|deactiv)"
+    r"suspen|disab|deactiv|inactiv|inaktiv|block|bann|lock|delet|remov|clos|terminat|revok|archiv"
+    r"|reject|den(?:y|ie)|frozen|froze|spam|expir|cancel|purg|erase|forbid|prohibit|restrict"
+    r"|quarantin|barred|ban$|disallow|unactiv|noactiv|notactiv|nonactiv|notenabled|notallowed"
+    r"|shadowban|softdelet|unapprov|notapprov|nonapprov|trash|fraud|kick|invalid|dormant|gesperrt"
+    r"|gelosch|geloesch|dead|deceas|left$|hold$|onhold|pause|expel|evict|abus|blacklist|denylist"
+    r"|declin|dismiss|ended|withdrawn|void"
+    r"|(?:temp|perm|perma|auto|hard|ip|shadow|temporarily|permanently)_?(?:ban|lock|block|suspen|"
+    r"disab|delet|deactiv)"
 )
 # Of a column of one letter, or a switch.
 CLOSED_CODES = frozenset({"false", "off", "no", "n", "f", "i", "d", "b", "x"})

@@ -24,7 +24,9 @@ log = logging.getLogger("data_capture.store")
 _CLOSING_SECONDS = 5.0
 _MAINTENANCE_BUSY_SECONDS = 0.2  # how long to wait for readers, while nothing can be written
 _COMMITS_PER_RESIZE = 1000  # after which the WAL's size is fitted to the file's
-_MIN_BULK_CAPTURES = 6  # to compare fewer with each other takes longer than it saves (bench/)
+# To compare few captures with each other takes longer than it saves. CPU time of a payment, stored
+# alone and in bulk: 122 and 160 µs for 2, 101 and 95 µs for 4, 94 and 77 µs for 6, 92 and 63 for 16.
+_MIN_BULK_CAPTURES = 6
 
 Results = list[list[Any]]
 """For each write of a group, what its jobs returned or raised."""
@@ -121,8 +123,8 @@ class Writer:
     ) -> None:
         """Give a group its results after `commit`, which returned `error`.
 
-        Releases the writer lock that `begin` acquired, maybe in another thread: `WriterLock`
-        allows it.
+        Releases the writer lock that `begin` acquired: nothing else may write before the commit has
+        ended. If the event loop is closed by then, another thread calls this.
         """
         self._writer_lock.release()
         try:
