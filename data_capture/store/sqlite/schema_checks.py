@@ -70,7 +70,7 @@ def rehearse(connection: sqlite3.Connection, database: Path) -> None:
         sqlite3.OperationalError: the database is locked.
     """
     connection.execute("SAVEPOINT rehearsal")
-    table = "users"
+    table = "users"  # the table that is being written, for the error
     try:
         for turn in (1, 2):
             table = "users"

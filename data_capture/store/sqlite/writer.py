@@ -24,8 +24,8 @@ log = logging.getLogger("data_capture.store")
 _CLOSING_SECONDS = 5.0
 _MAINTENANCE_BUSY_SECONDS = 0.2  # how long to wait for readers, while nothing can be written
 _COMMITS_PER_RESIZE = 1000  # after which the WAL's size is fitted to the file's
-# To compare few captures with each other takes longer than it saves. CPU time of a payment, stored
-# alone and in bulk: 122 and 160 µs for 2, 101 and 95 µs for 4, 94 and 77 µs for 6, 92 and 63 for 16.
+# To compare few captures with each other takes longer than it saves. CPU time in µs per payment,
+# stored alone and in bulk: 122 and 160 for 2 payments, 101 and 95 for 4, 94 and 77 for 6.
 _MIN_BULK_CAPTURES = 6
 
 Results = list[list[Any]]
