@@ -29,8 +29,8 @@ _MAX_IDLE_WAL = 1.5
 class StoreConnection(sqlite3.Connection):
     """Connect to the store's database, and keep its keys once they are needed.
 
-    Args:
-        database: the path of the database.
+    Attributes:
+        database: the path of the file; `open_connection` sets it.
     """
 
     database: Path
