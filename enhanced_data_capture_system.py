@@ -169,7 +169,7 @@ def _add_health(
 
     @app.get("/api/data-capture/health")
     def health() -> tuple[Response, int]:
-        fault = store.fault() or disk_space.fault()
+        fault = store.find_fault() or disk_space.fault()
         details: dict[str, Any] = {}
         if may_read_details(request, settings, probe_key):
             details = {
@@ -178,7 +178,7 @@ def _add_health(
                 "pid": os.getpid(),
                 "uptime_seconds": round(time.monotonic() - started_at, 1),
                 "sqlite_version": sqlite3.sqlite_version,
-                "wal_bytes": store.log_bytes(),
+                "wal_bytes": store.wal_bytes(),
             }
             if fault is None:
                 details["erasures_pending"] = erasures.pending()

@@ -140,14 +140,14 @@ def create_app(settings: Settings) -> Flask:
 
     @app.get("/api/health")
     def health() -> Response:
-        fault = store.fault()
+        fault = store.find_fault()
         details: dict[str, Any] = {}
         if may_read_details(request, settings, probe_key):
             details = {
                 "version": __version__,
                 "database": str(settings.database),
                 "pid": os.getpid(),
-                "wal_bytes": store.log_bytes(),
+                "wal_bytes": store.wal_bytes(),
             }
         if fault is not None:
             raise Problem(UNAVAILABLE, fault if details else "The service can't take sign-ups now.", retry_after_seconds=1,

@@ -2,16 +2,20 @@
 --
 --   sqlite3 trading_bots.db < schema.sql
 --
--- makes a new database, or adds what is missing to an existing one. Nothing is ever dropped or altered. What an earlier
--- version of this file made differently is replaced when a service starts (data_capture/store/sqlite/schema_history.py).
--- Times are ISO 8601 in UTC, to the millisecond, with a Z: text order is time order.
+-- creates a database, or adds the missing tables to an existing one. It drops and alters nothing.
+-- Objects that an earlier version of this file made differently are replaced when a service starts
+-- (data_capture/store/sqlite/schema_history.py).
+-- Times are ISO 8601 in UTC with milliseconds and a Z, so that text order is time order.
+--
+-- SQLite stores CREATE statements as text, with the comments inside: leave those comments unchanged.
 
 PRAGMA foreign_keys = ON;
 
 BEGIN;
 
--- One row a person. `email` is the identity; the tables below refer to it.
--- A person who was captured before signing up has status 'provisional' and the password hash '!', which no password opens.
+-- One row per user. `email` identifies the user; the tables below refer to it. A user who was
+-- captured before signing up has status 'provisional' and the password hash '!', which no password
+-- matches.
 CREATE TABLE IF NOT EXISTS users (
     id                INTEGER PRIMARY KEY AUTOINCREMENT,
     unique_id         TEXT UNIQUE,
@@ -80,7 +84,8 @@ CREATE TABLE IF NOT EXISTS questionnaire_data (
     FOREIGN KEY (user_email) REFERENCES users (email)
 );
 
--- A row is a state of a person's dashboard: while the state stays the same, only its `updated_at` moves.
+-- One row per state of a user's dashboard. While the state stays the same, only `updated_at`
+-- changes.
 CREATE TABLE IF NOT EXISTS dashboard_data (
     id                       INTEGER PRIMARY KEY AUTOINCREMENT,
     user_id                  INTEGER,
@@ -128,7 +133,7 @@ CREATE TABLE IF NOT EXISTS trading_activity_log (
     FOREIGN KEY (user_email) REFERENCES users (email)
 );
 
--- Who wrote what, and when. Written in the same transaction as what it tells of.
+-- One audit record per write, inserted in the same transaction as the rows that it describes.
 CREATE TABLE IF NOT EXISTS data_capture_audit (
     id              INTEGER PRIMARY KEY AUTOINCREMENT,
     user_email      TEXT NOT NULL,
@@ -143,8 +148,9 @@ CREATE TABLE IF NOT EXISTS data_capture_audit (
     FOREIGN KEY (user_email) REFERENCES users (email)
 );
 
--- What proves that no audit record was changed, removed or inserted: an entry a record, each linked to the one before. How it
--- is computed is written in data_capture/audit/format.py; `python3 -m data_capture verify-audit` checks it.
+-- Proves that no audit record was changed, removed or inserted: one entry per record, each linked
+-- to the entry before. data_capture/audit/format.py describes the computation, and `python3 -m
+-- data_capture verify-audit` checks it.
 CREATE TABLE IF NOT EXISTS data_capture_audit_chain (
     audit_id   INTEGER PRIMARY KEY,        -- data_capture_audit.id
     adopted    INTEGER NOT NULL,           -- 1: the record was there before the chain began
@@ -153,10 +159,12 @@ CREATE TABLE IF NOT EXISTS data_capture_audit_chain (
     link       BLOB NOT NULL
 );
 
--- What a user's capture_id was answered with, so that a capture sent again gets its first answer and adds nothing. A receipt
--- is deleted with its row. The digests are keyed (trading_bots.keys/receipts.key): without the key no guess can be confirmed.
--- The key begins with the capture_id because the script's ids begin with their time: receipts that are written together lie
--- on the same pages. A receipt whose user or row is gone counts for nothing, and is purged; it has no foreign key.
+-- The response to each capture_id of a user: a capture that is sent again gets the first response
+-- and adds no row. A receipt is deleted with its row. The digests are keyed
+-- (trading_bots.keys/receipts.key): without the key, no guess at a payload can be confirmed. The
+-- primary key begins with the capture_id because the script's ids begin with the time, so that
+-- receipts of one commit are on the same pages. There is no foreign key: a receipt whose user or
+-- row is gone does not count, and is purged.
 CREATE TABLE IF NOT EXISTS capture_receipts (
     user_email     TEXT NOT NULL,
     capture_id     TEXT NOT NULL,
@@ -171,14 +179,15 @@ CREATE TABLE IF NOT EXISTS capture_receipts (
     PRIMARY KEY (capture_id, user_email)
 ) WITHOUT ROWID;
 
--- Who was erased, and when, without saying who: what pages still hold of the time before is not taken, for 30 days.
+-- One tombstone per erased address, without the address. For 30 days, captures from before the
+-- erasure that pages send late are rejected.
 CREATE TABLE IF NOT EXISTS data_capture_erasures (
     address_hash TEXT PRIMARY KEY,         -- HMAC-SHA-256 of the address, under a key that lies outside the database
     erased_at    TEXT NOT NULL,
     remaining    INTEGER NOT NULL          -- 2: the file is to be rewritten, 1: the log is to be emptied, 0: nothing
 ) WITHOUT ROWID;
 
--- Passwords of people whose `users` table (an older program's) has no column for them.
+-- Password hashes, for databases whose `users` table is an older program's and has no such column.
 CREATE TABLE IF NOT EXISTS user_credentials (
     user_email    TEXT PRIMARY KEY,
     password_hash TEXT NOT NULL,
@@ -186,8 +195,9 @@ CREATE TABLE IF NOT EXISTS user_credentials (
     FOREIGN KEY (user_email) REFERENCES users (email)
 );
 
--- One user's rows by time, and in the order of their arrival: an index ends with the row's id. That order is what "latest"
--- means. `updated_at` is in the dashboards' index since it would else be read from the very end of rows, which can be long.
+-- A user's rows by time, and in the order of their arrival: SQLite ends an index with the row's id.
+-- The latest row is the one that arrived last. `updated_at` is in the dashboards' index because it
+-- is at the end of the row, and rows can be long.
 CREATE INDEX IF NOT EXISTS payment_data_by_person         ON payment_data         (user_email, created_at);
 CREATE INDEX IF NOT EXISTS payment_data_by_transaction    ON payment_data         (user_email, transaction_id)
     WHERE transaction_id IS NOT NULL;
@@ -198,19 +208,20 @@ CREATE INDEX IF NOT EXISTS dashboard_data_by_arrival      ON dashboard_data     
 CREATE INDEX IF NOT EXISTS trading_activity_log_by_person ON trading_activity_log (user_email, timestamp);
 CREATE INDEX IF NOT EXISTS data_capture_audit_by_person   ON data_capture_audit   (user_email, timestamp);
 
--- What was recorded of a row, and which rows are confirmed.
+-- Which content of a row is in the audit trail, and which rows are confirmed.
 CREATE INDEX IF NOT EXISTS capture_receipts_by_row        ON capture_receipts     (row_id, content_digest);
 CREATE INDEX IF NOT EXISTS capture_receipts_confirmed     ON capture_receipts     (user_email, capture_type, row_id, confirmed)
     WHERE confirmed = 1;
 
--- Finds a person however an older program spelled the address.
+-- Finds a user whose address an older program stored with capitals.
 CREATE INDEX IF NOT EXISTS users_by_lower_email           ON users                (lower(email));
 
 CREATE VIEW IF NOT EXISTS audit_logs AS
 SELECT id, timestamp, user_email, capture_type, status, error_details, source_endpoint, ip_address, user_agent, data_snapshot
 FROM data_capture_audit;
 
--- Who says so, for each captured row: 'confirmed' (sent with the admin token or a write token) or 'claim' (anyone can send one).
+-- The source of each captured row: 'confirmed' (sent with the admin token or a write token), or
+-- 'claim' (anyone can send one).
 CREATE VIEW IF NOT EXISTS capture_sources AS
 SELECT capture_type, row_id, user_email,
        CASE WHEN EXISTS (SELECT 1
@@ -223,8 +234,9 @@ FROM (SELECT 'payment' AS capture_type, id AS row_id, user_email FROM payment_da
       UNION ALL SELECT 'dashboard', id, user_email FROM dashboard_data
       UNION ALL SELECT 'activity', id, user_email FROM trading_activity_log) AS captured;
 
--- The latest state of each payment: a payment that went from pending to completed has two rows in payment_data and one here.
--- The latest is the last that arrived, whatever time it says. A claim never hides a confirmed state.
+-- The latest state of each payment: a payment that went from pending to completed has two rows in
+-- payment_data and one here. The latest state is the one that arrived last, whatever its time. A
+-- claim never hides a confirmed state.
 CREATE VIEW IF NOT EXISTS payments_latest AS
 SELECT id, user_id, user_email, user_name, plan_name, original_price, discount_amount, final_price, coupon_code, payment_method,
        transaction_id, payment_status, payment_processor, crypto_transaction_hash, crypto_from_address, crypto_amount,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import sqlite3
 import sys
 import time
 import uuid
@@ -23,6 +22,7 @@ from data_capture.capture.kinds import KINDS, Caller, Capture, parse_capture
 from data_capture.json_codec import decode_json_object
 from data_capture.store import Store
 from data_capture.store.sqlite.captures import record_capture
+from data_capture.store.sqlite.connection import StoreConnection
 from data_capture.store.sqlite.schema import prepare
 
 BUSY_USER = "busy@example.com"
@@ -127,7 +127,7 @@ def fill(database: Path, captures: int) -> None:
     waiting = iter(_captures(captures))
     stored = 0
 
-    def record(some: Sequence[Capture]) -> Callable[[sqlite3.Connection], int]:
+    def record(some: Sequence[Capture]) -> Callable[[StoreConnection], int]:
         return lambda connection: len([record_capture(connection, one) for one in some])
 
     try:

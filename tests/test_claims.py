@@ -22,7 +22,8 @@ from data_capture.privacy.export import pieces_of
 from data_capture.problems import Problem
 from data_capture.store import Store
 from data_capture.store.sqlite.captures import record_capture
-from data_capture.store.sqlite.receipts import Receipt, receipts_key_file
+from data_capture.store.sqlite.keys import receipts_key_file
+from data_capture.store.sqlite.receipts import Receipt
 from tests.erasing import store_in
 from tests.support import REPOSITORY, RunningService, rows
 

@@ -24,9 +24,10 @@ from data_capture.privacy.export import pieces_of
 from data_capture.problems import Problem
 from data_capture.store import Store
 from data_capture.store.sqlite.captures import record_capture
-from data_capture.store.sqlite.receipts import Receipt, receipts_key_file
+from data_capture.store.sqlite.keys import receipts_key_file
+from data_capture.store.sqlite.receipts import Receipt
 from data_capture.store.sqlite.schema import prepare
-from data_capture.store.sqlite.schema_history import EARLIER, earlier_objects, normalised
+from data_capture.store.sqlite.schema_history import EARLIER, find_earlier_objects, normalise_sql
 from tests.erasing import TOKEN, assert_whole, erase, found_in
 from tests.installations import CommandServer, Installation
 from tests.support import REPOSITORY, capture_service_in, rows
@@ -61,7 +62,7 @@ def schema_of(database: Path) -> dict[str, str]:
         database,
         "SELECT name, sql FROM sqlite_master WHERE sql IS NOT NULL AND name NOT LIKE 'sqlite_%'",
     )
-    return {row["name"]: normalised(row["sql"]) for row in found}
+    return {row["name"]: normalise_sql(row["sql"]) for row in found}
 
 
 def send(store: Store, kind: str, **payload: Any) -> Receipt:
@@ -86,7 +87,7 @@ def test_its_schema_becomes_that_of_schema_sql_and_the_given_tables_stay(
     }
     assert {name: after[name] for name in given} == {name: before[name] for name in given}
     with closing(sqlite3.connect(database)) as connection:
-        assert earlier_objects(connection) == {}
+        assert find_earlier_objects(connection) == {}
         assert connection.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
     content = database.read_bytes()
     prepare(database)
@@ -239,7 +240,7 @@ def test_what_somebody_changed_is_left_as_it_is(database: Path, kind: str, name:
         connection.execute(f"DROP {kind} {name}")
         connection.execute(other)
     prepare(database)
-    assert schema_of(database)[name] == normalised(other)
+    assert schema_of(database)[name] == normalise_sql(other)
 
 
 def test_a_start_that_is_killed_half_way_leaves_it_as_it_was(database: Path) -> None:

@@ -19,12 +19,12 @@ from data_capture.capture.kinds import KINDS, Caller, parse_capture
 from data_capture.privacy.erasure_completion import Erasures
 from data_capture.privacy.erasure_log import entries_of, erasure_log_file, note_in_erasure_log
 from data_capture.store.sqlite.tombstones import (
-    EMPTY_LOG,
-    KEPT_DAYS,
-    NOTHING,
-    forget_old_erasures,
-    note_hashes,
-    refuse_what_was_erased,
+    COMPLETE,
+    NEEDS_CHECKPOINT,
+    TOMBSTONE_DAYS,
+    add_hashed_tombstones,
+    delete_expired_tombstones,
+    reject_erased_capture,
 )
 from tests.erasing import (
     Marked,
@@ -109,7 +109,7 @@ def test_what_was_done_already_is_not_done_again(tmp_path: Path) -> None:
     with closing(store_in(tmp_path)) as store:
         record(store, ANN.captures(4))
         erasures, rewritten = Erasures(store), []
-        rewrite, store.rewrite = store.rewrite, lambda: rewritten.append(rewrite()) is None  # type: ignore[method-assign]
+        vacuum, store.vacuum = store.vacuum, lambda: rewritten.append(vacuum()) is None  # type: ignore[method-assign]
         emptied = iter([True, False, False, True, True])
         checkpoint, store.checkpoint = store.checkpoint, lambda: next(emptied) and checkpoint()  # type: ignore[method-assign]
         erasures.erase(ANN.email, "a test")
@@ -175,20 +175,21 @@ def test_after_thirty_days_it_is_forgotten(tmp_path: Path) -> None:
     with closing(store_in(tmp_path)) as store:
         now = datetime.now(timezone.utc)
         long_ago, lately = (
-            timestamp(now - timedelta(days=days)) for days in (KEPT_DAYS + 1, KEPT_DAYS - 1)
+            timestamp(now - timedelta(days=days))
+            for days in (TOMBSTONE_DAYS + 1, TOMBSTONE_DAYS - 1)
         )
         noted = [
-            ("a" * 64, long_ago, NOTHING),
-            ("b" * 64, long_ago, EMPTY_LOG),
-            ("c" * 64, lately, NOTHING),
+            ("a" * 64, long_ago, COMPLETE),
+            ("b" * 64, long_ago, NEEDS_CHECKPOINT),
+            ("c" * 64, lately, COMPLETE),
         ]
         for address_hash, erased_at, remaining in noted:
             store.write(
-                lambda connection, one=(address_hash, erased_at), left=remaining: note_hashes(
-                    connection, [one], left
+                lambda connection, one=(address_hash, erased_at), left=remaining: (
+                    add_hashed_tombstones(connection, [one], left)
                 )
             )  # type: ignore[misc]
-        store.write(lambda connection: forget_old_erasures(connection, timestamp(now)))
+        store.write(lambda connection: delete_expired_tombstones(connection, timestamp(now)))
         left = store.read(
             lambda connection: connection.execute(
                 "SELECT address_hash FROM data_capture_erasures"
@@ -206,7 +207,7 @@ def test_asking_costs_microseconds(tmp_path: Path) -> None:
         def ask(connection: sqlite3.Connection) -> float:
             began_at = time.perf_counter()
             for _ in range(2000):
-                refuse_what_was_erased(connection, capture)
+                reject_erased_capture(connection, capture)
             return (time.perf_counter() - began_at) / 2000
 
         without = min(store.write(ask) for _ in range(3))

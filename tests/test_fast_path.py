@@ -26,7 +26,7 @@ from data_capture.store.sqlite.lock import WriterLock
 from data_capture.store.sqlite.schema import prepare
 from data_capture.store.write_queue import (
     MAX_WAITING_BYTES,
-    MAX_WAITING_WRITES,
+    MAX_WAITING_JOBS,
     QueuedWrite,
     WriteQueue,
 )
@@ -339,7 +339,7 @@ class TestTheQueue:
     def test_too_many_writes_are_refused_until_some_are_settled(self) -> None:
         waiting = WriteQueue()
         deadline = time.monotonic() + 60
-        for _ in range(MAX_WAITING_WRITES):
+        for _ in range(MAX_WAITING_JOBS):
             pending = QueuedWrite([lambda _connection: None], deadline)
             waiting.admit(pending)
             waiting.put(pending)
@@ -347,7 +347,7 @@ class TestTheQueue:
             waiting.admit(QueuedWrite([lambda _connection: None], deadline))
         assert refused.value.problem_type.status == 503
         assert refused.value.retry_after_seconds
-        group = waiting.take()
+        group = waiting.take_group()
         waiting.settle(group)
         waiting.admit(QueuedWrite([lambda _connection: None] * len(group), deadline))
 
@@ -407,7 +407,7 @@ class TestTheEventLoop:
         self, two_ways: tuple[Flask, Flask], monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setattr(
-            "data_capture.store.store._TURN_SECONDS", 10
+            "data_capture.store.loop_committer._TURN_SECONDS", 10
         )  # the moment is long on a busy machine
         assert self.wrote_in_loop(two_ways[0].extensions["store"], hold_seconds=0.005)
 
@@ -450,7 +450,8 @@ class TestTheEventLoop:
             writing = asyncio.ensure_future(
                 store.write_together_in_loop([lambda connection: connection.in_transaction])
             )
-            while not store._is_begun or store._gathered:
+            committer = store._loop_committer
+            while not committer._is_busy or committer._gathered:
                 await asyncio.sleep(0)
             store.close()
             return await asyncio.wait_for(writing, 10)
@@ -458,3 +459,33 @@ class TestTheEventLoop:
         with ThreadPoolExecutor(1) as thread:
             assert thread.submit(lambda: asyncio.run(write_and_close())).result(30) == [True]
         assert not (tmp_path / "t.db-wal").exists()  # closed in good order
+
+    def test_leaves_the_turn_to_others_when_it_is_closed_before_the_commit(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        prepare(tmp_path / "t.db")
+        store = Store(tmp_path / "t.db", request_seconds=10)
+        is_closed, commit = threading.Event(), store._writer.commit
+
+        def commit_late() -> BaseException | None:
+            is_closed.wait(10)
+            return commit()
+
+        monkeypatch.setattr(store._writer, "commit", commit_late)
+        add = "INSERT INTO data_capture_erasures VALUES ('a', '', 0)"
+
+        async def begin() -> None:
+            writing = asyncio.ensure_future(
+                store.write_together_in_loop([lambda connection: connection.execute(add).rowcount])
+            )
+            committer = store._loop_committer
+            while not committer._is_busy or committer._gathered:
+                await asyncio.sleep(0)
+            writing.cancel()
+
+        with ThreadPoolExecutor(1) as thread:
+            thread.submit(lambda: asyncio.run(begin())).result(10)
+        is_closed.set()
+        count = "SELECT count(*) FROM data_capture_erasures"
+        assert store.write(lambda connection: connection.execute(count).fetchone()) == (1,)
+        store.close()

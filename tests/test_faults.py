@@ -347,7 +347,7 @@ def test_a_deleted_log_is_noticed(managed: Managed) -> None:
     managed.database.with_name("trading_bots.db-wal").unlink()
     mark = uuid.uuid4().hex
     assert managed.capture(mark).status_code == 503
-    assert managed.is_red("The database's log (-wal) was deleted or replaced while it was in use.")
+    assert managed.is_red("The database's WAL (-wal) was deleted or replaced while it was in use.")
     eventually(lambda: managed.is_another_and_healthy(process), "it serves again", 8)
     assert managed.capture(mark).status_code == 201
     managed.manager.assert_database_is_sound()

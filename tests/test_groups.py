@@ -22,9 +22,10 @@ from data_capture.key_files import keep_key, load_key
 from data_capture.problems import TOO_MANY, Problem
 from data_capture.store import Store
 from data_capture.store.sqlite.bulk import record_captures
-from data_capture.store.sqlite.receipts import Receipt, receipts_key_file
+from data_capture.store.sqlite.keys import receipts_key_file
+from data_capture.store.sqlite.receipts import Receipt
 from data_capture.store.sqlite.schema import prepare
-from data_capture.store.sqlite.tombstones import note_erasure
+from data_capture.store.sqlite.tombstones import add_tombstones
 from data_capture.web.requests import CaptureRequest, parse_request
 from data_capture.web.responses import result_of
 
@@ -100,7 +101,9 @@ def a_store(tmp_path_factory: pytest.TempPathFactory) -> OpenStore:
                 connection.execute(insert, (email, email, email.lower()))
         store = Store(database, request_seconds=20)
         try:
-            store.write(lambda connection: note_erasure(connection, [ERASED], timestamp(ERASED_AT)))
+            store.write(
+                lambda connection: add_tombstones(connection, [ERASED], timestamp(ERASED_AT))
+            )
             yield store
         finally:
             store.close()

@@ -29,7 +29,7 @@ from data_capture.deadlines import Deadline, DeadlinePassed
 from data_capture.json_codec import ByKeys, FreeNames, decode_json_object
 from data_capture.problems import Problem
 from data_capture.redaction.redact import REDACTED, redact, redact_and_tell
-from data_capture.store.sqlite.captures import Receipt, audit_record_of
+from data_capture.store.sqlite.captures import Receipt, make_audit_record
 from data_capture.web.requests import BATCH, decode_body, max_bytes_without_pictures, parse_request
 from data_capture.web.responses import result_of
 from tests.hostile_shapes import EMAIL, SHAPES, Shape
@@ -109,7 +109,7 @@ def understand(shape: Shape, body: bytes) -> int:
     with suppress(Problem):
         asked = parse_request(shape.kind, decode_json_object(body), CALLER, ())
         for work in asked.jobs:
-            audit_record_of(work.capture, EMAIL)
+            make_audit_record(work.capture, EMAIL)
         return len(
             result_of(asked, [Receipt(1, "stored", replayed=False) for _ in asked.jobs]).response()[
                 2

@@ -382,7 +382,7 @@ class TestTheLog:
                 )
             )
             opened.write(lambda connection: connection.execute("DROP TABLE filling"))
-        assert opened.log_bytes() < 20_000_000
+        assert opened.wal_bytes() < 20_000_000
 
 
 class TestFaults:
@@ -395,7 +395,7 @@ class TestFaults:
         with pytest.raises(Problem, match="disk I/O error"):
             opened.write(note("lost"))
         connection.failing = {}
-        assert "disk I/O error" in (opened.fault() or "")
+        assert "disk I/O error" in (opened.find_fault() or "")
         with pytest.raises(Problem, match="started again"):
             opened.write(note("after"))
         assert noted(opened) == ["before"]
@@ -408,10 +408,10 @@ class TestFaults:
         with pytest.raises(Problem, match="disk is full") as refused:
             opened.write(note("lost"))
         assert refused.value.retry_after_seconds
-        assert "disk is full" in (opened.fault() or "")
+        assert "disk is full" in (opened.find_fault() or "")
         connection.failing = {}
         opened.write(note("kept"))
-        assert opened.fault() is None
+        assert opened.find_fault() is None
         assert noted(opened) == ["kept"]
 
     def test_a_damaged_page_is_a_fault_and_not_a_crash(
@@ -423,7 +423,7 @@ class TestFaults:
         }
         with pytest.raises(Problem, match="malformed"):
             opened.write(note("lost"))
-        assert "malformed" in (opened.fault() or "")
+        assert "malformed" in (opened.find_fault() or "")
 
     def test_a_commit_that_is_broken_off_answers_everybody_in_it(
         self, store: tuple[Store, FailingConnection]
@@ -440,7 +440,7 @@ class TestFaults:
             first = pool.submit(opened.write, hold_up)
             waiting.wait(5)
             others = [pool.submit(opened.write, note(str(number))) for number in range(3)]
-            while opened._queue._writes < 4:
+            while opened._queue._jobs < 4:
                 time.sleep(0.01)
             connection.failing = {"COMMIT": MemoryError()}
             go_on.set()

@@ -31,20 +31,23 @@ from data_capture.redaction.redact import REDACTED, redact_and_tell, redact_text
 from data_capture.settings import Settings
 from data_capture.store import Store
 from data_capture.store.sqlite.captures import record_capture
+from data_capture.store.sqlite.connection import StoreConnection
 from data_capture.store.sqlite.credentials import PASSWORD_HASH
+from data_capture.store.sqlite.sign_ups import (
+    SignUpDetails,
+    complete_user,
+    is_username_for,
+    requested_username,
+    update_last_login,
+)
+from data_capture.store.sqlite.user_passwords import set_password_hash
 from data_capture.store.sqlite.users import (
     AccountExists,
-    Details,
     UserRow,
-    complete_user,
+    clean_name,
     ensure_user,
-    find_to_complete,
+    find_completable_user,
     find_user,
-    is_username_for,
-    note_login,
-    presentable,
-    set_password_hash,
-    wished_username,
 )
 
 _MAX_USER_AGENT_CHARACTERS = 512
@@ -216,7 +219,7 @@ class SignUp:
 
     email: str
     password: str
-    details: Details
+    details: SignUpDetails
     payload: JsonObject
     snapshot: str
 
@@ -239,7 +242,7 @@ def read_sign_up(payload: JsonObject, placeholder_emails: tuple[str, ...]) -> Si
     )
     both = " ".join(filter(None, (first_name, last_name))) or None
     full_name = _name(payload, "fullName", "full_name", "name") or both
-    details = Details(
+    details = SignUpDetails(
         username=_name(payload, "username", "userName"),
         full_name=full_name,
         first_name=first_name or (full_name and full_name.partition(" ")[0]),
@@ -326,7 +329,7 @@ def refuse_fields(errors: list[FieldError]) -> None:
 
 
 def _name(payload: JsonObject, *keys: str) -> str | None:
-    return next(filter(None, (presentable(payload.get(key)) for key in keys)), None)
+    return next(filter(None, (clean_name(payload.get(key)) for key in keys)), None)
 
 
 def _masked(value: Any, password: str) -> Any:
@@ -364,13 +367,13 @@ def refuse_taken(connection: sqlite3.Connection, sign_up: SignUp) -> UserRow | N
         Problem: 409, when the address has an account, or a row that another program made.
     """
     try:
-        return find_to_complete(connection, sign_up.email)
+        return find_completable_user(connection, sign_up.email)
     except AccountExists as error:
         raise Problem(ALREADY_EXISTS, _HAS_ACCOUNT) from error
 
 
 def complete_sign_up(
-    connection: sqlite3.Connection,
+    connection: StoreConnection,
     sign_up: SignUp,
     questionnaire: Capture | None,
     password_hash: str,
@@ -392,7 +395,7 @@ def complete_sign_up(
 
 def as_sent(user: UserRow, sign_up: SignUp) -> UserRow:
     """An account as its sign-up may see it: nothing that a capture or another program left in its row."""
-    wished = wished_username(sign_up.details, user.email)
+    wished = requested_username(sign_up.details, user.email)
     return replace(
         user,
         username=user.username if is_username_for(user.username, wished) else wished,
@@ -417,7 +420,7 @@ def _note_login(
         raise Problem(NOT_AUTHENTICATED, _WRONG)
     if newer_hash is not None:
         set_password_hash(connection, known.email, newer_hash, now)
-    note_login(connection, known.email, now)
+    update_last_login(connection, known.email, now)
     record_event(connection, "login", known.email, caller)
 
 

@@ -55,13 +55,14 @@ from data_capture.redaction.redact import redact_and_tell
 from data_capture.settings import Settings
 from data_capture.store import Store
 from data_capture.store.sqlite.captures import record_capture
-from data_capture.store.sqlite.tombstones import times_of_erasure
+from data_capture.store.sqlite.connection import StoreConnection
+from data_capture.store.sqlite.sign_ups import SignUpDetails
+from data_capture.store.sqlite.tombstones import find_erasure_times
+from data_capture.store.sqlite.user_passwords import set_password_hash
 from data_capture.store.sqlite.users import (
-    Details,
     UserRow,
     find_user,
     has_our_password,
-    set_password_hash,
 )
 
 _QUEUE_FULL_SECONDS = 30  # until a mail server that was away for a moment has taken some mails
@@ -201,8 +202,8 @@ class Verification:
         password_hash = self._accounts.hash(password)
         now = timestamp(caller.now)
 
-        def accept(connection: sqlite3.Connection) -> tuple[UserRow, bool]:
-            erased_at = times_of_erasure(connection, (link.email,)).get(link.email)
+        def accept(connection: StoreConnection) -> tuple[UserRow, bool]:
+            erased_at = find_erasure_times(connection, (link.email,)).get(link.email)
             if erased_at is not None and link.made_at <= erased_at:
                 raise void_link("The link is from before the account was erased.")
             user = self._account_of(connection, link, sign_up)
@@ -289,7 +290,7 @@ def _queue_full() -> Problem:
 
 
 def _note_sign_up(
-    connection: sqlite3.Connection, sign_up: SignUp, questionnaire: Capture | None, caller: Caller
+    connection: StoreConnection, sign_up: SignUp, questionnaire: Capture | None, caller: Caller
 ) -> None:
     """Record the sign-up where the address is known.
 
@@ -320,14 +321,14 @@ def _may_be_recovered(connection: sqlite3.Connection, user: UserRow, email: str)
     return normalise_email(user.email) == email and has_our_password(connection, user)
 
 
-def _without(details: Details, password: str) -> Details:
+def _without(details: SignUpDetails, password: str) -> SignUpDetails:
     """The details without any that is the password itself: a link lies in a mailbox."""
     same = [name for name, value in asdict(details).items() if value == password]
     cleared: dict[str, Any] = dict.fromkeys(same)
     return replace(details, **cleared)
 
 
-def _snapshot(email: str, details: Details) -> str:
+def _snapshot(email: str, details: SignUpDetails) -> str:
     given = {name: value for name, value in asdict(details).items() if value}
     return snapshot_of(*redact_and_tell({"email": email, **given}))
 

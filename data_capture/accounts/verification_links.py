@@ -21,7 +21,8 @@ import jwt
 from data_capture.capture.converters import timestamp
 from data_capture.key_files import load_or_make_key
 from data_capture.problems import LINK_VOID, UNUSABLE_ACCOUNT, FieldError, Problem
-from data_capture.store.sqlite.users import Details, UserRow
+from data_capture.store.sqlite.sign_ups import SignUpDetails
+from data_capture.store.sqlite.users import UserRow
 
 KEY_FILE_NAME = "verification-links.key"  # removing it voids all links, and no login
 
@@ -47,7 +48,7 @@ class Link:
     made_at: str
     """When it was made, ISO 8601 in UTC."""
     state: str = field(repr=False)
-    details: Details
+    details: SignUpDetails
 
     def is_for(self, state: str) -> bool:
         """Whether the account is still in the state that the link was made for."""
@@ -86,7 +87,9 @@ class Links:
             self._key, json.dumps([email, has_password, hashes]).encode(), "sha256"
         ).hex()
 
-    def make(self, email: str, state: str, now: datetime, details: Details | None = None) -> str:
+    def make(
+        self, email: str, state: str, now: datetime, details: SignUpDetails | None = None
+    ) -> str:
         """Return the link to mail to `email` (normalised)."""
         claims = {
             "aud": _AUDIENCE,
@@ -116,8 +119,8 @@ class Links:
             raise void_link(f"The link is older than {VALID_HOURS} hours.") from None
         except (jwt.PyJWTError, ValueError):
             raise _not_ours() from None
-        known = {one.name for one in fields(Details)}
-        details = Details(
+        known = {one.name for one in fields(SignUpDetails)}
+        details = SignUpDetails(
             **{name: value for name, value in claims["details"].items() if name in known}
         )
         return Link(claims["sub"], claims["at"], claims["state"], details)
@@ -133,7 +136,7 @@ def _not_ours() -> Problem:
     return Problem(UNUSABLE_ACCOUNT, f"The token {error.message}.", errors=[error])
 
 
-def _bounded(details: Details | None) -> dict[str, Any]:
+def _bounded(details: SignUpDetails | None) -> dict[str, Any]:
     """The details that were given; the longest ones are left out where a link can't hold all."""
     given = (
         {} if details is None else {name: value for name, value in asdict(details).items() if value}

@@ -24,7 +24,7 @@ from data_capture.audit.covers import (
 from data_capture.audit.format import ERASURE, RECORD_COLUMNS, RETENTION, ChainKey, canonical_record
 from data_capture.audit.records import record_audit
 from data_capture.json_codec import encode_json
-from data_capture.sql.bulk import any_text
+from data_capture.sql.bulk import tolerate_invalid_utf8
 
 log = logging.getLogger("data_capture.audit")
 
@@ -206,7 +206,7 @@ def _read(
     """Reads records one by one, since a snapshot may be a megabyte, and keeps only their hashes."""
     found = []
     select, more = (_READ, ()) if user_email is None else (_READ_OF_USER, (user_email,))
-    with any_text(connection):
+    with tolerate_invalid_utf8(connection):
         for number in numbers:
             row = connection.execute(select, (number, *more)).fetchone()
             if row is None:

@@ -24,7 +24,7 @@ from data_capture.audit.format import (
     canonical_record,
     commitment_to,
 )
-from data_capture.sql.bulk import any_text
+from data_capture.sql.bulk import tolerate_invalid_utf8
 
 RETENTION_USER = "retention@data-capture.invalid"
 """The user, of no person, whose records those of the retention are."""
@@ -142,7 +142,7 @@ class RetentionCovers:
         wanted = sorted(numbers)
         if not wanted:
             return {}
-        with any_text(connection):
+        with tolerate_invalid_utf8(connection):
             self._read_on(connection)
             left: dict[int, bytes] = {}
             for first, last, covering in self._ranges:

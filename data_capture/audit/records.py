@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from data_capture.audit.append import trail_of
 from data_capture.audit.format import canonical_record
-from data_capture.sql.bulk import insert_in_order
+from data_capture.sql.bulk import insert_consecutive_rows
 
 _INSERT = """
 INSERT INTO data_capture_audit
@@ -38,7 +38,7 @@ def record_audits(connection: sqlite3.Connection, records: Sequence[AuditRecord]
         sqlite3.Error: as `record_audit`, and when several records get no consecutive ids; they can be added one by one.
     """
     trail = trail_of(connection)
-    first = insert_in_order(connection, _INSERT, records)
+    first = insert_consecutive_rows(connection, _INSERT, records)
     trail.append(
         connection,
         first,

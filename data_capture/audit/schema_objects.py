@@ -20,9 +20,9 @@ from data_capture.audit.schema_sql import (
     references_in,
     tokens_of,
 )
-from data_capture.settings import REPOSITORY
-from data_capture.sql.bulk import any_text
+from data_capture.sql.bulk import tolerate_invalid_utf8
 from data_capture.sql.pragmas import columns_of, has_generated_columns
+from data_capture.sql.schema_file import SCHEMA_FILE, open_in_memory
 
 _EARLIER = Path(__file__).with_name("earlier_schemas")
 _MAX_SHOWN_CHARACTERS = 80
@@ -74,7 +74,7 @@ class SchemaRow(NamedTuple):
 
 def read_rows(connection: sqlite3.Connection) -> list[SchemaRow]:
     """Return all rows of sqlite_schema."""
-    with any_text(connection):
+    with tolerate_invalid_utf8(connection):
         found = connection.execute(_ROWS).fetchall()
     return [
         SchemaRow(_text(kind), _text(name), _text(table), root, sql)
@@ -102,7 +102,7 @@ def _tokens_of_text(sql: str) -> tuple[Token, ...]:
 @cache
 def our_objects() -> OurObjects:
     """Return what schema.sql makes."""
-    return _read_schema(REPOSITORY / "schema.sql")
+    return _read_schema(SCHEMA_FILE)
 
 
 @cache
@@ -112,8 +112,7 @@ def earlier_schemas() -> tuple[State, ...]:
 
 
 def _read_schema(path: Path) -> OurObjects:
-    with closing(sqlite3.connect(":memory:")) as connection:
-        connection.executescript(path.read_text(encoding="utf-8"))
+    with closing(open_in_memory(path)) as connection:
         found = connection.execute(_ROWS).fetchall()
         state = tuple(
             SchemaObject(kind, fold(name), fold(table), sql) for kind, name, table, _, sql in found

@@ -28,11 +28,11 @@ from data_capture.cli.formatting import Progress, count, size
 from data_capture.cli.integrity_report import (
     IntegrityReport,
     examine,
-    is_lock,
     refuse_what_is_no_database,
     snapshot,
 )
 from data_capture.sql.pragmas import size_bytes_of
+from data_capture.sql.reports import is_lock_error
 
 _TIME = r"\d{8}T\d{6}\.\d{3}Z"
 
@@ -130,7 +130,7 @@ def _copy(database: Path, partial: Path, progress: Progress) -> None:
             refuse_lack_of_space(partial.parent, size_bytes)
             copy_database(source, partial, lambda done, total: progress.bar("Copying", done, total))
     except sqlite3.OperationalError as error:
-        if is_lock(error):
+        if is_lock_error(error):
             raise Refused(
                 f"Another program holds the lock of {database}; try again when it has finished."
             ) from error

@@ -20,13 +20,11 @@ from pathlib import Path
 from data_capture.audit.append import audit_key_file
 from data_capture.cli import Refused
 from data_capture.cli.backup import backup_folder, backups_in, unfinished_in
-from data_capture.cli.files import log_beside, writer_lock_file
+from data_capture.cli.files import log_beside
 from data_capture.cli.formatting import Progress, age, count, size
 from data_capture.cli.integrity_report import (
-    begins_as_database,
     find_broken_references,
     find_damage,
-    is_lock,
     our_tables,
     refuse_what_is_no_database,
     snapshot,
@@ -37,8 +35,10 @@ from data_capture.cli.schema_report import examine_schema
 from data_capture.key_files import load_key
 from data_capture.server.ports import why_not_listen
 from data_capture.settings import FILE_PAGES, Settings
-from data_capture.store.sqlite.connection import usual_log_bytes
-from data_capture.store.sqlite.lock import WriterLock, WriterLockTimeout
+from data_capture.sql.database_file import is_database_file
+from data_capture.sql.reports import is_lock_error
+from data_capture.store.sqlite.connection import checkpoint_size_bytes
+from data_capture.store.sqlite.lock import WriterLock, WriterLockTimeout, writer_lock_file
 from data_capture.supervisor.services import CAPTURE, SIGNUP, Service, ask_health
 from data_capture.web.local_access import exposing_settings
 
@@ -269,7 +269,9 @@ def _integrity(question: str, settings: Settings, quick: bool, progress: Progres
         state = (
             "damaged" if "malformed" in str(error) else "it can't be read"
         )  # not even its schema
-        return _problem(question, f"{state}: {error}", "see lock" if is_lock(error) else way_back)
+        return _problem(
+            question, f"{state}: {error}", "see lock" if is_lock_error(error) else way_back
+        )
     if damage and not changed:
         return _problem(question, f"damaged: {'; '.join(damage)}", way_back)
     if changed:
@@ -298,7 +300,7 @@ def _schema_findings(
     except (OSError, ValueError):
         return []  # without a key there is nothing to compare with; see keys
     except sqlite3.DatabaseError as error:
-        if not is_damaged or is_lock(error):
+        if not is_damaged or is_lock_error(error):
             raise
         return []  # the damage has been found already, and is why this can't be read
     more = (
@@ -342,7 +344,7 @@ def _lock(question: str, settings: Settings) -> Finding:
     if not database.exists() or not path.exists():
         # The gate is not made here: what is made by whoever asks, under sudo say, might be closed to the services.
         return _ok(question, "no service has been here yet; nothing holds a lock of ours")
-    if not begins_as_database(
+    if not is_database_file(
         database
     ):  # only looking at an empty file would make SQLite throw away the log beside it
         return _warning(question, "not tried, as the file is no database", "see integrity")
@@ -364,7 +366,7 @@ def _lock(question: str, settings: Settings) -> Finding:
             "a process of ours hangs: start the services anew",
         )
     except sqlite3.Error as error:
-        if not is_lock(error):
+        if not is_lock_error(error):
             return _problem(question, f"a write can't begin: {error}", "see the lines above")
         users = ", ".join(programs_using(database)) or "another program"
         return _problem(
@@ -416,7 +418,7 @@ def _write_ahead_log(question: str, database: Path) -> Finding:
             f"{log} ({size(length)}) is there without the database that it belongs to",
             "do not start the services: put the database back beside it first, or move it away if it is not needed",
         )
-    if length > _LARGE_LOG * usual_log_bytes(database.stat().st_size):
+    if length > _LARGE_LOG * checkpoint_size_bytes(database.stat().st_size):
         return _warning(
             question,
             f"{size(length)}: something read the database for a long time while it was written to",

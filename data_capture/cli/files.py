@@ -55,11 +55,6 @@ def copy_database(
     sync(copy)
 
 
-def writer_lock_file(database: Path) -> Path:
-    """The file of the store's gate (`store.connection.WriterLock`)."""
-    return database.with_name(database.name + "-gate")
-
-
 def log_beside(database: Path) -> Path:
     """The file of SQLite's write-ahead log, which lies beside the file that a link leads to."""
     real = database.resolve()

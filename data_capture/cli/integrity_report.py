@@ -10,10 +10,11 @@ from functools import cache
 from pathlib import Path
 
 from data_capture.cli import Refused
-from data_capture.settings import REPOSITORY
-from data_capture.sql.pragmas import quoted
+from data_capture.sql.database_file import DATABASE_HEADER, read_header
+from data_capture.sql.pragmas import quote_identifier
+from data_capture.sql.reports import is_damage, is_lock_error
+from data_capture.sql.schema_file import open_in_memory
 
-_FILE_HEADER = b"SQLite format 3\x00"  # sqlite.org/fileformat2.html, section 1.3.1
 _BUSY_SECONDS = 5.0
 _MAX_REPORTS_NAMED = 3
 _MAX_KEPT = 100
@@ -36,11 +37,6 @@ _REQUIRED_TABLES = (
 )
 
 _CAPTURE_TABLES = ("payment_data", "questionnaire_data", "dashboard_data", "trading_activity_log")
-
-# What the checks say of rows that break a rule of their own table: no damage, and in a faithful copy as in the original.
-_BROKEN_RULES = ("NULL value in ", "CHECK constraint failed in ", "non-unique entry in ", "TEXT value in ",
-                 "NUMERIC value in ", "non-INT value in ", "non-TEXT value in ", "non-REAL value in ",
-                 "non-BLOB value in ", "non-NUMERIC value in ")  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -77,24 +73,13 @@ def refuse_what_is_no_database(path: Path) -> None:
     if not path.is_file():
         raise Refused(f"{path} is not a regular file, so that it can't be a database.")
     try:
-        header = header_of(path)
+        header = read_header(path)
     except OSError as error:
         raise Refused(f"{path} can't be read: {error.strerror}.") from error
     if not header:
         raise Refused(f"{path} is empty; it is not a database.")
-    if header != _FILE_HEADER:
+    if header != DATABASE_HEADER:
         raise Refused(f"{path} is not an SQLite database (or its first bytes are damaged).")
-
-
-def header_of(path: Path) -> bytes:
-    """The bytes at the beginning, by which SQLite knows its files; empty for an empty file."""
-    with path.open("rb") as file:
-        return file.read(len(_FILE_HEADER))
-
-
-def begins_as_database(path: Path) -> bool:
-    """Whether it is a file, and begins as SQLite's files do."""
-    return path.is_file() and header_of(path) == _FILE_HEADER
 
 
 @contextmanager
@@ -137,7 +122,7 @@ def examine(connection: sqlite3.Connection) -> IntegrityReport:
         rows = captures + _rows_of(connection, "users") + _rows_of(connection, "data_capture_audit")
         (latest,) = connection.execute("SELECT max(timestamp) FROM data_capture_audit").fetchone()
     except sqlite3.DatabaseError as error:
-        if is_lock(error):
+        if is_lock_error(error):
             raise
         return IntegrityReport((str(error),), (), {}, 0, 0, None)
     return IntegrityReport((), (), broken, captures, rows, latest)
@@ -161,7 +146,7 @@ def find_damage(
             for report in _reports(connection, f"PRAGMA {check}({_MAX_REPORTS})"):
                 reports.append(report)  # one by one: what was found before an error counts
     except sqlite3.DatabaseError as error:
-        if is_lock(error):
+        if is_lock_error(error):
             raise
         if not can_check_tables:
             reports.append(
@@ -188,10 +173,10 @@ def _damage_of_tables(
     reports = []
     for table in sorted(tables, key=lambda name: (name.lower() not in our_tables(), name)):
         try:
-            for report in _reports(connection, f"PRAGMA {check}({quoted(table)})"):
+            for report in _reports(connection, f"PRAGMA {check}({quote_identifier(table)})"):
                 reports.append(report)
         except sqlite3.DatabaseError as error:
-            if is_lock(error):
+            if is_lock_error(error):
                 raise
             # Another program's table may need a collation, a function or a module of that program's.
             if table.lower() in our_tables() or not isinstance(
@@ -205,7 +190,7 @@ def _reports(connection: sqlite3.Connection, check: str) -> Iterator[str]:
     """What a check reports, without what is no damage: that may be a great many reports."""
     found = 0
     for (report,) in connection.execute(check):
-        if report != "ok" and not report.startswith(_BROKEN_RULES):
+        if is_damage(report):
             yield " ".join(report.split()).removeprefix("*** in database main *** ")
             found += 1
             if found == _MAX_KEPT:
@@ -218,10 +203,11 @@ def find_broken_references(connection: sqlite3.Connection) -> dict[str, str]:
     for table in sorted(_tables(connection)):
         try:
             number = sum(
-                1 for _ in connection.execute(f"PRAGMA foreign_key_check({quoted(table)})")
+                1
+                for _ in connection.execute(f"PRAGMA foreign_key_check({quote_identifier(table)})")
             )
         except sqlite3.OperationalError as error:
-            if is_lock(error):
+            if is_lock_error(error):
                 raise
             broken[table] = f"{table} ({error})"  # it refers to a column that is not unique
             continue
@@ -230,16 +216,10 @@ def find_broken_references(connection: sqlite3.Connection) -> dict[str, str]:
     return broken
 
 
-def is_lock(error: sqlite3.Error) -> bool:
-    """Whether it says that another program holds a lock, and not that something is wrong with the file."""
-    return "locked" in str(error) or "busy" in str(error)
-
-
 @cache
 def our_tables() -> frozenset[str]:
     """The names of all tables of schema.sql."""
-    with closing(sqlite3.connect(":memory:")) as connection:
-        connection.executescript((REPOSITORY / "schema.sql").read_text(encoding="utf-8"))
+    with closing(open_in_memory()) as connection:
         return frozenset(_tables(connection))
 
 

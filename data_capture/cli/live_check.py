@@ -24,7 +24,7 @@ from data_capture.audit import pseudonymise_audit
 from data_capture.capture.converters import timestamp
 from data_capture.privacy.statistics import statistics
 from data_capture.settings import Settings
-from data_capture.sql.pragmas import columns_of, quoted
+from data_capture.sql.pragmas import columns_of, quote_identifier
 from data_capture.store.sqlite.connection import open_connection
 from data_capture.store.sqlite.lock import WriterLock, WriterLockTimeout
 from data_capture.store.sqlite.users import ensure_user
@@ -263,7 +263,7 @@ def _columns_that_name_users(connection: sqlite3.Connection) -> list[tuple[str, 
         "SELECT name FROM sqlite_master WHERE type = 'table' ORDER BY name = 'users'"
     ).fetchall()
     return [
-        (quoted(table), quoted(column.name))
+        (quote_identifier(table), quote_identifier(column.name))
         for (table,) in tables
         for column in columns_of(connection, table)
         if column.name == "user_email" or (table == "users" and column.name == "email")

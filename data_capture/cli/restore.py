@@ -31,14 +31,11 @@ from data_capture.cli.files import (
     remove_partial,
     sync,
     time_for_name,
-    writer_lock_file,
 )
 from data_capture.cli.formatting import Progress, count, size
 from data_capture.cli.integrity_report import (
     IntegrityReport,
-    begins_as_database,
     examine,
-    is_lock,
     our_tables,
     refuse_what_is_no_database,
     snapshot,
@@ -47,8 +44,10 @@ from data_capture.cli.open_handles import programs_using, services_using
 from data_capture.cli.signals import undisturbed
 from data_capture.cli.users import erase_again_after_restore
 from data_capture.settings import Settings
+from data_capture.sql.database_file import is_database_file
 from data_capture.sql.pragmas import size_bytes_of
-from data_capture.store.sqlite.lock import WriterLock, WriterLockTimeout
+from data_capture.sql.reports import is_lock_error
+from data_capture.store.sqlite.lock import WriterLock, WriterLockTimeout, writer_lock_file
 
 _WRITER_LOCK_SECONDS = 5.0
 _LOCK_SECONDS = 2.0  # a program that uses the file keeps it open; only one that is just closing it is worth a wait
@@ -226,7 +225,7 @@ def _contents(examination: IntegrityReport) -> str:
 
 
 def _present(database: Path) -> str:
-    if not begins_as_database(
+    if not is_database_file(
         database
     ):  # only looking at an empty one would make SQLite throw away its log
         return f"{size(database.stat().st_size)}, not a database"
@@ -303,7 +302,7 @@ def _locked_out(database: Path) -> Iterator[None]:
     connection = None
     try:
         # An empty file is left alone too: SQLite would throw away the log that may be all that is left.
-        if begins_as_database(database):
+        if is_database_file(database):
             connection = _open_exclusively(database)
         if connection is None:
             with _lock_bytes_of(database):
@@ -350,7 +349,7 @@ def _takes_exclusive_lock(connection: sqlite3.Connection) -> bool:
         connection.execute("PRAGMA journal_mode = DELETE")
         connection.execute("BEGIN EXCLUSIVE")
     except sqlite3.OperationalError as error:
-        if is_lock(error):
+        if is_lock_error(error):
             return False
         raise
     if connection.execute("PRAGMA journal_mode").fetchone() == ("delete",):

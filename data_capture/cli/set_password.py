@@ -22,14 +22,13 @@ from data_capture.cli import Refused
 from data_capture.cli.users import opened_store, read_address
 from data_capture.password_formats import is_plain_sha_256
 from data_capture.settings import Settings
+from data_capture.store.sqlite.credentials import NO_PASSWORD
+from data_capture.store.sqlite.sign_ups import SignUpDetails, complete_user
+from data_capture.store.sqlite.user_passwords import set_password_hash
 from data_capture.store.sqlite.users import (
-    NO_PASSWORD,
-    Details,
     UserRow,
-    complete_user,
+    find_foreign_password_column,
     find_user,
-    foreign_password_column,
-    set_password_hash,
 )
 
 _MAX_LINE_CHARACTERS = (
@@ -62,7 +61,7 @@ def set_password(email: str, settings: Settings) -> None:
         def change(connection: sqlite3.Connection) -> _Outcome:
             user = _account(connection, address)
             if user.account.is_provisional:
-                complete_user(connection, user, Details(), password_hash, now)
+                complete_user(connection, user, SignUpDetails(), password_hash, now)
             else:
                 set_password_hash(connection, user.email, password_hash, now)
             record_audit(
@@ -104,7 +103,7 @@ def _account(connection: sqlite3.Connection, address: str) -> UserRow:
     user = find_user(connection, address)
     if user is None or normalise_email(user.email) != address:
         raise Refused("No user has this address. Nothing was changed.")
-    column = foreign_password_column(user)
+    column = find_foreign_password_column(user)
     if column is not None:
         raise Refused(
             f"Another program keeps this user's password, in the column {column} of the table users. "

@@ -22,10 +22,9 @@ from data_capture.privacy.retention import apply_retention
 from data_capture.problems import Problem
 from data_capture.settings import Settings
 from data_capture.store import Store
+from data_capture.store.sqlite.keys import erasures_key_file, receipts_key_file
 from data_capture.store.sqlite.lock import WriterLockTimeout
-from data_capture.store.sqlite.receipts import receipts_key_file
 from data_capture.store.sqlite.schema import DatabaseRefused, prepare
-from data_capture.store.sqlite.tombstones import erasures_key_file
 
 _ROUTE = "python3 -m data_capture "
 

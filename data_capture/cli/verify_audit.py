@@ -20,9 +20,10 @@ from data_capture.audit.schema_objects import is_plain_table, printable
 from data_capture.audit.verify import Verification, verify
 from data_capture.cli import Refused
 from data_capture.cli.formatting import Progress, count
-from data_capture.cli.integrity_report import is_lock, refuse_what_is_no_database, snapshot
+from data_capture.cli.integrity_report import refuse_what_is_no_database, snapshot
 from data_capture.cli.schema_report import audit_damage, examine_schema, examine_unreadable_schema
 from data_capture.key_files import load_key
+from data_capture.sql.reports import is_lock_error
 
 _TRAIL = ("data_capture_audit", "data_capture_audit_chain")
 _MAX_FINDINGS = 50
@@ -125,7 +126,7 @@ def _examine(
                 kept,
             )
     except sqlite3.DatabaseError as error:
-        if is_lock(error):
+        if is_lock_error(error):
             raise Refused(
                 f"Another program holds the lock of {database}; try again when it has finished."
             ) from error

@@ -29,9 +29,12 @@ from data_capture.privacy.tables import (
     tables_of_users,
 )
 from data_capture.problems import UNUSABLE, Problem
-from data_capture.sql.pragmas import columns_of, foreign_keys_of, quoted
-from data_capture.store.sqlite.tombstones import note_erasure
-from data_capture.store.sqlite.users import NO_PASSWORD, ensure_user, spellings_of
+from data_capture.sql.pragmas import columns_of, foreign_keys_of, quote_identifier
+from data_capture.store.sqlite.connection import StoreConnection
+from data_capture.store.sqlite.credentials import NO_PASSWORD
+from data_capture.store.sqlite.stored_emails import find_stored_emails
+from data_capture.store.sqlite.tombstones import add_tombstones
+from data_capture.store.sqlite.users import ensure_user
 
 PSEUDONYMS = "erased-"
 """What the pseudonyms of the erased begin with."""
@@ -76,7 +79,7 @@ class Erased:
 
 
 def erase_user(
-    connection: sqlite3.Connection, email: str, *, erased_at: str, source_endpoint: str
+    connection: StoreConnection, email: str, *, erased_at: str, source_endpoint: str
 ) -> Erased:
     """Erases a person; of someone unknown only that it was asked for is noted.
 
@@ -90,7 +93,10 @@ def erase_user(
         Problem: 422, when another program's tables don't let go of the person, and says which; and for a user of our own.
         sqlite3.Error: it can't be written.
     """
-    users, spellings = spellings_of(connection, email), spellings_everywhere(connection, email)
+    users, spellings = (
+        find_stored_emails(connection, email),
+        spellings_everywhere(connection, email),
+    )
     if any(
         map(is_reserved, (email, *users, *spellings))
     ):  # a column of another program may say that it is this person's
@@ -120,7 +126,7 @@ def erase_user(
         in_the_way = _remove_from_users(connection, spelling)
         emptied_for += in_the_way
         rows[USERS] += not in_the_way
-    note_erasure(connection, addresses, erased_at)
+    add_tombstones(connection, addresses, erased_at)
     return Erased(rows, audit_records, pseudonym, addresses, tuple(sorted(set(emptied_for))))
 
 
@@ -206,9 +212,10 @@ def _references(connection: sqlite3.Connection) -> Iterator[_Reference]:
 
 def _refers(connection: sqlite3.Connection, reference: _Reference, spelling: str) -> bool:
     same = " AND ".join(
-        f"theirs.{quoted(column)} = users.{quoted(key)}" for column, key in reference.columns
+        f"theirs.{quote_identifier(column)} = users.{quote_identifier(key)}"
+        for column, key in reference.columns
     )
-    select = f"SELECT 1 FROM users JOIN {quoted(reference.table)} AS theirs ON {same} WHERE users.email = ? LIMIT 1"  # noqa: S608
+    select = f"SELECT 1 FROM users JOIN {quote_identifier(reference.table)} AS theirs ON {same} WHERE users.email = ? LIMIT 1"  # noqa: S608
     return connection.execute(select, (spelling,)).fetchone() is not None
 
 
@@ -259,7 +266,7 @@ def _set_first(
     for value in values:
         try:
             connection.execute(
-                f"UPDATE users SET {quoted(column)} = ? WHERE email = ?",  # noqa: S608
+                f"UPDATE users SET {quote_identifier(column)} = ? WHERE email = ?",  # noqa: S608
                 (value, spelling),
             )
         except sqlite3.IntegrityError as error:

@@ -11,7 +11,6 @@ any process, and the next start, can go on with it.
 from __future__ import annotations
 
 import logging
-import sqlite3
 import threading
 import time
 from collections.abc import Iterable
@@ -22,7 +21,13 @@ from data_capture.privacy.erasure import Erased, erase_user
 from data_capture.privacy.erasure_log import Entry, note_in_erasure_log
 from data_capture.problems import UNAVAILABLE, Problem
 from data_capture.store import Store
-from data_capture.store.sqlite.tombstones import EMPTY_LOG, NOTHING, REWRITE, erasures_pending
+from data_capture.store.sqlite.connection import StoreConnection
+from data_capture.store.sqlite.tombstones import (
+    COMPLETE,
+    NEEDS_CHECKPOINT,
+    NEEDS_VACUUM,
+    count_pending_erasures,
+)
 
 log = logging.getLogger("data_capture.privacy")
 
@@ -52,7 +57,7 @@ class Erasures:
             Problem: 422 or 503, as `erase_person` and `Store.write` say; nothing was erased.
         """
 
-        def work(connection: sqlite3.Connection) -> Erased:
+        def work(connection: StoreConnection) -> Erased:
             # Not before: what was captured while this waited for its turn is of the time before.
             now = timestamp(datetime.now(timezone.utc))
             return erase_user(connection, email, erased_at=now, source_endpoint=source_endpoint)
@@ -75,7 +80,7 @@ class Erasures:
         Raises:
             Problem: 503, when the database can't be read.
         """
-        return self._store.read(erasures_pending)
+        return self._store.read(count_pending_erasures)
 
     def finish(self) -> bool:
         """Does what is left to do; False while a reader of an older state, or a writer, is in the way.
@@ -91,15 +96,15 @@ class Erasures:
                 not self._store.checkpoint()
             ):  # before the file is written anew, which would only make the log as large as it
                 return False
-            waiting = self._waiting(REWRITE)
+            waiting = self._waiting(NEEDS_VACUUM)
             if waiting:
-                if not self._store.rewrite():
+                if not self._store.vacuum():
                     return False
-                self._move_on(waiting, REWRITE, EMPTY_LOG)
-            waiting = self._waiting(EMPTY_LOG)
+                self._move_on(waiting, NEEDS_VACUUM, NEEDS_CHECKPOINT)
+            waiting = self._waiting(NEEDS_CHECKPOINT)
             if not self._store.checkpoint():
                 return False
-            self._move_on(waiting, EMPTY_LOG, NOTHING)
+            self._move_on(waiting, NEEDS_CHECKPOINT, COMPLETE)
             return not self.pending()
 
     def _note_all(self) -> None:

@@ -18,11 +18,11 @@ from data_capture.key_files import keys_beside, load_or_make_key
 from data_capture.privacy.erasure import PSEUDONYMS, erase_user
 from data_capture.privacy.tables import RECEIPTS, tables_of_users
 from data_capture.sql.pragmas import columns_of
+from data_capture.store.sqlite.connection import StoreConnection
+from data_capture.store.sqlite.keys import erasures_key_file, hash_address
 from data_capture.store.sqlite.tombstones import (
-    NOTHING,
-    erasures_key_file,
-    hash_of_address,
-    note_hashes,
+    COMPLETE,
+    add_hashed_tombstones,
 )
 
 _LINE = re.compile(r"([0-9a-f]{64}) (\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z)")
@@ -73,7 +73,7 @@ def note_in_erasure_log(database: Path, erasures: set[Entry]) -> None:
         os.fsync(file.fileno())
 
 
-def erase_again(connection: sqlite3.Connection, database: Path) -> int:
+def erase_again(connection: StoreConnection, database: Path) -> int:
     """Erases those whose erasure is noted and that this database, an older copy, knows nothing of; how many they were.
 
     Whether a database knows of an erasure is told by the record in its audit trail, which has the same time.
@@ -92,14 +92,14 @@ def erase_again(connection: sqlite3.Connection, database: Path) -> int:
     key = load_or_make_key(erasures_key_file(database))
     users, gone = 0, set[str]()
     for email in sorted(_addresses(connection)):
-        erased_at = unknown.get(hash_of_address(key, email))
+        erased_at = unknown.get(hash_address(key, email))
         if erased_at is not None and email not in gone:
             gone |= erase_user(
                 connection, email, erased_at=erased_at, source_endpoint="restore"
             ).addresses
             users += 1
-    note_hashes(
-        connection, unknown.items(), NOTHING
+    add_hashed_tombstones(
+        connection, unknown.items(), COMPLETE
     )  # also those of whom nothing is here: pages may hold something
     return users
 

@@ -18,7 +18,7 @@ from data_capture.privacy.retention import apply_retention
 from data_capture.problems import Problem
 from data_capture.settings import Settings
 from data_capture.store import Store
-from data_capture.store.sqlite.tombstones import forget_old_erasures
+from data_capture.store.sqlite.tombstones import delete_expired_tombstones
 
 log = logging.getLogger("data_capture.privacy")
 
@@ -83,7 +83,7 @@ class Housekeeping:
 
     def _do_daily(self) -> None:
         now = datetime.now(timezone.utc)
-        self._store.write(lambda connection: forget_old_erasures(connection, timestamp(now)))
+        self._store.write(lambda connection: delete_expired_tombstones(connection, timestamp(now)))
         orphans = purge_orphans(self._store)
         if orphans:
             log.info("Receipts whose row or user was removed by hand: %d deleted", orphans)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlite3
 from typing import Any
 
-from data_capture.store.sqlite.users import spelling_of
+from data_capture.store.sqlite.stored_emails import find_stored_email
 
 _STATISTICS = """
 SELECT
@@ -27,7 +27,7 @@ def statistics(connection: sqlite3.Connection, email: str) -> dict[str, Any]:
         connection: to read from.
         email: the address, normalised.
     """
-    held_under = spelling_of(connection, email) or email
+    held_under = find_stored_email(connection, email) or email
     row = connection.execute(_STATISTICS, {"email": held_under}).fetchone()
     (
         payments,

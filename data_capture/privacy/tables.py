@@ -6,9 +6,9 @@ import sqlite3
 from contextlib import closing
 from functools import cache
 
-from data_capture.settings import REPOSITORY
 from data_capture.sql.pragmas import columns_of
-from data_capture.store.sqlite.users import spellings_in, spellings_of
+from data_capture.sql.schema_file import open_in_memory
+from data_capture.store.sqlite.stored_emails import find_stored_emails, find_stored_emails_in
 
 USERS = "users"
 RECEIPTS = "capture_receipts"
@@ -23,17 +23,16 @@ OF_USER = "user_email = :email"
 
 def spellings_everywhere(connection: sqlite3.Connection, email: str) -> list[str]:
     """Every spelling of an address (normalised) under which something is held: that of `users` first, mostly the only one."""
-    found = spellings_of(connection, email)
+    found = find_stored_emails(connection, email)
     for table in (*tables_of_users(), RECEIPTS):
-        found += spellings_in(connection, table, email)
+        found += find_stored_emails_in(connection, table, email)
     return list(dict.fromkeys(found))
 
 
 @cache
 def tables_of_users() -> tuple[str, ...]:
     """The tables of schema.sql whose rows say in `user_email` whose they are, but for the receipts of the rows in them."""
-    with closing(sqlite3.connect(":memory:")) as connection:
-        connection.executescript((REPOSITORY / "schema.sql").read_text(encoding="utf-8"))
+    with closing(open_in_memory()) as connection:
         tables = [
             name
             for (name,) in connection.execute(

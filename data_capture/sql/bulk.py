@@ -1,4 +1,4 @@
-"""Rows that are looked for, or inserted, many at a time: each statement once, and not once a row."""
+"""Select and insert many rows at a time, and read invalid UTF-8."""
 
 from __future__ import annotations
 
@@ -8,39 +8,40 @@ from contextlib import contextmanager
 from functools import cache
 from typing import Any
 
-_MAX_AT_A_TIME = 256  # of two values each: SQLite before 3.32 takes 999 in a statement
+_MAX_KEYS = 256  # of two values each: SQLite before 3.32 takes at most 999 parameters
 
 
-def find_among(
-    connection: sqlite3.Connection, select: str, looked_for: Sequence[tuple[Any, ...]]
+def select_matching(
+    connection: sqlite3.Connection, select: str, keys: Sequence[tuple[Any, ...]]
 ) -> Iterator[tuple[Any, ...]]:
-    """The rows that `select` finds for `looked_for`, of which the same row may come twice.
+    """Select the rows that match any of `keys`. A row may be yielded more than once.
 
     Args:
         connection: to read from.
-        select: with `{}` where the list of what is looked for stands, as `IN (VALUES {})` has it.
-        looked_for: at least one; all of the same length.
+        select: with `{}` in place of the keys, as in `IN (VALUES {})`.
+        keys: at least one; all have the same length.
     """
-    for start in range(0, len(looked_for), _MAX_AT_A_TIME):
-        some = [*looked_for[start : start + _MAX_AT_A_TIME]]
-        # Filled up to a power of two, so that there are few statements, which stay prepared.
-        some += some[-1:] * ((1 << (len(some) - 1).bit_length()) - len(some))
-        statement = _with_marks(select, len(some[0]), len(some))
-        yield from connection.execute(statement, [value for values in some for value in values])
+    for start in range(0, len(keys), _MAX_KEYS):
+        batch = [*keys[start : start + _MAX_KEYS]]
+        # Padded to a power of two: few distinct statements, which sqlite3 keeps prepared.
+        batch += batch[-1:] * ((1 << (len(batch) - 1).bit_length()) - len(batch))
+        statement = _with_placeholders(select, len(batch[0]), len(batch))
+        yield from connection.execute(statement, [value for key in batch for value in key])
 
 
 @cache
-def _with_marks(select: str, values: int, rows: int) -> str:
+def _with_placeholders(select: str, values: int, rows: int) -> str:
     return select.format(", ".join([f"({', '.join('?' * values)})"] * rows))
 
 
-def insert_in_order(
+def insert_consecutive_rows(
     connection: sqlite3.Connection, insert: str, rows: Sequence[tuple[Any, ...]]
 ) -> int:
-    """Inserts at least one row and returns the id that the first was given; those of the others follow it without a gap.
+    """Insert at least one row and return the id of the first; the ids have no gaps.
 
     Raises:
-        sqlite3.IntegrityError: they don't, since a trigger of another program inserted rows between them.
+        sqlite3.IntegrityError: the ids have gaps, because a trigger of another program inserted
+            rows between them.
     """
     first = connection.execute(insert, rows[0]).lastrowid
     assert first is not None
@@ -48,20 +49,20 @@ def insert_in_order(
         connection.executemany(insert, rows[1:])
         (last,) = connection.execute("SELECT last_insert_rowid()").fetchone()
         if last != first + len(rows) - 1:
-            raise sqlite3.IntegrityError(
-                "rows that were inserted one after the other have no ids in order"
-            )
+            raise sqlite3.IntegrityError("consecutively inserted rows have no consecutive ids")
     return first
 
 
 @contextmanager
-def any_text(connection: sqlite3.Connection, errors: str = "surrogateescape") -> Iterator[None]:
-    """Read also texts that are not UTF-8.
+def tolerate_invalid_utf8(
+    connection: sqlite3.Connection, errors: str = "surrogateescape"
+) -> Iterator[None]:
+    """Read text that is not UTF-8 too, for the duration of the block.
 
     Args:
         connection: to read with.
-        errors: what becomes of bytes that are not UTF-8, as for `bytes.decode`. With "surrogateescape" the text can be turned
-            into the same bytes again; with "replace" it can be shown and sent.
+        errors: how to decode invalid bytes, as for `bytes.decode`. "surrogateescape" allows the
+            text to be encoded to the same bytes; "replace" allows it to be shown and sent.
     """
     before = connection.text_factory
     connection.text_factory = lambda text: text.decode(errors=errors)

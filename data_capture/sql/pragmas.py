@@ -1,6 +1,7 @@
-"""Asks SQLite what a database consists of, by PRAGMA statements.
+"""Ask SQLite for the structure of a database with PRAGMA statements.
 
-Not by the table-valued functions `pragma_…`: a table of such a name in the file would be read in their place.
+The table-valued functions `pragma_…` are not used: if the file has a table of such a name, SQLite
+reads that table instead.
 """
 
 from __future__ import annotations
@@ -10,7 +11,10 @@ from typing import NamedTuple
 
 
 class Column(NamedTuple):
-    """A column, as PRAGMA table_info has it; `key` is its place in the primary key, or 0."""
+    """Describe a column as PRAGMA table_info does.
+
+    `key` is the column's position in the primary key, from 1, or 0 if it is not part of it.
+    """
 
     name: str
     declared_type: str
@@ -20,7 +24,10 @@ class Column(NamedTuple):
 
 
 class ForeignKey(NamedTuple):
-    """One column of a foreign key; those with the same `number` belong together."""
+    """Describe one column of a foreign key.
+
+    Columns of the same key have the same `number`.
+    """
 
     number: int
     place: int
@@ -30,52 +37,56 @@ class ForeignKey(NamedTuple):
     on_delete: str
 
 
-def quoted(name: str) -> str:
-    """Return a name as SQL takes it, whatever characters it has."""
+def quote_identifier(name: str) -> str:
+    """Quote a table's or column's name for SQL, whatever characters it has."""
     return '"' + name.replace('"', '""') + '"'
 
 
 def columns_of(connection: sqlite3.Connection, table: str) -> list[Column]:
-    """Return the columns of a table or view that `SELECT *` shows; none where there is no such table."""
-    rows = connection.execute(f"PRAGMA table_info({quoted(table)})").fetchall()
+    """Return the columns that `SELECT *` shows.
+
+    There are none if there is no such table or view.
+    """
+    rows = connection.execute(f"PRAGMA table_info({quote_identifier(table)})").fetchall()
     return [
-        Column(name, kind, bool(not_null), default, key)
-        for _, name, kind, not_null, default, key in rows
+        Column(name, declared_type, bool(not_null), default, key)
+        for _, name, declared_type, not_null, default, key in rows
     ]
 
 
 def has_generated_columns(connection: sqlite3.Connection, table: str) -> bool:
-    """Whether reading the table computes something."""
-    return any(
-        row[6] > 1 for row in connection.execute(f"PRAGMA table_xinfo({quoted(table)})").fetchall()
-    )
+    """Return whether reading the table computes generated columns."""
+    rows = connection.execute(f"PRAGMA table_xinfo({quote_identifier(table)})").fetchall()
+    return any(hidden > 1 for *_, hidden in rows)
 
 
 def foreign_keys_of(connection: sqlite3.Connection, table: str) -> list[ForeignKey]:
-    """Return what a table refers to, in the order of the keys and their columns."""
-    rows = connection.execute(f"PRAGMA foreign_key_list({quoted(table)})").fetchall()
-    found = [
+    """Return the foreign keys of a table, in the order of the keys and their columns."""
+    rows = connection.execute(f"PRAGMA foreign_key_list({quote_identifier(table)})").fetchall()
+    keys = [
         ForeignKey(number, place, parent, column, parent_column, on_delete)
         for number, place, parent, column, parent_column, _, on_delete, _ in rows
     ]
-    return sorted(found, key=lambda one: one[:2])
+    return sorted(keys, key=lambda key: key[:2])
 
 
 def unique_columns_of(connection: sqlite3.Connection, table: str) -> list[list[str | None]]:
-    """Return the columns of each index that keeps all rows unique; None stands for an expression."""
-    indexes = connection.execute(f"PRAGMA index_list({quoted(table)})").fetchall()
+    """Return the columns of each unique index over all rows; None is an expression."""
+    indexes = connection.execute(f"PRAGMA index_list({quote_identifier(table)})").fetchall()
     return [
-        [
-            column
-            for _, _, column in connection.execute(f"PRAGMA index_info({quoted(index)})").fetchall()
-        ]
+        _index_columns(connection, index)
         for _, index, unique, _, partial in indexes
         if unique and not partial
     ]
 
 
+def _index_columns(connection: sqlite3.Connection, index: str) -> list[str | None]:
+    rows = connection.execute(f"PRAGMA index_info({quote_identifier(index)})").fetchall()
+    return [column for _, _, column in rows]
+
+
 def size_bytes_of(connection: sqlite3.Connection) -> int:
-    """Return how large the database is that the connection sees."""
+    """Return the size of the database that the connection has open."""
     (pages,) = connection.execute("PRAGMA page_count").fetchone()
     (page_bytes,) = connection.execute("PRAGMA page_size").fetchone()
     return int(pages) * int(page_bytes)

@@ -1,1 +1,26 @@
-"""The store over one SQLite file: connections, group commit, and the SQL of each kind of row."""
+"""Store captures and users in one SQLite file, in raw SQL.
+
+connection.py      opens connections with the settings that the promises depend on
+lock.py            the writer lock: one writer at a time, across all processes
+writer.py          writes groups in transactions
+writer_health.py   decides what a failed write means
+file_watch.py      detects deleted or replaced files, and a full disk
+keys.py            the keys of receipts and tombstones
+captures.py        stores one capture
+bulk.py            stores many captures together, with bulk_insert.py
+capture_rows.py    the rows of captures
+receipts.py        what each capture_id was answered with
+tombstones.py      which addresses were erased, and when
+users.py           finds and adds users
+user_rows.py       the columns of `users`, and new rows
+stored_emails.py   how `users` spells an address
+sign_ups.py        sign-ups and logins in `users`
+user_passwords.py  hashes of passwords, in `users` or in `user_credentials`
+row_marks.py       which rows of `users` this product made
+credentials.py     what account a row of `users` is, with account_columns.py (names of columns) and
+                   column_values.py (their values)
+schema.py          creates or extends the database
+file_checks.py     checks the file and its keys before that
+schema_checks.py   checks the tables before that, and rehearses writes
+schema_history.py  replaces what earlier versions of schema.sql made differently
+"""

@@ -1,79 +1,69 @@
-"""Captures that are stored in one transaction, with a few statements for all of them instead of several for each.
+"""Store the captures of one transaction with a few statements for all.
 
-What becomes of each, and every row, is exactly what `record_capture` would have made of them one after the other. Most
-captures have nothing to do with each other. Those that have are found before anything is written:
+The results, and every row, are exactly those of `record_capture` for one capture after the other.
+Most captures of a group are independent. Those that are not are found before anything is written:
 
-- two with the same user and capture_id: the second is answered from the receipt of the first;
-- two that could repeat each other (the same user and kind, and what the rule of repetition asks for): the rows of that
-  kind that wait are inserted, and the receipts that wait, before the second is compared with what is there.
+- Two with the same user and capture_id: the second gets the receipt of the first.
+- Two that could repeat each other: `bulk_insert.BulkInsert` inserts the first before it compares
+  the second with the rows.
 
-A group in which a confirmed capture has the capture_id of a claim, which is rare, is stored one by one.
+A group in which a confirmed capture has the capture_id of a claim is rare, and is stored one by
+one.
 """
 
 from __future__ import annotations
 
-import sqlite3
-from collections import defaultdict
 from collections.abc import Sequence
-from functools import cache
-from typing import NamedTuple
 
-from data_capture.audit import AuditRecord, record_audits
-from data_capture.capture.converters import ColumnValue
-from data_capture.capture.kinds import Capture, Kind
+from data_capture.capture.kinds import Capture
 from data_capture.problems import Problem
-from data_capture.sql.bulk import find_among, insert_in_order
+from data_capture.sql.bulk import select_matching
+from data_capture.store.sqlite.bulk_insert import AcceptedCapture, BulkInsert
 from data_capture.store.sqlite.captures import (
-    about_of,
-    add_user_of,
-    audit_record_of,
-    content_of,
-    insert_statement,
-    is_new_about,
-    overrides,
+    add_capture_user,
+    overrides_receipt,
     record_capture,
-    records_of_repetition,
-    repeated_row,
-    row_of,
 )
+from data_capture.store.sqlite.connection import StoreConnection
 from data_capture.store.sqlite.receipts import (
     FIND_RECEIPTS,
-    INSERT_RECEIPT,
-    STORED,
-    UNCHANGED,
     FoundReceipt,
     Receipt,
-    ReceiptKey,
+    as_found,
     find_receipt,
-    receipt_key_of,
-    replayed,
+    replay_receipt,
 )
-from data_capture.store.sqlite.tombstones import refuse_what_is_older, times_of_erasure
-from data_capture.store.sqlite.users import addresses_known, spelling_of
+from data_capture.store.sqlite.stored_emails import find_known_emails, find_stored_email
+from data_capture.store.sqlite.tombstones import find_erasure_times, reject_older_capture
 
 _Id = tuple[str, str]  # a user's address, as `users.email` spells it, and a capture_id
 
 
 def record_captures(
-    connection: sqlite3.Connection, captures: Sequence[Capture]
+    connection: StoreConnection, captures: Sequence[Capture]
 ) -> list[Receipt | Problem]:
-    """Stores captures, at least one, in their order, and gives for each what `record_capture` returns or raises for it.
+    """Store captures, and return what `record_capture` does for each.
+
+    A Problem that `record_capture` raises is returned. There must be at least one capture.
 
     Raises:
-        Problem, sqlite3.Error: one of them can't be stored, or not together with the others. What was done is to be
-            undone, and each to be stored alone.
+        Problem, sqlite3.Error: a capture can't be stored, or not together with the others. The
+            caller rolls back and stores each alone.
     """
     try:
         return _record_together(connection, captures)
-    except _OneByOne:  # only users were added by now, as they are added one by one
-        return [_outcome(connection, one) for one in captures]
+    except _StoreIndividually:  # by now only users were added, in the same way as one by one
+        return [_record_alone(connection, capture) for capture in captures]
 
 
-class _OneByOne(Exception):
-    """What the captures of a group have to do with each other takes more than comparing their rows."""
+class _StoreIndividually(Exception):
+    """Report that captures of a group must be stored one by one.
+
+    They depend on each other in more ways than by their rows.
+    """
 
 
-def _outcome(connection: sqlite3.Connection, capture: Capture) -> Receipt | Problem:
+def _record_alone(connection: StoreConnection, capture: Capture) -> Receipt | Problem:
     try:
         return record_capture(connection, capture)
     except Problem as problem:
@@ -81,247 +71,116 @@ def _outcome(connection: sqlite3.Connection, capture: Capture) -> Receipt | Prob
 
 
 def _record_together(
-    connection: sqlite3.Connection, captures: Sequence[Capture]
+    connection: StoreConnection, captures: Sequence[Capture]
 ) -> list[Receipt | Problem]:
-    key = receipt_key_of(connection)
-    ids = _Ids(connection, captures)
-    erasures = times_of_erasure(connection, {one.user_email for one in captures})
-    outcomes: dict[int, Receipt | Problem] = {}
-    taken: dict[int, _Taken] = {}
-    for place, capture in enumerate(captures):
+    ids = _CaptureIds(connection, captures)
+    erasure_times = find_erasure_times(connection, {capture.user_email for capture in captures})
+    results: dict[int, Receipt | Problem] = {}  # by the capture's index
+    accepted: dict[int, AcceptedCapture] = {}
+    for index, capture in enumerate(captures):
         try:
-            if ids.is_taken(place, capture):
+            if ids.is_taken(index, capture):
                 continue
-            refuse_what_is_older(capture, erasures)
-            taken[place] = _Taken(capture, ids.take(place, capture))
+            reject_older_capture(capture, erasure_times)
+            accepted[index] = AcceptedCapture(capture, ids.take(index, capture))
         except Problem as problem:
-            outcomes[place] = problem
-    if taken:
-        outcomes.update(zip(taken, _Storing(connection, key).store([*taken.values()]), strict=True))
-    if len(outcomes) == len(captures):  # as nearly always: none is answered from a receipt
-        return [outcomes[place] for place in range(len(captures))]
-    for place in taken:
-        receipt = outcomes[place]
-        assert isinstance(receipt, Receipt)
-        ids.answered[ids.of[place]] = key.found(captures[place], receipt)
-    for place, capture in enumerate(captures):
-        if place not in outcomes:
-            try:
-                outcomes[place] = replayed(key, capture, ids.answered[ids.of[place]])
-            except Problem as problem:
-                outcomes[place] = problem
-    return [outcomes[place] for place in range(len(captures))]
+            results[index] = problem
+    if accepted:
+        receipts = BulkInsert(connection).store([*accepted.values()])
+        results.update(zip(accepted, receipts, strict=True))
+    if len(results) < len(captures):
+        ids.note_receipts(captures, {index: results[index] for index in accepted})
+        for index, capture in enumerate(captures):
+            if index not in results:
+                results[index] = ids.replay(index, capture)
+    return [results[index] for index in range(len(captures))]
 
 
-class _Ids:
-    """Whose capture_ids these are: which have a receipt, and which are taken by a capture of this group."""
+class _CaptureIds:
+    """Find which captures of a group were stored before.
 
-    def __init__(self, connection: sqlite3.Connection, captures: Sequence[Capture]) -> None:
+    Such a capture has a receipt, or the user and capture_id of an earlier one in the group.
+
+    A capture is named by its index in the group.
+    """
+
+    def __init__(self, connection: StoreConnection, captures: Sequence[Capture]) -> None:
         self._connection = connection
-        known = addresses_known(connection, {one.user_email for one in captures})
-        self.of: dict[int, _Id] = {
-            place: (one.user_email, one.capture_id)
-            for place, one in enumerate(captures)
-            if one.user_email in known
+        known = find_known_emails(connection, {capture.user_email for capture in captures})
+        self._ids: dict[int, _Id] = {
+            index: (capture.user_email, capture.capture_id)
+            for index, capture in enumerate(captures)
+            if capture.user_email in known
         }
-        self.answered: dict[_Id, FoundReceipt] = {
+        self._receipts: dict[_Id, FoundReceipt] = {
             (found[0], found[1]): FoundReceipt(*found[2:])
-            for found in find_among(connection, FIND_RECEIPTS, [*self.of.values()])
+            for found in select_matching(connection, FIND_RECEIPTS, [*self._ids.values()])
         }
-        self._first_of: dict[_Id, Capture] = {}
-        self._spelled: dict[str, str] = {}
+        self._firsts: dict[_Id, Capture] = {}
+        self._stored_emails: dict[str, str] = {}
 
-    def is_taken(self, place: int, capture: Capture) -> bool:
-        """Whether there is a receipt, or another capture of the group, with the user and the capture_id of this one."""
-        one = self.of.get(place) or self._look_up(place, capture)
-        if one is None:
+    def is_taken(self, index: int, capture: Capture) -> bool:
+        """Return whether a receipt or an earlier capture has this user and capture_id."""
+        id_ = self._ids.get(index) or self._look_up(index, capture)
+        if id_ is None:
             return False
-        found = self.answered.get(one)
+        found = self._receipts.get(id_)
         if found is not None:
-            if overrides(capture, found):
-                raise _OneByOne
+            if overrides_receipt(capture, found):
+                raise _StoreIndividually
             return True
-        first = self._first_of.get(one)
+        first = self._firsts.get(id_)
         if first is not None and capture.is_confirmed and not first.is_confirmed:
-            raise _OneByOne
+            raise _StoreIndividually
         return first is not None
 
-    def take(self, place: int, capture: Capture) -> str:
-        """Notes the capture as the first of its capture_id; the address as `users.email` spells it, of a user who is added
-        if need be.
+    def take(self, index: int, capture: Capture) -> str:
+        """Note a capture as the first of its capture_id, and add its user if they are new.
+
+        Returns:
+            The user's address as spelled in `users.email`.
 
         Raises:
-            Problem: as `add_user_of`.
+            Problem: as `add_capture_user`.
         """
-        if place not in self.of:
-            user_email = self._spelled[capture.user_email] = add_user_of(self._connection, capture)
-            self.of[place] = (user_email, capture.capture_id)
-        self._first_of[self.of[place]] = capture
-        return self.of[place][0]
+        if index not in self._ids:
+            stored_email = add_capture_user(self._connection, capture)
+            self._stored_emails[capture.user_email] = stored_email
+            self._ids[index] = (stored_email, capture.capture_id)
+        self._firsts[self._ids[index]] = capture
+        return self._ids[index][0]
 
-    def _look_up(self, place: int, capture: Capture) -> _Id | None:
-        """For a user whose address is spelled in another way, or who is new: the id, once there is a user."""
-        spelled = self._spelled.get(capture.user_email) or spelling_of(
+    def note_receipts(
+        self, captures: Sequence[Capture], results: dict[int, Receipt | Problem]
+    ) -> None:
+        """Note the receipts of stored captures, by their index, for `replay`."""
+        for index, receipt in results.items():
+            assert isinstance(receipt, Receipt)
+            self._receipts[self._ids[index]] = as_found(
+                receipt, captures[index], self._connection.receipt_key
+            )
+
+    def replay(self, index: int, capture: Capture) -> Receipt | Problem:
+        """Return the result of a capture that `is_taken`."""
+        found = self._receipts[self._ids[index]]
+        try:
+            return replay_receipt(found, capture, self._connection.receipt_key)
+        except Problem as problem:
+            return problem
+
+    def _look_up(self, index: int, capture: Capture) -> _Id | None:
+        """Find the id if the stored email is spelled differently.
+
+        Returns None for a new user.
+        """
+        stored_email = self._stored_emails.get(capture.user_email) or find_stored_email(
             self._connection, capture.user_email
         )
-        if spelled is None:
+        if stored_email is None:
             return None
-        self._spelled[capture.user_email] = spelled
-        one = self.of[place] = (spelled, capture.capture_id)
-        found = self.answered.get(one) or find_receipt(self._connection, *one)
+        self._stored_emails[capture.user_email] = stored_email
+        id_ = self._ids[index] = (stored_email, capture.capture_id)
+        found = self._receipts.get(id_) or find_receipt(self._connection, *id_)
         if found is not None:
-            self.answered[one] = found
-        return one
-
-
-class _Taken(NamedTuple):
-    """A capture that is neither refused nor answered from a receipt, and its user, as `users.email` spells it."""
-
-    capture: Capture
-    user_email: str
-
-    @property
-    def repeats_by(self) -> tuple[str, str, ColumnValue] | None:
-        """What two captures have in common of which one could repeat the other; None for one that repeats nothing."""
-        rule = self.capture.kind.repetition
-        if rule is None:
-            return None
-        about = about_of(self.capture) if rule.about is not None else None
-        return (
-            None
-            if rule.about is not None and about is None
-            else (self.capture.kind.name, self.user_email, about)
-        )
-
-
-class _Storing:
-    """Captures on their way into the tables; what is written of each: a row or none, audit records or none, a receipt."""
-
-    def __init__(self, connection: sqlite3.Connection, key: ReceiptKey) -> None:
-        self._connection = connection
-        self._key = key
-        self._rows = _Rows(connection)
-        self._receipts: list[tuple[object, ...]] = []  # that wait to be inserted
-
-    def store(self, taken: Sequence[_Taken]) -> list[Receipt]:
-        """Stores them and returns their receipts."""
-        common = [one.repeats_by for one in taken]
-        unheard_of = _unheard_of(self._connection, taken, common)
-        repeated: dict[int, tuple[int, list[AuditRecord]]] = {}
-        for place, (one, in_common) in enumerate(zip(taken, common, strict=True)):
-            if in_common is not None and in_common not in unheard_of:
-                if in_common in self._rows.waiting_in_common:
-                    self._note(taken, self._rows.insert(one.capture.kind))
-                self._write_receipts()
-                found = self._repetition(one)
-                if found is not None:
-                    repeated[place] = found
-                    continue
-            unheard_of.discard(in_common)
-            self._rows.add(place, one, in_common)
-        self._note(taken, self._rows.insert_all())
-        records: list[AuditRecord] = []
-        for place, one in enumerate(taken):
-            if place in repeated:
-                records += repeated[place][1]
-            else:
-                records.append(audit_record_of(*one))
-        if records:
-            record_audits(self._connection, records)
-        self._write_receipts()
-        return [
-            Receipt(repeated[place][0], UNCHANGED, replayed=False)
-            if place in repeated
-            else Receipt(self._rows.stored[place], STORED, replayed=False)
-            for place in range(len(taken))
-        ]
-
-    def _repetition(self, one: _Taken) -> tuple[int, list[AuditRecord]] | None:
-        """The row that a capture repeats, and its audit records; its receipt waits then. None when it repeats nothing."""
-        capture, user_email = one
-        row_id = repeated_row(self._connection, capture, user_email)
-        if row_id is None:
-            return None
-        content = content_of(self._key, capture)
-        is_new = is_new_about(self._connection, capture, row_id, user_email, content)
-        records = records_of_repetition(
-            self._connection, capture, row_id, user_email, is_new=is_new
-        )
-        self._receipts.append(
-            self._key.row(capture, user_email, row_id, UNCHANGED, content if is_new else None)
-        )
-        return row_id, records
-
-    def _note(self, taken: Sequence[_Taken], places: Sequence[int]) -> None:
-        """Has the receipts of rows wait that were inserted."""
-        for place in places:
-            capture, user_email = taken[place]
-            row_id, content = self._rows.stored[place], content_of(self._key, capture)
-            self._receipts.append(self._key.row(capture, user_email, row_id, STORED, content))
-
-    def _write_receipts(self) -> None:
-        if self._receipts:
-            self._connection.executemany(INSERT_RECEIPT, self._receipts)
-            self._receipts.clear()
-
-
-def _unheard_of(
-    connection: sqlite3.Connection,
-    taken: Sequence[_Taken],
-    common: Sequence[tuple[str, str, ColumnValue] | None],
-) -> set[tuple[str, str, ColumnValue] | None]:
-    """What of `common` no row has: what is about something, and nothing is stored about it yet."""
-    looked_for: defaultdict[Kind, list[tuple[str, ColumnValue]]] = defaultdict(list)
-    for one, in_common in zip(taken, common, strict=True):
-        if in_common is not None and in_common[2] is not None:
-            looked_for[one.capture.kind].append(in_common[1:])
-    unheard_of: set[tuple[str, str, ColumnValue] | None] = set()
-    for kind, of_kind in looked_for.items():
-        unheard_of |= {(kind.name, *looked) for looked in of_kind}
-        unheard_of -= {
-            (kind.name, *found) for found in find_among(connection, _find_statement(kind), of_kind)
-        }
-    return unheard_of
-
-
-@cache
-def _find_statement(kind: Kind) -> str:
-    assert kind.repetition is not None
-    # The table's and the column's names come from the table of kinds.
-    return f"""
-        WITH looked_for (person, about) AS (VALUES {{}})
-        SELECT person, about FROM looked_for
-        WHERE EXISTS (SELECT 1 FROM {kind.table} WHERE user_email = person AND {kind.repetition.about} = looked_for.about)
-    """  # noqa: S608
-
-
-class _Rows:
-    """Rows that wait to be inserted, by kind, and in their order; `stored` has the ids of those that were, by their place."""
-
-    def __init__(self, connection: sqlite3.Connection) -> None:
-        self.waiting_in_common: set[tuple[str, str, ColumnValue] | None] = set()
-        self.stored: dict[int, int] = {}
-        self._connection = connection
-        self._waiting: defaultdict[Kind, list[tuple[int, _Taken]]] = defaultdict(list)
-
-    def add(self, place: int, one: _Taken, in_common: tuple[str, str, ColumnValue] | None) -> None:
-        self.waiting_in_common.add(in_common)
-        self._waiting[one.capture.kind].append((place, one))
-
-    def insert(self, kind: Kind) -> list[int]:
-        """Inserts the rows of a kind that wait, and returns their places."""
-        waiting = self._waiting.pop(kind)
-        first = insert_in_order(
-            self._connection, insert_statement(kind), [row_of(*one) for _, one in waiting]
-        )
-        self.stored.update((place, row_id) for row_id, (place, _) in enumerate(waiting, first))
-        self.waiting_in_common = {
-            in_common
-            for in_common in self.waiting_in_common
-            if in_common and in_common[0] != kind.name
-        }
-        return [place for place, _ in waiting]
-
-    def insert_all(self) -> list[int]:
-        """Inserts all rows that wait, and returns their places."""
-        return [place for kind in [*self._waiting] for place in self.insert(kind)]
+            self._receipts[id_] = found
+        return id_

@@ -1,7 +1,7 @@
-"""Whether the files that were opened are still the ones at their paths, and whether there is room for more in them.
+"""Detect lost database files, and a full disk.
 
-A program that deletes or replaces the database leaves its users with a file that has no name: writing it succeeds, is
-synced, and is gone when they end.
+A program that deletes or replaces the database leaves its users with a file without a name: writes
+to it succeed and are synced, and are gone when the users close it.
 """
 
 from __future__ import annotations
@@ -12,78 +12,81 @@ from contextlib import suppress
 from datetime import datetime, timezone
 from pathlib import Path
 
-# SQLite reports some of what a full disk does as an I/O error: the log's index grows in steps of half of this, and a
-# write past the process's limit on a file's size ends within a page of it.
-_ROOM_BYTES = 64 * 1024
+# SQLite reports some effects of a full disk as I/O errors: the WAL's index grows in steps of half
+# of this, and a write past the process's limit on file sizes ends within a page of the limit.
+_SPACE_BYTES = 64 * 1024
 
 _Identity = tuple[int, int]  # device and inode
 
 
 class FileWatch:
-    """A database and its log as they were when this was made, with both open."""
+    """Remember the identity of a database and its WAL, both of them open."""
 
     def __init__(self, database: Path) -> None:
-        """Raises OSError when one of them isn't there."""
+        """Raise OSError if one of the files is missing."""
         self._database = database
-        # SQLite puts the log beside the file that a link leads to.
+        # SQLite puts the WAL beside the file that a symbolic link leads to.
         real = database.resolve()
-        self._log = real.with_name(real.name + "-wal")
-        self._index = real.with_name(real.name + "-shm")
-        self._paths = os.fspath(database), os.fspath(self._log)
-        self._identity, self._log_identity = _identity(self._paths[0]), _identity(self._paths[1])
+        self._wal = real.with_name(real.name + "-wal")
+        self._wal_index = real.with_name(real.name + "-shm")
+        self._paths = os.fspath(database), os.fspath(self._wal)
+        self._identity, self._wal_identity = _identity(self._paths[0]), _identity(self._paths[1])
 
-    def loss(self) -> str | None:
-        """What has become of the files, in a sentence, or None while they are where they were; takes microseconds."""
+    def find_loss(self) -> str | None:
+        """Return what happened to the files, as a sentence, or None if they are in place.
+
+        Takes a few microseconds.
+        """
         try:
             if _identity(self._paths[0]) != self._identity:
                 return "The database file was replaced by another one while it was in use."
         except OSError:
             return "The database file was deleted or moved away while it was in use."
         with suppress(OSError):
-            if _identity(self._paths[1]) == self._log_identity:
+            if _identity(self._paths[1]) == self._wal_identity:
                 return None
-        return "The database's log (-wal) was deleted or replaced while it was in use."
+        return "The database's WAL (-wal) was deleted or replaced while it was in use."
 
-    def set_log_aside(self) -> Path | None:
-        """Takes the log away from beside a file that it does not belong to; where it is now, or None.
+    def set_wal_aside(self) -> Path | None:
+        """Rename the WAL of a replaced database; return its new path, or None.
 
-        SQLite would write it into the file that came in the database's place, and damage it. Beside a file that was only
-        deleted it stays, for whoever puts that file back. Called with the gate held.
+        SQLite would apply the WAL to the new file and damage it. If the database was only deleted,
+        the WAL stays for whoever puts the file back. The caller holds the writer lock.
         """
         with suppress(OSError):
             if (
                 _identity(self._paths[0]) != self._identity
-                and _identity(self._paths[1]) == self._log_identity
+                and _identity(self._paths[1]) == self._wal_identity
             ):
                 moment = datetime.now(timezone.utc).strftime("%Y%m%dT%H%M%S")
-                aside = self._log.with_name(f"{self._database.name}-wal.of-replaced-file-{moment}")
-                self._log.rename(aside)
-                self._index.unlink(missing_ok=True)
+                aside = self._wal.with_name(f"{self._database.name}-wal.of-replaced-file-{moment}")
+                self._wal.rename(aside)
+                self._wal_index.unlink(missing_ok=True)
                 return aside
         return None
 
-    def log_bytes(self) -> int:
-        """The size of the log."""
-        return _size(self._log)
+    def wal_bytes(self) -> int:
+        """Return the size of the WAL."""
+        return _size(self._wal)
 
-    def lack_room(self) -> bool:
-        """Whether their disk, or this process's limit on a file's size, leaves no room to write more."""
-        with suppress(OSError):  # the folder may be gone too, which is no lack of room
-            status = os.statvfs(self._log.parent)
-            if status.f_bavail * status.f_frsize < _ROOM_BYTES:
+    def lacks_space(self) -> bool:
+        """Return whether the disk, or the limit on file sizes, allows no writes."""
+        with suppress(OSError):  # a missing folder is not a full disk
+            status = os.statvfs(self._wal.parent)
+            if status.f_bavail * status.f_frsize < _SPACE_BYTES:
                 return True
-        most_bytes, _ = resource.getrlimit(resource.RLIMIT_FSIZE)
+        max_bytes, _ = resource.getrlimit(resource.RLIMIT_FSIZE)
         return (
-            most_bytes != resource.RLIM_INFINITY
-            and max(map(_size, self._paths)) + _ROOM_BYTES > most_bytes
+            max_bytes != resource.RLIM_INFINITY
+            and max(map(_size, self._paths)) + _SPACE_BYTES > max_bytes
         )
 
 
 def identity_of(database: Path) -> _Identity:
-    """What tells the file from any other that had or will have its name.
+    """Return what distinguishes the file from others that have or had its name.
 
     Raises:
-        OSError: it isn't there.
+        OSError: the file is missing.
     """
     return _identity(os.fspath(database))
 

@@ -1,4 +1,4 @@
-"""The writer lock: one writer at a time, of all processes."""
+"""Let one writer at a time write to the database, across all processes."""
 
 from __future__ import annotations
 
@@ -15,23 +15,26 @@ _LOCK_POLL_SECONDS = 0.0005  # a transaction takes about a millisecond, its fsyn
 
 
 class WriterLockTimeout(Exception):
-    """Another process held the gate past the deadline."""
+    """Report that another process held the writer lock past the deadline."""
 
 
 class WriterLock:
-    """One advisory lock beside the database, held around each write transaction and around closing.
+    """Hold one advisory file lock around each write transaction and around closing.
 
-    SQLite 3.7.0 to 3.51.2 can corrupt a WAL database when one connection's checkpoint runs while another commits
-    (sqlite.org/wal.html, "the WAL-reset bug"), and Python links whatever SQLite the system has.
+    SQLite 3.7.0 to 3.51.2 can corrupt a WAL database when one connection checkpoints while another
+    commits (sqlite.org/wal.html, "the WAL-reset bug"), and Python links the system's SQLite.
+
+    The kernel ties the lock to the open file, not to a thread: any thread of the process may
+    release it.
     """
 
     def __init__(self, database: Path) -> None:
-        self._path = database.with_name(database.name + "-gate")
-        create_private_file(self._path)
-        self._descriptor = os.open(self._path, os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW)
+        path = writer_lock_file(database)
+        create_private_file(path)
+        self._descriptor = os.open(path, os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW)
 
     def try_acquire(self) -> bool:
-        """Takes the gate if no other process holds it; whoever got it gives it back with `release`."""
+        """Acquire the lock if it is free; return whether it was. `release` it afterwards."""
         try:
             fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -39,15 +42,15 @@ class WriterLock:
         return True
 
     def release(self) -> None:
-        """Lets the next one through."""
+        """Release the lock."""
         fcntl.flock(self._descriptor, fcntl.LOCK_UN)
 
     @contextmanager
     def hold(self, seconds: float) -> Iterator[None]:
-        """Holds the gate for the block.
+        """Hold the lock for the duration of the block.
 
         Raises:
-            WriterLockTimeout: another process holds it for longer than `seconds`.
+            WriterLockTimeout: another process still holds it after `seconds`.
         """
         deadline = time.monotonic() + seconds
         while not self.try_acquire():
@@ -60,5 +63,10 @@ class WriterLock:
             self.release()
 
     def close(self) -> None:
-        """Gives the lock's file back."""
+        """Close the lock's file."""
         os.close(self._descriptor)
+
+
+def writer_lock_file(database: Path) -> Path:
+    """Return the path of the file that is locked, beside the database."""
+    return database.with_name(database.name + "-gate")

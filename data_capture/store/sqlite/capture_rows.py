@@ -1,0 +1,151 @@
+"""Insert, compare and confirm the rows of captures in the tables of their kinds.
+
+Table and column names in the statements come from the table of kinds, never from a request.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from functools import cache
+
+from data_capture.capture.converters import ColumnValue, earlier
+from data_capture.capture.kinds import Capture, Kind
+from data_capture.store.sqlite.receipts import is_row_confirmed
+
+
+def insert_row(connection: sqlite3.Connection, capture: Capture, stored_email: str) -> int:
+    """Insert a capture's row and return its id."""
+    values = row_values(capture, stored_email)
+    row_id = connection.execute(insert_statement(capture.kind), values).lastrowid
+    assert row_id is not None
+    return row_id
+
+
+def row_values(capture: Capture, stored_email: str) -> tuple[ColumnValue, ...]:
+    """Return the values of `insert_statement` for a capture.
+
+    The address is spelled as in `users.email`.
+    """
+    return (stored_email, *capture.values, *_origin_values(capture))
+
+
+@cache
+def insert_statement(kind: Kind) -> str:
+    """Return the statement that inserts a row of this kind."""
+    columns = ("user_email", *(field.column for field in kind.fields), *_origin_columns(kind))
+    placeholders = ", ".join("?" * len(columns))
+    return f"INSERT INTO {kind.table} ({', '.join(columns)}) VALUES ({placeholders})"  # noqa: S608
+
+
+def subject_of(capture: Capture) -> ColumnValue:
+    """Return what a capture's row is about, by the repetition rule."""
+    assert capture.kind.repetition is not None
+    return capture.values[capture.kind.places[capture.kind.repetition.about or ""]]
+
+
+def find_repeated_row(
+    connection: sqlite3.Connection, capture: Capture, stored_email: str
+) -> int | None:
+    """Find the row that a capture repeats, and move its `updated_at`.
+
+    The kind's repetition rule says when it does.
+
+    Only the row that arrived last is compared, whatever times the rows have. Returns None if the
+    capture has new values.
+    """
+    repetition = capture.kind.repetition
+    if repetition is None:
+        return None
+    values: list[ColumnValue] = [stored_email]
+    if repetition.about is not None:
+        subject = subject_of(capture)
+        if subject is None:
+            return None
+        values.append(subject)
+    if repetition.within_seconds is not None:
+        values.append(earlier(capture.happened_at, repetition.within_seconds))
+    statement = _repeated_row_statement(capture.kind)
+    found = connection.execute(statement, (*values, *capture.values)).fetchone()
+    if found is None:
+        return None
+    row_id = int(found[0])
+    if capture.is_confirmed and not _may_confirm(connection, capture, row_id, stored_email):
+        return None
+    if repetition.moves_updated_at and _may_move(connection, capture, row_id, stored_email):
+        update = f"UPDATE {capture.kind.table} SET updated_at = max(updated_at, ?) WHERE id = ?"  # noqa: S608
+        connection.execute(update, (capture.happened_at, row_id))
+    return row_id
+
+
+def equals_row(
+    connection: sqlite3.Connection, capture: Capture, row_id: int, stored_email: str
+) -> bool:
+    """Return whether a row has the capture's values, and NULL for the others."""
+    statement = _exact_row_statement(capture.kind)
+    values = (row_id, stored_email, *capture.values)
+    return connection.execute(statement, values).fetchone() is not None
+
+
+def set_row_origin(connection: sqlite3.Connection, capture: Capture, row_id: int) -> None:
+    """Give a row the times, the IP address and the user agent of a capture."""
+    values = (*_origin_values(capture), row_id)
+    connection.execute(_set_origin_statement(capture.kind), values)
+
+
+def _may_move(
+    connection: sqlite3.Connection, capture: Capture, row_id: int, stored_email: str
+) -> bool:
+    """Return whether a capture may move `updated_at`: a claim can't move a confirmed row's."""
+    return capture.is_confirmed or not is_row_confirmed(
+        connection, capture.kind.name, row_id, stored_email
+    )
+
+
+def _may_confirm(
+    connection: sqlite3.Connection, capture: Capture, row_id: int, stored_email: str
+) -> bool:
+    """Return whether a confirmed capture may repeat a row.
+
+    It must not confirm a claim's values that it leaves out itself.
+    """
+    return is_row_confirmed(connection, capture.kind.name, row_id, stored_email) or equals_row(
+        connection, capture, row_id, stored_email
+    )
+
+
+def _origin_values(capture: Capture) -> tuple[ColumnValue, ...]:
+    """Return the values of `_origin_columns`."""
+    times = (capture.happened_at,) * len(capture.kind.time_columns)
+    return (capture.ip_address, capture.user_agent, *times)
+
+
+def _origin_columns(kind: Kind) -> tuple[str, ...]:
+    """Return the columns for where and when a row comes from."""
+    return ("ip_address", "user_agent", *kind.time_columns)
+
+
+@cache
+def _set_origin_statement(kind: Kind) -> str:
+    assignments = ", ".join(f"{column} = ?" for column in _origin_columns(kind))
+    return f"UPDATE {kind.table} SET {assignments} WHERE id = ?"  # noqa: S608
+
+
+@cache
+def _repeated_row_statement(kind: Kind) -> str:
+    repetition = kind.repetition
+    assert repetition is not None
+    about = f"AND {repetition.about} = ?" if repetition.about is not None else ""
+    since = "created_at >= ? AND " if repetition.within_seconds is not None else ""
+    # An omitted value counts as equal. A column's affinity makes '99.80' equal 99.8.
+    equal = "coalesce(?, {0}) IS {0}" if repetition.omissions_repeat else "{0} IS ?"
+    return f"""
+        SELECT id
+        FROM (SELECT * FROM {kind.table} WHERE user_email = ? {about} ORDER BY id DESC LIMIT 1)
+        WHERE {since}{" AND ".join(equal.format(field.column) for field in kind.fields)}
+    """  # noqa: S608
+
+
+@cache
+def _exact_row_statement(kind: Kind) -> str:
+    equal = " AND ".join(f"{field.column} IS ?" for field in kind.fields)
+    return f"SELECT 1 FROM {kind.table} WHERE id = ? AND user_email = ? AND {equal}"  # noqa: S608
