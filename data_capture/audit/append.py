@@ -97,27 +97,39 @@ class AuditTrail:
         connection.execute(_REPLACE, (salt, commitment, link, number))
 
 
-# One connection a process writes, so that the latest is nearly always the one that is asked for.
-_latest: tuple[sqlite3.Connection, AuditTrail] | None = None
+class AuditedConnection(sqlite3.Connection):
+    """Hold the audit trail of a database with the connection that writes to it.
+
+    The key is read once per connection, and all records of a connection schedule the same
+    update of the head file.
+    """
+
+    audit_trail: AuditTrail | None = None
 
 
-def trail_of(connection: sqlite3.Connection) -> AuditTrail:
-    """The chain of the database that `connection` has open.
+def audit_trail_of(connection: sqlite3.Connection) -> AuditTrail:
+    """Return the audit trail of the database that `connection` has open.
+
+    Args:
+        connection: an `AuditedConnection`, which keeps the trail. Another connection is
+            accepted, but reads the key each time.
 
     Raises:
-        sqlite3.OperationalError: its key is missing, or can't be read.
+        sqlite3.OperationalError: the key is missing or cannot be read.
     """
-    global _latest
-    latest = _latest
-    if latest is not None and latest[0] is connection:
-        return latest[1]
+    if not isinstance(connection, AuditedConnection):
+        return _open_trail(connection)
+    if connection.audit_trail is None:
+        connection.audit_trail = _open_trail(connection)
+    return connection.audit_trail
+
+
+def _open_trail(connection: sqlite3.Connection) -> AuditTrail:
     (_, _, file) = connection.execute("PRAGMA database_list").fetchone()
     try:
-        trail = AuditTrail(Path(file))
+        return AuditTrail(Path(file))
     except (OSError, ValueError) as error:
-        raise sqlite3.OperationalError(f"the audit key can't be read: {error}") from error
-    _latest = (connection, trail)
-    return trail
+        raise sqlite3.OperationalError(f"The audit key cannot be read: {error}") from error
 
 
 def begin_chain(connection: sqlite3.Connection, key: bytes) -> int:

@@ -14,7 +14,7 @@ import sqlite3
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from data_capture.audit.append import trail_of
+from data_capture.audit.append import audit_trail_of
 from data_capture.audit.covers import (
     RetentionCovers,
     is_as_written,
@@ -114,7 +114,7 @@ def pseudonymise_audit(
         number, _, kind, _, endpoint, moment, _, _, status, _ = record
         return [number, pseudonym, kind, None, endpoint, moment, None, None, status, None]
 
-    key, covers = trail_of(connection).key, RetentionCovers()
+    key, covers = audit_trail_of(connection).key, RetentionCovers()
     numbers = [number for (number,) in connection.execute(_FIND, (user_email,)).fetchall()]
     erased_records = 0
     for start in range(0, max(1, len(numbers)), _MAX_RECORDS_COVERED):
@@ -175,7 +175,7 @@ def take_from_records(
             record[place] = None
         return record
 
-    key, numbers = trail_of(connection).key, sorted(columns)
+    key, numbers = audit_trail_of(connection).key, sorted(columns)
     aged_records = 0
     for start in range(0, len(numbers), _MAX_RECORDS_COVERED):
         found = _read(connection, key, numbers[start : start + _MAX_RECORDS_COVERED], aged)

@@ -6,7 +6,7 @@ import sqlite3
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from data_capture.audit.append import trail_of
+from data_capture.audit.append import audit_trail_of
 from data_capture.audit.format import canonical_record
 from data_capture.sql.bulk import insert_in_order
 
@@ -37,7 +37,7 @@ def record_audits(connection: sqlite3.Connection, records: Sequence[AuditRecord]
     Raises:
         sqlite3.Error: as `record_audit`, and when several records get no consecutive ids; they can be added one by one.
     """
-    trail = trail_of(connection)
+    trail = audit_trail_of(connection)
     first = insert_in_order(connection, _INSERT, records)
     trail.append(
         connection,

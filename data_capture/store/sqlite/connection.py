@@ -6,6 +6,8 @@ import os
 import sqlite3
 from pathlib import Path
 
+from data_capture.audit.append import AuditedConnection
+
 # How much log is written before it is brought into the database, as a part of what that holds. In a large file each
 # capture changes other pages, and those that are changed again and again, each person's latest ones, are then written there
 # once in a while, and not always. Everybody who writes waits for it meanwhile: over a small file that is to be short.
@@ -42,6 +44,7 @@ def open_connection(
         isolation_level=None,
         check_same_thread=False,
         timeout=busy_seconds,
+        factory=AuditedConnection,
     )
     try:
         # Before the journal mode: switching an existing file to WAL needs its lock.
