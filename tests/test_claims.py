@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from data_capture.audit.append import audit_key_file
-from data_capture.audit.head import EMPTY
+from data_capture.audit.head import EMPTY_HEAD
 from data_capture.audit.verify import verify
 from data_capture.capture.kinds import KINDS, Caller, parse_capture
 from data_capture.key_files import load_key
@@ -248,7 +248,7 @@ def store(tmp_path: Path) -> Iterator[Store]:
         key = load_key(audit_key_file(store.database))
         assert (
             store.read(
-                lambda connection: verify(connection, key, EMPTY, lambda _done, _of: None)
+                lambda connection: verify(connection, key, EMPTY_HEAD, lambda _done, _of: None)
             ).tampering
             is None
         )

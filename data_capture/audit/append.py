@@ -17,7 +17,7 @@ from data_capture.audit.format import (
     canonical_record,
     commitment_to,
 )
-from data_capture.audit.head import HeadKeeper
+from data_capture.audit.head import HeadFileUpdater
 from data_capture.key_files import keys_beside, load_key
 
 log = logging.getLogger("data_capture.audit")
@@ -51,7 +51,7 @@ class AuditTrail:
             OSError, ValueError: as `load_key` says.
         """
         self.key = ChainKey(load_key(audit_key_file(database)))
-        self._head = HeadKeeper(database, self.key)
+        self._head = HeadFileUpdater(database, self.key)
 
     def append(self, connection: sqlite3.Connection, first: int, records: Sequence[bytes]) -> None:
         """Adds the entries of canonical records, the newest, numbered from `first` on, in the transaction that added them.

@@ -31,14 +31,14 @@ _HEAD = re.compile(rf"(0|[1-9][0-9]{{0,18}}):([0-9a-f]{{{2 * HASH_BYTES}}})")
 class Head:
     """The newest entry: its record's id, 0 where there is none, and its link."""
 
-    number: int
+    audit_id: int
     link: bytes
 
     def __str__(self) -> str:
-        return f"{self.number}:{self.link.hex()}"
+        return f"{self.audit_id}:{self.link.hex()}"
 
 
-EMPTY = Head(0, GENESIS)
+EMPTY_HEAD = Head(0, GENESIS)
 
 
 def parse_head(text: str) -> Head:
@@ -60,8 +60,8 @@ def head_file(database: Path) -> Path:
     return database.with_name(database.name + "-audit-head")
 
 
-def noted_head(database: Path) -> Head:
-    """What is noted; `EMPTY` where nothing is.
+def read_head_file(database: Path) -> Head:
+    """What is noted; `EMPTY_HEAD` where nothing is.
 
     Raises:
         OSError: the file can't be read.
@@ -70,16 +70,16 @@ def noted_head(database: Path) -> Head:
     try:
         text = head_file(database).read_text(encoding="ascii")
     except FileNotFoundError:
-        return EMPTY
+        return EMPTY_HEAD
     return parse_head(text)
 
 
-def read_head(connection: sqlite3.Connection, key: ChainKey) -> Head | None:
+def read_newest_head(connection: sqlite3.Connection, key: ChainKey) -> Head | None:
     """The newest entry that `connection` sees; None if it does not follow from the one before."""
     newest_first = "SELECT audit_id, adopted, commitment, link FROM data_capture_audit_chain ORDER BY audit_id DESC LIMIT 2"
     entries = connection.execute(newest_first).fetchall()
     if not entries:
-        return EMPTY
+        return EMPTY_HEAD
     number, adopted, commitment, link = entries[0]
     before = entries[1][3] if len(entries) > 1 else GENESIS
     return Head(number, link) if key.follows(before, number, adopted, commitment, link) else None
@@ -87,17 +87,17 @@ def read_head(connection: sqlite3.Connection, key: ChainKey) -> Head | None:
 
 def is_in_chain(connection: sqlite3.Connection, head: Head) -> bool:
     """Whether the chain still has the entry that was its newest once."""
-    if head == EMPTY:
+    if head == EMPTY_HEAD:
         return True
-    if head.number > _MAX_ID:
+    if head.audit_id > _MAX_ID:
         return False
     found = connection.execute(
-        "SELECT link FROM data_capture_audit_chain WHERE audit_id = ?", (head.number,)
+        "SELECT link FROM data_capture_audit_chain WHERE audit_id = ?", (head.audit_id,)
     ).fetchone()
     return found is not None and found[0] == head.link
 
 
-def note_head(connection: sqlite3.Connection, database: Path, key: ChainKey) -> None:
+def update_head_file(connection: sqlite3.Connection, database: Path, key: ChainKey) -> None:
     """Notes the newest committed entry, unless the chain has lost the one that is noted: that stays, as the proof of it.
 
     Args:
@@ -108,14 +108,14 @@ def note_head(connection: sqlite3.Connection, database: Path, key: ChainKey) -> 
     Raises:
         OSError, ValueError, sqlite3.Error: it can't be done.
     """
-    noted = noted_head(database)
-    newest = read_head(connection, key)
+    noted = read_head_file(database)
+    newest = read_newest_head(connection, key)
     if newest is None or not is_in_chain(connection, noted):
         log.error(
             "The audit trail was tampered with: python3 -m data_capture verify-audit tells more"
         )
         return
-    if newest.number <= noted.number:
+    if newest.audit_id <= noted.audit_id:
         return
     path = head_file(database)
     draft = path.with_name(f"{path.name}.{os.getpid()}.{secrets.token_hex(4)}")
@@ -129,12 +129,12 @@ def note_head(connection: sqlite3.Connection, database: Path, key: ChainKey) -> 
         raise
 
 
-def forget_head(database: Path) -> None:
+def delete_head_file(database: Path) -> None:
     """For a file that was put in the database's place on purpose: what was noted is another one's head."""
     head_file(database).unlink(missing_ok=True)
 
 
-class HeadKeeper:
+class HeadFileUpdater:
     """Notes the head of one database soon after it has moved, beside the thread that writes."""
 
     def __init__(self, database: Path, key: ChainKey) -> None:
@@ -155,7 +155,7 @@ class HeadKeeper:
         uri = f"{self._database.as_uri()}?mode=ro"  # it sees what is committed, which the connection that writes need not be
         try:
             with closing(sqlite3.connect(uri, uri=True, timeout=_BUSY_SECONDS)) as connection:
-                note_head(connection, self._database, self._key)
+                update_head_file(connection, self._database, self._key)
         except (OSError, ValueError, sqlite3.Error) as error:
             if not self._failed:
                 log.warning(

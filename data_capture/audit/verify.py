@@ -20,7 +20,7 @@ from data_capture.audit.format import (
     canonical_record,
     commitment_to,
 )
-from data_capture.audit.head import EMPTY, Head, is_in_chain
+from data_capture.audit.head import EMPTY_HEAD, Head, is_in_chain
 
 _ROWS_AT_A_TIME = 2000
 _MAX_NUMBERS_TRIED = 10_000
@@ -110,7 +110,7 @@ def verify(
     Args:
         connection: in a read transaction, on a database with our tables.
         key: the installation's.
-        noted: an entry that was the newest once, as something that SQL does not reach tells; `EMPTY` when nothing does.
+        noted: an entry that was the newest once, as something that SQL does not reach tells; `EMPTY_HEAD` when nothing does.
         on_progress: is told how many entries of how many are done.
 
     Raises:
@@ -153,7 +153,7 @@ class _Walk:
         self._connection, self._key, self._noted = connection, key, noted
         self._covers = read_covers(connection, key)
         self.records = self.adopted = self.erased = self.aged = 0
-        self.number, self.link = EMPTY.number, EMPTY.link
+        self.number, self.link = EMPTY_HEAD.audit_id, EMPTY_HEAD.link
 
     def to_the_end(self, on_progress: Callable[[int, int], None]) -> Tampering | None:
         (total,) = self._connection.execute(
@@ -172,12 +172,12 @@ class _Walk:
     def shortened(self) -> Tampering | None:
         """Whether there were newer records once than the last one that is there."""
         given = highest_number_given(self._connection)
-        newest = max(given or 0, self._noted.number)
+        newest = max(given or 0, self._noted.audit_id)
         if newest > self.number:
             return replace(_removed(self.number + 1, newest), by_what_was_noted=True)
         if not is_in_chain(self._connection, self._noted):
             return Tampering(
-                self._noted.number,
+                self._noted.audit_id,
                 "is not the one that was noted when it was the newest: it was replaced",
                 True,
             )
@@ -253,7 +253,7 @@ class _Walk:
         for tried in missing[:_MAX_NUMBERS_TRIED]:
             if self._key.follows(self.link, tried, adopted, commitment, link):
                 return Tampering(tried, f"was renumbered: it is {number} now")
-        if missing and (self._noted.number in missing or self._was_ours(number, link)):
+        if missing and (self._noted.audit_id in missing or self._was_ours(number, link)):
             return _removed(missing[0], missing[-1])
         return Tampering(
             number,
@@ -262,7 +262,7 @@ class _Walk:
 
     def _was_ours(self, number: int, link: Any) -> bool:
         """Whether an entry that does not follow from the one before was once: what comes after it says so."""
-        if (number, link) == (self._noted.number, self._noted.link):
+        if (number, link) == (self._noted.audit_id, self._noted.link):
             return True
         after = self._connection.execute(_NEXT_ENTRY, (number,)).fetchone()
         return after is not None and self._key.follows(link, *after)

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from data_capture.audit.append import audit_key_file
-from data_capture.audit.head import EMPTY, Head, head_file, is_in_chain, noted_head
+from data_capture.audit.head import EMPTY_HEAD, Head, head_file, is_in_chain, read_head_file
 from data_capture.audit.schema_check import SchemaReport
 from data_capture.audit.schema_note import schema_note_beside
 from data_capture.audit.schema_objects import is_plain_table, printable
@@ -75,7 +75,7 @@ def verify_audit(
     began_at = time.monotonic()
     try:
         # Before the snapshot: what is noted was committed by then, and has to be in it.
-        noted = noted_head(database) if key_file is None else EMPTY
+        noted = read_head_file(database) if key_file is None else EMPTY_HEAD
     except ValueError as error:
         raise Refused(
             f"{head_file(database)} can't be read as the audit trail's head: it should hold {error}."
@@ -147,7 +147,9 @@ def _tell_of_records(outcome: _Outcome, database: Path, since: Head | None, seco
         print(_advice(database, found), flush=True)
     elif not outcome.is_head_kept:
         assert since is not None
-        print(f"Audit record {since.number} is not what it was when the head {since} was printed.")
+        print(
+            f"Audit record {since.audit_id} is not what it was when the head {since} was printed."
+        )
         print(
             "It, or one before it, was replaced by someone with the key, or a chain was begun under a new one.",
             flush=True,
@@ -235,5 +237,5 @@ def _announce(found: Verification, since: Head | None, seconds: float) -> None:
             f"Of {found.aged:,} others the retention has taken what was old; what is left of them is as it was left."
         )
     if since is not None:
-        print(f"Nothing up to record {since.number} has changed since the head was printed.")
+        print(f"Nothing up to record {since.audit_id} has changed since the head was printed.")
     print("The head, to keep elsewhere: python3 -m data_capture verify-audit --head", flush=True)

@@ -25,7 +25,7 @@ from typing import Any
 
 from data_capture.audit.append import audit_key_file, begin_chain
 from data_capture.audit.format import ChainKey
-from data_capture.audit.head import forget_head, note_head
+from data_capture.audit.head import delete_head_file, update_head_file
 from data_capture.audit.schema_check import state_of
 from data_capture.audit.schema_note import note_schema
 from data_capture.audit.schema_objects import State
@@ -90,7 +90,7 @@ def prepare(database: Path, request_seconds: float = 5.0, *, may_create: bool = 
         if has_content:
             complete = _examine_database(database, request_seconds) and has_audit_key
         else:
-            forget_head(database)
+            delete_head_file(database)
         _complete_and_rehearse(database, request_seconds)
     except (sqlite3.OperationalError, WriterLockTimeout) as error:
         locked = (
@@ -235,7 +235,7 @@ def _examine_receipts_key(database: Path) -> None:
 def _note_audit_head(connection: sqlite3.Connection, database: Path) -> None:
     """Notes what the last run, which may have been killed, had no time to note."""
     try:
-        note_head(connection, database, ChainKey(load_key(audit_key_file(database))))
+        update_head_file(connection, database, ChainKey(load_key(audit_key_file(database))))
     except ValueError as error:
         log.error(
             "The audit trail's noted head is unreadable (%s): python3 -m data_capture verify-audit tells more",
