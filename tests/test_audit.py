@@ -22,7 +22,7 @@ import requests
 import rfc8785
 
 from data_capture.audit import pseudonymise_audit
-from data_capture.audit.format import canonical_record
+from data_capture.audit.format import encode_record
 from data_capture.store.sqlite.connection import open_connection
 from data_capture.store.sqlite.schema import DatabaseRefused, prepare
 from data_capture.store.sqlite.users import ensure_user
@@ -122,7 +122,7 @@ def test_a_record_is_hashed_as_canonical_json(
              "status", "error_details")  # fmt: skip
     if canonical is None:
         canonical = rfc8785.dumps(dict(zip(names, (7, *values), strict=True)))
-    assert canonical_record(7, *values) == canonical
+    assert encode_record(7, *values) == canonical
 
 
 # --- Written with the services ------------------------------------------------------------------------------------------

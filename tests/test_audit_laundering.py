@@ -20,7 +20,7 @@ from data_capture.audit import (
     record_audit,
     take_from_records,
 )
-from data_capture.audit.format import RECORD_COLUMNS, canonical_record, commitment_to
+from data_capture.audit.format import RECORD_COLUMNS, compute_commitment, encode_record
 from data_capture.store.sqlite.connection import open_connection
 from data_capture.store.sqlite.schema import prepare
 from data_capture.store.sqlite.users import ensure_user
@@ -302,7 +302,7 @@ def test_a_commitment_that_fits_the_changed_record_does_not_help(
         ).fetchone()
         connection.execute(
             "UPDATE data_capture_audit_chain SET salt = zeroblob(16), commitment = ? WHERE audit_id = 2",
-            (commitment_to(canonical_record(*row), bytes(16)),),
+            (compute_commitment(encode_record(*row), bytes(16)),),
         )
     taking(installation, erase=ANN)
     assert_found_at(installation, 2)

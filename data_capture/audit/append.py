@@ -14,8 +14,8 @@ from data_capture.audit.format import (
     SALT_BYTES,
     VOID,
     ChainKey,
-    canonical_record,
-    commitment_to,
+    compute_commitment,
+    encode_record,
 )
 from data_capture.audit.head import HeadFileUpdater
 from data_capture.key_files import keys_beside, load_key
@@ -69,7 +69,7 @@ class AuditTrail:
         entries: list[tuple[int, int, bytes, bytes, bytes]] = []
         for place, record in enumerate(records):
             salt = salts[place * SALT_BYTES : (place + 1) * SALT_BYTES]
-            commitment = commitment_to(record, salt)
+            commitment = compute_commitment(record, salt)
             link = self.key.link(link, commitment, first + place, 0)
             entries.append((first + place, 0, salt, commitment, link))
         if len(entries) > 1:
@@ -160,7 +160,7 @@ def begin_chain(connection: sqlite3.Connection, key: bytes) -> int:
             number, salt = row[0], os.urandom(SALT_BYTES)
             if number > last + 1:
                 link = _add_gap(connection, chain_key, link, number - 1)
-            commitment = commitment_to(canonical_record(*row), salt)
+            commitment = compute_commitment(encode_record(*row), salt)
             link = chain_key.link(link, commitment, number, 1)
             connection.execute(_INSERT, (number, 1, salt, commitment, link))
             last = number

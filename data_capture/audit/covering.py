@@ -21,7 +21,7 @@ from data_capture.audit.covers import (
     is_covering,
     says_only_what_is_left,
 )
-from data_capture.audit.format import ERASURE, RECORD_COLUMNS, RETENTION, ChainKey, canonical_record
+from data_capture.audit.format import ERASURE, RECORD_COLUMNS, RETENTION, ChainKey, encode_record
 from data_capture.audit.records import record_audit
 from data_capture.json_codec import encode_json
 from data_capture.sql.bulk import any_text
@@ -220,7 +220,7 @@ def _read(
                 record[_SNAPSHOT]
             )
             is_good = is_as_written(salt, commitment, record)
-            before = key.left(canonical_record(*record)) if salt is None else None
+            before = key.left(encode_record(*record)) if salt is None else None
             changed = change(record)
             if changed is not None:
                 found.append(
@@ -229,7 +229,7 @@ def _read(
                         keeps_snapshot,
                         is_good,
                         before,
-                        key.left(canonical_record(*changed)),
+                        key.left(encode_record(*changed)),
                     )
                 )
     return found

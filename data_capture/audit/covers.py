@@ -21,8 +21,8 @@ from data_capture.audit.format import (
     RETENTION,
     SALT_BYTES,
     ChainKey,
-    canonical_record,
-    commitment_to,
+    compute_commitment,
+    encode_record,
 )
 from data_capture.sql.bulk import any_text
 
@@ -105,7 +105,7 @@ def is_as_written(salt: Any, commitment: Any, record: Sequence[Any]) -> bool:
     """Whether the commitment is to this record under this salt; the salt alone can't make it so, and a NULL never does."""
     if salt.__class__ is not bytes or len(salt) != SALT_BYTES:
         return False
-    return bool(commitment_to(canonical_record(*record), salt) == commitment)
+    return bool(compute_commitment(encode_record(*record), salt) == commitment)
 
 
 def is_covering(capture_type: Any) -> bool:

@@ -49,7 +49,7 @@ RECORD_COLUMNS = (
     "id", "user_email", "capture_type", "data_snapshot", "source_endpoint", "timestamp", "ip_address", "user_agent", "status",
     "error_details",
 )  # fmt: skip
-"""In the order in which `canonical_record` takes them."""
+"""In the order in which `encode_record` takes them."""
 
 _BLOCK_BYTES = 64
 _INNER, _OUTER = (
@@ -95,7 +95,7 @@ class ChainKey:
         return sha256(self._outer + sha256(self._inner + b"left\0" + record).digest()).digest()
 
 
-def commitment_to(record: bytes, salt: bytes) -> bytes:
+def compute_commitment(record: bytes, salt: bytes) -> bytes:
     """HMAC-SHA-256 of a canonical record under its salt of `SALT_BYTES`."""
     block = salt.ljust(_BLOCK_BYTES, b"\0")
     return sha256(
@@ -103,7 +103,7 @@ def commitment_to(record: bytes, salt: bytes) -> bytes:
     ).digest()
 
 
-def canonical_record(
+def encode_record(
     number: Any, user_email: Any, capture_type: Any, snapshot: Any, source_endpoint: Any, timestamp: Any, ip_address: Any,
     user_agent: Any, status: Any, error_details: Any,
 ) -> bytes:  # fmt: skip

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from data_capture.audit.append import audit_trail_of
-from data_capture.audit.format import canonical_record
+from data_capture.audit.format import encode_record
 from data_capture.sql.bulk import insert_in_order
 
 _INSERT = """
@@ -42,7 +42,7 @@ def record_audits(connection: sqlite3.Connection, records: Sequence[AuditRecord]
     trail.append(
         connection,
         first,
-        [canonical_record(number, *record) for number, record in enumerate(records, first)],
+        [encode_record(number, *record) for number, record in enumerate(records, first)],
     )
 
 

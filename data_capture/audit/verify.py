@@ -17,8 +17,8 @@ from data_capture.audit.format import (
     SALT_BYTES,
     VOID,
     ChainKey,
-    canonical_record,
-    commitment_to,
+    compute_commitment,
+    encode_record,
 )
 from data_capture.audit.head import EMPTY_HEAD, Head, is_in_chain
 
@@ -210,7 +210,7 @@ class _Walk:
                 return Tampering(number, "was removed")
             elif salt is None or number in covers:
                 tampering = self._what_is_wrong_after_erasure(
-                    number, salt, canonical_record(number, *values)
+                    number, salt, encode_record(number, *values)
                 )
                 if tampering is not None:
                     return tampering
@@ -219,7 +219,7 @@ class _Walk:
                 self.erased += not by_retention
             elif salt.__class__ is not bytes or len(salt) != SALT_BYTES:
                 return Tampering(number, "has another salt in the chain than it was written with")
-            elif commitment_to(canonical_record(number, *values), salt) != commitment:
+            elif compute_commitment(encode_record(number, *values), salt) != commitment:
                 return Tampering(number, "was changed, or its salt in the chain was")
             self.number, self.link = number, link
             if there is not None:
