@@ -15,10 +15,10 @@ import pytest
 
 from data_capture.audit import (
     RETENTION_USER,
-    RetentionCovers,
+    RetentionAttestations,
+    clear_columns,
     pseudonymise_audit,
     record_audit,
-    take_from_records,
 )
 from data_capture.audit.format import RECORD_COLUMNS, compute_commitment, encode_record
 from data_capture.store.sqlite.connection import open_connection
@@ -77,15 +77,15 @@ def age(
     connection: sqlite3.Connection,
     column: str,
     *numbers: int,
-    covers: RetentionCovers | None = None,
+    attestations: RetentionAttestations | None = None,
 ) -> int:
-    return take_from_records(
+    return clear_columns(
         connection,
         {column: numbers},
         RETENTION_USER,
         timestamp=NOW,
         source_endpoint="retention",
-        covers=covers,
+        attestations=attestations,
     )
 
 
@@ -370,12 +370,12 @@ def test_what_only_looks_like_a_covering_record_keeps_nothing_personal(
 def test_records_stay_good_through_retention_after_retention_and_an_erasure(
     installation: Installation,
 ) -> None:
-    covers = RetentionCovers()
+    attestations = RetentionAttestations()
     with closing(open_connection(installation.database, 5)) as connection:
         for column in ("user_agent", "ip_address", "data_snapshot"):
             connection.execute("BEGIN IMMEDIATE")
-            age(connection, column, 1, 2, 3, 4, covers=covers)
-            age(connection, column, 5, 10, 11, covers=covers)
+            age(connection, column, 1, 2, 3, 4, attestations=attestations)
+            age(connection, column, 5, 10, 11, attestations=attestations)
             connection.execute("COMMIT")
     assert_good(installation)
     assert taking(installation, erase=ANN) == 5
@@ -403,7 +403,7 @@ def test_a_program_that_respells_addresses_does_not_keep_covers_from_being_found
         assert whose.isupper()
         write(connection, ann)
         for column in ("ip_address", "user_agent"):
-            take_from_records(
+            clear_columns(
                 connection, {column: [1]}, whose, timestamp=NOW, source_endpoint="retention"
             )
         pseudonymise_audit(connection, ann, nobody, timestamp=NOW, source_endpoint="erase")

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from data_capture.audit import pseudonymise_audit, record_audit, take_from_records
+from data_capture.audit import clear_columns, pseudonymise_audit, record_audit
 from data_capture.audit.append import begin_chain
 from data_capture.audit.schema_sql import created_by, is_plain_index, tokens_of
 from data_capture.cli import Refused
@@ -83,7 +83,7 @@ def fill(database: Path) -> None:
                 "SELECT id FROM data_capture_audit WHERE user_email = ?", (BOB,)
             )
         ]
-        take_from_records(
+        clear_columns(
             connection, {"ip_address": old}, NOBODY, timestamp=NOW, source_endpoint="retention"
         )
         connection.execute("COMMIT")

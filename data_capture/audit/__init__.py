@@ -19,17 +19,17 @@ What stands around the records can be changed too, a view that shows them, or a 
 
 from __future__ import annotations
 
-from data_capture.audit.covering import AGEING_COLUMNS, pseudonymise_audit, take_from_records
-from data_capture.audit.covers import RETENTION_USER, RetentionCovers
+from data_capture.audit.attestations import RETENTION_USER, RetentionAttestations
+from data_capture.audit.clear import CLEARABLE_COLUMNS, clear_columns, pseudonymise_audit
 from data_capture.audit.records import AuditRecord, record_audit, record_audits
 
 __all__ = [
-    "AGEING_COLUMNS",
+    "CLEARABLE_COLUMNS",
     "RETENTION_USER",
     "AuditRecord",
-    "RetentionCovers",
+    "RetentionAttestations",
+    "clear_columns",
     "pseudonymise_audit",
     "record_audit",
     "record_audits",
-    "take_from_records",
 ]

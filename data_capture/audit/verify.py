@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from data_capture.audit.append import highest_number_given
-from data_capture.audit.covers import read_covers
+from data_capture.audit.attestations import read_attestations
 from data_capture.audit.format import (
     RECORD_COLUMNS,
     SALT_BYTES,
@@ -89,7 +89,7 @@ class Verification:
         records: how many records were checked.
         adopted: how many of them were there before the chain began.
         erased: how many of them an erasure has taken the content of.
-        aged: how many of the others the retention has taken something of.
+        expired: how many of the others the retention has taken something of.
         head: the newest entry.
         tampering: what was found first, by the records' order; None when every record is as it was written.
     """
@@ -97,7 +97,7 @@ class Verification:
     records: int
     adopted: int
     erased: int
-    aged: int
+    expired: int
     head: Head
     tampering: Tampering | None
 
@@ -142,7 +142,7 @@ def _verify(
             tampering = stray
     head = Head(walk.number, walk.link)
     return Verification(
-        walk.records, walk.adopted, walk.erased, walk.aged, head, tampering or walk.shortened()
+        walk.records, walk.adopted, walk.erased, walk.expired, head, tampering or walk.shortened()
     )
 
 
@@ -151,8 +151,8 @@ class _Walk:
 
     def __init__(self, connection: sqlite3.Connection, key: ChainKey, noted: Head) -> None:
         self._connection, self._key, self._noted = connection, key, noted
-        self._covers = read_covers(connection, key)
-        self.records = self.adopted = self.erased = self.aged = 0
+        self._covers = read_attestations(connection, key)
+        self.records = self.adopted = self.erased = self.expired = 0
         self.number, self.link = EMPTY_HEAD.audit_id, EMPTY_HEAD.link
 
     def to_the_end(self, on_progress: Callable[[int, int], None]) -> Tampering | None:
@@ -215,7 +215,7 @@ class _Walk:
                 if tampering is not None:
                     return tampering
                 by_retention = covers[number].by_retention
-                self.aged += by_retention
+                self.expired += by_retention
                 self.erased += not by_retention
             elif salt.__class__ is not bytes or len(salt) != SALT_BYTES:
                 return Tampering(number, "has another salt in the chain than it was written with")

@@ -232,9 +232,9 @@ def _announce(found: Verification, since: Head | None, seconds: float) -> None:
         print(
             f"Of these {found.erased:,} belong to people who were erased; what is left of them is as the erasure left it."
         )
-    if found.aged:
+    if found.expired:
         print(
-            f"Of {found.aged:,} others the retention has taken what was old; what is left of them is as it was left."
+            f"Of {found.expired:,} others the retention has taken what was old; what is left of them is as it was left."
         )
     if since is not None:
         print(f"Nothing up to record {since.audit_id} has changed since the head was printed.")

@@ -14,7 +14,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from data_capture.audit import RETENTION_USER, RetentionCovers, record_audit, take_from_records
+from data_capture.audit import RETENTION_USER, RetentionAttestations, clear_columns, record_audit
 from data_capture.audit.format import RETENTION
 from data_capture.capture.converters import timestamp
 from data_capture.capture.kinds import KINDS, Kind
@@ -188,7 +188,7 @@ def _age_records(
     store: Store, before: dict[str, str], now: str, source_endpoint: str, *, dry_run: bool
 ) -> Step:
     """Takes what is due from the audit records, in the order of their ids."""
-    total, last, covers = 0, 0, RetentionCovers()
+    total, last, attestations = 0, 0, RetentionAttestations()
     while True:
         taken, last = store.read(
             lambda connection, last=last: _records_due(connection, before, last)  # type: ignore[misc]
@@ -201,13 +201,13 @@ def _age_records(
 
             def work(connection: sqlite3.Connection, taken: dict[str, list[int]] = taken) -> int:
                 whose = ensure_user(connection, RETENTION_USER, None, now)
-                return take_from_records(
+                return clear_columns(
                     connection,
                     taken,
                     whose,
                     timestamp=now,
                     source_endpoint=source_endpoint,
-                    covers=covers,
+                    attestations=attestations,
                 )
 
             store.write(work)

@@ -15,8 +15,8 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from data_capture.audit.append import audit_trail_of
-from data_capture.audit.covers import (
-    RetentionCovers,
+from data_capture.audit.attestations import (
+    RetentionAttestations,
     is_as_written,
     is_covering,
     says_only_what_is_left,
@@ -28,7 +28,7 @@ from data_capture.sql.bulk import any_text
 
 log = logging.getLogger("data_capture.audit")
 
-AGEING_COLUMNS = ("data_snapshot", "error_details", "ip_address", "user_agent")
+CLEARABLE_COLUMNS = ("data_snapshot", "error_details", "ip_address", "user_agent")
 """What may be taken from a record when it is old."""
 
 _MAX_RECORDS_COVERED = 1000  # what covers them is read at once, and is about 75 bytes a record
@@ -114,13 +114,13 @@ def pseudonymise_audit(
         number, _, kind, _, endpoint, moment, _, _, status, _ = record
         return [number, pseudonym, kind, None, endpoint, moment, None, None, status, None]
 
-    key, covers = audit_trail_of(connection).key, RetentionCovers()
+    key, attestations = audit_trail_of(connection).key, RetentionAttestations()
     numbers = [number for (number,) in connection.execute(_FIND, (user_email,)).fetchall()]
     erased_records = 0
     for start in range(0, max(1, len(numbers)), _MAX_RECORDS_COVERED):
         chunk = numbers[start : start + _MAX_RECORDS_COVERED]
         found = _read(connection, key, chunk, erased, user_email)
-        covered = _verified(connection, key, found, covers)
+        covered = _verified(connection, key, found, attestations)
         connection.executemany(
             _ERASE, [(pseudonym, one.number) for one in found if not one.keeps_snapshot]
         )
@@ -134,24 +134,24 @@ def pseudonymise_audit(
     return erased_records
 
 
-def take_from_records(
+def clear_columns(
     connection: sqlite3.Connection,
     taken: Mapping[str, Sequence[int]],
     whose: str,
     *,
     timestamp: str,
     source_endpoint: str,
-    covers: RetentionCovers | None = None,
+    attestations: RetentionAttestations | None = None,
 ) -> int:
     """Takes what is old from audit records; a record of its own covers exactly these, as an erasure's does.
 
     Args:
         connection: in a write transaction.
-        taken: for each of `AGEING_COLUMNS` the records' ids.
+        taken: for each of `CLEARABLE_COLUMNS` the records' ids.
         whose: the address in `users`, that of `RETENTION_PERSON`, that the covering record is of.
         timestamp: the server's time.
         source_endpoint: what asked for it.
-        covers: what was read before by the same run, which then need not be read again.
+        attestations: what was read before by the same run, which then need not be read again.
 
     Returns:
         How many records something was taken from.
@@ -161,7 +161,7 @@ def take_from_records(
     """
     columns: dict[int, list[int]] = {}
     for column, of_column in taken.items():
-        if column not in AGEING_COLUMNS:
+        if column not in CLEARABLE_COLUMNS:
             raise ValueError(f"{column} does not age")
         place = RECORD_COLUMNS.index(column)
         for number in of_column:
@@ -179,7 +179,7 @@ def take_from_records(
     aged_records = 0
     for start in range(0, len(numbers), _MAX_RECORDS_COVERED):
         found = _read(connection, key, numbers[start : start + _MAX_RECORDS_COVERED], aged)
-        covered = _verified(connection, key, found, covers or RetentionCovers())
+        covered = _verified(connection, key, found, attestations or RetentionAttestations())
         keeping = {one.number for one in found if one.keeps_snapshot}
         ageing = {one.number for one in found}
         for column, of_column in taken.items():
@@ -236,10 +236,15 @@ def _read(
 
 
 def _verified(
-    connection: sqlite3.Connection, key: ChainKey, found: Sequence[_Taken], covers: RetentionCovers
+    connection: sqlite3.Connection,
+    key: ChainKey,
+    found: Sequence[_Taken],
+    attestations: RetentionAttestations,
 ) -> list[_Taken]:
     """Those that may be covered; logs the numbers of the others."""
-    left = covers.left_of(connection, key, (one.number for one in found if one.before is not None))
+    left = attestations.left_of(
+        connection, key, (one.number for one in found if one.before is not None)
+    )
     good = [
         one
         for one in found

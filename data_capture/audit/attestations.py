@@ -88,7 +88,7 @@ class Covers:
     by_changed: dict[int, int] = field(default_factory=dict)
 
 
-def read_covers(connection: sqlite3.Connection, key: ChainKey) -> Covers:
+def read_attestations(connection: sqlite3.Connection, key: ChainKey) -> Covers:
     """Read every covering record that is linked in the chain."""
     covers = Covers()
     for row in connection.execute(_ALL_COVERING):
@@ -118,7 +118,7 @@ def says_only_what_is_left(snapshot: Any) -> bool:
     return isinstance(snapshot, str) and _LEFT_ALONE.fullmatch(snapshot) is not None
 
 
-class RetentionCovers:
+class RetentionAttestations:
     """Find the retention records that cover given records, without reading all of them each time.
 
     Remembers the range of ids of each retention record. The range only says where to look: each record that is found is
