@@ -55,12 +55,12 @@ SELECT audit_id, adopted, commitment, link FROM data_capture_audit_chain WHERE a
 class Tampering:
     """The first record that is not as it was written, and what is the matter with it, as the rest of a sentence.
 
-    `by_what_was_noted`: the chain itself is good, and only what lies outside of it tells.
+    `by_external_evidence`: the chain itself is good, and only what lies outside of it tells.
     """
 
     record: Any
     what: str
-    by_what_was_noted: bool = False
+    by_external_evidence: bool = False
 
     @property
     def name(self) -> str:
@@ -174,7 +174,7 @@ class _Walk:
         given = highest_number_given(self._connection)
         newest = max(given or 0, self._noted.audit_id)
         if newest > self.number:
-            return replace(_removed(self.number + 1, newest), by_what_was_noted=True)
+            return replace(_removed(self.number + 1, newest), by_external_evidence=True)
         if not is_in_chain(self._connection, self._noted):
             return Tampering(
                 self._noted.audit_id,

@@ -209,7 +209,7 @@ def _refuse_what_has_no_trail(
 
 def _advice(database: Path, found: Verification) -> str:
     assert found.tampering is not None
-    if found.tampering.by_what_was_noted:
+    if found.tampering.by_external_evidence:
         return f"{_RULE} If an older copy was put in the database's place on purpose, remove {head_file(database)} and verify again."
     if found.records == 0:
         return (
