@@ -13,7 +13,7 @@ import pytest
 
 from data_capture.audit import clear_columns, pseudonymise_audit, record_audit
 from data_capture.audit.append import begin_chain
-from data_capture.audit.schema_sql import created_by, is_plain_index, tokens_of
+from data_capture.audit.schema_sql import is_plain_index, parse_create, tokenize_sql
 from data_capture.cli import Refused
 from data_capture.cli.formatting import Progress
 from data_capture.cli.verify_audit import verify_audit
@@ -427,7 +427,7 @@ def test_the_doctor_says_nothing_of_a_database_that_no_service_has_adopted(
 )
 def test_what_makes_no_difference(other: str) -> None:
     names = {"t", "a"}
-    assert tokens_of(other, names) == tokens_of("CREATE TABLE t (a INTEGER)", names)
+    assert tokenize_sql(other, names) == tokenize_sql("CREATE TABLE t (a INTEGER)", names)
 
 
 @pytest.mark.parametrize(
@@ -445,17 +445,17 @@ def test_what_makes_no_difference(other: str) -> None:
     ],
 )
 def test_what_makes_a_difference(other: str) -> None:
-    assert tokens_of(other, {"t", "a"}) != tokens_of("CREATE TABLE t (a INTEGER)", {"t", "a"})
+    assert tokenize_sql(other, {"t", "a"}) != tokenize_sql("CREATE TABLE t (a INTEGER)", {"t", "a"})
 
 
 @pytest.mark.parametrize("hostile", ["[", "'", '"', "/*", "`", "x'", "--", "''", "(", "\xe9 "])
 def test_reading_hostile_sql_takes_one_pass(hostile: str) -> None:
-    assert len(tokens_of("CREATE TABLE t (" + hostile * 50_000)) <= 100_100
+    assert len(tokenize_sql("CREATE TABLE t (" + hostile * 50_000)) <= 100_100
 
 
 def test_what_a_statement_creates_is_read_whatever_it_is_called() -> None:
     statement = 'CREATE TRIGGER main."on" AFTER UPDATE OF "on", b ON main.[T x] BEGIN SELECT 1; END'
-    created = created_by(tokens_of(statement))
+    created = parse_create(tokenize_sql(statement))
     assert created is not None
     assert created[:3] == ("trigger", "on", "t x")
     for broken in (
@@ -466,7 +466,7 @@ def test_what_a_statement_creates_is_read_whatever_it_is_called() -> None:
         "SELECT 1",
         "CREATE UNIQUE",
     ):
-        assert created_by(tokens_of(broken)) is None
+        assert parse_create(tokenize_sql(broken)) is None
 
 
 @pytest.mark.parametrize(
@@ -488,4 +488,4 @@ def test_what_a_statement_creates_is_read_whatever_it_is_called() -> None:
 def test_an_index_that_can_refuse_rows_is_told_from_one_that_can_not(
     index: str, is_plain: bool
 ) -> None:
-    assert is_plain_index(tokens_of(index)) is is_plain
+    assert is_plain_index(tokenize_sql(index)) is is_plain

@@ -17,7 +17,7 @@ _MAX_COUNTER = (
 _MAX_GAP = 2**40
 
 
-def counter_findings(connection: sqlite3.Connection) -> Iterator[str]:
+def check_counters(connection: sqlite3.Connection) -> Iterator[str]:
     """Find what is wrong with the counters of our tables, each a sentence.
 
     That of the audit trail is compared with the chain too (verification.py). Here it is whether

@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from data_capture.audit.schema_objects import (
     Reach,
     SchemaObject,
-    State,
+    SchemaState,
     by_identity,
     concerning,
     earlier_schemas,
@@ -34,7 +34,7 @@ from data_capture.audit.schema_objects import (
     strange_rows,
     tokens_of_sql,
 )
-from data_capture.audit.schema_sql import Reference, created_by, is_plain_index, references_in
+from data_capture.audit.schema_sql import Reference, is_plain_index, parse_create, references_in
 
 _USERS = (False, "users")
 
@@ -53,7 +53,7 @@ class SchemaReport:
     information: tuple[str, ...] = ()
 
 
-def check_schema(connection: sqlite3.Connection, noted: Sequence[State]) -> SchemaReport:
+def check_schema(connection: sqlite3.Connection, noted: Sequence[SchemaState]) -> SchemaReport:
     """Compare the objects that `connection` sees with schema.sql and with what is noted.
 
     Args:
@@ -79,7 +79,7 @@ def check_schema(connection: sqlite3.Connection, noted: Sequence[State]) -> Sche
     return SchemaReport((*report.findings, *strange), report.information)
 
 
-def state_after_our_changes(before: State, now: State) -> State:
+def state_after_our_changes(before: SchemaState, now: SchemaState) -> SchemaState:
     """Return what to note after a change that we made: what was noted `before`, with that change.
 
     Only what is as schema.sql has it now is taken over.
@@ -100,9 +100,9 @@ class _Comparison:
 
     def __init__(
         self,
-        there: State,
+        there: SchemaState,
         reach: Reach,
-        state: State,
+        state: SchemaState,
         users: SchemaObject | None,
         *,
         accepts_ours: bool,
@@ -207,7 +207,7 @@ class _Comparison:
             )
 
     def _tell_changed(self, item: SchemaObject, wanted: SchemaObject) -> None:
-        name, created = shown(item.name), created_by(tokens_of_sql(item.sql))
+        name, created = shown(item.name), parse_create(tokens_of_sql(item.sql))
         if item.kind != wanted.kind:
             self._findings.append(f"The {wanted.kind} {name} is a {shown(item.kind)} now.")
         elif created is not None and created.is_virtual:
@@ -224,7 +224,7 @@ class _Comparison:
 
     def _compare_trigger(self, item: SchemaObject) -> None:
         """Compare a trigger that nobody noted: one that has nothing to do with us may be there."""
-        created = created_by(tokens_of_sql(item.sql))
+        created = parse_create(tokens_of_sql(item.sql))
         tables = {item.table} | ({created.table} if created is not None else set())
         about = mentions_ours(item.sql) - self._foreign
         if not self._users_are_ours:
@@ -258,7 +258,7 @@ class _Comparison:
         """Compare `users`: another program may alter its own, and nobody the one that we made."""
         if self._users is not None and is_same(item, self._users):
             return
-        created = created_by(tokens_of_sql(item.sql))
+        created = parse_create(tokens_of_sql(item.sql))
         is_table = (
             item.kind == "table"
             and created is not None
@@ -296,7 +296,7 @@ def _enumerated(names: Collection[str]) -> str:
     return " and ".join(sorted(names))
 
 
-def state_of(connection: sqlite3.Connection) -> State:
+def read_schema_state(connection: sqlite3.Connection) -> SchemaState:
     """Return the objects that `connection` sees and that concern us.
 
     Raises:
@@ -310,7 +310,7 @@ def our_counted_tables(connection: sqlite3.Connection) -> list[str]:
     ours = by_identity(our_objects().state)
     return [
         item.name
-        for item in state_of(connection)
+        for item in read_schema_state(connection)
         if item.kind == "table"
         and item.name != "users"
         and "autoincrement" in (item.sql or "").lower()

@@ -14,11 +14,11 @@ from typing import Any, NamedTuple
 from data_capture.audit.schema_sql import (
     Created,
     Token,
-    created_by,
     fold,
     names_in,
+    parse_create,
     references_in,
-    tokens_of,
+    tokenize_sql,
 )
 from data_capture.settings import REPOSITORY
 from data_capture.sql.bulk import any_text
@@ -43,7 +43,7 @@ class SchemaObject(NamedTuple):
     sql: str | None
 
 
-State = tuple[SchemaObject, ...]
+SchemaState = tuple[SchemaObject, ...]
 """The objects of one database at one time that concern us."""
 
 
@@ -51,7 +51,7 @@ State = tuple[SchemaObject, ...]
 class OurObjects:
     """What schema.sql, or an earlier one, makes."""
 
-    state: State
+    state: SchemaState
     names: frozenset[str]
     tables: frozenset[str]
     plain_names: frozenset[str]  # of objects and columns: quotes around them make no difference
@@ -69,7 +69,7 @@ class SchemaRow(NamedTuple):
     @property
     def created(self) -> Created | None:
         """What its SQL creates."""
-        return created_by(tokens_of_sql(self.sql))
+        return parse_create(tokens_of_sql(self.sql))
 
 
 def read_rows(connection: sqlite3.Connection) -> list[SchemaRow]:
@@ -96,7 +96,7 @@ def tokens_of_sql(sql: Any) -> tuple[Token, ...]:
 
 @lru_cache(maxsize=1000)  # each is compared several times, and reading one takes 1 ms
 def _tokens_of_text(sql: str) -> tuple[Token, ...]:
-    return tokens_of(sql, our_objects().plain_names)
+    return tokenize_sql(sql, our_objects().plain_names)
 
 
 @cache
@@ -106,7 +106,7 @@ def our_objects() -> OurObjects:
 
 
 @cache
-def earlier_schemas() -> tuple[State, ...]:
+def earlier_schemas() -> tuple[SchemaState, ...]:
     """What earlier versions made that had no note yet, the newest first."""
     return tuple(_read_schema(path).state for path in sorted(_EARLIER.glob("*.sql"), reverse=True))
 
@@ -164,7 +164,7 @@ def reach_of(rows: Iterable[SchemaRow]) -> Reach:
     return Reach(frozenset(reached), frozenset(referring))
 
 
-def concerning(rows: Sequence[SchemaRow]) -> State:
+def concerning(rows: Sequence[SchemaRow]) -> SchemaState:
     """Return the objects of our names, what is on them, and what else our writes can set off.
 
     That are tables which refer to ours, other than `users`, triggers on what our writes reach,
@@ -200,7 +200,7 @@ def identity_of(item: SchemaObject) -> tuple[bool, str]:
     return item.kind == "trigger", item.name
 
 
-def by_identity(state: State) -> dict[tuple[bool, str], SchemaObject]:
+def by_identity(state: SchemaState) -> dict[tuple[bool, str], SchemaObject]:
     """Return the objects of a state by what tells them apart."""
     return {identity_of(item): item for item in state}
 
@@ -278,11 +278,11 @@ def is_plain_table(connection: sqlite3.Connection, table: str) -> bool:
 
 def shown(name: str) -> str:
     """Return a name that someone else has given, fit to be printed."""
-    text = printable(name)
+    text = make_printable(name)
     too_long = len(text) > _MAX_SHOWN_CHARACTERS
     return f"{text[: _MAX_SHOWN_CHARACTERS - 1]}…" if too_long else text
 
 
-def printable(text: str) -> str:
+def make_printable(text: str) -> str:
     """Return the text without what a terminal would act on."""
     return "".join(character if character.isprintable() else "?" for character in text)

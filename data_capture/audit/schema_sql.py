@@ -63,7 +63,7 @@ def fold(name: str) -> str:
     return name.translate(_LOWER)
 
 
-def tokens_of(sql: str, plain_names: Collection[str] = ()) -> tuple[Token, ...]:
+def tokenize_sql(sql: str, plain_names: Collection[str] = ()) -> tuple[Token, ...]:
     """Return the tokens that matter: no space or comment, no IF NOT EXISTS, no last semicolon.
 
     Args:
@@ -90,7 +90,7 @@ def tokens_of(sql: str, plain_names: Collection[str] = ()) -> tuple[Token, ...]:
     return tuple(tokens)
 
 
-def created_by(tokens: tuple[Token, ...]) -> Created | None:
+def parse_create(tokens: tuple[Token, ...]) -> Created | None:
     """Return what the statement creates; None if SQLite keeps nothing of this kind."""
     try:
         return _read_create(tokens)
@@ -127,7 +127,7 @@ def is_plain_index(tokens: tuple[Token, ...]) -> bool:
 
     Such an index can refuse no row and changes no result.
     """
-    created = created_by(tokens)
+    created = parse_create(tokens)
     if created is None or created.kind != "index" or created.is_unique:
         return False
     place = next(at for at, token in enumerate(tokens) if token == ("word", "on"))

@@ -14,9 +14,9 @@ from pathlib import Path
 
 from data_capture.audit.append import audit_key_file
 from data_capture.audit.head import EMPTY_HEAD, Head, head_file, is_in_chain, read_head_file
+from data_capture.audit.schema_baseline import baseline_file
 from data_capture.audit.schema_check import SchemaReport
-from data_capture.audit.schema_note import schema_note_beside
-from data_capture.audit.schema_objects import is_plain_table, printable
+from data_capture.audit.schema_objects import is_plain_table, make_printable
 from data_capture.audit.verify import Verification, verify
 from data_capture.cli import Refused
 from data_capture.cli.formatting import Progress, count
@@ -100,7 +100,7 @@ def _examine(
     try:
         with snapshot(database) as connection, ThreadPoolExecutor(1) as beside:
             schema = examine_schema(connection, key_file, key)
-            _refuse_what_has_no_trail(connection, database, schema_note_beside(key_file).exists())
+            _refuse_what_has_no_trail(connection, database, baseline_file(key_file).exists())
             damage = beside.submit(audit_damage, database)
             found, kept, unreadable = None, True, ""
             replaced = [table for table in _TRAIL if not is_plain_table(connection, table)]
@@ -115,7 +115,7 @@ def _examine(
                 )
                 kept = since is None or is_in_chain(connection, since)
             reports = [
-                f"SQLite's check of the tables reports: {printable(one)}."
+                f"SQLite's check of the tables reports: {make_printable(one)}."
                 for one in damage.result()
             ]
             return _Outcome(
@@ -133,7 +133,7 @@ def _examine(
             schema = examine_unreadable_schema(database, key_file, key)
         if not schema.findings:
             raise Refused(f"{database} can't be read: {error}.") from error
-        return _Outcome(None, printable(str(error)), schema)
+        return _Outcome(None, make_printable(str(error)), schema)
 
 
 def _tell_of_records(outcome: _Outcome, database: Path, since: Head | None, seconds: float) -> None:
@@ -166,7 +166,7 @@ def _tell_of_schema(schema: SchemaReport, key_file: Path) -> None:
     if schema.findings:
         print(
             "Someone has changed what the database consists of: what reads or writes through it may see or store something else. "
-            f"If that was done on purpose, remove {schema_note_beside(key_file)}; the next start notes the schema as it is then."
+            f"If that was done on purpose, remove {baseline_file(key_file)}; the next start notes the schema as it is then."
         )
     for sentence in schema.information:
         print(f"To know: {sentence}")

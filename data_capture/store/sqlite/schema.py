@@ -26,9 +26,9 @@ from typing import Any
 from data_capture.audit.append import audit_key_file, begin_chain
 from data_capture.audit.format import ChainKey
 from data_capture.audit.head import delete_head_file, update_head_file
-from data_capture.audit.schema_check import state_of
-from data_capture.audit.schema_note import note_schema
-from data_capture.audit.schema_objects import State
+from data_capture.audit.schema_baseline import update_baseline
+from data_capture.audit.schema_check import read_schema_state
+from data_capture.audit.schema_objects import SchemaState
 from data_capture.key_files import (
     UntrustedKeysError,
     check_keys_directory,
@@ -244,12 +244,12 @@ def _note_audit_head(connection: sqlite3.Connection, database: Path) -> None:
 
 
 def _note_schema(
-    connection: sqlite3.Connection, database: Path, before: State, *, begins: bool
+    connection: sqlite3.Connection, database: Path, before: SchemaState, *, begins: bool
 ) -> None:
     """Notes what the database consists of now, for verify-audit; a start does not fail for it."""
     try:
         key = load_key(audit_key_file(database))
-        note_schema(connection, database, key, before=before, begins=begins)
+        update_baseline(connection, database, key, before=before, begins=begins)
     except ValueError as error:
         log.error(
             "The note of the schema is unusable (%s): python3 -m data_capture verify-audit tells more",
@@ -288,7 +288,7 @@ def _complete_and_rehearse(database: Path, request_seconds: float) -> None:
             connection.execute("BEGIN IMMEDIATE")
             try:
                 _refuse_conflicts(connection, database)
-                before = state_of(connection)
+                before = read_schema_state(connection)
                 earlier = earlier_objects(connection)
                 replacement = Replacement(connection, earlier)
                 replacement.set_aside()

@@ -23,8 +23,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from data_capture.audit.append import audit_key_file
-from data_capture.audit.schema_check import check_schema, state_after_our_changes, state_of
-from data_capture.audit.schema_objects import SchemaObject, State
+from data_capture.audit.schema_check import check_schema, read_schema_state, state_after_our_changes
+from data_capture.audit.schema_objects import SchemaObject, SchemaState
 
 log = logging.getLogger("data_capture.audit")
 
@@ -32,12 +32,12 @@ _FILE_NAME = "schema"
 _MAX_STATES = 20  # backups of before an upgrade are known for as many upgrades
 
 
-def schema_note_beside(key_file: Path) -> Path:
+def baseline_file(key_file: Path) -> Path:
     """Return where the note lies: beside the audit key."""
     return key_file.with_name(_FILE_NAME)
 
 
-def load_schema_note(path: Path, key: bytes) -> tuple[State, ...]:
+def load_baseline(path: Path, key: bytes) -> tuple[SchemaState, ...]:
     """Return the states that are noted, the latest last; none where there is no note.
 
     Raises:
@@ -53,12 +53,12 @@ def load_schema_note(path: Path, key: bytes) -> tuple[State, ...]:
     return tuple(tuple(SchemaObject(*item) for item in state) for state in json.loads(text))
 
 
-def note_schema(
+def update_baseline(
     connection: sqlite3.Connection,
     database: Path,
     key: bytes,
     *,
-    before: State = (),
+    before: SchemaState = (),
     begins: bool = False,
 ) -> None:
     """Note what the database consists of, where there is no note yet or we have changed it.
@@ -79,9 +79,9 @@ def note_schema(
         OSError, sqlite3.Error: it can't be done.
         ValueError: the note was not written by us; it is left as the proof of that.
     """
-    path = schema_note_beside(audit_key_file(database))
-    noted = () if begins else load_schema_note(path, key)
-    now = state_of(connection)
+    path = baseline_file(audit_key_file(database))
+    noted = () if begins else load_baseline(path, key)
+    now = read_schema_state(connection)
     if noted and check_schema(connection, noted).findings:
         log.error("The schema was tampered with: python3 -m data_capture verify-audit tells more")
     if noted:
@@ -116,11 +116,11 @@ def _write(path: Path, text: str) -> None:
         raise
 
 
-def noted_states(key_file: Path, key: bytes) -> tuple[Sequence[State], str | None]:
+def read_baseline(key_file: Path, key: bytes) -> tuple[Sequence[SchemaState], str | None]:
     """Return the states noted beside a key, and a sentence where the note can't be used."""
-    path = schema_note_beside(key_file)
+    path = baseline_file(key_file)
     try:
-        return load_schema_note(path, key), None
+        return load_baseline(path, key), None
     except OSError as error:
         return (), f"The note of the schema, {path}, can't be read: {error.strerror}."
     except (ValueError, TypeError, RecursionError):
