@@ -20,7 +20,7 @@ import pytest
 import requests
 
 from data_capture.privacy.erasure import erase_user
-from data_capture.privacy.erasure_completion import Erasures
+from data_capture.privacy.erasure_completion import UserEraser
 from data_capture.privacy.tables import AUDIT, OF_NOBODY, RECEIPTS, USERS, tables_of_users
 from data_capture.store.sqlite.connection import open_connection
 from data_capture.store.sqlite.schema import prepare
@@ -138,9 +138,9 @@ def test_no_copy_is_left_where_rows_of_many_were_moved_from_page_to_page(tmp_pat
         captures = mixed(users, 60)
         for start in range(0, len(captures), 50):
             record(store, [capture for _, capture in captures[start : start + 50]])
-        erasures = Erasures(store)
+        eraser = UserEraser(store)
         for user in users[:8]:
-            _, is_complete = erasures.erase(user.email, "a test")
+            _, is_complete = eraser.erase(user.email, "a test")
             assert is_complete
             assert found_in(tmp_path, {"email": user.email[:12].encode(), **user.traces()}) == []
 

@@ -16,7 +16,7 @@ import requests
 
 from data_capture.capture.converters import timestamp
 from data_capture.capture.kinds import KINDS, Caller, parse_capture
-from data_capture.privacy.erasure_completion import Erasures
+from data_capture.privacy.erasure_completion import UserEraser
 from data_capture.privacy.erasure_log import entries_of, erasure_log_file, note_in_erasure_log
 from data_capture.store.sqlite.tombstones import (
     EMPTY_LOG,
@@ -108,13 +108,13 @@ def test_what_was_done_already_is_not_done_again(tmp_path: Path) -> None:
     """A file is written anew once, however often the log can't be emptied afterwards."""
     with closing(store_in(tmp_path)) as store:
         record(store, ANN.captures(4))
-        erasures, rewritten = Erasures(store), []
+        eraser, rewritten = UserEraser(store), []
         rewrite, store.rewrite = store.rewrite, lambda: rewritten.append(rewrite()) is None  # type: ignore[method-assign]
         emptied = iter([True, False, False, True, True])
         checkpoint, store.checkpoint = store.checkpoint, lambda: next(emptied) and checkpoint()  # type: ignore[method-assign]
-        erasures.erase(ANN.email, "a test")
+        eraser.erase(ANN.email, "a test")
         assert rewritten == [True]
-        assert erasures.pending() == 0
+        assert eraser.count_pending() == 0
 
 
 # --- Browsers ----------------------------------------------------------------------------------------------------------------
@@ -210,7 +210,7 @@ def test_asking_costs_microseconds(tmp_path: Path) -> None:
             return (time.perf_counter() - began_at) / 2000
 
         without = min(store.write(ask) for _ in range(3))
-        Erasures(store).erase(ANN.email, "a test")
+        UserEraser(store).erase(ANN.email, "a test")
         assert max(without, min(store.write(ask) for _ in range(3))) < 50e-6
 
 

@@ -42,7 +42,7 @@ _PERFORMED = ("CASCADE", "SET NULL", "SET DEFAULT")
 
 
 @dataclass(frozen=True)
-class Erased:
+class ErasureResult:
     """What an erasure did.
 
     Args:
@@ -59,7 +59,7 @@ class Erased:
     addresses: frozenset[str]
     emptied_for: tuple[str, ...]
 
-    def answer(self, *, is_complete: bool) -> dict[str, Any]:
+    def to_json(self, *, is_complete: bool) -> dict[str, Any]:
         """What is answered to whoever asked for it, as JSON; `is_complete`: whether it is gone from the files' bytes, too."""
         message = "Everything on this person was erased."
         if not is_complete:
@@ -77,7 +77,7 @@ class Erased:
 
 def erase_user(
     connection: sqlite3.Connection, email: str, *, erased_at: str, source_endpoint: str
-) -> Erased:
+) -> ErasureResult:
     """Erases a person; of someone unknown only that it was asked for is noted.
 
     Args:
@@ -121,7 +121,7 @@ def erase_user(
         emptied_for += in_the_way
         rows[USERS] += not in_the_way
     note_erasure(connection, addresses, erased_at)
-    return Erased(rows, audit_records, pseudonym, addresses, tuple(sorted(set(emptied_for))))
+    return ErasureResult(rows, audit_records, pseudonym, addresses, tuple(sorted(set(emptied_for))))
 
 
 def _new_pseudonym() -> str:

@@ -18,7 +18,7 @@ from collections.abc import Iterable
 from datetime import datetime, timezone
 
 from data_capture.capture.converters import timestamp
-from data_capture.privacy.erasure import Erased, erase_user
+from data_capture.privacy.erasure import ErasureResult, erase_user
 from data_capture.privacy.erasure_log import Entry, note_in_erasure_log
 from data_capture.problems import UNAVAILABLE, Problem
 from data_capture.store import Store
@@ -34,15 +34,15 @@ _PAUSE_SECONDS = 0.05
 _MOVE_ON = "UPDATE data_capture_erasures SET remaining = ? WHERE address_hash = ? AND erased_at = ? AND remaining = ?"
 
 
-class Erasures:
+class UserEraser:
     """The erasures of one database, by one process."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
         self._one_at_a_time = threading.Lock()
 
-    def erase(self, email: str, source_endpoint: str) -> tuple[Erased, bool]:
-        """Erases a person, and whether it is complete: if not, `finish` has to be called until it is.
+    def erase(self, email: str, source_endpoint: str) -> tuple[ErasureResult, bool]:
+        """Erases a person, and whether it is complete: if not, `complete` has to be called until it is.
 
         Args:
             email: the address, normalised.
@@ -52,7 +52,7 @@ class Erasures:
             Problem: 422 or 503, as `erase_person` and `Store.write` say; nothing was erased.
         """
 
-        def work(connection: sqlite3.Connection) -> Erased:
+        def work(connection: sqlite3.Connection) -> ErasureResult:
             # Not before: what was captured while this waited for its turn is of the time before.
             now = timestamp(datetime.now(timezone.utc))
             return erase_user(connection, email, erased_at=now, source_endpoint=source_endpoint)
@@ -60,7 +60,7 @@ class Erasures:
         erased = self._store.write(work)
         deadline = time.monotonic() + _PATIENCE_SECONDS
         try:
-            while not self.finish():
+            while not self.complete():
                 if time.monotonic() >= deadline:
                     return erased, False
                 time.sleep(_PAUSE_SECONDS)
@@ -69,7 +69,7 @@ class Erasures:
             return erased, False
         return erased, True
 
-    def pending(self) -> int:
+    def count_pending(self) -> int:
         """How many erased addresses may still be found in the files' bytes.
 
         Raises:
@@ -77,14 +77,14 @@ class Erasures:
         """
         return self._store.read(erasures_pending)
 
-    def finish(self) -> bool:
+    def complete(self) -> bool:
         """Does what is left to do; False while a reader of an older state, or a writer, is in the way.
 
         Raises:
             Problem: 503, when the database or the journal can't be written, or there is no room to write the file anew.
         """
         with self._one_at_a_time:
-            if not self.pending():
+            if not self.count_pending():
                 return True
             self._note_all()
             if (
@@ -100,7 +100,7 @@ class Erasures:
             if not self._store.checkpoint():
                 return False
             self._move_on(waiting, EMPTY_LOG, NOTHING)
-            return not self.pending()
+            return not self.count_pending()
 
     def _note_all(self) -> None:
         noted = "SELECT address_hash, erased_at FROM data_capture_erasures"

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from datetime import datetime, timezone
 
 from data_capture.capture.converters import timestamp
-from data_capture.privacy.erasure_completion import Erasures
+from data_capture.privacy.erasure_completion import UserEraser
 from data_capture.privacy.erasure_log import entries_of, erase_again
 from data_capture.privacy.receipts import purge_orphans
 from data_capture.privacy.retention import apply_retention
@@ -30,15 +30,15 @@ _DAY_SECONDS = 86400.0
 class Housekeeping:
     """What the capture service does by itself about people's data, from its start to the closing of its store."""
 
-    def __init__(self, store: Store, settings: Settings, erasures: Erasures) -> None:
+    def __init__(self, store: Store, settings: Settings, eraser: UserEraser) -> None:
         self._store = store
         self._settings = settings
-        self._erasures = erasures
+        self._eraser = eraser
         self._due_at = 0.0  # of time.monotonic()
         self._trouble: str | None = None
         self._may_be_older_copy = True
 
-    def begin(self) -> None:
+    def start(self) -> None:
         """Erases again whom an older copy of the database has brought back, before anything is answered; goes on in a thread."""
         with self._noting_trouble():
             self._erase_again()
@@ -51,7 +51,7 @@ class Housekeeping:
             with self._noting_trouble():
                 if self._may_be_older_copy:
                     self._erase_again()
-                if self._erasures.pending() and self._erasures.finish():
+                if self._eraser.count_pending() and self._eraser.complete():
                     log.info("An erasure is complete")
                 if time.monotonic() >= self._due_at:
                     self._do_daily()
