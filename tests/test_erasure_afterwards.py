@@ -17,7 +17,11 @@ import requests
 from data_capture.capture.converters import timestamp
 from data_capture.capture.kinds import KINDS, Caller, parse_capture
 from data_capture.privacy.erasure_completion import UserEraser
-from data_capture.privacy.erasure_log import entries_of, erasure_log_file, note_in_erasure_log
+from data_capture.privacy.erasure_log import (
+    append_to_erasure_log,
+    erasure_log_file,
+    read_erasure_log,
+)
 from data_capture.store.sqlite.tombstones import (
     EMPTY_LOG,
     KEPT_DAYS,
@@ -291,9 +295,9 @@ def test_the_journal_names_nobody_and_survives_a_line_that_a_crash_cut_off(
     erase(service, ANN.email)
     journal = erasure_log_file(service.database)
     assert journal.stat().st_mode & 0o777 == 0o600
-    assert len(entries_of(service.database)) == 1
+    assert len(read_erasure_log(service.database)) == 1
     with journal.open("a") as file:
         file.write("0123456789abcdef")
-    note_in_erasure_log(service.database, {("f" * 64, "2024-01-15T10:30:00.000Z")})
-    assert len(entries_of(service.database)) == 2
+    append_to_erasure_log(service.database, {("f" * 64, "2024-01-15T10:30:00.000Z")})
+    assert len(read_erasure_log(service.database)) == 2
     assert ANN.name not in journal.read_text()

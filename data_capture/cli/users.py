@@ -16,7 +16,7 @@ from data_capture.cli.files import PARTIAL_SUFFIX, give_to_owner_of, remove_part
 from data_capture.cli.formatting import Progress, count
 from data_capture.key_files import open_new_file
 from data_capture.privacy.erasure_completion import UserEraser
-from data_capture.privacy.erasure_log import entries_of, erase_again, erasure_log_file
+from data_capture.privacy.erasure_log import erasure_log_file, read_erasure_log, repeat_erasures
 from data_capture.privacy.export import export_user
 from data_capture.privacy.retention import apply_retention
 from data_capture.problems import Problem
@@ -137,10 +137,10 @@ def erase_again_after_restore(settings: Settings) -> None:
     Raises:
         Refused: it can't be done now; the capture service does it at its next start.
     """
-    if not entries_of(settings.database):
+    if not read_erasure_log(settings.database):
         return
     with opened_store(settings) as store:
-        users = store.write(lambda connection: erase_again(connection, settings.database))
+        users = store.write(lambda connection: repeat_erasures(connection, settings.database))
         UserEraser(store).complete()
         _keep_ownership(settings.database)
     if users:

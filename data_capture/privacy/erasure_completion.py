@@ -19,7 +19,7 @@ from datetime import datetime, timezone
 
 from data_capture.capture.converters import timestamp
 from data_capture.privacy.erasure import ErasureResult, erase_user
-from data_capture.privacy.erasure_log import Entry, note_in_erasure_log
+from data_capture.privacy.erasure_log import LogEntry, append_to_erasure_log
 from data_capture.problems import UNAVAILABLE, Problem
 from data_capture.store import Store
 from data_capture.store.sqlite.tombstones import EMPTY_LOG, NOTHING, REWRITE, erasures_pending
@@ -106,19 +106,19 @@ class UserEraser:
         noted = "SELECT address_hash, erased_at FROM data_capture_erasures"
         try:
             erasures = self._store.read(lambda connection: connection.execute(noted).fetchall())
-            note_in_erasure_log(self._store.database, set(erasures))
+            append_to_erasure_log(self._store.database, set(erasures))
         except OSError as error:
             raise Problem(
                 UNAVAILABLE, f"The erasure can't be noted: {error}.", retry_after_seconds=1
             ) from error
 
-    def _waiting(self, remaining: int) -> list[Entry]:
+    def _waiting(self, remaining: int) -> list[LogEntry]:
         waiting = "SELECT address_hash, erased_at FROM data_capture_erasures WHERE remaining = ?"
         return self._store.read(
             lambda connection: connection.execute(waiting, (remaining,)).fetchall()
         )
 
-    def _move_on(self, erasures: Iterable[Entry], from_state: int, to_state: int) -> None:
+    def _move_on(self, erasures: Iterable[LogEntry], from_state: int, to_state: int) -> None:
         """Only those: one that has come since still has all before it."""
         moved = [(to_state, *erasure, from_state) for erasure in erasures]
         self._store.write(lambda connection: connection.executemany(_MOVE_ON, moved) and None)

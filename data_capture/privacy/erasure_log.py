@@ -27,7 +27,7 @@ from data_capture.store.sqlite.tombstones import (
 
 _LINE = re.compile(r"([0-9a-f]{64}) (\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z)")
 
-Entry = tuple[str, str]
+LogEntry = tuple[str, str]
 """An address's keyed hash, and when it was erased."""
 
 
@@ -36,7 +36,7 @@ def erasure_log_file(database: Path) -> Path:
     return keys_beside(database.resolve()) / "erasures"
 
 
-def entries_of(database: Path) -> set[Entry]:
+def read_erasure_log(database: Path) -> set[LogEntry]:
     """What is noted; a line that a crash cut off is none.
 
     Raises:
@@ -51,13 +51,13 @@ def entries_of(database: Path) -> set[Entry]:
     return {(found[1], found[2]) for found in map(_LINE.fullmatch, lines) if found is not None}
 
 
-def note_in_erasure_log(database: Path, erasures: set[Entry]) -> None:
+def append_to_erasure_log(database: Path, erasures: set[LogEntry]) -> None:
     """Notes those of the database's erasures that are not noted yet; they are on disk when this returns.
 
     Raises:
         OSError: it can't be written.
     """
-    missing = erasures - entries_of(database)
+    missing = erasures - read_erasure_log(database)
     if not missing:
         return
     path = erasure_log_file(database)
@@ -73,7 +73,7 @@ def note_in_erasure_log(database: Path, erasures: set[Entry]) -> None:
         os.fsync(file.fileno())
 
 
-def erase_again(connection: sqlite3.Connection, database: Path) -> int:
+def repeat_erasures(connection: sqlite3.Connection, database: Path) -> int:
     """Erases those whose erasure is noted and that this database, an older copy, knows nothing of; how many they were.
 
     Whether a database knows of an erasure is told by the record in its audit trail, which has the same time.
@@ -86,7 +86,7 @@ def erase_again(connection: sqlite3.Connection, database: Path) -> int:
         OSError, ValueError: the journal or the key can't be read.
         Problem, sqlite3.Error: as `erase_person` says.
     """
-    unknown = _unknown_to(connection, entries_of(database))
+    unknown = _unknown_to(connection, read_erasure_log(database))
     if not unknown:
         return 0
     key = load_or_make_key(erasures_key_file(database))
@@ -104,7 +104,7 @@ def erase_again(connection: sqlite3.Connection, database: Path) -> int:
     return users
 
 
-def _unknown_to(connection: sqlite3.Connection, entries: set[Entry]) -> dict[str, str]:
+def _unknown_to(connection: sqlite3.Connection, entries: set[LogEntry]) -> dict[str, str]:
     if not entries:
         return {}
     records = connection.execute(

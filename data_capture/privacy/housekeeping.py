@@ -12,7 +12,7 @@ from datetime import datetime, timezone
 
 from data_capture.capture.converters import timestamp
 from data_capture.privacy.erasure_completion import UserEraser
-from data_capture.privacy.erasure_log import entries_of, erase_again
+from data_capture.privacy.erasure_log import read_erasure_log, repeat_erasures
 from data_capture.privacy.receipts import purge_orphans
 from data_capture.privacy.retention import apply_retention
 from data_capture.problems import Problem
@@ -70,9 +70,9 @@ class Housekeeping:
             self._trouble = None
 
     def _erase_again(self) -> None:
-        if entries_of(self._store.database):
+        if read_erasure_log(self._store.database):
             users = self._store.write(
-                lambda connection: erase_again(connection, self._store.database)
+                lambda connection: repeat_erasures(connection, self._store.database)
             )
             if users:
                 log.warning(
