@@ -21,7 +21,13 @@ import requests
 
 from data_capture.privacy.erasure import erase_user
 from data_capture.privacy.erasure_completion import UserEraser
-from data_capture.privacy.tables import AUDIT, OF_NOBODY, RECEIPTS, USERS, tables_of_users
+from data_capture.privacy.tables import (
+    AUDIT,
+    RECEIPTS,
+    TABLES_WITHOUT_USER_DATA,
+    USERS,
+    list_user_tables,
+)
 from data_capture.store.sqlite.connection import open_connection
 from data_capture.store.sqlite.schema import prepare
 from tests.erasing import (
@@ -152,10 +158,10 @@ def test_every_table_is_erased_from_or_named_as_one_of_nobody() -> None:
             name
             for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")
         }
-    assert {*tables_of_users(), USERS, RECEIPTS, *OF_NOBODY} == {
+    assert {*list_user_tables(), USERS, RECEIPTS, *TABLES_WITHOUT_USER_DATA} == {
         name for name in tables if not name.startswith("sqlite_")
     }
-    assert AUDIT in tables_of_users()
+    assert AUDIT in list_user_tables()
 
 
 def test_the_audit_trail_says_that_there_was_an_erasure_and_not_whose(

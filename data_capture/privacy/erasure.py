@@ -22,11 +22,11 @@ from data_capture.audit import pseudonymise_audit
 from data_capture.capture.email import is_reserved, normalise_email
 from data_capture.privacy.tables import (
     AUDIT,
-    OF_USER,
+    IS_OF_USER,
     RECEIPTS,
     USERS,
-    spellings_everywhere,
-    tables_of_users,
+    find_spellings,
+    list_user_tables,
 )
 from data_capture.problems import UNUSABLE, Problem
 from data_capture.sql.pragmas import columns_of, foreign_keys_of, quoted
@@ -90,7 +90,7 @@ def erase_user(
         Problem: 422, when another program's tables don't let go of the person, and says which; and for a user of our own.
         sqlite3.Error: it can't be written.
     """
-    users, spellings = spellings_of(connection, email), spellings_everywhere(connection, email)
+    users, spellings = spellings_of(connection, email), find_spellings(connection, email)
     if any(
         map(is_reserved, (email, *users, *spellings))
     ):  # a column of another program may say that it is this person's
@@ -99,19 +99,19 @@ def erase_user(
         )
     pseudonym = ensure_user(connection, _new_pseudonym() if spellings else _NOBODY, None, erased_at)
     rows = dict.fromkeys(
-        (*(table for table in tables_of_users() if table != AUDIT), RECEIPTS, USERS), 0
+        (*(table for table in list_user_tables() if table != AUDIT), RECEIPTS, USERS), 0
     )
     audit_records = 0
     addresses = frozenset({email, *filter(None, map(normalise_email, spellings))})
     emptied_for: list[str] = []
     for spelling in spellings or [email]:
         # The names of tables come from schema.sql.
-        receipts = f"DELETE FROM {RECEIPTS} WHERE {OF_USER}"  # noqa: S608
+        receipts = f"DELETE FROM {RECEIPTS} WHERE {IS_OF_USER}"  # noqa: S608
         rows[RECEIPTS] += connection.execute(receipts, {"email": spelling}).rowcount
         audit_records += pseudonymise_audit(
             connection, spelling, pseudonym, timestamp=erased_at, source_endpoint=source_endpoint
         )
-        for table in tables_of_users():
+        for table in list_user_tables():
             if table != AUDIT:
                 delete = f"DELETE FROM {table} WHERE user_email = ?"  # noqa: S608
                 rows[table] += connection.execute(delete, (spelling,)).rowcount
@@ -193,7 +193,7 @@ def _references(connection: sqlite3.Connection) -> Iterator[_Reference]:
         "SELECT name FROM sqlite_master WHERE type = 'table' ORDER BY name"
     ).fetchall()
     for (table,) in tables:
-        if table in tables_of_users():
+        if table in list_user_tables():
             continue
         to_users = [
             key for key in foreign_keys_of(connection, table) if key.parent.lower() == USERS

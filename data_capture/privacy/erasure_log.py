@@ -16,7 +16,7 @@ from data_capture.audit.format import ERASURE
 from data_capture.capture.email import normalise_email
 from data_capture.key_files import keys_beside, load_or_make_key
 from data_capture.privacy.erasure import PSEUDONYMS, erase_user
-from data_capture.privacy.tables import RECEIPTS, tables_of_users
+from data_capture.privacy.tables import RECEIPTS, list_user_tables
 from data_capture.sql.pragmas import columns_of
 from data_capture.store.sqlite.tombstones import (
     NOTHING,
@@ -122,7 +122,7 @@ def _addresses(connection: sqlite3.Connection) -> set[str]:
     columns = {column.name.lower() for column in columns_of(connection, "users")}
     found = {spelling for name in columns & {"email", "normalized_email"}
              for (spelling,) in connection.execute(f"SELECT {name} FROM users")}  # noqa: S608  # fmt: skip
-    for table in (*tables_of_users(), RECEIPTS):
+    for table in (*list_user_tables(), RECEIPTS):
         found.update(
             spelling
             for (spelling,) in connection.execute(f"SELECT DISTINCT user_email FROM {table}")  # noqa: S608

@@ -34,11 +34,11 @@ from data_capture.capture.kinds import KINDS
 from data_capture.images import NotAPicture, check_picture, content_of, media_type_of
 from data_capture.privacy.tables import (
     AUDIT,
-    OF_USER,
+    IS_OF_USER,
     RECEIPTS,
     USERS,
-    spellings_everywhere,
-    tables_of_users,
+    find_spellings,
+    list_user_tables,
 )
 from data_capture.problems import NOT_FOUND, Problem
 from data_capture.redaction.redact import REDACTED
@@ -97,7 +97,7 @@ def export_user(
     """
 
     def record(connection: sqlite3.Connection) -> None:
-        if not spellings_everywhere(connection, email):
+        if not find_spellings(connection, email):
             raise Problem(NOT_FOUND, "Nothing is held on this address.")
         now = timestamp(datetime.now(timezone.utc))
         record_audit(connection, user_email=ensure_user(connection, email, None, now), capture_type=EXPORT, timestamp=now,
@@ -117,7 +117,7 @@ def pieces_of(database: Path, email: str, form: str) -> Iterator[bytes]:
     with closing(open_connection(database, _BUSY_SECONDS, read_only=True)) as connection:
         connection.text_factory = lambda text: text.decode(errors="replace")
         connection.execute("BEGIN")
-        held = _Held(connection, spellings_everywhere(connection, email))
+        held = _Held(connection, find_spellings(connection, email))
         yield from (
             _archive(held, email)
             if form == "zip"
@@ -138,7 +138,7 @@ def _document(held: _Held, email: str, changed: Callable[[str, Row], Row]) -> It
 
 
 def _tables() -> tuple[str, ...]:
-    return (USERS, *tables_of_users(), RECEIPTS)
+    return (USERS, *list_user_tables(), RECEIPTS)
 
 
 class _Held:
@@ -154,7 +154,7 @@ class _Held:
         if table == USERS:
             select = "SELECT * FROM users WHERE email = :email"
         elif table == RECEIPTS:
-            select = f"SELECT * FROM {table} WHERE {OF_USER} ORDER BY capture_type, row_id, created_at, capture_id"  # noqa: S608
+            select = f"SELECT * FROM {table} WHERE {IS_OF_USER} ORDER BY capture_type, row_id, created_at, capture_id"  # noqa: S608
         elif table == AUDIT:
             select = f"SELECT * FROM {table} WHERE user_email = :email AND capture_type <> '{EXPORT}' ORDER BY id"  # noqa: S608
         else:

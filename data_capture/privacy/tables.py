@@ -14,23 +14,23 @@ USERS = "users"
 RECEIPTS = "capture_receipts"
 AUDIT = "data_capture_audit"
 
-OF_NOBODY = frozenset({"data_capture_audit_chain", "data_capture_erasures"})
+TABLES_WITHOUT_USER_DATA = frozenset({"data_capture_audit_chain", "data_capture_erasures"})
 """What is kept beside the audit trail to prove it, and of whom no table says: neither tells anything of a person."""
 
-OF_USER = "user_email = :email"
+IS_OF_USER = "user_email = :email"
 """Which rows of a table are of a person, as `users.email` spells the address."""
 
 
-def spellings_everywhere(connection: sqlite3.Connection, email: str) -> list[str]:
+def find_spellings(connection: sqlite3.Connection, email: str) -> list[str]:
     """Every spelling of an address (normalised) under which something is held: that of `users` first, mostly the only one."""
     found = spellings_of(connection, email)
-    for table in (*tables_of_users(), RECEIPTS):
+    for table in (*list_user_tables(), RECEIPTS):
         found += spellings_in(connection, table, email)
     return list(dict.fromkeys(found))
 
 
 @cache
-def tables_of_users() -> tuple[str, ...]:
+def list_user_tables() -> tuple[str, ...]:
     """The tables of schema.sql whose rows say in `user_email` whose they are, but for the receipts of the rows in them."""
     with closing(sqlite3.connect(":memory:")) as connection:
         connection.executescript((REPOSITORY / "schema.sql").read_text(encoding="utf-8"))
