@@ -18,7 +18,7 @@ from data_capture.audit.head import EMPTY_HEAD
 from data_capture.audit.verify import verify
 from data_capture.capture.kinds import KINDS, Caller, parse_capture
 from data_capture.key_files import load_key
-from data_capture.privacy.export import pieces_of
+from data_capture.privacy.export import stream_export
 from data_capture.problems import Problem
 from data_capture.store import Store
 from data_capture.store.sqlite.captures import record_capture
@@ -395,7 +395,7 @@ def test_a_claim_under_a_guessed_capture_id_does_not_keep_the_confirmed_capture_
 def test_an_export_tells_claims_and_confirmed_captures_apart(store: Store) -> None:
     send(store, **PAYMENT, payment_status="pending", capture_id="a")
     send(store, **PAYMENT, payment_status="completed", capture_id="b", confirmed=True)
-    document = json.loads(b"".join(pieces_of(store.database, ANN, "json")))
+    document = json.loads(b"".join(stream_export(store.database, ANN, "json")))
     assert {one["capture_id"]: one["confirmed"] for one in document["capture_receipts"]} == {
         "a": 0,
         "b": 1,

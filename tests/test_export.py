@@ -18,7 +18,7 @@ from typing import Any
 import pytest
 import requests
 
-from data_capture.privacy.export import pieces_of
+from data_capture.privacy.export import stream_export
 from data_capture.privacy.tables import RECEIPTS, USERS, list_user_tables
 from tests.erasing import (
     ADMIN,
@@ -219,7 +219,7 @@ def test_it_takes_no_more_memory_than_a_row_or_two(tmp_path: Path) -> None:
             record(store, [{"type": "questionnaire", **answers}])
         for form, most_bytes in (("json", 16_000_000), ("zip", 24_000_000)):
             tracemalloc.start()
-            written = sum(len(piece) for piece in pieces_of(store.database, ANN.email, form))
+            written = sum(len(piece) for piece in stream_export(store.database, ANN.email, form))
             _, peak = tracemalloc.get_traced_memory()
             tracemalloc.stop()
             assert written > 22_000_000

@@ -104,10 +104,10 @@ def export_user(
                      source_endpoint=source_endpoint, ip_address=ip_address, user_agent=user_agent)  # fmt: skip
 
     store.write(record)
-    return pieces_of(store.database, email, form)
+    return stream_export(store.database, email, form)
 
 
-def pieces_of(database: Path, email: str, form: str) -> Iterator[bytes]:
+def stream_export(database: Path, email: str, form: str) -> Iterator[bytes]:
     """The export of a person, without a record of it.
 
     Raises:
