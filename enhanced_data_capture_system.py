@@ -22,7 +22,7 @@ from data_capture.limits.rates import Rates
 from data_capture.privacy.erasure_completion import UserEraser
 from data_capture.privacy.export import MEDIA_TYPES, export_user
 from data_capture.privacy.housekeeping import Housekeeping
-from data_capture.privacy.statistics import statistics
+from data_capture.privacy.statistics import read_statistics
 from data_capture.problems import UNAVAILABLE, UNUSABLE, FieldError, Problem
 from data_capture.server import serve
 from data_capture.settings import REPOSITORY, Settings, settings_from_command_line
@@ -132,7 +132,7 @@ def _add_user_data(
     def user_statistics(email: str) -> Response:
         require_reader(request, settings)
         address = email_in_path(email)
-        response = jsonify(store.read(lambda connection: statistics(connection, address)))
+        response = jsonify(store.read(lambda connection: read_statistics(connection, address)))
         response.headers["Cache-Control"] = "no-store"
         return response
 

@@ -20,7 +20,7 @@ SELECT
 """
 
 
-def statistics(connection: sqlite3.Connection, email: str) -> dict[str, Any]:
+def read_statistics(connection: sqlite3.Connection, email: str) -> dict[str, Any]:
     """How much is held on a person, and since when nothing newer; zeros and nulls for someone unknown.
 
     Args:
