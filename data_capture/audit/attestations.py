@@ -1,7 +1,11 @@
-"""What covering records say: what is left of the records that an erasure or the retention took something of.
+"""Read attestations: the audit records that prove what remains of cleared records.
 
-A covering record counts only while it is as it was written: linked, with its own salt, which nothing of ours ever takes, and
-with the commitment to what it says. It covers only records that are older than itself. A changed one covers nothing.
+An erasure or retention clears audit records. Its own audit record is the attestation. It lists the
+cleared records by id, each with the hash of its remainder (format.py).
+
+An attestation is valid only while it is as written: linked, with its own salt, which is never
+removed, and with the commitment to its content. It attests only older records. A tampered
+attestation attests nothing.
 """
 
 from __future__ import annotations
@@ -16,7 +20,7 @@ from typing import Any, NamedTuple
 
 from data_capture.audit.format import (
     ERASURE,
-    GENESIS,
+    GENESIS_LINK,
     RECORD_COLUMNS,
     RETENTION,
     SALT_BYTES,
@@ -27,23 +31,22 @@ from data_capture.audit.format import (
 from data_capture.sql.bulk import any_text
 
 RETENTION_USER = "retention@data-capture.invalid"
-"""The user, of no person, whose records those of the retention are."""
+"""The address in `users` that the audit records of retention belong to. It is no real user."""
 
-_SNAPSHOT, _CAPTURE_TYPE = (
-    RECORD_COLUMNS.index("data_snapshot"),
-    RECORD_COLUMNS.index("capture_type"),
-)
-_HEAD_CHARACTERS, _TAIL_CHARACTERS = (
-    40,
-    100,
-)  # have the first and the last id, of at most 19 digits, and 64 digits of a hash
-_HEAD = re.compile(r'\{"left":\{"([0-9]{1,19})":"')
-_TAIL = re.compile(r'"([0-9]{1,19})":"[0-9a-f]{64}"\}\}\Z')
-_LEFT_ALONE = re.compile(r'\{"left":\{(?:"[0-9]{1,19}":"[0-9a-f]{64}"(?:,(?!\})|(?=\})))*\}\}')
+_SNAPSHOT = RECORD_COLUMNS.index("data_snapshot")
+_CAPTURE_TYPE = RECORD_COLUMNS.index("capture_type")
 
-_COVERING = f"""
+# The first and the last id of a snapshot are within these lengths: an id has at most 19 digits,
+# a hash has 64.
+_START_CHARACTERS, _END_CHARACTERS = 40, 100
+_START = re.compile(r'\{"left":\{"([0-9]{1,19})":"')
+_END = re.compile(r'"([0-9]{1,19})":"[0-9a-f]{64}"\}\}\Z')
+_WHOLE_SNAPSHOT = re.compile(r'\{"left":\{(?:"[0-9]{1,19}":"[0-9a-f]{64}"(?:,(?!\})|(?=\})))*\}\}')
+
+_SELECT_ATTESTATIONS = f"""
 SELECT chain.audit_id, adopted, salt, commitment, link,
-       (SELECT before.link FROM data_capture_audit_chain AS before WHERE before.audit_id = chain.audit_id - 1),
+       (SELECT previous.link FROM data_capture_audit_chain AS previous
+        WHERE previous.audit_id = chain.audit_id - 1),
        {", ".join(f"audit.{name}" for name in RECORD_COLUMNS)}
 FROM data_capture_audit AS audit {{}}
 JOIN data_capture_audit_chain AS chain ON chain.audit_id = audit.id
@@ -51,147 +54,157 @@ WHERE {{}}
 ORDER BY chain.audit_id
 """  # noqa: S608
 
-# `NOT INDEXED`: an index can be made to hide rows.
-_ALL_COVERING = _COVERING.format(
+# NOT INDEXED: a tampered index can hide rows.
+_SELECT_ALL = _SELECT_ATTESTATIONS.format(
     "NOT INDEXED", f"audit.capture_type IN ('{ERASURE}', '{RETENTION}')"
 )
-_ONE_COVERING = _COVERING.format("", "audit.id = ?")
+_SELECT_ONE = _SELECT_ATTESTATIONS.format("", "audit.id = ?")
 
-_ENDS = f"""
-SELECT id, substr(data_snapshot, 1, {_HEAD_CHARACTERS}), substr(data_snapshot, -{_TAIL_CHARACTERS})
+_SELECT_RANGES = f"""
+SELECT id, substr(data_snapshot, 1, {_START_CHARACTERS}), substr(data_snapshot, -{_END_CHARACTERS})
 FROM data_capture_audit WHERE capture_type = '{RETENTION}' AND {{}} ORDER BY id
 """  # noqa: S608
-# By the index: there are few. A trigger of another program may have respelled the address when the user was added.
-_ALL_ENDS = _ENDS.format(
+# By the index on user_email, since retention has few records. Another program's trigger may have
+# changed the spelling of the address when the user was added.
+_SELECT_ALL_RANGES = _SELECT_RANGES.format(
     "user_email IN (SELECT ?1 UNION SELECT email FROM users WHERE lower(email) = ?1)"
 )
-_NEW_ENDS = _ENDS.format("id > ?")
+_SELECT_NEW_RANGES = _SELECT_RANGES.format("id > ?")
 
 
-class Cover(NamedTuple):
-    """What is left of a record, hashed, and whether it was the retention that took the rest."""
+class AttestedRecord(NamedTuple):
+    """An attestation's statement about one record.
 
-    left: bytes
+    Args:
+        remainder_hash: the hash of what remains of the record.
+        by_retention: True if retention cleared it, False if an erasure did.
+    """
+
+    remainder_hash: bytes
     by_retention: bool
 
 
 @dataclass
-class Covers:
-    """What all covering records say; the last one that speaks of a record holds.
+class Attestations:
+    """All attestations of a database. If several list a record, the last one counts.
 
     Args:
-        of_records: what covers each record, by its id.
-        by_changed: the ids of the covering records that are not as they were written, by the ids of those that they speak of.
+        valid: the statement about each attested record, by the record's id.
+        by_tampered: the id of the tampered attestation that lists a record, by the record's id.
     """
 
-    of_records: dict[int, Cover] = field(default_factory=dict)
-    by_changed: dict[int, int] = field(default_factory=dict)
+    valid: dict[int, AttestedRecord] = field(default_factory=dict)
+    by_tampered: dict[int, int] = field(default_factory=dict)
 
 
-def read_attestations(connection: sqlite3.Connection, key: ChainKey) -> Covers:
-    """Read every covering record that is linked in the chain."""
-    covers = Covers()
-    for row in connection.execute(_ALL_COVERING):
+def read_attestations(connection: sqlite3.Connection, key: ChainKey) -> Attestations:
+    """Read all attestations that are linked in the chain."""
+    attestations = Attestations()
+    for row in connection.execute(_SELECT_ALL):
         if not _is_linked(row, key):
-            continue  # the verification names it, or it was there before the chain and says nothing
-        if is_as_written(row[2], row[3], row[6:]):
-            covers.of_records.update(_says(row))
+            continue  # either the verification names it, or it is adopted and attests nothing
+        if matches_commitment(row[2], row[3], row[6:]):
+            attestations.valid.update(_parse(row))
         else:
-            covers.by_changed.update((number, row[0]) for number, _ in _says(row))
-    return covers
+            attestations.by_tampered.update((audit_id, row[0]) for audit_id, _ in _parse(row))
+    return attestations
 
 
-def is_as_written(salt: Any, commitment: Any, record: Sequence[Any]) -> bool:
-    """Whether the commitment is to this record under this salt; the salt alone can't make it so, and a NULL never does."""
+def matches_commitment(salt: Any, commitment: Any, record: Sequence[Any]) -> bool:
+    """Return whether the commitment is the one of this record with this salt."""
     if salt.__class__ is not bytes or len(salt) != SALT_BYTES:
         return False
     return bool(compute_commitment(encode_record(*record), salt) == commitment)
 
 
-def is_covering(capture_type: Any) -> bool:
-    """Whether records of this type cover others."""
+def is_attestation_type(capture_type: Any) -> bool:
+    """Return whether records with this `capture_type` are attestations."""
     return capture_type in (ERASURE, RETENTION)
 
 
-def says_only_what_is_left(snapshot: Any) -> bool:
-    """Whether a snapshot is one as covering records have it, with nothing personal in it."""
-    return isinstance(snapshot, str) and _LEFT_ALONE.fullmatch(snapshot) is not None
+def is_attestation_snapshot(snapshot: Any) -> bool:
+    """Return whether a snapshot consists of ids and hashes only, without personal data."""
+    return isinstance(snapshot, str) and _WHOLE_SNAPSHOT.fullmatch(snapshot) is not None
 
 
 class RetentionAttestations:
-    """Find the retention records that cover given records, without reading all of them each time.
+    """Find the retention's attestations of given records without reading all of them each time.
 
-    Remembers the range of ids of each retention record. The range only says where to look: each record that is found is
+    The range of ids in each attestation is kept. It only says where to look: each attestation is
     verified before it counts.
     """
 
     def __init__(self) -> None:
-        self._ranges: list[
-            tuple[int, int, int]
-        ] = []  # the first id and the last that one speaks of, and its own
-        self._read_to: int | None = None
+        # The first and the last id that an attestation lists, and its own id.
+        self._ranges: list[tuple[int, int, int]] = []
+        self._read_up_to: int | None = None
 
-    def left_of(
-        self, connection: sqlite3.Connection, key: ChainKey, numbers: Iterable[int]
+    def find_remainder_hashes(
+        self, connection: sqlite3.Connection, key: ChainKey, audit_ids: Iterable[int]
     ) -> dict[int, bytes]:
-        """Return what the last covering record says is left of each of these records, of those that one speaks of.
+        """Return the remainder hashes of those of these records that are attested.
 
         Raises:
-            sqlite3.Error: the file can't be read.
+            sqlite3.Error: the file cannot be read.
         """
-        wanted = sorted(numbers)
+        wanted = sorted(audit_ids)
         if not wanted:
             return {}
         with any_text(connection):
-            self._read_on(connection)
-            left: dict[int, bytes] = {}
-            for first, last, covering in self._ranges:
-                place = bisect_left(wanted, first)
-                if place < len(wanted) and wanted[place] <= last:
-                    row = connection.execute(_ONE_COVERING, (covering,)).fetchone()
-                    if (
-                        row is not None
-                        and _is_linked(row, key)
-                        and is_as_written(row[2], row[3], row[6:])
-                    ):
-                        left.update((number, cover.left) for number, cover in _says(row))
-        return {number: left[number] for number in wanted if number in left}
+            self._read_new_ranges(connection)
+            hashes: dict[int, bytes] = {}
+            for first_id, last_id, attestation_id in self._ranges:
+                place = bisect_left(wanted, first_id)
+                if place < len(wanted) and wanted[place] <= last_id:
+                    row = connection.execute(_SELECT_ONE, (attestation_id,)).fetchone()
+                    if row is not None and _is_valid(row, key):
+                        hashes.update(
+                            (audit_id, attested.remainder_hash)
+                            for audit_id, attested in _parse(row)
+                        )
+        return {audit_id: hashes[audit_id] for audit_id in wanted if audit_id in hashes}
 
-    def _read_on(self, connection: sqlite3.Connection) -> None:
-        (newest,) = connection.execute(
+    def _read_new_ranges(self, connection: sqlite3.Connection) -> None:
+        (newest_id,) = connection.execute(
             "SELECT coalesce(max(id), 0) FROM data_capture_audit"
         ).fetchone()
-        select, since = (
-            (_ALL_ENDS, RETENTION_USER) if self._read_to is None else (_NEW_ENDS, self._read_to)
-        )
-        for covering, head, tail in connection.execute(select, (since,)).fetchall():
-            first, last = _HEAD.match(str(head)), _TAIL.search(str(tail))
+        if self._read_up_to is None:
+            rows = connection.execute(_SELECT_ALL_RANGES, (RETENTION_USER,))
+        else:
+            rows = connection.execute(_SELECT_NEW_RANGES, (self._read_up_to,))
+        for attestation_id, start, end in rows.fetchall():
+            first, last = _START.match(str(start)), _END.search(str(end))
             if first and last:
-                self._ranges.append((int(first[1]), int(last[1]), covering))
-        self._read_to = newest
+                self._ranges.append((int(first[1]), int(last[1]), attestation_id))
+        self._read_up_to = newest_id
+
+
+def _is_valid(row: Sequence[Any], key: ChainKey) -> bool:
+    return _is_linked(row, key) and matches_commitment(row[2], row[3], row[6:])
 
 
 def _is_linked(row: Sequence[Any], key: ChainKey) -> bool:
-    number, adopted, _, commitment, link, before = row[:6]
-    previous = GENESIS if before is None else before
+    audit_id, adopted, _, commitment, link, previous = row[:6]
     return (
         adopted.__class__ is int
         and adopted == 0
-        and key.follows(previous, number, adopted, commitment, link)
+        and key.is_linked(
+            GENESIS_LINK if previous is None else previous, audit_id, adopted, commitment, link
+        )
     )
 
 
-def _says(row: Sequence[Any]) -> Iterator[tuple[int, Cover]]:
-    """What a covering record says of records older than itself."""
-    number, record = row[0], row[6:]
-    if not is_covering(record[_CAPTURE_TYPE]):
+def _parse(row: Sequence[Any]) -> Iterator[tuple[int, AttestedRecord]]:
+    """Parse an attestation's statements about records that are older than itself."""
+    attestation_id, record = row[0], row[6:]
+    if not is_attestation_type(record[_CAPTURE_TYPE]):
         return
+    by_retention = record[_CAPTURE_TYPE] == RETENTION
     try:
-        covered = json.loads(record[_SNAPSHOT])["left"]
-        said = [
-            (int(one), Cover(bytes.fromhex(left), record[_CAPTURE_TYPE] == RETENTION))
-            for one, left in covered.items()
+        statements = [
+            (int(audit_id), AttestedRecord(bytes.fromhex(remainder_hash), by_retention))
+            for audit_id, remainder_hash in json.loads(record[_SNAPSHOT])["left"].items()
         ]
     except (AttributeError, KeyError, RecursionError, TypeError, ValueError):
-        return  # what the retention says of a whole run covers nothing
-    yield from (one for one in said if one[0] < number)
+        return  # the summary of a retention run is of the same type, and attests nothing
+    yield from (statement for statement in statements if statement[0] < attestation_id)

@@ -1,10 +1,12 @@
-"""Takes content from audit records, as erasures and the retention do, and adds the records that cover them.
+"""Clear audit records, as an erasure or retention does, and add their attestations.
 
-Before something is taken from a record it is verified: it has to be as it was written, or as the last covering record left it.
-One that is not is no better afterwards. What is to be taken goes from it too, but nothing covers it, so that verify-audit goes
-on naming it. Else whoever changes a record by SQL would only have to wait for the next erasure.
+Each record is verified before it is cleared: it must match its commitment, or the last attestation
+that lists it. A record that fails is cleared too, but not attested, so that verify-audit keeps
+naming it. Otherwise, someone could change a record with SQL and wait for the next erasure to make
+the change valid.
 
-Whether the commitments are the ones that were made is not checked here: the chain's links say so, and nothing changes them.
+The commitments themselves are not verified here. The links of the chain prove them, and clearing
+changes neither.
 """
 
 from __future__ import annotations
@@ -17,9 +19,9 @@ from typing import Any, NamedTuple
 from data_capture.audit.append import audit_trail_of
 from data_capture.audit.attestations import (
     RetentionAttestations,
-    is_as_written,
-    is_covering,
-    says_only_what_is_left,
+    is_attestation_snapshot,
+    is_attestation_type,
+    matches_commitment,
 )
 from data_capture.audit.format import ERASURE, RECORD_COLUMNS, RETENTION, ChainKey, encode_record
 from data_capture.audit.records import record_audit
@@ -29,21 +31,23 @@ from data_capture.sql.bulk import any_text
 log = logging.getLogger("data_capture.audit")
 
 CLEARABLE_COLUMNS = ("data_snapshot", "error_details", "ip_address", "user_agent")
-"""What may be taken from a record when it is old."""
+"""The columns that retention may clear."""
 
-_MAX_RECORDS_COVERED = 1000  # what covers them is read at once, and is about 75 bytes a record
+# An attestation is read into memory as a whole. It has about 75 bytes per record.
+_MAX_RECORDS_PER_ATTESTATION = 1000
 _MAX_RECORDS_NAMED = 20
 
-# The names come from the format.
-_READ = f"""
+# The column names are constants of the format.
+_SELECT = f"""
 SELECT chain.salt, chain.commitment, {", ".join(f"audit.{name}" for name in RECORD_COLUMNS)}
-FROM data_capture_audit AS audit LEFT JOIN data_capture_audit_chain AS chain ON chain.audit_id = audit.id
+FROM data_capture_audit AS audit
+LEFT JOIN data_capture_audit_chain AS chain ON chain.audit_id = audit.id
 WHERE audit.id = ?
 """  # noqa: S608
-# The record says whose it is: an index can be made to say something else. `+`: by the id, and not by that index again.
-_READ_OF_USER = f"{_READ} AND +audit.user_email = ?"
+# A tampered index on user_email may name records of others. The + makes SQLite read the record.
+_SELECT_OF_USER = f"{_SELECT} AND +audit.user_email = ?"
 
-_FIND = "SELECT id FROM data_capture_audit WHERE user_email = ? ORDER BY id"
+_SELECT_IDS_OF_USER = "SELECT id FROM data_capture_audit WHERE user_email = ? ORDER BY id"
 
 _ERASE = """
 UPDATE data_capture_audit
@@ -52,33 +56,32 @@ WHERE id = ?
 """
 _ERASE_ALL_BUT_SNAPSHOT = _ERASE.replace("data_snapshot = NULL, ", "")
 
-_FORGET_SALT = "UPDATE data_capture_audit_chain SET salt = NULL WHERE audit_id = ?"
+_DELETE_SALT = "UPDATE data_capture_audit_chain SET salt = NULL WHERE audit_id = ?"
 
-_CAPTURE_TYPE, _SNAPSHOT = (
-    RECORD_COLUMNS.index("capture_type"),
-    RECORD_COLUMNS.index("data_snapshot"),
-)
+_CAPTURE_TYPE = RECORD_COLUMNS.index("capture_type")
+_SNAPSHOT = RECORD_COLUMNS.index("data_snapshot")
 
-_Change = Callable[[list[Any]], list[Any] | None]
-"""What becomes of a record, in the order of `RECORD_COLUMNS`; None when nothing does."""
+_Change = Callable[[list[Any]], "list[Any] | None"]
+"""Returns a record as it is after clearing, in the order of `RECORD_COLUMNS`; None if unchanged."""
 
 
-class _Taken(NamedTuple):
-    """A record from which something is taken.
+class _Cleared(NamedTuple):
+    """A record to clear.
 
     Args:
-        number: its id.
-        keeps_snapshot: it looks like a covering record: its snapshot and its salt stay, and it is not covered.
-        is_as_written: whether it is.
-        before: its hash as a covering record has it; None unless its salt was taken already.
-        left: the hash of what is left of it.
+        audit_id: its id.
+        keeps_snapshot: it looks like an attestation. It keeps its snapshot and salt, and is not
+            attested.
+        matches_commitment: whether it is as written.
+        hash_before: its remainder hash before, if it was cleared before; otherwise None.
+        hash_after: its remainder hash after.
     """
 
-    number: int
+    audit_id: int
     keeps_snapshot: bool
-    is_as_written: bool
-    before: bytes | None
-    left: bytes
+    matches_commitment: bool
+    hash_before: bytes | None
+    hash_after: bytes
 
 
 def pseudonymise_audit(
@@ -89,201 +92,215 @@ def pseudonymise_audit(
     timestamp: str,
     source_endpoint: str,
 ) -> int:
-    """Erases a person from the audit trail: their records stay, as those of `pseudonym`, without anything personal.
+    """Move a user's audit records to a pseudonym, without their personal data.
 
-    What is taken: the address, the snapshot, the caller's address and user agent, the error details, and the salt. Kind,
-    status, endpoint and time stay. The erasure has a record of its own, of `pseudonym`, which covers exactly these
-    records: the chain still verifies, and what is left of them can't be changed unnoticed either. Records that were changed
-    before lose the same, and are not covered.
+    The address, the snapshot, the caller's address and user agent, the error details and the salt
+    are removed. Kind, status, endpoint and time remain. An attestation, which belongs to the
+    pseudonym, is added, so that the chain still verifies, and later changes are detected.
 
     Args:
         connection: in a write transaction.
-        user_email: the address as `users.email` spells it.
-        pseudonym: whose the records are from now on: an address in `users` that tells nothing.
+        user_email: the address as spelled in `users.email`.
+        pseudonym: an address in `users` that identifies nobody.
         timestamp: the server's time.
-        source_endpoint: what asked for the erasure.
+        source_endpoint: the route or command that asked for the erasure.
 
     Returns:
-        How many records were theirs.
+        The number of the user's records.
 
     Raises:
-        sqlite3.Error: it can't be written, or the database's audit key is missing.
+        sqlite3.Error: the records cannot be written, or the database's audit key is missing.
     """
 
-    def erased(record: list[Any]) -> list[Any]:
-        number, _, kind, _, endpoint, moment, _, _, status, _ = record
-        return [number, pseudonym, kind, None, endpoint, moment, None, None, status, None]
+    def erase(record: list[Any]) -> list[Any]:
+        audit_id, _, kind, _, endpoint, time, _, _, status, _ = record
+        return [audit_id, pseudonym, kind, None, endpoint, time, None, None, status, None]
 
     key, attestations = audit_trail_of(connection).key, RetentionAttestations()
-    numbers = [number for (number,) in connection.execute(_FIND, (user_email,)).fetchall()]
+    rows = connection.execute(_SELECT_IDS_OF_USER, (user_email,)).fetchall()
+    audit_ids = [audit_id for (audit_id,) in rows]
     erased_records = 0
-    for start in range(0, max(1, len(numbers)), _MAX_RECORDS_COVERED):
-        chunk = numbers[start : start + _MAX_RECORDS_COVERED]
-        found = _read(connection, key, chunk, erased, user_email)
-        covered = _verified(connection, key, found, attestations)
-        connection.executemany(
-            _ERASE, [(pseudonym, one.number) for one in found if not one.keeps_snapshot]
-        )
-        connection.executemany(
-            _ERASE_ALL_BUT_SNAPSHOT,
-            [(pseudonym, one.number) for one in found if one.keeps_snapshot],
-        )
-        if covered or not start:
-            _cover(connection, found, covered, ERASURE, pseudonym, timestamp, source_endpoint)
-        erased_records += len(found)
+    # An erasure without records has an attestation too, as its own audit record.
+    for start in range(0, max(1, len(audit_ids)), _MAX_RECORDS_PER_ATTESTATION):
+        chunk = audit_ids[start : start + _MAX_RECORDS_PER_ATTESTATION]
+        cleared = _read_records(connection, key, chunk, erase, user_email)
+        attestable = _select_attestable(connection, key, cleared, attestations)
+        for update, keeps_snapshot in ((_ERASE, False), (_ERASE_ALL_BUT_SNAPSHOT, True)):
+            connection.executemany(
+                update,
+                [(pseudonym, one.audit_id) for one in cleared
+                 if one.keeps_snapshot == keeps_snapshot],
+            )  # fmt: skip
+        if attestable or not start:
+            _delete_salts(connection, cleared)
+            record_audit(connection, user_email=pseudonym, capture_type=ERASURE,
+                         timestamp=timestamp, source_endpoint=source_endpoint,
+                         snapshot=_encode_attestation(attestable))  # fmt: skip
+        erased_records += len(cleared)
     return erased_records
 
 
 def clear_columns(
     connection: sqlite3.Connection,
-    taken: Mapping[str, Sequence[int]],
-    whose: str,
+    ids_by_column: Mapping[str, Sequence[int]],
+    user_email: str,
     *,
     timestamp: str,
     source_endpoint: str,
     attestations: RetentionAttestations | None = None,
 ) -> int:
-    """Takes what is old from audit records; a record of its own covers exactly these, as an erasure's does.
+    """Clear columns of old audit records, and add their attestation.
 
     Args:
         connection: in a write transaction.
-        taken: for each of `CLEARABLE_COLUMNS` the records' ids.
-        whose: the address in `users`, that of `RETENTION_PERSON`, that the covering record is of.
+        ids_by_column: the ids of the records to clear, for each of `CLEARABLE_COLUMNS`.
+        user_email: the spelling of `RETENTION_USER` in `users`, which the attestation belongs to.
         timestamp: the server's time.
-        source_endpoint: what asked for it.
-        attestations: what was read before by the same run, which then need not be read again.
+        source_endpoint: the route or command that asked for it.
+        attestations: those that the same run has read before, so that they are not read again.
 
     Returns:
-        How many records something was taken from.
+        The number of records that were cleared.
 
     Raises:
-        sqlite3.Error: it can't be written, or the database's audit key is missing.
+        sqlite3.Error: the records cannot be written, or the database's audit key is missing.
     """
-    columns: dict[int, list[int]] = {}
-    for column, of_column in taken.items():
+    places: dict[int, list[int]] = {}
+    for column, audit_ids in ids_by_column.items():
         if column not in CLEARABLE_COLUMNS:
-            raise ValueError(f"{column} does not age")
-        place = RECORD_COLUMNS.index(column)
-        for number in of_column:
-            columns.setdefault(number, []).append(place)
+            raise ValueError(f"{column} cannot be cleared")
+        for audit_id in audit_ids:
+            places.setdefault(audit_id, []).append(RECORD_COLUMNS.index(column))
 
-    def aged(record: list[Any]) -> list[Any] | None:
-        due = columns[record[0]]
+    def clear(record: list[Any]) -> list[Any] | None:
+        due = places[record[0]]
         if all(record[place] is None for place in due):
-            return None  # someone was faster
+            return None  # another process has cleared it meanwhile
         for place in due:
             record[place] = None
         return record
 
-    key, numbers = audit_trail_of(connection).key, sorted(columns)
-    aged_records = 0
-    for start in range(0, len(numbers), _MAX_RECORDS_COVERED):
-        found = _read(connection, key, numbers[start : start + _MAX_RECORDS_COVERED], aged)
-        covered = _verified(connection, key, found, attestations or RetentionAttestations())
-        keeping = {one.number for one in found if one.keeps_snapshot}
-        ageing = {one.number for one in found}
-        for column, of_column in taken.items():
-            spared = keeping if column == "data_snapshot" else ()
-            update = f"UPDATE data_capture_audit SET {column} = NULL WHERE id = ?"  # noqa: S608
-            connection.executemany(
-                update, [(one,) for one in of_column if one in ageing and one not in spared]
-            )
-        if covered:
-            _cover(connection, found, covered, RETENTION, whose, timestamp, source_endpoint)
-        else:
-            _forget_salts(connection, found)
-        aged_records += len(found)
-    return aged_records
+    key, all_ids = audit_trail_of(connection).key, sorted(places)
+    cleared_records = 0
+    for start in range(0, len(all_ids), _MAX_RECORDS_PER_ATTESTATION):
+        chunk = all_ids[start : start + _MAX_RECORDS_PER_ATTESTATION]
+        cleared = _read_records(connection, key, chunk, clear)
+        attestable = _select_attestable(
+            connection, key, cleared, attestations or RetentionAttestations()
+        )
+        _clear_columns_of(connection, ids_by_column, cleared)
+        _delete_salts(connection, cleared)
+        if attestable:
+            record_audit(connection, user_email=user_email, capture_type=RETENTION,
+                         timestamp=timestamp, source_endpoint=source_endpoint,
+                         snapshot=_encode_attestation(attestable))  # fmt: skip
+        cleared_records += len(cleared)
+    return cleared_records
 
 
-def _read(
+def _clear_columns_of(
+    connection: sqlite3.Connection,
+    ids_by_column: Mapping[str, Sequence[int]],
+    cleared: Sequence[_Cleared],
+) -> None:
+    with_snapshot = {one.audit_id for one in cleared if not one.keeps_snapshot}
+    all_ids = {one.audit_id for one in cleared}
+    for column, audit_ids in ids_by_column.items():
+        clearable = with_snapshot if column == "data_snapshot" else all_ids
+        # The column is one of CLEARABLE_COLUMNS.
+        update = f"UPDATE data_capture_audit SET {column} = NULL WHERE id = ?"  # noqa: S608
+        connection.executemany(
+            update, [(audit_id,) for audit_id in audit_ids if audit_id in clearable]
+        )
+
+
+def _read_records(
     connection: sqlite3.Connection,
     key: ChainKey,
-    numbers: Sequence[int],
+    audit_ids: Sequence[int],
     change: _Change,
     user_email: str | None = None,
-) -> list[_Taken]:
-    """Reads records one by one, since a snapshot may be a megabyte, and keeps only their hashes."""
-    found = []
-    select, more = (_READ, ()) if user_email is None else (_READ_OF_USER, (user_email,))
+) -> list[_Cleared]:
+    """Read records and hash them before and after the change.
+
+    They are read one by one and not kept, because a snapshot may have a megabyte.
+    """
+    select, parameters = (_SELECT, ()) if user_email is None else (_SELECT_OF_USER, (user_email,))
+    records = []
     with any_text(connection):
-        for number in numbers:
-            row = connection.execute(select, (number, *more)).fetchone()
+        for audit_id in audit_ids:
+            row = connection.execute(select, (audit_id, *parameters)).fetchone()
             if row is None:
                 log.error(
-                    "Audit record %s is not of whom its index says: an index of data_capture_audit is damaged",
-                    number,
+                    "Audit record %s does not belong to the user that an index of "
+                    "data_capture_audit names: the index is damaged",
+                    audit_id,
                 )
                 continue
-            salt, commitment, *record = row
-            keeps_snapshot = is_covering(record[_CAPTURE_TYPE]) and says_only_what_is_left(
-                record[_SNAPSHOT]
-            )
-            is_good = is_as_written(salt, commitment, record)
-            before = key.left(encode_record(*record)) if salt is None else None
-            changed = change(record)
-            if changed is not None:
-                found.append(
-                    _Taken(
-                        number,
-                        keeps_snapshot,
-                        is_good,
-                        before,
-                        key.left(encode_record(*changed)),
-                    )
-                )
-    return found
+            cleared = _hash_before_and_after(key, audit_id, row, change)
+            if cleared is not None:
+                records.append(cleared)
+    return records
 
 
-def _verified(
+def _hash_before_and_after(
+    key: ChainKey, audit_id: int, row: Sequence[Any], change: _Change
+) -> _Cleared | None:
+    salt, commitment, *record = row
+    # The change may alter the list, so all that concerns the record before it comes first.
+    keeps_snapshot = is_attestation_type(record[_CAPTURE_TYPE]) and is_attestation_snapshot(
+        record[_SNAPSHOT]
+    )
+    is_as_written = matches_commitment(salt, commitment, record)
+    hash_before = key.hash_remainder(encode_record(*record)) if salt is None else None
+    changed = change(record)
+    if changed is None:
+        return None
+    hash_after = key.hash_remainder(encode_record(*changed))
+    return _Cleared(audit_id, keeps_snapshot, is_as_written, hash_before, hash_after)
+
+
+def _select_attestable(
     connection: sqlite3.Connection,
     key: ChainKey,
-    found: Sequence[_Taken],
+    cleared: Sequence[_Cleared],
     attestations: RetentionAttestations,
-) -> list[_Taken]:
-    """Those that may be covered; logs the numbers of the others."""
-    left = attestations.left_of(
-        connection, key, (one.number for one in found if one.before is not None)
-    )
-    good = [
+) -> list[_Cleared]:
+    """Return the records that may be attested; log the ids of those that were tampered with."""
+    cleared_before = (one.audit_id for one in cleared if one.hash_before is not None)
+    attested = attestations.find_remainder_hashes(connection, key, cleared_before)
+    attestable = [
         one
-        for one in found
+        for one in cleared
         if not one.keeps_snapshot
-        and (one.is_as_written if one.before is None else one.before == left.get(one.number))
+        and (
+            one.matches_commitment
+            if one.hash_before is None
+            else one.hash_before == attested.get(one.audit_id)
+        )
     ]
-    if len(good) < len(found):
-        verified = {one.number for one in good}
-        bad = [one.number for one in found if one.number not in verified]
-        more = f" and {len(bad) - _MAX_RECORDS_NAMED} more" if len(bad) > _MAX_RECORDS_NAMED else ""
-        log.error(
-            "The audit trail was tampered with: record %s%s had been changed before this took something of it, and counts as "
-            "changed for good. python3 -m data_capture verify-audit tells more",
-            ", ".join(map(str, bad[:_MAX_RECORDS_NAMED])), more,
-        )  # fmt: skip
-    return good
+    if len(attestable) < len(cleared):
+        good = {one.audit_id for one in attestable}
+        _log_tampered([one.audit_id for one in cleared if one.audit_id not in good])
+    return attestable
 
 
-def _cover(
-    connection: sqlite3.Connection,
-    found: Sequence[_Taken],
-    covered: Sequence[_Taken],
-    capture_type: str,
-    whose: str,
-    timestamp: str,
-    source_endpoint: str,
-) -> None:
-    """Takes the salts of these records, and adds the record that covers those that may be."""
-    _forget_salts(connection, found)
-    record_audit(
-        connection,
-        user_email=whose,
-        capture_type=capture_type,
-        timestamp=timestamp,
-        source_endpoint=source_endpoint,
-        snapshot=encode_json({"left": {str(one.number): one.left.hex() for one in covered}}),
+def _log_tampered(audit_ids: Sequence[int]) -> None:
+    more = len(audit_ids) - _MAX_RECORDS_NAMED
+    log.error(
+        "The audit trail was tampered with: record %s%s had been changed before it was cleared, "
+        "and counts as changed from now on. Details: python3 -m data_capture verify-audit",
+        ", ".join(map(str, audit_ids[:_MAX_RECORDS_NAMED])),
+        f" and {more} more" if more > 0 else "",
     )
 
 
-def _forget_salts(connection: sqlite3.Connection, found: Sequence[_Taken]) -> None:
-    """Without its salt nobody can find out by trying what was taken of a record."""
-    connection.executemany(_FORGET_SALT, [(one.number,) for one in found if not one.keeps_snapshot])
+def _encode_attestation(attestable: Sequence[_Cleared]) -> str:
+    return encode_json({"left": {str(one.audit_id): one.hash_after.hex() for one in attestable}})
+
+
+def _delete_salts(connection: sqlite3.Connection, cleared: Sequence[_Cleared]) -> None:
+    """Delete the salts, without which nobody can guess the removed data and test the guess."""
+    connection.executemany(
+        _DELETE_SALT, [(one.audit_id,) for one in cleared if not one.keeps_snapshot]
+    )

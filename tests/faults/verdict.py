@@ -57,7 +57,9 @@ def examine(
             lambda *_: None,
         )
         if audit.tampering is not None:
-            verdict.unsound.append(f"audit record {audit.tampering.record} {audit.tampering.what}")
+            verdict.unsound.append(
+                f"audit record {audit.tampering.audit_id} {audit.tampering.what}"
+            )
         marks = connection.execute(
             "SELECT json_extract(data_snapshot, '$.mark') FROM data_capture_audit"
         )
