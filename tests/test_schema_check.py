@@ -235,7 +235,9 @@ def test_what_was_adopted_is_told_and_a_change_of_it_is_found(
     assert_good(database, capsys)
     run(database, "ALTER TABLE payment_data ADD COLUMN refunded")
     assert_found(
-        database, capsys, "The table payment_data was changed: its SQL is not as it was noted"
+        database,
+        capsys,
+        "The table payment_data was changed: its SQL differs from the recorded one",
     )
 
 
@@ -254,7 +256,8 @@ def test_another_program_may_alter_its_users_but_not_what_stands_on_them(
     )  # another program's table, which has a name of ours
     said = assert_good(database, capsys)
     assert (
-        "To know: The table users is another program's, and was altered since it was noted." in said
+        "To know: The table users is another program's, and was altered since it was recorded."
+        in said
     )
     assert "To know: audit_logs is another program's, and was altered" in said
     run(database, "CREATE TRIGGER watch AFTER UPDATE ON users BEGIN SELECT 1; END")
@@ -343,7 +346,7 @@ def test_a_note_that_someone_else_has_written_counts_for_nothing(
         "\xff",
     ):
         note.write_text(forged, encoding="latin-1")
-        assert_found(database, capsys, f"Schema: The note of the schema, {note}, was changed")
+        assert_found(database, capsys, f"Schema: The recorded schema, {note}, was changed")
         prepare(database)
         assert note.read_text(encoding="latin-1") == forged
 

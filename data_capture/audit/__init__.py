@@ -7,6 +7,7 @@
     clear.py         clears records for erasures and retention, and adds attestations
     attestations.py  reads attestations
     verify.py        verifies every record
+    tampering.py     describes a record that was tampered with
 
 An *attestation* is the audit record of an erasure or retention. Data is removed from other records,
 so that they no longer match the chain. The attestation proves what remains of them.
@@ -15,13 +16,15 @@ Tampering can also change the schema: a view that hides records, or a trigger th
 So the schema is compared with schema.sql, or with its *baseline*, the schema at the adoption of
 the database:
 
-    schema_sql.py       parses SQL far enough to compare it
-    schema_objects.py   reads the objects of a database and those of schema.sql
-    schema_check.py     compares them
-    counter_check.py    checks SQLite's counters of ids
-    schema_baseline.py  the baseline, in a file that SQL cannot reach
-    earlier_schemas/    the schema.sql of versions without a baseline, whose databases and
-                        backups are valid too
+    schema_sql.py         parses SQL far enough to compare it
+    schema_objects.py     reads the objects of a database and those of schema.sql
+    schema_comparison.py  compares them one by one
+    schema_forgery.py     finds rows of sqlite_schema that only tampering makes
+    schema_check.py       checks the whole schema
+    counter_check.py      checks SQLite's counters of ids
+    schema_baseline.py    reads and updates the baseline, in a file that SQL cannot reach
+    earlier_schemas/      the schema.sql of versions without a baseline, whose databases and
+                          backups are valid too
 """
 
 from __future__ import annotations

@@ -1,14 +1,14 @@
-"""The note of the schema: what a database was adopted with, in a file that SQL can't reach.
+"""The baseline: the schema that a database was adopted with, in a file that SQL cannot reach.
 
-Another program may have made tables of our names, with further columns, before it was adopted,
-and `users` is often another program's. Their SQL is right although schema.sql has another. So the
-file `schema` in trading_bots.keys/ holds the SQL of every object that concerns us, as it was when
-the audit trail's chain began, and after each change that a start of ours made. Nothing else may
-change it: a restart must not make tampering good.
+Before the adoption, another program may have made tables with our names and further columns, and
+`users` is often another program's. Their SQL is correct although it differs from schema.sql. So the
+file `schema` in trading_bots.keys/ has the SQL of every relevant object at the beginning of the
+audit trail's chain, and after each change that a start of ours made. Nothing else may change it:
+a restart must not make tampering valid.
 
-The first line is HMAC-SHA-256, the audit key its key, of "schema" ‖ 0x00 ‖ the rest, in
+The first line is HMAC-SHA-256, keyed with the audit key, of "schema" ‖ 0x00 ‖ the rest, in
 hexadecimal. The rest is JSON: a list of states, the latest last, each a list of [type, name,
-table, sql] as sqlite_schema has them.
+table, sql] as in sqlite_schema.
 """
 
 from __future__ import annotations
@@ -29,28 +29,39 @@ from data_capture.audit.schema_objects import SchemaObject, SchemaState
 log = logging.getLogger("data_capture.audit")
 
 _FILE_NAME = "schema"
-_MAX_STATES = 20  # backups of before an upgrade are known for as many upgrades
+_MAX_STATES = 20  # so backups from before this many upgrades are still valid
 
 
 def baseline_file(key_file: Path) -> Path:
-    """Return where the note lies: beside the audit key."""
+    """Return the path of the baseline, which is next to the audit key."""
     return key_file.with_name(_FILE_NAME)
 
 
 def load_baseline(path: Path, key: bytes) -> tuple[SchemaState, ...]:
-    """Return the states that are noted, the latest last; none where there is no note.
+    """Return the states in the baseline, the latest last; none if there is no file.
 
     Raises:
-        OSError: the file can't be read.
-        ValueError: it is not as it was written, or was written under another key.
+        OSError: the file cannot be read.
+        ValueError: the file was changed, or was written under another key.
     """
     try:
-        said, _, text = path.read_text(encoding="ascii").partition("\n")
+        mac, _, text = path.read_text(encoding="ascii").partition("\n")
     except FileNotFoundError:
         return ()
-    if not hmac.compare_digest(said, _code(text, key)):
+    if not hmac.compare_digest(mac, _compute_mac(text, key)):
         raise ValueError(f"{path} was changed, or written under another audit key")
     return tuple(tuple(SchemaObject(*item) for item in state) for state in json.loads(text))
+
+
+def read_baseline(key_file: Path, key: bytes) -> tuple[Sequence[SchemaState], str | None]:
+    """Return the states in the baseline, and a sentence if it cannot be used."""
+    path = baseline_file(key_file)
+    try:
+        return load_baseline(path, key), None
+    except OSError as error:
+        return (), f"The recorded schema, {path}, cannot be read: {error.strerror}."
+    except (ValueError, TypeError, RecursionError):
+        return (), f"The recorded schema, {path}, was changed, or written under another audit key."
 
 
 def update_baseline(
@@ -61,41 +72,42 @@ def update_baseline(
     before: SchemaState = (),
     begins: bool = False,
 ) -> None:
-    """Note what the database consists of, where there is no note yet or we have changed it.
+    """Record the schema, if there is no baseline yet or a start of ours has changed the schema.
 
-    A note that is there gains only what is as schema.sql has it. What someone else has changed is
-    not noted.
+    An existing baseline gains only objects that equal those of schema.sql. Changes that others
+    have made are not recorded.
 
     Args:
-        connection: to read from; what it sees is committed.
-        database: what it has open.
+        connection: a connection to read from, which sees committed data only.
+        database: the file that the connection has open.
         key: the audit key.
-        before: what a database of an earlier version consisted of before this start changed it:
-            its backups still do.
-        begins: whether a chain was begun under this key, so that a note under an earlier key
-            counts no more.
+        before: the schema of an earlier version's database before this start changed it, which
+            its backups still have.
+        begins: whether a chain was begun under this key, so that the existing baseline, which was
+            written under an earlier key, is void.
 
     Raises:
-        OSError, sqlite3.Error: it can't be done.
-        ValueError: the note was not written by us; it is left as the proof of that.
+        OSError, sqlite3.Error: the schema cannot be read or recorded.
+        ValueError: the existing baseline was not written by us. It stays as evidence.
     """
     path = baseline_file(audit_key_file(database))
-    noted = () if begins else load_baseline(path, key)
+    baseline = () if begins else load_baseline(path, key)
     now = read_schema_state(connection)
-    if noted and check_schema(connection, noted).findings:
-        log.error("The schema was tampered with: python3 -m data_capture verify-audit tells more")
-    if noted:
-        latest = state_after_our_changes(noted[-1], now)
-        if set(latest) == set(noted[-1]):
-            return
-        states = (*noted, latest)
-    else:
+    states: tuple[SchemaState, ...]
+    if not baseline:
         states = (now,) if begins or set(before) == set(now) else (before, now)
+    else:
+        if check_schema(connection, baseline).findings:
+            log.error("The schema was tampered with. Details: python3 -m data_capture verify-audit")
+        latest = state_after_our_changes(baseline[-1], now)
+        if set(latest) == set(baseline[-1]):
+            return
+        states = (*baseline, latest)
     text = json.dumps(states[-_MAX_STATES:], separators=(",", ":")) + "\n"
-    _write(path, f"{_code(text, key)}\n{text}")
+    _write(path, f"{_compute_mac(text, key)}\n{text}")
 
 
-def _code(text: str, key: bytes) -> str:
+def _compute_mac(text: str, key: bytes) -> str:
     return hmac.digest(key, b"schema\0" + text.encode("ascii"), "sha256").hex()
 
 
@@ -107,24 +119,10 @@ def _write(path: Path, text: str) -> None:
             file.write(text)
             file.flush()
             os.fsync(file.fileno())
-        if os.geteuid() == 0:  # a command under sudo: the services must be able to read it
+        if os.geteuid() == 0:  # after a command under sudo, the services must still read it
             owner = path.parent.stat()
             os.chown(draft, owner.st_uid, owner.st_gid)
         draft.replace(path)
     except BaseException:
         draft.unlink(missing_ok=True)
         raise
-
-
-def read_baseline(key_file: Path, key: bytes) -> tuple[Sequence[SchemaState], str | None]:
-    """Return the states noted beside a key, and a sentence where the note can't be used."""
-    path = baseline_file(key_file)
-    try:
-        return load_baseline(path, key), None
-    except OSError as error:
-        return (), f"The note of the schema, {path}, can't be read: {error.strerror}."
-    except (ValueError, TypeError, RecursionError):
-        return (
-            (),
-            f"The note of the schema, {path}, was changed, or written under another audit key.",
-        )

@@ -22,10 +22,10 @@ from data_capture.audit.format import (
     encode_record,
 )
 from data_capture.audit.head import EMPTY_HEAD, Head, is_in_chain
+from data_capture.audit.tampering import Tampering
 
 _ROWS_PER_READ = 2000
 _MAX_IDS_TRIED = 10_000
-_MAX_NAME_CHARACTERS = 40
 
 # The column names are constants of the format. `audit.id` is NULL if an entry has no record.
 _SELECT_ALL = f"""
@@ -59,40 +59,6 @@ SELECT sql FROM sqlite_master WHERE type = 'table' AND name = 'data_capture_audi
 """
 
 _WRONG_TYPES = "has an entry in the chain with values of the wrong type"
-
-
-@dataclass(frozen=True)
-class Tampering:
-    """The first record that was tampered with.
-
-    Args:
-        audit_id: the id of the record, of any type that SQLite can store.
-        what: what happened to it, as the end of a sentence that begins with "Audit record 5".
-        by_external_evidence: the chain itself is valid. Only SQLite's counter of ids or the head
-            file shows the tampering.
-    """
-
-    audit_id: Any
-    what: str
-    by_external_evidence: bool = False
-
-    @property
-    def name(self) -> str:
-        """The id as text; an id that is not a number, which only tampering makes, as in SQL."""
-        if self.audit_id is None:
-            return "NULL"
-        if isinstance(self.audit_id, bytes):
-            return f"x'{self.audit_id.hex()[:_MAX_NAME_CHARACTERS]}'"
-        text = repr(self.audit_id) if isinstance(self.audit_id, str) else str(self.audit_id)
-        return "".join(
-            character if character.isprintable() else "?"
-            for character in text[:_MAX_NAME_CHARACTERS]
-        )
-
-    @property
-    def sort_key(self) -> tuple[bool, int]:
-        """The order of records: ids that are not integers come first."""
-        return (True, self.audit_id) if self.audit_id.__class__ is int else (False, 0)
 
 
 @dataclass(frozen=True)
