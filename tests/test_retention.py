@@ -13,7 +13,7 @@ import pytest
 
 from data_capture.capture.kinds import KINDS
 from data_capture.privacy.erasure_completion import UserEraser
-from data_capture.privacy.retention import Step, apply_retention
+from data_capture.privacy.retention import RetentionStep, apply_retention
 from data_capture.settings import AGEING, SettingError, load_settings
 from data_capture.store import Store
 from tests.erasing import Marked, found_in, record, store_in
@@ -187,7 +187,7 @@ def test_a_dry_run_tells_what_would_be_done_and_changes_nothing(
     told = apply_retention(store, rules, NOW, dry_run=True)
     assert (store.database.read_bytes(), counts(store)) == before
     done = apply_retention(store, rules, NOW)
-    assert Step("payment_data", "deleted", 2) in told
+    assert RetentionStep("payment_data", "deleted", 2) in told
     assert {step.table for step in told} == {step.table for step in done}
     assert apply_retention(store, rules, NOW) == []
 

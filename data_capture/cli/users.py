@@ -125,7 +125,7 @@ def retention(settings: Settings, progress: Progress, *, dry_run: bool) -> None:
         progress.clear()
     would = "would be " if dry_run else ""
     for step in steps:
-        print(f"{step.table}: {count(step.rows, 'row')} {would}{step.what}")
+        print(f"{step.table}: {count(step.rows, 'row')} {would}{step.change}")
     if not steps:
         print("Nothing is that old.")
     sys.stdout.flush()
