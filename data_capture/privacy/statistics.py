@@ -1,4 +1,4 @@
-"""One person's data: how much of it there is."""
+"""Count a user's data."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 
 from data_capture.store.sqlite.users import spelling_of
 
-_STATISTICS = """
+_SELECT = """
 SELECT
     (SELECT count(*)        FROM payment_data         WHERE user_email = :email),
     (SELECT count(*)        FROM questionnaire_data   WHERE user_email = :email),
@@ -21,24 +21,17 @@ SELECT
 
 
 def read_statistics(connection: sqlite3.Connection, email: str) -> dict[str, Any]:
-    """How much is held on a person, and since when nothing newer; zeros and nulls for someone unknown.
+    """Return the counts and latest times of a user's data, as the JSON of the response.
+
+    An unknown user has zeros and nulls.
 
     Args:
-        connection: to read from.
+        connection: a connection to read from.
         email: the address, normalised.
     """
-    held_under = spelling_of(connection, email) or email
-    row = connection.execute(_STATISTICS, {"email": held_under}).fetchone()
-    (
-        payments,
-        questionnaires,
-        dashboards,
-        activities,
-        audit_records,
-        payment,
-        questionnaire,
-        dashboard,
-    ) = row
+    spelling = spelling_of(connection, email) or email
+    row = connection.execute(_SELECT, {"email": spelling}).fetchone()
+    payments, questionnaires, dashboards, activities, audit_records, *latest = row
     return {
         "user_email": email,
         "data_counts": {
@@ -48,10 +41,8 @@ def read_statistics(connection: sqlite3.Connection, email: str) -> dict[str, Any
             "activities": activities,
             "audit_records": audit_records,
         },
-        "latest_timestamps": {
-            "payment": payment,
-            "questionnaire": questionnaire,
-            "dashboard": dashboard,
-        },
+        "latest_timestamps": dict(
+            zip(("payment", "questionnaire", "dashboard"), latest, strict=True)
+        ),
         "total_data_points": payments + questionnaires + dashboards + activities,
     }

@@ -1,4 +1,4 @@
-"""Which tables hold something of a person, taken from schema.sql: a new one can't be forgotten."""
+"""List the tables with users' data, from schema.sql, so that no new table is forgotten."""
 
 from __future__ import annotations
 
@@ -15,14 +15,22 @@ RECEIPTS = "capture_receipts"
 AUDIT = "data_capture_audit"
 
 TABLES_WITHOUT_USER_DATA = frozenset({"data_capture_audit_chain", "data_capture_erasures"})
-"""What is kept beside the audit trail to prove it, and of whom no table says: neither tells anything of a person."""
+"""Tables of hashes and times. Without the keys, nobody can tell which users they concern."""
 
 IS_OF_USER = "user_email = :email"
-"""Which rows of a table are of a person, as `users.email` spells the address."""
+"""SQL condition for the rows of a user, with the address as spelled in `users.email`."""
 
 
 def find_spellings(connection: sqlite3.Connection, email: str) -> list[str]:
-    """Every spelling of an address (normalised) under which something is held: that of `users` first, mostly the only one."""
+    """Return every spelling of an address in the database; usually there is only one.
+
+    Args:
+        connection: a connection to read from.
+        email: the address, normalised.
+
+    Returns:
+        The spellings, those in `users` first.
+    """
     found = spellings_of(connection, email)
     for table in (*list_user_tables(), RECEIPTS):
         found += spellings_in(connection, table, email)
@@ -31,18 +39,18 @@ def find_spellings(connection: sqlite3.Connection, email: str) -> list[str]:
 
 @cache
 def list_user_tables() -> tuple[str, ...]:
-    """The tables of schema.sql whose rows say in `user_email` whose they are, but for the receipts of the rows in them."""
+    """Return the tables of schema.sql with a column `user_email`, without the receipts.
+
+    Receipts are treated separately, because they belong to the rows of these tables.
+    """
     with closing(sqlite3.connect(":memory:")) as connection:
         connection.executescript((REPOSITORY / "schema.sql").read_text(encoding="utf-8"))
-        tables = [
-            name
-            for (name,) in connection.execute(
-                "SELECT name FROM sqlite_master WHERE type = 'table' ORDER BY rowid"
-            )
-        ]
+        tables = connection.execute(
+            "SELECT name FROM sqlite_master WHERE type = 'table' ORDER BY rowid"
+        ).fetchall()
         return tuple(
             name
-            for name in tables
+            for (name,) in tables
             if name != RECEIPTS
             and any(column.name == "user_email" for column in columns_of(connection, name))
         )
