@@ -1,4 +1,6 @@
-"""The audit trail: a record of each change of users' data, in the same transaction as the change.
+"""The audit trail: a record of each change of users' data, which proves itself.
+
+Each record is written in the transaction of the change.
 
     format.py        the format of the chain, which proves that no record was changed with SQL
     append.py        adds entries to the chain, with the database's key

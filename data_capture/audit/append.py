@@ -100,7 +100,7 @@ class AuditTrail:
     def _replace_forged_entry(
         self, connection: sqlite3.Connection, audit_id: int, salt: bytes, commitment: bytes
     ) -> None:
-        """Replace an entry that stands in the way, so that verification still finds the forgery.
+        """Replace a forged entry in a way that verification still finds the forgery.
 
         Records are accepted even after tampering.
         """

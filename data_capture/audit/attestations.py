@@ -123,14 +123,15 @@ def is_attestation_type(capture_type: Any) -> bool:
 
 
 def is_attestation_snapshot(snapshot: Any) -> bool:
-    """Return whether a snapshot consists of ids and hashes only, without personal data."""
+    """Return whether a snapshot has ids and hashes only, and no personal data."""
     return isinstance(snapshot, str) and _WHOLE_SNAPSHOT.fullmatch(snapshot) is not None
 
 
 class RetentionAttestations:
-    """Find the retention's attestations of given records without reading all of them each time.
+    """Find the attestations of given records among those of retention.
 
-    The range of ids in each attestation is kept. It only says where to look: each attestation is
+    The range of ids in each attestation is kept, so that not all attestations are read each time.
+    The range only says where to look: each attestation is
     verified before it counts.
     """
 

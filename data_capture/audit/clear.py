@@ -1,4 +1,4 @@
-"""Clear audit records, as an erasure or retention does, and add their attestations.
+"""Clear audit records for erasures and retention, and add their attestations.
 
 Each record is verified before it is cleared: it must match its commitment, or the last attestation
 that lists it. A record that fails is cleared too, but not attested, so that verify-audit keeps
@@ -62,7 +62,7 @@ _CAPTURE_TYPE = RECORD_COLUMNS.index("capture_type")
 _SNAPSHOT = RECORD_COLUMNS.index("data_snapshot")
 
 _Change = Callable[[list[Any]], "list[Any] | None"]
-"""Returns a record as it is after clearing, in the order of `RECORD_COLUMNS`; None if unchanged."""
+"""Takes a record in the order of `RECORD_COLUMNS`, and returns it cleared; None if unchanged."""
 
 
 class _Cleared(NamedTuple):
@@ -165,12 +165,7 @@ def clear_columns(
     Raises:
         sqlite3.Error: the records cannot be written, or the database's audit key is missing.
     """
-    places: dict[int, list[int]] = {}
-    for column, audit_ids in ids_by_column.items():
-        if column not in CLEARABLE_COLUMNS:
-            raise ValueError(f"{column} cannot be cleared")
-        for audit_id in audit_ids:
-            places.setdefault(audit_id, []).append(RECORD_COLUMNS.index(column))
+    places = _places_to_clear(ids_by_column)
 
     def clear(record: list[Any]) -> list[Any] | None:
         due = places[record[0]]
@@ -198,15 +193,25 @@ def clear_columns(
     return cleared_records
 
 
+def _places_to_clear(ids_by_column: Mapping[str, Sequence[int]]) -> dict[int, list[int]]:
+    """Return for each record the places in `RECORD_COLUMNS` to clear."""
+    places: dict[int, list[int]] = {}
+    for column, audit_ids in ids_by_column.items():
+        if column not in CLEARABLE_COLUMNS:
+            raise ValueError(f"{column} cannot be cleared")
+        for audit_id in audit_ids:
+            places.setdefault(audit_id, []).append(RECORD_COLUMNS.index(column))
+    return places
+
+
 def _clear_columns_of(
     connection: sqlite3.Connection,
     ids_by_column: Mapping[str, Sequence[int]],
     cleared: Sequence[_Cleared],
 ) -> None:
-    with_snapshot = {one.audit_id for one in cleared if not one.keeps_snapshot}
-    all_ids = {one.audit_id for one in cleared}
     for column, audit_ids in ids_by_column.items():
-        clearable = with_snapshot if column == "data_snapshot" else all_ids
+        is_snapshot = column == "data_snapshot"
+        clearable = {one.audit_id for one in cleared if not (is_snapshot and one.keeps_snapshot)}
         # The column is one of CLEARABLE_COLUMNS.
         update = f"UPDATE data_capture_audit SET {column} = NULL WHERE id = ?"  # noqa: S608
         connection.executemany(
@@ -266,7 +271,7 @@ def _select_attestable(
     cleared: Sequence[_Cleared],
     attestations: RetentionAttestations,
 ) -> list[_Cleared]:
-    """Return the records that may be attested; log the ids of those that were tampered with."""
+    """Return the records that may be attested; log those that were tampered with."""
     cleared_before = (one.audit_id for one in cleared if one.hash_before is not None)
     attested = attestations.find_remainder_hashes(connection, key, cleared_before)
     attestable = [
@@ -300,7 +305,7 @@ def _encode_attestation(attestable: Sequence[_Cleared]) -> str:
 
 
 def _delete_salts(connection: sqlite3.Connection, cleared: Sequence[_Cleared]) -> None:
-    """Delete the salts, without which nobody can guess the removed data and test the guess."""
+    """Delete the salts, so that nobody can test guesses of the removed data."""
     connection.executemany(
         _DELETE_SALT, [(one.audit_id,) for one in cleared if not one.keeps_snapshot]
     )

@@ -61,6 +61,6 @@ def _check_counter(connection: sqlite3.Connection, table: str) -> str | None:
 
 
 def _is_plausible(counter: int, newest_id: Any) -> bool:
-    """Return whether SQLite can have counted to `counter`, by the newest id in the table."""
+    """Return whether SQLite can have counted to `counter` by the newest id."""
     highest_id = newest_id if isinstance(newest_id, int) and newest_id > 0 else 0
     return highest_id <= counter < _MAX_COUNTER and counter - highest_id <= _MAX_GAP

@@ -1,10 +1,10 @@
-"""The baseline: the schema that a database was adopted with, in a file that SQL cannot reach.
+"""Read and update the baseline: the schema at the adoption of the database.
 
 Before the adoption, another program may have made tables with our names and further columns, and
 `users` is often another program's. Their SQL is correct although it differs from schema.sql. So the
-file `schema` in trading_bots.keys/ has the SQL of every relevant object at the beginning of the
-audit trail's chain, and after each change that a start of ours made. Nothing else may change it:
-a restart must not make tampering valid.
+file `schema` in trading_bots.keys/, which SQL cannot reach, has the SQL of every relevant object at
+the beginning of the audit trail's chain, and after each change that a start of ours made. Nothing
+else may change it: a restart must not make tampering valid.
 
 The first line is HMAC-SHA-256, keyed with the audit key, of "schema" ‖ 0x00 ‖ the rest, in
 hexadecimal. The rest is JSON: a list of states, the latest last, each a list of [type, name,
@@ -72,7 +72,7 @@ def update_baseline(
     before: SchemaState = (),
     begins: bool = False,
 ) -> None:
-    """Record the schema, if there is no baseline yet or a start of ours has changed the schema.
+    """Record the schema if there is no baseline yet, or if our start has changed it.
 
     An existing baseline gains only objects that equal those of schema.sql. Changes that others
     have made are not recorded.

@@ -1,4 +1,4 @@
-"""Compare the SQL of our objects with schema.sql, and find what others have added to them.
+"""Compare our objects with schema.sql, and find foreign objects on them.
 
 Someone who can write the database can also change its schema: a view that hides records, a trigger
 that alters them, a table without our constraints. An object is correct if it has the SQL of
@@ -104,7 +104,7 @@ def read_schema_state(connection: sqlite3.Connection) -> SchemaState:
 
 
 def find_counted_tables(connection: sqlite3.Connection) -> list[str]:
-    """Return our tables with AUTOINCREMENT that equal those of schema.sql, without `users`."""
+    """Return our AUTOINCREMENT tables that equal those of schema.sql, without `users`."""
     ours = index_by_key(load_our_objects().state)
     return [
         item.name

@@ -82,7 +82,7 @@ class SchemaComparison:
                 self.findings.append(f"The {item.kind} {shorten_name(item.name)} is gone.")
 
     def _is_made_by_us(self, users: SchemaObject | None) -> bool:
-        """Return whether this `users` equals the one of schema.sql or of an earlier version."""
+        """Return whether this `users` is the one of schema.sql or of an earlier version."""
         if users is None:
             return False
         earlier = (
@@ -128,7 +128,7 @@ class SchemaComparison:
             )
 
     def _compare_trigger(self, item: SchemaObject) -> None:
-        """Compare a trigger that is not expected. Triggers unrelated to our tables are allowed."""
+        """Compare an unexpected trigger; triggers unrelated to our tables are allowed."""
         created = _parse(item)
         tables = {item.table} | ({created.table} if created is not None else set())
         mentioned = find_our_tables_in(item.sql) - self._foreign

@@ -1,6 +1,7 @@
-"""Find rows of sqlite_schema that only PRAGMA writable_schema can make, whatever they describe.
+"""Find rows of sqlite_schema that only PRAGMA writable_schema can make.
 
-Such a row can hide an object: SQLite may read it as a trigger on one of our tables, for example.
+Such a row can hide an object of any kind: SQLite may read it as a trigger on one of our tables, for
+example.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ _FUNCTION_PREFIX = "pragma_"
 
 
 def find_forged_rows(rows: Sequence[SchemaRow]) -> Iterator[str]:
-    """Find rows that only tampering makes, and names that hide other objects, as sentences."""
+    """Find rows that only tampering makes, and names that hide others, as sentences."""
     names = load_our_objects().names
     counts = Counter((row.kind == "trigger", fold_case(row.name)) for row in rows)
     for (_, name), number in counts.items():
@@ -49,7 +50,7 @@ def _check_row(row: SchemaRow) -> Iterator[str]:
 
 
 def _is_automatic_index(row: SchemaRow) -> bool:
-    """Return whether SQLite made the index itself, for a UNIQUE or PRIMARY KEY constraint."""
+    """Return whether SQLite made the index itself, for UNIQUE or PRIMARY KEY."""
     return (
         row.sql is None
         and row.kind == "index"

@@ -1,4 +1,4 @@
-"""Read the objects of a database from sqlite_schema, and those that schema.sql creates."""
+"""Read the objects of a database, and those that schema.sql creates."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ class SchemaObject(NamedTuple):
 
     @property
     def key(self) -> ObjectKey:
-        """The key by which SQLite tells objects apart: only triggers have names of their own."""
+        """The key by which SQLite tells objects apart: triggers have their own names."""
         return self.kind == "trigger", self.name
 
     def equals(self, other: SchemaObject | None) -> bool:
@@ -193,9 +193,10 @@ def find_reachable_tables(rows: Iterable[SchemaRow]) -> ReachableTables:
 
 
 def select_relevant_objects(rows: Sequence[SchemaRow]) -> SchemaState:
-    """Return the objects with our names, those on them, and those that our writes can set off.
+    """Return the objects that concern us.
 
-    Our writes can set off a table that refers to ours (other than `users`), a trigger on a
+    These are the objects with our names, those on them, and those that our writes can set off. Our
+    writes can set off a table that refers to ours (other than `users`), a trigger on a
     reachable table, and a trigger that mentions our tables.
     """
     names, reachable = load_our_objects().names, find_reachable_tables(rows)
@@ -235,7 +236,7 @@ def index_by_key(state: SchemaState) -> dict[ObjectKey, SchemaObject]:
 
 
 def is_plain_table(connection: sqlite3.Connection, table: str) -> bool:
-    """Return whether `table` is an ordinary table, so that reading it runs no foreign SQL."""
+    """Return whether `table` is an ordinary table: reading it runs no foreign SQL."""
     for row in read_schema_rows(connection):
         if fold_case(row.name) == table and row.kind == "table":
             created = row.created

@@ -31,7 +31,7 @@ _KINDS = ("table", "index", "view", "trigger")
 
 
 class Token(NamedTuple):
-    """A token: its kind, which is a group of the pattern, and its text; words in lower case."""
+    """A token: its kind (a group of the pattern) and its text, words in lower case."""
 
     kind: str
     text: str
@@ -73,7 +73,9 @@ def fold_case(name: str) -> str:
 
 
 def tokenize_sql(sql: str, plain_names: Collection[str] = ()) -> tuple[Token, ...]:
-    """Return the tokens without white space, comments, IF NOT EXISTS and last semicolon.
+    """Return the tokens that matter when statements are compared.
+
+    White space, comments, IF NOT EXISTS and the last semicolon are left out.
 
     Args:
         sql: a CREATE statement.
@@ -108,7 +110,10 @@ def parse_create(tokens: tuple[Token, ...]) -> CreatedObject | None:
 
 
 def find_names(tokens: tuple[Token, ...]) -> frozenset[str]:
-    """Return all possible names in a statement; SQLite accepts string literals as names too."""
+    """Return all possible names in a statement.
+
+    SQLite accepts string literals as names too.
+    """
     kinds = ("word", "quoted", "text")
     return frozenset(fold_case(_unquoted(token.text)) for token in tokens if token.kind in kinds)
 
@@ -134,9 +139,10 @@ def _has_action(tokens: tuple[Token, ...]) -> bool:
 
 
 def is_plain_index(tokens: tuple[Token, ...]) -> bool:
-    """Return whether this creates an index over columns only: not unique, partial or collated.
+    """Return whether this creates an index over columns only.
 
-    Such an index can neither reject rows nor change results.
+    Such an index, which is not unique, partial or collated, can neither reject rows nor change
+    results.
     """
     created = parse_create(tokens)
     if created is None or created.kind != "index" or created.is_unique:

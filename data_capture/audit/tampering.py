@@ -25,7 +25,7 @@ class Tampering:
 
     @property
     def name(self) -> str:
-        """The id as text; an id that is not a number, which only tampering makes, as in SQL."""
+        """The id as text, as in SQL if it is not a number, which only tampering makes."""
         if self.audit_id is None:
             return "NULL"
         if isinstance(self.audit_id, bytes):

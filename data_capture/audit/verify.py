@@ -1,4 +1,4 @@
-"""Check every audit record against the chain, and name the first that was tampered with.
+"""Check every audit record against the chain, and find the first tampering.
 
 A record may have been changed, removed, inserted or moved. All records and entries are read once,
 in the order of their ids, in one transaction.
@@ -287,5 +287,5 @@ def _find_record_without_entry(connection: sqlite3.Connection) -> Tampering | No
 
 
 def _has_id_counter(connection: sqlite3.Connection) -> bool:
-    """Return whether the table is AUTOINCREMENT, as in schema.sql, so that SQLite counts ids."""
+    """Return whether SQLite counts the ids, as with the AUTOINCREMENT of schema.sql."""
     return "AUTOINCREMENT" in str(connection.execute(_SELECT_TABLE_SQL).fetchone()).upper()

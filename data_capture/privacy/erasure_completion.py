@@ -86,7 +86,7 @@ class UserEraser:
         return self._store.read(erasures_pending)
 
     def complete(self) -> bool:
-        """Do the remaining steps; return False while another program's read or write prevents it.
+        """Do the remaining steps; return False while another program prevents it.
 
         Raises:
             Problem: 503 if the database or the erasure log cannot be written, or if the disk has

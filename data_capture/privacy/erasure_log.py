@@ -1,4 +1,4 @@
-"""Record erasures outside the database, so that an older copy of it does not bring a user back.
+"""Record erasures outside the database, and repeat them in an older copy of it.
 
     trading_bots.keys/erasures     one line per address: its keyed hash, as in
                                    `data_capture_erasures`, and the time
@@ -82,9 +82,10 @@ def append_to_erasure_log(database: Path, erasures: set[LogEntry]) -> None:
 
 
 def repeat_erasures(connection: sqlite3.Connection, database: Path) -> int:
-    """Erase the users of the log whose erasure this database, an older copy, does not know.
+    """Erase the users of the log whose erasure this database does not know.
 
-    A database knows an erasure if its audit trail has a record of it, with the same time.
+    The database is then an older copy. It knows an erasure if its audit trail has a record of it,
+    with the same time.
 
     Args:
         connection: in a write transaction.
@@ -115,7 +116,7 @@ def repeat_erasures(connection: sqlite3.Connection, database: Path) -> int:
 
 
 def _select_unknown(connection: sqlite3.Connection, entries: set[LogEntry]) -> dict[str, str]:
-    """Return the entries that the database does not know, with the last time of each address."""
+    """Return the entries that the database does not know, the last of each address."""
     if not entries:
         return {}
     parameters = (PSEUDONYM_PREFIX, _AFTER_PSEUDONYMS, ERASURE)

@@ -1,4 +1,4 @@
-"""Export a user's data, as JSON or as a ZIP archive, as a stream with few rows in memory.
+"""Stream a user's data as JSON or as a ZIP archive, with few rows in memory.
 
     {
       "format": "enhanced-data-capture/person/1",
@@ -242,7 +242,7 @@ def _replace_picture(table: str, row: Row) -> Row:
 
 
 def _picture_file_name(table: str, row: Row) -> str | None:
-    """Return the name of a picture's file in the archive; None if the row has no picture."""
+    """Return the name of a picture's file in the archive; None if there is none."""
     picture = row.get(_PICTURE_COLUMNS.get(table, ""))
     try:
         check_picture(picture)

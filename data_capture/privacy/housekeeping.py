@@ -28,7 +28,7 @@ _DAY_SECONDS = 86400.0
 
 
 class Housekeeping:
-    """Run the housekeeping from the start of the capture service until its store closes."""
+    """Run housekeeping from the start of the service until its store closes."""
 
     def __init__(self, store: Store, settings: Settings, eraser: UserEraser) -> None:
         self._store = store

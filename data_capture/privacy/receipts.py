@@ -1,8 +1,7 @@
-"""Delete receipts that are orphaned or redundant, a page at a time, so that other writes go on.
+"""Delete orphaned and redundant receipts, in pages, so that other writes go on.
 
-An orphaned receipt has lost its row or its user, because a person or another program deleted it. A
-redundant receipt only says that a capture added nothing. Retention may delete it although its row
-stays.
+An orphaned receipt has lost its row or its user, which was deleted with SQL. A redundant receipt
+only says that a capture added nothing. Retention may delete it although its row stays.
 """
 
 from __future__ import annotations

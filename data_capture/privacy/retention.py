@@ -1,9 +1,11 @@
-"""Delete old data by `EDC_RETENTION_DAYS`: captures by kind, callers' addresses and user agents.
+"""Delete old data by the retention periods of `EDC_RETENTION_DAYS`.
 
-A capture's row is deleted when its retention period has passed since its time (for a dashboard's
-state: since the end of the state), with all its receipts, in one transaction. Its audit records
-stay, but lose its data. They are dated by the server's clock, so that a capture that waited in a
-browser's queue can stay in its audit record for up to a week longer. Cleared records still verify
+There is a period for each kind of capture, for callers' addresses and for user agents.
+
+A capture's row is deleted when its period has passed since its time (for a dashboard's state: since
+the end of the state), with all its receipts, in one transaction. Its audit records stay, but lose
+its data. They are dated by the server's clock, so that a capture that waited in a browser's queue
+can stay in its audit record for up to a week longer. Cleared records still verify
 (`data_capture.audit`).
 """
 
@@ -137,7 +139,10 @@ def _delete_captures(store: Store, before: dict[str, str]) -> list[RetentionStep
 
 
 def _delete_some(connection: sqlite3.Connection, kind: Kind, since: str) -> tuple[int, int] | None:
-    """Delete some old rows; return the numbers of rows and receipts, or None if there are none."""
+    """Delete some old rows, and return the numbers of rows and receipts.
+
+    None if there are no old rows.
+    """
     select = f"SELECT id FROM {kind.table} WHERE {_time_column(kind)} < ? LIMIT {_ROWS_PER_COMMIT}"  # noqa: S608
     ids = connection.execute(select, (since,)).fetchall()
     if not ids:
@@ -270,7 +275,10 @@ def _select_old_records(
 
 
 def _oldest_time_to_keep(before: dict[str, str], column: str, capture_type: str) -> str | None:
-    """Return the time before which a column of an audit record is old; None if it never is."""
+    """Return the time before which a column of an audit record is old.
+
+    None if it has no retention period.
+    """
     if column in _COLUMNS:
         return before.get(column)
     return before.get(capture_type) if capture_type in KINDS else None

@@ -21,7 +21,7 @@ SELECT
 
 
 def read_statistics(connection: sqlite3.Connection, email: str) -> dict[str, Any]:
-    """Return the counts and latest times of a user's data, as the JSON of the response.
+    """Return the counts and latest times of a user's data, as JSON of the response.
 
     An unknown user has zeros and nulls.
 

@@ -1,4 +1,4 @@
-"""List the tables with users' data, from schema.sql, so that no new table is forgotten."""
+"""List the tables with users' data, from schema.sql: no table can be forgotten."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def find_spellings(connection: sqlite3.Connection, email: str) -> list[str]:
 
 @cache
 def list_user_tables() -> tuple[str, ...]:
-    """Return the tables of schema.sql with a column `user_email`, without the receipts.
+    """Return the tables of schema.sql with a column `user_email`, except receipts.
 
     Receipts are treated separately, because they belong to the rows of these tables.
     """

@@ -1,4 +1,4 @@
-"""Delete a user's row in `users`, or empty it if another program's rows refer to it."""
+"""Delete a user's row in `users`, or empty it if other programs refer to it."""
 
 from __future__ import annotations
 
