@@ -16,6 +16,7 @@ import pytest
 from data_capture.audit import (
     RETENTION_USER,
     RetentionAttestations,
+    clear,
     clear_columns,
     pseudonymise_audit,
     record_audit,
@@ -235,6 +236,18 @@ def test_a_changed_record_is_no_better_when_something_was_taken_of_it(
         assert content_of(installation, 1, 2, 3) == [(NOBODY_ELSE, None, None, None)] * 3
     else:
         assert [record[2] for record in content_of(installation, 1, 2, 3)] == [None] * 3
+
+
+def test_an_erasure_of_many_records_deletes_the_salts_of_changed_ones(
+    installation: Installation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(clear, "_MAX_RECORDS_PER_ATTESTATION", 2)
+    tamper(installation, "UPDATE data_capture_audit SET status = 'partial' WHERE id = 13")
+    assert taking(installation, erase=ANN) == 5
+    with closing(sqlite3.connect(installation.database)) as connection:
+        kept = "SELECT audit_id FROM data_capture_audit_chain WHERE audit_id IN (1, 2, 3, 10, 13)"
+        assert connection.execute(f"{kept} AND salt IS NOT NULL").fetchall() == []
+    assert_found_at(installation, 13)
 
 
 def test_the_retention_makes_nothing_good_by_and_by(installation: Installation) -> None:

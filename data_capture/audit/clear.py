@@ -131,8 +131,8 @@ def pseudonymise_audit(
                 [(pseudonym, one.audit_id) for one in cleared
                  if one.keeps_snapshot == keeps_snapshot],
             )  # fmt: skip
+        _delete_salts(connection, cleared)
         if attestable or not start:
-            _delete_salts(connection, cleared)
             record_audit(connection, user_email=pseudonym, capture_type=ERASURE,
                          timestamp=timestamp, source_endpoint=source_endpoint,
                          snapshot=_encode_attestation(attestable))  # fmt: skip
