@@ -22,6 +22,7 @@ import requests
 import rfc8785
 
 from data_capture.audit import pseudonymise_audit
+from data_capture.audit.append import audit_trail_of
 from data_capture.audit.format import encode_record
 from data_capture.store.sqlite.connection import open_connection
 from data_capture.store.sqlite.schema import DatabaseRefused, prepare
@@ -214,6 +215,21 @@ def test_without_the_key_nothing_is_written_that_could_not_be_proved(
     (tmp_path / "trading_bots.keys" / "audit.key").unlink()
     with pytest.raises(sqlite3.OperationalError, match="audit key"):
         erase(database, user)
+
+
+def test_a_connection_reads_the_audit_key_once(tmp_path: Path) -> None:
+    database = tmp_path / "trading_bots.db"
+    prepare(database)
+    key_file = tmp_path / "trading_bots.keys" / "audit.key"
+    with closing(open_connection(database, 5)) as connection:
+        trail = audit_trail_of(connection)
+        key_file.unlink()
+        assert audit_trail_of(connection) is trail
+    with (
+        closing(open_connection(database, 5)) as connection,
+        pytest.raises(sqlite3.OperationalError, match="audit key"),
+    ):
+        audit_trail_of(connection)
 
 
 # --- Begun ----------------------------------------------------------------------------------------------------------------

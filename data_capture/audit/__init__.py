@@ -1,18 +1,18 @@
-"""The audit trail: a record of each change of users' data, which proves itself.
+"""The audit trail: a verifiable record of each change of users' data.
 
-Each record is written in the transaction of the change.
+A record is written in the transaction of the change, and joins a chain of keyed hashes.
 
-    format.py        the format of the chain, which proves that no record was changed with SQL
+    format.py        defines the chain, which proves that no record was changed with SQL
     append.py        adds entries to the chain, with the database's key
-    head.py          the head file: the newest entry, in a place that SQL cannot reach
+    head.py          keeps the newest entry in the head file, which SQL cannot reach
     records.py       adds records
     clear.py         clears records for erasures and retention, and adds attestations
     attestations.py  reads attestations
     verify.py        verifies every record
     tampering.py     describes a record that was tampered with
 
-An *attestation* is the audit record of an erasure or retention. Data is removed from other records,
-so that they no longer match the chain. The attestation proves what remains of them.
+An erasure or retention *clears* records: it removes data from them, so that they no longer match
+the chain. Its own audit record is an *attestation*, which proves what remains of them.
 
 Tampering can also change the schema: a view that hides records, or a trigger that alters them.
 So the schema is compared with schema.sql, or with its *baseline*, the schema at the adoption of
