@@ -104,9 +104,11 @@ def read_attestations(connection: sqlite3.Connection, key: ChainKey) -> Attestat
         if not _is_linked(row, key):
             continue  # either the verification names it, or it is adopted and attests nothing
         if matches_commitment(row[2], row[3], row[6:]):
-            attestations.valid.update(_parse(row))
+            attestations.valid.update(_parse_statements(row))
         else:
-            attestations.by_tampered.update((audit_id, row[0]) for audit_id, _ in _parse(row))
+            attestations.by_tampered.update(
+                (audit_id, row[0]) for audit_id, _ in _parse_statements(row)
+            )
     return attestations
 
 
@@ -161,7 +163,7 @@ class RetentionAttestations:
                     if row is not None and _is_valid(row, key):
                         hashes.update(
                             (audit_id, attested.remainder_hash)
-                            for audit_id, attested in _parse(row)
+                            for audit_id, attested in _parse_statements(row)
                         )
         return {audit_id: hashes[audit_id] for audit_id in wanted if audit_id in hashes}
 
@@ -195,7 +197,7 @@ def _is_linked(row: Sequence[Any], key: ChainKey) -> bool:
     )
 
 
-def _parse(row: Sequence[Any]) -> Iterator[tuple[int, AttestedRecord]]:
+def _parse_statements(row: Sequence[Any]) -> Iterator[tuple[int, AttestedRecord]]:
     """Parse an attestation's statements about records that are older than itself."""
     attestation_id, record = row[0], row[6:]
     if not is_attestation_type(record[_CAPTURE_TYPE]):

@@ -165,7 +165,7 @@ def clear_columns(
     Raises:
         sqlite3.Error: the records cannot be written, or the database's audit key is missing.
     """
-    places = _places_to_clear(ids_by_column)
+    places = _find_places_to_clear(ids_by_column)
 
     def clear(record: list[Any]) -> list[Any] | None:
         due = places[record[0]]
@@ -183,7 +183,7 @@ def clear_columns(
         attestable = _select_attestable(
             connection, key, cleared, attestations or RetentionAttestations()
         )
-        _clear_columns_of(connection, ids_by_column, cleared)
+        _update_columns(connection, ids_by_column, cleared)
         _delete_salts(connection, cleared)
         if attestable:
             record_audit(connection, user_email=user_email, capture_type=RETENTION,
@@ -193,7 +193,7 @@ def clear_columns(
     return cleared_records
 
 
-def _places_to_clear(ids_by_column: Mapping[str, Sequence[int]]) -> dict[int, list[int]]:
+def _find_places_to_clear(ids_by_column: Mapping[str, Sequence[int]]) -> dict[int, list[int]]:
     """Return for each record the places in `RECORD_COLUMNS` to clear."""
     places: dict[int, list[int]] = {}
     for column, audit_ids in ids_by_column.items():
@@ -204,7 +204,7 @@ def _places_to_clear(ids_by_column: Mapping[str, Sequence[int]]) -> dict[int, li
     return places
 
 
-def _clear_columns_of(
+def _update_columns(
     connection: sqlite3.Connection,
     ids_by_column: Mapping[str, Sequence[int]],
     cleared: Sequence[_Cleared],

@@ -23,7 +23,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from data_capture.audit.append import audit_key_file
-from data_capture.audit.schema_check import check_schema, read_schema_state, state_after_our_changes
+from data_capture.audit.schema_check import check_schema, merge_our_changes, read_schema_state
 from data_capture.audit.schema_objects import SchemaObject, SchemaState
 
 log = logging.getLogger("data_capture.audit")
@@ -99,19 +99,19 @@ def update_baseline(
     else:
         if check_schema(connection, baseline).findings:
             log.error("The schema was tampered with. Details: python3 -m data_capture verify-audit")
-        latest = state_after_our_changes(baseline[-1], now)
+        latest = merge_our_changes(baseline[-1], now)
         if set(latest) == set(baseline[-1]):
             return
         states = (*baseline, latest)
     text = json.dumps(states[-_MAX_STATES:], separators=(",", ":")) + "\n"
-    _write(path, f"{_compute_mac(text, key)}\n{text}")
+    _replace_file(path, f"{_compute_mac(text, key)}\n{text}")
 
 
 def _compute_mac(text: str, key: bytes) -> str:
     return hmac.digest(key, b"schema\0" + text.encode("ascii"), "sha256").hex()
 
 
-def _write(path: Path, text: str) -> None:
+def _replace_file(path: Path, text: str) -> None:
     draft = path.with_name(f".{path.name}.{os.getpid()}.{secrets.token_hex(4)}")
     descriptor = os.open(draft, os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_WRONLY, 0o600)
     try:

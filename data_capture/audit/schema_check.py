@@ -75,7 +75,7 @@ def check_schema(connection: sqlite3.Connection, baseline: Sequence[SchemaState]
     return SchemaReport((*report.findings, *forged), report.information)
 
 
-def state_after_our_changes(before: SchemaState, now: SchemaState) -> SchemaState:
+def merge_our_changes(before: SchemaState, now: SchemaState) -> SchemaState:
     """Return the baseline's state after a start of ours has changed the schema.
 
     It takes over only objects that now equal those of schema.sql. Changes that others have made

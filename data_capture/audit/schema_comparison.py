@@ -129,7 +129,7 @@ class SchemaComparison:
 
     def _compare_trigger(self, item: SchemaObject) -> None:
         """Compare an unexpected trigger; triggers unrelated to our tables are allowed."""
-        created = _parse(item)
+        created = _parse_sql(item)
         tables = {item.table} | ({created.table} if created is not None else set())
         mentioned = find_our_tables_in(item.sql) - self._foreign
         if not self._users_are_ours:
@@ -150,12 +150,14 @@ class SchemaComparison:
 
     def _compare_referring(self, item: SchemaObject, expected: SchemaObject | None) -> None:
         """Compare another program's table that refers to ours, and so changes with it."""
-        if expected is not None and _references_to_ours(item) == _references_to_ours(expected):
+        if expected is not None and _find_references_to_ours(item) == _find_references_to_ours(
+            expected
+        ):
             self._report_altered(item)
         else:
             self.findings.append(
                 f"The table {shorten_name(item.name)} is not ours and refers to "
-                f"{_enumerate(_our_parents(item))}: it can prevent deletions there, or change "
+                f"{_enumerate(_find_our_parents(item))}: it can prevent deletions there, or change "
                 "with them."
             )
 
@@ -163,7 +165,7 @@ class SchemaComparison:
         """Compare `users`: another program may alter its own table, nobody may alter ours."""
         if self._users is not None and item.equals(self._users):
             return
-        created = _parse(item)
+        created = _parse_sql(item)
         is_table = (
             item.kind == "table"
             and created is not None
@@ -196,7 +198,7 @@ class SchemaComparison:
         elif item.name in self._reachable.referring:
             self.information.append(
                 f"The table {name} is another program's, refers to "
-                f"{_enumerate(_our_parents(item))}, and existed when the schema was recorded."
+                f"{_enumerate(_find_our_parents(item))}, and existed when the schema was recorded."
             )
         elif item.key in self._ours and item.table != "users":
             self.information.append(
@@ -210,7 +212,7 @@ class SchemaComparison:
         )
 
     def _report_changed(self, item: SchemaObject, expected: SchemaObject) -> None:
-        name, created = shorten_name(item.name), _parse(item)
+        name, created = shorten_name(item.name), _parse_sql(item)
         if item.kind != expected.kind:
             change = f"The {expected.kind} {name} is a {shorten_name(item.kind)} now."
         elif created is not None and created.is_virtual:
@@ -222,18 +224,18 @@ class SchemaComparison:
         self.findings.append(change)
 
 
-def _parse(item: SchemaObject) -> CreatedObject | None:
+def _parse_sql(item: SchemaObject) -> CreatedObject | None:
     return parse_create(tokenize_stored_sql(item.sql))
 
 
-def _references_to_ours(item: SchemaObject) -> frozenset[Reference]:
+def _find_references_to_ours(item: SchemaObject) -> frozenset[Reference]:
     ours = load_our_objects().tables - {"users"}
     references = find_references(tokenize_stored_sql(item.sql))
     return frozenset(one for one in references if one.parent in ours)
 
 
-def _our_parents(item: SchemaObject) -> set[str]:
-    return {one.parent for one in _references_to_ours(item)}
+def _find_our_parents(item: SchemaObject) -> set[str]:
+    return {one.parent for one in _find_references_to_ours(item)}
 
 
 def _enumerate(names: Collection[str]) -> str:

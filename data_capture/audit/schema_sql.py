@@ -87,7 +87,7 @@ def tokenize_sql(sql: str, plain_names: Collection[str] = ()) -> tuple[Token, ..
         kind, text = str(match.lastgroup), match[0]
         if kind == "space":
             continue
-        if kind == "quoted" and (name := fold_case(_unquoted(text))) in plain_names:
+        if kind == "quoted" and (name := fold_case(_unquote(text))) in plain_names:
             kind, text = "word", name
         elif kind in ("word", "number", "blob"):
             text = fold_case(text)
@@ -115,7 +115,7 @@ def find_names(tokens: tuple[Token, ...]) -> frozenset[str]:
     SQLite accepts string literals as names too.
     """
     kinds = ("word", "quoted", "text")
-    return frozenset(fold_case(_unquoted(token.text)) for token in tokens if token.kind in kinds)
+    return frozenset(fold_case(_unquote(token.text)) for token in tokens if token.kind in kinds)
 
 
 def find_references(tokens: tuple[Token, ...]) -> frozenset[Reference]:
@@ -124,7 +124,7 @@ def find_references(tokens: tuple[Token, ...]) -> frozenset[Reference]:
     references = []
     for place, end in zip(places, [*places[1:], len(tokens)], strict=False):
         if place + 1 < len(tokens):
-            parent = fold_case(_unquoted(tokens[place + 1].text))
+            parent = fold_case(_unquote(tokens[place + 1].text))
             references.append(Reference(parent, _has_action(tokens[place:end])))
     return frozenset(references)
 
@@ -148,7 +148,7 @@ def is_plain_index(tokens: tuple[Token, ...]) -> bool:
     if created is None or created.kind != "index" or created.is_unique:
         return False
     place = next(at for at, token in enumerate(tokens) if token == ("word", "on"))
-    columns = tokens[_name_at(tokens, place + 1)[1] :]
+    columns = tokens[_read_name(tokens, place + 1)[1] :]
     shape = "".join(
         _DIRECTIONS.get(text, "n") if kind in ("word", "quoted") else text for kind, text in columns
     )
@@ -165,23 +165,23 @@ def _read_create(tokens: tuple[Token, ...]) -> CreatedObject | None:
     kind = tokens[place].text
     if kind not in _KINDS:
         return None
-    name, place = _name_at(tokens, place + 1)
+    name, place = _read_name(tokens, place + 1)
     table = name
     if kind in ("index", "trigger"):
         while tokens[place] != ("word", "on"):
             place += 1
-        table, place = _name_at(tokens, place + 1)
+        table, place = _read_name(tokens, place + 1)
     return CreatedObject(kind, name, table, "virtual" in prefixes, "unique" in prefixes)
 
 
-def _name_at(tokens: tuple[Token, ...], place: int) -> tuple[str, int]:
+def _read_name(tokens: tuple[Token, ...], place: int) -> tuple[str, int]:
     """Return the name at `place`, without a schema before it, and the place after it."""
     if tokens[place + 1 : place + 2] == (("other", "."),):
         place += 2
-    return fold_case(_unquoted(tokens[place].text)), place + 1
+    return fold_case(_unquote(tokens[place].text)), place + 1
 
 
-def _unquoted(text: str) -> str:
+def _unquote(text: str) -> str:
     mark = text[:1]
     if mark not in ('"', "`", "[", "'"):
         return text

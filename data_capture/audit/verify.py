@@ -162,7 +162,9 @@ class _ChainVerifier:
         highest_id = read_highest_id(self._connection)
         newest_id = max(highest_id or 0, self._recorded_head.audit_id)
         if newest_id > self.audit_id:
-            return replace(_removed(self.audit_id + 1, newest_id), by_external_evidence=True)
+            return replace(
+                _describe_removal(self.audit_id + 1, newest_id), by_external_evidence=True
+            )
         if not is_in_chain(self._connection, self._recorded_head):
             return Tampering(
                 self._recorded_head.audit_id,
@@ -213,7 +215,7 @@ class _ChainVerifier:
                 return Tampering(audit_id, "was inserted: it did not exist when the chain began")
             return None
         if audit_id != self.audit_id + 1 and audit_id > 0:
-            return _removed(self.audit_id + 1, audit_id - 1)
+            return _describe_removal(self.audit_id + 1, audit_id - 1)
         if record_id is None:
             return Tampering(audit_id, "was removed")
         if salt is None or audit_id in self._attestations.valid:
@@ -255,7 +257,7 @@ class _ChainVerifier:
         if missing and (
             self._recorded_head.audit_id in missing or self._is_genuine(audit_id, link)
         ):
-            return _removed(missing[0], missing[-1])
+            return _describe_removal(missing[0], missing[-1])
         return Tampering(
             audit_id,
             "was inserted or changed, with its entry in the chain, which is not linked to the "
@@ -270,7 +272,7 @@ class _ChainVerifier:
         return next_entry is not None and self._key.is_linked(link, *next_entry)
 
 
-def _removed(first_id: int, last_id: int) -> Tampering:
+def _describe_removal(first_id: int, last_id: int) -> Tampering:
     if first_id == last_id:
         return Tampering(first_id, "was removed")
     return Tampering(first_id, f"was removed, with all records up to {last_id}")

@@ -98,7 +98,7 @@ def erase_user(
     _reject_own_users((email, *spellings_in_users, *spellings))
     pseudonym = make_pseudonym() if spellings else PSEUDONYM_WITHOUT_DATA
     pseudonym = ensure_user(connection, pseudonym, None, erased_at)
-    rows = Counter(dict.fromkeys((*_tables_to_delete_from(), RECEIPTS, USERS), 0))
+    rows = Counter(dict.fromkeys((*_list_tables_to_delete_from(), RECEIPTS, USERS), 0))
     audit_records, emptied_for = 0, set[str]()
     for spelling in spellings or [email]:
         _delete_rows(connection, spelling, rows)
@@ -129,13 +129,13 @@ def _reject_own_users(addresses: Iterable[str]) -> None:
         )
 
 
-def _tables_to_delete_from() -> list[str]:
+def _list_tables_to_delete_from() -> list[str]:
     return [table for table in list_user_tables() if table != AUDIT]
 
 
 def _delete_rows(connection: sqlite3.Connection, spelling: str, deleted: Counter[str]) -> None:
     # The table names come from schema.sql.
-    for table in (RECEIPTS, *_tables_to_delete_from()):
+    for table in (RECEIPTS, *_list_tables_to_delete_from()):
         delete = f"DELETE FROM {table} WHERE {IS_OF_USER}"  # noqa: S608
         deleted[table] += connection.execute(delete, {"email": spelling}).rowcount
 

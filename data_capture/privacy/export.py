@@ -219,9 +219,9 @@ def _stream_csv(data: _UserData, table: str) -> Iterator[bytes]:
     has_header = False
     for row in data.read_rows(table):
         if not has_header:
-            yield _csv_line(list(row))
+            yield _format_csv_line(list(row))
             has_header = True
-        yield _csv_line([_to_cell(value) for value in _replace_picture(table, row).values()])
+        yield _format_csv_line([_to_cell(value) for value in _replace_picture(table, row).values()])
 
 
 def _to_cell(value: Any) -> Any:
@@ -229,7 +229,7 @@ def _to_cell(value: Any) -> Any:
     return f"'{value}" if isinstance(value, str) and value.startswith(_FORMULA_STARTS) else value
 
 
-def _csv_line(values: list[Any]) -> bytes:
+def _format_csv_line(values: list[Any]) -> bytes:
     line = io.StringIO()
     csv.writer(line).writerow(values)
     return line.getvalue().encode()

@@ -143,7 +143,9 @@ def _delete_some(connection: sqlite3.Connection, kind: Kind, since: str) -> tupl
 
     None if there are no old rows.
     """
-    select = f"SELECT id FROM {kind.table} WHERE {_time_column(kind)} < ? LIMIT {_ROWS_PER_COMMIT}"  # noqa: S608
+    select = (
+        f"SELECT id FROM {kind.table} WHERE {_find_time_column(kind)} < ? LIMIT {_ROWS_PER_COMMIT}"  # noqa: S608
+    )
     ids = connection.execute(select, (since,)).fetchall()
     if not ids:
         return None
@@ -158,7 +160,7 @@ def _count_captures(store: Store, before: dict[str, str]) -> list[RetentionStep]
     steps = []
     for name, since in before.items():
         kind = KINDS[name]
-        old = f"SELECT id FROM {kind.table} WHERE {_time_column(kind)} < :since"  # noqa: S608
+        old = f"SELECT id FROM {kind.table} WHERE {_find_time_column(kind)} < :since"  # noqa: S608
         old_receipts = (
             f"SELECT capture_id FROM {RECEIPTS} WHERE capture_type = :kind "  # noqa: S608
             f"AND (row_id IN ({old}) OR ({IS_REDUNDANT} AND created_at < :since))"
@@ -182,7 +184,7 @@ def _clear_capture_columns(
                 continue
             select = (
                 f"SELECT id FROM {kind.table} "  # noqa: S608
-                f"WHERE {column} IS NOT NULL AND {_time_column(kind)} < :since"
+                f"WHERE {column} IS NOT NULL AND {_find_time_column(kind)} < :since"
             )
             parameters = {"since": before[column]}
             if dry_run:
@@ -193,7 +195,7 @@ def _clear_capture_columns(
             yield RetentionStep(kind.table, f"{column} taken", rows)
 
 
-def _time_column(kind: Kind) -> str:
+def _find_time_column(kind: Kind) -> str:
     """Return the column that says how old a row is: for a state, the end of the state."""
     lasts = kind.repetition is not None and kind.repetition.moves_updated_at
     return kind.time_columns[-1 if lasts else 0]
@@ -268,13 +270,13 @@ def _select_old_records(
     ids_by_column: dict[str, list[int]] = {}
     for audit_id, capture_type, time, *has_values in rows:
         for column, has_value in zip(columns, has_values, strict=True):
-            since = _oldest_time_to_keep(before, column, capture_type)
+            since = _find_oldest_time_to_keep(before, column, capture_type)
             if has_value and since is not None and time < since:
                 ids_by_column.setdefault(column, []).append(audit_id)
     return ids_by_column, rows[-1][0] if rows else 0
 
 
-def _oldest_time_to_keep(before: dict[str, str], column: str, capture_type: str) -> str | None:
+def _find_oldest_time_to_keep(before: dict[str, str], column: str, capture_type: str) -> str | None:
     """Return the time before which a column of an audit record is old.
 
     None if it has no retention period.

@@ -119,19 +119,21 @@ def _empty_row(connection: sqlite3.Connection, spelling: str, referenced: set[st
     pseudonym = make_pseudonym()
     for column in columns_of(connection, USERS):
         if not column.key and column.name.lower() not in referenced | {"email"}:
-            values = _values_to_try(connection, column, pseudonym)
+            values = _list_values_to_try(connection, column, pseudonym)
             _set_first_accepted(connection, column.name, values, spelling)
     _set_first_accepted(connection, "email", [pseudonym], spelling)
 
 
-def _values_to_try(connection: sqlite3.Connection, column: Column, pseudonym: str) -> list[Any]:
+def _list_values_to_try(
+    connection: sqlite3.Connection, column: Column, pseudonym: str
+) -> list[Any]:
     """Return the values for an emptied column, the best first."""
     special = {"normalized_email": pseudonym, "password_hash": NO_PASSWORD}
     return [
         *([] if column.not_null else [None]),
         special.get(column.name.lower()),
         _evaluate_default(connection, column.default),
-        _neutral_value(column.declared_type.upper()),
+        _choose_neutral_value(column.declared_type.upper()),
         pseudonym.partition("@")[0],
     ]
 
@@ -141,7 +143,7 @@ def _evaluate_default(connection: sqlite3.Connection, default: str | None) -> An
     return None if default is None else connection.execute(f"SELECT {default}").fetchone()[0]
 
 
-def _neutral_value(declared_type: str) -> Any:
+def _choose_neutral_value(declared_type: str) -> Any:
     if "DATETIME" in declared_type or "TIMESTAMP" in declared_type:
         return "1970-01-01 00:00:00.000000"  # the format of ORMs that declare these types
     numeric = ("INT", "BOOL", "REAL", "NUM", "DEC", "FLOA", "DOUB")
