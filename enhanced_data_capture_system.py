@@ -19,10 +19,10 @@ from data_capture import __version__, openapi
 from data_capture.json_codec import MAX_BYTES_WITH_SCREENSHOT
 from data_capture.limits.disk_space import DiskSpace
 from data_capture.limits.rates import Rates
-from data_capture.privacy.erasure_completion import Erasures
+from data_capture.privacy.erasure_completion import UserEraser
 from data_capture.privacy.export import MEDIA_TYPES, export_user
 from data_capture.privacy.housekeeping import Housekeeping
-from data_capture.privacy.statistics import statistics
+from data_capture.privacy.statistics import read_statistics
 from data_capture.problems import UNAVAILABLE, UNUSABLE, FieldError, Problem
 from data_capture.server import serve
 from data_capture.settings import REPOSITORY, Settings, settings_from_command_line
@@ -66,7 +66,7 @@ def create_app(settings: Settings) -> Flask:
     app.config["MAX_CONTENT_LENGTH"] = MAX_BYTES_WITH_SCREENSHOT
     ensure_admin_token(settings)
     store = Store(settings.database, settings.request_seconds)
-    erasures = Erasures(store)
+    eraser = UserEraser(store)
     guard = RequestGuard(settings, public_paths=(f"/{SCRIPT_NAME}",), takes_file_pages=True)
     disk_space = DiskSpace(settings.database, settings.min_free_disk)
     service = CaptureService(store, settings, guard, Rates(settings), disk_space)
@@ -81,11 +81,11 @@ def create_app(settings: Settings) -> Flask:
     security_headers.init_app(app)
     rate_limits.init_app(app, settings, caller_address, apart_from="capture_")
     _add_captures(app, service)
-    _add_user_data(app, settings, store, erasures, caller_address)
-    _add_health(app, settings, store, disk_space, erasures)
+    _add_user_data(app, settings, store, eraser, caller_address)
+    _add_health(app, settings, store, disk_space, eraser)
     _add_files(app)
     openapi.init_app(app, "Enhanced Data Capture: the capture service")
-    Housekeeping(store, settings, erasures).begin()
+    Housekeeping(store, settings, eraser).start()
     return app
 
 
@@ -125,14 +125,14 @@ def _add_user_data(
     app: Flask,
     settings: Settings,
     store: Store,
-    erasures: Erasures,
+    eraser: UserEraser,
     caller_address: Callable[[], str | None],
 ) -> None:
     @app.get("/api/data-capture/stats/<path:email>")
     def user_statistics(email: str) -> Response:
         require_reader(request, settings)
         address = email_in_path(email)
-        response = jsonify(store.read(lambda connection: statistics(connection, address)))
+        response = jsonify(store.read(lambda connection: read_statistics(connection, address)))
         response.headers["Cache-Control"] = "no-store"
         return response
 
@@ -155,14 +155,14 @@ def _add_user_data(
     @app.delete("/api/data-capture/users/<person:email>")
     def erase(email: str) -> tuple[Response, int]:
         require_admin(request, settings)
-        erased, is_complete = erasures.erase(email_in_path(email), str(request.url_rule))
-        response = jsonify(erased.answer(is_complete=is_complete))
+        erased, is_complete = eraser.erase(email_in_path(email), str(request.url_rule))
+        response = jsonify(erased.to_json(is_complete=is_complete))
         response.headers["Cache-Control"] = "no-store"
         return response, 200 if is_complete else 202
 
 
 def _add_health(
-    app: Flask, settings: Settings, store: Store, disk_space: DiskSpace, erasures: Erasures
+    app: Flask, settings: Settings, store: Store, disk_space: DiskSpace, eraser: UserEraser
 ) -> None:
     probe_key = load_or_make_probe_key(settings)
     started_at = time.monotonic()
@@ -181,7 +181,7 @@ def _add_health(
                 "wal_bytes": store.wal_bytes(),
             }
             if fault is None:
-                details["erasures_pending"] = erasures.pending()
+                details["erasures_pending"] = eraser.count_pending()
         if fault is not None:
             raise Problem(UNAVAILABLE, fault if details else "The service can't take captures now.", retry_after_seconds=1,
                           members={"status": "unhealthy", "service": SERVICE_NAME, **details})  # fmt: skip

@@ -22,7 +22,8 @@ import requests
 import rfc8785
 
 from data_capture.audit import pseudonymise_audit
-from data_capture.audit.format import canonical_record
+from data_capture.audit.append import audit_trail_of
+from data_capture.audit.format import encode_record
 from data_capture.store.sqlite.connection import open_connection
 from data_capture.store.sqlite.schema import DatabaseRefused, prepare
 from data_capture.store.sqlite.users import ensure_user
@@ -122,7 +123,7 @@ def test_a_record_is_hashed_as_canonical_json(
              "status", "error_details")  # fmt: skip
     if canonical is None:
         canonical = rfc8785.dumps(dict(zip(names, (7, *values), strict=True)))
-    assert canonical_record(7, *values) == canonical
+    assert encode_record(7, *values) == canonical
 
 
 # --- Written with the services ------------------------------------------------------------------------------------------
@@ -214,6 +215,21 @@ def test_without_the_key_nothing_is_written_that_could_not_be_proved(
     (tmp_path / "trading_bots.keys" / "audit.key").unlink()
     with pytest.raises(sqlite3.OperationalError, match="audit key"):
         erase(database, user)
+
+
+def test_a_connection_reads_the_audit_key_once(tmp_path: Path) -> None:
+    database = tmp_path / "trading_bots.db"
+    prepare(database)
+    key_file = tmp_path / "trading_bots.keys" / "audit.key"
+    with closing(open_connection(database, 5)) as connection:
+        trail = audit_trail_of(connection)
+        key_file.unlink()
+        assert audit_trail_of(connection) is trail
+    with (
+        closing(open_connection(database, 5)) as connection,
+        pytest.raises(sqlite3.OperationalError, match="audit key"),
+    ):
+        audit_trail_of(connection)
 
 
 # --- Begun ----------------------------------------------------------------------------------------------------------------

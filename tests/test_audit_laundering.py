@@ -15,12 +15,13 @@ import pytest
 
 from data_capture.audit import (
     RETENTION_USER,
-    RetentionCovers,
+    RetentionAttestations,
+    clear,
+    clear_columns,
     pseudonymise_audit,
     record_audit,
-    take_from_records,
 )
-from data_capture.audit.format import RECORD_COLUMNS, canonical_record, commitment_to
+from data_capture.audit.format import RECORD_COLUMNS, compute_commitment, encode_record
 from data_capture.store.sqlite.connection import open_connection
 from data_capture.store.sqlite.schema import prepare
 from data_capture.store.sqlite.users import ensure_user
@@ -77,15 +78,15 @@ def age(
     connection: sqlite3.Connection,
     column: str,
     *numbers: int,
-    covers: RetentionCovers | None = None,
+    attestations: RetentionAttestations | None = None,
 ) -> int:
-    return take_from_records(
+    return clear_columns(
         connection,
         {column: numbers},
         RETENTION_USER,
         timestamp=NOW,
         source_endpoint="retention",
-        covers=covers,
+        attestations=attestations,
     )
 
 
@@ -237,6 +238,18 @@ def test_a_changed_record_is_no_better_when_something_was_taken_of_it(
         assert [record[2] for record in content_of(installation, 1, 2, 3)] == [None] * 3
 
 
+def test_an_erasure_of_many_records_deletes_the_salts_of_changed_ones(
+    installation: Installation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(clear, "_MAX_RECORDS_PER_ATTESTATION", 2)
+    tamper(installation, "UPDATE data_capture_audit SET status = 'partial' WHERE id = 13")
+    assert taking(installation, erase=ANN) == 5
+    with closing(sqlite3.connect(installation.database)) as connection:
+        kept = "SELECT audit_id FROM data_capture_audit_chain WHERE audit_id IN (1, 2, 3, 10, 13)"
+        assert connection.execute(f"{kept} AND salt IS NOT NULL").fetchall() == []
+    assert_found_at(installation, 13)
+
+
 def test_the_retention_makes_nothing_good_by_and_by(installation: Installation) -> None:
     tamper(installation, f"{CONTENT} WHERE id = 2")
     for column in ("ip_address", "user_agent", "data_snapshot"):
@@ -302,7 +315,7 @@ def test_a_commitment_that_fits_the_changed_record_does_not_help(
         ).fetchone()
         connection.execute(
             "UPDATE data_capture_audit_chain SET salt = zeroblob(16), commitment = ? WHERE audit_id = 2",
-            (commitment_to(canonical_record(*row), bytes(16)),),
+            (compute_commitment(encode_record(*row), bytes(16)),),
         )
     taking(installation, erase=ANN)
     assert_found_at(installation, 2)
@@ -370,12 +383,12 @@ def test_what_only_looks_like_a_covering_record_keeps_nothing_personal(
 def test_records_stay_good_through_retention_after_retention_and_an_erasure(
     installation: Installation,
 ) -> None:
-    covers = RetentionCovers()
+    attestations = RetentionAttestations()
     with closing(open_connection(installation.database, 5)) as connection:
         for column in ("user_agent", "ip_address", "data_snapshot"):
             connection.execute("BEGIN IMMEDIATE")
-            age(connection, column, 1, 2, 3, 4, covers=covers)
-            age(connection, column, 5, 10, 11, covers=covers)
+            age(connection, column, 1, 2, 3, 4, attestations=attestations)
+            age(connection, column, 5, 10, 11, attestations=attestations)
             connection.execute("COMMIT")
     assert_good(installation)
     assert taking(installation, erase=ANN) == 5
@@ -403,7 +416,7 @@ def test_a_program_that_respells_addresses_does_not_keep_covers_from_being_found
         assert whose.isupper()
         write(connection, ann)
         for column in ("ip_address", "user_agent"):
-            take_from_records(
+            clear_columns(
                 connection, {column: [1]}, whose, timestamp=NOW, source_endpoint="retention"
             )
         pseudonymise_audit(connection, ann, nobody, timestamp=NOW, source_endpoint="erase")

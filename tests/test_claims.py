@@ -14,11 +14,11 @@ from typing import Any
 import pytest
 
 from data_capture.audit.append import audit_key_file
-from data_capture.audit.head import EMPTY
+from data_capture.audit.head import EMPTY_HEAD
 from data_capture.audit.verify import verify
 from data_capture.capture.kinds import KINDS, Caller, parse_capture
 from data_capture.key_files import load_key
-from data_capture.privacy.export import pieces_of
+from data_capture.privacy.export import stream_export
 from data_capture.problems import Problem
 from data_capture.store import Store
 from data_capture.store.sqlite.captures import record_capture
@@ -249,7 +249,7 @@ def store(tmp_path: Path) -> Iterator[Store]:
         key = load_key(audit_key_file(store.database))
         assert (
             store.read(
-                lambda connection: verify(connection, key, EMPTY, lambda _done, _of: None)
+                lambda connection: verify(connection, key, EMPTY_HEAD, lambda _done, _of: None)
             ).tampering
             is None
         )
@@ -396,7 +396,7 @@ def test_a_claim_under_a_guessed_capture_id_does_not_keep_the_confirmed_capture_
 def test_an_export_tells_claims_and_confirmed_captures_apart(store: Store) -> None:
     send(store, **PAYMENT, payment_status="pending", capture_id="a")
     send(store, **PAYMENT, payment_status="completed", capture_id="b", confirmed=True)
-    document = json.loads(b"".join(pieces_of(store.database, ANN, "json")))
+    document = json.loads(b"".join(stream_export(store.database, ANN, "json")))
     assert {one["capture_id"]: one["confirmed"] for one in document["capture_receipts"]} == {
         "a": 0,
         "b": 1,

@@ -20,7 +20,7 @@ import pytest
 from data_capture.audit.append import audit_key_file
 from data_capture.capture.kinds import KINDS, Caller, parse_capture
 from data_capture.key_files import keep_key
-from data_capture.privacy.export import pieces_of
+from data_capture.privacy.export import stream_export
 from data_capture.problems import Problem
 from data_capture.store import Store
 from data_capture.store.sqlite.captures import record_capture
@@ -198,7 +198,7 @@ def test_its_exports_hold_the_same(database: Path) -> None:
         for table in tables
     }
     prepare(database)
-    document = json.loads(b"".join(pieces_of(database, ANN, "json")))
+    document = json.loads(b"".join(stream_export(database, ANN, "json")))
     assert {table: document[table] for table in tables} == held
     exported = [{name: one[name] for name in receipts[0]} for one in document["capture_receipts"]]
     assert sorted(exported, key=str) == sorted(

@@ -20,8 +20,14 @@ import pytest
 import requests
 
 from data_capture.privacy.erasure import erase_user
-from data_capture.privacy.erasure_completion import Erasures
-from data_capture.privacy.tables import AUDIT, OF_NOBODY, RECEIPTS, USERS, tables_of_users
+from data_capture.privacy.erasure_completion import UserEraser
+from data_capture.privacy.tables import (
+    AUDIT,
+    RECEIPTS,
+    TABLES_WITHOUT_USER_DATA,
+    USERS,
+    list_user_tables,
+)
 from data_capture.store.sqlite.connection import open_connection
 from data_capture.store.sqlite.schema import prepare
 from tests.erasing import (
@@ -138,9 +144,9 @@ def test_no_copy_is_left_where_rows_of_many_were_moved_from_page_to_page(tmp_pat
         captures = mixed(users, 60)
         for start in range(0, len(captures), 50):
             record(store, [capture for _, capture in captures[start : start + 50]])
-        erasures = Erasures(store)
+        eraser = UserEraser(store)
         for user in users[:8]:
-            _, is_complete = erasures.erase(user.email, "a test")
+            _, is_complete = eraser.erase(user.email, "a test")
             assert is_complete
             assert found_in(tmp_path, {"email": user.email[:12].encode(), **user.traces()}) == []
 
@@ -152,10 +158,10 @@ def test_every_table_is_erased_from_or_named_as_one_of_nobody() -> None:
             name
             for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")
         }
-    assert {*tables_of_users(), USERS, RECEIPTS, *OF_NOBODY} == {
+    assert {*list_user_tables(), USERS, RECEIPTS, *TABLES_WITHOUT_USER_DATA} == {
         name for name in tables if not name.startswith("sqlite_")
     }
-    assert AUDIT in tables_of_users()
+    assert AUDIT in list_user_tables()
 
 
 def test_the_audit_trail_says_that_there_was_an_erasure_and_not_whose(

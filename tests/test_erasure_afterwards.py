@@ -16,8 +16,12 @@ import requests
 
 from data_capture.capture.converters import timestamp
 from data_capture.capture.kinds import KINDS, Caller, parse_capture
-from data_capture.privacy.erasure_completion import Erasures
-from data_capture.privacy.erasure_log import entries_of, erasure_log_file, note_in_erasure_log
+from data_capture.privacy.erasure_completion import UserEraser
+from data_capture.privacy.erasure_log import (
+    append_to_erasure_log,
+    erasure_log_file,
+    read_erasure_log,
+)
 from data_capture.store.sqlite.tombstones import (
     COMPLETE,
     NEEDS_CHECKPOINT,
@@ -108,13 +112,13 @@ def test_what_was_done_already_is_not_done_again(tmp_path: Path) -> None:
     """A file is written anew once, however often the log can't be emptied afterwards."""
     with closing(store_in(tmp_path)) as store:
         record(store, ANN.captures(4))
-        erasures, rewritten = Erasures(store), []
+        eraser, rewritten = UserEraser(store), []
         vacuum, store.vacuum = store.vacuum, lambda: rewritten.append(vacuum()) is None  # type: ignore[method-assign]
         emptied = iter([True, False, False, True, True])
         checkpoint, store.checkpoint = store.checkpoint, lambda: next(emptied) and checkpoint()  # type: ignore[method-assign]
-        erasures.erase(ANN.email, "a test")
+        eraser.erase(ANN.email, "a test")
         assert rewritten == [True]
-        assert erasures.pending() == 0
+        assert eraser.count_pending() == 0
 
 
 # --- Browsers ----------------------------------------------------------------------------------------------------------------
@@ -211,7 +215,7 @@ def test_asking_costs_microseconds(tmp_path: Path) -> None:
             return (time.perf_counter() - began_at) / 2000
 
         without = min(store.write(ask) for _ in range(3))
-        Erasures(store).erase(ANN.email, "a test")
+        UserEraser(store).erase(ANN.email, "a test")
         assert max(without, min(store.write(ask) for _ in range(3))) < 50e-6
 
 
@@ -292,9 +296,9 @@ def test_the_journal_names_nobody_and_survives_a_line_that_a_crash_cut_off(
     erase(service, ANN.email)
     journal = erasure_log_file(service.database)
     assert journal.stat().st_mode & 0o777 == 0o600
-    assert len(entries_of(service.database)) == 1
+    assert len(read_erasure_log(service.database)) == 1
     with journal.open("a") as file:
         file.write("0123456789abcdef")
-    note_in_erasure_log(service.database, {("f" * 64, "2024-01-15T10:30:00.000Z")})
-    assert len(entries_of(service.database)) == 2
+    append_to_erasure_log(service.database, {("f" * 64, "2024-01-15T10:30:00.000Z")})
+    assert len(read_erasure_log(service.database)) == 2
     assert ANN.name not in journal.read_text()

@@ -18,8 +18,8 @@ from typing import Any
 import pytest
 import requests
 
-from data_capture.privacy.export import pieces_of
-from data_capture.privacy.tables import RECEIPTS, USERS, tables_of_users
+from data_capture.privacy.export import stream_export
+from data_capture.privacy.tables import RECEIPTS, USERS, list_user_tables
 from tests.erasing import (
     ADMIN,
     TOKEN,
@@ -69,8 +69,8 @@ def archive(service: RunningService) -> zipfile.ZipFile:
 
 def test_it_holds_every_row_of_every_table(service: RunningService) -> None:
     document = json.loads(export(service, ANN.email))
-    assert list(document) == ["format", "email", USERS, *tables_of_users(), RECEIPTS]
-    for table in tables_of_users():
+    assert list(document) == ["format", "email", USERS, *list_user_tables(), RECEIPTS]
+    for table in list_user_tables():
         condition = "AND capture_type <> 'export'" if table == "data_capture_audit" else ""
         stored = service.rows(
             f"SELECT * FROM {table} WHERE user_email = ? {condition} ORDER BY 1",  # noqa: S608
@@ -119,7 +119,7 @@ def test_the_archive_holds_the_document_a_csv_a_table_and_the_screenshots(
             assert content.read(name) == base64.b64decode(
                 picture(ANN.mark("picture")).partition(",")[2]
             )
-        for table in (USERS, *tables_of_users(), RECEIPTS):
+        for table in (USERS, *list_user_tables(), RECEIPTS):
             lines = list(csv.DictReader(io.StringIO(content.read(f"{table}.csv").decode())))
             assert lines == [
                 {k: "" if v is None else str(v) for k, v in row.items()} for row in document[table]
@@ -219,7 +219,7 @@ def test_it_takes_no_more_memory_than_a_row_or_two(tmp_path: Path) -> None:
             record(store, [{"type": "questionnaire", **answers}])
         for form, most_bytes in (("json", 16_000_000), ("zip", 24_000_000)):
             tracemalloc.start()
-            written = sum(len(piece) for piece in pieces_of(store.database, ANN.email, form))
+            written = sum(len(piece) for piece in stream_export(store.database, ANN.email, form))
             _, peak = tracemalloc.get_traced_memory()
             tracemalloc.stop()
             assert written > 22_000_000

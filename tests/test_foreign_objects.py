@@ -187,9 +187,7 @@ def test_a_trigger_is_found_before_an_erasure_runs_it(installation: Installation
         NOTES,
         f"INSERT INTO notes SELECT capture_id, user_email FROM capture_receipts; {ON_NOTES}",
     )
-    assert_found(
-        installation, "notes is none of ours and refers to capture_receipts", "nt on notes"
-    )
+    assert_found(installation, "notes is not ours and refers to capture_receipts", "nt on notes")
     with closing(open_connection(installation.database, 5)) as connection:
         connection.execute("BEGIN IMMEDIATE")
         erase_user(
@@ -240,7 +238,7 @@ def test_the_program_whose_users_it_is_may_write_them_by_triggers(
     assert "To know" not in assert_good(with_others_users)
     run(with_others_users.database,
         "CREATE TRIGGER more AFTER INSERT ON orders BEGIN UPDATE payment_data SET user_name = ''; END;")  # fmt: skip
-    assert_found(with_others_users, "more on orders speaks of payment_data")
+    assert_found(with_others_users, "more on orders mentions payment_data")
 
 
 def test_what_was_there_when_it_was_adopted_is_told_and_is_right(
@@ -261,9 +259,7 @@ def test_what_was_there_when_it_was_adopted_is_told_and_is_right(
         installation.database,
         "ALTER TABLE notes ADD COLUMN receipt REFERENCES capture_receipts (capture_id)",
     )
-    assert_found(
-        installation, "notes is none of ours and refers to capture_receipts and payment_data"
-    )
+    assert_found(installation, "notes is not ours and refers to capture_receipts and payment_data")
 
 
 # --- Names of SQLite's functions ------------------------------------------------------------------------------------------
@@ -283,7 +279,7 @@ SHADOWS = {
 @pytest.mark.parametrize("name", SHADOWS)
 def test_what_has_the_name_of_a_function_is_found(name: str, installation: Installation) -> None:
     run(installation.database, SHADOWS[name])
-    assert_found(installation, f"{name} has the name of a function of SQLite's")
+    assert_found(installation, f"{name} has the name of an SQLite function")
 
 
 @pytest.mark.parametrize("name", SHADOWS)

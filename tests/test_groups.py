@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from data_capture.audit.append import audit_key_file
-from data_capture.audit.head import EMPTY
+from data_capture.audit.head import EMPTY_HEAD
 from data_capture.audit.verify import verify
 from data_capture.capture.converters import timestamp
 from data_capture.capture.kinds import KINDS, Caller, Capture
@@ -176,7 +176,7 @@ def assert_chained(store: Store) -> None:
     key = load_key(audit_key_file(store.database))
     assert (
         store.read(
-            lambda connection: verify(connection, key, EMPTY, lambda _done, _of: None)
+            lambda connection: verify(connection, key, EMPTY_HEAD, lambda _done, _of: None)
         ).tampering
         is None
     )

@@ -15,7 +15,7 @@ import pytest
 from data_capture.audit import record_audit
 from data_capture.audit.append import audit_key_file
 from data_capture.audit.format import ChainKey
-from data_capture.audit.head import head_file, note_head
+from data_capture.audit.head import head_file, update_head_file
 from data_capture.key_files import load_key, open_new_file
 from data_capture.store import Store
 from data_capture.store.sqlite.lock import WriterLock
@@ -186,7 +186,7 @@ def test_the_audit_head_s_draft_follows_no_link_that_was_planted(
     draft = head_file(database).with_name(f"{head_file(database).name}.{os.getpid()}.guessed")
     draft.symlink_to(victim)
     with closing(sqlite3.connect(database)) as connection, pytest.raises(FileExistsError):
-        note_head(connection, database, ChainKey(load_key(audit_key_file(database))))
+        update_head_file(connection, database, ChainKey(load_key(audit_key_file(database))))
     assert victim.read_text() == "kept"
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from data_capture.audit import RETENTION_USER, record_audit, take_from_records
+from data_capture.audit import RETENTION_USER, clear_columns, record_audit
 from data_capture.privacy.erasure import erase_user
 from data_capture.problems import Problem
 from data_capture.store.sqlite.connection import open_connection
@@ -62,7 +62,7 @@ def test_what_the_retention_s_records_cover_stays_covered(
             ensure_user(connection, user, None, NOW)
         record_audit(connection, user_email="ann@example.com", capture_type="payment", timestamp=NOW,
                      source_endpoint="/payment", ip_address="192.0.2.1")  # fmt: skip
-        take_from_records(
+        clear_columns(
             connection,
             {"ip_address": [1]},
             RETENTION_USER,

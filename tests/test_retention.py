@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 
 from data_capture.capture.kinds import KINDS
-from data_capture.privacy.erasure_completion import Erasures
-from data_capture.privacy.retention import Step, apply_retention
+from data_capture.privacy.erasure_completion import UserEraser
+from data_capture.privacy.retention import RetentionStep, apply_retention
 from data_capture.settings import AGEING, SettingError, load_settings
 from data_capture.store import Store
 from tests.erasing import Marked, found_in, record, store_in
@@ -92,7 +92,7 @@ def test_no_receipt_outlives_its_row_nor_its_user(tmp_path: Path, erased: bool) 
         assert counts(store) == {"payment_data": 2, "questionnaire_data": 2, "dashboard_data": 2, "trading_activity_log": 2,
                                  "capture_receipts": 8}  # fmt: skip
         if erased:
-            Erasures(store).erase(OLD.email, "a test")
+            UserEraser(store).erase(OLD.email, "a test")
             assert found_in(tmp_path, traces) == []
 
 
@@ -153,7 +153,7 @@ def test_one_after_the_other_and_then_an_erasure(
     apply_retention(store, ("ip_address=90",), NOW)
     apply_retention(store, ("payment=90", "ip_address=90"), NOW)
     assert "Of 8 others" in verified(store, tmp_path, server)
-    Erasures(store).erase(OLD.email, "a test")
+    UserEraser(store).erase(OLD.email, "a test")
     output = verified(store, tmp_path, server)
     assert "Of these 8 belong to people who were erased" in output
     assert "the retention" not in output
@@ -187,7 +187,7 @@ def test_a_dry_run_tells_what_would_be_done_and_changes_nothing(
     told = apply_retention(store, rules, NOW, dry_run=True)
     assert (store.database.read_bytes(), counts(store)) == before
     done = apply_retention(store, rules, NOW)
-    assert Step("payment_data", "deleted", 2) in told
+    assert RetentionStep("payment_data", "deleted", 2) in told
     assert {step.table for step in told} == {step.table for step in done}
     assert apply_retention(store, rules, NOW) == []
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from data_capture.privacy.statistics import statistics
+from data_capture.privacy.statistics import read_statistics
 from tests.support import REPOSITORY
 
 SCHEMA = REPOSITORY / "schema.sql"
@@ -212,7 +212,7 @@ def test_the_statistics_of_a_user_read_indexes_alone(database: Path) -> None:
     said: list[str] = []
     with closing(sqlite3.connect(database)) as connection:
         connection.set_trace_callback(said.append)
-        statistics(connection, "a@example.com")
+        read_statistics(connection, "a@example.com")
         connection.set_trace_callback(None)
         (counting,) = (statement for statement in said if "FROM payment_data" in statement)
         plan = [row[3] for row in connection.execute(f"EXPLAIN QUERY PLAN {counting}")]

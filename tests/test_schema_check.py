@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from data_capture.audit import pseudonymise_audit, record_audit, take_from_records
+from data_capture.audit import clear_columns, pseudonymise_audit, record_audit
 from data_capture.audit.append import begin_chain
-from data_capture.audit.schema_sql import created_by, is_plain_index, tokens_of
+from data_capture.audit.schema_sql import is_plain_index, parse_create, tokenize_sql
 from data_capture.cli import Refused
 from data_capture.cli.formatting import Progress
 from data_capture.cli.verify_audit import verify_audit
@@ -83,7 +83,7 @@ def fill(database: Path) -> None:
                 "SELECT id FROM data_capture_audit WHERE user_email = ?", (BOB,)
             )
         ]
-        take_from_records(
+        clear_columns(
             connection, {"ip_address": old}, NOBODY, timestamp=NOW, source_endpoint="retention"
         )
         connection.execute("COMMIT")
@@ -235,7 +235,9 @@ def test_what_was_adopted_is_told_and_a_change_of_it_is_found(
     assert_good(database, capsys)
     run(database, "ALTER TABLE payment_data ADD COLUMN refunded")
     assert_found(
-        database, capsys, "The table payment_data was changed: its SQL is not as it was noted"
+        database,
+        capsys,
+        "The table payment_data was changed: its SQL differs from the recorded one",
     )
 
 
@@ -254,7 +256,8 @@ def test_another_program_may_alter_its_users_but_not_what_stands_on_them(
     )  # another program's table, which has a name of ours
     said = assert_good(database, capsys)
     assert (
-        "To know: The table users is another program's, and was altered since it was noted." in said
+        "To know: The table users is another program's, and was altered since it was recorded."
+        in said
     )
     assert "To know: audit_logs is another program's, and was altered" in said
     run(database, "CREATE TRIGGER watch AFTER UPDATE ON users BEGIN SELECT 1; END")
@@ -343,7 +346,7 @@ def test_a_note_that_someone_else_has_written_counts_for_nothing(
         "\xff",
     ):
         note.write_text(forged, encoding="latin-1")
-        assert_found(database, capsys, f"Schema: The note of the schema, {note}, was changed")
+        assert_found(database, capsys, f"Schema: The recorded schema, {note}, was changed")
         prepare(database)
         assert note.read_text(encoding="latin-1") == forged
 
@@ -427,7 +430,7 @@ def test_the_doctor_says_nothing_of_a_database_that_no_service_has_adopted(
 )
 def test_what_makes_no_difference(other: str) -> None:
     names = {"t", "a"}
-    assert tokens_of(other, names) == tokens_of("CREATE TABLE t (a INTEGER)", names)
+    assert tokenize_sql(other, names) == tokenize_sql("CREATE TABLE t (a INTEGER)", names)
 
 
 @pytest.mark.parametrize(
@@ -445,17 +448,17 @@ def test_what_makes_no_difference(other: str) -> None:
     ],
 )
 def test_what_makes_a_difference(other: str) -> None:
-    assert tokens_of(other, {"t", "a"}) != tokens_of("CREATE TABLE t (a INTEGER)", {"t", "a"})
+    assert tokenize_sql(other, {"t", "a"}) != tokenize_sql("CREATE TABLE t (a INTEGER)", {"t", "a"})
 
 
 @pytest.mark.parametrize("hostile", ["[", "'", '"', "/*", "`", "x'", "--", "''", "(", "\xe9 "])
 def test_reading_hostile_sql_takes_one_pass(hostile: str) -> None:
-    assert len(tokens_of("CREATE TABLE t (" + hostile * 50_000)) <= 100_100
+    assert len(tokenize_sql("CREATE TABLE t (" + hostile * 50_000)) <= 100_100
 
 
 def test_what_a_statement_creates_is_read_whatever_it_is_called() -> None:
     statement = 'CREATE TRIGGER main."on" AFTER UPDATE OF "on", b ON main.[T x] BEGIN SELECT 1; END'
-    created = created_by(tokens_of(statement))
+    created = parse_create(tokenize_sql(statement))
     assert created is not None
     assert created[:3] == ("trigger", "on", "t x")
     for broken in (
@@ -466,7 +469,7 @@ def test_what_a_statement_creates_is_read_whatever_it_is_called() -> None:
         "SELECT 1",
         "CREATE UNIQUE",
     ):
-        assert created_by(tokens_of(broken)) is None
+        assert parse_create(tokenize_sql(broken)) is None
 
 
 @pytest.mark.parametrize(
@@ -488,4 +491,4 @@ def test_what_a_statement_creates_is_read_whatever_it_is_called() -> None:
 def test_an_index_that_can_refuse_rows_is_told_from_one_that_can_not(
     index: str, is_plain: bool
 ) -> None:
-    assert is_plain_index(tokens_of(index)) is is_plain
+    assert is_plain_index(tokenize_sql(index)) is is_plain

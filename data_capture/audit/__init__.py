@@ -1,35 +1,47 @@
-"""The audit trail: one record for each thing that happened to a person's data, in the same transaction.
+"""The audit trail: a verifiable record of each change of users' data.
 
-    chain.py         how the records are linked, so that nobody with SQL alone can change one unnoticed: the format
-    trail.py         a database's key, and the entries that are added with it
-    head.py          the newest entry, noted in a file beside the database, where SQL can't reach it
+A record is written in the transaction of the change, and joins a chain of keyed hashes.
+
+    format.py        defines the chain, which proves that no record was changed with SQL
+    append.py        adds entries to the chain, with the database's key
+    head.py          keeps the newest entry in the head file, which SQL cannot reach
     records.py       adds records
-    covering.py      takes content from records, for erasures and the retention, and covers what is left
-    covers.py        what covering records say, and when they count
-    verification.py  checks every record against the chain
+    clear.py         clears records for erasures and retention, and adds attestations
+    attestations.py  reads attestations
+    verify.py        verifies every record
+    tampering.py     describes a record that was tampered with
 
-What stands around the records can be changed too, a view that shows them, or a trigger that alters them:
+An erasure or retention *clears* records: it removes data from them, so that they no longer match
+the chain. Its own audit record is an *attestation*, which proves what remains of them.
 
-    schema_sql.py      reads SQL far enough to compare it
-    schema_objects.py  the objects that a database has, and those that schema.sql makes
-    schema_check.py    compares them; counter_check.py looks at the counters of ids
-    schema_note.py     what was adopted from other programs, noted where SQL can't reach it
-    earlier_schemas/   what schema.sql was in versions that made no such note: their databases and backups are good too
+Tampering can also change the schema: a view that hides records, or a trigger that alters them.
+So the schema is compared with schema.sql, or with its *baseline*, the schema at the adoption of
+the database:
+
+    schema_sql.py         parses SQL far enough to compare it
+    schema_objects.py     reads the objects of a database and those of schema.sql
+    schema_comparison.py  compares them one by one
+    schema_forgery.py     finds rows of sqlite_schema that only tampering makes
+    schema_check.py       checks the whole schema
+    counter_check.py      checks SQLite's counters of ids
+    schema_baseline.py    reads and updates the baseline, in a file that SQL cannot reach
+    earlier_schemas/      the schema.sql of versions without a baseline, whose databases and
+                          backups are valid too
 """
 
 from __future__ import annotations
 
-from data_capture.audit.covering import AGEING_COLUMNS, pseudonymise_audit, take_from_records
-from data_capture.audit.covers import RETENTION_USER, RetentionCovers
+from data_capture.audit.attestations import RETENTION_USER, RetentionAttestations
+from data_capture.audit.clear import CLEARABLE_COLUMNS, clear_columns, pseudonymise_audit
 from data_capture.audit.records import AuditRecord, record_audit, record_audits
 
 __all__ = [
-    "AGEING_COLUMNS",
+    "CLEARABLE_COLUMNS",
     "RETENTION_USER",
     "AuditRecord",
-    "RetentionCovers",
+    "RetentionAttestations",
+    "clear_columns",
     "pseudonymise_audit",
     "record_audit",
     "record_audits",
-    "take_from_records",
 ]

@@ -1,4 +1,4 @@
-"""A database's audit key, and the entries of the chain that are added with it."""
+"""Add entries to the chain, and begin the chain of a database."""
 
 from __future__ import annotations
 
@@ -9,160 +9,190 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from data_capture.audit.format import (
-    GENESIS,
+    GAP_COMMITMENT,
+    GENESIS_LINK,
     RECORD_COLUMNS,
     SALT_BYTES,
-    VOID,
     ChainKey,
-    canonical_record,
-    commitment_to,
+    compute_commitment,
+    encode_record,
 )
-from data_capture.audit.head import HeadKeeper
+from data_capture.audit.head import HeadFileUpdater
 from data_capture.key_files import keys_beside, load_key
 
 log = logging.getLogger("data_capture.audit")
 
 _KEY_FILE_NAME = "audit.key"
-_ROWS_AT_A_TIME = 1000
+_ROWS_PER_READ = 1000
 
-_LAST = (
-    "SELECT link FROM data_capture_audit_chain WHERE audit_id < ? ORDER BY audit_id DESC LIMIT 1"
-)
+_SELECT_LINK_BEFORE = """
+SELECT link FROM data_capture_audit_chain WHERE audit_id < ? ORDER BY audit_id DESC LIMIT 1
+"""
 
-_INSERT = "INSERT INTO data_capture_audit_chain (audit_id, adopted, salt, commitment, link) VALUES (?, ?, ?, ?, ?)"
+_SELECT_LINK = "SELECT link FROM data_capture_audit_chain WHERE audit_id = ?"
 
-_LINK_OF = "SELECT link FROM data_capture_audit_chain WHERE audit_id = ?"
+_INSERT = """
+INSERT INTO data_capture_audit_chain (audit_id, adopted, salt, commitment, link)
+VALUES (?, ?, ?, ?, ?)
+"""
 
-_REPLACE = "UPDATE data_capture_audit_chain SET adopted = 0, salt = ?, commitment = ?, link = ? WHERE audit_id = ?"
+_REPLACE = """
+UPDATE data_capture_audit_chain SET adopted = 0, salt = ?, commitment = ?, link = ?
+WHERE audit_id = ?
+"""
+
+# The column names are constants of the format.
+_SELECT_RECORDS = f"SELECT {', '.join(RECORD_COLUMNS)} FROM data_capture_audit ORDER BY id"  # noqa: S608
 
 
 def audit_key_file(database: Path) -> Path:
-    """Where the audit key of `database` is."""
+    """Return the path of the audit key of `database`."""
     return keys_beside(database.resolve()) / _KEY_FILE_NAME
 
 
 class AuditTrail:
-    """The chain of one database, to be added to."""
+    """Append to the chain of one database."""
 
     def __init__(self, database: Path) -> None:
-        """Reads the key.
+        """Read the key.
 
         Raises:
-            OSError, ValueError: as `load_key` says.
+            OSError, ValueError: as for `load_key`.
         """
         self.key = ChainKey(load_key(audit_key_file(database)))
-        self._head = HeadKeeper(database, self.key)
+        self._head_file = HeadFileUpdater(database, self.key)
 
-    def append(self, connection: sqlite3.Connection, first: int, records: Sequence[bytes]) -> None:
-        """Adds the entries of canonical records, the newest, numbered from `first` on, in the transaction that added them.
+    def append(
+        self, connection: sqlite3.Connection, first_id: int, records: Sequence[bytes]
+    ) -> None:
+        """Add the entries of new records, in the transaction that adds the records.
 
-        What they are linked to is read in that same transaction: other processes write as well.
+        The link to follow is read in the same transaction, because other processes write too.
+
+        Args:
+            connection: in a write transaction.
+            first_id: the id of the first record. The others follow without a gap.
+            records: in canonical JSON.
 
         Raises:
-            sqlite3.IntegrityError: someone has tampered, and there are several; one alone is added all the same.
+            sqlite3.IntegrityError: an entry exists already, so the chain was tampered with. A
+                single record gets its entry all the same.
         """
-        last = connection.execute(_LAST, (first,)).fetchone()
-        link = (
-            last[0] if last is not None and isinstance(last[0], bytes) else GENESIS
-        )  # of another type: someone has tampered
+        row = connection.execute(_SELECT_LINK_BEFORE, (first_id,)).fetchone()
+        # Only a tampered entry has a link of another type.
+        link = row[0] if row is not None and isinstance(row[0], bytes) else GENESIS_LINK
         salts = os.urandom(SALT_BYTES * len(records))
         entries: list[tuple[int, int, bytes, bytes, bytes]] = []
         for place, record in enumerate(records):
             salt = salts[place * SALT_BYTES : (place + 1) * SALT_BYTES]
-            commitment = commitment_to(record, salt)
-            link = self.key.link(link, commitment, first + place, 0)
-            entries.append((first + place, 0, salt, commitment, link))
+            commitment = compute_commitment(record, salt)
+            link = self.key.compute_link(link, commitment, first_id + place, 0)
+            entries.append((first_id + place, 0, salt, commitment, link))
         if len(entries) > 1:
             connection.executemany(_INSERT, entries)
         else:
             try:
                 connection.execute(_INSERT, entries[0])
             except sqlite3.IntegrityError:
-                self._replace_foreign_entry(connection, first, *entries[0][2:4])
-        self._head.moved()
+                self._replace_forged_entry(connection, first_id, salt, commitment)
+        self._head_file.schedule()
 
-    def _replace_foreign_entry(
-        self, connection: sqlite3.Connection, number: int, salt: bytes, commitment: bytes
+    def _replace_forged_entry(
+        self, connection: sqlite3.Connection, audit_id: int, salt: bytes, commitment: bytes
     ) -> None:
-        """Records are taken on, also where someone has tampered; but never so that this could not be found any more."""
+        """Replace a forged entry in a way that verification still finds the forgery.
+
+        Records are accepted even after tampering.
+        """
         log.error(
-            "The audit trail was tampered with at record %s: python3 -m data_capture verify-audit tells more",
-            number,
+            "The audit trail was tampered with at record %s. Details: "
+            "python3 -m data_capture verify-audit",
+            audit_id,
         )
-        (foreign_link,) = connection.execute(_LINK_OF, (number,)).fetchone()
-        # Not linked to the entry before: that would make the chain good again, without the records that were removed.
-        link = self.key.link(
-            foreign_link if isinstance(foreign_link, bytes) else GENESIS, commitment, number, 0
+        (forged_link,) = connection.execute(_SELECT_LINK, (audit_id,)).fetchone()
+        # Not linked to the entry before: that would repair the chain without the removed records.
+        link = self.key.compute_link(
+            forged_link if isinstance(forged_link, bytes) else GENESIS_LINK, commitment, audit_id, 0
         )
-        connection.execute(_REPLACE, (salt, commitment, link, number))
+        connection.execute(_REPLACE, (salt, commitment, link, audit_id))
 
 
-# One connection a process writes, so that the latest is nearly always the one that is asked for.
-_latest: tuple[sqlite3.Connection, AuditTrail] | None = None
+class AuditedConnection(sqlite3.Connection):
+    """Hold the audit trail of a database with the connection that writes to it.
+
+    The key is read once per connection, and all records of a connection schedule the same
+    update of the head file.
+    """
+
+    audit_trail: AuditTrail | None = None
 
 
-def trail_of(connection: sqlite3.Connection) -> AuditTrail:
-    """The chain of the database that `connection` has open.
+def audit_trail_of(connection: sqlite3.Connection) -> AuditTrail:
+    """Return the audit trail of the database that `connection` has open.
+
+    Args:
+        connection: an `AuditedConnection`, which keeps the trail. Another connection is
+            accepted, but reads the key each time.
 
     Raises:
-        sqlite3.OperationalError: its key is missing, or can't be read.
+        sqlite3.OperationalError: the key is missing or cannot be read.
     """
-    global _latest
-    latest = _latest
-    if latest is not None and latest[0] is connection:
-        return latest[1]
+    if not isinstance(connection, AuditedConnection):
+        return _open_trail(connection)
+    if connection.audit_trail is None:
+        connection.audit_trail = _open_trail(connection)
+    return connection.audit_trail
+
+
+def _open_trail(connection: sqlite3.Connection) -> AuditTrail:
     (_, _, file) = connection.execute("PRAGMA database_list").fetchone()
     try:
-        trail = AuditTrail(Path(file))
+        return AuditTrail(Path(file))
     except (OSError, ValueError) as error:
-        raise sqlite3.OperationalError(f"the audit key can't be read: {error}") from error
-    _latest = (connection, trail)
-    return trail
+        raise sqlite3.OperationalError(f"The audit key cannot be read: {error}") from error
 
 
 def begin_chain(connection: sqlite3.Connection, key: bytes) -> int:
-    """Makes a chain, under a new key, of the records that are there: from now on they can't be changed unnoticed either.
+    """Begin a chain under a new key, and return the number of records that it adopts.
 
-    That is not said of the time before: their entries are marked as adopted. Entries under a key that was lost are
-    worth nothing any more, and are replaced.
+    The chain proves only that adopted records have not changed since. Entries under a lost key
+    prove nothing and are replaced.
 
     Args:
         connection: in a write transaction.
-        key: of this installation from now on.
-
-    Returns:
-        How many records there are.
+        key: the installation's key from now on.
     """
     chain_key = ChainKey(key)
     if connection.execute("DELETE FROM data_capture_audit_chain").rowcount > 0:
         log.warning(
-            "The audit trail's key is gone: the records that are there begin a new chain, under a new key"
+            "The audit trail's key is gone: the existing records begin a new chain, under a new key"
         )
-    # The names come from the format.
-    records = connection.execute(
-        f"SELECT {', '.join(RECORD_COLUMNS)} FROM data_capture_audit ORDER BY id"  # noqa: S608
-    )
-    link, records_there, last = GENESIS, 0, 0
-    while rows := records.fetchmany(_ROWS_AT_A_TIME):
+    records = connection.execute(_SELECT_RECORDS)
+    link, adopted_records, last_id = GENESIS_LINK, 0, 0
+    while rows := records.fetchmany(_ROWS_PER_READ):
         for row in rows:
-            number, salt = row[0], os.urandom(SALT_BYTES)
-            if number > last + 1:
-                link = _add_gap(connection, chain_key, link, number - 1)
-            commitment = commitment_to(canonical_record(*row), salt)
-            link = chain_key.link(link, commitment, number, 1)
-            connection.execute(_INSERT, (number, 1, salt, commitment, link))
-            last = number
-        records_there += len(rows)
-    given_away = highest_number_given(connection)
-    if given_away is not None and given_away > last:
-        _add_gap(connection, chain_key, link, given_away)
-    return records_there
+            audit_id, salt = row[0], os.urandom(SALT_BYTES)
+            if audit_id > last_id + 1:
+                link = _insert_gap(connection, chain_key, link, audit_id - 1)
+            commitment = compute_commitment(encode_record(*row), salt)
+            link = chain_key.compute_link(link, commitment, audit_id, 1)
+            connection.execute(_INSERT, (audit_id, 1, salt, commitment, link))
+            last_id = audit_id
+        adopted_records += len(rows)
+    highest_id = read_highest_id(connection)
+    if highest_id is not None and highest_id > last_id:
+        _insert_gap(connection, chain_key, link, highest_id)
+    return adopted_records
 
 
-def highest_number_given(connection: sqlite3.Connection) -> int | None:
-    """The highest id that a record ever had; None where SQLite does not keep it, as an older program's table may have it."""
-    counts = "SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = 'sqlite_sequence'"
-    if connection.execute(counts).fetchone() is None:
+def read_highest_id(connection: sqlite3.Connection) -> int | None:
+    """Return the highest id that an audit record ever had, by SQLite's counter.
+
+    None if SQLite does not count the ids of this table: an older program may have created it
+    without AUTOINCREMENT.
+    """
+    select = "SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = 'sqlite_sequence'"
+    if connection.execute(select).fetchone() is None:
         return None
     row = connection.execute(
         "SELECT seq FROM sqlite_sequence WHERE name = 'data_capture_audit'"
@@ -170,9 +200,10 @@ def highest_number_given(connection: sqlite3.Connection) -> int | None:
     return int(row[0]) if row is not None and isinstance(row[0], int) else None
 
 
-def _add_gap(
-    connection: sqlite3.Connection, chain_key: ChainKey, previous: bytes, number: int
+def _insert_gap(
+    connection: sqlite3.Connection, chain_key: ChainKey, previous: bytes, last_free_id: int
 ) -> bytes:
-    link = chain_key.link(previous, VOID, number, 1)
-    connection.execute(_INSERT, (number, 1, None, VOID, link))
+    """Insert a gap entry, which says that all ids up to `last_free_id` are free."""
+    link = chain_key.compute_link(previous, GAP_COMMITMENT, last_free_id, 1)
+    connection.execute(_INSERT, (last_free_id, 1, None, GAP_COMMITMENT, link))
     return link

@@ -1,7 +1,8 @@
-"""The head: the newest entry of the chain, noted in a file beside the database.
+"""The head: the newest entry of the chain, written to a file next to the database.
 
-A chain from which the newest entries were cut off is still a chain. What SQL can't reach says how long it was: a file, for
-this machine's own checks, and whatever people keep elsewhere of what `verify-audit --head` prints.
+A chain without its newest entries is still a valid chain. So its length must be known from a place
+that SQL cannot reach: the head file, for checks on this machine, and the heads that people keep
+elsewhere (`verify-audit --head` prints them).
 """
 
 from __future__ import annotations
@@ -16,106 +17,113 @@ from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
-from data_capture.audit.format import GENESIS, HASH_BYTES, ChainKey
+from data_capture.audit.format import GENESIS_LINK, HASH_BYTES, ChainKey
 from data_capture.key_files import open_new_file
 
 log = logging.getLogger("data_capture.audit")
 
-_NOTED_EVERY_SECONDS = 1.0
+_UPDATE_DELAY_SECONDS = 1.0
 _BUSY_SECONDS = 5.0
 _MAX_ID = 2**63 - 1
 _HEAD = re.compile(rf"(0|[1-9][0-9]{{0,18}}):([0-9a-f]{{{2 * HASH_BYTES}}})")
 
+_SELECT_NEWEST_TWO = """
+SELECT audit_id, adopted, commitment, link FROM data_capture_audit_chain
+ORDER BY audit_id DESC LIMIT 2
+"""
+
 
 @dataclass(frozen=True)
 class Head:
-    """The newest entry: its record's id, 0 where there is none, and its link."""
+    """The newest entry: the id of its record (0 if the chain is empty) and its link."""
 
-    number: int
+    audit_id: int
     link: bytes
 
     def __str__(self) -> str:
-        return f"{self.number}:{self.link.hex()}"
+        return f"{self.audit_id}:{self.link.hex()}"
 
 
-EMPTY = Head(0, GENESIS)
+EMPTY_HEAD = Head(0, GENESIS_LINK)
 
 
 def parse_head(text: str) -> Head:
-    """What `str(head)` has written.
+    """Parse the text of `str(head)`.
 
     Raises:
-        ValueError: it is something else.
+        ValueError: the text is not a head. Its message names the expected format.
     """
-    found = _HEAD.fullmatch(text.strip())
-    if found is None:
+    match = _HEAD.fullmatch(text.strip())
+    if match is None:
         raise ValueError(
             "a head as verify-audit --head prints it: a number, a colon, 64 hexadecimal digits"
         )
-    return Head(int(found[1]), bytes.fromhex(found[2]))
+    return Head(int(match[1]), bytes.fromhex(match[2]))
 
 
 def head_file(database: Path) -> Path:
-    """Where the head of `database` is noted."""
+    """Return the path of the head file of `database`."""
     return database.with_name(database.name + "-audit-head")
 
 
-def noted_head(database: Path) -> Head:
-    """What is noted; `EMPTY` where nothing is.
+def read_head_file(database: Path) -> Head:
+    """Return the head in the head file; `EMPTY_HEAD` if there is no file.
 
     Raises:
-        OSError: the file can't be read.
-        ValueError: it holds something else.
+        OSError: the file cannot be read.
+        ValueError: the file does not contain a head.
     """
     try:
         text = head_file(database).read_text(encoding="ascii")
     except FileNotFoundError:
-        return EMPTY
+        return EMPTY_HEAD
     return parse_head(text)
 
 
-def read_head(connection: sqlite3.Connection, key: ChainKey) -> Head | None:
-    """The newest entry that `connection` sees; None if it does not follow from the one before."""
-    newest_first = "SELECT audit_id, adopted, commitment, link FROM data_capture_audit_chain ORDER BY audit_id DESC LIMIT 2"
-    entries = connection.execute(newest_first).fetchall()
+def read_newest_head(connection: sqlite3.Connection, key: ChainKey) -> Head | None:
+    """Return the head of the chain; None if its entry is not linked to the one before."""
+    entries = connection.execute(_SELECT_NEWEST_TWO).fetchall()
     if not entries:
-        return EMPTY
-    number, adopted, commitment, link = entries[0]
-    before = entries[1][3] if len(entries) > 1 else GENESIS
-    return Head(number, link) if key.follows(before, number, adopted, commitment, link) else None
+        return EMPTY_HEAD
+    audit_id, adopted, commitment, link = entries[0]
+    previous = entries[1][3] if len(entries) > 1 else GENESIS_LINK
+    is_linked = key.is_linked(previous, audit_id, adopted, commitment, link)
+    return Head(audit_id, link) if is_linked else None
 
 
 def is_in_chain(connection: sqlite3.Connection, head: Head) -> bool:
-    """Whether the chain still has the entry that was its newest once."""
-    if head == EMPTY:
+    """Return whether the chain still has the entry of an earlier head."""
+    if head == EMPTY_HEAD:
         return True
-    if head.number > _MAX_ID:
+    if head.audit_id > _MAX_ID:
         return False
-    found = connection.execute(
-        "SELECT link FROM data_capture_audit_chain WHERE audit_id = ?", (head.number,)
+    row = connection.execute(
+        "SELECT link FROM data_capture_audit_chain WHERE audit_id = ?", (head.audit_id,)
     ).fetchone()
-    return found is not None and found[0] == head.link
+    return row is not None and row[0] == head.link
 
 
-def note_head(connection: sqlite3.Connection, database: Path, key: ChainKey) -> None:
-    """Notes the newest committed entry, unless the chain has lost the one that is noted: that stays, as the proof of it.
+def update_head_file(connection: sqlite3.Connection, database: Path, key: ChainKey) -> None:
+    """Write the newest committed entry to the head file.
+
+    If the chain has lost the entry in the file, the file stays as evidence.
 
     Args:
-        connection: to read from, in no transaction.
-        database: what it has open.
-        key: of the chain.
+        connection: a connection to read from, not in a transaction.
+        database: the file that the connection has open.
+        key: the key of the chain.
 
     Raises:
-        OSError, ValueError, sqlite3.Error: it can't be done.
+        OSError, ValueError, sqlite3.Error: the head cannot be read or written.
     """
-    noted = noted_head(database)
-    newest = read_head(connection, key)
-    if newest is None or not is_in_chain(connection, noted):
+    recorded = read_head_file(database)
+    newest = read_newest_head(connection, key)
+    if newest is None or not is_in_chain(connection, recorded):
         log.error(
-            "The audit trail was tampered with: python3 -m data_capture verify-audit tells more"
+            "The audit trail was tampered with. Details: python3 -m data_capture verify-audit"
         )
         return
-    if newest.number <= noted.number:
+    if newest.audit_id <= recorded.audit_id:
         return
     path = head_file(database)
     draft = path.with_name(f"{path.name}.{os.getpid()}.{secrets.token_hex(4)}")
@@ -129,38 +137,44 @@ def note_head(connection: sqlite3.Connection, database: Path, key: ChainKey) -> 
         raise
 
 
-def forget_head(database: Path) -> None:
-    """For a file that was put in the database's place on purpose: what was noted is another one's head."""
+def delete_head_file(database: Path) -> None:
+    """Delete the head file after the database was replaced on purpose.
+
+    The file contains the head of the replaced database.
+    """
     head_file(database).unlink(missing_ok=True)
 
 
-class HeadKeeper:
-    """Notes the head of one database soon after it has moved, beside the thread that writes."""
+class HeadFileUpdater:
+    """Update the head file of one database soon after each change, in another thread."""
 
     def __init__(self, database: Path, key: ChainKey) -> None:
         self._database, self._key = database, key
-        self._due = False
-        self._failed = False
+        self._is_scheduled = False
+        self._has_failed = False
 
-    def moved(self) -> None:
-        """Something was added, in a transaction that is not committed yet."""
-        if not self._due:
-            self._due = True
-            timer = threading.Timer(_NOTED_EVERY_SECONDS, self._note)
+    def schedule(self) -> None:
+        """Update the file in a second, when the caller's transaction is committed."""
+        if not self._is_scheduled:
+            self._is_scheduled = True
+            timer = threading.Timer(_UPDATE_DELAY_SECONDS, self._update)
             timer.daemon = True
             timer.start()
 
-    def _note(self) -> None:
-        self._due = False
-        uri = f"{self._database.as_uri()}?mode=ro"  # it sees what is committed, which the connection that writes need not be
+    def _update(self) -> None:
+        self._is_scheduled = False
+        # A connection of its own sees only committed entries.
+        uri = f"{self._database.as_uri()}?mode=ro"
         try:
             with closing(sqlite3.connect(uri, uri=True, timeout=_BUSY_SECONDS)) as connection:
-                note_head(connection, self._database, self._key)
+                update_head_file(connection, self._database, self._key)
         except (OSError, ValueError, sqlite3.Error) as error:
-            if not self._failed:
+            if not self._has_failed:
                 log.warning(
-                    "The audit trail's head can't be noted beside %s: %s", self._database, error
+                    "The head of the audit trail cannot be written next to %s: %s",
+                    self._database,
+                    error,
                 )
-            self._failed = True
+            self._has_failed = True
         else:
-            self._failed = False
+            self._has_failed = False

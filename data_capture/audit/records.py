@@ -1,4 +1,4 @@
-"""Adds audit records, each with its entry in the chain."""
+"""Add audit records, each with its entry in the chain."""
 
 from __future__ import annotations
 
@@ -6,19 +6,20 @@ import sqlite3
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from data_capture.audit.append import trail_of
-from data_capture.audit.format import canonical_record
+from data_capture.audit.append import audit_trail_of
+from data_capture.audit.format import encode_record
 from data_capture.sql.bulk import insert_consecutive_rows
 
 _INSERT = """
 INSERT INTO data_capture_audit
-    (user_email, capture_type, data_snapshot, source_endpoint, timestamp, ip_address, user_agent, status, error_details)
+    (user_email, capture_type, data_snapshot, source_endpoint, timestamp, ip_address, user_agent,
+     status, error_details)
 VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
 """
 
 
 class AuditRecord(NamedTuple):
-    """A record without its id; what each of these is, `record_audit` says."""
+    """An audit record without its id; `record_audit` describes the members."""
 
     user_email: str
     capture_type: str
@@ -32,18 +33,22 @@ class AuditRecord(NamedTuple):
 
 
 def record_audits(connection: sqlite3.Connection, records: Sequence[AuditRecord]) -> None:
-    """Adds audit records, at least one, in their order, and their entries in the chain, as `record_audit` does.
+    """Add audit records in their order, each with its entry in the chain.
+
+    Args:
+        connection: as for `record_audit`.
+        records: at least one.
 
     Raises:
-        sqlite3.Error: as `record_audit`, and when several records get no consecutive ids; they can be added one by one.
+        sqlite3.Error: as for `record_audit`. Also if several records get ids with gaps; they can
+            still be added one by one.
     """
-    trail = trail_of(connection)
-    first = insert_consecutive_rows(connection, _INSERT, records)
-    trail.append(
-        connection,
-        first,
-        [canonical_record(number, *record) for number, record in enumerate(records, first)],
-    )
+    trail = audit_trail_of(connection)
+    first_id = insert_consecutive_rows(connection, _INSERT, records)
+    encoded = [
+        encode_record(audit_id, *record) for audit_id, record in enumerate(records, first_id)
+    ]
+    trail.append(connection, first_id, encoded)
 
 
 def record_audit(
@@ -59,22 +64,23 @@ def record_audit(
     status: str = "success",
     error_details: str | None = None,
 ) -> None:
-    """Adds one audit record, and its entry in the chain, inside the caller's transaction.
+    """Add one audit record with its entry in the chain, in the caller's transaction.
 
     Args:
-        connection: in a write transaction (BEGIN IMMEDIATE), on a database that `store.takeover.prepare` has seen.
-        user_email: the address as `users.email` spells it.
-        capture_type: what happened: a capture's kind, or an event such as 'signup'.
-        timestamp: the server's time, as `values.timestamp` gives it.
-        source_endpoint: the route that took the request, with nothing in it that says whose it was: it outlives an erasure.
-        snapshot: JSON, with everything secret in it masked.
-        ip_address: the caller's.
-        user_agent: the caller's.
+        connection: in a write transaction (BEGIN IMMEDIATE), on a prepared database.
+        user_email: the address as spelled in `users.email`.
+        capture_type: the kind of the capture, or an event such as 'signup'.
+        timestamp: the server's time, in the format of `converters.timestamp`.
+        source_endpoint: the route of the request. It outlives an erasure, so it must not
+            contain anything that identifies the user.
+        snapshot: JSON with all secrets masked.
+        ip_address: the caller's address.
+        user_agent: the caller's user agent.
         status: 'success', 'partial' or 'failed'.
-        error_details: what was not understood, for a person.
+        error_details: the fields that could not be read, as text for people.
 
     Raises:
-        sqlite3.Error: it can't be written, or the database's audit key is missing.
+        sqlite3.Error: the record cannot be written, or the database's audit key is missing.
     """
     record = AuditRecord(
         user_email,

@@ -1,4 +1,4 @@
-"""Reads SQL as SQLite's tokenizer does, far enough to compare two CREATE statements."""
+"""Parse SQL like SQLite's tokenizer, far enough to compare two CREATE statements."""
 
 from __future__ import annotations
 
@@ -6,9 +6,10 @@ import re
 from collections.abc import Collection
 from typing import NamedTuple
 
-# As in SQLite's tokenize.c: these characters alone are space, a vertical tab only after another, a
-# byte order mark only where a token begins; all else outside ASCII belongs to a word. What is not
-# closed extends to the end, so that hostile text is read in one pass.
+# As in SQLite's tokenize.c: only these characters are white space, a vertical tab only after
+# another one, and a byte order mark only at the start of a token. All other characters outside
+# ASCII belong to words. An unclosed token extends to the end, so that hostile text is read in one
+# pass.
 _TOKEN = re.compile(
     r"""
     (?P<space> [ \t\n\f\r][ \t\n\v\f\r]* | \ufeff | --[^\n]* | /\*.*?(?:\*/|\Z) )
@@ -22,26 +23,30 @@ _TOKEN = re.compile(
     re.VERBOSE | re.DOTALL,
 )
 
-_LOWER = {
-    code: code + 32 for code in range(ord("A"), ord("Z") + 1)
-}  # SQLite folds no other letters
+# SQLite ignores the case of ASCII letters only.
+_LOWER = {code: code + 32 for code in range(ord("A"), ord("Z") + 1)}
 _DIRECTIONS = {"asc": "d", "desc": "d"}
 _PLAIN_COLUMNS = re.compile(r"\(nd?(,nd?)*\)")
 _KINDS = ("table", "index", "view", "trigger")
 
 
 class Token(NamedTuple):
-    """One token: its kind, a group of the pattern, and its text; words in lower case."""
+    """A token: its kind (a group of the pattern) and its text, words in lower case."""
 
     kind: str
     text: str
 
 
-class Created(NamedTuple):
-    """What a CREATE statement creates: table, index, view or trigger; names in lower case.
+class CreatedObject(NamedTuple):
+    """The object that a CREATE statement creates; names in lower case.
 
-    `table` is what an index or a trigger is on; it is the object's own name for a table or a
-    view, as in sqlite_schema.
+    Args:
+        kind: "table", "index", "view" or "trigger".
+        name: its name.
+        table: the table of an index or trigger; the own name of a table or view, as in
+            sqlite_schema.
+        is_virtual: whether it is a virtual table.
+        is_unique: whether it is a unique index.
     """
 
     kind: str
@@ -52,34 +57,40 @@ class Created(NamedTuple):
 
 
 class Reference(NamedTuple):
-    """What a foreign key refers to; `acts`: SQLite changes the row with the one referred to."""
+    """The table that a foreign key refers to, and whether the key has an action.
+
+    With an action (CASCADE, SET NULL, SET DEFAULT), SQLite changes the row together with its
+    parent.
+    """
 
     parent: str
-    acts: bool
+    has_action: bool
 
 
-def fold(name: str) -> str:
-    """Return the name in lower case, as SQLite compares names."""
+def fold_case(name: str) -> str:
+    """Return the name in lower case, by which SQLite compares names."""
     return name.translate(_LOWER)
 
 
-def tokens_of(sql: str, plain_names: Collection[str] = ()) -> tuple[Token, ...]:
-    """Return the tokens that matter: no space or comment, no IF NOT EXISTS, no last semicolon.
+def tokenize_sql(sql: str, plain_names: Collection[str] = ()) -> tuple[Token, ...]:
+    """Return the tokens that matter when statements are compared.
+
+    White space, comments, IF NOT EXISTS and the last semicolon are left out.
 
     Args:
         sql: a CREATE statement.
-        plain_names: names that mean the same with and without quotes. For others quotes matter:
-            `"null"` is no NULL.
+        plain_names: names that have the same meaning with and without quotes. For others, quotes
+            matter: `"null"` is not NULL.
     """
     tokens = []
     for match in _TOKEN.finditer(sql):
         kind, text = str(match.lastgroup), match[0]
         if kind == "space":
             continue
-        if kind == "quoted" and (name := fold(_unquoted(text))) in plain_names:
+        if kind == "quoted" and (name := fold_case(_unquote(text))) in plain_names:
             kind, text = "word", name
         elif kind in ("word", "number", "blob"):
-            text = fold(text)
+            text = fold_case(text)
         tokens.append(Token(kind, text))
     while tokens and tokens[-1] == ("other", ";"):
         tokens.pop()
@@ -90,55 +101,61 @@ def tokens_of(sql: str, plain_names: Collection[str] = ()) -> tuple[Token, ...]:
     return tuple(tokens)
 
 
-def created_by(tokens: tuple[Token, ...]) -> Created | None:
-    """Return what the statement creates; None if SQLite keeps nothing of this kind."""
+def parse_create(tokens: tuple[Token, ...]) -> CreatedObject | None:
+    """Return the object that the statement creates; None if it creates none."""
     try:
         return _read_create(tokens)
     except IndexError:
         return None
 
 
-def names_in(tokens: tuple[Token, ...]) -> frozenset[str]:
-    """Return all that can be a name in a statement; SQLite takes a text for one, too."""
+def find_names(tokens: tuple[Token, ...]) -> frozenset[str]:
+    """Return all possible names in a statement.
+
+    SQLite accepts string literals as names too.
+    """
     kinds = ("word", "quoted", "text")
-    return frozenset(fold(_unquoted(token.text)) for token in tokens if token.kind in kinds)
+    return frozenset(fold_case(_unquote(token.text)) for token in tokens if token.kind in kinds)
 
 
-def references_in(tokens: tuple[Token, ...]) -> frozenset[Reference]:
-    """Return what the foreign keys in a CREATE TABLE statement refer to."""
-    found = []
-    places = [at for at, token in enumerate(tokens) if token == ("word", "references")]
+def find_references(tokens: tuple[Token, ...]) -> frozenset[Reference]:
+    """Return the references of the foreign keys in a CREATE TABLE statement."""
+    places = [place for place, token in enumerate(tokens) if token == ("word", "references")]
+    references = []
     for place, end in zip(places, [*places[1:], len(tokens)], strict=False):
-        actions = [
-            second.text
-            for first, event, second in zip(
-                tokens[place:end], tokens[place + 1 : end], tokens[place + 2 : end], strict=False
-            )
-            if first.text == "on" and event.text in ("delete", "update")
-        ]
         if place + 1 < len(tokens):
-            parent = fold(_unquoted(tokens[place + 1].text))
-            found.append(Reference(parent, bool({"cascade", "set"} & set(actions))))
-    return frozenset(found)
+            parent = fold_case(_unquote(tokens[place + 1].text))
+            references.append(Reference(parent, _has_action(tokens[place:end])))
+    return frozenset(references)
+
+
+def _has_action(tokens: tuple[Token, ...]) -> bool:
+    """Return whether ON DELETE or ON UPDATE is followed by CASCADE or SET."""
+    texts = [token.text for token in tokens]
+    return any(
+        first == "on" and event in ("delete", "update") and action in ("cascade", "set")
+        for first, event, action in zip(texts, texts[1:], texts[2:], strict=False)
+    )
 
 
 def is_plain_index(tokens: tuple[Token, ...]) -> bool:
-    """Whether this creates an index over columns alone: not unique, partial or collated.
+    """Return whether this creates an index over columns only.
 
-    Such an index can refuse no row and changes no result.
+    Such an index, which is not unique, partial or collated, can neither reject rows nor change
+    results.
     """
-    created = created_by(tokens)
+    created = parse_create(tokens)
     if created is None or created.kind != "index" or created.is_unique:
         return False
     place = next(at for at, token in enumerate(tokens) if token == ("word", "on"))
-    columns = tokens[_name_at(tokens, place + 1)[1] :]
+    columns = tokens[_read_name(tokens, place + 1)[1] :]
     shape = "".join(
         _DIRECTIONS.get(text, "n") if kind in ("word", "quoted") else text for kind, text in columns
     )
     return _PLAIN_COLUMNS.fullmatch(shape) is not None
 
 
-def _read_create(tokens: tuple[Token, ...]) -> Created | None:
+def _read_create(tokens: tuple[Token, ...]) -> CreatedObject | None:
     if tokens[0].text != "create":
         return None
     place, prefixes = 1, set()
@@ -148,23 +165,23 @@ def _read_create(tokens: tuple[Token, ...]) -> Created | None:
     kind = tokens[place].text
     if kind not in _KINDS:
         return None
-    name, place = _name_at(tokens, place + 1)
+    name, place = _read_name(tokens, place + 1)
     table = name
     if kind in ("index", "trigger"):
         while tokens[place] != ("word", "on"):
             place += 1
-        table, place = _name_at(tokens, place + 1)
-    return Created(kind, name, table, "virtual" in prefixes, "unique" in prefixes)
+        table, place = _read_name(tokens, place + 1)
+    return CreatedObject(kind, name, table, "virtual" in prefixes, "unique" in prefixes)
 
 
-def _name_at(tokens: tuple[Token, ...], place: int) -> tuple[str, int]:
-    """Return the name at `place`, without the schema before it, and the place after it."""
+def _read_name(tokens: tuple[Token, ...], place: int) -> tuple[str, int]:
+    """Return the name at `place`, without a schema before it, and the place after it."""
     if tokens[place + 1 : place + 2] == (("other", "."),):
         place += 2
-    return fold(_unquoted(tokens[place].text)), place + 1
+    return fold_case(_unquote(tokens[place].text)), place + 1
 
 
-def _unquoted(text: str) -> str:
+def _unquote(text: str) -> str:
     mark = text[:1]
     if mark not in ('"', "`", "[", "'"):
         return text

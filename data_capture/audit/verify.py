@@ -1,6 +1,7 @@
-"""Checks every audit record against the chain, and names the first that was changed, removed, inserted or moved.
+"""Check every audit record against the chain, and find the first tampering.
 
-Everything is read in the order of ids, in one transaction, each record and entry once.
+A record may have been changed, removed, inserted or moved. All records and entries are read once,
+in the order of their ids, in one transaction.
 """
 
 from __future__ import annotations
@@ -10,281 +11,283 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
-from data_capture.audit.append import highest_number_given
-from data_capture.audit.covers import read_covers
+from data_capture.audit.append import read_highest_id
+from data_capture.audit.attestations import read_attestations
 from data_capture.audit.format import (
+    GAP_COMMITMENT,
     RECORD_COLUMNS,
     SALT_BYTES,
-    VOID,
     ChainKey,
-    canonical_record,
-    commitment_to,
+    compute_commitment,
+    encode_record,
 )
-from data_capture.audit.head import EMPTY, Head, is_in_chain
+from data_capture.audit.head import EMPTY_HEAD, Head, is_in_chain
+from data_capture.audit.tampering import Tampering
 
-_ROWS_AT_A_TIME = 2000
-_MAX_NUMBERS_TRIED = 10_000
-_MAX_NAME_CHARACTERS = 40
+_ROWS_PER_READ = 2000
+_MAX_IDS_TRIED = 10_000
 
-# The names come from the format. The record's own id, to see whether it is there, stands after its entry.
-_EVERYTHING = f"""
-SELECT chain.audit_id, adopted, salt, commitment, link, audit.id, {", ".join(f"audit.{name}" for name in RECORD_COLUMNS[1:])}
+# The column names are constants of the format. `audit.id` is NULL if an entry has no record.
+_SELECT_ALL = f"""
+SELECT chain.audit_id, adopted, salt, commitment, link, audit.id,
+       {", ".join(f"audit.{name}" for name in RECORD_COLUMNS[1:])}
 FROM data_capture_audit_chain AS chain
 LEFT JOIN data_capture_audit AS audit ON audit.id = chain.audit_id
 ORDER BY chain.audit_id
 """  # noqa: S608
 
-# `NOT INDEXED`: an index can be made to hide rows. Ids that are no integers come first, whatever they compare as.
-_COUNT = "SELECT count(*) FROM data_capture_audit NOT INDEXED"
+# NOT INDEXED: a tampered index can hide rows.
+_COUNT_RECORDS = "SELECT count(*) FROM data_capture_audit NOT INDEXED"
+_COUNT_ENTRIES = "SELECT count(*) FROM data_capture_audit_chain"
 
-_WITHOUT_ENTRY = """
+# Ids that are not integers come first, whatever their order in SQLite.
+_SELECT_WITHOUT_ENTRY = """
 SELECT id FROM data_capture_audit NOT INDEXED
 WHERE typeof(id) <> 'integer'
-   OR NOT EXISTS (SELECT 1 FROM data_capture_audit_chain AS chain WHERE chain.audit_id = data_capture_audit.id)
+   OR NOT EXISTS (SELECT 1 FROM data_capture_audit_chain AS chain
+                  WHERE chain.audit_id = data_capture_audit.id)
 ORDER BY typeof(id) = 'integer', id LIMIT 1
 """
 
-_OTHER_TYPES = "has an entry in the chain that is not of the types that ours are of"
-
-_NEXT_ENTRY = """
-SELECT audit_id, adopted, commitment, link FROM data_capture_audit_chain WHERE audit_id > ? ORDER BY audit_id LIMIT 1
+_SELECT_NEXT_ENTRY = """
+SELECT audit_id, adopted, commitment, link FROM data_capture_audit_chain
+WHERE audit_id > ? ORDER BY audit_id LIMIT 1
 """
 
+_SELECT_TABLE_SQL = """
+SELECT sql FROM sqlite_master WHERE type = 'table' AND name = 'data_capture_audit'
+"""
 
-@dataclass(frozen=True)
-class Tampering:
-    """The first record that is not as it was written, and what is the matter with it, as the rest of a sentence.
-
-    `by_what_was_noted`: the chain itself is good, and only what lies outside of it tells.
-    """
-
-    record: Any
-    what: str
-    by_what_was_noted: bool = False
-
-    @property
-    def name(self) -> str:
-        """The record's id as a word; what is no number, which only a tamperer writes, as SQL spells it."""
-        if self.record is None:
-            return "NULL"
-        if isinstance(self.record, bytes):
-            return f"x'{self.record.hex()[:_MAX_NAME_CHARACTERS]}'"
-        text = repr(self.record) if isinstance(self.record, str) else str(self.record)
-        return "".join(
-            character if character.isprintable() else "?"
-            for character in text[:_MAX_NAME_CHARACTERS]
-        )
-
-    @property
-    def order(self) -> tuple[bool, int]:
-        """What is no number comes before all numbers."""
-        return (True, self.record) if self.record.__class__ is int else (False, 0)
+_WRONG_TYPES = "has an entry in the chain with values of the wrong type"
 
 
 @dataclass(frozen=True)
 class Verification:
-    """What was found.
+    """The result of a verification.
 
     Args:
-        records: how many records were checked.
-        adopted: how many of them were there before the chain began.
-        erased: how many of them an erasure has taken the content of.
-        aged: how many of the others the retention has taken something of.
+        records: the number of verified records.
+        adopted: the number of these that existed before the chain began.
+        erased: the number of these that an erasure cleared.
+        expired: the number of the others from which retention removed data.
         head: the newest entry.
-        tampering: what was found first, by the records' order; None when every record is as it was written.
+        tampering: the first tampering, in the order of the records; None if there is none.
     """
 
     records: int
     adopted: int
     erased: int
-    aged: int
+    expired: int
     head: Head
     tampering: Tampering | None
 
 
 def verify(
-    connection: sqlite3.Connection, key: bytes, noted: Head, on_progress: Callable[[int, int], None]
+    connection: sqlite3.Connection,
+    key: bytes,
+    recorded_head: Head,
+    on_progress: Callable[[int, int], None],
 ) -> Verification:
-    """Checks what `connection` sees.
+    """Verify the records that `connection` sees.
 
     Args:
         connection: in a read transaction, on a database with our tables.
-        key: the installation's.
-        noted: an entry that was the newest once, as something that SQL does not reach tells; `EMPTY` when nothing does.
-        on_progress: is told how many entries of how many are done.
+        key: the installation's key.
+        recorded_head: an earlier head from a place that SQL cannot reach; `EMPTY_HEAD` if none
+            is known.
+        on_progress: is called with the number of verified entries and of all entries.
 
     Raises:
-        sqlite3.Error: the file can't be read.
+        sqlite3.Error: the file cannot be read.
     """
     connection.text_factory = str
     try:
-        return _verify(connection, ChainKey(key), noted, on_progress)
+        return _verify(connection, ChainKey(key), recorded_head, on_progress)
     except sqlite3.OperationalError as error:
         if "decode" not in str(error):
             raise
-    # A text that is none, which only a tamperer writes, is compared by its bytes. Decoding all of them so takes a quarter longer.
+    # Only tampering stores text that is not UTF-8. Its bytes are then compared. This is not the
+    # default, because it makes the verification a quarter slower.
     connection.text_factory = lambda text: text.decode(errors="surrogateescape")
-    return _verify(connection, ChainKey(key), noted, on_progress)
+    return _verify(connection, ChainKey(key), recorded_head, on_progress)
 
 
 def _verify(
     connection: sqlite3.Connection,
     key: ChainKey,
-    noted: Head,
+    recorded_head: Head,
     on_progress: Callable[[int, int], None],
 ) -> Verification:
-    walk = _Walk(connection, key, noted)
-    tampering = walk.to_the_end(on_progress)
-    # Each entry of a good chain has one record at most: where the numbers agree, no record is without an entry.
-    if tampering is not None or connection.execute(_COUNT).fetchone() != (walk.records,):
-        stray = _stray_record(connection)
-        if stray is not None and (tampering is None or stray.order <= tampering.order):
+    chain = _ChainVerifier(connection, key, recorded_head)
+    tampering = chain.run(on_progress)
+    # In a valid chain, each entry has at most one record. If the counts agree, each record has an
+    # entry.
+    if tampering is not None or connection.execute(_COUNT_RECORDS).fetchone() != (chain.records,):
+        stray = _find_record_without_entry(connection)
+        if stray is not None and (tampering is None or stray.sort_key <= tampering.sort_key):
             tampering = stray
-    head = Head(walk.number, walk.link)
     return Verification(
-        walk.records, walk.adopted, walk.erased, walk.aged, head, tampering or walk.shortened()
+        chain.records,
+        chain.adopted,
+        chain.erased,
+        chain.expired,
+        Head(chain.audit_id, chain.link),
+        tampering or chain.find_truncation(),
     )
 
 
-class _Walk:
-    """From the first entry to the last, or to the first that is not as it was written."""
+class _ChainVerifier:
+    """Verify the entries in their order, up to the last or to the first tampering."""
 
-    def __init__(self, connection: sqlite3.Connection, key: ChainKey, noted: Head) -> None:
-        self._connection, self._key, self._noted = connection, key, noted
-        self._covers = read_covers(connection, key)
-        self.records = self.adopted = self.erased = self.aged = 0
-        self.number, self.link = EMPTY.number, EMPTY.link
+    def __init__(self, connection: sqlite3.Connection, key: ChainKey, recorded_head: Head) -> None:
+        self._connection, self._key, self._recorded_head = connection, key, recorded_head
+        self._attestations = read_attestations(connection, key)
+        self.records = self.adopted = self.erased = self.expired = 0
+        self.audit_id, self.link = EMPTY_HEAD.audit_id, EMPTY_HEAD.link
 
-    def to_the_end(self, on_progress: Callable[[int, int], None]) -> Tampering | None:
-        (total,) = self._connection.execute(
-            "SELECT count(*) FROM data_capture_audit_chain"
-        ).fetchone()
+    def run(self, on_progress: Callable[[int, int], None]) -> Tampering | None:
+        (total,) = self._connection.execute(_COUNT_ENTRIES).fetchone()
         done = 0
-        rows = self._connection.execute(_EVERYTHING)
-        while chunk := rows.fetchmany(_ROWS_AT_A_TIME):
-            tampering = self._check(chunk)
+        cursor = self._connection.execute(_SELECT_ALL)
+        while rows := cursor.fetchmany(_ROWS_PER_READ):
+            tampering = self._verify_rows(rows)
             if tampering is not None:
                 return tampering
-            done += len(chunk)
+            done += len(rows)
             on_progress(done, total)
         return None
 
-    def shortened(self) -> Tampering | None:
-        """Whether there were newer records once than the last one that is there."""
-        given = highest_number_given(self._connection)
-        newest = max(given or 0, self._noted.number)
-        if newest > self.number:
-            return replace(_removed(self.number + 1, newest), by_what_was_noted=True)
-        if not is_in_chain(self._connection, self._noted):
-            return Tampering(
-                self._noted.number,
-                "is not the one that was noted when it was the newest: it was replaced",
-                True,
+    def find_truncation(self) -> Tampering | None:
+        """Return a tampering if the chain once had newer entries than it has now."""
+        highest_id = read_highest_id(self._connection)
+        newest_id = max(highest_id or 0, self._recorded_head.audit_id)
+        if newest_id > self.audit_id:
+            return replace(
+                _describe_removal(self.audit_id + 1, newest_id), by_external_evidence=True
             )
-        if _counts_numbers(self._connection) and (given or 0) < self.number:
+        if not is_in_chain(self._connection, self._recorded_head):
             return Tampering(
-                self.number + 1,
+                self._recorded_head.audit_id,
+                "was replaced: the head file has another link for it",
+                by_external_evidence=True,
+            )
+        if _has_id_counter(self._connection) and (highest_id or 0) < self.audit_id:
+            return Tampering(
+                self.audit_id + 1,
                 "may have been removed: the counter in sqlite_sequence was set back",
-                True,
+                by_external_evidence=True,
             )
         return None
 
-    def _check(self, chunk: list[tuple[Any, ...]]) -> Tampering | None:
-        covers, link_of = self._covers.of_records, self._key.link
-        for number, adopted, salt, commitment, link, there, *values in chunk:
-            if number.__class__ is not int or adopted.__class__ is not int:
-                return Tampering(number, _OTHER_TYPES)
+    def _verify_rows(self, rows: list[tuple[Any, ...]]) -> Tampering | None:
+        compute_link = self._key.compute_link
+        for audit_id, adopted, salt, commitment, link, record_id, *values in rows:
+            if audit_id.__class__ is not int or adopted.__class__ is not int:
+                return Tampering(audit_id, _WRONG_TYPES)
             try:
-                if link_of(self.link, commitment, number, adopted) != link:
-                    return self._explain_break(number, adopted, commitment, link)
+                if compute_link(self.link, commitment, audit_id, adopted) != link:
+                    return self._explain_break(audit_id, adopted, commitment, link)
             except (KeyError, TypeError):
-                return Tampering(number, _OTHER_TYPES)
-            if there.__class__ is not int and there is not None:
-                return Tampering(number, "has an id of another type than ours have")
-            if commitment == VOID and adopted:
-                if there is not None or salt is not None:
-                    return Tampering(number, "was inserted: it was not there when the chain began")
-            elif number != self.number + 1 and number > 0:
-                return _removed(self.number + 1, number - 1)
-            elif there is None:
-                return Tampering(number, "was removed")
-            elif salt is None or number in covers:
-                tampering = self._what_is_wrong_after_erasure(
-                    number, salt, canonical_record(number, *values)
-                )
-                if tampering is not None:
-                    return tampering
-                by_retention = covers[number].by_retention
-                self.aged += by_retention
-                self.erased += not by_retention
-            elif salt.__class__ is not bytes or len(salt) != SALT_BYTES:
-                return Tampering(number, "has another salt in the chain than it was written with")
-            elif commitment_to(canonical_record(number, *values), salt) != commitment:
-                return Tampering(number, "was changed, or its salt in the chain was")
-            self.number, self.link = number, link
-            if there is not None:
+                return Tampering(audit_id, _WRONG_TYPES)
+            tampering = self._verify_record(audit_id, adopted, salt, commitment, record_id, values)
+            if tampering is not None:
+                return tampering
+            self.audit_id, self.link = audit_id, link
+            if record_id is not None:
                 self.records += 1
                 self.adopted += adopted
         return None
 
-    def _what_is_wrong_after_erasure(
-        self, number: int, salt: Any, record: bytes
+    def _verify_record(
+        self,
+        audit_id: int,
+        adopted: int,
+        salt: Any,
+        commitment: bytes,
+        record_id: Any,
+        values: list[Any],
     ) -> Tampering | None:
-        cover = self._covers.of_records.get(number)
-        if cover is None:
-            changed = self._covers.by_changed.get(number)
-            if changed is None:
-                return Tampering(number, "has no salt in the chain, and no erasure covers it")
+        """Verify the record of an entry that is linked to the entry before."""
+        if record_id.__class__ is not int and record_id is not None:
+            return Tampering(audit_id, "has an id of the wrong type")
+        if commitment == GAP_COMMITMENT and adopted:
+            if record_id is not None or salt is not None:
+                return Tampering(audit_id, "was inserted: it did not exist when the chain began")
+            return None
+        if audit_id != self.audit_id + 1 and audit_id > 0:
+            return _describe_removal(self.audit_id + 1, audit_id - 1)
+        if record_id is None:
+            return Tampering(audit_id, "was removed")
+        if salt is None or audit_id in self._attestations.valid:
+            return self._verify_cleared(audit_id, salt, encode_record(audit_id, *values))
+        if salt.__class__ is not bytes or len(salt) != SALT_BYTES:
+            return Tampering(audit_id, "has an invalid salt in the chain")
+        if compute_commitment(encode_record(audit_id, *values), salt) != commitment:
+            return Tampering(audit_id, "was changed, or its salt in the chain was")
+        return None
+
+    def _verify_cleared(self, audit_id: int, salt: Any, record: bytes) -> Tampering | None:
+        """Verify a record from which an erasure or retention removed data."""
+        attested = self._attestations.valid.get(audit_id)
+        if attested is None:
+            tampered_id = self._attestations.by_tampered.get(audit_id)
+            if tampered_id is None:
+                return Tampering(
+                    audit_id, "has no salt in the chain, and no erasure or retention attests it"
+                )
             return Tampering(
-                changed,
-                f"was changed, so that it does not cover record {number}, which has no salt in the chain",
+                tampered_id,
+                f"was changed, so that it no longer attests record {audit_id}, which has no salt "
+                "in the chain",
             )
         if salt is not None:
-            return Tampering(number, "was put back after its erasure")
-        return (
-            None
-            if cover.left == self._key.left(record)
-            else Tampering(number, "was changed after its erasure")
-        )
+            return Tampering(audit_id, "was restored after its erasure")
+        if attested.remainder_hash != self._key.hash_remainder(record):
+            return Tampering(audit_id, "was changed after its erasure")
+        self.expired += attested.by_retention
+        self.erased += not attested.by_retention
+        return None
 
-    def _explain_break(self, number: int, adopted: Any, commitment: Any, link: Any) -> Tampering:
-        """What became of the chain between the last good entry and that of `number`, which is not linked to it."""
-        missing = range(self.number + 1, number)
-        for tried in missing[:_MAX_NUMBERS_TRIED]:
-            if self._key.follows(self.link, tried, adopted, commitment, link):
-                return Tampering(tried, f"was renumbered: it is {number} now")
-        if missing and (self._noted.number in missing or self._was_ours(number, link)):
-            return _removed(missing[0], missing[-1])
+    def _explain_break(self, audit_id: int, adopted: Any, commitment: Any, link: Any) -> Tampering:
+        """Find out why an entry is not linked to the last valid one."""
+        missing = range(self.audit_id + 1, audit_id)
+        for tried_id in missing[:_MAX_IDS_TRIED]:
+            if self._key.is_linked(self.link, tried_id, adopted, commitment, link):
+                return Tampering(tried_id, f"was renumbered: it is {audit_id} now")
+        if missing and (
+            self._recorded_head.audit_id in missing or self._is_genuine(audit_id, link)
+        ):
+            return _describe_removal(missing[0], missing[-1])
         return Tampering(
-            number,
-            "was inserted or changed, with its entry in the chain: that is not linked to the one before",
+            audit_id,
+            "was inserted or changed, with its entry in the chain, which is not linked to the "
+            "entry before",
         )
 
-    def _was_ours(self, number: int, link: Any) -> bool:
-        """Whether an entry that does not follow from the one before was once: what comes after it says so."""
-        if (number, link) == (self._noted.number, self._noted.link):
+    def _is_genuine(self, audit_id: int, link: Any) -> bool:
+        """Return whether the recorded head or the next entry proves this entry."""
+        if (audit_id, link) == (self._recorded_head.audit_id, self._recorded_head.link):
             return True
-        after = self._connection.execute(_NEXT_ENTRY, (number,)).fetchone()
-        return after is not None and self._key.follows(link, *after)
+        next_entry = self._connection.execute(_SELECT_NEXT_ENTRY, (audit_id,)).fetchone()
+        return next_entry is not None and self._key.is_linked(link, *next_entry)
 
 
-def _removed(first: int, last: int) -> Tampering:
-    return Tampering(
-        first, "was removed" if first == last else f"was removed, with all up to {last}"
-    )
+def _describe_removal(first_id: int, last_id: int) -> Tampering:
+    if first_id == last_id:
+        return Tampering(first_id, "was removed")
+    return Tampering(first_id, f"was removed, with all records up to {last_id}")
 
 
-def _stray_record(connection: sqlite3.Connection) -> Tampering | None:
-    found = connection.execute(_WITHOUT_ENTRY).fetchone()
-    if found is None:
+def _find_record_without_entry(connection: sqlite3.Connection) -> Tampering | None:
+    row = connection.execute(_SELECT_WITHOUT_ENTRY).fetchone()
+    if row is None:
         return None
     return Tampering(
-        found[0],
-        "has no entry in the chain: it was inserted by other means, or its entry was removed",
+        row[0],
+        "has no entry in the chain: another program inserted it, or its entry was removed",
     )
 
 
-def _counts_numbers(connection: sqlite3.Connection) -> bool:
-    """Whether SQLite keeps the highest id ever given for this table, as schema.sql has it."""
-    table = "SELECT sql FROM sqlite_master WHERE type = 'table' AND name = 'data_capture_audit'"
-    return "AUTOINCREMENT" in str(connection.execute(table).fetchone()).upper()
+def _has_id_counter(connection: sqlite3.Connection) -> bool:
+    """Return whether SQLite counts the ids, as with the AUTOINCREMENT of schema.sql."""
+    return "AUTOINCREMENT" in str(connection.execute(_SELECT_TABLE_SQL).fetchone()).upper()

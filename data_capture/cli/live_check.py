@@ -22,7 +22,7 @@ import requests
 
 from data_capture.audit import pseudonymise_audit
 from data_capture.capture.converters import timestamp
-from data_capture.privacy.statistics import statistics
+from data_capture.privacy.statistics import read_statistics
 from data_capture.settings import Settings
 from data_capture.sql.pragmas import columns_of, quote_identifier
 from data_capture.store.sqlite.connection import open_connection
@@ -155,7 +155,7 @@ def _counts(
     headers = {"Authorization": f"Bearer {admin_token}"} if admin_token else {}
     if not headers and _status_of(url) == HTTPStatus.UNAUTHORIZED:
         with closing(open_connection(database, _ANSWER_SECONDS, read_only=True)) as connection:
-            counts: dict[str, Any] = statistics(connection, email)["data_counts"]
+            counts: dict[str, Any] = read_statistics(connection, email)["data_counts"]
         return (
             counts,
             "counted what was captured; the statistics themselves need the admin token (set EDC_ADMIN_TOKEN)",

@@ -21,7 +21,7 @@ from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 
-from data_capture.audit.head import forget_head
+from data_capture.audit.head import delete_head_file
 from data_capture.cli import Refused
 from data_capture.cli.files import (
     copy_database,
@@ -248,7 +248,7 @@ def _put_in_place(staged: Path, settings: Settings) -> Path | None:
         # The services open and write the database inside the gate: none can begin to while the file is exchanged.
         with writer_lock.hold(_WRITER_LOCK_SECONDS), _locked_out(database):
             set_aside = _set_aside(database)
-            forget_head(database)  # of the audit trail that is being replaced
+            delete_head_file(database)  # of the audit trail that is being replaced
             staged.replace(database)
             sync(database.parent)
             return set_aside

@@ -6,9 +6,9 @@ import sqlite3
 from contextlib import closing
 from pathlib import Path
 
-from data_capture.audit.counter_check import counter_findings
+from data_capture.audit.counter_check import check_counters
+from data_capture.audit.schema_baseline import read_baseline
 from data_capture.audit.schema_check import SchemaReport, check_schema
-from data_capture.audit.schema_note import noted_states
 from data_capture.cli.integrity_report import find_damage, snapshot
 from data_capture.sql.pragmas import size_bytes_of
 
@@ -27,9 +27,9 @@ def examine_schema(connection: sqlite3.Connection, key_file: Path, key: bytes) -
     Raises:
         sqlite3.Error: the schema can't be read.
     """
-    noted, complaint = noted_states(key_file, key)
+    noted, complaint = read_baseline(key_file, key)
     report = check_schema(connection, noted)
-    findings = [*report.findings, *counter_findings(connection)]
+    findings = [*report.findings, *check_counters(connection)]
     if complaint is not None:
         findings.append(complaint)
     elif report.findings and not noted:
@@ -49,7 +49,7 @@ def examine_unreadable_schema(database: Path, key_file: Path, key: bytes) -> Sch
             connection.execute(
                 "PRAGMA writable_schema = ON"
             )  # SQLite then passes over what it can't read
-            return check_schema(connection, noted_states(key_file, key)[0])
+            return check_schema(connection, read_baseline(key_file, key)[0])
         except sqlite3.Error:
             return SchemaReport(())
 

@@ -15,8 +15,8 @@ from data_capture.cli import Refused
 from data_capture.cli.files import PARTIAL_SUFFIX, give_to_owner_of, remove_partial, sync
 from data_capture.cli.formatting import Progress, count
 from data_capture.key_files import open_new_file
-from data_capture.privacy.erasure_completion import Erasures
-from data_capture.privacy.erasure_log import entries_of, erase_again, erasure_log_file
+from data_capture.privacy.erasure_completion import UserEraser
+from data_capture.privacy.erasure_log import erasure_log_file, read_erasure_log, repeat_erasures
 from data_capture.privacy.export import export_user
 from data_capture.privacy.retention import apply_retention
 from data_capture.problems import Problem
@@ -77,7 +77,7 @@ def erase(email: str, settings: Settings, confirm: Callable[[Callable[[], str]],
             lambda: f"Everything that is held on {address} will be erased. It can't be undone."
         ):
             raise Refused("Nothing was erased.")
-        erased, is_complete = Erasures(store).erase(address, f"{_ROUTE}erase")
+        erased, is_complete = UserEraser(store).erase(address, f"{_ROUTE}erase")
         _keep_ownership(settings.database)
     if not any(erased.rows.values()) and not erased.audit_records:
         print(
@@ -124,7 +124,7 @@ def retention(settings: Settings, progress: Progress, *, dry_run: bool) -> None:
         progress.clear()
     would = "would be " if dry_run else ""
     for step in steps:
-        print(f"{step.table}: {count(step.rows, 'row')} {would}{step.what}")
+        print(f"{step.table}: {count(step.rows, 'row')} {would}{step.change}")
     if not steps:
         print("Nothing is that old.")
     sys.stdout.flush()
@@ -136,11 +136,11 @@ def erase_again_after_restore(settings: Settings) -> None:
     Raises:
         Refused: it can't be done now; the capture service does it at its next start.
     """
-    if not entries_of(settings.database):
+    if not read_erasure_log(settings.database):
         return
     with opened_store(settings) as store:
-        users = store.write(lambda connection: erase_again(connection, settings.database))
-        Erasures(store).finish()
+        users = store.write(lambda connection: repeat_erasures(connection, settings.database))
+        UserEraser(store).complete()
         _keep_ownership(settings.database)
     if users:
         print(f"Erased again, since it was asked for after this copy was made: {users:,} people.")

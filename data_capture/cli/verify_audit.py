@@ -13,10 +13,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from data_capture.audit.append import audit_key_file
-from data_capture.audit.head import EMPTY, Head, head_file, is_in_chain, noted_head
+from data_capture.audit.head import EMPTY_HEAD, Head, head_file, is_in_chain, read_head_file
+from data_capture.audit.schema_baseline import baseline_file
 from data_capture.audit.schema_check import SchemaReport
-from data_capture.audit.schema_note import schema_note_beside
-from data_capture.audit.schema_objects import is_plain_table, printable
+from data_capture.audit.schema_objects import is_plain_table, make_printable
 from data_capture.audit.verify import Verification, verify
 from data_capture.cli import Refused
 from data_capture.cli.formatting import Progress, count
@@ -76,7 +76,7 @@ def verify_audit(
     began_at = time.monotonic()
     try:
         # Before the snapshot: what is noted was committed by then, and has to be in it.
-        noted = noted_head(database) if key_file is None else EMPTY
+        noted = read_head_file(database) if key_file is None else EMPTY_HEAD
     except ValueError as error:
         raise Refused(
             f"{head_file(database)} can't be read as the audit trail's head: it should hold {error}."
@@ -101,7 +101,7 @@ def _examine(
     try:
         with snapshot(database) as connection, ThreadPoolExecutor(1) as beside:
             schema = examine_schema(connection, key_file, key)
-            _refuse_what_has_no_trail(connection, database, schema_note_beside(key_file).exists())
+            _refuse_what_has_no_trail(connection, database, baseline_file(key_file).exists())
             damage = beside.submit(audit_damage, database)
             found, kept, unreadable = None, True, ""
             replaced = [table for table in _TRAIL if not is_plain_table(connection, table)]
@@ -116,7 +116,7 @@ def _examine(
                 )
                 kept = since is None or is_in_chain(connection, since)
             reports = [
-                f"SQLite's check of the tables reports: {printable(one)}."
+                f"SQLite's check of the tables reports: {make_printable(one)}."
                 for one in damage.result()
             ]
             return _Outcome(
@@ -134,7 +134,7 @@ def _examine(
             schema = examine_unreadable_schema(database, key_file, key)
         if not schema.findings:
             raise Refused(f"{database} can't be read: {error}.") from error
-        return _Outcome(None, printable(str(error)), schema)
+        return _Outcome(None, make_printable(str(error)), schema)
 
 
 def _tell_of_records(outcome: _Outcome, database: Path, since: Head | None, seconds: float) -> None:
@@ -148,7 +148,9 @@ def _tell_of_records(outcome: _Outcome, database: Path, since: Head | None, seco
         print(_advice(database, found), flush=True)
     elif not outcome.is_head_kept:
         assert since is not None
-        print(f"Audit record {since.number} is not what it was when the head {since} was printed.")
+        print(
+            f"Audit record {since.audit_id} is not what it was when the head {since} was printed."
+        )
         print(
             "It, or one before it, was replaced by someone with the key, or a chain was begun under a new one.",
             flush=True,
@@ -165,7 +167,7 @@ def _tell_of_schema(schema: SchemaReport, key_file: Path) -> None:
     if schema.findings:
         print(
             "Someone has changed what the database consists of: what reads or writes through it may see or store something else. "
-            f"If that was done on purpose, remove {schema_note_beside(key_file)}; the next start notes the schema as it is then."
+            f"If that was done on purpose, remove {baseline_file(key_file)}; the next start notes the schema as it is then."
         )
     for sentence in schema.information:
         print(f"To know: {sentence}")
@@ -208,7 +210,7 @@ def _refuse_what_has_no_trail(
 
 def _advice(database: Path, found: Verification) -> str:
     assert found.tampering is not None
-    if found.tampering.by_what_was_noted:
+    if found.tampering.by_external_evidence:
         return f"{_RULE} If an older copy was put in the database's place on purpose, remove {head_file(database)} and verify again."
     if found.records == 0:
         return (
@@ -231,10 +233,10 @@ def _announce(found: Verification, since: Head | None, seconds: float) -> None:
         print(
             f"Of these {found.erased:,} belong to people who were erased; what is left of them is as the erasure left it."
         )
-    if found.aged:
+    if found.expired:
         print(
-            f"Of {found.aged:,} others the retention has taken what was old; what is left of them is as it was left."
+            f"Of {found.expired:,} others the retention has taken what was old; what is left of them is as it was left."
         )
     if since is not None:
-        print(f"Nothing up to record {since.number} has changed since the head was printed.")
+        print(f"Nothing up to record {since.audit_id} has changed since the head was printed.")
     print("The head, to keep elsewhere: python3 -m data_capture verify-audit --head", flush=True)

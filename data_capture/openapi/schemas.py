@@ -11,7 +11,7 @@ from data_capture.accounts.accounts import MAX_PASSWORD_CHARACTERS, MIN_PASSWORD
 from data_capture.capture.email import MAX_EMAIL_CHARACTERS, MAX_GIVEN_CHARACTERS, is_unseen
 from data_capture.capture.kinds import KINDS, Kind
 from data_capture.privacy.export import FORMAT
-from data_capture.privacy.tables import RECEIPTS, USERS, tables_of_users
+from data_capture.privacy.tables import RECEIPTS, USERS, list_user_tables
 from data_capture.problems import TYPE_PREFIX
 from data_capture.web.requests import MAX_CAPTURES_IN_A_BATCH
 
@@ -108,7 +108,7 @@ def all_schemas() -> dict[str, Json]:
             "A member a table, with the person's rows.",
             format={"const": FORMAT},
             email=_WORDS,
-            **{table: {"type": "array", "items": {"type": "object"}} for table in (USERS, *tables_of_users(), RECEIPTS)},
+            **{table: {"type": "array", "items": {"type": "object"}} for table in (USERS, *list_user_tables(), RECEIPTS)},
         ),
         "Erasure": _object(
             "success complete message erased audit_records_kept pseudonym emptied_for",

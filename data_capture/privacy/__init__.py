@@ -1,12 +1,14 @@
-"""One person's data, and what they and the law may ask for: how much there is, all of it, none of it, no older than so.
+"""A user's data: statistics, export, erasure and retention.
 
-statistics.py         how much is held on a person
-export.py             all of it, as JSON or as a ZIP archive
-erasure.py            what an erasure does to the rows, in one transaction
-erasure_completion.py what comes after it: until the files' bytes hold nothing of the person either; also after a restart
-erasure_log.py        who was erased, noted outside the database, for when an older copy of it is put in its place
-retention.py          what goes by itself when it is old
-receipts.py           receipts that have outlived what they are of
-housekeeping.py       the thread of the capture service that sees to these
-tables.py             which tables hold something of a person
+statistics.py          counts a user's data
+export.py              exports a user's data
+erasure.py             erases a user's rows, in one transaction
+user_removal.py        deletes the row in `users`, or empties it for other programs' references
+erasure_completion.py  completes erasures: no byte of the user remains in the database's files
+erasure_log.py         records erasures outside the database, and repeats them after a restore
+retention.py           deletes old data by the configured periods
+receipts.py            deletes orphaned and redundant receipts
+housekeeping.py        runs all of this in a thread of the capture service
+pseudonyms.py          makes the addresses that replace erased ones
+tables.py              lists the tables with users' data
 """

@@ -1,11 +1,11 @@
-"""Erasing a person to the end: until no byte of theirs is left in the database's files, however long that takes.
+"""Complete erasures: no byte of the user remains in the database's files.
 
-    erased ──▶ noted in the journal ──▶ log emptied ──▶ file written anew ──▶ log emptied ──▶ done
-                                            ▲ waits while somebody still reads an older state
+    erased ──▶ logged ──▶ WAL truncated ──▶ file rebuilt (VACUUM) ──▶ WAL truncated ──▶ complete
+                              ▲ waits while another program reads an older state
 
-SQLite's secure_delete overwrites what is deleted, but not the copies that it leaves in a page's free room when it moves rows
-to another page: only writing the file anew (VACUUM) removes these. What is left to do is in `data_capture_erasures`, so that
-any process, and the next start, can go on with it.
+SQLite's secure_delete overwrites deleted rows. It does not overwrite the copies that stay in a
+page's free space when rows move to another page: only VACUUM removes these. The remaining steps of
+each erasure are in `data_capture_erasures`, so that any process can continue, also after a restart.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ from collections.abc import Iterable
 from datetime import datetime, timezone
 
 from data_capture.capture.converters import timestamp
-from data_capture.privacy.erasure import Erased, erase_user
-from data_capture.privacy.erasure_log import Entry, note_in_erasure_log
+from data_capture.privacy.erasure import ErasureResult, erase_user
+from data_capture.privacy.erasure_log import LogEntry, append_to_erasure_log
 from data_capture.problems import UNAVAILABLE, Problem
 from data_capture.store import Store
 from data_capture.store.sqlite.connection import StoreConnection
@@ -31,99 +31,109 @@ from data_capture.store.sqlite.tombstones import (
 
 log = logging.getLogger("data_capture.privacy")
 
-_PATIENCE_SECONDS = (
-    1.0  # for readers of a moment; whoever reads longer is waited for without keeping the caller
-)
-_PAUSE_SECONDS = 0.05
+# Short reads end within this time. For longer ones, the caller does not wait.
+_MAX_WAIT_SECONDS = 1.0
+_RETRY_SECONDS = 0.05
 
-_MOVE_ON = "UPDATE data_capture_erasures SET remaining = ? WHERE address_hash = ? AND erased_at = ? AND remaining = ?"
+_SELECT_ERASURES = "SELECT address_hash, erased_at FROM data_capture_erasures"
+_SELECT_REMAINING = f"{_SELECT_ERASURES} WHERE remaining = ?"
+_SET_REMAINING = """
+UPDATE data_capture_erasures SET remaining = ?
+WHERE address_hash = ? AND erased_at = ? AND remaining = ?
+"""
 
 
-class Erasures:
-    """The erasures of one database, by one process."""
+class UserEraser:
+    """Erase users of one database, and complete the erasures."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
-        self._one_at_a_time = threading.Lock()
+        self._completing = threading.Lock()
 
-    def erase(self, email: str, source_endpoint: str) -> tuple[Erased, bool]:
-        """Erases a person, and whether it is complete: if not, `finish` has to be called until it is.
+    def erase(self, email: str, source_endpoint: str) -> tuple[ErasureResult, bool]:
+        """Erase a user.
 
         Args:
             email: the address, normalised.
-            source_endpoint: what asked for it, with nothing in it that says for whom.
+            source_endpoint: the route or command that asked for it, without the user's address.
+
+        Returns:
+            The result, and whether the erasure is complete. If not, call `complete` until it
+            returns True.
 
         Raises:
-            Problem: 422 or 503, as `erase_person` and `Store.write` say; nothing was erased.
+            Problem: 422 or 503, as for `erase_user` and `Store.write`. Nothing was erased.
         """
 
-        def work(connection: StoreConnection) -> Erased:
-            # Not before: what was captured while this waited for its turn is of the time before.
+        def work(connection: StoreConnection) -> ErasureResult:
+            # Taken here, so that captures that were committed while this waited are older.
             now = timestamp(datetime.now(timezone.utc))
             return erase_user(connection, email, erased_at=now, source_endpoint=source_endpoint)
 
-        erased = self._store.write(work)
-        deadline = time.monotonic() + _PATIENCE_SECONDS
+        result = self._store.write(work)
+        deadline = time.monotonic() + _MAX_WAIT_SECONDS
         try:
-            while not self.finish():
+            while not self.complete():
                 if time.monotonic() >= deadline:
-                    return erased, False
-                time.sleep(_PAUSE_SECONDS)
+                    return result, False
+                time.sleep(_RETRY_SECONDS)
         except Problem as problem:
             log.warning("An erasure is not complete yet: %s", problem.detail)
-            return erased, False
-        return erased, True
+            return result, False
+        return result, True
 
-    def pending(self) -> int:
-        """How many erased addresses may still be found in the files' bytes.
+    def count_pending(self) -> int:
+        """Return the number of erased addresses of which bytes may remain in the files.
 
         Raises:
-            Problem: 503, when the database can't be read.
+            Problem: 503 if the database cannot be read.
         """
         return self._store.read(count_pending_erasures)
 
-    def finish(self) -> bool:
-        """Does what is left to do; False while a reader of an older state, or a writer, is in the way.
+    def complete(self) -> bool:
+        """Do the remaining steps; return False while another program prevents it.
 
         Raises:
-            Problem: 503, when the database or the journal can't be written, or there is no room to write the file anew.
+            Problem: 503 if the database or the erasure log cannot be written, or if the disk has
+                no room to rebuild the file.
         """
-        with self._one_at_a_time:
-            if not self.pending():
+        with self._completing:
+            if not self.count_pending():
                 return True
-            self._note_all()
-            if (
-                not self._store.checkpoint()
-            ):  # before the file is written anew, which would only make the log as large as it
-                return False
-            waiting = self._waiting(NEEDS_VACUUM)
-            if waiting:
-                if not self._store.vacuum():
-                    return False
-                self._move_on(waiting, NEEDS_VACUUM, NEEDS_CHECKPOINT)
-            waiting = self._waiting(NEEDS_CHECKPOINT)
+            self._write_log()
+            # VACUUM first would make the WAL as large as the database.
             if not self._store.checkpoint():
                 return False
-            self._move_on(waiting, NEEDS_CHECKPOINT, COMPLETE)
-            return not self.pending()
+            erasures = self._read_erasures(NEEDS_VACUUM)
+            if erasures:
+                if not self._store.vacuum():
+                    return False
+                self._set_remaining(erasures, NEEDS_VACUUM, NEEDS_CHECKPOINT)
+            erasures = self._read_erasures(NEEDS_CHECKPOINT)
+            if not self._store.checkpoint():
+                return False
+            self._set_remaining(erasures, NEEDS_CHECKPOINT, COMPLETE)
+            return not self.count_pending()
 
-    def _note_all(self) -> None:
-        noted = "SELECT address_hash, erased_at FROM data_capture_erasures"
+    def _write_log(self) -> None:
         try:
-            erasures = self._store.read(lambda connection: connection.execute(noted).fetchall())
-            note_in_erasure_log(self._store.database, set(erasures))
+            erasures = self._store.read(
+                lambda connection: connection.execute(_SELECT_ERASURES).fetchall()
+            )
+            append_to_erasure_log(self._store.database, set(erasures))
         except OSError as error:
             raise Problem(
-                UNAVAILABLE, f"The erasure can't be noted: {error}.", retry_after_seconds=1
+                UNAVAILABLE, f"The erasure cannot be logged: {error}.", retry_after_seconds=1
             ) from error
 
-    def _waiting(self, remaining: int) -> list[Entry]:
-        waiting = "SELECT address_hash, erased_at FROM data_capture_erasures WHERE remaining = ?"
+    def _read_erasures(self, remaining: int) -> list[LogEntry]:
         return self._store.read(
-            lambda connection: connection.execute(waiting, (remaining,)).fetchall()
+            lambda connection: connection.execute(_SELECT_REMAINING, (remaining,)).fetchall()
         )
 
-    def _move_on(self, erasures: Iterable[Entry], from_state: int, to_state: int) -> None:
-        """Only those: one that has come since still has all before it."""
-        moved = [(to_state, *erasure, from_state) for erasure in erasures]
-        self._store.write(lambda connection: connection.executemany(_MOVE_ON, moved) and None)
+    def _set_remaining(self, erasures: Iterable[LogEntry], from_state: int, to_state: int) -> None:
+        """Move these erasures to the next state. Newer ones still need all steps."""
+        updates = [(to_state, *erasure, from_state) for erasure in erasures]
+        self._store.write(
+            lambda connection: connection.executemany(_SET_REMAINING, updates) and None
+        )

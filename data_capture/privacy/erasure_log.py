@@ -1,8 +1,9 @@
-"""Who was erased and when, noted outside the database, so that an older copy of it does not bring anyone back.
+"""Record erasures outside the database, and repeat them in an older copy of it.
 
-    trading_bots.keys/erasures     a line an address: its keyed hash, as in `data_capture_erasures`, and the time
+    trading_bots.keys/erasures     one line per address: its keyed hash, as in
+                                   `data_capture_erasures`, and the time
 
-Lines are only ever added. One may be removed when no copy of the database is left that is older than it.
+Lines are only added. A line may be removed when no older copy of the database exists.
 """
 
 from __future__ import annotations
@@ -15,55 +16,59 @@ from pathlib import Path
 from data_capture.audit.format import ERASURE
 from data_capture.capture.email import normalise_email
 from data_capture.key_files import keys_beside, load_or_make_key
-from data_capture.privacy.erasure import PSEUDONYMS, erase_user
-from data_capture.privacy.tables import RECEIPTS, tables_of_users
+from data_capture.privacy.erasure import erase_user
+from data_capture.privacy.pseudonyms import PSEUDONYM_PREFIX
+from data_capture.privacy.tables import RECEIPTS, USERS, list_user_tables
 from data_capture.sql.pragmas import columns_of
 from data_capture.store.sqlite.connection import StoreConnection
 from data_capture.store.sqlite.keys import erasures_key_file, hash_address
-from data_capture.store.sqlite.tombstones import (
-    COMPLETE,
-    add_hashed_tombstones,
-)
+from data_capture.store.sqlite.tombstones import COMPLETE, add_hashed_tombstones
 
 _LINE = re.compile(r"([0-9a-f]{64}) (\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z)")
 
-Entry = tuple[str, str]
-"""An address's keyed hash, and when it was erased."""
+# By the index on user_email: the records of pseudonyms only, not those of all users.
+_SELECT_ERASURE_TIMES = """
+SELECT DISTINCT timestamp FROM data_capture_audit
+WHERE user_email >= ? AND user_email < ? AND capture_type = ?
+"""
+_AFTER_PSEUDONYMS = PSEUDONYM_PREFIX[:-1] + chr(ord(PSEUDONYM_PREFIX[-1]) + 1)
+
+LogEntry = tuple[str, str]
+"""The keyed hash of an address, and the time of its erasure."""
 
 
 def erasure_log_file(database: Path) -> Path:
-    """Where the erasures of `database` are noted."""
+    """Return the path of the erasure log of `database`."""
     return keys_beside(database.resolve()) / "erasures"
 
 
-def entries_of(database: Path) -> set[Entry]:
-    """What is noted; a line that a crash cut off is none.
+def read_erasure_log(database: Path) -> set[LogEntry]:
+    """Return the entries of the log, without a line that a crash cut off.
 
     Raises:
-        OSError: the file can't be read.
+        OSError: the file cannot be read.
     """
     try:
-        lines = (
-            erasure_log_file(database).read_text(encoding="ascii", errors="replace").splitlines()
-        )
+        text = erasure_log_file(database).read_text(encoding="ascii", errors="replace")
     except FileNotFoundError:
         return set()
-    return {(found[1], found[2]) for found in map(_LINE.fullmatch, lines) if found is not None}
+    matches = map(_LINE.fullmatch, text.splitlines())
+    return {(match[1], match[2]) for match in matches if match is not None}
 
 
-def note_in_erasure_log(database: Path, erasures: set[Entry]) -> None:
-    """Notes those of the database's erasures that are not noted yet; they are on disk when this returns.
+def append_to_erasure_log(database: Path, erasures: set[LogEntry]) -> None:
+    """Add the entries that the log lacks, and sync them to disk.
 
     Raises:
-        OSError: it can't be written.
+        OSError: the file cannot be written.
     """
-    missing = erasures - entries_of(database)
+    missing = erasures - read_erasure_log(database)
     if not missing:
         return
     path = erasure_log_file(database)
     descriptor = os.open(path, os.O_CREAT | os.O_APPEND | os.O_WRONLY | os.O_NOFOLLOW, 0o600)
     with os.fdopen(descriptor, "w", encoding="ascii") as file:
-        # It begins a line of its own, whatever a crash has left of the one before.
+        # Each entry begins with a line break, because a crash may have cut off the last line.
         file.write(
             "".join(
                 f"\n{address_hash} {erased_at}\n" for address_hash, erased_at in sorted(missing)
@@ -73,58 +78,61 @@ def note_in_erasure_log(database: Path, erasures: set[Entry]) -> None:
         os.fsync(file.fileno())
 
 
-def erase_again(connection: StoreConnection, database: Path) -> int:
-    """Erases those whose erasure is noted and that this database, an older copy, knows nothing of; how many they were.
+def repeat_erasures(connection: StoreConnection, database: Path) -> int:
+    """Erase the users of the log whose erasure this database does not know.
 
-    Whether a database knows of an erasure is told by the record in its audit trail, which has the same time.
+    The database is then an older copy. It knows an erasure if its audit trail has a record of it,
+    with the same time.
 
     Args:
         connection: in a write transaction.
-        database: what it has open.
+        database: the file that the connection has open.
+
+    Returns:
+        The number of users that were erased.
 
     Raises:
-        OSError, ValueError: the journal or the key can't be read.
-        Problem, sqlite3.Error: as `erase_person` says.
+        OSError, ValueError: the log or the key cannot be read.
+        Problem, sqlite3.Error: as for `erase_user`.
     """
-    unknown = _unknown_to(connection, entries_of(database))
+    unknown = _select_unknown(connection, read_erasure_log(database))
     if not unknown:
         return 0
     key = load_or_make_key(erasures_key_file(database))
-    users, gone = 0, set[str]()
-    for email in sorted(_addresses(connection)):
+    erased_users, erased_addresses = 0, set[str]()
+    for email in sorted(_read_addresses(connection)):
         erased_at = unknown.get(hash_address(key, email))
-        if erased_at is not None and email not in gone:
-            gone |= erase_user(
+        if erased_at is not None and email not in erased_addresses:
+            erased_addresses |= erase_user(
                 connection, email, erased_at=erased_at, source_endpoint="restore"
             ).addresses
-            users += 1
-    add_hashed_tombstones(
-        connection, unknown.items(), COMPLETE
-    )  # also those of whom nothing is here: pages may hold something
-    return users
+            erased_users += 1
+    # Users without data here get tombstones too: browsers may still hold captures of theirs.
+    add_hashed_tombstones(connection, unknown.items(), COMPLETE)
+    return erased_users
 
 
-def _unknown_to(connection: sqlite3.Connection, entries: set[Entry]) -> dict[str, str]:
+def _select_unknown(connection: sqlite3.Connection, entries: set[LogEntry]) -> dict[str, str]:
+    """Return the entries that the database does not know, the last of each address."""
     if not entries:
         return {}
-    records = connection.execute(
-        # The index by person finds them without reading everybody's.
-        "SELECT DISTINCT timestamp FROM data_capture_audit WHERE user_email >= ? AND user_email < ? AND capture_type = ?",
-        (PSEUDONYMS, PSEUDONYMS[:-1] + chr(ord(PSEUDONYMS[-1]) + 1), ERASURE),
-    )
-    known = {erased_at for (erased_at,) in records}
-    return {address_hash: erased_at for address_hash, erased_at in sorted(entries, key=lambda entry: entry[1])
-            if erased_at not in known}  # fmt: skip
+    parameters = (PSEUDONYM_PREFIX, _AFTER_PSEUDONYMS, ERASURE)
+    known = {time for (time,) in connection.execute(_SELECT_ERASURE_TIMES, parameters)}
+    return {
+        address_hash: erased_at
+        for address_hash, erased_at in sorted(entries, key=lambda entry: entry[1])
+        if erased_at not in known
+    }
 
 
-def _addresses(connection: sqlite3.Connection) -> set[str]:
-    """Everybody in the database, each by the spelling that is hashed."""
-    columns = {column.name.lower() for column in columns_of(connection, "users")}
-    found = {spelling for name in columns & {"email", "normalized_email"}
-             for (spelling,) in connection.execute(f"SELECT {name} FROM users")}  # noqa: S608  # fmt: skip
-    for table in (*tables_of_users(), RECEIPTS):
-        found.update(
-            spelling
-            for (spelling,) in connection.execute(f"SELECT DISTINCT user_email FROM {table}")  # noqa: S608
-        )
-    return {email for email in map(normalise_email, found) if email is not None}
+def _read_addresses(connection: sqlite3.Connection) -> set[str]:
+    """Return all addresses in the database, normalised, as they are hashed."""
+    user_columns = {column.name.lower() for column in columns_of(connection, USERS)}
+    columns = [(USERS, name) for name in user_columns & {"email", "normalized_email"}]
+    columns += [(table, "user_email") for table in (*list_user_tables(), RECEIPTS)]
+    spellings = {
+        spelling
+        for table, column in columns
+        for (spelling,) in connection.execute(f"SELECT DISTINCT {column} FROM {table}")  # noqa: S608
+    }
+    return {email for email in map(normalise_email, spellings) if email is not None}

@@ -1,18 +1,22 @@
-"""Everything that is held on a person, as JSON or as a ZIP archive, in pieces: never more than a row or two in memory.
+"""Stream a user's data as JSON or as a ZIP archive, with few rows in memory.
 
     {
       "format": "enhanced-data-capture/person/1",
-      "email": "user@example.com",            the address, in its one spelling
-      "users": [{…}],                         a row a person, with every column that the table has; what is secret is "[redacted]"
+      "email": "user@example.com",            the address, normalised
+      "users": [{…}],                         the user's row with every column of the table;
+                                              secrets are "[redacted]"
       "user_credentials": [{…}],              that there is a password, and since when
-      "payment_data": [{…}], …                every table with something of the person, a member a column, rows by their ids
-      "data_capture_audit": [{…}],            but for the records of exports: see below
-      "capture_receipts": [{…}]               each with `confirmed`: 1 where the sender had a token, 0 for a claim
+      "payment_data": [{…}], …                every table with data of the user: rows by id, a
+                                              member per column
+      "data_capture_audit": [{…}],            without the records of exports
+      "capture_receipts": [{…}]               `confirmed` is 1 if the sender had a token, 0 for a
+                                              claim
     }
 
-Numbers are numbers, texts are texts, also those that hold JSON; bytes are hexadecimal. Nothing tells when or how often it was
-exported, so that two exports are equal, to the byte, when nothing has changed in between. The archive holds the same document as
-`export.json`, a CSV file a table, and the screenshots as files; their place in the document has the file's name.
+Numbers are JSON numbers. Text is a JSON string, also if it contains JSON. Bytes are hexadecimal.
+The document does not say when or how often it was exported, so that two exports are equal to the
+byte if no data has changed. The archive contains the same document as `export.json`, one CSV file
+per table, and the screenshots as files; the document then has the names of these files.
 """
 
 from __future__ import annotations
@@ -34,11 +38,11 @@ from data_capture.capture.kinds import KINDS
 from data_capture.images import NotAPicture, check_picture, content_of, media_type_of
 from data_capture.privacy.tables import (
     AUDIT,
-    OF_USER,
+    IS_OF_USER,
     RECEIPTS,
     USERS,
-    spellings_everywhere,
-    tables_of_users,
+    find_spellings,
+    list_user_tables,
 )
 from data_capture.problems import NOT_FOUND, Problem
 from data_capture.redaction.redact import REDACTED
@@ -49,26 +53,32 @@ from data_capture.store.sqlite.users import ensure_user
 
 FORMAT = "enhanced-data-capture/person/1"
 MEDIA_TYPES = {"json": "application/json", "zip": "application/zip"}
-"""The forms of an export, and what each is served as."""
+"""The forms of an export, each with its media type."""
 
 EXPORT = "export"
 """The `capture_type` of an export's audit record."""
 
 _BUSY_SECONDS = 5.0
-_PICTURES = {
+_PICTURE_COLUMNS = {
     kind.table: kind.picture.picture.column for kind in KINDS.values() if kind.picture is not None
 }
-_ENDINGS = {"image/png": "png", "image/jpeg": "jpg", "image/webp": "webp"}
-_FORMULA = (
-    "=",
-    "+",
-    "-",
-    "@",
-    "\t",
-    "\r",
-)  # with which a cell begins that spreadsheets run: OWASP, "CSV Injection"
-_NO_TIME = (1980, 1, 1, 0, 0, 0)  # the earliest that a ZIP archive can say
-_MODE = 0o600 << 16
+_EXTENSIONS = {"image/png": "png", "image/jpeg": "jpg", "image/webp": "webp"}
+# A cell that begins with one of these is run by spreadsheets (OWASP, "CSV Injection").
+_FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
+_EARLIEST_ZIP_TIME = (1980, 1, 1, 0, 0, 0)  # constant, so that equal exports have equal bytes
+_OWNER_ONLY = 0o600 << 16
+
+# Table names come from schema.sql, and EXPORT is a constant.
+_SELECT_BY_TABLE = {
+    USERS: "SELECT * FROM users WHERE email = :email",
+    RECEIPTS: (
+        f"SELECT * FROM {RECEIPTS} WHERE {IS_OF_USER} "  # noqa: S608
+        "ORDER BY capture_type, row_id, created_at, capture_id"
+    ),
+    AUDIT: (
+        f"SELECT * FROM {AUDIT} WHERE {IS_OF_USER} AND capture_type <> '{EXPORT}' ORDER BY id"  # noqa: S608
+    ),
+}
 
 Row = dict[str, Any]
 
@@ -82,188 +92,190 @@ def export_user(
     ip_address: str | None = None,
     user_agent: str | None = None,
 ) -> Iterator[bytes]:
-    """Records the export in the audit trail and returns its pieces, all of one moment.
+    """Record an export in the audit trail, and return its stream.
 
     Args:
         store: the database.
         email: the address, normalised.
         form: one of `MEDIA_TYPES`.
-        source_endpoint: what asked for it, with nothing in it that says of whom.
-        ip_address: who asked.
-        user_agent: with what.
+        source_endpoint: the route or command that asked for it, without the user's address.
+        ip_address: the caller's address.
+        user_agent: the caller's user agent.
 
     Raises:
-        Problem: 404, when nothing is held on this address; 503, when the database can't be used.
+        Problem: 404 if there is no data of this address, 503 if the database cannot be used.
     """
 
     def record(connection: sqlite3.Connection) -> None:
-        if not spellings_everywhere(connection, email):
-            raise Problem(NOT_FOUND, "Nothing is held on this address.")
+        if not find_spellings(connection, email):
+            raise Problem(NOT_FOUND, "There is no data of this address.")
         now = timestamp(datetime.now(timezone.utc))
-        record_audit(connection, user_email=ensure_user(connection, email, None, now), capture_type=EXPORT, timestamp=now,
-                     source_endpoint=source_endpoint, ip_address=ip_address, user_agent=user_agent)  # fmt: skip
+        record_audit(
+            connection,
+            user_email=ensure_user(connection, email, None, now),
+            capture_type=EXPORT,
+            timestamp=now,
+            source_endpoint=source_endpoint,
+            ip_address=ip_address,
+            user_agent=user_agent,
+        )
 
     store.write(record)
-    return pieces_of(store.database, email, form)
+    return stream_export(store.database, email, form)
 
 
-def pieces_of(database: Path, email: str, form: str) -> Iterator[bytes]:
-    """The export of a person, without a record of it.
+def stream_export(database: Path, email: str, form: str) -> Iterator[bytes]:
+    """Export a user's data without an audit record; all of it is from one snapshot.
 
     Raises:
-        sqlite3.Error: the file can't be read; also half-way.
+        sqlite3.Error: the file cannot be read. Also after a part of the stream.
     """
-    # A connection of its own: whoever takes the pieces may take their time.
+    # A connection of its own, because the receiver of the stream may be slow.
     with closing(open_connection(database, _BUSY_SECONDS, read_only=True)) as connection:
         connection.text_factory = lambda text: text.decode(errors="replace")
         connection.execute("BEGIN")
-        held = _Held(connection, spellings_everywhere(connection, email))
-        yield from (
-            _archive(held, email)
-            if form == "zip"
-            else _document(held, email, lambda _table, row: row)
-        )
+        data = _UserData(connection, find_spellings(connection, email))
+        if form == "zip":
+            yield from _stream_archive(data, email)
+        else:
+            yield from _stream_document(data, email, lambda _table, row: row)
 
 
-def _document(held: _Held, email: str, changed: Callable[[str, Row], Row]) -> Iterator[bytes]:
-    yield f'{{"format": {json.dumps(FORMAT)},\n"email": {json.dumps(email)}'.encode()
-    for table in _tables():
-        yield f',\n"{table}": ['.encode()
-        before = b"\n"
-        for row in held.rows(table):
-            yield before + json.dumps(changed(table, row)).encode()
-            before = b",\n"
-        yield b"]"
-    yield b"}\n"
-
-
-def _tables() -> tuple[str, ...]:
-    return (USERS, *tables_of_users(), RECEIPTS)
-
-
-class _Held:
-    """What is held on a person, as an export has it."""
+class _UserData:
+    """Read a user's rows, with their values as in JSON."""
 
     def __init__(self, connection: sqlite3.Connection, spellings: list[str]) -> None:
         self._connection = connection
         self._spellings = spellings
 
-    def rows(self, table: str) -> Iterator[Row]:
-        """Their rows of a table."""
-        # Table names come from schema.sql.
-        if table == USERS:
-            select = "SELECT * FROM users WHERE email = :email"
-        elif table == RECEIPTS:
-            select = f"SELECT * FROM {table} WHERE {OF_USER} ORDER BY capture_type, row_id, created_at, capture_id"  # noqa: S608
-        elif table == AUDIT:
-            select = f"SELECT * FROM {table} WHERE user_email = :email AND capture_type <> '{EXPORT}' ORDER BY id"  # noqa: S608
-        else:
-            select = f"SELECT * FROM {table} WHERE user_email = :email ORDER BY 1"  # noqa: S608
+    def read_rows(self, table: str) -> Iterator[Row]:
+        """Read the user's rows of a table."""
+        ordered = f"SELECT * FROM {table} WHERE {IS_OF_USER} ORDER BY 1"  # noqa: S608
+        select = _SELECT_BY_TABLE.get(table, ordered)
         for spelling in self._spellings:
             cursor = self._connection.execute(select, {"email": spelling})
             names = [column[0] for column in cursor.description]
             for values in cursor:
                 yield {
-                    name: _value(table, name, value)
+                    name: _to_json_value(table, name, value)
                     for name, value in zip(names, values, strict=True)
                 }
 
 
-def _value(table: str, name: str, value: Any) -> Any:
+def _to_json_value(table: str, name: str, value: Any) -> Any:
     if value is not None and table in (USERS, "user_credentials") and role_of(name) == "secret":
         return REDACTED
     if isinstance(value, bytes):
         return value.hex()
-    if isinstance(value, float) and value - value != 0:  # an infinity, which JSON has no number for
+    if isinstance(value, float) and value - value != 0:  # JSON has no infinity
         return str(value)
     return value
 
 
-# --- The archive ---------------------------------------------------------------------------------------------------------
+def _list_tables() -> tuple[str, ...]:
+    return (USERS, *list_user_tables(), RECEIPTS)
 
 
-def _archive(held: _Held, email: str) -> Iterator[bytes]:
-    sink = _Sink()
-    with zipfile.ZipFile(sink, "w", zipfile.ZIP_DEFLATED) as archive:
-        with archive.open(_entry("export.json"), "w") as file:
-            for piece in _document(held, email, _with_file_name):
-                file.write(piece)
-                yield sink.take()
-        for table in _tables():
-            with archive.open(_entry(f"{table}.csv"), "w") as file:
-                for line in _as_csv(held, table):
+def _stream_document(
+    data: _UserData, email: str, convert: Callable[[str, Row], Row]
+) -> Iterator[bytes]:
+    yield f'{{"format": {json.dumps(FORMAT)},\n"email": {json.dumps(email)}'.encode()
+    for table in _list_tables():
+        yield f',\n"{table}": ['.encode()
+        separator = b"\n"
+        for row in data.read_rows(table):
+            yield separator + json.dumps(convert(table, row)).encode()
+            separator = b",\n"
+        yield b"]"
+    yield b"}\n"
+
+
+# --- The archive ----------------------------------------------------------------------------------
+
+
+def _stream_archive(data: _UserData, email: str) -> Iterator[bytes]:
+    buffer = _StreamBuffer()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
+        with archive.open(_make_entry("export.json"), "w") as file:
+            for part in _stream_document(data, email, _replace_picture):
+                file.write(part)
+                yield buffer.take()
+        for table in _list_tables():
+            with archive.open(_make_entry(f"{table}.csv"), "w") as file:
+                for line in _stream_csv(data, table):
                     file.write(line)
-                    yield sink.take()
-        for table, column in _PICTURES.items():
-            for row in held.rows(table):
-                name = _file_name(table, row)
+                    yield buffer.take()
+        for table, column in _PICTURE_COLUMNS.items():
+            for row in data.read_rows(table):
+                name = _picture_file_name(table, row)
                 if name is not None:
-                    archive.writestr(_entry(name), content_of(row[column]))
-                    yield sink.take()
-    yield sink.take()
+                    archive.writestr(_make_entry(name), content_of(row[column]))
+                    yield buffer.take()
+    yield buffer.take()
 
 
-def _as_csv(held: _Held, table: str) -> Iterator[bytes]:
-    """RFC 4180, in UTF-8; a text that a spreadsheet would run gets an apostrophe before it."""
-    names: list[str] = []
-    for row in held.rows(table):
-        if not names:
-            names = list(row)
-            yield _csv_line(names)
-        yield _csv_line([_cell(value) for value in _with_file_name(table, row).values()])
+def _stream_csv(data: _UserData, table: str) -> Iterator[bytes]:
+    """Write a table as CSV (RFC 4180) in UTF-8."""
+    has_header = False
+    for row in data.read_rows(table):
+        if not has_header:
+            yield _format_csv_line(list(row))
+            has_header = True
+        yield _format_csv_line([_to_cell(value) for value in _replace_picture(table, row).values()])
 
 
-def _cell(value: Any) -> Any:
-    return f"'{value}" if isinstance(value, str) and value.startswith(_FORMULA) else value
+def _to_cell(value: Any) -> Any:
+    """Put an apostrophe before text that a spreadsheet would run."""
+    return f"'{value}" if isinstance(value, str) and value.startswith(_FORMULA_STARTS) else value
 
 
-def _csv_line(values: list[Any]) -> bytes:
+def _format_csv_line(values: list[Any]) -> bytes:
     line = io.StringIO()
     csv.writer(line).writerow(values)
     return line.getvalue().encode()
 
 
-def _with_file_name(table: str, row: Row) -> Row:
-    name = _file_name(table, row)
-    return row if name is None else {**row, _PICTURES[table]: name}
+def _replace_picture(table: str, row: Row) -> Row:
+    """Replace a picture by the name of its file in the archive."""
+    name = _picture_file_name(table, row)
+    return row if name is None else {**row, _PICTURE_COLUMNS[table]: name}
 
 
-def _file_name(table: str, row: Row) -> str | None:
-    """The name of the file that a row's picture is in the archive; None where there is none, or something else in its place."""
-    given = row.get(_PICTURES.get(table, ""))
+def _picture_file_name(table: str, row: Row) -> str | None:
+    """Return the name of a picture's file in the archive; None if there is none."""
+    picture = row.get(_PICTURE_COLUMNS.get(table, ""))
     try:
-        check_picture(given)
+        check_picture(picture)
     except NotAPicture:
         return None
-    return f"screenshots/{table}-{row['id']}.{_ENDINGS[media_type_of(str(given)) or '']}"
+    return f"screenshots/{table}-{row['id']}.{_EXTENSIONS[media_type_of(str(picture)) or '']}"
 
 
-def _entry(name: str) -> zipfile.ZipInfo:
-    entry = zipfile.ZipInfo(name, _NO_TIME)
-    entry.compress_type = (
-        zipfile.ZIP_STORED if name.startswith("screenshots/") else zipfile.ZIP_DEFLATED
-    )
-    entry.external_attr = _MODE
+def _make_entry(name: str) -> zipfile.ZipInfo:
+    entry = zipfile.ZipInfo(name, _EARLIEST_ZIP_TIME)
+    is_picture = name.startswith("screenshots/")  # its format is compressed already
+    entry.compress_type = zipfile.ZIP_STORED if is_picture else zipfile.ZIP_DEFLATED
+    entry.external_attr = _OWNER_ONLY
     return entry
 
 
-class _Sink:
-    """Takes what the archive writes, a piece at a time; it can't be gone back in."""
+class _StreamBuffer:
+    """Buffer the bytes that zipfile writes until the stream takes them; not seekable."""
 
     def __init__(self) -> None:
-        self._pieces: list[bytes] = []
+        self._parts: list[bytes] = []
 
-    def write(self, piece: bytes) -> int:
-        self._pieces.append(bytes(piece))
-        return len(piece)
+    def write(self, part: bytes) -> int:
+        self._parts.append(bytes(part))
+        return len(part)
 
     def flush(self) -> None:
-        """Nothing waits here."""
+        """Do nothing; zipfile calls this."""
 
     def close(self) -> None:
-        """Nor is anything open."""
+        """Do nothing; zipfile calls this."""
 
     def take(self) -> bytes:
-        """What was written since the last time."""
-        pieces, self._pieces = self._pieces, []
-        return b"".join(pieces)
+        """Return and forget the bytes since the last call."""
+        parts, self._parts = self._parts, []
+        return b"".join(parts)

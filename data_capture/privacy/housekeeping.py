@@ -1,4 +1,4 @@
-"""The thread of the capture service that ends what erasures began, and applies the retention once a day."""
+"""Complete erasures and apply retention, in a thread of the capture service."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from contextlib import contextmanager
 from datetime import datetime, timezone
 
 from data_capture.capture.converters import timestamp
-from data_capture.privacy.erasure_completion import Erasures
-from data_capture.privacy.erasure_log import entries_of, erase_again
-from data_capture.privacy.receipts import purge_orphans
+from data_capture.privacy.erasure_completion import UserEraser
+from data_capture.privacy.erasure_log import read_erasure_log, repeat_erasures
+from data_capture.privacy.receipts import delete_orphaned_receipts
 from data_capture.privacy.retention import apply_retention
 from data_capture.problems import Problem
 from data_capture.settings import Settings
@@ -22,69 +22,72 @@ from data_capture.store.sqlite.tombstones import delete_expired_tombstones
 
 log = logging.getLogger("data_capture.privacy")
 
-_LOOK_SECONDS = 1.0
-_AFTER_TROUBLE_SECONDS = 30.0
+_INTERVAL_SECONDS = 1.0
+_INTERVAL_AFTER_FAILURE_SECONDS = 30.0
 _DAY_SECONDS = 86400.0
 
 
 class Housekeeping:
-    """What the capture service does by itself about people's data, from its start to the closing of its store."""
+    """Run housekeeping from the start of the service until its store closes."""
 
-    def __init__(self, store: Store, settings: Settings, erasures: Erasures) -> None:
+    def __init__(self, store: Store, settings: Settings, eraser: UserEraser) -> None:
         self._store = store
         self._settings = settings
-        self._erasures = erasures
-        self._due_at = 0.0  # of time.monotonic()
-        self._trouble: str | None = None
+        self._eraser = eraser
+        self._daily_due_at = 0.0  # in time.monotonic()
+        self._last_failure: str | None = None
         self._may_be_older_copy = True
 
-    def begin(self) -> None:
-        """Erases again whom an older copy of the database has brought back, before anything is answered; goes on in a thread."""
-        with self._noting_trouble():
-            self._erase_again()
-        threading.Thread(target=self._go_on, name="housekeeping", daemon=True).start()
+    def start(self) -> None:
+        """Repeat erasures that an older copy of the database lacks, then start the thread.
 
-    def _go_on(self) -> None:
+        The erasures come first, so that no response contains an erased user's data.
+        """
+        with self._logging_failures():
+            self._repeat_erasures()
+        threading.Thread(target=self._run, name="housekeeping", daemon=True).start()
+
+    def _run(self) -> None:
         while not self._store.closing.wait(
-            _AFTER_TROUBLE_SECONDS if self._trouble else _LOOK_SECONDS
+            _INTERVAL_AFTER_FAILURE_SECONDS if self._last_failure else _INTERVAL_SECONDS
         ):
-            with self._noting_trouble():
+            with self._logging_failures():
                 if self._may_be_older_copy:
-                    self._erase_again()
-                if self._erasures.pending() and self._erasures.finish():
+                    self._repeat_erasures()
+                if self._eraser.count_pending() and self._eraser.complete():
                     log.info("An erasure is complete")
-                if time.monotonic() >= self._due_at:
-                    self._do_daily()
-                    self._due_at = time.monotonic() + _DAY_SECONDS
+                if time.monotonic() >= self._daily_due_at:
+                    self._run_daily()
+                    self._daily_due_at = time.monotonic() + _DAY_SECONDS
 
     @contextmanager
-    def _noting_trouble(self) -> Iterator[None]:
-        """Logs once why something has to wait; it is tried again."""
+    def _logging_failures(self) -> Iterator[None]:
+        """Log a failure once. The work is tried again later."""
         try:
             yield
         except (Problem, sqlite3.Error, OSError, ValueError) as error:
-            if str(error) != self._trouble and not self._store.closing.is_set():
-                log.warning("Erasures and retention have to wait: %s", error)
-            self._trouble = str(error)
+            if str(error) != self._last_failure and not self._store.closing.is_set():
+                log.warning("Erasures and retention are delayed: %s", error)
+            self._last_failure = str(error)
         else:
-            self._trouble = None
+            self._last_failure = None
 
-    def _erase_again(self) -> None:
-        if entries_of(self._store.database):
+    def _repeat_erasures(self) -> None:
+        if read_erasure_log(self._store.database):
             users = self._store.write(
-                lambda connection: erase_again(connection, self._store.database)
+                lambda connection: repeat_erasures(connection, self._store.database)
             )
             if users:
                 log.warning(
-                    "The database was an older copy; people who were erased since were erased again: %d",
+                    "The database was an older copy; users erased since then were erased again: %d",
                     users,
                 )
         self._may_be_older_copy = False
 
-    def _do_daily(self) -> None:
+    def _run_daily(self) -> None:
         now = datetime.now(timezone.utc)
         self._store.write(lambda connection: delete_expired_tombstones(connection, timestamp(now)))
-        orphans = purge_orphans(self._store)
-        if orphans:
-            log.info("Receipts whose row or user was removed by hand: %d deleted", orphans)
+        orphaned = delete_orphaned_receipts(self._store)
+        if orphaned:
+            log.info("Deleted receipts whose row or user was removed by hand: %d", orphaned)
         apply_retention(self._store, self._settings.retention_days, now)

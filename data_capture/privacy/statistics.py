@@ -1,4 +1,4 @@
-"""One person's data: how much of it there is."""
+"""Count a user's data."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 
 from data_capture.store.sqlite.stored_emails import find_stored_email
 
-_STATISTICS = """
+_SELECT = """
 SELECT
     (SELECT count(*)        FROM payment_data         WHERE user_email = :email),
     (SELECT count(*)        FROM questionnaire_data   WHERE user_email = :email),
@@ -20,25 +20,18 @@ SELECT
 """
 
 
-def statistics(connection: sqlite3.Connection, email: str) -> dict[str, Any]:
-    """How much is held on a person, and since when nothing newer; zeros and nulls for someone unknown.
+def read_statistics(connection: sqlite3.Connection, email: str) -> dict[str, Any]:
+    """Return the counts and latest times of a user's data, as JSON of the response.
+
+    An unknown user has zeros and nulls.
 
     Args:
-        connection: to read from.
+        connection: a connection to read from.
         email: the address, normalised.
     """
-    held_under = find_stored_email(connection, email) or email
-    row = connection.execute(_STATISTICS, {"email": held_under}).fetchone()
-    (
-        payments,
-        questionnaires,
-        dashboards,
-        activities,
-        audit_records,
-        payment,
-        questionnaire,
-        dashboard,
-    ) = row
+    spelling = find_stored_email(connection, email) or email
+    row = connection.execute(_SELECT, {"email": spelling}).fetchone()
+    payments, questionnaires, dashboards, activities, audit_records, *latest = row
     return {
         "user_email": email,
         "data_counts": {
@@ -48,10 +41,8 @@ def statistics(connection: sqlite3.Connection, email: str) -> dict[str, Any]:
             "activities": activities,
             "audit_records": audit_records,
         },
-        "latest_timestamps": {
-            "payment": payment,
-            "questionnaire": questionnaire,
-            "dashboard": dashboard,
-        },
+        "latest_timestamps": dict(
+            zip(("payment", "questionnaire", "dashboard"), latest, strict=True)
+        ),
         "total_data_points": payments + questionnaires + dashboards + activities,
     }

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from data_capture.audit.append import audit_key_file
-from data_capture.audit.head import noted_head
+from data_capture.audit.head import read_head_file
 from data_capture.audit.verify import verify
 from data_capture.key_files import load_key
 from tests.faults.senders import KINDS
@@ -51,10 +51,15 @@ def examine(
             if found != sound:
                 verdict.unsound.append(f"{check}: {found[:3]}")
         audit = verify(
-            connection, load_key(audit_key_file(database)), noted_head(database), lambda *_: None
+            connection,
+            load_key(audit_key_file(database)),
+            read_head_file(database),
+            lambda *_: None,
         )
         if audit.tampering is not None:
-            verdict.unsound.append(f"audit record {audit.tampering.record} {audit.tampering.what}")
+            verdict.unsound.append(
+                f"audit record {audit.tampering.audit_id} {audit.tampering.what}"
+            )
         marks = connection.execute(
             "SELECT json_extract(data_snapshot, '$.mark') FROM data_capture_audit"
         )

@@ -7,6 +7,7 @@ import sqlite3
 from functools import cached_property
 from pathlib import Path
 
+from data_capture.audit.append import AuditedConnection
 from data_capture.store.sqlite.keys import (
     AddressHasher,
     ReceiptKey,
@@ -26,7 +27,7 @@ _CACHE_KIBIBYTES = 16 * 1024  # holds the pages that change again and again
 _MAX_IDLE_WAL = 1.5
 
 
-class StoreConnection(sqlite3.Connection):
+class StoreConnection(AuditedConnection):
     """Connect to the store's database, and keep its keys once they are needed.
 
     Attributes:

@@ -20,10 +20,10 @@ from pathlib import Path
 
 from data_capture.audit.append import audit_key_file, begin_chain
 from data_capture.audit.format import ChainKey
-from data_capture.audit.head import forget_head, note_head
-from data_capture.audit.schema_check import state_of
-from data_capture.audit.schema_note import note_schema
-from data_capture.audit.schema_objects import State
+from data_capture.audit.head import delete_head_file, update_head_file
+from data_capture.audit.schema_baseline import update_baseline
+from data_capture.audit.schema_check import read_schema_state
+from data_capture.audit.schema_objects import SchemaState
 from data_capture.key_files import keep_key, load_key, load_or_make_key, new_key
 from data_capture.sql.reports import is_lock_error
 from data_capture.sql.schema_file import read_create_statements
@@ -60,7 +60,7 @@ class _Extension:
         audit_key: the new audit key, or None if there was one.
     """
 
-    state_before: State
+    state_before: SchemaState
     audit_key: bytes | None
 
 
@@ -87,7 +87,7 @@ def prepare(database: Path, request_seconds: float = 5.0, *, may_create: bool = 
         if has_content:
             is_complete = _check_existing(database, request_seconds) and has_audit_key
         else:
-            forget_head(database)
+            delete_head_file(database)
         _extend(database, request_seconds)
     except (sqlite3.OperationalError, WriterLockTimeout) as error:
         is_locked = isinstance(error, WriterLockTimeout) or is_lock_error(error)
@@ -154,7 +154,7 @@ def _extend_in_transaction(connection: sqlite3.Connection, database: Path) -> _E
     """Add what is missing in one transaction, after a rehearsal."""
     with _rolled_back_on_error(connection):
         check_conflicts(connection, database)
-        state_before = state_of(connection)
+        state_before = read_schema_state(connection)
         earlier = find_earlier_objects(connection)
         replacement = Replacement(connection, earlier)
         replacement.set_aside()
@@ -195,7 +195,7 @@ def _switch_to_wal(connection: sqlite3.Connection, database: Path) -> None:
 def _note_audit_head(connection: sqlite3.Connection, database: Path) -> None:
     """Note the audit trail's head, which the last run may have had no time to note."""
     try:
-        note_head(connection, database, ChainKey(load_key(audit_key_file(database))))
+        update_head_file(connection, database, ChainKey(load_key(audit_key_file(database))))
     except ValueError as error:
         log.error(
             "The audit trail's noted head is unreadable (%s): "
@@ -208,7 +208,7 @@ def _note_schema(connection: sqlite3.Connection, database: Path, extension: _Ext
     """Note the schema for verify-audit. An error is logged and does not stop the start."""
     try:
         key = load_key(audit_key_file(database))
-        note_schema(
+        update_baseline(
             connection,
             database,
             key,
