@@ -20,7 +20,7 @@ from data_capture.accounts.accounts import Accounts
 from data_capture.accounts.passwords import refuse_after_waiting
 from data_capture.accounts.verification import Verification, mail_is_off, own_origin
 from data_capture.accounts.verification_page import page_file_response, page_response
-from data_capture.capture.kinds import Caller
+from data_capture.capture.parse import Caller
 from data_capture.json_codec import MAX_BYTES_WITH_SCREENSHOT
 from data_capture.limits.disk_space import DiskSpace
 from data_capture.problems import UNAVAILABLE, Problem

@@ -14,8 +14,9 @@ from typing import Any
 import pytest
 import requests
 
-from data_capture.capture.converters import timestamp
-from data_capture.capture.kinds import KINDS, Caller, parse_capture
+from data_capture.capture.kinds import KINDS
+from data_capture.capture.parse import Caller, parse_capture
+from data_capture.capture.timestamps import timestamp
 from data_capture.privacy.erasure_completion import Erasures
 from data_capture.privacy.erasure_log import entries_of, erasure_log_file, note_in_erasure_log
 from data_capture.store.sqlite.tombstones import (

@@ -17,7 +17,7 @@ import pytest
 import requests
 from flask import Flask
 
-from data_capture.capture.kinds import Caller
+from data_capture.capture.parse import Caller
 from data_capture.deadlines import DeadlinePassed
 from data_capture.problems import Problem
 from data_capture.settings import load_settings

@@ -10,18 +10,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from data_capture.capture.conversion import ConversionError
 from data_capture.capture.converters import (
-    ConversionError,
-    decimal,
-    happened_at,
-    integer,
     is_absent,
     json_list,
     json_state,
     page_user_id,
     text,
-    timestamp,
 )
+from data_capture.capture.money import decimal, integer
+from data_capture.capture.timestamps import happened_at, timestamp
 from data_capture.json_codec import decode_json_object
 
 MONEY = decimal(10, 2)

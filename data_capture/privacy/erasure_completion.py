@@ -17,7 +17,7 @@ import time
 from collections.abc import Iterable
 from datetime import datetime, timezone
 
-from data_capture.capture.converters import timestamp
+from data_capture.capture.timestamps import timestamp
 from data_capture.privacy.erasure import Erased, erase_user
 from data_capture.privacy.erasure_log import Entry, note_in_erasure_log
 from data_capture.problems import UNAVAILABLE, Problem

@@ -16,8 +16,8 @@ from datetime import datetime, timedelta
 
 from data_capture.audit import RETENTION_USER, RetentionCovers, record_audit, take_from_records
 from data_capture.audit.format import RETENTION
-from data_capture.capture.converters import timestamp
 from data_capture.capture.kinds import KINDS, Kind
+from data_capture.capture.timestamps import timestamp
 from data_capture.json_codec import encode_json
 from data_capture.privacy.receipts import IS_SPARE, delete_spare
 from data_capture.privacy.tables import AUDIT, RECEIPTS
@@ -163,7 +163,7 @@ def _changes(before: dict[str, str]) -> Iterator[tuple[str, str, str, str, str]]
 
 
 def _time_of(kind: Kind) -> str:
-    lasts = kind.repetition is not None and kind.repetition.moves_updated_at
+    lasts = kind.repetition is not None and kind.repetition.touches_updated_at
     return kind.time_columns[-1 if lasts else 0]
 
 

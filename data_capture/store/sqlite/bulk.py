@@ -19,8 +19,9 @@ from functools import cache
 from typing import NamedTuple
 
 from data_capture.audit import AuditRecord, record_audits
-from data_capture.capture.converters import ColumnValue
-from data_capture.capture.kinds import Capture, Kind
+from data_capture.capture.conversion import ColumnValue
+from data_capture.capture.kinds import Kind
+from data_capture.capture.parse import Capture
 from data_capture.problems import Problem
 from data_capture.sql.bulk import find_among, insert_in_order
 from data_capture.store.sqlite.captures import (

@@ -6,8 +6,10 @@ import sqlite3
 from functools import cache
 
 from data_capture.audit import AuditRecord, record_audits
-from data_capture.capture.converters import ColumnValue, earlier
-from data_capture.capture.kinds import Capture, Kind
+from data_capture.capture.conversion import ColumnValue
+from data_capture.capture.kinds import Kind
+from data_capture.capture.parse import Capture
+from data_capture.capture.timestamps import earlier
 from data_capture.json_codec import encode_json
 from data_capture.store.sqlite.receipts import (
     INSERT_RECEIPT,
@@ -101,7 +103,7 @@ def add_user_of(connection: sqlite3.Connection, capture: Capture) -> str:
         Problem: the user may not be added, or the table refuses the row.
     """
     if capture.admission is not None:
-        capture.admission.ask()
+        capture.admission.check()
     return add_user(connection, capture.user_email, capture.user_name, capture.received_at)
 
 
@@ -212,7 +214,7 @@ def audit_record_of(capture: Capture, user_email: str) -> AuditRecord:
 def about_of(capture: Capture) -> ColumnValue:
     """What a capture's row is about, for a kind whose rule of repetition asks for it."""
     assert capture.kind.repetition is not None
-    return capture.values[capture.kind.places[capture.kind.repetition.about or ""]]
+    return capture.values[capture.kind.field_indexes[capture.kind.repetition.about or ""]]
 
 
 def repeated_row(connection: sqlite3.Connection, capture: Capture, user_email: str) -> int | None:
@@ -240,7 +242,7 @@ def repeated_row(connection: sqlite3.Connection, capture: Capture, user_email: s
         capture.is_confirmed and not _may_confirm(connection, capture, repeated[0], user_email)
     ):
         return None
-    if repetition.moves_updated_at and _may_move(connection, capture, repeated[0], user_email):
+    if repetition.touches_updated_at and _may_move(connection, capture, repeated[0], user_email):
         update = f"UPDATE {capture.kind.table} SET updated_at = max(updated_at, ?) WHERE id = ?"  # noqa: S608
         connection.execute(update, (capture.happened_at, repeated[0]))
     return int(repeated[0])
@@ -303,7 +305,7 @@ def _repeated_row_statement(kind: Kind) -> str:
     about = f"AND {repetition.about} = ?" if repetition.about is not None else ""
     since = "created_at >= ? AND " if repetition.within_seconds is not None else ""
     # What is left out is compared as if it were what the row has. A column's affinity makes '99.80' equal 99.8.
-    said = "coalesce(?, {0}) IS {0}" if repetition.omissions_repeat else "{0} IS ?"
+    said = "coalesce(?, {0}) IS {0}" if repetition.ignores_omitted_fields else "{0} IS ?"
     return f"""
         SELECT id
         FROM (SELECT * FROM {kind.table} WHERE user_email = ? {about} ORDER BY id DESC LIMIT 1)

@@ -11,7 +11,8 @@ from hashlib import blake2b
 from pathlib import Path
 from typing import NamedTuple
 
-from data_capture.capture.kinds import KINDS, Capture
+from data_capture.capture.kinds import KINDS
+from data_capture.capture.parse import Capture
 from data_capture.key_files import keys_beside, load_or_make_key
 from data_capture.problems import UNUSABLE, FieldError, Problem
 

@@ -13,8 +13,8 @@ from datetime import datetime
 from functools import cache, lru_cache
 from pathlib import Path
 
-from data_capture.capture.converters import earlier, moment_said
-from data_capture.capture.kinds import Capture
+from data_capture.capture.parse import Capture
+from data_capture.capture.timestamps import earlier, parse_timestamp
 from data_capture.json_codec import decode_json
 from data_capture.key_files import keys_beside, load_or_make_key
 from data_capture.problems import GONE, Problem
@@ -128,7 +128,7 @@ def erasures_pending(connection: sqlite3.Connection) -> int:
 
 def _is_before(capture: Capture, erased_at: str) -> bool:
     payload = decode_json(capture.snapshot)
-    said = moment_said(payload.get("capture_timestamp", payload.get("captureTimestamp")))
+    said = parse_timestamp(payload.get("capture_timestamp", payload.get("captureTimestamp")))
     if capture.received_at <= erased_at:
         return True
     return said is not None and said <= datetime.fromisoformat(erased_at.replace("Z", "+00:00"))
