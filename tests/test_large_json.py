@@ -131,5 +131,7 @@ class TestLargeBodies:
             json.dumps(picture),
             json.dumps(picture).replace("/", "\\/").replace("+", "\\u002b"),
         ):
-            assert 40_000 <= min_bytes_without_files(encoded.encode()) <= len(encoded) - len(picture)
+            assert (
+                40_000 <= min_bytes_without_files(encoded.encode()) <= len(encoded) - len(picture)
+            )
         assert min_bytes_without_files(b"\\ud800" * 100_000) >= 400_000

@@ -248,9 +248,7 @@ def test_the_quick_look_passes_over_no_text_that_would_be_masked(text: str) -> N
     quick = redact(text)
     with pytest.MonkeyPatch.context() as patch:
         for module in ("redact", "plain_text"):  # look closely at every text
-            patch.setattr(
-                f"data_capture.redaction.{module}.may_contain_secret", lambda _text: True
-            )
+            patch.setattr(f"data_capture.redaction.{module}.may_contain_secret", lambda _text: True)
         assert redact(text) == quick
 
 

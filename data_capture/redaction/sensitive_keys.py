@@ -44,7 +44,7 @@ _QUALIFIERS = frozenset({
 })  # fmt: skip
 
 NAMES_OF_PAIRS = ("name", "key", "field", "id")
-"""The member that names a pair's `value`, as in {"name": "cvv", "value": "123"}; forms send them."""
+"""Members that name the `value` beside them, as forms send it: {"name": "cvv", "value": "123"}."""
 
 _MAX_CHARACTERS_OF_LAST_WORDS = 100  # significant words have at most eight characters
 # Per call: normalising takes time in the square of the number of combining marks in a row.
