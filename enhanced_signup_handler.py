@@ -26,7 +26,8 @@ from data_capture.limits.disk_space import DiskSpace
 from data_capture.problems import UNAVAILABLE, Problem
 from data_capture.server import serve
 from data_capture.server.ports import service_url
-from data_capture.settings import FILE_PAGES, Settings, settings_from_command_line
+from data_capture.setting_types import FILE_PAGES
+from data_capture.settings import Settings, settings_from_command_line
 from data_capture.store import Store
 from data_capture.web import (
     error_handlers,

@@ -36,7 +36,8 @@ from data_capture.cli.restore import second_names_of, staged_beside
 from data_capture.cli.schema_report import examine_schema
 from data_capture.key_files import load_key
 from data_capture.server.ports import why_not_listen
-from data_capture.settings import FILE_PAGES, Settings
+from data_capture.setting_types import FILE_PAGES
+from data_capture.settings import Settings
 from data_capture.store.sqlite.connection import usual_log_bytes
 from data_capture.store.sqlite.lock import WriterLock, WriterLockTimeout
 from data_capture.supervisor.services import CAPTURE, SIGNUP, Service, ask_health
