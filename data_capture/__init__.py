@@ -4,7 +4,8 @@ One folder per concern: docs/architecture.md lists them. These modules belong to
 
     settings.py          the table of settings; setting_types.py parses their values
     problems.py          the errors that a client can receive
-    bootstrap.py         the first lines of every command; venv.py makes and uses .venv
+    bootstrap.py         the first lines of every command
+    venv.py              makes and uses .venv; pip_install.py runs pip
     json_codec.py        JSON of requests; large_json.py decodes large texts in steps
     images.py            pictures in base64
     scanning.py          searches long texts in steps

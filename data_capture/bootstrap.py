@@ -34,6 +34,6 @@ def ensure_environment(script: str, module_name: str = "__main__", *more_require
         sys.exit(
             "Enhanced Data Capture needs Linux or macOS: on Windows, run it in WSL (wsl --install)."
         )
-    from data_capture.venv import provide
+    from data_capture.venv import ensure_packages
 
-    provide(script, ("requirements.txt", *more_requirements))
+    ensure_packages(script, ("requirements.txt", *more_requirements))
