@@ -185,7 +185,9 @@ def _object_of_pairs(pairs: list[tuple[str, Any]]) -> JsonObject:
         raise Problem(
             NOT_JSON, "An object in the body has the same key twice, so its meaning is ambiguous."
         )
-    if members and max(map(len, members)) > MAX_KEY_CHARACTERS:
+    # Most objects' keys are short all together. Without the first check, decoding a payment takes
+    # 6 % longer.
+    if len("".join(members)) > MAX_KEY_CHARACTERS and max(map(len, members)) > MAX_KEY_CHARACTERS:
         raise Problem(
             NOT_JSON,
             f"An object in the body has a key of more than {MAX_KEY_CHARACTERS} characters.",
