@@ -10,7 +10,7 @@ OLDEST_PYTHON = (3, 10)
 
 
 def ensure_environment(script: str, module_name: str = "__main__", *more_requirements: str) -> None:
-    """Return if this process has the required packages; otherwise restart the command in `.venv`.
+    """Return if this process has the packages; otherwise restart it in `.venv`.
 
     Args:
         script: the command's `__file__`.

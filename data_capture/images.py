@@ -55,7 +55,7 @@ def check_picture(sent: Any) -> None:
 
 
 def media_type_of(sent: str) -> str | None:
-    """Return the media type of a file in base64 by its content; None if it is no picture."""
+    """Return a picture's media type by its content; None for other files."""
     begin = _begin_of_base64(sent)
     beginning = _decode(sent[begin : begin + _MAGIC_NUMBER_CHARACTERS].rstrip("="))
     return next(
@@ -131,7 +131,7 @@ def replace_texts(value: Any, replacements: dict[str, dict[str, Any]]) -> Any:
 
 
 def _begin_of_last_step(text: str, begin: int) -> int | None:
-    """Return where a text's last step begins if all before it is base64, otherwise None.
+    """Return where the last step begins; None if the text before is not base64.
 
     The text is searched in steps, since no other thread runs while `re` searches.
     """
@@ -145,7 +145,7 @@ def _begin_of_last_step(text: str, begin: int) -> int | None:
 
 
 def _has_short_line(text: str, begin: int) -> bool:
-    """Tell whether any line but the last is too short for a file, in steps of whole lines."""
+    """Tell whether any line but the last is too short for a file."""
     end = len(text.rstrip())
     while end - begin > LARGE_STEP_CHARACTERS:
         step_end = begin + LARGE_STEP_CHARACTERS
@@ -171,7 +171,10 @@ def _content_in_steps(sent: str) -> Iterator[bytes]:
 
 
 def _base64_in_steps(sent: str) -> Iterator[str]:
-    """Yield the base64 without line ends and padding, which browsers' decoders do not need."""
+    """Yield the base64 without line ends and padding.
+
+    Browsers' decoders need neither.
+    """
     for step in steps(sent[_begin_of_base64(sent) :], LARGE_STEP_CHARACTERS):
         yield "".join(step.split()).rstrip("=")
 

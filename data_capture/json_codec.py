@@ -58,7 +58,9 @@ def decode_json_object(body: bytes) -> JsonObject:
         raise Problem(NOT_JSON, "The body is empty; a JSON object is needed.")
     value = decode_json(text)
     if not isinstance(value, dict):
-        raise Problem(NOT_JSON, f"The body is JSON, but {_name_of(value)}; an object is needed.")
+        raise Problem(
+            NOT_JSON, f"The body is JSON, but {_describe_type(value)}; an object is needed."
+        )
     return value
 
 
@@ -105,7 +107,7 @@ def collect_keys(value: Any) -> set[str]:
 
 
 def count_text_characters(value: Any) -> int:
-    """Count the characters of a payload's keys and texts, without pictures and other files."""
+    """Count the characters of a payload's keys and texts, without files."""
     if isinstance(value, str):
         return 0 if is_large_file(value) else len(value)
     if isinstance(value, dict):
@@ -114,7 +116,7 @@ def count_text_characters(value: Any) -> int:
 
 
 def count_file_characters(value: Any) -> int:
-    """Count the characters of the pictures and other files in a payload, which are not stored."""
+    """Count the characters of the pictures and other files in a payload."""
     if isinstance(value, dict):
         return sum(map(count_file_characters, value.values()))
     if isinstance(value, list):
@@ -179,7 +181,7 @@ def _reject_constant(_name: str) -> NoReturn:
     )
 
 
-def _object_of_pairs(pairs: list[tuple[str, Any]]) -> JsonObject:
+def _build_object(pairs: list[tuple[str, Any]]) -> JsonObject:
     members = dict(pairs)
     if len(members) != len(pairs):
         raise Problem(
@@ -233,7 +235,7 @@ def _without_lone_surrogates(value: Any) -> Any:
     return value
 
 
-def _name_of(value: Any) -> str:
+def _describe_type(value: Any) -> str:
     names = {list: "an array", str: "a string", bool: "true or false", type(None): "null"}
     return names.get(type(value), "a number")
 
@@ -255,13 +257,13 @@ _DECODER = json.JSONDecoder(
     parse_int=_parse_integer,
     parse_float=_parse_decimal,
     parse_constant=_reject_constant,
-    object_pairs_hook=_object_of_pairs,
+    object_pairs_hook=_build_object,
 )
 _LARGE_DECODER = LargeDecoder(
     parse_int=_parse_integer,
     parse_float=_parse_decimal,
     parse_constant=_reject_constant,
-    object_pairs_hook=_object_of_pairs,
+    object_pairs_hook=_build_object,
     max_digits=MAX_DIGITS,
 )
 
@@ -281,10 +283,11 @@ def _to_encodable(value: Any) -> float | str:
 
 
 def _quote(text: str) -> str:
-    """Encode a text as a JSON string, in Python, so that other threads run between two texts.
+    """Encode a text as a JSON string.
 
-    If the encoder called `quoted` itself, no other thread would run until the whole value is
-    encoded, which takes 50 ms at 1 MB.
+    The encoder calls it from Python, so that other threads run between two texts. If the encoder
+    called `quoted` itself, no other thread would run until the whole value is encoded, which takes
+    50 ms at 1 MB.
     """
     if len(text) <= LARGE_STEP_CHARACTERS:
         return quoted(text)

@@ -70,8 +70,9 @@ def _files_in(directory: Path) -> Iterator[tuple[Path, os.stat_result]]:
 
 
 def _trusted_owners(database: Path) -> frozenset[int]:
-    """Return the users whose keys are trusted: this one, and for root also the database's owner.
+    """Return the users whose keys are trusted.
 
+    This user is trusted, and if it is root, also the owner of the database.
     Root does not trust the owner in a folder where other users can write: the database may be
     planted there, with keys that its owner knows.
     """

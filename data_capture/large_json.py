@@ -141,7 +141,7 @@ def _skip_comma(text: str, begin: int, closing: str) -> tuple[int, bool]:
 
 
 def _decode_string(text: str, begin: int) -> tuple[str, int]:
-    """Decode the string whose first character is at `begin`; also return where the rest begins."""
+    """Decode the string that begins at `begin`, and return where the rest begins."""
     quote = text.find('"', begin, begin + _FIRST_STEP_CHARACTERS)
     if quote >= 0 and text.find("\\", begin, quote) < 0:
         found, end = scanstring(text, begin)
@@ -166,7 +166,10 @@ def _decode_string(text: str, begin: int) -> tuple[str, int]:
 
 
 def _without_cut_escape(piece: str) -> str:
-    """Remove an incomplete escape from the end of a piece that does not begin within one."""
+    """Remove an incomplete escape from the end of a piece.
+
+    The piece must not begin within an escape.
+    """
     last = piece.rfind("\\", -min(len(piece), _MAX_ESCAPE_CHARACTERS))
     if last < 0:
         return piece

@@ -108,10 +108,11 @@ def can_be_mailed(email: str) -> bool:
 
 
 def ascii_domain(domain: str) -> str:
-    """Write a domain in ASCII, as mail servers need it (RFC 5890); return "" if that fails.
+    """Write a domain in ASCII, as mail servers need it (RFC 5890).
 
     Python has the rules of 2003, which turn some names into names that anyone may own: "faß.de"
-    into "fass.de". A domain that does not survive the way back is rejected.
+    into "fass.de". For a domain
+    that does not survive the way back, the result is "".
     """
     if domain.isascii():
         return domain

@@ -135,7 +135,7 @@ class Problem(Exception):
         return members
 
     def response(self) -> tuple[int, list[tuple[str, str]], bytes]:
-        """Return the status, headers and body of the response, as application/problem+json."""
+        """Return the response's status, headers and body (application/problem+json)."""
         # Caches may store a 404 or 410 by default (RFC 9110 section 15.1).
         headers = [("Content-Type", MEDIA_TYPE), ("Cache-Control", "no-store")]
         if self.retry_after_seconds is not None:
@@ -148,6 +148,6 @@ class Problem(Exception):
 
 
 def unexpected_error() -> Problem:
-    """Log the exception being handled, with its traceback, and return the client's Problem."""
+    """Log the exception being handled, and return the client's Problem."""
     log.exception("Unexpected exception while a request was handled")
     return Problem(INTERNAL, "Something went wrong here; the service's log has the cause.")

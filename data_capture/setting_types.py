@@ -69,7 +69,10 @@ def parse_path(text: str) -> Path:
 
 
 def parse_log_path(text: str) -> Path:
-    """Parse the path of the log file; a link in its place may be planted and is not resolved."""
+    """Parse the path of the log file.
+
+    A link in its place may be planted, so it is not resolved.
+    """
     if not text:
         raise ValueError("a file's path")
     path = Path(text).expanduser()
@@ -105,7 +108,7 @@ def parse_origins(text: str) -> tuple[str, ...]:
 
 
 def _parse_origin(text: str) -> str:
-    """Write an origin as browsers send it: without a default port (RFC 6454 section 6.2)."""
+    """Write an origin as browsers do: without a default port (RFC 6454 section 6.2)."""
     parts = _ORIGIN.fullmatch(text)
     port = int(parts["port"] or 1) if parts else 0
     if parts is None or not 1 <= port <= 65535:
@@ -173,7 +176,7 @@ def parse_size_bytes(text: str) -> int | None:
 
 
 def parse_retention(text: str) -> tuple[str, ...]:
-    """Parse a list of retention periods, such as `payment=3650`; each name at most once."""
+    """Parse a list of retention periods, such as `payment=3650`."""
     rules = split_list(text.replace(" ", ""))
     names = [rule.partition("=")[0] for rule in rules]
     if not all(_RETENTION.fullmatch(rule) for rule in rules) or len(set(names)) < len(names):

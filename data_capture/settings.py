@@ -226,7 +226,9 @@ def load_settings(
 def add_flags(
     parser: argparse.ArgumentParser, names: Collection[str], *, port_alone: str | None = None
 ) -> None:
-    """Add the flags of some settings to a parser, whose result `load_settings` takes as `given`.
+    """Add the flags of some settings to a parser.
+
+    `load_settings` takes the parser's result as `given`.
 
     Args:
         parser: a command's parser.
@@ -251,10 +253,10 @@ def add_flags(
 def settings_from_command_line(
     command: str, description: str, arguments: Sequence[str] | None = None
 ) -> Settings:
-    """Load the settings of one command: `capture`, `signup`, or `manager`, which takes all flags.
+    """Load the settings of one command: `capture`, `signup` or `manager`.
 
-    A service alone also takes `--port` for its port. If a flag or variable is not usable, the
-    program ends with status 2 and a sentence, as argparse does.
+    The manager takes all flags. A service alone also takes `--port` for its port. If a flag or
+    variable is not usable, the program ends with status 2 and a sentence, as argparse does.
     """
     parser = argparse.ArgumentParser(description=description)
     names = [

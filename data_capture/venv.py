@@ -28,7 +28,7 @@ _Version = tuple[int, ...]
 
 
 def ensure_packages(script: str, requirement_files: Sequence[str]) -> None:
-    """Return if this process has the listed packages; otherwise restart the command in `.venv`.
+    """Return if this process has the packages; otherwise restart it in `.venv`.
 
     Makes `.venv`, or completes it, where it is missing or incomplete.
 
@@ -61,7 +61,7 @@ def ensure_packages(script: str, requirement_files: Sequence[str]) -> None:
 
 
 def _lower_bounds(root: Path, requirement_files: Sequence[str]) -> dict[str, _Version]:
-    """Read the packages of the files, `name>=version` or `name`, with their minimum versions."""
+    """Read the packages of the files (`name>=version`) with their minimum versions."""
     wanted = {}
     for name in requirement_files:
         for line in (root / name).read_text().splitlines():
@@ -180,7 +180,7 @@ def _complete(root: Path, environment: Path, requirement_files: Sequence[str]) -
 
 
 def _python_starts(environment: Path) -> bool:
-    """Tell whether the environment's Python starts, in the version that its packages are for."""
+    """Tell whether the environment's Python starts and has its packages' version."""
     program = "import sys; print('python%d.%d' % sys.version_info[:2])"
     try:
         outcome = subprocess.run(
@@ -221,9 +221,9 @@ def _make(environment: Path) -> None:
 
 
 def _restart_in(environment: Path) -> NoReturn:
-    """Run this command, with its arguments and Python's flags, in `environment`'s Python.
+    """Run this command in `environment`'s Python, in the same process.
 
-    It replaces this program in the same process.
+    Its arguments and Python's flags stay the same.
     """
     os.environ[_REEXECUTED_VARIABLE] = str(os.getpid())
     sys.stdout.flush()

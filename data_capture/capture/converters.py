@@ -29,7 +29,7 @@ _UUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE
 
 
 def is_absent(value: Any) -> bool:
-    """Tell whether a value means "nothing": null, blank, "N/A", or a placeholder for a hash."""
+    """Tell whether a value means "nothing": null, blank, "N/A", a hash's placeholder."""
     if not isinstance(value, str):
         return value is None
     # Most texts say something. Without this shortcut, parsing takes 2 to 3 % longer.
@@ -76,7 +76,7 @@ def page_user_id(value: Any) -> ColumnValue:
 
 @described_as("A list, a JSON array as text, or names separated by commas.")
 def json_list(value: Any) -> ColumnValue:
-    """Convert a list, a JSON array as text, or names separated by commas to a JSON array."""
+    """Convert a list, a JSON array as text, or names with commas to a JSON array."""
     if isinstance(value, str):
         value = _parse_list(value.strip())
     if not isinstance(value, list):

@@ -31,7 +31,7 @@ _IGNORABLE = frozenset(code for first, last in _IGNORABLE_RANGES for code in ran
 
 
 def normalise_email(text: object) -> str | None:
-    """Return the normalised address: trimmed, NFC, lower case; None if it is not usable.
+    """Return the address trimmed, in NFC and lower case; None if it is not usable.
 
     An address has at most 254 characters, one `@` with something on both sides, and no invisible
     characters: no spaces, controls, zero-width or blank characters, and no lone surrogates.

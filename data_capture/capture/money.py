@@ -40,7 +40,10 @@ _MAX_INTEGER_DIGITS = 19
 
 
 def decimal(digits: int, scale: int) -> Converter:
-    """Return a converter for DECIMAL(digits, scale), which rounds half-even and returns text."""
+    """Return a converter for DECIMAL(digits, scale), which rounds half-even.
+
+    The converter returns text, which SQLite stores exactly.
+    """
     step = Decimal(1).scaleb(-scale)
     limit = Decimal(10) ** (digits - scale)
 
@@ -109,12 +112,12 @@ def _parse_written_number(text: str) -> Decimal | None:
         bare = bare[:-1].strip()
     sign = -1 if text[0] == "-" else 1
     try:
-        return sign * (magnitude or 1) * Decimal(_without_grouping(bare))
+        return sign * (magnitude or 1) * Decimal(_remove_grouping(bare))
     except InvalidOperation as error:
         raise ConversionError("is not a number") from error
 
 
-def _without_grouping(digits: str) -> str:
+def _remove_grouping(digits: str) -> str:
     """Remove the separators between thousands, and write a decimal comma as a point."""
     if not digits.isascii():
         raise ConversionError("is not a number")

@@ -26,22 +26,22 @@ _NOT_STATE = frozenset({
 
 
 def normalise_payment(payload: JsonObject) -> JsonObject:
-    """Rename or drop the members whose meaning differs from the same name in other payments."""
+    """Rename or drop members that mean something else in other payments."""
     names = KEYS_BY_NAME.get(payload)
     if "crypto" in names:
-        payload = _with_crypto_amount(payload)
-    return _without_percentage(payload) if "coupon" in names else payload
+        payload = _rename_crypto_amount(payload)
+    return _drop_percentage(payload) if "coupon" in names else payload
 
 
 def normalise_questionnaire(payload: JsonObject) -> JsonObject:
-    """Replace a screenshot sent as one object by the four members that other pages send."""
+    """Replace a screenshot sent as one object by the usual four members."""
     if _MAY_HOLD_SCREENSHOT.isdisjoint(KEYS_BY_NAME.get(payload)):
         return payload
     members: JsonObject = {}
     for key, value in payload.items():
         name = normalise_name(key)
         if name in _SCREENSHOT_NAMES and isinstance(value, dict):
-            members |= _screenshot_members(value)
+            members |= _spread_screenshot(value)
         elif name in _QUESTIONNAIRE_NAMES and isinstance(value, dict):
             members[key] = normalise_questionnaire(value)
         else:
@@ -74,8 +74,11 @@ def normalise_dashboard(payload: JsonObject) -> JsonObject:
     return {**payload, "dashboard_state": state} if state else payload
 
 
-def _with_crypto_amount(payload: JsonObject) -> JsonObject:
-    """Rename `amount` in a crypto payment's verification: it is a number of coins, not a price."""
+def _rename_crypto_amount(payload: JsonObject) -> JsonObject:
+    """Rename `amount` in a crypto payment's verification.
+
+    It is a number of coins, not a price.
+    """
     names = {normalise_name(key) for key, value in payload.items() if not is_absent(value)}
     if not {"crypto", "transactionhash", "amount"} <= names:
         return payload
@@ -85,8 +88,11 @@ def _with_crypto_amount(payload: JsonObject) -> JsonObject:
     }
 
 
-def _without_percentage(payload: JsonObject) -> JsonObject:
-    """Drop the `discount` of a coupon that takes off a percentage: it is not an amount of money."""
+def _drop_percentage(payload: JsonObject) -> JsonObject:
+    """Drop the `discount` of a coupon that takes off a percentage.
+
+    It is not an amount of money.
+    """
     coupon = payload.get("coupon")
     if not isinstance(coupon, dict) or not _is_percentage(coupon.get("type")):
         return payload
@@ -98,7 +104,7 @@ def _is_percentage(coupon_type: Any) -> bool:
     return beginning.startswith(_PERCENTAGE_TYPES)
 
 
-def _screenshot_members(screenshot: JsonObject) -> JsonObject:
+def _spread_screenshot(screenshot: JsonObject) -> JsonObject:
     picture = next((screenshot[key] for key in _PICTURE_KEYS if key in screenshot), None)
     return {
         "account_screenshot": picture,

@@ -16,7 +16,7 @@ from data_capture.capture.email import normalise_email
 from data_capture.capture.field_lookup import FieldLookup, FieldPath, KeyLayout
 from data_capture.capture.kinds import Field, Kind, PictureColumns
 from data_capture.capture.snapshot import snapshot_and_digests
-from data_capture.capture.timestamps import happened_at, timestamp
+from data_capture.capture.timestamps import resolve_capture_time, timestamp
 from data_capture.capture.user_agent import stored_user_agent
 from data_capture.deadlines import Deadline
 from data_capture.images import describe_picture, is_file, replace_texts
@@ -120,24 +120,24 @@ def parse_capture(
         Problem: 422 without a usable email address, or with an unusable `capture_id`.
         DeadlinePassed: parsing took longer than the caller's deadline.
     """
-    sent_id = _member(payload, "capture_id", "captureId")
+    sent_id = _get_member(payload, "capture_id", "captureId")
     payload, masked = redact_with_paths(payload, caller.deadline)
     if caller.deadline is not None:
         caller.deadline.check()
-    capture_id = _parse_capture_id(sent_id, _member(payload, "capture_id", "captureId"))
+    capture_id = _parse_capture_id(sent_id, _get_member(payload, "capture_id", "captureId"))
     user_email, values, warnings, payload = _parse_fields(kind, payload, placeholder_emails)
     user_agent = stored_user_agent(caller.user_agent)
     if user_agent.is_masked:
         masked.append("User-Agent")
     snapshot, digest, content_digest = snapshot_and_digests(payload, masked, user_email)
-    sent_time = _member(payload, "capture_timestamp", "captureTimestamp")
+    sent_time = _get_member(payload, "capture_timestamp", "captureTimestamp")
     return Capture(
         kind=kind,
         capture_id=capture_id,
         user_email=user_email,
-        user_name=_user_name(kind, values),
+        user_name=_get_user_name(kind, values),
         values=tuple(values),
-        happened_at=timestamp(happened_at(sent_time, caller.now)),
+        happened_at=timestamp(resolve_capture_time(sent_time, caller.now)),
         received_at=caller.received_at,
         snapshot=snapshot,
         digest=digest,
@@ -151,7 +151,7 @@ def parse_capture(
     )
 
 
-def _member(payload: JsonObject, snake_case: str, camel_case: str) -> Any:
+def _get_member(payload: JsonObject, snake_case: str, camel_case: str) -> Any:
     return payload.get(snake_case, payload.get(camel_case))
 
 
@@ -174,7 +174,10 @@ def _parse_capture_id(sent: Any, masked: Any) -> str:
 def _parse_fields(
     kind: Kind, payload: JsonObject, placeholder_emails: tuple[str, ...]
 ) -> tuple[str, list[ColumnValue], list[FieldError], JsonObject]:
-    """Return the email, the columns' values, the warnings, and the payload without its picture."""
+    """Return the email, the columns' values, the warnings and the payload.
+
+    In the payload, descriptions replace pictures.
+    """
     lookup, layout = FieldLookup(payload), kind.layouts.get(payload)
     user_email = _find_email(lookup, layout, placeholder_emails)
     normalised = kind.normalise(payload)
@@ -244,7 +247,7 @@ def _describe_pictures(
     columns: PictureColumns,
     values: list[ColumnValue],
 ) -> JsonObject:
-    """Replace the picture, and files that are not stored, by descriptions in the payload.
+    """Replace pictures and files in the payload by descriptions.
 
     Also sets the columns of the picture's media type and size in `values`.
     """
@@ -265,7 +268,7 @@ def _describe_pictures(
     return {key: replace_texts(member, descriptions) for key, member in payload.items()}
 
 
-def _user_name(kind: Kind, values: list[ColumnValue]) -> str | None:
+def _get_user_name(kind: Kind, values: list[ColumnValue]) -> str | None:
     index = kind.field_indexes.get("user_name")
     name = None if index is None else values[index]
     return name if isinstance(name, str) else None

@@ -57,7 +57,7 @@ def parse_timestamp(value: Any) -> datetime | None:
     return None
 
 
-def happened_at(value: Any, now: datetime) -> datetime:
+def resolve_capture_time(value: Any, now: datetime) -> datetime:
     """Return a capture's own time if it is plausible, otherwise `now`.
 
     Plausible is a time that is at most 7 days old and not after `now`.
@@ -84,5 +84,5 @@ def _parse_iso(text: str) -> datetime | None:
 
 
 def _with_three_decimals(text: str) -> str:
-    """Cut or fill the seconds' fraction to three digits: Python 3.10 parses only three or six."""
+    """Cut or fill the fraction to three digits: Python 3.10 needs three or six."""
     return _FRACTION.sub(lambda found: "." + (found[1] + "00")[:3], text, count=1)

@@ -15,7 +15,7 @@ _NETWORK_BITS = 64
 # 70 µs.
 @lru_cache(maxsize=4096)
 def caller_of(address: str) -> str:
-    """Return the key that counts an address: the address itself, or its network in IPv6."""
+    """Return the key that counts an address: itself, or its network in IPv6."""
     try:
         numeric = ipaddress.ip_address(address.partition("%")[0])
     except ValueError:
@@ -26,7 +26,7 @@ def caller_of(address: str) -> str:
 
 
 def fair_share(counts: Collection[int], total: int) -> int:
-    """Return the maximum for each caller so that all together have at most `total`; at least 1.
+    """Return the maximum per caller with which all have at most `total`; at least 1.
 
     Args:
         counts: what each caller has now.

@@ -122,10 +122,10 @@ class Rates:
             self._users.take(f"{caller} {user}")
 
     def take_login(self, email: str, caller_address: str | None = None) -> None:
-        """Count one attempt to log in or sign up with an address, with or without an account.
+        """Count one attempt to log in or sign up with an address.
 
-        All callers together have a higher rate. It does not apply to a caller that has logged in to
-        the account before.
+        The address need not have an account. All callers together have a higher rate, which does
+        not apply to a caller that has logged in to the account before.
 
         Args:
             email: the address, normalised.
@@ -159,7 +159,7 @@ class Rates:
         self._failed_logins_of_all.count(email)
 
     def note_success(self, email: str, caller_address: str | None = None) -> None:
-        """Remember that a caller has logged in, so that others' failures do not lock it out."""
+        """Remember a caller that logged in: others' failures do not lock it out."""
         self._known_callers.add(counted_as(caller_address) or _LOCAL, email)
 
 
@@ -196,7 +196,10 @@ class MailRates:
 
 
 def _mailbox_of(email: str) -> str:
-    """Return an address's mailbox: a+b@ is a@ on most servers (RFC 5233), and Gmail drops dots."""
+    """Return the mailbox of an address.
+
+    On most servers, a+b@ is a@ (RFC 5233); Gmail ignores dots.
+    """
     local_part, _, domain = unicodedata.normalize("NFKC", email).rpartition("@")
     name, host = local_part.partition("+")[0], ascii_domain(domain)
     return f"{name.replace('.', '') if host in _DOTLESS_HOSTS else name}@{host}"
@@ -210,7 +213,7 @@ def counted_as(address: str | None) -> str | None:
 
 
 def seconds_until(moment: float) -> int:
-    """Return the whole seconds until a time in `time.time()`, for `Retry-After`; at least 1."""
+    """Return the whole seconds until a `time.time()`, at least 1, for `Retry-After`."""
     return max(1, math.ceil(moment - time.time()))
 
 

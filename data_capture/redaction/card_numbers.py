@@ -82,7 +82,7 @@ def has_other_digits(text: str) -> bool:
     return not text.isascii() and contains(_NON_ASCII_DIGIT, text)
 
 
-def _with_ascii_digits(text: str) -> str:
+def _to_ascii_digits(text: str) -> str:
     """Replace the digits of every script by ASCII's; the length stays the same."""
     if not has_other_digits(text):
         return text
@@ -98,20 +98,20 @@ def mask_cards(text: str, spend_looks: Callable[[int], None]) -> str:
         text: any text.
         spend_looks: called with a number of looks before candidates are examined; may raise to end.
     """
-    text = _mask_matches(text, _with_ascii_digits(text), _DIGITS, spend_looks)
+    text = _mask_matches(text, _to_ascii_digits(text), _DIGITS, spend_looks)
     if "%" not in text and "\\u" not in text:
         return text
-    return _mask_matches(text, _without_escapes(text), _DIGITS_IN_ESCAPES, spend_looks)
+    return _mask_matches(text, _replace_escapes(text), _DIGITS_IN_ESCAPES, spend_looks)
 
 
 def mask_card(written: str) -> str:
-    """Replace a card number by its last four digits, which PCI DSS 3.4 allows to be stored."""
-    return f"[card ****{''.join(_GROUP.findall(_with_ascii_digits(written)))[-4:]}]"
+    """Replace a card number by its last four digits (PCI DSS 3.4 allows these)."""
+    return f"[card ****{''.join(_GROUP.findall(_to_ascii_digits(written)))[-4:]}]"
 
 
-def _without_escapes(text: str) -> str:
+def _replace_escapes(text: str) -> str:
     """Replace escapes by what they mean; the length stays the same."""
-    unescaped = _with_ascii_digits(text)
+    unescaped = _to_ascii_digits(text)
     for escape, meaning in _ESCAPES:
         unescaped = unescaped.replace(escape, meaning)
     # The hexadecimal digits of all other escapes would hide where a number begins.
@@ -125,7 +125,10 @@ def _without_escapes(text: str) -> str:
 def _mask_matches(
     text: str, readable: str, digits: re.Pattern[str], spend_looks: Callable[[int], None]
 ) -> str:
-    """Mask the card numbers that a pattern finds in `readable`, a text of the same length."""
+    """Mask the card numbers that a pattern finds in `readable`.
+
+    `readable` is the text without escapes and with ASCII digits, and has the same length.
+    """
     masked: list[str] = []
     kept_to = 0
     spend_looks(0)
@@ -138,7 +141,7 @@ def _mask_matches(
 
 
 def _begin_of_escape(text: str, kept_to: int, start: int) -> int:
-    """Return where the escape begins whose last character is at `start`; `start` without one."""
+    """Return where the escape that ends at `start` begins; without one, `start`."""
     for prefix in _DIGIT_ESCAPE_PREFIXES:
         if text.endswith(prefix, kept_to, start):
             return start - len(prefix)
@@ -148,7 +151,7 @@ def _begin_of_escape(text: str, kept_to: int, start: int) -> int:
 def _find_cards(
     found: re.Match[str], spend_looks: Callable[[int], None]
 ) -> Iterator[tuple[int, int]]:
-    """Find card numbers in a run of digits with separators; yield where each begins and ends.
+    """Find the card numbers in a run of digits; yield each begin and end.
 
     A card number begins and ends where a group of digits does. So a neighbouring expiry date or
     amount does not hide it, and no part of one long number is taken for a card.
@@ -188,7 +191,7 @@ def _last_group_of_card(
     first: int,
     spend_looks: Callable[[int], None],
 ) -> int | None:
-    """Return the last group of the longest card number that begins with group `first`, or None.
+    """Return the last group of the longest card number that begins at `first`.
 
     `digits` has the digits of all groups, and `ends` where each group ends in it.
     """
@@ -215,7 +218,10 @@ def _has_luhn_sum(digits: str) -> bool:
 
 
 def _is_something_else(text: str, start: int, end: int, length: int) -> bool:
-    """Tell whether a candidate is a phone number, or part of a hash or another mixed identifier."""
+    """Tell whether a candidate is a phone number or part of a mixed identifier.
+
+    Mixed identifiers, such as hashes, have letters and digits.
+    """
     word = text[max(0, start - _MAX_WORD_CHARACTERS) : start]
     if length <= _MAX_PHONE_DIGITS and _PHONE_PREFIX.search(word):
         return True

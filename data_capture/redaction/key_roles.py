@@ -30,7 +30,7 @@ def classify_key(key: str) -> ClassifiedKey:
 
 
 def role_of_pair_name(name: str) -> Role:
-    """Return the role of the value in a pair with this name, which may be a text of any length."""
+    """Return the role of the value in a pair with this name, however long it is."""
     if len(name) <= MAX_KEY_CHARACTERS:
         return _role_of_short_name(name)
     return role_of(name) if len(name) <= _MAX_NAME_CHARACTERS else "secret"
@@ -43,12 +43,12 @@ _role_of_short_name = lru_cache(maxsize=1024)(role_of)
 
 @lru_cache(maxsize=1024)
 def role_of_qualified_key(qualifier: str, key: str) -> Role:
-    """Return the role of a key in an object under a qualifier, as in {"card": {"code": …}}."""
+    """Return the role of a key under a qualifier, as in {"card": {"code": …}}."""
     return role_of(f"{qualifier} {key}")
 
 
-def _qualifiers_of_harmless(keys: tuple[str, ...]) -> tuple[str, ...] | None:
-    """Return the qualifiers among an object's keys; None if a key names or contains a secret."""
+def _find_qualifiers(keys: tuple[str, ...]) -> tuple[str, ...] | None:
+    """Return the qualifiers among the keys; None if a key names or has a secret."""
     if "value" in keys and any(name in keys for name in NAMES_OF_PAIRS):
         return None
     qualifiers: list[str] = []
@@ -62,11 +62,11 @@ def _qualifiers_of_harmless(keys: tuple[str, ...]) -> tuple[str, ...] | None:
 
 
 # Without this cache, parsing a payment, dashboard or questionnaire takes 4 to 8 % longer.
-_QUALIFIERS = KeysCache(_qualifiers_of_harmless)
+_QUALIFIERS = KeysCache(_find_qualifiers)
 
 
 def needs_closer_look(members: dict[str, Any]) -> bool:
-    """Tell whether a key of an object names or contains a secret, or qualifies other keys."""
+    """Tell whether a key names or contains a secret, or qualifies other keys."""
     qualifiers = _QUALIFIERS.get(members)
     if qualifiers is None:
         return True

@@ -65,12 +65,14 @@ _Path = tuple[Any, ...]
 
 
 def redact(value: Any) -> Any:
-    """Mask every secret in a JSON value from `json_codec`; without any, return `value` itself."""
+    """Mask every secret in a JSON value; without any, return `value` itself."""
     return redact_with_paths(value)[0]
 
 
 def redact_with_paths(value: Any, deadline: Deadline | None = None) -> tuple[Any, list[str]]:
-    """Mask every secret, and return the paths of what was masked: `paymentData.cards[0].number`.
+    """Mask every secret, and return the paths of the masked values.
+
+    A path is written as in `paymentData.cards[0].number`.
 
     Raises:
         DeadlinePassed: masking took longer than the deadline.
@@ -102,7 +104,7 @@ def _has_no_secret(value: Any) -> bool:
 
 
 def _collect_texts(members: Iterable[Any], texts: list[str]) -> bool:
-    """Add all texts in these values to `texts`; return False if a key or number needs a look."""
+    """Add all texts to `texts`; return False if a key or number needs a closer look."""
     for member in members:
         if isinstance(member, str):
             if len(member) < MIN_FILE_CHARACTERS or not is_file(member):
@@ -193,7 +195,7 @@ class _Walk:
         self, members: dict[str, Any], path: _Path, layers: int, qualifier: str
     ) -> dict[str, Any]:
         self._budget.check_deadline()
-        pair_name = _pair_name(members)
+        pair_name = _find_pair_name(members)
         masked: dict[str, Any] = {}
         unique_keys = UniqueKeys(masked)
         for key, member in members.items():
@@ -252,7 +254,7 @@ class _Walk:
         return masked
 
 
-def _pair_name(members: dict[str, Any]) -> str | None:
+def _find_pair_name(members: dict[str, Any]) -> str | None:
     """Return the name of a pair, as in {"name": "cvv", "value": "123"}."""
     if "value" not in members:
         return None
@@ -281,7 +283,7 @@ def _write_path(path: _Path) -> str:
 
 
 def _write_number(value: Any) -> str:
-    """Write a number without an exponent if it could be a card's; return a text as it is.
+    """Write a number as text, without an exponent if it could be a card number.
 
     Arithmetic, such as abs(), would round a decimal.
     """

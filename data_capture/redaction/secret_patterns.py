@@ -1,4 +1,4 @@
-"""Secrets inside texts: the patterns that find them, and quick checks that rule most texts out.
+"""The patterns of secrets inside texts, and quick checks that rule most texts out.
 
 All patterns match a text in lower case, except those of tokens, whose capitals matter.
 """
@@ -80,7 +80,7 @@ _BETWEEN_DIGITS = b" +\t-._/"
 
 
 def may_contain_secret(text: str) -> bool:
-    """Tell whether a text needs a closer look; quick, and never wrong when it returns False."""
+    """Tell whether a text needs a closer look; False is never wrong."""
     lowered = _to_lower_case(text)
     return (
         "cv" in lowered  # a code may follow these two without "=" or ":"
@@ -98,7 +98,7 @@ def may_contain_secret(text: str) -> bool:
 
 
 def may_contain_card(text: str) -> bool:
-    """Tell whether a text may contain a card number in ASCII digits that are not escaped."""
+    """Tell whether a text may contain a card number in unescaped ASCII digits."""
     if text.isascii():
         digits = text.encode().translate(_ISSUERS_AND_OTHERS, _BETWEEN_DIGITS)
         if not contains(_THIRTEEN_DIGITS, digits):
@@ -107,7 +107,7 @@ def may_contain_card(text: str) -> bool:
 
 
 def may_contain_card_in_any_spelling(text: str) -> bool:
-    """Tell whether a text may contain a card number, in any script's digits, escaped or not."""
+    """Tell whether a text may contain a card number, escaped or in any script."""
     return "%" in text or "\\u" in text or has_other_digits(text) or may_contain_card(text)
 
 
@@ -129,7 +129,10 @@ def may_contain_code(lowered: str) -> bool:
 
 
 def names_secret(lowered: str, found: re.Match[str]) -> bool:
-    """Tell whether the word of a `WORD_AND_VALUE` match names a secret, with the word before it."""
+    """Tell whether a `WORD_AND_VALUE` match names a secret.
+
+    Some words do so only together with the word before.
+    """
     if found["word"].startswith(_WORDS_OF_SECRETS):
         return True
     end = found.end("word")
