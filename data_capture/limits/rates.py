@@ -61,9 +61,7 @@ class Rates:
             settings.new_users_per_caller,
             "This caller sends too many users that are not known yet; wait and send it again.",
         )
-        too_often = (
-            "Too many have tried to log in or to sign up with this address; try again later."
-        )
+        too_often = "There were too many attempts with this address; wait and try again."
         self._logins = _Counter(settings.login_rate, too_often)
         self._logins_of_all = _Counter(settings.login_rate, too_often, times=ALL_CALLERS)
         self._failed_logins = _Counter(MAX_FAILED_LOGINS, too_often)
