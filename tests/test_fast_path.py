@@ -102,7 +102,7 @@ def ask_fast_path(
         ) as thread:  # in this one the browser's driver may have a loop of its own
             status, given, body = thread.submit(respond).result()
     except Problem as problem:  # by its head, which the server answers
-        status, given, body = problem.answer()
+        status, given, body = problem.response()
         given += [NOSNIFF, *guard.cors_headers(path, header("origin"))]
     return status, dict(given), json.loads(body)
 
