@@ -34,7 +34,7 @@ class Windows(Storage):
         return ValueError
 
     def incr(self, key: str, expiry: float, amount: int = 1) -> int:
-        """Add to a window and return the sum; it ends `expiry` seconds after its begin."""
+        """Add to a window and return the sum; it ends `expiry` seconds after its start."""
         now = time.time()
         with self._lock:
             window = self._counts.get(key)
