@@ -20,13 +20,14 @@ from data_capture.accounts.accounts import Accounts
 from data_capture.accounts.passwords import refuse_after_waiting
 from data_capture.accounts.verification import Verification, mail_is_off, own_origin
 from data_capture.accounts.verification_page import page_file_response, page_response
-from data_capture.capture.kinds import Caller
+from data_capture.capture.parse import Caller
 from data_capture.json_codec import MAX_BYTES_WITH_SCREENSHOT
 from data_capture.limits.disk_space import DiskSpace
 from data_capture.problems import UNAVAILABLE, Problem
 from data_capture.server import serve
 from data_capture.server.ports import service_url
-from data_capture.settings import FILE_PAGES, Settings, settings_from_command_line
+from data_capture.setting_types import FILE_PAGES
+from data_capture.settings import Settings, settings_from_command_line
 from data_capture.store import Store
 from data_capture.web import (
     error_handlers,

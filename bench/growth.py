@@ -18,7 +18,8 @@ from bench.contestants import PAYMENT_PATH, database_in, start_service
 from bench.load import PAYMENT, USERS, send
 from bench.processes import Server
 from bench.rounds import CONNECTIONS, Spread
-from data_capture.capture.kinds import KINDS, Caller, Capture, parse_capture
+from data_capture.capture.kinds import KINDS
+from data_capture.capture.parse import Caller, Capture, parse_capture
 from data_capture.json_codec import decode_json_object
 from data_capture.store import Store
 from data_capture.store.sqlite.captures import record_capture

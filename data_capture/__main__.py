@@ -1,11 +1,12 @@
 """The operator's commands: `python3 -m data_capture COMMAND`; `--help` lists them."""
 
-# ruff: noqa: E402  (the environment is made before anything from a package is imported)
+# ruff: noqa: E402  (the environment must exist before a package is imported)
 
 import os
 import sys
 
-if not __package__:  # run as `python /some/where/data_capture`, from any folder: a cron job's way
+# Run as `python /path/to/data_capture` from any folder, as cron jobs do.
+if not __package__:
     sys.path[0] = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 
 from data_capture.bootstrap import ensure_environment

@@ -1,7 +1,7 @@
-"""The first lines of every command: makes sure that this Python can run it, or makes and uses a `.venv` that can.
+"""The first lines of every command: run it in this Python if possible, otherwise in `.venv`.
 
-Standard library only. This file, and what the commands do before they call it, is also read by Pythons that are too
-old, so that these get a sentence and not a SyntaxError.
+Standard library only. Pythons that are too old also read this file, and the lines of each command
+before its call. Keep their syntax old, so that the user gets a sentence and not a SyntaxError.
 """
 
 import sys
@@ -10,22 +10,23 @@ OLDEST_PYTHON = (3, 10)
 
 
 def ensure_environment(script: str, module_name: str = "__main__", *more_requirements: str) -> None:
-    """Returns once this process has the packages of requirements.txt; re-executes the command in `.venv` where it has to.
+    """Return if this process has the packages; otherwise restart it in `.venv`.
 
     Args:
         script: the command's `__file__`.
-        module_name: its `__name__`; nothing happens when it was imported and not run.
-        more_requirements: further requirement files, relative to the script's folder.
+        module_name: its `__name__`; nothing happens if it was imported and not run.
+        more_requirements: requirement files besides requirements.txt, in the script's folder.
 
     Raises:
-        SystemExit: status 1, after one sentence that says what to install.
+        SystemExit: status 1, after a sentence that says what to install.
     """
     if module_name != "__main__":
         return
     if sys.version_info < OLDEST_PYTHON:
         oldest = ".".join(str(part) for part in OLDEST_PYTHON)
         sys.exit(
-            f"Enhanced Data Capture needs Python {oldest} or newer, and this is {sys.version.split()[0]}: {sys.executable}."
+            f"Enhanced Data Capture needs Python {oldest} or newer, and this is "
+            f"{sys.version.split()[0]}: {sys.executable}."
         )
     try:
         import fcntl  # noqa: F401
@@ -33,6 +34,6 @@ def ensure_environment(script: str, module_name: str = "__main__", *more_require
         sys.exit(
             "Enhanced Data Capture needs Linux or macOS: on Windows, run it in WSL (wsl --install)."
         )
-    from data_capture.venv import provide
+    from data_capture.venv import ensure_packages
 
-    provide(script, ("requirements.txt", *more_requirements))
+    ensure_packages(script, ("requirements.txt", *more_requirements))

@@ -1,4 +1,4 @@
-"""Until when something may take, where others wait for it."""
+"""A time limit for work that other requests wait for."""
 
 from __future__ import annotations
 
@@ -6,18 +6,18 @@ import time
 
 
 class DeadlinePassed(Exception):
-    """It takes longer than it may."""
+    """The work took longer than its deadline allows."""
 
 
 class Deadline:
-    """An amount of work after which `check` raises.
+    """A limit in seconds, first of elapsed time and then of processor time.
 
-    After `seconds` of time the thread may use as many seconds of the processor: what other programs take of it does not
-    count, or ordinary work would be begun twice on a busy machine. The processor's time is asked for only then, since
-    that is a system call.
+    Once `seconds` have elapsed, the thread may use as many seconds of processor time. So a busy
+    machine does not make ordinary work fail and start again. Processor time is read only then,
+    because reading it is a system call.
 
     Args:
-        seconds: from now.
+        seconds: the limit, from now.
     """
 
     __slots__ = ("_passes_at", "_processor_until", "_seconds")
@@ -28,7 +28,7 @@ class Deadline:
         self._processor_until: float | None = None
 
     def check(self) -> None:
-        """Raise DeadlinePassed once the time is over."""
+        """Raise DeadlinePassed once both limits are over."""
         if time.perf_counter() <= self._passes_at:
             return
         used = time.thread_time()

@@ -1,4 +1,7 @@
-"""Decoding JSON texts of many MB in steps, since no other thread runs while the standard decoder reads one."""
+"""Decoding JSON texts of many MB so that other threads can run in between.
+
+No other thread runs while the standard decoder reads a text.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +13,7 @@ from typing import Any
 
 from data_capture.scanning import LARGE_STEP_CHARACTERS, pause
 
-_FIRST_STEP_CHARACTERS = 4_096  # of a string; most end within it
+_FIRST_STEP_CHARACTERS = 4_096  # of a string; most strings end within it
 _MAX_ESCAPE_CHARACTERS = len("\\ud83d")
 _BLANK = frozenset(" \t\n\r")
 _BLANKS = re.compile("[ \t\n\r]*")
@@ -19,14 +22,17 @@ _MEANT = {"true": True, "false": False, "null": None}
 
 
 class LargeDecoder:
-    """Decodes what `json.JSONDecoder` decodes, to the same values; between two values of the text other threads can run.
+    """A decoder with the results of `json.JSONDecoder`, written in Python.
+
+    Other threads can run between any two values of the text.
 
     Args:
         parse_int: called with each whole number.
         parse_float: called with each other number.
         parse_constant: called with NaN and the infinities.
         object_pairs_hook: called with each object's pairs.
-        max_digits: how many digits of a number are read; one that has more is passed on with more, and not whole.
+        max_digits: limits each part of a number. A longer number is cut off, but is still passed on
+            with more digits than this, so that the callee can reject it.
     """
 
     def __init__(
@@ -48,26 +54,26 @@ class LargeDecoder:
         )
 
     def decode(self, text: str) -> Any:
-        """Return the value that `text` holds.
+        """Decode a JSON text.
 
         Raises:
-            JSONDecodeError: it is not JSON.
-            RecursionError: it nests too deep.
+            JSONDecodeError: the text is not JSON.
+            RecursionError: the text nests too deep.
         """
-        value, end = self._value(text, _after_blanks(text, 0))
-        end = _after_blanks(text, end)
+        value, end = self._decode_value(text, _skip_blanks(text, 0))
+        end = _skip_blanks(text, end)
         if end < len(text):
             raise JSONDecodeError("Extra data", text, end)
         return value
 
-    def _value(self, text: str, begin: int) -> tuple[Any, int]:
-        sign = text[begin : begin + 1]
-        if sign == '"':
-            return _string(text, begin + 1)
-        if sign == "{":
-            return self._object(text, begin + 1)
-        if sign == "[":
-            return self._array(text, begin + 1)
+    def _decode_value(self, text: str, begin: int) -> tuple[Any, int]:
+        character = text[begin : begin + 1]
+        if character == '"':
+            return _decode_string(text, begin + 1)
+        if character == "{":
+            return self._decode_object(text, begin + 1)
+        if character == "[":
+            return self._decode_array(text, begin + 1)
         number = self._number.match(text, begin)
         if number is not None:
             is_whole = number[2] is None and number[3] is None
@@ -77,38 +83,38 @@ class LargeDecoder:
             raise JSONDecodeError("Expecting value", text, begin)
         return _MEANT[word[0]] if word[0] in _MEANT else self._parse_constant(word[0]), word.end()
 
-    def _object(self, text: str, begin: int) -> tuple[Any, int]:
+    def _decode_object(self, text: str, begin: int) -> tuple[Any, int]:
         pairs: list[tuple[str, Any]] = []
-        at = _after_blanks(text, begin)
+        at = _skip_blanks(text, begin)
         if text[at : at + 1] == "}":
             return self._object_pairs_hook(pairs), at + 1
         while True:
             if text[at : at + 1] != '"':
                 raise JSONDecodeError("Expecting property name enclosed in double quotes", text, at)
-            key, at = _string(text, at + 1)
-            at = _after_blanks(text, at)
+            key, at = _decode_string(text, at + 1)
+            at = _skip_blanks(text, at)
             if text[at : at + 1] != ":":
                 raise JSONDecodeError("Expecting ':' delimiter", text, at)
-            value, at = self._value(text, _after_blanks(text, at + 1))
+            value, at = self._decode_value(text, _skip_blanks(text, at + 1))
             pairs.append((key, value))
-            at, is_last = _after_comma(text, at, "}")
+            at, is_last = _skip_comma(text, at, "}")
             if is_last:
                 return self._object_pairs_hook(pairs), at
 
-    def _array(self, text: str, begin: int) -> tuple[list[Any], int]:
+    def _decode_array(self, text: str, begin: int) -> tuple[list[Any], int]:
         items: list[Any] = []
-        at = _after_blanks(text, begin)
+        at = _skip_blanks(text, begin)
         if text[at : at + 1] == "]":
             return items, at + 1
         while True:
-            item, at = self._value(text, at)
+            item, at = self._decode_value(text, at)
             items.append(item)
-            at, is_last = _after_comma(text, at, "]")
+            at, is_last = _skip_comma(text, at, "]")
             if is_last:
                 return items, at
 
 
-def _after_blanks(text: str, begin: int) -> int:
+def _skip_blanks(text: str, begin: int) -> int:
     if text[begin : begin + 1] not in _BLANK:
         return begin
     while True:
@@ -120,19 +126,22 @@ def _after_blanks(text: str, begin: int) -> int:
         pause()
 
 
-def _after_comma(text: str, begin: int, closing: str) -> tuple[int, bool]:
-    """Where what follows a member begins, and whether it was the last, with the object's or array's end behind it."""
-    at = _after_blanks(text, begin)
-    sign = text[at : at + 1]
-    if sign == closing:
+def _skip_comma(text: str, begin: int, closing: str) -> tuple[int, bool]:
+    """Read what follows a member: a comma, or the end of its object or array.
+
+    Returns where the rest begins, and whether the member was the last.
+    """
+    at = _skip_blanks(text, begin)
+    character = text[at : at + 1]
+    if character == closing:
         return at + 1, True
-    if sign != ",":
+    if character != ",":
         raise JSONDecodeError("Expecting ',' delimiter", text, at)
-    return _after_blanks(text, at + 1), False
+    return _skip_blanks(text, at + 1), False
 
 
-def _string(text: str, begin: int) -> tuple[str, int]:
-    """The string that begins there, behind its quote, and where what follows begins."""
+def _decode_string(text: str, begin: int) -> tuple[str, int]:
+    """Decode the string that begins at `begin`, and return where the rest begins."""
     quote = text.find('"', begin, begin + _FIRST_STEP_CHARACTERS)
     if quote >= 0 and text.find("\\", begin, quote) < 0:
         found, end = scanstring(text, begin)
@@ -149,7 +158,7 @@ def _string(text: str, begin: int) -> tuple[str, int]:
             found, end = scanstring(f'{piece}"', 0)
         except JSONDecodeError as error:
             raise JSONDecodeError(error.msg, text, at + error.pos) from error
-        _append(pieces, found)
+        _append_piece(pieces, found)
         if end <= len(piece):
             return "".join(pieces), at + end
         at += len(piece)
@@ -157,19 +166,22 @@ def _string(text: str, begin: int) -> tuple[str, int]:
 
 
 def _without_cut_escape(piece: str) -> str:
-    """`piece`, which does not begin within an escape, without the escape that its end cuts off."""
+    """Remove an incomplete escape from the end of a piece.
+
+    The piece must not begin within an escape.
+    """
     last = piece.rfind("\\", -min(len(piece), _MAX_ESCAPE_CHARACTERS))
     if last < 0:
         return piece
     backslashes = last + 1 - len(piece[: last + 1].rstrip("\\"))
-    if backslashes % 2 == 0:  # the last is escaped by the one before
+    if backslashes % 2 == 0:  # the last one is escaped by the one before
         return piece
     end = last + (_MAX_ESCAPE_CHARACTERS if piece.startswith("u", last + 1) else len("\\n"))
     return piece[:last] if end > len(piece) else piece
 
 
-def _append(pieces: list[str], piece: str) -> None:
-    """Append a piece of a string; two halves of a character that two escapes spell, one at each side, become one."""
+def _append_piece(pieces: list[str], piece: str) -> None:
+    """Append a piece of a string, and join a surrogate pair that the cut separated."""
     if pieces and "\ud800" <= pieces[-1][-1:] <= "\udbff" and "\udc00" <= piece[:1] <= "\udfff":
         halves = pieces[-1][-1:] + piece[:1]
         pieces[-1] = pieces[-1][:-1] + halves.encode("utf-16", "surrogatepass").decode("utf-16")

@@ -1,11 +1,11 @@
-"""`EDC_MAIL_URL`: the mail server, or the owner's hook, that mail is handed to.
+"""`EDC_MAIL_URL`: the mail server, or the owner's hook, that receives the mails.
 
     smtp://user:password@mail.example.com:587?from=noreply@example.com     STARTTLS
     smtps://user:password@mail.example.com:465?from=noreply@example.com    TLS from the first byte
     https://hooks.example.com/mail                                         POST of a JSON object
     http://127.0.0.1:8025/mail                                             the same, on this machine
 
-Standard library only: `settings.py` uses it to check the setting.
+Standard library only, because `setting_types.py` checks the setting with it.
 """
 
 from __future__ import annotations
@@ -17,13 +17,13 @@ from urllib.parse import SplitResult, parse_qs, unquote, urlsplit
 
 _DEFAULT_PORTS = {"smtp": 587, "smtps": 465}  # RFC 6409 section 3.1, RFC 8314 section 3.3
 _USAGE = (
-    "smtp://user:password@host:587?from=noreply@example.com, the same with smtps://, or the address "
-    "of a hook of yours: https://…, or http://127.0.0.1… on this machine"
+    "smtp://user:password@host:587?from=noreply@example.com, the same with smtps://, or the URL of "
+    "a hook of yours: https://…, or http://127.0.0.1… on this machine"
 )
 
-# What RFC 5322 section 3.2.3 allows in an address without quoting, and letters beyond ASCII
-# (RFC 6531). Everything that separates addresses or begins a comment is out. So is a "-" in front:
-# programs take such an address for an option.
+# What RFC 5322 section 3.2.3 allows in an address without quoting, and non-ASCII letters (RFC
+# 6531). Excluded is all that separates addresses or begins a comment, and a "-" in front: programs
+# take such an address for an option.
 _ATOM = r"[^\x00-\x20\x7f\"(),:;<>@\[\\\].\ud800-\udfff]+"
 _LOCAL_PART = re.compile(rf"(?!-){_ATOM}(?:\.{_ATOM})*")
 _LABEL = r"(?!-)[a-z0-9-]{1,63}(?<!-)"  # RFC 1035 section 2.3.4
@@ -33,25 +33,25 @@ _MAX_LOCAL_PART_BYTES = 64  # RFC 5321 section 4.5.3.1.1
 
 @dataclass(frozen=True)
 class MailServer:
-    """An SMTP server; `user` is empty where it wants no credentials."""
+    """An SMTP server; `user` and `password` are empty if it needs no credentials."""
 
     host: str
     port: int
     is_tls: bool
-    """Whether the connection begins with TLS; otherwise STARTTLS is used."""
+    """Whether the connection begins with TLS; if not, STARTTLS follows."""
     sender: str
     user: str = field(repr=False)
     password: str = field(repr=False)
 
     @property
     def is_local(self) -> bool:
-        """Whether it runs on this machine."""
+        """Whether the server runs on this machine."""
         return is_loopback_host(self.host)
 
 
 @dataclass(frozen=True)
 class MailHook:
-    """A program of the owner's that takes mail as a POST request. Its URL may hold a secret."""
+    """A program of the owner's that receives mails as POST requests; its URL may hold a secret."""
 
     url: str = field(repr=False)
     is_local: bool
@@ -61,7 +61,8 @@ def parse_mail_url(text: str) -> MailServer | MailHook:
     """Parse the value of `EDC_MAIL_URL`.
 
     Raises:
-        ValueError: it is not usable; the message repeats nothing of it, which may hold a password.
+        ValueError: the value is not usable; the text repeats none of it, since it may hold a
+            password.
     """
     try:
         url = urlsplit(text)
@@ -94,10 +95,9 @@ def _mail_server(url: SplitResult, host: str, port: int) -> MailServer:
 
 
 def can_be_mailed(email: str) -> bool:
-    """Whether mail to this address can only reach this address.
+    """Tell whether a mail to this address can reach only this address.
 
-    An address that a mail program could read as several addresses, a comment or an option is not
-    mailed to.
+    A mail program could read other addresses as several addresses, as a comment or as an option.
     """
     local_part, _, domain = email.rpartition("@")
     return bool(
@@ -108,10 +108,11 @@ def can_be_mailed(email: str) -> bool:
 
 
 def ascii_domain(domain: str) -> str:
-    """The domain as mail servers take it (RFC 5890); empty for one that can't be written so.
+    """Write a domain in ASCII, as mail servers need it (RFC 5890).
 
-    Python has the rules of 2003, which turn some names into others that anyone may own: "faß.de" into "fass.de". A name that
-    does not come back as it was is none.
+    Python has the rules of 2003, which turn some names into names that anyone may own: "faß.de"
+    into "fass.de". For a domain
+    that does not survive the way back, the result is "".
     """
     if domain.isascii():
         return domain
@@ -123,7 +124,7 @@ def ascii_domain(domain: str) -> str:
 
 
 def is_loopback_host(host: str) -> bool:
-    """Whether a host in a URL is this machine."""
+    """Tell whether a host in a URL is this machine."""
     try:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:

@@ -1,8 +1,9 @@
-"""The formats of password hashes that programs leave in a database: which are checked, and how.
+"""The password hashes that other programs leave in a database: which are checked, and how.
 
-Checked are Argon2 (also Django's), bcrypt (also Laravel's and Django's), Werkzeug's and Django's PBKDF2 and scrypt, and a
-plain SHA-256 in hex. Everything else opens no account: plain texts, MD5, SHA-1, other hashes without a salt, and hashes
-whose parameters would cost more than a log-in may.
+Supported are Argon2 (also Django's), bcrypt (also Laravel's and Django's), Werkzeug's and Django's
+PBKDF2 and scrypt, and a plain SHA-256 in hex. Nothing else opens an account: no plain texts, MD5,
+SHA-1 or other hashes without a salt, and no hashes with parameters that would make a login too
+expensive.
 """
 
 from __future__ import annotations
@@ -18,13 +19,11 @@ import bcrypt
 from argon2.exceptions import Argon2Error, InvalidHashError
 
 Check = Callable[[str], bool]
-"""Whether a password is the one that a stored hash was made of."""
+"""Tells whether a password matches the stored hash."""
 
 MAX_HASH_CHARACTERS = 512
 MAX_BCRYPT_COST = 15  # 2.5 s of a core; programs use 10 to 12
-MAX_BCRYPT_PASSWORD_BYTES = (
-    72  # bcrypt does not read what is beyond, so that longer passwords can't be told apart
-)
+MAX_BCRYPT_PASSWORD_BYTES = 72  # bcrypt ignores the rest, so longer passwords would all match
 MAX_ARGON2_KIB = 256 * 1024
 MAX_ARGON2_PASSES = 12
 MAX_ARGON2_KIB_PASSES = 1024 * 1024  # about 1 s of a core
@@ -49,22 +48,28 @@ _DIGEST_BYTES = {"sha256": 32, "sha512": 64}
 
 
 def check_of(stored: str) -> Check | None:
-    """How a password is compared with a stored hash; None where it can't be, or would cost too much."""
+    """Return the check of a stored hash; None for an unsupported or too expensive one."""
     if len(stored) > MAX_HASH_CHARACTERS or not stored.isascii():
         return None
-    for find in (_argon2, _bcrypt, _sha_256, _pbkdf2, _scrypt):
-        check = find(stored)
+    for check_of_format in (
+        _check_of_argon2,
+        _check_of_bcrypt,
+        _check_of_sha_256,
+        _check_of_pbkdf2,
+        _check_of_scrypt,
+    ):
+        check = check_of_format(stored)
         if check is not None:
             return check
     return None
 
 
 def is_plain_sha_256(stored: str) -> bool:
-    """Whether a stored hash is a SHA-256 in hex, without a salt."""
+    """Tell whether a stored hash is a SHA-256 in hex, without a salt."""
     return _SHA_256_IN_HEX.fullmatch(stored) is not None
 
 
-def _argon2(stored: str) -> Check | None:
+def _check_of_argon2(stored: str) -> Check | None:
     match = _ARGON2.fullmatch(stored)
     if match is None:
         return None
@@ -91,7 +96,7 @@ def _argon2(stored: str) -> Check | None:
     return check
 
 
-def _bcrypt(stored: str) -> Check | None:
+def _check_of_bcrypt(stored: str) -> Check | None:
     match = _BCRYPT.fullmatch(stored)
     if match is None or not 4 <= int(match[3]) <= MAX_BCRYPT_COST:
         return None
@@ -100,7 +105,7 @@ def _bcrypt(stored: str) -> Check | None:
     def check(password: str) -> bool:
         content = password.encode()
         if b"\0" in content:
-            return False  # bcrypt repeats a password with a NUL between, so that "a" and "a\\0a" are one to it
+            return False  # bcrypt repeats the password after a NUL: "a" would match "a\\0a"
         if is_digested:
             content = hashlib.sha256(content).hexdigest().encode()
         if len(content) > MAX_BCRYPT_PASSWORD_BYTES:
@@ -113,7 +118,7 @@ def _bcrypt(stored: str) -> Check | None:
     return check
 
 
-def _sha_256(stored: str) -> Check | None:
+def _check_of_sha_256(stored: str) -> Check | None:
     if not is_plain_sha_256(stored):
         return None
     return lambda password: hmac.compare_digest(
@@ -121,22 +126,14 @@ def _sha_256(stored: str) -> Check | None:
     )
 
 
-def _pbkdf2(stored: str) -> Check | None:
+def _check_of_pbkdf2(stored: str) -> Check | None:
     werkzeug, django = _WERKZEUG_PBKDF2.fullmatch(stored), _DJANGO_PBKDF2.fullmatch(stored)
     if werkzeug is not None:
-        name, iterations, salt, digest = (
-            werkzeug[1],
-            int(werkzeug[2]),
-            werkzeug[3],
-            _from_hex(werkzeug[4]),
-        )
+        name, iterations, salt = werkzeug[1], int(werkzeug[2]), werkzeug[3]
+        digest = _from_hex(werkzeug[4])
     elif django is not None:
-        name, iterations, salt, digest = (
-            "sha256",
-            int(django[1]),
-            django[2],
-            _from_base64(django[3]),
-        )
+        name, iterations, salt = "sha256", int(django[1]), django[2]
+        digest = _from_base64(django[3])
     else:
         return None
     if not 0 < iterations <= MAX_PBKDF2_ITERATIONS or len(digest) != _DIGEST_BYTES[name]:
@@ -145,10 +142,10 @@ def _pbkdf2(stored: str) -> Check | None:
     def derive(password: str) -> bytes:
         return hashlib.pbkdf2_hmac(name, password.encode(), salt.encode(), iterations)
 
-    return _comparing(derive, digest)
+    return _check_by(derive, digest)
 
 
-def _scrypt(stored: str) -> Check | None:
+def _check_of_scrypt(stored: str) -> Check | None:
     werkzeug, django = _WERKZEUG_SCRYPT.fullmatch(stored), _DJANGO_SCRYPT.fullmatch(stored)
     if werkzeug is not None:
         cost, block, lanes = int(werkzeug[1]), int(werkzeug[2]), int(werkzeug[3])
@@ -158,8 +155,8 @@ def _scrypt(stored: str) -> Check | None:
         salt, digest = django[2], _from_base64(django[5])
     else:
         return None
-    is_sane = cost > 1 and cost & (cost - 1) == 0 and block > 0 and 0 < lanes <= MAX_SCRYPT_LANES
-    if not is_sane or 128 * cost * block > MAX_SCRYPT_BYTES or len(digest) != 64:
+    is_valid = cost > 1 and cost & (cost - 1) == 0 and block > 0 and 0 < lanes <= MAX_SCRYPT_LANES
+    if not is_valid or 128 * cost * block > MAX_SCRYPT_BYTES or len(digest) != 64:
         return None
 
     def derive(password: str) -> bytes:
@@ -174,13 +171,13 @@ def _scrypt(stored: str) -> Check | None:
             dklen=64,
         )
 
-    return _comparing(derive, digest)
+    return _check_by(derive, digest)
 
 
-def _comparing(derive: Callable[[str], bytes], digest: bytes) -> Check:
+def _check_by(derive: Callable[[str], bytes], digest: bytes) -> Check:
     def check(password: str) -> bool:
         if "\0" in password:
-            return False  # HMAC fills a short key with NULs, so that "a" and "a\\0" are one to it
+            return False  # HMAC fills a short key with NULs: "a" would match "a\\0"
         try:
             return hmac.compare_digest(derive(password), digest)
         except ValueError:

@@ -1,26 +1,26 @@
-"""Every error that a caller can get, as one table from error to status and title (RFC 9457 problem details).
+"""All errors that a client can receive, as one table: status, type and title (RFC 9457).
 
     Problem
-    ├── 400  not-json             the body is not JSON, or not the JSON that this service takes
-    ├── 400  unusable-account     a field of a sign-up or login can't be used; existing pages read 400 for it
-    ├── 401  not-authenticated    no credential, or one that is not valid
-    ├── 403  not-allowed          this caller may not do this
-    ├── 404  not-found            there is nothing at this address
-    ├── 405  method-not-allowed   there is something, but not for this method
+    ├── 400  not-json             the body is not JSON, or breaks a limit of this service
+    ├── 400  unusable-account     an unusable field of a sign-up or login; existing pages expect 400
+    ├── 401  not-authenticated    the credential is missing or not valid
+    ├── 403  not-allowed          the caller may not do this
+    ├── 404  not-found            there is no such resource
+    ├── 405  method-not-allowed   the resource does not support this method
     ├── 408  request-timeout      the body arrived too slowly
-    ├── 409  already-exists       the address has an account
-    ├── 410  gone                 it is of the time before its person was erased, and is not taken any more
-    ├── 410  link-void            a link from a mail that was used, or is too old
-    ├── 413  too-large            the body is over the limit
-    ├── 415  not-json-type        the content type is not one that holds JSON
-    ├── 421  misdirected          meant for a host that this is not
-    ├── 422  unusable             understood, but it can't be used: the member `errors` says which fields and why
-    ├── 429  too-many             slow down; `Retry-After` says for how long
-    ├── 500  internal             a fault of ours; never the answer to something that a client sent
-    └── 503  unavailable          the database can't take this now; `Retry-After` says when to try again
+    ├── 409  already-exists       the email address has an account
+    ├── 410  gone                 the capture predates the user's erasure
+    ├── 410  link-void            the link from a mail was used before, or is too old
+    ├── 413  too-large            the body is larger than the limit
+    ├── 415  not-json-type        the content type does not allow JSON
+    ├── 421  misdirected          the request names a host that this service does not serve
+    ├── 422  unusable             the JSON cannot be used; `errors` names the fields and reasons
+    ├── 429  too-many             over a rate; `Retry-After` says how long to wait
+    ├── 500  internal             a fault of the service, never caused by what a client sent
+    └── 503  unavailable          the database cannot store this now; `Retry-After` says when it may
 
-Raise `Problem`; `answer_with_problems` turns it, and whatever else goes wrong in a request, into the answer and, for
-faults of ours, one log line with the cause.
+Raise `Problem`. `web/error_handlers.py` turns it, and any other exception, into the response, and
+logs the cause of the service's own faults.
 """
 
 from __future__ import annotations
@@ -78,21 +78,21 @@ UNAVAILABLE = ProblemType(
 
 @dataclass(frozen=True)
 class FieldError:
-    """What is wrong with one field, by the name that the caller gave it."""
+    """A field's error, under the name that the client sent."""
 
     field: str
     message: str
 
 
 class Problem(Exception):
-    """An error to answer with.
+    """An error that becomes the response.
 
     Args:
-        problem_type: one of the table above.
-        detail: one sentence, for a person: what was wrong with this request. It never repeats what the caller sent.
-        errors: what is wrong with which field.
-        retry_after_seconds: how long to wait before sending the same again.
-        members: further members of the answer.
+        problem_type: one of the constants above.
+        detail: one sentence about this request for its developer. It never repeats what was sent.
+        errors: the errors of single fields.
+        retry_after_seconds: how long the client should wait before it sends the request again.
+        members: more members of the response.
     """
 
     def __init__(
@@ -112,8 +112,12 @@ class Problem(Exception):
         self.members = members or {}
 
     def as_json(self) -> dict[str, Any]:
-        """The answer's members: RFC 9457's, and `success`, `error`, `message` and `msg`, which existing pages read."""
-        answer: dict[str, Any] = {
+        """Return the response's members.
+
+        Besides RFC 9457's, these are `success`, `error`, `message` and `msg`, which existing pages
+        read.
+        """
+        members: dict[str, Any] = {
             "type": TYPE_PREFIX + self.problem_type.name,
             "title": self.problem_type.title,
             "status": int(self.problem_type.status),
@@ -125,29 +129,25 @@ class Problem(Exception):
             **self.members,
         }
         if self.errors:
-            answer["errors"] = [
+            members["errors"] = [
                 {"field": error.field, "message": error.message} for error in self.errors
             ]
-        return answer
+        return members
 
-    def answer(self) -> tuple[int, list[tuple[str, str]], bytes]:
-        """Status, headers and body of the answer, as application/problem+json."""
-        # Caches may keep a 404 or a 410 by default (RFC 9110 section 15.1).
+    def response(self) -> tuple[int, list[tuple[str, str]], bytes]:
+        """Return the response's status, headers and body (application/problem+json)."""
+        # Caches may store a 404 or 410 by default (RFC 9110 section 15.1).
         headers = [("Content-Type", MEDIA_TYPE), ("Cache-Control", "no-store")]
         if self.retry_after_seconds is not None:
             headers.append(("Retry-After", str(self.retry_after_seconds)))
         if self.problem_type.status == HTTPStatus.UNAUTHORIZED:
-            headers.append(
-                ("WWW-Authenticate", "Bearer")
-            )  # RFC 9110 section 15.5.2 requires it; browsers ask nobody for it
-        return (
-            int(self.problem_type.status),
-            headers,
-            json.dumps(self.as_json(), separators=(",", ":")).encode(),
-        )
+            # RFC 9110 section 15.5.2 requires it. Browsers show no login dialog for Bearer.
+            headers.append(("WWW-Authenticate", "Bearer"))
+        body = json.dumps(self.as_json(), separators=(",", ":")).encode()
+        return int(self.problem_type.status), headers, body
 
 
 def unexpected_error() -> Problem:
-    """Log the exception that is being handled, with its traceback, and return the Problem for its caller."""
+    """Log the exception being handled, and return the client's Problem."""
     log.exception("Unexpected exception while a request was handled")
     return Problem(INTERNAL, "Something went wrong here; the service's log has the cause.")

@@ -1,4 +1,4 @@
-"""Looking for patterns in long texts in steps, since no other thread runs while `re` looks through one."""
+"""Searching long texts in steps, since no other thread runs while `re` searches one."""
 
 from __future__ import annotations
 
@@ -8,40 +8,39 @@ import time
 from collections.abc import Iterator
 from typing import AnyStr
 
-_STEP_CHARACTERS = 50_000  # looked through at once, in some milliseconds
-LARGE_STEP_CHARACTERS = (
-    500_000  # at once of what takes nanoseconds a character: copying, counting, encoding
-)
-# `re` keeps the interpreter's lock for a whole step. A thread that serves another request needs the lock dozens of
-# times, and would wait for as many steps; during a pause it does not. Texts this long are not scanned in an event loop.
+_STEP_CHARACTERS = 50_000  # `re` searches them in some milliseconds
+LARGE_STEP_CHARACTERS = 500_000
+"""For work that takes nanoseconds per character: copying, counting, encoding."""
+
+# `re` holds the interpreter's lock for a whole step. A thread that serves another request needs the
+# lock dozens of times, and would wait for a step each time; during a pause it does not wait.
+# The event loop never searches texts that are long enough for a pause.
 _PAUSE_SECONDS = 0.002
 _LONG_TEXT_CHARACTERS = 2 * _STEP_CHARACTERS
-_OVERLAP_CHARACTERS = (
-    10_000  # looked through twice; longer than any token or key that has to be seen whole
-)
+_OVERLAP_CHARACTERS = 10_000  # searched twice; longer than any token or key to be found whole
 
 
 def pause() -> None:
-    """Let other threads have the interpreter's lock as often as they need it."""
+    """Let other threads take the interpreter's lock as often as they need it."""
     time.sleep(_PAUSE_SECONDS)
 
 
 def steps(text: AnyStr, characters: int = _STEP_CHARACTERS) -> Iterator[AnyStr]:
-    """Split a text into pieces that are looked through at once; pause after each of a long text."""
+    """Split a text into pieces, and pause after each piece of a long text."""
     for begin in range(0, len(text), characters):
         yield text[begin : begin + characters]
         if len(text) > 2 * characters:
             pause()
 
 
-def found_in(
+def find_in_steps(
     pattern: re.Pattern[AnyStr], text: AnyStr, max_characters: int = sys.maxsize
 ) -> Iterator[re.Match[AnyStr]]:
     """Find what `pattern.finditer(text)` finds, in steps.
 
-    A match near the end of a step is made again with what follows, up to `max_characters`.
-    What is longer than the overlap and no match before its end is seen is found within a step
-    only.
+    A match near the end of a step is repeated with the text that follows, up to `max_characters`.
+    A match that is longer than the overlap, and does not match before its end is in sight, is
+    found only within one step.
     """
     begin = 0
     while begin + _STEP_CHARACTERS < len(text):
@@ -64,8 +63,8 @@ def found_in(
     yield from pattern.finditer(text, begin)
 
 
-def is_in(pattern: re.Pattern[AnyStr], text: AnyStr) -> bool:
-    """Tell whether `pattern` is found in `text`, in steps."""
+def contains(pattern: re.Pattern[AnyStr], text: AnyStr) -> bool:
+    """Tell whether a pattern matches anywhere in a text, in steps."""
     if len(text) <= _STEP_CHARACTERS:
         return pattern.search(text) is not None
-    return next(found_in(pattern, text), None) is not None
+    return next(find_in_steps(pattern, text), None) is not None

@@ -17,7 +17,8 @@ from typing import Any
 
 import requests
 
-from data_capture.capture.kinds import KINDS, Caller, parse_capture
+from data_capture.capture.kinds import KINDS
+from data_capture.capture.parse import Caller, parse_capture
 from data_capture.store import Store
 from data_capture.store.sqlite.captures import record_capture
 from data_capture.store.sqlite.schema import prepare

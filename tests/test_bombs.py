@@ -13,7 +13,8 @@ from datetime import datetime, timezone
 
 import pytest
 
-from data_capture.capture.kinds import KINDS, Caller, parse_capture
+from data_capture.capture.kinds import KINDS
+from data_capture.capture.parse import Caller, parse_capture
 from data_capture.json_codec import MAX_BYTES, decode_json_object
 from data_capture.problems import Problem
 

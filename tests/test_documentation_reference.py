@@ -42,7 +42,12 @@ from tests.support import REPOSITORY
 CONFIGURATION, HTTP_API, DATA = "docs/configuration.md", "docs/http-api.md", "docs/data.md"
 OPERATIONS_PAGE, BENCHMARKS = "docs/operations.md", "docs/benchmarks.md"
 
-OTHER_TOOLS_FLAGS = {"--test", "--prefix", "--dist", "--install"}  # of npm, node, pytest-xdist and wsl
+OTHER_TOOLS_FLAGS = {
+    "--test",
+    "--prefix",
+    "--dist",
+    "--install",
+}  # of npm, node, pytest-xdist and wsl
 
 
 # --- settings ---

@@ -18,7 +18,8 @@ from typing import Any
 import pytest
 
 from data_capture.audit.append import audit_key_file
-from data_capture.capture.kinds import KINDS, Caller, parse_capture
+from data_capture.capture.kinds import KINDS
+from data_capture.capture.parse import Caller, parse_capture
 from data_capture.key_files import keep_key
 from data_capture.privacy.export import stream_export
 from data_capture.problems import Problem

@@ -14,8 +14,9 @@ from typing import Any
 import pytest
 import requests
 
-from data_capture.capture.converters import timestamp
-from data_capture.capture.kinds import KINDS, Caller, parse_capture
+from data_capture.capture.kinds import KINDS
+from data_capture.capture.parse import Caller, parse_capture
+from data_capture.capture.timestamps import timestamp
 from data_capture.privacy.erasure_completion import UserEraser
 from data_capture.privacy.erasure_log import (
     append_to_erasure_log,

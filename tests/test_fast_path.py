@@ -17,7 +17,7 @@ import pytest
 import requests
 from flask import Flask
 
-from data_capture.capture.kinds import Caller
+from data_capture.capture.parse import Caller
 from data_capture.deadlines import DeadlinePassed
 from data_capture.problems import Problem
 from data_capture.settings import load_settings
@@ -102,7 +102,7 @@ def ask_fast_path(
         ) as thread:  # in this one the browser's driver may have a loop of its own
             status, given, body = thread.submit(respond).result()
     except Problem as problem:  # by its head, which the server answers
-        status, given, body = problem.answer()
+        status, given, body = problem.response()
         given += [NOSNIFF, *guard.cors_headers(path, header("origin"))]
     return status, dict(given), json.loads(body)
 

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from data_capture.audit import record_audit
-from data_capture.capture.converters import timestamp
+from data_capture.capture.timestamps import timestamp
 from data_capture.cli.integrity_report import find_damage, snapshot
 from data_capture.privacy.erasure import erase_user
 from data_capture.store.sqlite.connection import open_connection

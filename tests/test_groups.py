@@ -15,8 +15,9 @@ from hypothesis import strategies as st
 from data_capture.audit.append import audit_key_file
 from data_capture.audit.head import EMPTY_HEAD
 from data_capture.audit.verify import verify
-from data_capture.capture.converters import timestamp
-from data_capture.capture.kinds import KINDS, Caller, Capture
+from data_capture.capture.kinds import KINDS
+from data_capture.capture.parse import Caller, Capture
+from data_capture.capture.timestamps import timestamp
 from data_capture.json_codec import decode_json_object, encode_json
 from data_capture.key_files import keep_key, load_key
 from data_capture.problems import TOO_MANY, Problem

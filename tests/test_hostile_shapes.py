@@ -24,12 +24,15 @@ from types import SimpleNamespace
 import pytest
 
 from data_capture import scanning
-from data_capture.capture.kinds import Caller
+from data_capture.capture.kinds import KINDS
+from data_capture.capture.parse import Caller
 from data_capture.deadlines import Deadline, DeadlinePassed
-from data_capture.json_codec import ByKeys, FreeNames, decode_json_object
+from data_capture.json_codec import decode_json_object
+from data_capture.keys_cache import KeysCache
 from data_capture.problems import Problem
-from data_capture.redaction.redact import REDACTED, redact, redact_and_tell
+from data_capture.redaction.redact import REDACTED, redact, redact_with_paths
 from data_capture.store.sqlite.captures import Receipt, make_audit_record
+from data_capture.unique_keys import UniqueKeys
 from data_capture.web.requests import BATCH, decode_body, max_bytes_without_pictures, parse_request
 from data_capture.web.responses import result_of
 from tests.hostile_shapes import EMAIL, SHAPES, Shape
@@ -98,10 +101,10 @@ def forget_what_was_seen() -> None:
         for value in [*vars(module).values()]:
             if type(value) is _lru_cache_wrapper:
                 value.cache_clear()
-            elif isinstance(value, ByKeys):
-                value._known.clear()
-            elif type(value).__name__ == "_WaysOf":
+            elif isinstance(value, KeysCache):
                 value.clear()
+    for kind in KINDS.values():
+        kind.layouts.clear()
 
 
 def understand(shape: Shape, body: bytes) -> int:
@@ -176,10 +179,10 @@ class TestNothingIsDropped:
 
     def test_and_names_are_tried_once_each(self) -> None:
         members = {"a": 0, **{f"a ({number})": 0 for number in range(2, 1000)}}
-        names = FreeNames(members)
-        assert names.free("a") == "a (1000)"
+        names = UniqueKeys(members)
+        assert names.make_unique("a") == "a (1000)"
         assert (
-            names.free("a") == "a (1001)"
+            names.make_unique("a") == "a (1001)"
         )  # as its first was not put in, and is not looked for again
 
 
@@ -203,15 +206,15 @@ class TestBounds:
         assert len(decode_json_object(b'{"trades":%s}' % same)["trades"]) == 8_000
 
     def test_what_callers_make_the_caches_keep_is_bounded(self) -> None:
-        by_keys = ByKeys(lambda keys: keys)
+        by_keys = KeysCache(lambda keys: keys)
         for number in range(1000):
-            by_keys.of({f"{number}-{key}": 1 for key in range(90)})
-        assert sum(map(len, by_keys._known)) <= 10_000
+            by_keys.get({f"{number}-{key}": 1 for key in range(90)})
+        assert sum(map(len, by_keys._cached)) <= 10_000
 
     def test_a_deadline_ends_what_takes_longer(self) -> None:
         with pytest.raises(DeadlinePassed):
-            redact_and_tell({"a": {"password": "x"}}, Deadline(-1))
-        assert redact_and_tell({"a": {"password": "x"}}, Deadline(60))[1] == ["a.password"]
+            redact_with_paths({"a": {"password": "x"}}, Deadline(-1))
+        assert redact_with_paths({"a": {"password": "x"}}, Deadline(60))[1] == ["a.password"]
 
     @pytest.mark.parametrize("name", SHAPES)
     def test_an_answer_is_not_much_longer_than_its_request(self, name: str) -> None:

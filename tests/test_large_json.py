@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from data_capture import large_json
-from data_capture.images import is_file, least_bytes_but_files
+from data_capture.images import is_file, min_bytes_without_files
 from data_capture.json_codec import MAX_BYTES, MAX_DIGITS, decode_json_object
 from data_capture.large_json import LargeDecoder
 from data_capture.problems import Problem
@@ -131,5 +131,7 @@ class TestLargeBodies:
             json.dumps(picture),
             json.dumps(picture).replace("/", "\\/").replace("+", "\\u002b"),
         ):
-            assert 40_000 <= least_bytes_but_files(encoded.encode()) <= len(encoded) - len(picture)
-        assert least_bytes_but_files(b"\\ud800" * 100_000) >= 400_000
+            assert (
+                40_000 <= min_bytes_without_files(encoded.encode()) <= len(encoded) - len(picture)
+            )
+        assert min_bytes_without_files(b"\\ud800" * 100_000) >= 400_000

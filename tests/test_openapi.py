@@ -78,7 +78,7 @@ def test_every_field_of_every_kind_is_described_with_its_other_names(
         for field in kind.fields:
             words = properties[field.column]["description"]
             assert words[0].isupper()
-            assert all(name in words for name in field.names), field
+            assert all(name in words for name in field.aliases), field
     amount = document["components"]["schemas"]["Payment"]["properties"]["final_price"][
         "description"
     ]

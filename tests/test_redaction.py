@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from data_capture.json_codec import decode_json, encode_json
-from data_capture.redaction.redact import REDACTED, redact, redact_and_tell, redact_text
+from data_capture.redaction.redact import REDACTED, redact, redact_text, redact_with_paths
 from tests.cards import card_in_json, digits_with_anything_between
 
 VISA, VISA_13, MASTERCARD, MASTERCARD_2, AMEX = (
@@ -247,9 +247,8 @@ _PIECES = st.one_of(
 def test_the_quick_look_passes_over_no_text_that_would_be_masked(text: str) -> None:
     quick = redact(text)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(
-            "data_capture.redaction.redact._may_hold_a_secret", lambda _text: True
-        )  # looks closely at every text
+        for module in ("redact", "plain_text"):  # look closely at every text
+            patch.setattr(f"data_capture.redaction.{module}.may_contain_secret", lambda _text: True)
         assert redact(text) == quick
 
 
@@ -280,10 +279,10 @@ class TestWhatWasMaskedIsTold:
         ids=str,
     )
     def test_by_its_place(self, payload: dict[str, Any], places: list[str]) -> None:
-        assert redact_and_tell(payload)[1] == places
+        assert redact_with_paths(payload)[1] == places
 
     def test_and_what_is_too_much_to_name_is_counted(self) -> None:
-        places = redact_and_tell({"pins": list(range(150))})[1]
+        places = redact_with_paths({"pins": list(range(150))})[1]
         assert places[99:] == ["pins[99]", "… and 50 more"]
 
     def test_and_nothing_masked_is_nothing_copied(self) -> None:

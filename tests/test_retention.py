@@ -14,7 +14,8 @@ import pytest
 from data_capture.capture.kinds import KINDS
 from data_capture.privacy.erasure_completion import UserEraser
 from data_capture.privacy.retention import RetentionStep, apply_retention
-from data_capture.settings import AGEING, SettingError, load_settings
+from data_capture.setting_types import RETENTION_NAMES
+from data_capture.settings import SettingError, load_settings
 from data_capture.store import Store
 from tests.erasing import Marked, found_in, record, store_in
 from tests.installations import CommandServer, Installation
@@ -254,7 +255,7 @@ def test_the_command_says_what_it_does(store: Store, tmp_path: Path, server: Com
 
 
 def test_the_setting_names_every_kind_and_takes_nothing_else() -> None:
-    assert {*KINDS, "ip_address", "user_agent"} == set(AGEING)
+    assert {*KINDS, "ip_address", "user_agent"} == set(RETENTION_NAMES)
     usable = load_settings({}, {"EDC_RETENTION_DAYS": " payment = 30 , user_agent=1"})
     assert usable.retention_days == ("payment=30", "user_agent=1")
     for unusable in (

@@ -10,18 +10,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from data_capture.capture.conversion import ConversionError
 from data_capture.capture.converters import (
-    ConversionError,
-    decimal,
-    happened_at,
-    integer,
     is_absent,
     json_list,
     json_state,
     page_user_id,
     text,
-    timestamp,
 )
+from data_capture.capture.money import decimal, integer
+from data_capture.capture.timestamps import resolve_capture_time, timestamp
 from data_capture.json_codec import decode_json_object
 
 MONEY = decimal(10, 2)
@@ -203,7 +201,7 @@ NOW = datetime(2024, 1, 15, 10, 30, tzinfo=timezone.utc)
     ],
 )
 def test_a_capture_keeps_the_time_at_which_it_happened(said: Any, held: str) -> None:
-    assert timestamp(happened_at(said, NOW)) == held
+    assert timestamp(resolve_capture_time(said, NOW)) == held
 
 
 @pytest.mark.parametrize(
@@ -215,7 +213,7 @@ def test_a_capture_keeps_the_time_at_which_it_happened(said: Any, held: str) -> 
     ids=lambda said: str(said)[:20],
 )  # fmt: skip
 def test_a_time_that_is_too_old_ahead_or_unclear_is_the_time_of_storing(said: Any) -> None:
-    assert happened_at(said, NOW) == NOW
+    assert resolve_capture_time(said, NOW) == NOW
 
 
 @given(

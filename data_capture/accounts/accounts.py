@@ -12,10 +12,13 @@ import jwt
 
 from data_capture.accounts.passwords import Passwords, Verdict
 from data_capture.audit import record_audit
-from data_capture.capture.converters import is_absent, timestamp
+from data_capture.capture.converters import is_absent
 from data_capture.capture.email import normalise_email
-from data_capture.capture.kinds import KINDS, Caller, Capture, parse_capture
+from data_capture.capture.kinds import KINDS
+from data_capture.capture.parse import Caller, Capture, parse_capture
 from data_capture.capture.snapshot import snapshot_of
+from data_capture.capture.timestamps import timestamp
+from data_capture.capture.user_agent import stored_user_agent
 from data_capture.json_codec import JsonObject
 from data_capture.key_files import load_or_make_key
 from data_capture.limits.rates import Rates
@@ -27,7 +30,7 @@ from data_capture.problems import (
     FieldError,
     Problem,
 )
-from data_capture.redaction.redact import REDACTED, redact_and_tell, redact_text
+from data_capture.redaction.redact import REDACTED, redact_with_paths
 from data_capture.settings import Settings
 from data_capture.store import Store
 from data_capture.store.sqlite.captures import record_capture
@@ -49,8 +52,6 @@ from data_capture.store.sqlite.users import (
     find_completable_user,
     find_user,
 )
-
-_MAX_USER_AGENT_CHARACTERS = 512
 
 MIN_PASSWORD_CHARACTERS = (
     6  # what existing signup pages ask for; a visitor whose page took it is not sent away here
@@ -261,7 +262,7 @@ def read_sign_up(payload: JsonObject, placeholder_emails: tuple[str, ...]) -> Si
     without_password = _masked(payload, password)
     captured_by_itself = _QUESTIONNAIRE_PARTS if _brings_questionnaire(payload) else {}
     said = {key: value for key, value in without_password.items() if key not in captured_by_itself}
-    return SignUp(email, password, details, without_password, snapshot_of(*redact_and_tell(said)))
+    return SignUp(email, password, details, without_password, snapshot_of(*redact_with_paths(said)))
 
 
 def _read_login(payload: JsonObject) -> tuple[str, str]:
@@ -460,6 +461,6 @@ def record_event(
         source_endpoint=caller.source_endpoint,
         snapshot=snapshot,
         ip_address=caller.ip_address,
-        user_agent=redact_text((caller.user_agent or "")[:_MAX_USER_AGENT_CHARACTERS]) or None,
+        user_agent=stored_user_agent(caller.user_agent).text,
         status=status,
     )

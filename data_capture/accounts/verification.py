@@ -35,10 +35,10 @@ from data_capture.accounts.accounts import (
 )
 from data_capture.accounts.mail import Compose, Mail, Outbox
 from data_capture.accounts.verification_links import VALID_HOURS, Link, Links, void_link
-from data_capture.capture.converters import timestamp
 from data_capture.capture.email import normalise_email
-from data_capture.capture.kinds import Caller, Capture
+from data_capture.capture.parse import Caller, Capture
 from data_capture.capture.snapshot import snapshot_of
+from data_capture.capture.timestamps import timestamp
 from data_capture.json_codec import JsonObject
 from data_capture.limits.rates import MailRates
 from data_capture.mail_url import can_be_mailed
@@ -51,7 +51,7 @@ from data_capture.problems import (
     FieldError,
     Problem,
 )
-from data_capture.redaction.redact import redact_and_tell
+from data_capture.redaction.redact import redact_with_paths
 from data_capture.settings import Settings
 from data_capture.store import Store
 from data_capture.store.sqlite.captures import record_capture
@@ -330,7 +330,7 @@ def _without(details: SignUpDetails, password: str) -> SignUpDetails:
 
 def _snapshot(email: str, details: SignUpDetails) -> str:
     given = {name: value for name, value in asdict(details).items() if value}
-    return snapshot_of(*redact_and_tell({"email": email, **given}))
+    return snapshot_of(*redact_with_paths({"email": email, **given}))
 
 
 def _read_token(payload: JsonObject, errors: list[FieldError]) -> str:

@@ -18,7 +18,7 @@ from typing import Any
 
 import jwt
 
-from data_capture.capture.converters import timestamp
+from data_capture.capture.timestamps import timestamp
 from data_capture.key_files import load_or_make_key
 from data_capture.problems import LINK_VOID, UNUSABLE_ACCOUNT, FieldError, Problem
 from data_capture.store.sqlite.sign_ups import SignUpDetails

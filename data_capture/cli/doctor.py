@@ -34,7 +34,8 @@ from data_capture.cli.restore import second_names_of, staged_beside
 from data_capture.cli.schema_report import examine_schema
 from data_capture.key_files import load_key
 from data_capture.server.ports import why_not_listen
-from data_capture.settings import FILE_PAGES, Settings
+from data_capture.setting_types import FILE_PAGES
+from data_capture.settings import Settings
 from data_capture.sql.database_file import is_database_file
 from data_capture.sql.reports import is_lock_error
 from data_capture.store.sqlite.connection import checkpoint_size_bytes

@@ -21,7 +21,7 @@ from urllib.parse import urlsplit
 import requests
 
 from data_capture.audit import pseudonymise_audit
-from data_capture.capture.converters import timestamp
+from data_capture.capture.timestamps import timestamp
 from data_capture.privacy.statistics import read_statistics
 from data_capture.settings import Settings
 from data_capture.sql.pragmas import columns_of, quote_identifier

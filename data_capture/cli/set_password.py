@@ -16,8 +16,8 @@ from typing import NamedTuple
 from data_capture.accounts.accounts import password_fault
 from data_capture.accounts.passwords import Passwords
 from data_capture.audit import record_audit
-from data_capture.capture.converters import timestamp
 from data_capture.capture.email import normalise_email
+from data_capture.capture.timestamps import timestamp
 from data_capture.cli import Refused
 from data_capture.cli.users import opened_store, read_address
 from data_capture.password_formats import is_plain_sha_256

@@ -1,4 +1,4 @@
-"""The room that has to be left on the database's disk, so that a flood of captures cannot fill it."""
+"""The space that must remain on the database's disk, so that no flood of captures can fill it."""
 
 from __future__ import annotations
 
@@ -8,49 +8,50 @@ from pathlib import Path
 
 from data_capture.problems import UNAVAILABLE, Problem
 
-_LOOK_SECONDS = 1.0  # a capture takes less than a millisecond; a second's captures are far below any sensible minimum
+# The captures of one second take far less space than any sensible minimum.
+_CHECK_SECONDS = 1.0
 _RETRY_AFTER_SECONDS = 1  # as for every other fault of the database
 _DEFAULT_MIN_FREE_BYTES = 100_000_000
-_DEFAULT_PART = 20  # of a disk that is small itself
+_DEFAULT_DIVISOR = 20  # a small disk must keep a twentieth free
 
 
 class DiskSpace:
-    """The free room of one database's disk, looked at once a second at most.
+    """The free space on one database's disk, checked once a second at most.
 
     Args:
-        database: the file.
-        min_free_bytes: how much has to be left; 0 for no minimum, None for 100 MB, or a twentieth of a smaller disk.
+        database: the database file.
+        min_free_bytes: the minimum. 0: no minimum. None: 100 MB, or a twentieth of a smaller disk.
     """
 
     def __init__(self, database: Path, min_free_bytes: int | None) -> None:
         self._directory = database.parent
         self._min_free_bytes = min_free_bytes
-        self._looked_at = -_LOOK_SECONDS
+        self._checked_at = -_CHECK_SECONDS
         self._is_short = False
 
     @property
     def is_short(self) -> bool:
-        """Whether less is left than has to be."""
+        """Whether less space is free than the minimum."""
         now = time.monotonic()
-        if self._min_free_bytes != 0 and now - self._looked_at >= _LOOK_SECONDS:
-            self._looked_at = now
-            self._is_short = self._look()
+        if self._min_free_bytes != 0 and now - self._checked_at >= _CHECK_SECONDS:
+            self._checked_at = now
+            self._is_short = self._check()
         return self._is_short
 
     def fault(self) -> str | None:
-        """Return what is wrong, in a sentence, or None."""
+        """Return a sentence for the health response if space is short, otherwise None."""
         if not self.is_short:
             return None
         return (
-            "The database can't be used by everyone: its disk is almost full (EDC_MIN_FREE_DISK). "
-            "Only captures with the admin token or a write token are stored."
+            "The database's disk is almost full (EDC_MIN_FREE_DISK): free some space on it. "
+            "Until then, only captures with the admin token or a write token are stored."
         )
 
     def refuse_if_short(self) -> None:
-        """Refuse what anyone may send.
+        """Reject a request that needs no token.
 
         Raises:
-            Problem: 503, while less is left than has to be.
+            Problem: 503, while less space is free than the minimum.
         """
         if self.is_short:
             raise Problem(
@@ -59,12 +60,13 @@ class DiskSpace:
                 retry_after_seconds=_RETRY_AFTER_SECONDS,
             )
 
-    def _look(self) -> bool:
+    def _check(self) -> bool:
         try:
             disk = os.statvfs(self._directory)
         except OSError:
-            return False  # the folder is gone: the store says so, and knows better
-        wanted = self._min_free_bytes
-        if wanted is None:
-            wanted = min(_DEFAULT_MIN_FREE_BYTES, disk.f_blocks * disk.f_frsize // _DEFAULT_PART)
-        return disk.f_bavail * disk.f_frsize < wanted
+            return False  # the folder is missing, which the store reports
+        minimum = self._min_free_bytes
+        if minimum is None:
+            disk_bytes = disk.f_blocks * disk.f_frsize
+            minimum = min(_DEFAULT_MIN_FREE_BYTES, disk_bytes // _DEFAULT_DIVISOR)
+        return disk.f_bavail * disk.f_frsize < minimum

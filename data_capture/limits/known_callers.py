@@ -1,4 +1,4 @@
-"""Who has logged in to an account before: others' failures must not shut them out."""
+"""Callers that have logged in to an account before: others' failures do not lock them out."""
 
 from __future__ import annotations
 
@@ -6,22 +6,23 @@ import threading
 import time
 from collections import OrderedDict
 
-MAX_KNOWN = 20_000  # some 5 MB; who has not logged in for the longest time makes room
-MAX_KNOWN_OF_ADDRESS = 20  # networks a user comes from; who has an account and many networks displaces no other account's
+MAX_KNOWN = 20_000  # about 5 MB; the account with the oldest login makes room
+# The networks of one user. A user with many networks displaces no other user's callers.
+MAX_KNOWN_OF_ADDRESS = 20
 MAX_AGE_SECONDS = 30 * 24 * 3600.0
 
 
 class KnownCallers:
-    """Callers that a password has let in, each with the address that it was of; kept in this process's memory."""
+    """Callers by the email address that they logged in with; kept in this process's memory."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        # By address: its callers, each with the time until which it is known; oldest first.
+        # For each address its callers, with the time until which each is known; oldest first.
         self._known: OrderedDict[str, OrderedDict[str, float]] = OrderedDict()
         self._count = 0
 
     def add(self, caller: str, email: str) -> None:
-        """Note that `caller` has logged in with `email` now."""
+        """Remember that a caller logged in with an address now."""
         with self._lock:
             callers = self._known.pop(email, None) or OrderedDict()
             self._known[email] = callers
@@ -35,6 +36,6 @@ class KnownCallers:
                 self._count -= len(self._known.popitem(last=False)[1])
 
     def has(self, caller: str, email: str) -> bool:
-        """Whether `caller` has logged in with `email` lately."""
+        """Tell whether a caller logged in with an address in the last 30 days."""
         callers = self._known.get(email)
         return callers is not None and callers.get(caller, 0.0) > time.monotonic()

@@ -219,8 +219,8 @@ def _captured(kind: Kind) -> Json:
     """What a capture of this kind may hold, a property a column; the words are those of the column's reader."""
     properties: Json = {}
     for one in kind.fields:
-        also = f" Also sent as {', '.join(one.names)}." if one.names else ""
-        properties[one.column] = {"description": f"{_first_sentence(one.read.__doc__)}{also}"}
+        also = f" Also sent as {', '.join(one.aliases)}." if one.aliases else ""
+        properties[one.column] = {"description": f"{one.converter.description}{also}"}
     sections = f" Fields may also lie in {', '.join(kind.sections)}." if kind.sections else ""
     return {
         "type": "object",
@@ -228,8 +228,3 @@ def _captured(kind: Kind) -> Json:
         "properties": properties,
         "anyOf": [_object(name, **{name: ref("Email")}) for name in _EMAIL_NAMES],
     }
-
-
-def _first_sentence(doc: str | None) -> str:
-    sentence = " ".join((doc or "").split()).partition(". ")[0]
-    return sentence.removesuffix(".") + "."

@@ -16,7 +16,7 @@ import time
 from collections.abc import Iterable
 from datetime import datetime, timezone
 
-from data_capture.capture.converters import timestamp
+from data_capture.capture.timestamps import timestamp
 from data_capture.privacy.erasure import ErasureResult, erase_user
 from data_capture.privacy.erasure_log import LogEntry, append_to_erasure_log
 from data_capture.problems import UNAVAILABLE, Problem

@@ -33,8 +33,8 @@ from pathlib import Path
 from typing import Any
 
 from data_capture.audit import record_audit
-from data_capture.capture.converters import timestamp
 from data_capture.capture.kinds import KINDS
+from data_capture.capture.timestamps import timestamp
 from data_capture.images import NotAPicture, check_picture, content_of, media_type_of
 from data_capture.privacy.tables import (
     AUDIT,

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime, timezone
 
-from data_capture.capture.converters import timestamp
+from data_capture.capture.timestamps import timestamp
 from data_capture.privacy.erasure_completion import UserEraser
 from data_capture.privacy.erasure_log import read_erasure_log, repeat_erasures
 from data_capture.privacy.receipts import delete_orphaned_receipts

@@ -19,8 +19,8 @@ from datetime import datetime, timedelta
 
 from data_capture.audit import RETENTION_USER, RetentionAttestations, clear_columns, record_audit
 from data_capture.audit.format import RETENTION
-from data_capture.capture.converters import timestamp
 from data_capture.capture.kinds import KINDS, Kind
+from data_capture.capture.timestamps import timestamp
 from data_capture.json_codec import encode_json
 from data_capture.privacy.receipts import IS_REDUNDANT, delete_redundant_receipts
 from data_capture.privacy.tables import AUDIT, RECEIPTS
@@ -197,7 +197,7 @@ def _clear_capture_columns(
 
 def _find_time_column(kind: Kind) -> str:
     """Return the column that says how old a row is: for a state, the end of the state."""
-    lasts = kind.repetition is not None and kind.repetition.moves_updated_at
+    lasts = kind.repetition is not None and kind.repetition.touches_updated_at
     return kind.time_columns[-1 if lasts else 0]
 
 

@@ -1,1 +1,9 @@
-"""What must never be stored: passwords, keys, card numbers and their like are masked."""
+"""Masking what must never be stored: passwords, keys, card numbers and the like.
+
+redact.py           masks the secrets in a JSON value; the other rooms use this module
+plain_text.py       masks the secrets in a text that is not JSON
+secret_patterns.py  finds secrets in texts by the words before them and by their form
+card_numbers.py     finds and masks card numbers in texts
+key_roles.py        what a key says about its value, cached
+sensitive_keys.py   tells whether a key names a secret or a card number
+"""

@@ -1,7 +1,8 @@
-"""Card numbers in texts: 13 to 19 digits with an issuer's prefix and a valid Luhn sum (ISO/IEC 7812-1), however written.
+"""Card numbers in texts: 13 to 19 digits with an issuer's prefix and a valid Luhn sum.
 
-Between the digits may be spaces and hyphens of any kind, also as a URL or JSON escapes them, and the digits may be those
-of any script. Groups of four may also have points, slashes or underscores between.
+ISO/IEC 7812-1 defines them. Spaces and hyphens of any kind may separate the digits, also escaped as
+in a URL or JSON, and the digits may be those of any script. Points, slashes and underscores may
+separate groups of four.
 """
 
 from __future__ import annotations
@@ -11,57 +12,59 @@ import unicodedata
 from collections.abc import Callable, Iterator
 from itertools import accumulate
 
-from data_capture.scanning import found_in, is_in, pause, steps
+from data_capture.scanning import contains, find_in_steps, pause, steps
 
-MIN_CARD_DIGITS, MAX_CARD_DIGITS = 13, 19  # digits
+MIN_CARD_DIGITS, MAX_CARD_DIGITS = 13, 19
 MIN_CARD_NUMBER = 10 ** (MIN_CARD_DIGITS - 1)
-# Spaces and hyphens of every kind, what has no width, and the plus that stands for a space in a form.
+# Spaces and hyphens of every kind, zero-width characters, and the plus that is a space in a form.
 SEPARATOR = (
     "[ +\t\u00a0\u00ad\u2000-\u2015\u202f\u205f\u2060\u2212\u3000\ufe58\ufe63\uff0d\ufeff-]{0,3}"
 )
 THREE_MORE_FOURS = "(?:[._/][0-9]{4}){3}"
 
-_MAX_PHONE_DIGITS = (
-    15  # digits with the country's (ITU-T E.164), after a plus sign or the prefix 00
-)
-_CHARACTERS_OF_A_LOOK = 20  # of a run of digits, to be taken apart into its groups
+_MAX_PHONE_DIGITS = 15  # with the country code (ITU-T E.164), after a plus sign or the prefix 00
+_CHARACTERS_OF_A_LOOK = 20  # of a run of digits that is split into its groups
 _LONG_TEXT_CHARACTERS = 100_000
-_MAX_RUN_CHARACTERS = 250_000  # taken apart at once; `look` refuses longer ones
+_MAX_RUN_CHARACTERS = 250_000  # split at once; `spend_looks` rejects longer runs
 _UUID = "(?<![0-9A-Za-z])[0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}(?![0-9A-Za-z])"
 
 
 def _pattern(separator: str) -> re.Pattern[str]:
-    # A UUID is looked for first, since parts of some would pass for cards. After a point, digits are a fraction's.
+    # UUIDs are matched first, because parts of some look like cards. Digits after a point are a
+    # fraction's.
     between = separator.replace("{0,", "{1,")
-    written = rf"[0-9]{{4}}{THREE_MORE_FOURS}(?![0-9]|\.[0-9])|(?=[0-9](?:{separator}[0-9]){{12}})[0-9]+(?:{between}[0-9]+)*"
+    written = (
+        rf"[0-9]{{4}}{THREE_MORE_FOURS}(?![0-9]|\.[0-9])"
+        rf"|(?=[0-9](?:{separator}[0-9]){{12}})[0-9]+(?:{between}[0-9]+)*"
+    )
     return re.compile(rf"{_UUID}|(?P<digits>(?<![0-9])(?<![0-9]\.)(?:{written}))")
 
 
 _DIGITS = _pattern(SEPARATOR)
-_DIGITS_IN_ESCAPES = _pattern(
-    "[ +\t-]{0,18}"
-)  # an escape becomes as many spaces as it has characters
+# An escape of a separator becomes as many spaces as it has characters.
+_DIGITS_IN_ESCAPES = _pattern("[ +\t-]{0,18}")
 _GROUP = re.compile("[0-9]+")
+# Visa, Mastercard and Maestro, American Express, Diners Club, JCB, Discover, UnionPay.
 _ISSUER = re.compile(
-    r"4|5[0-8]|2(?:22[1-9]|2[3-9]|[3-6]|7[01]|720)|3[47]|3(?:0[0-5]|[689])|35(?:2[89]|[3-8])|6(?:011|[2-57])"
-)  # Visa, Mastercard and Maestro, American Express, Diners Club, JCB, Discover, UnionPay
-_DOUBLED = str.maketrans(
-    "0123456789", "0246813579"
-)  # twice each digit, the sum of the result's digits
+    r"4|5[0-8]|2(?:22[1-9]|2[3-9]|[3-6]|7[01]|720)|3[47]|3(?:0[0-5]|[689])|35(?:2[89]|[3-8])"
+    r"|6(?:011|[2-57])"
+)
+# Luhn: each digit doubled, with the digits of the result added up.
+_DOUBLED = str.maketrans("0123456789", "0246813579")
 
-_PHONE_BEFORE = re.compile(
-    r"(?<![0-9A-Za-z])\+$|(?<![0-9.,:])00[ -]?$"
-)  # no plus between words, no price's cents
+# Not a plus between words, and not the cents of a price.
+_PHONE_PREFIX = re.compile(r"(?<![0-9A-Za-z])\+$|(?<![0-9.,:])00[ -]?$")
 _LETTERS_BEFORE = re.compile(r"([0-9]?)([A-Za-z]+)$")
 _LETTERS_AFTER = re.compile(r"[A-Za-z]+([0-9]?)")
 _MAX_WORD_CHARACTERS = 32
 
-_BEFORE_DIGIT = ("%3", "\\u003")
-# What stands for a digit or a separator in a URL and in JSON, as long as the escape itself; what is left stands for neither.
+_DIGIT_ESCAPE_PREFIXES = ("%3", "\\u003")
+# The escapes of digits and separators in URLs and JSON, each with its meaning padded to the same
+# length, so that indexes stay the same.
 _ESCAPES = [
     *(
         (f"{before}{digit}", f"{digit}".rjust(len(before) + 1))
-        for before in _BEFORE_DIGIT
+        for before in _DIGIT_ESCAPE_PREFIXES
         for digit in range(10)
     ),
     *(
@@ -71,91 +74,105 @@ _ESCAPES = [
     *((escape, "-".rjust(len(escape))) for escape in ("%2D", "%2d", "\\u002d", "\\u002D")),
 ]
 _PERCENT_ESCAPE, _JSON_ESCAPE = re.compile("%[0-9A-Fa-f]{2}"), re.compile(r"\\u[0-9A-Fa-f]{4}")
-_OTHER_DIGIT = re.compile("[^\\D0-9]")
+_NON_ASCII_DIGIT = re.compile("[^\\D0-9]")
 
 
 def has_other_digits(text: str) -> bool:
-    """Whether there are digits in `text` that are not ASCII's."""
-    return not text.isascii() and is_in(_OTHER_DIGIT, text)
+    """Tell whether a text has digits that are not ASCII."""
+    return not text.isascii() and contains(_NON_ASCII_DIGIT, text)
 
 
-def _with_ascii_digits(text: str) -> str:
-    """`text`, as long as it is, with the digits of every script as those of ASCII."""
+def _to_ascii_digits(text: str) -> str:
+    """Replace the digits of every script by ASCII's; the length stays the same."""
     if not has_other_digits(text):
         return text
-    others = {
-        other for step in steps(text) for other in _OTHER_DIGIT.findall(step)
-    }  # some hundreds at most
-    in_ascii = {ord(other): ord("0") + unicodedata.decimal(other) for other in others}
-    return "".join([step.translate(in_ascii) for step in steps(text)])
+    digits = {digit for step in steps(text) for digit in _NON_ASCII_DIGIT.findall(step)}
+    to_ascii = {ord(digit): ord("0") + unicodedata.decimal(digit) for digit in digits}
+    return "".join([step.translate(to_ascii) for step in steps(text)])
 
 
-def mask_cards(text: str, look: Callable[[int], None]) -> str:
-    """`text` with the card numbers in it masked.
+def mask_cards(text: str, spend_looks: Callable[[int], None]) -> str:
+    """Mask the card numbers in a text.
 
     Args:
         text: any text.
-        look: called before closer looks at what may be card numbers, with how many; it may raise, to make an end.
+        spend_looks: called with a number of looks before candidates are examined; may raise to end.
     """
-    text = _masked(text, _with_ascii_digits(text), _DIGITS, look)
+    text = _mask_matches(text, _to_ascii_digits(text), _DIGITS, spend_looks)
     if "%" not in text and "\\u" not in text:
         return text
-    seen_as = _with_ascii_digits(text)
-    for escape, meant in _ESCAPES:
-        seen_as = seen_as.replace(escape, meant)
-    # Their hexadecimal digits would hide where a number begins.
-    for escape_left, hidden in ((_PERCENT_ESCAPE, "|||"), (_JSON_ESCAPE, "||||||")):
-        seen_as = escape_left.sub(hidden, seen_as)
+    return _mask_matches(text, _replace_escapes(text), _DIGITS_IN_ESCAPES, spend_looks)
+
+
+def mask_card(written: str) -> str:
+    """Replace a card number by its last four digits (PCI DSS 3.4 allows these)."""
+    return f"[card ****{''.join(_GROUP.findall(_to_ascii_digits(written)))[-4:]}]"
+
+
+def _replace_escapes(text: str) -> str:
+    """Replace escapes by what they mean; the length stays the same."""
+    unescaped = _to_ascii_digits(text)
+    for escape, meaning in _ESCAPES:
+        unescaped = unescaped.replace(escape, meaning)
+    # The hexadecimal digits of all other escapes would hide where a number begins.
+    for other_escape, filler in ((_PERCENT_ESCAPE, "|||"), (_JSON_ESCAPE, "||||||")):
+        unescaped = other_escape.sub(filler, unescaped)
         if len(text) > _LONG_TEXT_CHARACTERS:
             pause()
-    return _masked(text, seen_as, _DIGITS_IN_ESCAPES, look)
+    return unescaped
 
 
-def masked_card(written: str) -> str:
-    """What stands in a card number's place: all that may be kept of it, its last four digits (PCI DSS 3.4)."""
-    return f"[card ****{''.join(_GROUP.findall(_with_ascii_digits(written)))[-4:]}]"
+def _mask_matches(
+    text: str, readable: str, digits: re.Pattern[str], spend_looks: Callable[[int], None]
+) -> str:
+    """Mask the card numbers that a pattern finds in `readable`.
 
-
-def _masked(text: str, seen_as: str, digits: re.Pattern[str], look: Callable[[int], None]) -> str:
+    `readable` is the text without escapes and with ASCII digits, and has the same length.
+    """
     masked: list[str] = []
     kept_to = 0
-    look(0)
-    for found in found_in(digits, seen_as, _MAX_RUN_CHARACTERS):
-        for start, end in _cards_in(found, look) if found["digits"] else ():
-            begin = next(
-                (
-                    start - len(escape)
-                    for escape in _BEFORE_DIGIT
-                    if text.endswith(escape, kept_to, start)
-                ),
-                start,
-            )
-            masked += [text[kept_to:begin], masked_card(seen_as[start:end])]
+    spend_looks(0)
+    for found in find_in_steps(digits, readable, _MAX_RUN_CHARACTERS):
+        for start, end in _find_cards(found, spend_looks) if found["digits"] else ():
+            begin = _begin_of_escape(text, kept_to, start)
+            masked += [text[kept_to:begin], mask_card(readable[start:end])]
             kept_to = end
     return "".join(masked) + text[kept_to:] if masked else text
 
 
-def _cards_in(found: re.Match[str], look: Callable[[int], None]) -> Iterator[tuple[int, int]]:
-    """Where the card numbers in a run of digits with spaces or hyphens between begin and end.
+def _begin_of_escape(text: str, kept_to: int, start: int) -> int:
+    """Return where the escape that ends at `start` begins; without one, `start`."""
+    for prefix in _DIGIT_ESCAPE_PREFIXES:
+        if text.endswith(prefix, kept_to, start):
+            return start - len(prefix)
+    return start
 
-    A card number begins and ends where a group of digits does, so that an expiry date or an amount beside it does not
-    hide it, and no part of one long number is taken for a card.
+
+def _find_cards(
+    found: re.Match[str], spend_looks: Callable[[int], None]
+) -> Iterator[tuple[int, int]]:
+    """Find the card numbers in a run of digits; yield each begin and end.
+
+    A card number begins and ends where a group of digits does. So a neighbouring expiry date or
+    amount does not hide it, and no part of one long number is taken for a card.
     """
     text, run = found.string, found[0]
     if run.isdigit():
         if len(run) <= MAX_CARD_DIGITS and _ISSUER.match(run):
-            look(1)
-            if _is_luhn(run) and not _is_something_else(text, found.start(), found.end(), len(run)):
+            spend_looks(1)
+            if _has_luhn_sum(run) and not _is_something_else(
+                text, found.start(), found.end(), len(run)
+            ):
                 yield found.span()
         return
-    look(len(run) // _CHARACTERS_OF_A_LOOK)
+    spend_looks(len(run) // _CHARACTERS_OF_A_LOOK)
     groups = [group.span() for group in _GROUP.finditer(text, *found.span())]
     digits = "".join([text[start:end] for start, end in groups])
-    ends = [*accumulate(end - start for start, end in groups)]  # where in `digits` each group ends
+    ends = [*accumulate(end - start for start, end in groups)]  # of the groups in `digits`
     first = begin = 0
     while first < len(groups):
         last = (
-            _last_group_of_card(text, groups, digits, ends, first, look)
+            _last_group_of_card(text, groups, digits, ends, first, spend_looks)
             if _ISSUER.match(digits, begin)
             else None
         )
@@ -172,11 +189,11 @@ def _last_group_of_card(
     digits: str,
     ends: list[int],
     first: int,
-    look: Callable[[int], None],
+    spend_looks: Callable[[int], None],
 ) -> int | None:
-    """The group with which the longest card number ends that begins with group `first`; None when none does.
+    """Return the last group of the longest card number that begins at `first`.
 
-    `digits` are those of all groups, and `ends` says where in them each group ends.
+    `digits` has the digits of all groups, and `ends` where each group ends in it.
     """
     start = groups[first][0]
     begin, longest = ends[first] - (groups[first][1] - start), None
@@ -186,24 +203,27 @@ def _last_group_of_card(
             break
         if length < MIN_CARD_DIGITS:
             continue
-        look(1)
-        if _is_luhn(digits[begin : ends[place]]) and not _is_something_else(
+        spend_looks(1)
+        if _has_luhn_sum(digits[begin : ends[place]]) and not _is_something_else(
             text, start, groups[place][1], length
         ):
             longest = place
     return longest
 
 
-def _is_luhn(digits: str) -> bool:
+def _has_luhn_sum(digits: str) -> bool:
     return (
         sum(map(int, digits[-1::-2])) + sum(map(int, digits[-2::-2].translate(_DOUBLED)))
     ) % 10 == 0
 
 
 def _is_something_else(text: str, start: int, end: int, length: int) -> bool:
-    """Whether what looks like a card number is a phone number, or a stretch of a hash or another mixed identifier."""
+    """Tell whether a candidate is a phone number or part of a mixed identifier.
+
+    Mixed identifiers, such as hashes, have letters and digits.
+    """
     word = text[max(0, start - _MAX_WORD_CHARACTERS) : start]
-    if length <= _MAX_PHONE_DIGITS and _PHONE_BEFORE.search(word):
+    if length <= _MAX_PHONE_DIGITS and _PHONE_PREFIX.search(word):
         return True
     before = _LETTERS_BEFORE.search(word)
     after = _LETTERS_AFTER.match(text, end, end + _MAX_WORD_CHARACTERS)

@@ -246,7 +246,7 @@ class BufferingAdapter:
 
     def _refuse(self, scope: Scope, protocol: Any, problem: Problem) -> None:
         """Answer in the event loop: thousands of bodies may be given up in the same second."""
-        status, headers, content = problem.answer()
+        status, headers, content = problem.response()
         headers.append(NOSNIFF)
         if self._guard is not None:
             headers += self._guard.cors_headers(scope.path, scope.headers.get("origin"))

@@ -12,7 +12,8 @@ from types import FrameType
 
 from data_capture.server.logging import configure_logging
 from data_capture.server.ports import is_claimed, why_not_listen
-from data_capture.settings import FILE_PAGES, Settings, settings_from_command_line
+from data_capture.setting_types import FILE_PAGES
+from data_capture.settings import Settings, settings_from_command_line
 from data_capture.store.sqlite.schema import DatabaseRefused, prepare, warn_of_other_readers
 from data_capture.supervisor.service_process import SupervisedService
 from data_capture.supervisor.services import CAPTURE, SERVICES, SIGNUP, Service, ask_health

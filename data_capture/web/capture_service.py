@@ -15,7 +15,8 @@ from datetime import datetime, timezone
 from functools import partial
 from typing import Any, NamedTuple, Protocol, TypeVar
 
-from data_capture.capture.kinds import KINDS, Caller
+from data_capture.capture.kinds import KINDS
+from data_capture.capture.parse import Caller
 from data_capture.deadlines import Deadline
 from data_capture.json_codec import MAX_BYTES, JsonObject
 from data_capture.limits.disk_space import DiskSpace

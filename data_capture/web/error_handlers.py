@@ -42,7 +42,7 @@ _DETAILS = {
 
 def response_of(problem: Problem) -> Response:
     """Return the response of a problem, for Flask."""
-    status, headers, content = problem.answer()
+    status, headers, content = problem.response()
     return Response(content, status, headers)
 
 

@@ -91,9 +91,9 @@ class FastPath:
             result = await capture_service.receive_capture(request, self._service, self._execution)
             status, headers, content = result.response()
         except Problem as problem:
-            status, headers, content = problem.answer()
+            status, headers, content = problem.response()
         except Exception:  # noqa: BLE001  (logged there, with its traceback)
-            status, headers, content = unexpected_error().answer()
+            status, headers, content = unexpected_error().response()
         log_request("POST", admitted.path, status, started_at)
         cors_headers = self._guard.cors_headers(admitted.path, header("origin"))
         return status, [*headers, NOSNIFF, *cors_headers], content

@@ -13,7 +13,8 @@ from flask import Request
 
 from data_capture.limits.callers import is_loopback
 from data_capture.problems import NOT_ALLOWED, NOT_AUTHENTICATED, Problem
-from data_capture.settings import FILE_PAGES, LOCAL_PAGES, Settings
+from data_capture.setting_types import FILE_PAGES, LOCAL_PAGES
+from data_capture.settings import Settings
 from data_capture.web.admin_auth import require_admin
 from data_capture.web.admin_token import bearer_token_in, is_admin_token
 from data_capture.web.health_probe import is_probe

@@ -13,7 +13,8 @@ from werkzeug.datastructures import Headers
 
 from data_capture.limits.callers import is_loopback
 from data_capture.problems import MISDIRECTED, NOT_ALLOWED, NOT_JSON, Problem, ProblemType
-from data_capture.settings import FILE_PAGES, LOCAL_PAGES, Settings
+from data_capture.setting_types import FILE_PAGES, LOCAL_PAGES
+from data_capture.settings import Settings
 
 _FOR_PAGES = ("/api/", "/auth/")  # the addresses that pages may call
 _HEALTH_PATHS = frozenset(

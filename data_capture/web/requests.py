@@ -7,16 +7,17 @@ from typing import Any, NamedTuple
 from flask import Request
 from werkzeug.http import parse_options_header
 
-from data_capture.capture.kinds import KINDS, Caller, Capture, parse_capture
-from data_capture.images import least_bytes_but_files
+from data_capture.capture.kinds import KINDS
+from data_capture.capture.parse import Caller, Capture, parse_capture
+from data_capture.images import min_bytes_without_files
 from data_capture.json_codec import (
     MAX_BYTES,
     MAX_BYTES_OF_A_BATCH,
     MAX_BYTES_WITH_SCREENSHOT,
     JsonObject,
+    count_file_characters,
+    count_text_characters,
     decode_json_object,
-    file_characters,
-    text_characters,
 )
 from data_capture.problems import NOT_JSON, NOT_JSON_TYPE, TOO_LARGE, UNUSABLE, FieldError, Problem
 from data_capture.scanning import pause
@@ -115,10 +116,10 @@ def decode_body(body: bytes, max_bytes_but_pictures: int) -> JsonObject:
     """
     may_be_too_large = len(body) > max_bytes_but_pictures
     # A lower bound first: it costs no decoding.
-    if may_be_too_large and least_bytes_but_files(body) > max_bytes_but_pictures:
+    if may_be_too_large and min_bytes_without_files(body) > max_bytes_but_pictures:
         raise _too_large_but_pictures(max_bytes_but_pictures)
     payload = decode_json_object(body)
-    if may_be_too_large and len(body) - file_characters(payload) > max_bytes_but_pictures:
+    if may_be_too_large and len(body) - count_file_characters(payload) > max_bytes_but_pictures:
         raise _too_large_but_pictures(max_bytes_but_pictures)
     return payload
 
@@ -217,7 +218,7 @@ def _parse_large_member(
 ) -> Capture | Problem:
     """Parse one member of a large batch, after a pause for the other threads."""
     pause()
-    if text_characters(member) > MAX_BYTES:
+    if count_text_characters(member) > MAX_BYTES:
         return _too_large()
     return _parse_member(member, caller, placeholder_emails)
 

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from http import HTTPStatus
 from typing import Any, NamedTuple
 
-from data_capture.capture.kinds import Capture
+from data_capture.capture.parse import Capture
 from data_capture.problems import INTERNAL, Problem
 from data_capture.store.sqlite.receipts import UNCHANGED, Receipt
 from data_capture.web.requests import CaptureRequest

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from data_capture.capture.kinds import Capture
+from data_capture.capture.parse import Capture
 from data_capture.problems import Problem
 from data_capture.sql.bulk import select_matching
 from data_capture.store.sqlite.bulk_insert import AcceptedCapture, BulkInsert

@@ -14,8 +14,9 @@ from functools import cache
 from typing import NamedTuple
 
 from data_capture.audit import AuditRecord, record_audits
-from data_capture.capture.converters import ColumnValue
-from data_capture.capture.kinds import Capture, Kind
+from data_capture.capture.conversion import ColumnValue
+from data_capture.capture.kinds import Kind
+from data_capture.capture.parse import Capture
 from data_capture.sql.bulk import insert_consecutive_rows, select_matching
 from data_capture.store.sqlite.capture_rows import (
     find_repeated_row,

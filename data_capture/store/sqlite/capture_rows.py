@@ -8,8 +8,10 @@ from __future__ import annotations
 import sqlite3
 from functools import cache
 
-from data_capture.capture.converters import ColumnValue, earlier
-from data_capture.capture.kinds import Capture, Kind
+from data_capture.capture.conversion import ColumnValue
+from data_capture.capture.kinds import Kind
+from data_capture.capture.parse import Capture
+from data_capture.capture.timestamps import earlier
 from data_capture.store.sqlite.receipts import is_row_confirmed
 
 
@@ -40,7 +42,7 @@ def insert_statement(kind: Kind) -> str:
 def subject_of(capture: Capture) -> ColumnValue:
     """Return what a capture's row is about, by the repetition rule."""
     assert capture.kind.repetition is not None
-    return capture.values[capture.kind.places[capture.kind.repetition.about or ""]]
+    return capture.values[capture.kind.field_indexes[capture.kind.repetition.about or ""]]
 
 
 def find_repeated_row(
@@ -71,7 +73,7 @@ def find_repeated_row(
     row_id = int(found[0])
     if capture.is_confirmed and not _may_confirm(connection, capture, row_id, stored_email):
         return None
-    if repetition.moves_updated_at and _may_move(connection, capture, row_id, stored_email):
+    if repetition.touches_updated_at and _may_move(connection, capture, row_id, stored_email):
         update = f"UPDATE {capture.kind.table} SET updated_at = max(updated_at, ?) WHERE id = ?"  # noqa: S608
         connection.execute(update, (capture.happened_at, row_id))
     return row_id
@@ -137,7 +139,7 @@ def _repeated_row_statement(kind: Kind) -> str:
     about = f"AND {repetition.about} = ?" if repetition.about is not None else ""
     since = "created_at >= ? AND " if repetition.within_seconds is not None else ""
     # An omitted value counts as equal. A column's affinity makes '99.80' equal 99.8.
-    equal = "coalesce(?, {0}) IS {0}" if repetition.omissions_repeat else "{0} IS ?"
+    equal = "coalesce(?, {0}) IS {0}" if repetition.ignores_omitted_fields else "{0} IS ?"
     return f"""
         SELECT id
         FROM (SELECT * FROM {kind.table} WHERE user_email = ? {about} ORDER BY id DESC LIMIT 1)

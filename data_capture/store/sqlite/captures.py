@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlite3
 
 from data_capture.audit import AuditRecord, record_audits
-from data_capture.capture.kinds import Capture
+from data_capture.capture.parse import Capture
 from data_capture.json_codec import encode_json
 from data_capture.store.sqlite.capture_rows import (
     equals_row,
@@ -112,7 +112,7 @@ def add_capture_user(connection: sqlite3.Connection, capture: Capture) -> str:
         Problem: the user may not be added, or the table rejects the row.
     """
     if capture.admission is not None:
-        capture.admission.ask()
+        capture.admission.check()
     return add_user(connection, capture.user_email, capture.user_name, capture.received_at)
 
 

@@ -9,7 +9,8 @@ from __future__ import annotations
 import sqlite3
 from typing import NamedTuple
 
-from data_capture.capture.kinds import KINDS, Capture
+from data_capture.capture.kinds import KINDS
+from data_capture.capture.parse import Capture
 from data_capture.problems import UNUSABLE, FieldError, Problem
 from data_capture.store.sqlite.keys import ReceiptKey
 

@@ -10,8 +10,8 @@ import sqlite3
 from collections.abc import Iterable, Mapping
 from datetime import datetime
 
-from data_capture.capture.converters import earlier, moment_said
-from data_capture.capture.kinds import Capture
+from data_capture.capture.parse import Capture
+from data_capture.capture.timestamps import earlier, parse_timestamp
 from data_capture.json_codec import decode_json
 from data_capture.problems import GONE, Problem
 from data_capture.sql.bulk import select_matching
@@ -118,5 +118,5 @@ def _predates(capture: Capture, erased_at: str) -> bool:
     if capture.received_at <= erased_at:
         return True
     payload = decode_json(capture.snapshot)
-    said = moment_said(payload.get("capture_timestamp", payload.get("captureTimestamp")))
+    said = parse_timestamp(payload.get("capture_timestamp", payload.get("captureTimestamp")))
     return said is not None and said <= datetime.fromisoformat(erased_at.replace("Z", "+00:00"))

@@ -1,0 +1,274 @@
+"""From a payload to a capture: convert its fields, mask its secrets, and describe its content."""
+
+from __future__ import annotations
+
+import re
+import uuid
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime
+from itertools import islice
+from typing import Any, NamedTuple
+
+from data_capture.capture.conversion import ColumnValue, ConversionError
+from data_capture.capture.converters import is_absent
+from data_capture.capture.email import normalise_email
+from data_capture.capture.field_lookup import FieldLookup, FieldPath, KeyLayout
+from data_capture.capture.kinds import Field, Kind, PictureColumns
+from data_capture.capture.snapshot import snapshot_and_digests
+from data_capture.capture.timestamps import resolve_capture_time, timestamp
+from data_capture.capture.user_agent import stored_user_agent
+from data_capture.deadlines import Deadline
+from data_capture.images import describe_picture, is_file, replace_texts
+from data_capture.json_codec import JsonObject
+from data_capture.problems import UNUSABLE, FieldError, Problem
+from data_capture.redaction.redact import redact_with_paths
+
+_CAPTURE_ID = re.compile(r"[A-Za-z0-9._:-]{1,128}")
+_MAX_EMAILS_TRIED = 20  # of one payload, which may spell the aliases of its email in many ways
+
+
+class Admission:
+    """Checks once per capture whether a new user may be added.
+
+    A transaction that is repeated checks again, and gets the first answer.
+    """
+
+    __slots__ = ("_admit", "_is_checked", "_problem")
+
+    def __init__(self, admit: Callable[[], None]) -> None:
+        self._admit = admit
+        self._is_checked = False
+        self._problem: Problem | None = None
+
+    def check(self) -> None:
+        """Return if the user may be added.
+
+        Raises:
+            Problem: the user may not be added.
+        """
+        if not self._is_checked:
+            self._is_checked = True
+            try:
+                self._admit()
+            except Problem as problem:
+                self._problem = problem
+        if self._problem is not None:
+            raise self._problem
+
+
+class Capture(NamedTuple):
+    """A parsed payload, ready to be stored.
+
+    `values` has one value for each of the kind's fields. `snapshot_and_digests` explains
+    `snapshot`, `digest` and `content_digest`.
+    """
+
+    kind: Kind
+    capture_id: str
+    user_email: str
+    user_name: str | None
+    values: tuple[ColumnValue, ...]
+    happened_at: str
+    received_at: str
+    snapshot: str
+    digest: bytes
+    warnings: tuple[FieldError, ...]
+    source_endpoint: str
+    ip_address: str | None
+    user_agent: str | None
+    content_digest: bytes
+    is_confirmed: bool = False
+    """Whether the sender had a token; a capture without one is only a claim."""
+    admission: Admission | None = None
+    """Checked before a new user is added; None if every new user may be added."""
+
+
+@dataclass(slots=True)
+class Caller:
+    """The origin of a request: its endpoint, address, browser and time.
+
+    Attributes:
+        received_at: the time of arrival, formatted as in the tables.
+        deadline: limits the time that parsing may take while other requests wait; None: no limit.
+        is_confirmed: whether the request had the admin token or a write token.
+        admit_new_user: called at most once per capture, maybe in another thread, before a new
+            user is added; raises the Problem for the response. None: every user may be added.
+    """
+
+    source_endpoint: str
+    ip_address: str | None
+    user_agent: str | None
+    now: datetime
+    deadline: Deadline | None = None
+    is_confirmed: bool = False
+    admit_new_user: Callable[[], None] | None = None
+    received_at: str = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.received_at = timestamp(self.now)
+
+
+def parse_capture(
+    kind: Kind, payload: JsonObject, caller: Caller, placeholder_emails: tuple[str, ...]
+) -> Capture:
+    """Parse a payload into a capture, with every secret in it masked.
+
+    A field that cannot be converted becomes None, and a warning names it as the page spells it.
+
+    Raises:
+        Problem: 422 without a usable email address, or with an unusable `capture_id`.
+        DeadlinePassed: parsing took longer than the caller's deadline.
+    """
+    sent_id = _get_member(payload, "capture_id", "captureId")
+    payload, masked = redact_with_paths(payload, caller.deadline)
+    if caller.deadline is not None:
+        caller.deadline.check()
+    capture_id = _parse_capture_id(sent_id, _get_member(payload, "capture_id", "captureId"))
+    user_email, values, warnings, payload = _parse_fields(kind, payload, placeholder_emails)
+    user_agent = stored_user_agent(caller.user_agent)
+    if user_agent.is_masked:
+        masked.append("User-Agent")
+    snapshot, digest, content_digest = snapshot_and_digests(payload, masked, user_email)
+    sent_time = _get_member(payload, "capture_timestamp", "captureTimestamp")
+    return Capture(
+        kind=kind,
+        capture_id=capture_id,
+        user_email=user_email,
+        user_name=_get_user_name(kind, values),
+        values=tuple(values),
+        happened_at=timestamp(resolve_capture_time(sent_time, caller.now)),
+        received_at=caller.received_at,
+        snapshot=snapshot,
+        digest=digest,
+        warnings=tuple(warnings),
+        source_endpoint=caller.source_endpoint,
+        ip_address=caller.ip_address,
+        user_agent=user_agent.text,
+        content_digest=content_digest,
+        is_confirmed=caller.is_confirmed,
+        admission=None if caller.admit_new_user is None else Admission(caller.admit_new_user),
+    )
+
+
+def _get_member(payload: JsonObject, snake_case: str, camel_case: str) -> Any:
+    return payload.get(snake_case, payload.get(camel_case))
+
+
+def _parse_capture_id(sent: Any, masked: Any) -> str:
+    """Return the page's `capture_id`, or a new UUID if it sent none."""
+    if is_absent(sent):
+        return str(uuid.uuid4())
+    capture_id = str(sent) if isinstance(sent, int) and not isinstance(sent, bool) else sent
+    if not isinstance(capture_id, str) or not _CAPTURE_ID.fullmatch(capture_id):
+        message = "must be 1 to 128 letters, digits, '.', '_', ':' or '-'"
+    elif masked != sent:  # two masked ids with the same ending would become one
+        message = "looks like a card number or a token, which is never stored"
+    else:
+        return capture_id
+    raise Problem(
+        UNUSABLE, f"The capture_id {message}.", errors=[FieldError("capture_id", message)]
+    )
+
+
+def _parse_fields(
+    kind: Kind, payload: JsonObject, placeholder_emails: tuple[str, ...]
+) -> tuple[str, list[ColumnValue], list[FieldError], JsonObject]:
+    """Return the email, the columns' values, the warnings and the payload.
+
+    In the payload, descriptions replace pictures.
+    """
+    lookup, layout = FieldLookup(payload), kind.layouts.get(payload)
+    user_email = _find_email(lookup, layout, placeholder_emails)
+    normalised = kind.normalise(payload)
+    if normalised is not payload:
+        lookup, layout = FieldLookup(normalised), kind.layouts.get(normalised)
+    values = [*kind.defaults]
+    warnings: list[FieldError] = []
+    for index, paths in layout.field_paths.items():
+        values[index], warning = _convert_field(kind.fields[index], lookup, paths)
+        if warning is not None:
+            warnings.append(warning)
+    if kind.picture is not None:
+        picture_index = kind.field_indexes[kind.picture.picture.column]
+        sent = [*lookup.find_all(layout.field_paths.get(picture_index, ()))]
+        payload = _describe_pictures(payload, sent, kind, kind.picture, values)
+    return user_email, values, warnings, payload
+
+
+def _find_email(lookup: FieldLookup, layout: KeyLayout, placeholder_emails: tuple[str, ...]) -> str:
+    """Return the first usable email address of the user, normalised."""
+    message = "is missing"
+    placeholders = {email.lower() for email in placeholder_emails}
+    for sent in islice(lookup.find_all(layout.email_paths), _MAX_EMAILS_TRIED):
+        email = normalise_email(sent)
+        if email is None:
+            message = "is not an email address"
+        elif email in placeholders:
+            message = "is a placeholder that stands for nobody"
+        else:
+            return email
+    raise Problem(
+        UNUSABLE,
+        f"The user_email {message}, so this can't be attributed to anyone.",
+        errors=[FieldError("user_email", message)],
+    )
+
+
+def _convert_field(
+    kind_field: Field, lookup: FieldLookup, paths: tuple[FieldPath, ...]
+) -> tuple[ColumnValue, FieldError | None]:
+    """Return the first value that can be converted.
+
+    If none can, return None and a warning about the first. Without any value, return the default.
+    """
+    warning: FieldError | None = None
+    for path in paths:
+        found = lookup.find(path)
+        if found is None:
+            continue
+        key, sent = found
+        try:
+            value = kind_field.converter(sent)
+        except ConversionError as error:
+            warning = warning or FieldError(
+                f"{path[0]}.{key}".lstrip("."), f"{error}, so it was stored as NULL"
+            )
+        else:
+            if value is not None:
+                return value, None
+    return (kind_field.default if warning is None else None), warning
+
+
+def _describe_pictures(
+    payload: JsonObject,
+    sent_pictures: list[Any],
+    kind: Kind,
+    columns: PictureColumns,
+    values: list[ColumnValue],
+) -> JsonObject:
+    """Replace pictures and files in the payload by descriptions.
+
+    Also sets the columns of the picture's media type and size in `values`.
+    """
+    stored = values[kind.field_indexes[columns.picture.column]]
+    descriptions: dict[str, JsonObject] = {}
+    for sent in sent_pictures:
+        if isinstance(sent, str) and (
+            sent == stored or (stored is None and (is_file(sent) or sent.startswith("data:")))
+        ):
+            descriptions[sent] = describe_picture(sent)
+    if isinstance(stored, str):
+        values[kind.field_indexes[columns.media_type]] = descriptions[stored]["type"]
+        size_index = kind.field_indexes[columns.size_bytes]
+        if values[size_index] is None:
+            values[size_index] = descriptions[stored]["size"]
+    if not descriptions:
+        return payload
+    return {key: replace_texts(member, descriptions) for key, member in payload.items()}
+
+
+def _get_user_name(kind: Kind, values: list[ColumnValue]) -> str | None:
+    index = kind.field_indexes.get("user_name")
+    name = None if index is None else values[index]
+    return name if isinstance(name, str) else None

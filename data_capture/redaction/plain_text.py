@@ -1,0 +1,123 @@
+"""Masking the secrets in a text by the words before them and by their form."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from data_capture.deadlines import Deadline
+from data_capture.images import is_file, is_large_file
+from data_capture.redaction.card_numbers import MIN_CARD_DIGITS, mask_cards
+from data_capture.redaction.secret_patterns import (
+    TOKEN,
+    WORD_AND_CODE,
+    WORD_AND_VALUE,
+    may_contain_card_in_any_spelling,
+    may_contain_code,
+    may_contain_secret,
+    may_contain_token,
+    names_secret,
+    to_lower_case_of_same_length,
+)
+from data_capture.scanning import find_in_steps
+
+REDACTED = "[redacted]"
+
+# Of possible secrets, per payload. Beyond, whole texts are masked without a look; pages send less.
+_MAX_LOOKS = 10_000
+
+
+class BudgetSpent(Exception):
+    """A payload has more possible secrets than may be looked at."""
+
+
+class LookBudget:
+    """Limits how many possible secrets of one payload are looked at, and for how long."""
+
+    def __init__(self, deadline: Deadline | None = None) -> None:
+        self._looks_left = _MAX_LOOKS
+        self._deadline = deadline
+
+    def check_deadline(self) -> None:
+        """Raise DeadlinePassed once the deadline is over."""
+        if self._deadline is not None:
+            self._deadline.check()
+
+    def spend(self, looks: int) -> None:
+        """Count some looks.
+
+        Raises:
+            BudgetSpent: no looks are left.
+            DeadlinePassed: the deadline is over.
+        """
+        self.check_deadline()
+        self._looks_left -= looks
+        if self._looks_left < 0:
+            raise BudgetSpent
+
+
+def redact_text(text: str) -> str:
+    """Mask the secrets in a text that is not JSON."""
+    if is_harmless(text):
+        return text
+    try:
+        return mask_plain_text(text, LookBudget())
+    except BudgetSpent:
+        return REDACTED
+
+
+def is_harmless(text: str) -> bool:
+    """Tell whether a text is a file or needs no closer look for another reason."""
+    return is_large_file(text) or not may_contain_secret(text) or is_file(text)
+
+
+def mask_plain_text(text: str, budget: LookBudget) -> str:
+    """Mask the secrets in a text by the words before them and by their form.
+
+    Raises:
+        BudgetSpent: the text has more possible secrets than the budget allows.
+        DeadlinePassed: the budget's deadline is over.
+    """
+    budget.spend(0)
+    lowered = to_lower_case_of_same_length(text)
+    spans = [*_find_values_after_words(lowered, budget), *_find_codes_after_words(lowered, budget)]
+    if spans:
+        text = _replace_spans(text, spans)
+    if len(text) >= MIN_CARD_DIGITS and may_contain_card_in_any_spelling(text):
+        text = mask_cards(text, budget.spend)
+    if may_contain_token(lowered):
+        text = _replace_spans(text, [*_find_tokens(text, budget)])
+    return text
+
+
+def _find_tokens(text: str, budget: LookBudget) -> Iterator[tuple[int, int]]:
+    for found in find_in_steps(TOKEN, text):
+        budget.spend(1)
+        yield found.span()
+
+
+def _find_values_after_words(lowered: str, budget: LookBudget) -> Iterator[tuple[int, int]]:
+    if "=" not in lowered and ":" not in lowered:
+        return
+    for found in find_in_steps(WORD_AND_VALUE, lowered):
+        budget.spend(1)
+        if names_secret(lowered, found):
+            yield found.span("value")
+
+
+def _find_codes_after_words(lowered: str, budget: LookBudget) -> Iterator[tuple[int, int]]:
+    if not may_contain_code(lowered):
+        return
+    for found in find_in_steps(WORD_AND_CODE, lowered):
+        budget.spend(1)
+        yield found.span("value" if found["value"] else "pin")
+
+
+def _replace_spans(text: str, spans: list[tuple[int, int]]) -> str:
+    """Replace these spans, which may overlap, by `[redacted]`."""
+    pieces: list[str] = []
+    kept_to = 0
+    for begin, end in sorted(spans):
+        if end > kept_to:
+            pieces += [text[kept_to:begin], REDACTED] if begin >= kept_to else []
+            kept_to = end
+    return "".join(pieces) + text[kept_to:]

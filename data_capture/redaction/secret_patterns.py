@@ -1,0 +1,160 @@
+"""The patterns of secrets inside texts, and quick checks that rule most texts out.
+
+All patterns match a text in lower case, except those of tokens, whose capitals matter.
+"""
+
+from __future__ import annotations
+
+import re
+
+from data_capture.redaction.card_numbers import SEPARATOR, THREE_MORE_FOURS, has_other_digits
+from data_capture.scanning import contains, steps
+
+_LONG_TEXT_CHARACTERS = 100_000  # lower-cased in steps
+
+# Each pattern begins with fixed letters, so that `re` skips most places at once.
+WORD_AND_VALUE = re.compile(
+    r"""(?P<word> pass(?:word|wd|phrase|code) | pwd | cv[vc] | code | authorization | mnemonic
+            | key | secret | token | phrase | words )
+        [0-9]? \\{0,64} ["']? \s{0,9} [=:] \s{0,9}
+        (?! \[redacted\] )
+        (?P<value> "[^"]*"? | '[^']*'? | \\{1,64}"[^"]*"?
+            | (?: (?:bearer|basic|token) \s{1,9} )? [^\s&,;"'}]+ )""",
+    re.VERBOSE,
+)
+WORD_AND_CODE = re.compile(
+    r"""(?: cv(?<![a-z]cv)[vcn]2? | security[ _-]?code ) \s{0,3}
+            (?: (?:code|number|is|no\.?) \s{0,3} )? [=:]? \s{0,3}
+            \\{0,64} ["']? (?P<value> [0-9]{3,8} ) (?![0-9])
+        | (?: pin(?<![a-z]pin) | otp(?<![a-z]otp) | csc(?<![a-z]csc)
+                | one[ -]?time[ -]?(?:code|pin) )
+            (?: [ _-]?(?:code|number) )? \\{0,64} ["']? \s{0,9} [=:] \s{0,9}
+            \\{0,64} ["']? (?P<pin> [0-9]{3,8} ) (?![0-9])""",
+    re.VERBOSE,
+)
+TOKEN = re.compile(
+    r"""(?<![A-Za-z0-9_-])eyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]*
+        | (?<=[Bb]earer\ )[A-Za-z0-9._~+/-]{16,}=*
+        | -----BEGIN\ [A-Z ]{0,30}PRIVATE\ KEY-----.*?
+            (?:-----END\ [A-Z ]{0,30}PRIVATE\ KEY-----|\Z)
+        | (?<![A-Za-z0-9])(?:sk|rk)_(?:live|test)_[A-Za-z0-9]{8,}
+        | (?<![A-Za-z0-9])[xyz]prv[1-9A-HJ-NP-Za-km-z]{90,}""",
+    re.DOTALL | re.VERBOSE,
+)
+
+# A word that names a secret alone; the others do so only after certain words.
+_WORDS_OF_SECRETS = ("pass", "pwd", "cv", "authorization", "mnemonic")
+_TWO_WORDS_OF_SECRETS = re.compile(
+    r"""(?: (?:card|security|verification)[ _-]?code
+          | (?:api|private|secret|access|session|signing|encryption|recovery)[ _-]?key
+          | (?:api|client|app|consumer|shared)[ _-]?secret | (?<![a-z])secret
+          | (?:access|refresh|auth|id|session|bearer|csrf|api)[ _-]?token | [?&\#]token
+          | (?:seed|recovery|secret)[ _-]?(?:phrase|words) )\Z""",
+    re.VERBOSE,
+)
+_MAX_TWO_WORDS_CHARACTERS = len("verification-code")
+
+# The only letter that gets longer in lower case, and one that no pattern here contains either.
+_LONGER_IN_LOWER_CASE = "\N{LATIN CAPITAL LETTER I WITH DOT ABOVE}"
+_SUBSTITUTE = "\N{LATIN SMALL LETTER DOTLESS I}"
+
+# Every other text with a secret has JSON's brackets, an escape, "=" or ":" (but not between the
+# digits of a time or ratio), or an issuer's first digit at the beginning of 13 digits. Each is a
+# pattern of its own, because `re` is quick at finding one character that most texts lack.
+_BEHIND_A_WORD = "(?: (?<![0-9].) | (?<=[A-Za-z][0-9].) )"
+_EQUALS, _COLON, _ESCAPE, _CARD = (
+    re.compile(pattern, re.DOTALL | re.VERBOSE)
+    for pattern in (
+        f"={_BEHIND_A_WORD}",
+        f":{_BEHIND_A_WORD}",
+        "%[0-9A-Fa-f]{2}",
+        rf"[2-6](?<![0-9].)(?: (?:{SEPARATOR}[0-9]){{12}} | [0-9]{{3}}{THREE_MORE_FOURS} )",
+    )
+)
+# A necessary condition for `_CARD` in ASCII: with 4 for an issuer's first digit, 0 for the other
+# digits, and without separators, the text has this pattern. Ruling out 500,000 characters this way
+# takes 0.6 ms for words and 4.4 ms for many numbers, instead of 3.3 and 14 ms with `_CARD` alone.
+_THIRTEEN_DIGITS = re.compile(rb"4[04]{12}")
+_ISSUERS_AND_OTHERS = bytes.maketrans(b"0123456789", b"0044444000")
+_BETWEEN_DIGITS = b" +\t-._/"
+
+
+def may_contain_secret(text: str) -> bool:
+    """Tell whether a text needs a closer look; False is never wrong."""
+    lowered = _to_lower_case(text)
+    return (
+        "cv" in lowered  # a code may follow these two without "=" or ":"
+        or "ecurity" in lowered
+        or "{" in text
+        or "[" in text
+        or "\\" in text
+        or may_contain_token(lowered)
+        or has_other_digits(text)
+        or ("=" in text and contains(_EQUALS, text))
+        or (":" in text and contains(_COLON, text))
+        or ("%" in text and contains(_ESCAPE, text))
+        or may_contain_card(text)
+    )
+
+
+def may_contain_card(text: str) -> bool:
+    """Tell whether a text may contain a card number in unescaped ASCII digits."""
+    if text.isascii():
+        digits = text.encode().translate(_ISSUERS_AND_OTHERS, _BETWEEN_DIGITS)
+        if not contains(_THIRTEEN_DIGITS, digits):
+            return False
+    return contains(_CARD, text)
+
+
+def may_contain_card_in_any_spelling(text: str) -> bool:
+    """Tell whether a text may contain a card number, escaped or in any script."""
+    return "%" in text or "\\u" in text or has_other_digits(text) or may_contain_card(text)
+
+
+def may_contain_token(lowered: str) -> bool:
+    """Tell whether a text in lower case may contain a match of `TOKEN`."""
+    return (
+        "eyj" in lowered
+        or "earer " in lowered
+        or "private key" in lowered
+        or "k_live_" in lowered
+        or "k_test_" in lowered
+        or "prv" in lowered
+    )
+
+
+def may_contain_code(lowered: str) -> bool:
+    """Tell whether a text in lower case may contain a match of `WORD_AND_CODE`."""
+    return "=" in lowered or ":" in lowered or "cv" in lowered or "ecurity" in lowered
+
+
+def names_secret(lowered: str, found: re.Match[str]) -> bool:
+    """Tell whether a `WORD_AND_VALUE` match names a secret.
+
+    Some words do so only together with the word before.
+    """
+    if found["word"].startswith(_WORDS_OF_SECRETS):
+        return True
+    end = found.end("word")
+    begin = max(0, end - _MAX_TWO_WORDS_CHARACTERS - 1)
+    return _TWO_WORDS_OF_SECRETS.search(lowered, begin, end) is not None
+
+
+def to_lower_case_of_same_length(text: str) -> str:
+    """Lower-case a text so that each character keeps its index."""
+    if len(text) >= _LONG_TEXT_CHARACTERS:
+        return "".join([_lower_case_of_same_length(step) for step in steps(text)])
+    return _lower_case_of_same_length(text)
+
+
+def _lower_case_of_same_length(text: str) -> str:
+    lowered = text.lower()
+    if len(lowered) == len(text):
+        return lowered
+    return text.replace(_LONGER_IN_LOWER_CASE, _SUBSTITUTE).lower()
+
+
+def _to_lower_case(text: str) -> str:
+    if len(text) < _LONG_TEXT_CHARACTERS:
+        return text.lower()
+    return "".join([step.lower() for step in steps(text)])
