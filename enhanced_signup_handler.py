@@ -36,7 +36,7 @@ from data_capture.web import (
     security_headers,
 )
 from data_capture.web.health_probe import load_or_make_probe_key
-from data_capture.web.local_access import may_read_details
+from data_capture.web.read_access import may_read_health_details
 from data_capture.web.request_guard import RequestGuard
 from data_capture.web.requests import read_json_object
 
@@ -142,7 +142,7 @@ def create_app(settings: Settings) -> Flask:
     def health() -> Response:
         fault = store.fault()
         details: dict[str, Any] = {}
-        if may_read_details(request, settings, probe_key):
+        if may_read_health_details(request, settings, probe_key):
             details = {
                 "version": __version__,
                 "database": str(settings.database),

@@ -19,7 +19,7 @@ import requests
 
 from data_capture.settings import load_settings
 from data_capture.web.health_probe import is_probe, load_or_make_probe_key, probe_headers
-from data_capture.web.local_access import exposing_settings
+from data_capture.web.read_access import exposing_settings
 from tests.installations import CommandServer, Installation
 from tests.managed import RunningManager
 from tests.support import (

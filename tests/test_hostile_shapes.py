@@ -31,7 +31,7 @@ from data_capture.problems import Problem
 from data_capture.redaction.redact import REDACTED, redact, redact_and_tell
 from data_capture.store.sqlite.captures import Receipt, audit_record_of
 from data_capture.web.requests import BATCH, decode_body, max_bytes_without_pictures, parse_request
-from data_capture.web.responses import result_of
+from data_capture.web.responses import build_result
 from tests.hostile_shapes import EMAIL, SHAPES, Shape
 from tests.large_shapes import LARGE_SHAPES, LargeShape
 from tests.support import (
@@ -111,7 +111,7 @@ def understand(shape: Shape, body: bytes) -> int:
         for work in asked.jobs:
             audit_record_of(work.capture, EMAIL)
         return len(
-            result_of(asked, [Receipt(1, "stored", replayed=False) for _ in asked.jobs]).response()[
+            build_result(asked, [Receipt(1, "stored", replayed=False) for _ in asked.jobs]).response()[
                 2
             ]
         )

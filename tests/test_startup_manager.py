@@ -18,7 +18,7 @@ from pathlib import Path
 import pytest
 import requests
 
-from data_capture.server.ports import is_claimed
+from data_capture.server.ports import is_reserved
 from tests.managed import LOG_LINE, RunningManager
 from tests.support import (
     REPOSITORY,
@@ -290,7 +290,7 @@ def service_that_does_not_get_on(tmp_path: Path) -> Iterator[tuple[int, subproce
         start_new_session=True,
     ) as process:
         try:
-            eventually(lambda: is_claimed("127.0.0.1", port), "it is about to listen", 10)
+            eventually(lambda: is_reserved("127.0.0.1", port), "it is about to listen", 10)
             os.killpg(process.pid, signal.SIGSTOP)
             yield port, process
         finally:

@@ -35,12 +35,12 @@ from data_capture.cli.open_handles import ANSWER_SECONDS, programs_using
 from data_capture.cli.restore import second_names_of, staged_beside
 from data_capture.cli.schema_report import examine_schema
 from data_capture.key_files import load_key
-from data_capture.server.ports import why_not_listen
+from data_capture.server.ports import find_listen_error
 from data_capture.settings import FILE_PAGES, Settings
 from data_capture.store.sqlite.connection import usual_log_bytes
 from data_capture.store.sqlite.lock import WriterLock, WriterLockTimeout
 from data_capture.supervisor.services import CAPTURE, SIGNUP, Service, ask_health
-from data_capture.web.local_access import exposing_settings
+from data_capture.web.read_access import exposing_settings
 
 _FIXED_SQLITE = (3, 51, 3)  # the first with a remedy for the WAL-reset bug (sqlite.org/wal.html)
 _OLDEST_SQLITE = (3, 24, 0)  # the first with ON CONFLICT … DO UPDATE, which the store uses
@@ -151,7 +151,7 @@ def _port(question: str, service: Service, settings: Settings) -> Finding:
         return _problem(question, f"{port} is the capture service's port as well", choose)
     health = ask_health(service, settings, ANSWER_SECONDS)
     if not health.healthy and health.database is None:
-        reason = health.says if health.listening else why_not_listen(settings.host, port)
+        reason = health.says if health.listening else find_listen_error(settings.host, port)
         if reason is None:
             return _ok(question, f"{port} is free; the {service.name} service is not running")
         return _problem(question, f"what is at {port} {reason}" if health.listening else f"{port} {reason}",

@@ -11,12 +11,12 @@ from contextlib import suppress
 from types import FrameType
 
 from data_capture.server.logging import configure_logging
-from data_capture.server.ports import is_claimed, why_not_listen
+from data_capture.server.ports import is_reserved, find_listen_error
 from data_capture.settings import FILE_PAGES, Settings, settings_from_command_line
 from data_capture.store.sqlite.schema import DatabaseRefused, prepare, warn_of_other_readers
 from data_capture.supervisor.service_process import SupervisedService
 from data_capture.supervisor.services import CAPTURE, SERVICES, SIGNUP, Service, ask_health
-from data_capture.web.local_access import exposing_settings
+from data_capture.web.read_access import exposing_settings
 
 _FIRST_LOOK_SECONDS = 3.0
 _SOMEONE_ELSES_START_SECONDS = 10.0
@@ -99,7 +99,7 @@ def _what_holds_the_port(
     remedy = f"Choose another with --{service.name}-port or EDC_{service.name.upper()}_PORT"
     deadline = time.monotonic() + _SOMEONE_ELSES_START_SECONDS
     health = ask_health(service, settings, _FIRST_LOOK_SECONDS)
-    while not health.spoke and is_claimed(settings.host, port):  # someone else is just starting it
+    while not health.spoke and is_reserved(settings.host, port):  # someone else is just starting it
         if time.monotonic() > deadline:
             return f"Port {port} is used by one of these services, which {health.says}. {remedy}, or stop that one."
         if stopping.wait(_LOOK_SECONDS):
@@ -116,7 +116,7 @@ def _what_holds_the_port(
         reason = (
             "is taken by another program"
             if health.listening
-            else why_not_listen(settings.host, port)
+            else find_listen_error(settings.host, port)
         )
         return (
             None

@@ -15,7 +15,7 @@ from collections.abc import Callable
 from contextlib import suppress
 
 from data_capture.server.parent_watch import SUPERVISED_VARIABLE
-from data_capture.server.ports import is_claimed
+from data_capture.server.ports import is_reserved
 from data_capture.settings import REPOSITORY, Settings
 from data_capture.supervisor.services import Health, Service, ask_health
 
@@ -122,7 +122,7 @@ class SupervisedService(threading.Thread):
     def _is_served_soon(self) -> bool:
         began = time.monotonic()
         while not self._is_served_already(self._ask()):
-            claimed = is_claimed(self._settings.host, self.service.port(self._settings))
+            claimed = is_reserved(self._settings.host, self.service.port(self._settings))
             patience_seconds = _STARTING_SECONDS if claimed else _FASTER_ONE_SECONDS
             if time.monotonic() - began > patience_seconds or self._stopping.wait(_LOOK_SECONDS):
                 return False
