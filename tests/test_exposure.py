@@ -335,7 +335,7 @@ class TestOurOwnPrograms:
         try:
             assert manager.process.wait(timeout=15) == 1
             assert (
-                f"Port {port} is used by a capture service over another database" in manager.output
+                f"Port {port} is used by a capture service with another database" in manager.output
             )
         finally:
             manager.clean_up()

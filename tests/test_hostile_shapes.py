@@ -111,9 +111,9 @@ def understand(shape: Shape, body: bytes) -> int:
         for work in asked.jobs:
             audit_record_of(work.capture, EMAIL)
         return len(
-            build_result(asked, [Receipt(1, "stored", replayed=False) for _ in asked.jobs]).response()[
-                2
-            ]
+            build_result(
+                asked, [Receipt(1, "stored", replayed=False) for _ in asked.jobs]
+            ).response()[2]
         )
     return 0
 

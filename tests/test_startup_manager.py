@@ -161,7 +161,7 @@ def test_a_service_over_another_database_is_not_used(start: Start, tmp_path: Pat
     finally:
         other.stop()
     assert (
-        f"Port {other.port} is used by a capture service over another database, {other.database}"
+        f"Port {other.port} is used by a capture service with another database, {other.database}"
         in manager.output
     )
 

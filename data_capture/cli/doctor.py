@@ -151,17 +151,19 @@ def _port(question: str, service: Service, settings: Settings) -> Finding:
         return _problem(question, f"{port} is the capture service's port as well", choose)
     health = ask_health(service, settings, ANSWER_SECONDS)
     if not health.healthy and health.database is None:
-        reason = health.says if health.listening else find_listen_error(settings.host, port)
+        reason = health.description if health.listening else find_listen_error(settings.host, port)
         if reason is None:
             return _ok(question, f"{port} is free; the {service.name} service is not running")
         return _problem(question, f"what is at {port} {reason}" if health.listening else f"{port} {reason}",
                         f"stop it (lsof -i :{port} names it), or {choose}" if health.listening else choose)  # fmt: skip
     who = f"the {service.name} service at {port}" + (
-        f" (process {health.process})" if health.process else ""
+        f" (process {health.pid})" if health.pid else ""
     )
     if not health.healthy:
-        return _problem(question, f"{who} {health.says}", "see the lines below, and the log file")
-    if health.database is not None and not health.is_over(settings.database):
+        return _problem(
+            question, f"{who} {health.description}", "see the lines below, and the log file"
+        )
+    if health.database is not None and not health.uses_database(settings.database):
         return _warning(question, f"{who} is healthy, but uses another database: {health.database}",
                         "name that with --database, or the EDC_ variables that it was started with")  # fmt: skip
     return _ok(question, f"{who} is healthy")
