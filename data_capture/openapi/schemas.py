@@ -7,7 +7,7 @@ from functools import cache
 from itertools import groupby
 from typing import Any
 
-from data_capture.accounts.accounts import MAX_PASSWORD_CHARACTERS, MIN_PASSWORD_CHARACTERS
+from data_capture.accounts.fields import MAX_PASSWORD_CHARACTERS, MIN_PASSWORD_CHARACTERS
 from data_capture.capture.email import MAX_EMAIL_CHARACTERS, MAX_GIVEN_CHARACTERS, is_unseen
 from data_capture.capture.kinds import KINDS, Kind
 from data_capture.privacy.export import FORMAT
