@@ -1,4 +1,4 @@
-"""The capture service: stores a second copy of what pages save in trading_bots.db. Port 5003.
+"""The capture service, port 5003: stores captures from pages in trading_bots.db.
 
 python3 enhanced_data_capture_system.py [--port 5003] [--debug] [--help]
 """

@@ -1,4 +1,4 @@
-"""The signup service: creates accounts in trading_bots.db and logs users in. Port 5001.
+"""The signup service, port 5001: creates accounts in trading_bots.db, and logs in.
 
 python3 enhanced_signup_handler.py [--port 5001] [--debug] [--help]
 """

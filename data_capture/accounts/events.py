@@ -1,4 +1,4 @@
-"""Write audit records of accounts, and spend the same time where there is nothing to record."""
+"""Write the audit records of accounts, or spend the same time without one."""
 
 from __future__ import annotations
 

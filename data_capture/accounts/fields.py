@@ -28,7 +28,7 @@ def read_email(payload: JsonObject, errors: list[FieldError]) -> str:
 
 
 def read_password(payload: JsonObject, errors: list[FieldError]) -> str:
-    """Return the password of an account; append to `errors` if it is missing or too long."""
+    """Return the password; append to `errors` if it is missing or too long."""
     password = payload.get("password")
     if password is None or password == "":
         errors.append(FieldError("password", "is missing"))

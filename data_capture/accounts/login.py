@@ -77,7 +77,10 @@ class Login:
         self._rates.refuse_after_failures(account, caller.ip_address)
 
     def _check_password(self, user: UserRow | None, password: str) -> CheckResult:
-        """Check a password; for an unknown user or an ill-formed password it takes as long."""
+        """Check a password.
+
+        It takes as long for an unknown user or an ill-formed password.
+        """
         is_readable = is_well_formed(password)
         credentials = user.credentials if user is not None and is_readable else ()
         stored = [credential.stored for credential in credentials]

@@ -133,7 +133,11 @@ class Outbox:
             return heapq.heappop(self._waiting)
 
     def _try(self, attempt: _Attempt) -> _Attempt | None:
-        """Send a mail; return the attempt to make later, if this one failed and is not the last."""
+        """Send a mail.
+
+        Returns:
+            The next attempt, if this one failed and is not the last.
+        """
         try:
             mail = attempt.compose()
             if mail is not None:
@@ -219,7 +223,9 @@ def _send_to_server(mail: Mail, server: MailServer) -> None:
 
 
 def _connect(server: MailServer) -> smtplib.SMTP:
-    """Connect, with encryption if the server supports it, and never send credentials without.
+    """Connect, with encryption if the server supports it.
+
+    Credentials are never sent without encryption.
 
     Raises:
         SMTPNotSupportedError: there are credentials, but the server has no STARTTLS.

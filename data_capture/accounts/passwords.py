@@ -41,7 +41,9 @@ class CheckResult(Enum):
 
 
 def reject_late_request(queued_at: float | None) -> None:
-    """Reject a request that waited too long, since passwords are hashed no faster than CPUs allow.
+    """Reject a request that waited too long for a thread.
+
+    Passwords are hashed no faster than the processors allow.
 
     Args:
         queued_at: the time, of `time.monotonic`, since when the request waited; None if unknown.
@@ -54,7 +56,10 @@ def reject_late_request(queued_at: float | None) -> None:
 
 
 class Passwords:
-    """Hash and check passwords, a few at a time: each takes 19 MiB and some 20 ms of a core."""
+    """Hash and check passwords, a few at a time.
+
+    Each takes 19 MiB and some 20 ms of a core.
+    """
 
     def __init__(self) -> None:
         self._hasher = PasswordHasher(
@@ -144,7 +149,7 @@ def _all_match(checks: Sequence[Check], password: str) -> bool:
 
 
 def _is_outdated(stored: str) -> bool:
-    """Tell whether a hash is a plain SHA-256, or Argon2id with weaker parameters than ours.
+    """Tell whether a hash is a plain SHA-256, or a weaker Argon2id than ours.
 
     Hashes of other kinds may be needed by other programs, and are never replaced.
     """

@@ -55,10 +55,13 @@ class Registration:
         self._tokens = tokens
 
     def register(self, payload: JsonObject, caller: Caller) -> dict[str, Any]:
-        """Create an account, or complete a provisional user, and return the response's members.
+        """Create an account or complete a provisional user.
 
         A questionnaire that came along is captured in the same transaction. The response contains
         only what this sign-up sent, and the ids of the row.
+
+        Returns:
+            The members of the response.
 
         Raises:
             Problem: 400 invalid fields, 409 the address has an account or a row of another
@@ -85,7 +88,7 @@ class Registration:
 
 
 def find_provisional_user(connection: sqlite3.Connection, email: str) -> UserRow | None:
-    """Return the provisional user that a sign-up completes; None if the address is unknown.
+    """Return the provisional user of an address; None if the address is unknown.
 
     Raises:
         Problem: 409, the address has an account, or a row that another program created.
@@ -105,7 +108,7 @@ def complete_sign_up(
     password_hash: str,
     caller: Caller,
 ) -> UserRow:
-    """Write a sign-up with its questionnaire and its audit record, and return the account.
+    """Write a sign-up with its questionnaire and audit record; return the account.
 
     Raises:
         Problem: 409, someone else has signed up with the address meanwhile.
@@ -123,7 +126,7 @@ def complete_sign_up(
 
 
 def hide_earlier_data(user: UserRow, sign_up: SignUp) -> UserRow:
-    """Return an account without what a capture or another program wrote to its row before.
+    """Return an account without data that was in its row before the sign-up.
 
     The caller who signs up has not proved to own the address.
     """

@@ -57,7 +57,7 @@ def read_sign_up(payload: JsonObject, placeholder_emails: tuple[str, ...]) -> Si
 
 
 def parse_questionnaire(sign_up: SignUp, caller: Caller) -> Capture | None:
-    """Return the questionnaire that came with a sign-up as a capture; None if there is none.
+    """Return the questionnaire that came with a sign-up as a capture, if any.
 
     Raises:
         Problem: 422, it cannot be captured.

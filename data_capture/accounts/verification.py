@@ -211,7 +211,7 @@ class Verification:
         return user, False
 
     def _find_account(self, connection: sqlite3.Connection, link: Link) -> UserRow | None:
-        """Return the account whose password a link replaces; None if it completes a sign-up.
+        """Return the account of a link; None if the link completes a sign-up.
 
         Raises:
             Problem: 403 a disabled account, 409 another program has its password, 410 a void link.
@@ -265,7 +265,7 @@ def _find_recoverable(connection: sqlite3.Connection, email: str) -> UserRow | N
 
 
 def _is_ours(connection: sqlite3.Connection, user: UserRow, email: str) -> bool:
-    """Tell whether the account has exactly this address, and its password was chosen here."""
+    """Tell whether the account has this address, and a password chosen here."""
     return normalise_email(user.email) == email and has_our_password(connection, user)
 
 

@@ -140,7 +140,10 @@ def _invalid_token() -> Problem:
 
 
 def _limit_details(details: Details | None) -> dict[str, Any]:
-    """Return the details that are set, without the longest ones if a link cannot contain all."""
+    """Return the details that are set, as many as a link can contain.
+
+    The longest ones are left out first.
+    """
     given = (
         {} if details is None else {name: value for name, value in asdict(details).items() if value}
     )

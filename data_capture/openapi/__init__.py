@@ -1,4 +1,4 @@
-"""The description of the API as an OpenAPI 3.1 document, and the page that shows it.
+"""The description of the API as an OpenAPI 3.1 document, and its page.
 
 document              the document, and the routes /openapi.json and /docs
 operations            one line for each endpoint

@@ -1,4 +1,4 @@
-"""Build the OpenAPI 3.1 document of a service from its routes, `OPERATIONS` and the schemas.
+"""Build the OpenAPI 3.1 document of a service from its routes.
 
 every route of the app                ──┐
 operations, one line for each endpoint ─┼─→  /openapi.json  ──→  /docs

@@ -1,4 +1,4 @@
-"""The page at /docs: the OpenAPI document as plain HTML, which works without a network.
+"""The page at /docs: the OpenAPI document as plain HTML, for use offline.
 
 It has no script and loads nothing. A packaged viewer of OpenAPI documents would be a megabyte of
 script, and would need a policy that lets it run. Readers only look up which endpoints there are,

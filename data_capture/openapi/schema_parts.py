@@ -62,7 +62,7 @@ def email_schema(*, excluded_in_domain: str = "") -> Json:
 # It takes 1.8 s and is needed twice (timeit).
 @cache
 def _unseen_characters() -> str:
-    r"""Return the characters that an address cannot have, for a regular expression's brackets.
+    r"""Return the characters that an address cannot have, for regex brackets.
 
     They are listed as ranges, because Python's regular expressions, which generate test cases, do
     not have `\p{Cf}`. Surrogates cannot occur in JSON.

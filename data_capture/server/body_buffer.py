@@ -170,7 +170,11 @@ class BodyBuffer:
         return None
 
     def _abort_oldest(self, caller: str, spared: Body, problem: Problem) -> bool:
-        """Abort the caller's oldest body; return False if there is none, or if it is `spared`."""
+        """Abort the caller's oldest body.
+
+        Returns:
+            False if the caller has none, or if it is `spared`.
+        """
         with_bytes = (one for one in self._bodies if one.caller == caller and one.received_bytes)
         oldest = next(with_bytes, spared)
         if oldest is spared:

@@ -1,4 +1,4 @@
-"""The limits of request bodies that are being received, and which bodies exceed them.
+"""The limits of bodies that are being received, and the bodies beyond them.
 
 The limits are on time, speed, number and bytes, for each caller and in total. They count received
 bytes, never announced ones. The three kinds of bodies (`BodyKind`) have limits of their own.
@@ -88,7 +88,7 @@ def _too_slow(seconds: float) -> Problem:
 def bodies_over_limit(
     kind: BodyKind, by_caller: dict[str, list[Body]]
 ) -> list[tuple[Body, Problem]]:
-    """Return the bodies beyond each caller's limit, and beyond its share of the total limit.
+    """Return the bodies beyond each caller's limit and its share of the total.
 
     The oldest bodies of each caller come first.
     """

@@ -1,4 +1,4 @@
-"""An RSGI adapter that buffers request bodies, so that no thread of the app waits for one.
+"""An RSGI adapter that buffers bodies, so that no thread waits for one.
 
 Behind a plain WSGI interface a thread waits for each body that is still arriving. Eight visitors
 with a slow uplink, or eight half-sent requests, would then block everyone else. This adapter checks
@@ -241,7 +241,10 @@ class BufferingAdapter:
             await self._bodies.discard(request.protocol, address)
 
     def _send_problem(self, request: _Request, problem: Problem) -> None:
-        """Respond on the event loop: thousands of bodies may be aborted in the same second."""
+        """Respond with a problem, on the event loop.
+
+        Thousands of bodies may be aborted in the same second.
+        """
         scope = request.scope
         status, headers, content = problem.answer()
         headers.append(NOSNIFF)

@@ -1,4 +1,6 @@
-"""Close connections that keep others out, those first that have waited longest for a response.
+"""Close connections that keep others out.
+
+Those that have waited longest for a response are closed first.
 
 granian accepts a limited number of connections, leaves all others waiting, and calls nothing when
 it accepts one. So a thread looks at the sockets of this process, and shuts down those beyond the
@@ -104,7 +106,7 @@ def select_excess(
     max_connections: int,
     is_behind_proxy: bool,
 ) -> list[Connection]:
-    """Return the connections to close, so that each caller and all together keep the limits.
+    """Return the connections to close, so that callers keep their limits.
 
     Args:
         connections: all that are open.
@@ -134,7 +136,7 @@ def select_excess(
 
 
 def _closing_order(connection: Connection) -> tuple[bool, int]:
-    """Sort idle connections first, and then those that have waited longest for a response."""
+    """Sort idle connections first, then those that waited longest for a response."""
     return connection.idle_ms < _IDLE_MS, -connection.unanswered_ms
 
 

@@ -1,4 +1,4 @@
-"""Request headers as granian has them: joining the lines of a name, and the body's length."""
+"""Request headers: joining the lines of a name, and the body's length."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ _NEVER_READ = frozenset({"cookie"})
 
 
 def join_header_lines(headers: Any) -> dict[str, str]:
-    """Return the readable headers by name in lower case, with the lines of a name joined.
+    """Return the readable headers by name, with the lines of a name joined.
 
     The lines are joined by ", " (RFC 9110 section 5.2), those of Cookie by "; " (RFC 9113 section
     8.2.3). One dictionary replaces granian's own lookups, each of which costs as much as building
@@ -47,7 +47,7 @@ def has_unreadable_header(headers: Any, joined: Mapping[str, str]) -> bool:
 
 
 def content_length_of(headers: Mapping[str, str]) -> int | None:
-    """Return the length of the body in bytes according to the head; None for a chunked body."""
+    """Return the announced length of the body in bytes; None for a chunked body."""
     if "transfer-encoding" in headers:
         return None
     return int(headers.get("content-length") or 0)  # hyper has rejected anything but a number

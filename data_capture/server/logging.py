@@ -1,4 +1,4 @@
-"""Log to the console and to one rotated file, which both services and the manager share.
+"""Log to the console, and to one rotated file for services and manager.
 
 2024-01-15T10:30:00.123Z INFO capture Listening on http://127.0.0.1:5003, …
 """
@@ -58,7 +58,10 @@ def logging_configuration(name: str, settings: Settings) -> dict[str, Any]:
 
 
 class _WorkerExitFilter(logging.Filter):
-    """Drop granian's error about a worker that ended with Ctrl-C; `serve` reports real crashes."""
+    """Drop granian's error about a worker that ended with Ctrl-C.
+
+    `serve` reports real crashes.
+    """
 
     def filter(self, record: logging.LogRecord) -> bool:
         """Return whether to log the record."""
@@ -66,7 +69,7 @@ class _WorkerExitFilter(logging.Filter):
 
 
 class _LineFormatter(logging.Formatter):
-    """Format a record as one line, plus a traceback: time in UTC, level, service, message."""
+    """Format a record as a line: time in UTC, level, service, message."""
 
     converter = staticmethod(time.gmtime)
 
@@ -77,7 +80,7 @@ class _LineFormatter(logging.Formatter):
 
 
 class _Console(logging.Handler):
-    """Write to standard error; never fail or wait, even if the console is gone or not read."""
+    """Write to standard error; never fail or wait, even if nobody reads it."""
 
     def emit(self, record: logging.LogRecord) -> None:
         """Write the record's line, or drop it if the console does not accept it.
@@ -90,7 +93,10 @@ class _Console(logging.Handler):
 
 
 class _LogFile(ConcurrentRotatingFileHandler):
-    """Write to the log file, which other processes write and rotate, too; only its owner reads."""
+    """Write to the log file, which other processes write and rotate, too.
+
+    Only its owner can read it.
+    """
 
     def __init__(self, path: Path) -> None:
         self._has_reported_error = False
@@ -121,7 +127,7 @@ class _LogFile(ConcurrentRotatingFileHandler):
         return super().atomic_open(file_path)
 
     def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802, ARG002  (logging's name)
-        """Report once that the file cannot be written; the console and the service continue."""
+        """Report once that the file cannot be written; the service continues."""
         error = sys.exc_info()[1]
         if isinstance(error, OSError) and not self._has_reported_error:
             self._has_reported_error = True

@@ -1,4 +1,4 @@
-"""End a process when its parent or its database is gone, even if the parent got SIGKILL.
+"""End a process when its parent or its database is gone.
 
 Each process has the reading end of a pipe whose only writing end belongs to its parent. The kernel
 closes that end with the parent.
@@ -25,12 +25,15 @@ _UNHEALTHY_SECONDS = 1.0
 
 
 def is_supervised() -> bool:
-    """Tell whether the startup manager started this process, before `stop_with_manager`."""
+    """Tell whether the startup manager started this process.
+
+    Call it before `stop_with_manager`.
+    """
     return os.environ.get(SUPERVISED_VARIABLE) == "1"
 
 
 def stop_with_manager() -> None:
-    """Stop this service gracefully when the startup manager that started it has exited."""
+    """Stop this service gracefully when the startup manager has exited."""
     if os.environ.pop(SUPERVISED_VARIABLE, None) == "1":
         # A suspended manager (Ctrl-Z) does not read the log, which must not block its services.
         os.set_blocking(2, False)
@@ -66,7 +69,10 @@ def exit_with_parent() -> None:
 
 
 def exit_when_database_lost(store: Store, log: Logger) -> None:
-    """Exit this worker process, and its service, with status 1 soon after the database is lost."""
+    """Exit with status 1 soon after the database is lost.
+
+    The service ends with its worker process.
+    """
 
     def wait_for_loss() -> None:
         store.wait_for_loss()

@@ -176,7 +176,7 @@ def _create_adapter(
 
 
 def _reduce_garbage_collection() -> None:
-    """Collect garbage in small steps, and all of it rarely, so that requests do not wait for it.
+    """Collect garbage in small steps, so that requests do not wait for it.
 
     With Python's thresholds, parsing 1 MB of small objects starts several traversals of all
     objects, of 100 ms each. The objects that exist now live as long as the process, so that
@@ -188,7 +188,10 @@ def _reduce_garbage_collection() -> None:
 
 
 def _handle_hang_up(inherited: Any) -> None:
-    """Stop when the terminal closes, unless started with `nohup`; granian would reload instead."""
+    """Stop when the terminal closes, unless started with `nohup`.
+
+    granian would reload instead.
+    """
     if inherited == signal.SIG_IGN:
         signal.signal(signal.SIGHUP, signal.SIG_IGN)
     else:
@@ -196,7 +199,7 @@ def _handle_hang_up(inherited: Any) -> None:
 
 
 def _max_connections() -> int:
-    """Raise the limit of descriptors if possible, and return the connections that it allows."""
+    """Raise the limit of descriptors, and return how many connections it allows."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     wanted = _MAX_CONNECTIONS + _OTHER_DESCRIPTORS
     if soft != resource.RLIM_INFINITY and soft < wanted:

@@ -1,4 +1,4 @@
-"""Run a Flask app as a WSGI application (PEP 3333) and pass its response to granian."""
+"""Run a Flask app by WSGI (PEP 3333), and pass its response to granian."""
 
 from __future__ import annotations
 
@@ -143,7 +143,7 @@ class AppRunner:
 
 
 class _ResponseHead:
-    """The status and the headers that the app passes to `start_response`; 500 until then."""
+    """The status and headers that the app passes to `start_response`; before that, 500."""
 
     def __init__(self) -> None:
         self.status = 500
@@ -171,7 +171,7 @@ def _send_chunks(
     head: _ResponseHead,
     chunks: Iterable[bytes],
 ) -> None:
-    """Send a response of unknown length, each chunk after the client has taken the one before.
+    """Send a response of unknown length, as fast as the client reads it.
 
     A response that cannot be completed just ends. Its client notices: JSON and archives that end
     early cannot be read.

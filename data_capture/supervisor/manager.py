@@ -60,7 +60,7 @@ def _run(settings: Settings, stopping: threading.Event, stop_now: threading.Even
 
 
 def _handle_stop_signals() -> tuple[threading.Event, threading.Event]:
-    """Return two events: the first signal sets the first one, a second signal the other."""
+    """Return two events: the first signal sets the first, a second one the other."""
     stopping, stop_now = threading.Event(), threading.Event()
 
     def stop(_number: int, _frame: FrameType | None) -> None:

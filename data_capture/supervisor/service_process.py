@@ -84,7 +84,10 @@ class ServiceProcess:
             return False
 
     def stop(self, stop_now: threading.Event) -> None:
-        """Stop the process, gracefully until `stop_now` is set, and kill what is left of it."""
+        """Stop the process gracefully, or at once when `stop_now` is set.
+
+        Whatever is left of its group is killed.
+        """
         process = self._process
         if process.poll() is None and not stop_now.is_set():
             self._terminate(stop_now)
@@ -99,7 +102,7 @@ class ServiceProcess:
         self._forwarder.join(timeout=1)
 
     def last_output(self) -> str:
-        """Return its last lines that are not in the log file, such as a traceback, indented."""
+        """Return its last lines that are not in the log file, such as a traceback."""
         lines = [line for line in self._last_lines if not _LOG_LINE.match(line)]
         return "".join(f"\n    {line}" for line in lines)
 

@@ -16,7 +16,7 @@ _POLL_SECONDS = 0.1
 
 
 def find_startup_error(settings: Settings, stopping: threading.Event) -> str | None:
-    """Prepare the database, and return why the services cannot be started, as a sentence.
+    """Prepare the database, and return why the services cannot start.
 
     Args:
         settings: of both services.
@@ -40,7 +40,10 @@ def find_startup_error(settings: Settings, stopping: threading.Event) -> str | N
 
 
 def _find_port_error(service: Service, settings: Settings, stopping: threading.Event) -> str | None:
-    """Return why a service cannot use its port; None also if it already serves our database."""
+    """Return why a service cannot use its port.
+
+    None if it can, and if it already serves our database.
+    """
     port = service.port(settings)
     remedy = f"Choose another with --{service.name}-port or EDC_{service.name.upper()}_PORT"
     deadline = time.monotonic() + _OTHER_START_SECONDS

@@ -1,4 +1,4 @@
-"""Keep one service running: start it, replace it when it exits or hangs, stop it in the end."""
+"""Keep one service running: start it, replace it if it exits or hangs, stop it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""HTTP: the capture operation, its two adapters, access control, headers and errors.
+"""HTTP: the capture operation, its adapters, access control, headers and errors.
 
 capture_service     `receive_capture`, the only capture operation
 fast_path           its adapter on the event loop; the other one is the Flask routes

@@ -64,7 +64,10 @@ def parse_bearer_token(authorization: str | None) -> str | None:
 
 
 def fetch_admin_token(settings: Settings) -> str | None:
-    """Return the token once and delete its file; None after that, when only its hash is left.
+    """Return the token and delete its file, so that only its hash is left.
+
+    Returns:
+        The token; None if it was fetched before.
 
     Raises:
         OSError: the file cannot be read or deleted.

@@ -62,7 +62,7 @@ class AdmittedRequest(NamedTuple):
 
     @property
     def counted_address(self) -> str | None:
-        """The address whose rates apply; None for the owner's own servers, which have no limit."""
+        """The address whose rates apply; None for the owner's servers, without limit."""
         return None if self.is_confirmed else self.address
 
     @property
@@ -218,7 +218,7 @@ class ThreadExecution:
 
 
 def run_synchronously(operation: Coroutine[Any, Any, Result]) -> Result:
-    """Run a coroutine that blocks and never suspends, such as one with `ThreadExecution`.
+    """Run a coroutine that never suspends, such as one with `ThreadExecution`.
 
     Raises:
         RuntimeError: the coroutine suspended.

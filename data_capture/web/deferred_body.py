@@ -24,5 +24,5 @@ class BodyNotReceived(BaseException):
 
 
 def is_rate_counted(environ: Mapping[str, Any]) -> bool:
-    """Tell whether the caller's rate has counted the request, and must not count it again."""
+    """Tell whether the caller's rate has counted the request already."""
     return RATE_COUNTED in environ

@@ -11,7 +11,7 @@ from data_capture.problems import UNUSABLE, FieldError, Problem
 
 
 class EmailConverter(PathConverter):
-    """Match an address, which may have slashes before its @, but not the path of an export."""
+    """Match an address, also with slashes before its @, but not an export's path."""
 
     regex = r"(?!.*/export\Z)[^/].*?"
 

@@ -1,4 +1,4 @@
-"""Flask's error handlers: every error is an application/problem+json response (RFC 9457)."""
+"""Flask's error handlers: every error is a problem response (RFC 9457)."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def problem_response(problem: Problem) -> Response:
 
 
 def init_app(app: Flask) -> None:
-    """Turn every error of `app` into a problem response; log unexpected exceptions once."""
+    """Turn every error of `app` into a problem response; log unexpected exceptions."""
     app.register_error_handler(Problem, problem_response)
     app.register_error_handler(HTTPException, _handle_http_exception)
     app.register_error_handler(Exception, _handle_unexpected_exception)

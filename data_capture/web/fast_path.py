@@ -1,4 +1,4 @@
-"""Fast path: store small captures on the event loop, bypassing Flask and its threads.
+"""Fast path: store small captures on the event loop, bypassing Flask.
 
 `python3 -m bench` measures the saving: a capture costs a third of the time that a bare Flask
 route takes. Large bodies go to the Flask routes, which run in threads and delay no other request.
@@ -91,7 +91,7 @@ class EventLoopExecution:
         self._threads = threads
 
     async def parse(self, parse: Callable[[Deadline | None], CaptureRequest]) -> CaptureRequest:
-        """Call `parse` with a deadline; if that passes, call it again in a thread without one."""
+        """Call `parse` with a deadline; if that passes, call it again in a thread."""
         try:
             return parse(Deadline(MAX_PARSING_SECONDS))
         except DeadlinePassed:

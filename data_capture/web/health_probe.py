@@ -1,4 +1,4 @@
-"""Signed health requests, with which this installation's own programs read health details.
+"""Signed health requests: this installation's programs read details with them.
 
     Authorization: EDC-Health EXPIRES.MAC    MAC = HMAC-SHA-256 of EXPIRES, key in health.key
 
@@ -35,7 +35,10 @@ def load_or_make_probe_key(settings: Settings) -> bytes:
 
 
 def probe_headers(settings: Settings) -> dict[str, str]:
-    """Return the headers of a signed health request; none before the first service has run."""
+    """Return the headers of a signed health request.
+
+    There are none before the first service has run.
+    """
     try:
         key = load_key(settings.keys_directory / _KEY_FILE_NAME)
     except (OSError, ValueError):

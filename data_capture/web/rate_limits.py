@@ -1,4 +1,4 @@
-"""The rate limits of Flask's routes; `limits.rates` has those of captures and addresses."""
+"""The rate limits of Flask's routes; `limits.rates` has the other ones."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def init_app(
     *,
     exempt_prefix: str | None = None,
 ) -> Limiter:
-    """Limit each caller's requests to all routes of `app` together; respond 429 over the rate.
+    """Limit each caller's requests to all routes of `app`; respond 429 over the rate.
 
     Args:
         app: the service.

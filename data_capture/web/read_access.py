@@ -44,7 +44,7 @@ _LOCAL_HOST = re.compile(r"(?:localhost|127\.0\.0\.1|\[::1\])(?::([0-9]+))?", re
 
 
 def exposing_settings(settings: Settings) -> tuple[str, ...]:
-    """Return the variables of the settings that let other machines reach this installation."""
+    """Return the names of the settings that expose this installation."""
     signup_url = getattr(settings, "signup_url", None)
     exposing = {
         "EDC_HOST": not is_loopback(settings.host),
@@ -57,7 +57,7 @@ def exposing_settings(settings: Settings) -> tuple[str, ...]:
 
 
 def is_exposed(settings: Settings) -> bool:
-    """Tell whether other machines can reach this installation, according to its settings."""
+    """Tell whether the settings let other machines reach this installation."""
     return bool(exposing_settings(settings))
 
 
@@ -97,7 +97,7 @@ def may_read_health_details(request: Request, settings: Settings, probe_key: byt
 
 
 def is_direct_local_caller(request: Request) -> bool:
-    """Tell whether the request seems to come from this machine, and not through a proxy.
+    """Tell whether a request seems to come from this machine, without a proxy.
 
     Only a negative result is certain, since some proxies leave no trace. Requests of pages are
     recognised by headers that browsers add and pages cannot remove. A page whose own host name

@@ -52,7 +52,7 @@ Lines of the same name are joined by ", ". None if there is no such header.
 
 
 class RequestGuard:
-    """Check the Host, the Origin and the Fetch Metadata of every request to one service.
+    """Check the Host, Origin and Fetch Metadata headers of every request to a service.
 
     It does not need Flask, so that the server can check a request before Flask sees it.
 
@@ -124,24 +124,24 @@ class RequestGuard:
         return is_short and self._allowed_origins.fullmatch(origin) is not None
 
     def cors_headers(self, path: str, origin: str | None) -> tuple[tuple[str, str], ...]:
-        """Return the headers that let a page of `origin` read a response; none if it may not."""
+        """Return the headers that let a page of `origin` read a response, if it may."""
         if origin is None or not path.startswith(_PAGE_PREFIXES):
             return ()
         return self._cors_headers_of_origin(origin) if self.is_allowed_origin(origin) else ()
 
     def preflight_headers(self, path: str, headers: Headers) -> tuple[tuple[str, str], ...]:
-        """Return the headers of the response to a preflight; none if the page may not send."""
+        """Return the headers of the response to a preflight, if the page may send."""
         is_allowed = self.is_allowed_origin(headers.get("Origin", ""))
         if not is_allowed or not path.startswith(_PAGE_PREFIXES):
             return ()
         return self._make_cors_headers(headers, "OPTIONS")
 
     def caller_address(self, remote_address: str | None, get_header: GetHeader) -> str | None:
-        """Return the address that the outermost of our own proxies saw, or the connection's.
+        """Return the address of the caller, as the outermost of our own proxies saw it.
 
-        A caller can send an X-Forwarded-For header, and each proxy appends to it. Only as many
-        entries from its end as we have proxies can be trusted (`werkzeug.middleware.proxy_fix`
-        counts in the same way).
+        Without a proxy it is the connection's address. A caller can send an X-Forwarded-For
+        header, to which each proxy appends. Only as many entries from its end as we have proxies
+        can be trusted (`werkzeug.middleware.proxy_fix` counts in the same way).
         """
         forwarded_for = get_header("x-forwarded-for") if self._trusted_proxies else None
         if forwarded_for is None:
@@ -177,7 +177,7 @@ class RequestGuard:
 
 
 def init_app(app: Flask, guard: RequestGuard) -> None:
-    """Check every request of `app`, and add CORS headers to responses for allowed origins."""
+    """Check every request of `app`, and add CORS headers to the responses."""
 
     @app.before_request
     def check() -> None:
@@ -199,7 +199,10 @@ def init_app(app: Flask, guard: RequestGuard) -> None:
 
 
 def _origin_patterns(allowed_origins: tuple[str, ...], *, allow_file_pages: bool) -> list[str]:
-    """Return regular expressions for the allowed origins; one that never matches if none is."""
+    """Return regular expressions for the allowed origins.
+
+    If none is allowed, it is one that never matches.
+    """
     patterns = [
         _exact_pattern(origin)
         for origin in allowed_origins
@@ -229,14 +232,20 @@ def _cors_options(origin_patterns: list[str]) -> Any:
 
 
 def _hosts_of(origins: tuple[str, ...]) -> set[str]:
-    """Return the hosts of origins: behind a path of the site, the service has the site's name."""
+    """Return the hosts of origins.
+
+    A service behind a path of the site is called by the site's name.
+    """
     return {host[1].strip("[]") for host in map(_ORIGIN_HOST.match, origins) if host is not None}
 
 
 def _check_fetch_metadata(
     site: str, origin: str | None, method: str, get_header: GetHeader
 ) -> Problem | None:
-    """Check the Fetch Metadata of a browser's request whose origin, if it has one, is allowed."""
+    """Check the Fetch Metadata of a browser's request.
+
+    If it has an origin, that is allowed.
+    """
     if origin is None and site.lower() not in _OWN_SITES:
         return Problem(
             NOT_ALLOWED,
@@ -257,7 +266,7 @@ def _check_fetch_metadata(
 
 
 def _parse_hop(hop: str) -> str | None:
-    """Return the address in an entry of X-Forwarded-For, without a port; None if it has none."""
+    """Return the address in an entry of X-Forwarded-For, without a port."""
     text = hop.strip().strip('"')
     for candidate in (text, text.rpartition(":")[0]):
         address = candidate.strip("[]")

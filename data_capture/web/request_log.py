@@ -1,4 +1,4 @@
-"""Log one line for each request, with `--debug`: route, status and time, but no user."""
+"""With `--debug`, log one line for each request: route, status and time."""
 
 from __future__ import annotations
 

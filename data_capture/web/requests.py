@@ -1,4 +1,4 @@
-"""Read requests: from the bytes of a body to a JSON object, and to the captures in it."""
+"""Read requests: decode a body as JSON, and parse the captures in it."""
 
 from __future__ import annotations
 
@@ -31,9 +31,10 @@ JSON_MEDIA_TYPES = ("application/json",)
 
 
 class CaptureRequest(NamedTuple):
-    """The captures of one request in their order, with a Problem in place of each invalid one."""
+    """The captures of one request, in their order."""
 
     members: tuple[Capture | Problem, ...]
+    """A Problem is in the place of each invalid capture."""
     is_batch: bool
 
     @property
@@ -197,7 +198,11 @@ def _members_of(payload: JsonObject) -> list[Any]:
 def _parse_member(
     member: Any, caller: Caller, placeholder_emails: tuple[str, ...]
 ) -> Capture | Problem:
-    """Parse one member of a batch; return the Problem that it would cause as a single capture."""
+    """Parse one member of a batch.
+
+    Returns:
+        The capture, or the Problem that it would cause as a single capture.
+    """
     if not isinstance(member, dict):
         return Problem(NOT_JSON, "This member of captures is not an object.")
     kind = KINDS.get(member["type"]) if isinstance(member.get("type"), str) else None

@@ -1,4 +1,4 @@
-"""Security headers: keep browsers from guessing types and from running unexpected content."""
+"""Security headers: browsers guess no types, and run no unexpected content."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Write tokens: the owner's servers send captures with them, which are then confirmed.
+"""Write tokens: they confirm the captures that the owner's servers send.
 
     trading_bots.keys/write-token.NAME.sha256    the token's hash, which the service compares with
 
@@ -38,7 +38,10 @@ def create_write_token(settings: Settings, name: str) -> str | None:
 
 
 def revoke_write_token(settings: Settings, name: str) -> bool:
-    """Revoke a token at once, also for running services; False if there is none of this name.
+    """Revoke a token at once, also for running services.
+
+    Returns:
+        False if there is no token of this name.
 
     Raises:
         OSError: the file cannot be deleted.
