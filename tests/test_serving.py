@@ -251,7 +251,7 @@ def test_a_second_service_on_the_port_is_refused_in_a_sentence(
     assert refused.returncode == 1
     assert (
         refused.stderr
-        == f"Port {service.port} is taken by another program. Choose another with --port or EDC_CAPTURE_PORT.\n"
+        == f"Port {service.port} is in use by another program. Choose another with --port or EDC_CAPTURE_PORT.\n"
     )
 
 

@@ -31,7 +31,7 @@ To choose one, open this link within {hours} hours:
 
 {link}
 
-If it was not you, ignore this mail. Your password stays as it is.
+If it was not you, ignore this mail. Your password does not change.
 """
 
 

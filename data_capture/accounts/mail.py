@@ -189,7 +189,7 @@ def _send_to_hook(mail: Mail, hook: MailHook) -> None:
         except requests.RequestException as error:
             raise DeliveryError(f"the hook can't be reached ({type(error).__name__})") from None
     if not HTTPStatus.OK <= response.status_code < HTTPStatus.MULTIPLE_CHOICES:
-        raise DeliveryError(f"the hook answered {response.status_code}")
+        raise DeliveryError(f"the hook responded with {response.status_code}")
 
 
 def _send_to_server(mail: Mail, server: MailServer) -> None:
@@ -208,15 +208,15 @@ def _send_to_server(mail: Mail, server: MailServer) -> None:
     except smtplib.SMTPRecipientsRefused as error:
         codes = {code for code, _ in error.recipients.values()}
         raise DeliveryError(
-            f"the mail server refused the recipient ({codes})", is_final=min(codes) >= 500
+            f"the mail server rejected the recipient ({codes})", is_final=min(codes) >= 500
         ) from None
     except smtplib.SMTPResponseException as error:
         raise DeliveryError(
-            f"the mail server answered {error.smtp_code} ({type(error).__name__})"
+            f"the mail server responded with {error.smtp_code} ({type(error).__name__})"
         ) from None
     except smtplib.SMTPNotSupportedError as error:
         raise DeliveryError(
-            f"the mail server can't do what is needed: {error}", is_final=True
+            f"the mail server lacks a needed feature: {error}", is_final=True
         ) from None
     except (smtplib.SMTPException, OSError) as error:
         raise DeliveryError(f"the mail server can't be used ({type(error).__name__})") from None
@@ -254,7 +254,7 @@ def _message(mail: Mail, sender: str) -> EmailMessage:
     message["Subject"] = mail.subject
     message["Date"] = localtime()
     message["Message-ID"] = make_msgid(domain=sender.rpartition("@")[2])
-    message["Auto-Submitted"] = "auto-generated"  # RFC 3834: no out-of-office answers
+    message["Auto-Submitted"] = "auto-generated"  # RFC 3834: no out-of-office replies
     message.set_content(mail.text)
     return message
 

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import asyncio
 import io
-import logging
 import signal
 import sys
 import threading
@@ -45,8 +44,6 @@ from data_capture.web.fast_path import FastPath, fits_event_loop
 from data_capture.web.request_guard import RequestGuard
 from data_capture.web.request_log import log_request
 from data_capture.web.security_headers import NOSNIFF
-
-log = logging.getLogger("data_capture.server")
 
 # Threads that write mostly wait for the disk; writes that wait together share one commit.
 _WRITING_THREADS = 8

@@ -10,7 +10,7 @@ from data_capture.settings import Settings
 
 _MAX_SOCKET_NAME_BYTES = 108  # unix(7)
 
-_IN_USE = "is taken by another program"
+IN_USE = "is in use by another program"
 _WILDCARDS = {"0.0.0.0": "127.0.0.1", "::": "::1", "": "127.0.0.1"}  # noqa: S104
 
 
@@ -47,7 +47,7 @@ def find_listen_error(host: str, port: int) -> str | None:
             probe.bind((address, port))
         except OSError as error:
             if error.errno == errno.EADDRINUSE:
-                return _IN_USE
+                return IN_USE
             return f"can't be listened on at {host} ({error.strerror})"
     return None
 
@@ -68,7 +68,7 @@ def reserve_port(host: str, port: int) -> str | None:
             reservation.bind(_reservation_name(host, port))
         except OSError:
             reservation.close()
-            return _IN_USE
+            return IN_USE
         reservation.detach()  # from now on it belongs to the process, until that ends
     return None
 

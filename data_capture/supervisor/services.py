@@ -90,11 +90,11 @@ def ask_health(service: Service, settings: Settings, timeout_seconds: float) -> 
     except socket.gaierror as error:
         return _not_listening(f"is at a host that can't be resolved ({error.strerror})")
     except ConnectionRefusedError:
-        return _not_listening("takes no connections")
+        return _not_listening("accepts no connections")
     except TimeoutError:
-        return _not_healthy(f"gives no answer within {timeout_seconds:g} s")
+        return _not_healthy(f"does not respond within {timeout_seconds:g} s")
     except (OSError, http.client.HTTPException) as error:
-        return _not_healthy(f"gives no usable answer ({error or type(error).__name__})")
+        return _not_healthy(f"gives no usable response ({error or type(error).__name__})")
     finally:
         connection.close()
     return _parse_health(service, response.status, content)
@@ -121,7 +121,7 @@ def _parse_health(service: Service, status: int, content: bytes) -> Health:
     return Health(
         listening=True,
         healthy=status == http.HTTPStatus.OK and members.get("status") == "healthy",
-        description=f"answers {status}: {members.get('detail') or members.get('status')}",
+        description=f"responds with {status}: {members.get('detail') or members.get('status')}",
         database=Path(database) if isinstance(database, str) else None,
         pid=pid if isinstance(pid, int) else None,
         is_expected_service=True,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 
-from data_capture.server.ports import find_listen_error, is_reserved
+from data_capture.server.ports import IN_USE, find_listen_error, is_reserved
 from data_capture.settings import Settings
 from data_capture.store.sqlite.schema import DatabaseRefused, prepare, warn_of_other_readers
 from data_capture.supervisor.services import SERVICES, Health, Service, ask_health
@@ -59,7 +59,7 @@ def _find_port_error(service: Service, settings: Settings, stopping: threading.E
         health = ask_health(service, settings, _HEALTH_TIMEOUT_SECONDS)
     if health.is_expected_service:
         return _find_service_error(service, health, settings, remedy)
-    error = "is taken by another program"
+    error = IN_USE
     if not health.listening:
         listen_error = find_listen_error(settings.host, port)
         if listen_error is None:

@@ -67,7 +67,7 @@ class SupervisedService(threading.Thread):
         self.has_failed = False
         """Whether the first start failed; the log has the reason."""
         self.uses_running_service = False
-        """Whether a service that someone else started is used instead of an own process."""
+        """Whether a service that was running already is used instead of a new process."""
         self._settings = settings
         self._print_line = print_line
         self._stopping, self._stop_now = stopping, stop_now

@@ -4,7 +4,7 @@
 
 The startup manager, `doctor`, `restore` and the live check must know whether the service on a port
 belongs to their installation. They can read `trading_bots.keys/health.key` and so can sign. They
-do not have the admin token, of which only the hash is stored. A signed request expires within
+do not have the admin token, because only its hash is stored. A signed request expires within
 seconds and allows reading health details only, so another program that took the port gains nothing
 lasting.
 """
