@@ -22,7 +22,7 @@ from data_capture.accounts.login import Login
 from data_capture.accounts.passwords import Passwords, reject_late_request
 from data_capture.accounts.signup import Registration
 from data_capture.accounts.verification import Verification, mail_disabled_problem
-from data_capture.accounts.verification_links import origin_of
+from data_capture.accounts.verification_links import parse_origin
 from data_capture.accounts.verification_page import page_file_response, page_response
 from data_capture.capture.kinds import Caller
 from data_capture.json_codec import MAX_BYTES_WITH_SCREENSHOT
@@ -100,7 +100,7 @@ def _allow_own_pages(settings: Settings, base_url: str) -> Settings:
     """Allow the origin of the verification page, if mails are sent."""
     if not settings.mail_url:
         return settings
-    return replace(settings, allowed_origins=(*settings.allowed_origins, origin_of(base_url)))
+    return replace(settings, allowed_origins=(*settings.allowed_origins, parse_origin(base_url)))
 
 
 def _warn_of_file_pages(settings: Settings) -> None:

@@ -30,9 +30,9 @@ class AccessTokens:
         self._valid_hours = settings.token_hours
         self._signing_key = load_or_make_key(settings.keys_directory / _KEY_FILE_NAME)
 
-    def account_response(self, user: UserRow, now: datetime, message: str) -> dict[str, Any]:
+    def create_account_response(self, user: UserRow, now: datetime, message: str) -> dict[str, Any]:
         """Return the members of the response to a user: the account and a new token."""
-        token = self._create(user, now)
+        token = self._create_token(user, now)
         return {
             "success": True,
             "message": message,
@@ -51,7 +51,7 @@ class AccessTokens:
             },
         }
 
-    def _create(self, user: UserRow, now: datetime) -> str:
+    def _create_token(self, user: UserRow, now: datetime) -> str:
         """Create a token (RFC 7519).
 
         Anyone can read its claims, so that it contains only the user's id and its validity.

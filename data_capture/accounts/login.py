@@ -63,14 +63,14 @@ class Login:
         if user is None or result is CheckResult.WRONG:
             self._rates.note_failure(account, caller.ip_address)
             self._store.write(lambda connection: _record_failure(connection, user, caller))
-            raise _wrong_login()
+            raise _wrong_login_problem()
         if user.account.is_disabled:
             self._store.write(lambda connection: _record_failure(connection, user, caller))
             raise Problem(NOT_ALLOWED, "This account is not active.")
-        new_hash = self._replacement_hash(user, password, result)
+        new_hash = self._make_replacement_hash(user, password, result)
         self._store.write(lambda connection: _record_login(connection, user, new_hash, caller))
         self._rates.note_success(account, caller.ip_address)
-        return self._tokens.account_response(user, caller.now, "Login successful")
+        return self._tokens.create_account_response(user, caller.now, "Login successful")
 
     def _take_attempt(self, account: str, caller: Caller) -> None:
         self._rates.take_login(account, caller.ip_address)
@@ -86,7 +86,9 @@ class Login:
         stored = [credential.stored for credential in credentials]
         return self._passwords.check(password if is_readable else "", stored)
 
-    def _replacement_hash(self, user: UserRow, password: str, result: CheckResult) -> str | None:
+    def _make_replacement_hash(
+        self, user: UserRow, password: str, result: CheckResult
+    ) -> str | None:
         """Return the hash that replaces an outdated one; None to keep the stored one.
 
         Only a hash in our own column is replaced: another program may need the others.
@@ -122,7 +124,7 @@ def _record_login(
     now = timestamp(caller.now)
     current = find_user(connection, known.email)
     if current is None or current.account != known.account:
-        raise _wrong_login()
+        raise _wrong_login_problem()
     if new_hash is not None:
         set_password_hash(connection, known.email, new_hash, now)
     note_login(connection, known.email, now)
@@ -137,5 +139,5 @@ def _record_failure(connection: sqlite3.Connection, user: UserRow | None, caller
         record_event(connection, "login_failed", user.email, caller, status="failed")
 
 
-def _wrong_login() -> Problem:
+def _wrong_login_problem() -> Problem:
     return Problem(NOT_AUTHENTICATED, "The email address or the password is wrong.")

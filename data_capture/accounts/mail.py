@@ -115,14 +115,14 @@ class Outbox:
 
     def _send_all(self) -> None:
         while True:
-            attempt = self._next()
-            failed = self._try(attempt)
+            attempt = self._wait_for_next()
+            failed = self._attempt_delivery(attempt)
             with self._changed:
                 self._sending = 0
                 if failed is not None:
                     self._push(failed)
 
-    def _next(self) -> _Attempt:
+    def _wait_for_next(self) -> _Attempt:
         """Wait until a mail is due, and return it."""
         with self._changed:
             while not self._waiting or self._waiting[0].due_at > time.monotonic():
@@ -132,7 +132,7 @@ class Outbox:
             self._sending = 1
             return heapq.heappop(self._waiting)
 
-    def _try(self, attempt: _Attempt) -> _Attempt | None:
+    def _attempt_delivery(self, attempt: _Attempt) -> _Attempt | None:
         """Send a mail.
 
         Returns:
@@ -199,7 +199,7 @@ def _send_to_server(mail: Mail, server: MailServer) -> None:
             if server.user:
                 client.login(server.user, server.password)
             client.send_message(
-                _message(mail, server.sender), server.sender, [_envelope_address(mail.to)]
+                _build_message(mail, server.sender), server.sender, [_envelope_address(mail.to)]
             )
             with suppress(OSError, smtplib.SMTPException):
                 client.quit()
@@ -246,7 +246,7 @@ def _connect(server: MailServer) -> smtplib.SMTP:
     return client
 
 
-def _message(mail: Mail, sender: str) -> EmailMessage:
+def _build_message(mail: Mail, sender: str) -> EmailMessage:
     message = EmailMessage(policy=SMTP_POLICY)
     local_part, _, domain = mail.to.rpartition("@")
     message["From"] = sender

@@ -52,7 +52,7 @@ def reject_late_request(queued_at: float | None) -> None:
         Problem: 429, to be sent again in a second.
     """
     if queued_at is not None and time.monotonic() - queued_at > MAX_WAIT_FOR_THREAD_SECONDS:
-        raise _too_many()
+        raise _too_many_problem()
 
 
 class Passwords:
@@ -122,10 +122,10 @@ class Passwords:
     @contextmanager
     def _take_turn(self) -> Iterator[None]:
         if not self._places.acquire(blocking=False):
-            raise _too_many()
+            raise _too_many_problem()
         try:
             if not self._turns.acquire(timeout=MAX_WAIT_SECONDS):
-                raise _too_many()
+                raise _too_many_problem()
             try:
                 yield
             finally:
@@ -134,7 +134,7 @@ class Passwords:
             self._places.release()
 
 
-def _too_many() -> Problem:
+def _too_many_problem() -> Problem:
     return Problem(
         TOO_MANY,
         "Too many users are signing up or logging in now. Try again in a second.",

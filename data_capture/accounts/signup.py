@@ -82,7 +82,7 @@ class Registration:
                 connection, sign_up, questionnaire, password_hash, caller
             )
         )
-        return self._tokens.account_response(
+        return self._tokens.create_account_response(
             hide_earlier_data(user, sign_up), caller.now, "User registered successfully"
         )
 

@@ -31,7 +31,7 @@ from data_capture.accounts.signup import (
     hide_earlier_data,
 )
 from data_capture.accounts.signup_form import SignUp, parse_questionnaire, read_sign_up
-from data_capture.accounts.verification_links import Link, LinkSigner, link_void_problem
+from data_capture.accounts.verification_links import Link, LinkSigner, void_link_problem
 from data_capture.capture.converters import timestamp
 from data_capture.capture.email import normalise_email
 from data_capture.capture.kinds import Caller, Capture
@@ -171,7 +171,7 @@ class Verification:
         password = read_new_password(payload, errors)
         raise_for_errors(errors)
         link = self._links.read(token)
-        sign_up = _sign_up_of(link, has_consented=payload.get("consent_accepted") is True)
+        sign_up = _rebuild_sign_up(link, has_consented=payload.get("consent_accepted") is True)
         self._rates.take_login(link.email, caller.ip_address)
         # A void link is rejected before a password is hashed, which is costly.
         self._store.read(lambda connection: self._find_account(connection, link))
@@ -180,7 +180,7 @@ class Verification:
             lambda connection: self._use_link(connection, link, sign_up, password_hash, caller)
         )
         message = "User registered successfully" if is_new else "Password changed successfully"
-        members = self._tokens.account_response(user, caller.now, message)
+        members = self._tokens.create_account_response(user, caller.now, message)
         return members, 201 if is_new else 200
 
     def _use_link(
@@ -201,7 +201,7 @@ class Verification:
         """
         erased_at = times_of_erasure(connection, (link.email,)).get(link.email)
         if erased_at is not None and link.created_at <= erased_at:
-            raise link_void_problem("The link is older than the erasure of the account.")
+            raise void_link_problem("The link is older than the erasure of the account.")
         user = self._find_account(connection, link)
         if user is None:
             user = complete_sign_up(connection, sign_up, None, password_hash, caller)
@@ -218,7 +218,7 @@ class Verification:
         """
         user = find_user(connection, link.email)
         if not link.matches_state(self._links.account_state(link.email, user)):
-            raise link_void_problem("The link was used, or the account has changed since.")
+            raise void_link_problem("The link was used, or the account has changed since.")
         if user is None or user.account.is_provisional:
             find_provisional_user(connection, link.email)  # raises 409
             return None
@@ -276,7 +276,7 @@ def _without_password(details: Details, password: str) -> Details:
     return replace(details, **cleared)
 
 
-def _sign_up_of(link: Link, *, has_consented: bool) -> SignUp:
+def _rebuild_sign_up(link: Link, *, has_consented: bool) -> SignUp:
     """Return the sign-up of a link.
 
     Only the owner of the mailbox can consent, because a stranger may have sent the sign-up.

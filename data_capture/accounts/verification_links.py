@@ -105,16 +105,16 @@ class LinkSigner:
             Problem: 400 the service did not create the token, 410 it has expired.
         """
         if len(token) > MAX_TOKEN_CHARACTERS or not _TOKEN.fullmatch(token):
-            raise _invalid_token()
+            raise _invalid_token_problem()
         try:
             claims: dict[str, Any] = jwt.decode(
                 token, self._key, algorithms=[_ALGORITHM], audience=_AUDIENCE,
                 options={"require": ["aud", "sub", "exp", "at", "state", "details"]},
             )  # fmt: skip
         except jwt.ExpiredSignatureError:
-            raise link_void_problem(f"The link is older than {VALID_HOURS} hours.") from None
+            raise void_link_problem(f"The link is older than {VALID_HOURS} hours.") from None
         except (jwt.PyJWTError, ValueError):
-            raise _invalid_token() from None
+            raise _invalid_token_problem() from None
         known = {one.name for one in fields(Details)}
         details = Details(
             **{name: value for name, value in claims["details"].items() if name in known}
@@ -122,19 +122,19 @@ class LinkSigner:
         return Link(claims["sub"], claims["at"], claims["state"], details)
 
 
-def origin_of(base_url: str) -> str:
+def parse_origin(base_url: str) -> str:
     """Return the origin of a URL as browsers send it, without a default port."""
     url = urlsplit(base_url.lower())
     default_port = ":443" if url.scheme == "https" else ":80"
     return f"{url.scheme}://{url.netloc.removesuffix(default_port)}"
 
 
-def link_void_problem(reason: str) -> Problem:
+def void_link_problem(reason: str) -> Problem:
     """Return the Problem for a link that is no longer valid."""
     return Problem(LINK_VOID, f"{reason} Ask for a new one.")
 
 
-def _invalid_token() -> Problem:
+def _invalid_token_problem() -> Problem:
     error = FieldError("token", "is not from a mail of this service, or is incomplete")
     return Problem(UNUSABLE_ACCOUNT, f"The token {error.message}.", errors=[error])
 

@@ -71,10 +71,10 @@ def build_document(app: Flask, title: str) -> Json:
     """
     paths: dict[str, Json] = {}
     for method, path in list_routes(app):
-        operation = _describe(method, path, OPERATIONS[f"{method} {path}"])
+        operation = _describe_operation(method, path, OPERATIONS[f"{method} {path}"])
         paths.setdefault(path, {})[method.lower()] = operation
     schemas = all_schemas()
-    used = set(_used_names(paths, schemas))
+    used = set(_find_used_names(paths, schemas))
     return {
         "openapi": "3.1.0",
         "info": {
@@ -109,7 +109,7 @@ def list_routes(app: Flask) -> Iterator[tuple[str, str]]:
             yield method, _PARAMETER.sub(r"{\1}", rule.rule)
 
 
-def _describe(method: str, path: str, operation: Operation) -> Json:
+def _describe_operation(method: str, path: str, operation: Operation) -> Json:
     """Return the OpenAPI object of an operation."""
     described: Json = {
         "operationId": re.sub(r"\W+", "_", f"{method.lower()}{path}").strip("_"),
@@ -170,15 +170,15 @@ def _describe_error(status: int) -> Json:
     return error
 
 
-def _used_names(value: Any, schemas: dict[str, Json]) -> Iterator[str]:
+def _find_used_names(value: Any, schemas: dict[str, Json]) -> Iterator[str]:
     """Yield the names of the schemas that `value` refers to, directly or indirectly."""
     if isinstance(value, dict):
         name = str(value.get("$ref", "")).rpartition("/")[2]
         if name:
             yield name
-            yield from _used_names(schemas[name], schemas)
+            yield from _find_used_names(schemas[name], schemas)
         for member in value.values():
-            yield from _used_names(member, schemas)
+            yield from _find_used_names(member, schemas)
     elif isinstance(value, list):
         for item in value:
-            yield from _used_names(item, schemas)
+            yield from _find_used_names(item, schemas)

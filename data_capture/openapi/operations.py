@@ -39,7 +39,7 @@ class Operation:
     """Whether some callers need the admin token, or get more with it."""
 
 
-def _text(media_type: str) -> dict[str, Json]:
+def _text_schema(media_type: str) -> dict[str, Json]:
     return {media_type: {"type": "string"}}
 
 
@@ -81,7 +81,7 @@ _CAPTURE_RULES = (
 )
 
 
-def _capture_operation(kind: Kind) -> Operation:
+def _describe_capture(kind: Kind) -> Operation:
     article = "an" if kind.name[0] in "aeiou" else "a"
     stored = {JSON: ref(f"{kind.title}Stored")}
     return Operation(
@@ -126,7 +126,7 @@ _USER_DATA_OPERATIONS = {
         {
             200: (
                 "The document, or an archive of it with the screenshots as files.",
-                {JSON: ref("Export"), **_text(ZIP)},
+                {JSON: ref("Export"), **_text_schema(ZIP)},
             )
         },
         (*_COMMON_ERRORS, 404, 422, 503),
@@ -158,17 +158,21 @@ _USER_DATA_OPERATIONS = {
 _FILE_OPERATIONS = {
     "GET /frontend_data_capture_integration.js": Operation(
         "The script that pages include. Pages of any origin may load it.",
-        {200: ("The script.", _text("text/javascript"))},
+        {200: ("The script.", _text_schema("text/javascript"))},
     ),
     "GET /examples/": Operation(
-        "The example pages.", {200: ("The first page.", _text("text/html"))}
+        "The example pages.", {200: ("The first page.", _text_schema("text/html"))}
     ),
     "GET /examples/{name}": Operation(
         "A file of the example pages.",
         {
             200: (
                 "The file.",
-                {**_text("text/html"), **_text("text/css"), **_text("text/javascript")},
+                {
+                    **_text_schema("text/html"),
+                    **_text_schema("text/css"),
+                    **_text_schema("text/javascript"),
+                },
             )
         },
         (*_COMMON_ERRORS, 404),
@@ -180,7 +184,9 @@ _DESCRIPTION_OPERATIONS = {
     "GET /openapi.json": Operation(
         "This description.", {200: ("An OpenAPI 3.1 document.", {JSON: {"type": "object"}})}
     ),
-    "GET /docs": Operation("This description as a page.", {200: ("The page.", _text("text/html"))}),
+    "GET /docs": Operation(
+        "This description as a page.", {200: ("The page.", _text_schema("text/html"))}
+    ),
 }
 
 _HEALTH = Operation(
@@ -254,19 +260,19 @@ _ACCOUNT_OPERATIONS = {
     ),
     "GET /verify": Operation(
         "With EDC_MAIL_URL: the page that a link opens. Opening it changes nothing.",
-        {200: ("The page.", _text("text/html"))},
+        {200: ("The page.", _text_schema("text/html"))},
         (*_COMMON_ERRORS, 404),
     ),
     "GET /verify/{name}": Operation(
         "With EDC_MAIL_URL: a file of that page.",
-        {200: ("The file.", {**_text("text/css"), **_text("text/javascript")})},
+        {200: ("The file.", {**_text_schema("text/css"), **_text_schema("text/javascript")})},
         (*_COMMON_ERRORS, 404),
         parameters={"name": {"type": "string", "enum": list(PAGE_FILES)}},
     ),
 }
 
 OPERATIONS: dict[str, Operation] = {
-    **{f"POST /api/data-capture/{kind.name}": _capture_operation(kind) for kind in KINDS.values()},
+    **{f"POST /api/data-capture/{kind.name}": _describe_capture(kind) for kind in KINDS.values()},
     "POST /api/data-capture/batch": _BATCH,
     **_USER_DATA_OPERATIONS,
     "GET /api/data-capture/health": _HEALTH,

@@ -61,58 +61,58 @@ def render_page(document: dict[str, Any]) -> str:
         f'<meta name="viewport" content="width=device-width"><style>{_STYLE}</style></head><body>',
         f"<h1>{title}</h1><p>{escape(document['info']['description'])} ",
         'The same for programs: <a href="/openapi.json">openapi.json</a>.</p><nav><ul>',
-        *map(_link, operations),
+        *map(_render_link, operations),
         "</ul></nav>",
-        *(line for operation in operations for line in _operation(*operation)),
+        *(line for operation in operations for line in _render_operation(*operation)),
         "<h1>Requests and responses</h1>",
     ]
     for name, schema in document["components"]["schemas"].items():
         parts += [
             f'<h2 id="{name}">{name}</h2>',
-            _paragraph(schema.get("description")),
-            *_members(schema),
+            _render_paragraph(schema.get("description")),
+            *_render_members(schema),
         ]
     return "\n".join([*parts, "</body></html>"])
 
 
-def _link(operation: _Operation) -> str:
+def _render_link(operation: _Operation) -> str:
     method, path, described = operation
     label = f"<code>{method} {escape(path)}</code>"
     return f'<li><a href="#{described["operationId"]}">{label}</a></li>'
 
 
-def _operation(method: str, path: str, described: dict[str, Any]) -> Iterator[str]:
+def _render_operation(method: str, path: str, described: dict[str, Any]) -> Iterator[str]:
     yield f'<h2 id="{described["operationId"]}"><code>{method} {escape(path)}</code></h2>'
-    yield _paragraph(described["summary"])
-    yield _paragraph(described.get("description"))
+    yield _render_paragraph(described["summary"])
+    yield _render_paragraph(described.get("description"))
     if "security" in described:
         verb = "May need" if {} in described["security"] else "Needs"
         yield f"<p>{verb} the admin token: <code>Authorization: Bearer …</code></p>"
     for parameter in described.get("parameters", ()):
         name, place = escape(parameter["name"]), parameter["in"]
-        yield f"<p><code>{name}</code>, in the {place}: {_type(parameter['schema'])}</p>"
+        yield f"<p><code>{name}</code>, in the {place}: {_render_type(parameter['schema'])}</p>"
     for media_type, content in described.get("requestBody", {}).get("content", {}).items():
         example = json.dumps(content["example"], indent=2)
-        body = f"<code>{escape(media_type)}</code>: {_type(content['schema'])}"
+        body = f"<code>{escape(media_type)}</code>: {_render_type(content['schema'])}"
         yield f"<p>Accepts {body}, for example</p><pre>{escape(example)}</pre>"
     yield "<table><tr><th>status</th><th>meaning</th><th>content</th></tr>"
     for status, response in described["responses"].items():
         contents = "<br>".join(
-            f"<code>{escape(media_type)}</code> {_type(content['schema'])}"
+            f"<code>{escape(media_type)}</code> {_render_type(content['schema'])}"
             for media_type, content in response["content"].items()
         )
-        meaning = _prose(response["description"])
+        meaning = _render_prose(response["description"])
         yield f"<tr><td>{status}</td><td>{meaning}</td><td>{contents}</td></tr>"
     yield "</table>"
 
 
-def _members(schema: dict[str, Any]) -> Iterator[str]:
+def _render_members(schema: dict[str, Any]) -> Iterator[str]:
     alternatives = dict(
         properties for one in schema.get("anyOf", ()) for properties in one["properties"].items()
     )
     members = {**alternatives, **schema.get("properties", {})}
     if not members:
-        yield f"<p>{_type(schema)}</p>"
+        yield f"<p>{_render_type(schema)}</p>"
         return
     required = schema.get("required", ())
     yield "<table><tr><th>member</th><th>content</th></tr>"
@@ -122,12 +122,14 @@ def _members(schema: dict[str, Any]) -> Iterator[str]:
             note = " (required)"
         elif name in alternatives:
             note = " (or another)"
-        content = ": ".join(filter(None, (_type(member), _prose(member.get("description", "")))))
+        content = ": ".join(
+            filter(None, (_render_type(member), _render_prose(member.get("description", ""))))
+        )
         yield f"<tr><td><code>{escape(name)}</code>{note}</td><td>{content}</td></tr>"
     yield "</table>"
 
 
-def _type(schema: dict[str, Any]) -> str:
+def _render_type(schema: dict[str, Any]) -> str:
     """Return the type of a schema in a few words."""
     if "$ref" in schema:
         name = schema["$ref"].rpartition("/")[2]
@@ -140,9 +142,9 @@ def _type(schema: dict[str, Any]) -> str:
     return escape(" or ".join(types) if isinstance(types, list) else types)
 
 
-def _paragraph(text: str | None) -> str:
-    return f"<p>{_prose(text)}</p>" if text else ""
+def _render_paragraph(text: str | None) -> str:
+    return f"<p>{_render_prose(text)}</p>" if text else ""
 
 
-def _prose(text: str) -> str:
+def _render_prose(text: str) -> str:
     return re.sub("`([^`]+)`", r"<code>\1</code>", escape(text))

@@ -21,7 +21,7 @@ from data_capture.server.body_limits import (
     TOO_MANY_BODIES,
     Body,
     BodyKind,
-    bodies_over_limit,
+    select_bodies_over_limit,
 )
 
 MAX_SMALL_BYTES = 64 * 1024
@@ -99,7 +99,7 @@ class BodyBuffer:
         """Read and drop the rest of a body, within narrow limits."""
         body = self._add(BodyKind.UNREAD, address)
         try:
-            async for chunk in _chunks_of(protocol):
+            async for chunk in _iterate_chunks(protocol):
                 body.received_bytes += len(chunk)
                 body.last_chunk_at = time.monotonic()
                 if body.received_bytes > _MAX_UNREAD_BYTES:
@@ -121,7 +121,7 @@ class BodyBuffer:
         body = self._add(BodyKind.LARGE, address)
         content = bytearray()
         try:
-            async for chunk in _chunks_of(protocol):
+            async for chunk in _iterate_chunks(protocol):
                 if len(content) + len(chunk) > self._max_bytes:
                     return Problem(TOO_LARGE, f"The body is larger than {self._max_bytes} bytes.")
                 problem = self._make_room(body, len(chunk))
@@ -201,19 +201,19 @@ class BodyBuffer:
             kind: defaultdict(list) for kind in BodyKind
         }
         for body in self._bodies:
-            problem = body.timeout_problem(now)
+            problem = body.find_timeout(now)
             if problem is not None:
                 aborted.append((body, problem))
             elif now - body.started_at > _PROMPT_SECONDS:
                 counted[body.kind][body.caller].append(body)
         for kind, by_caller in counted.items():
-            aborted += bodies_over_limit(kind, by_caller)
+            aborted += select_bodies_over_limit(kind, by_caller)
         for body, problem in aborted[:_MAX_ABORTED_PER_SWEEP]:
             self._abort(body, problem)
         return len(aborted) <= _MAX_ABORTED_PER_SWEEP
 
 
-def _chunks_of(protocol: Any) -> AsyncIterable[bytes]:
+def _iterate_chunks(protocol: Any) -> AsyncIterable[bytes]:
     """Return the chunks of a body, or the rest of them if some were read before."""
     try:
         return _Chunks(protocol.__aiter__())

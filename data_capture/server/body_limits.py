@@ -65,27 +65,27 @@ class Body:
     problem: Problem | None = None
     """Why the body was aborted; None while it is being received."""
 
-    def timeout_problem(self, now: float) -> Problem | None:
+    def find_timeout(self, now: float) -> Problem | None:
         """Return why the body takes too long; None if it does not."""
         age = now - self.started_at
         if self.kind is BodyKind.SMALL:
-            return _too_slow(_SMALL_SECONDS) if age > _SMALL_SECONDS else None
+            return _too_slow_problem(_SMALL_SECONDS) if age > _SMALL_SECONDS else None
         if self.kind is BodyKind.UNREAD:
             idle_seconds = now - max(self.started_at, self.last_chunk_at)
             is_over = age > _UNREAD_SECONDS or idle_seconds > _UNREAD_IDLE_SECONDS
-            return _too_slow(_UNREAD_SECONDS) if is_over else None
+            return _too_slow_problem(_UNREAD_SECONDS) if is_over else None
         if age > _LARGE_SECONDS:
-            return _too_slow(_LARGE_SECONDS)
+            return _too_slow_problem(_LARGE_SECONDS)
         if age > _SPEED_GRACE_SECONDS and self.received_bytes < age * _MIN_BYTES_PER_SECOND:
             return _BELOW_MIN_SPEED
         return None
 
 
-def _too_slow(seconds: float) -> Problem:
+def _too_slow_problem(seconds: float) -> Problem:
     return Problem(TOO_SLOW, f"The body did not arrive within {seconds:g} seconds.")
 
 
-def bodies_over_limit(
+def select_bodies_over_limit(
     kind: BodyKind, by_caller: dict[str, list[Body]]
 ) -> list[tuple[Body, Problem]]:
     """Return the bodies beyond each caller's limit and its share of the total.

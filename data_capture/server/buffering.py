@@ -28,9 +28,9 @@ from data_capture.json_codec import MAX_BYTES_WITH_SCREENSHOT
 from data_capture.problems import NOT_JSON, UNAVAILABLE, Problem
 from data_capture.server.body_buffer import BodyBuffer
 from data_capture.server.headers import (
-    content_length_of,
     has_unreadable_header,
     join_header_lines,
+    parse_content_length,
 )
 from data_capture.server.wsgi import AppRunner, ProtocolHolder, RaisingBody, Scope, build_environ
 from data_capture.web.capture_service import (
@@ -72,7 +72,7 @@ class _Request(NamedTuple):
     @property
     def content_length(self) -> int | None:
         """The length of the body in bytes; None for a chunked body."""
-        return content_length_of(self.headers)
+        return parse_content_length(self.headers)
 
 
 class BufferingAdapter:
@@ -127,7 +127,7 @@ class BufferingAdapter:
         self._reading.shutdown()
         self._on_close()
 
-    def clients_in_progress(self) -> set[str]:
+    def list_clients_in_progress(self) -> set[str]:
         """Return the clients whose requests are in progress, for other threads.
 
         The result has addresses with ports, as granian writes them. It waits for one iteration of
@@ -179,7 +179,7 @@ class BufferingAdapter:
     async def _serve_capture(self, captures: CaptureService, request: _Request) -> None:
         """Admit a capture, receive its body, and pass it to the fast path or to the app."""
         content_length = request.content_length
-        admitted = _admit(captures, request, content_length)
+        admitted = _admit_or_reject(captures, request, content_length)
         if isinstance(admitted, Problem):
             await self._reject_by_head(request, admitted)
             return
@@ -262,7 +262,7 @@ class BufferingAdapter:
         )
 
 
-def _admit(
+def _admit_or_reject(
     captures: CaptureService, request: _Request, content_length: int | None
 ) -> AdmittedRequest | Problem:
     """Admit a request, or return the Problem to respond with."""

@@ -54,7 +54,7 @@ class ConnectionWatch:
     Args:
         port: the service's.
         max_connections: the number that granian accepts.
-        clients_in_progress: returns the addresses with ports, as granian writes them, of all
+        list_clients_in_progress: returns the addresses with ports, as granian writes them, of all
             clients whose requests are in progress.
         is_behind_proxy: whether private addresses are proxies, which serve many callers.
     """
@@ -63,12 +63,12 @@ class ConnectionWatch:
         self,
         port: int,
         max_connections: int,
-        clients_in_progress: Callable[[], set[str]],
+        list_clients_in_progress: Callable[[], set[str]],
         is_behind_proxy: bool,
     ) -> None:
         self._port = port
         self._max_connections = int(max_connections * _MAX_USED_FRACTION)
-        self._clients_in_progress = clients_in_progress
+        self._clients_in_progress = list_clients_in_progress
         self._is_behind_proxy = is_behind_proxy
         self._previously_in_progress: set[str] = set()
 
@@ -117,7 +117,9 @@ def select_excess(
     by_caller: dict[str, list[Connection]] = defaultdict(list)
     for connection in connections:
         by_caller[caller_of(connection.address)].append(connection)
-    limits = {caller: _limit_of(caller, max_connections, is_behind_proxy) for caller in by_caller}
+    limits = {
+        caller: _connection_limit(caller, max_connections, is_behind_proxy) for caller in by_caller
+    }
     counts = [min(len(group), limits[caller]) for caller, group in by_caller.items()]
     share = fair_share(counts, max_connections)
     excess: list[Connection] = []
@@ -142,17 +144,17 @@ def _closing_order(connection: Connection) -> tuple[bool, int]:
 
 # `ip_network` takes 46 µs, and a sweep asks for thousands of callers (timeit).
 @lru_cache(maxsize=4096)
-def _limit_of(caller: str, max_connections: int, is_behind_proxy: bool) -> int:
+def _connection_limit(caller: str, max_connections: int, is_behind_proxy: bool) -> int:
     is_proxy = is_behind_proxy and ipaddress.ip_network(caller).is_private
     return max_connections if is_proxy else MAX_CONNECTIONS_PER_ADDRESS
 
 
 def _list_connections(port: int, descriptors: Iterable[int]) -> list[Connection]:
-    connections = (_inspect(port, descriptor) for descriptor in descriptors)
+    connections = (_inspect_socket(port, descriptor) for descriptor in descriptors)
     return [connection for connection in connections if connection is not None]
 
 
-def _inspect(port: int, descriptor: int) -> Connection | None:
+def _inspect_socket(port: int, descriptor: int) -> Connection | None:
     """Return the connection of a descriptor; None if it is no connection to `port`."""
     # The family only determines the size of the buffer for addresses; IPv6's holds both.
     try:

@@ -46,7 +46,7 @@ def has_unreadable_header(headers: Any, joined: Mapping[str, str]) -> bool:
     return not {*headers.keys()} - joined.keys() <= _NEVER_READ
 
 
-def content_length_of(headers: Mapping[str, str]) -> int | None:
+def parse_content_length(headers: Mapping[str, str]) -> int | None:
     """Return the announced length of the body in bytes; None for a chunked body."""
     if "transfer-encoding" in headers:
         return None

@@ -84,7 +84,7 @@ def serve(name: str, create_app: CreateApp, settings: Settings) -> None:
     configure_logging(name, settings)
     _check_port(name, settings)
     _prepare_database(settings)
-    max_connections = _max_connections()
+    max_connections = _raise_connection_limit()
     server = _create_server(name, settings, max_connections)
     # A forked worker inherits granian's SIGTERM handler, which does nothing there. Until granian
     # has set the worker's own, SIGTERM must end it.
@@ -169,7 +169,7 @@ def _create_adapter(
     watch = ConnectionWatch(
         service_port(name, settings),
         max_connections,
-        adapter.clients_in_progress,
+        adapter.list_clients_in_progress,
         settings.trusted_proxies > 0,
     )
     return adapter
@@ -198,7 +198,7 @@ def _handle_hang_up(inherited: Any) -> None:
         signal.signal(signal.SIGHUP, signal.getsignal(signal.SIGTERM))
 
 
-def _max_connections() -> int:
+def _raise_connection_limit() -> int:
     """Raise the limit of descriptors, and return how many connections it allows."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     wanted = _MAX_CONNECTIONS + _OTHER_DESCRIPTORS

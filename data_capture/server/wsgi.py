@@ -143,7 +143,7 @@ class AppRunner:
 
 
 class _ResponseHead:
-    """The status and headers that the app passes to `start_response`; before that, 500."""
+    """The status and headers that the app passes to `start_response`."""
 
     def __init__(self) -> None:
         self.status = 500

@@ -62,7 +62,7 @@ class ServiceProcess:
         self._forwarder = threading.Thread(target=self._forward_output, daemon=True)
         self._forwarder.start()
 
-    def exit_description(self) -> str | None:
+    def describe_exit(self) -> str | None:
         """Return how the process ended, as the rest of a sentence; None while it runs."""
         status = self._process.poll()
         if status is None:
@@ -114,7 +114,7 @@ class ServiceProcess:
             # SIGTERM again and again: in a process that has just resumed, another thread may get
             # the signal while Python's main thread, which must handle it, sleeps on.
             process.terminate()
-            self._wait(_TERMINATE_INTERVAL_SECONDS, stop_now)
+            self._wait_for_exit(_TERMINATE_INTERVAL_SECONDS, stop_now)
         if process.poll() is None and not stop_now.is_set():
             log.warning(
                 "The %s service did not stop within %g s and was killed",
@@ -122,7 +122,7 @@ class ServiceProcess:
                 _STOP_SECONDS,
             )
 
-    def _wait(self, seconds: float, stop_now: threading.Event) -> None:
+    def _wait_for_exit(self, seconds: float, stop_now: threading.Event) -> None:
         """Wait until the process has ended, the time is over, or `stop_now` is set."""
         deadline = time.monotonic() + seconds
         while self._process.poll() is None and time.monotonic() < deadline:

@@ -113,7 +113,7 @@ class SupervisedService(threading.Thread):
         tracker = HealthTracker(self.service, self._settings, process, self.is_decided)
         reason: str | None = None
         while reason is None and not self._stopping.wait(_POLL_SECONDS):
-            reason = process.exit_description() or tracker.check()
+            reason = process.describe_exit() or tracker.check()
         process.stop(self._stop_now)
         return _Run(tracker.healthy_seconds, reason or "", process.last_output())
 

@@ -73,12 +73,18 @@ class RequestGuard:
         self._trusted_proxies = settings.trusted_proxies
         self._host_names = frozenset(
             _LOCAL_NAMES
-            | {settings.host.lower(), *settings.allowed_hosts, *_hosts_of(settings.allowed_origins)}
+            | {
+                settings.host.lower(),
+                *settings.allowed_hosts,
+                *_extract_hosts(settings.allowed_origins),
+            }
         )
         self._accepts_ip_hosts = not is_loopback(settings.host)
-        patterns = _origin_patterns(settings.allowed_origins, allow_file_pages=allow_file_pages)
+        patterns = _build_origin_patterns(
+            settings.allowed_origins, allow_file_pages=allow_file_pages
+        )
         self._allowed_origins = re.compile("|".join(patterns))
-        self._cors_options = _cors_options(patterns)
+        self._cors_options = _build_cors_options(patterns)
         # Pages of few origins send many captures: 0.2 µs instead of 40 µs for each (timeit).
         self._cors_headers_of_origin = lru_cache(maxsize=256)(
             lambda origin: self._make_cors_headers(Headers({"Origin": origin}), "POST")
@@ -198,7 +204,9 @@ def init_app(app: Flask, guard: RequestGuard) -> None:
         return response
 
 
-def _origin_patterns(allowed_origins: tuple[str, ...], *, allow_file_pages: bool) -> list[str]:
+def _build_origin_patterns(
+    allowed_origins: tuple[str, ...], *, allow_file_pages: bool
+) -> list[str]:
     """Return regular expressions for the allowed origins.
 
     If none is allowed, it is one that never matches.
@@ -219,7 +227,7 @@ def _exact_pattern(origin: str) -> str:
     return f"^{re.escape(origin)}$"
 
 
-def _cors_options(origin_patterns: list[str]) -> Any:
+def _build_cors_options(origin_patterns: list[str]) -> Any:
     return serialize_options({
         **DEFAULT_OPTIONS,
         "origins": origin_patterns,
@@ -231,7 +239,7 @@ def _cors_options(origin_patterns: list[str]) -> Any:
     })  # fmt: skip
 
 
-def _hosts_of(origins: tuple[str, ...]) -> set[str]:
+def _extract_hosts(origins: tuple[str, ...]) -> set[str]:
     """Return the hosts of origins.
 
     A service behind a path of the site is called by the site's name.

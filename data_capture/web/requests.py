@@ -117,10 +117,10 @@ def decode_body(body: bytes, max_bytes: int) -> JsonObject:
     may_be_too_large = len(body) > max_bytes
     # The lower bound first, because it needs no decoding.
     if may_be_too_large and least_bytes_but_files(body) > max_bytes:
-        raise _body_too_large(max_bytes)
+        raise _body_too_large_problem(max_bytes)
     payload = decode_json_object(body)
     if may_be_too_large and len(body) - file_characters(payload) > max_bytes:
-        raise _body_too_large(max_bytes)
+        raise _body_too_large_problem(max_bytes)
     return payload
 
 
@@ -167,7 +167,7 @@ def parse_request(
     """
     if kind_name == BATCH:
         parse = _parse_large_member if is_large else _parse_member
-        members = (parse(member, caller, placeholder_emails) for member in _members_of(payload))
+        members = (parse(member, caller, placeholder_emails) for member in _check_batch(payload))
         return CaptureRequest(tuple(members), is_batch=True)
     capture = parse_capture(KINDS[kind_name], payload, caller, placeholder_emails)
     return CaptureRequest((capture,), is_batch=False)
@@ -180,7 +180,12 @@ def _size_bytes(capture: Capture) -> int:
     return len(capture.snapshot) + sum(map(len, texts))
 
 
-def _members_of(payload: JsonObject) -> list[Any]:
+def _check_batch(payload: JsonObject) -> list[Any]:
+    """Return the members of a batch, unparsed.
+
+    Raises:
+        Problem: 422, the batch is not a list of captures, is empty, or has too many.
+    """
     captures = payload.get("captures")
     if not isinstance(captures, list) or not captures:
         message = "must be a list of captures, each an object with its type"
@@ -214,7 +219,7 @@ def _parse_member(
         capture = parse_capture(kind, payload, caller, placeholder_emails)
     except Problem as problem:
         return problem
-    return _capture_too_large() if len(capture.snapshot) > MAX_BYTES else capture
+    return _capture_too_large_problem() if len(capture.snapshot) > MAX_BYTES else capture
 
 
 def _parse_large_member(
@@ -223,15 +228,15 @@ def _parse_large_member(
     """Parse one member of a large batch, after a pause that lets other threads run."""
     pause()
     if text_characters(member) > MAX_BYTES:
-        return _capture_too_large()
+        return _capture_too_large_problem()
     return _parse_member(member, caller, placeholder_emails)
 
 
-def _capture_too_large() -> Problem:
+def _capture_too_large_problem() -> Problem:
     detail = f"This capture is larger than {MAX_BYTES:,} bytes without the pictures in it."
     return Problem(TOO_LARGE, detail)
 
 
-def _body_too_large(max_bytes: int) -> Problem:
+def _body_too_large_problem(max_bytes: int) -> Problem:
     detail = f"The body is larger than {max_bytes:,} bytes without the pictures in it."
     return Problem(TOO_LARGE, detail)

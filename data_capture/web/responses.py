@@ -51,11 +51,11 @@ def build_result(request: CaptureRequest, results: Sequence[Receipt | Exception]
     if not request.is_batch:
         [capture], [result] = request.captures, results
         if isinstance(result, Receipt):
-            return _stored_result(capture, result)
+            return _build_stored_result(capture, result)
         raise _as_problem(result)
     remaining = iter(results)
     answers = [
-        _stored_member(member, next(remaining)) if isinstance(member, Capture) else member.as_json()
+        _build_member(member, next(remaining)) if isinstance(member, Capture) else member.as_json()
         for member in request.members
     ]
     stored = sum(1 for answer in answers if answer["success"])
@@ -68,7 +68,7 @@ def build_result(request: CaptureRequest, results: Sequence[Receipt | Exception]
     return CaptureResult(members, HTTPStatus.OK if is_complete else HTTPStatus.MULTI_STATUS)
 
 
-def _stored_result(capture: Capture, receipt: Receipt) -> CaptureResult:
+def _build_stored_result(capture: Capture, receipt: Receipt) -> CaptureResult:
     title = capture.kind.title
     members: dict[str, Any] = {
         "success": True,
@@ -88,10 +88,10 @@ def _stored_result(capture: Capture, receipt: Receipt) -> CaptureResult:
     return CaptureResult(members, status, receipt.replayed)
 
 
-def _stored_member(capture: Capture, result: Receipt | Exception) -> dict[str, Any]:
+def _build_member(capture: Capture, result: Receipt | Exception) -> dict[str, Any]:
     if not isinstance(result, Receipt):
         return _as_problem(result).as_json()
-    stored = _stored_result(capture, result)
+    stored = _build_stored_result(capture, result)
     return {"status": int(stored.status), **stored.members}
 
 

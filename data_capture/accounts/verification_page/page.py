@@ -24,7 +24,7 @@ _FOLDER = Path(__file__).parent
 def page_response() -> Response:
     """Return the page, with headers that keep its token from reaching other sites."""
     headers = {"Content-Security-Policy": _POLICY, "Referrer-Policy": "no-referrer"}
-    return Response(_read("page.html"), headers=headers, mimetype="text/html")
+    return Response(_read_file("page.html"), headers=headers, mimetype="text/html")
 
 
 def page_file_response(name: str) -> Response:
@@ -35,8 +35,8 @@ def page_file_response(name: str) -> Response:
     """
     if name not in PAGE_FILES:
         raise Problem(NOT_FOUND, "The page has no such file.")
-    return Response(_read(name), mimetype=PAGE_FILES[name])
+    return Response(_read_file(name), mimetype=PAGE_FILES[name])
 
 
-def _read(name: str) -> str:
+def _read_file(name: str) -> str:
     return (_FOLDER / name).read_text(encoding="utf-8")
