@@ -29,7 +29,7 @@ _CHUNK_SECONDS = 30.0
 
 
 class Scope(Protocol):
-    """What granian knows of a request (its RSGI specification, "HTTP Scope")."""
+    """A request as granian describes it (RSGI specification, "HTTP Scope")."""
 
     http_version: str
     server: str
@@ -42,7 +42,7 @@ class Scope(Protocol):
 
 
 class ProtocolHolder:
-    """Holds granian's protocol object of a request while the app responds to it.
+    """Hold granian's protocol object of a request while the app responds to it.
 
     A traceback in the app keeps the frames above it until the next garbage collection. If a frame
     had the object itself, granian would wait that long for a body that nobody reads, and would

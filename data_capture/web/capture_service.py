@@ -83,7 +83,7 @@ class DecodedRequest(NamedTuple):
 
 
 class Execution(Protocol):
-    """Runs the steps of the operation, in a thread or on the event loop."""
+    """Run the steps of the operation, in a thread or on the event loop."""
 
     async def parse(self, parse: Callable[[Deadline | None], CaptureRequest]) -> CaptureRequest:
         """Call `parse`, with a deadline if other requests have to wait for it."""
@@ -95,7 +95,7 @@ class Execution(Protocol):
 
 
 class CaptureService:
-    """Admit and decode requests; holds what the capture operation needs.
+    """Admit and decode the requests of the capture operation.
 
     Args:
         store: receives the captures.
