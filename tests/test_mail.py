@@ -330,7 +330,7 @@ def test_what_is_not_sent_in_the_end_is_logged_once_without_secrets(
         for record in caplog.records
         if record.name == "data_capture.accounts.mail"
     ]
-    assert line == "A mail was not sent: the hook answered 503 (EDC_MAIL_URL)"
+    assert line == "A mail was not sent: the hook responded with 503 (EDC_MAIL_URL)"
 
 
 class RefusingServer(MailServer):
