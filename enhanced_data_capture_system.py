@@ -1,4 +1,4 @@
-"""The capture service: takes what pages save and keeps a second copy of it in trading_bots.db. Port 5003.
+"""The capture service, port 5003: stores captures from pages in trading_bots.db.
 
 python3 enhanced_data_capture_system.py [--port 5003] [--debug] [--help]
 """
@@ -37,27 +37,33 @@ from data_capture.web import (
 )
 from data_capture.web.admin_auth import require_admin
 from data_capture.web.admin_token import ensure_admin_token
-from data_capture.web.capture_service import ADMITTED, CaptureService, InThread, run_in_thread
-from data_capture.web.email_paths import EmailConverter, email_in_path
+from data_capture.web.capture_service import (
+    ADMITTED,
+    CaptureService,
+    ThreadExecution,
+    run_synchronously,
+)
+from data_capture.web.email_paths import EmailConverter, parse_email_in_path
 from data_capture.web.health_probe import load_or_make_probe_key
-from data_capture.web.local_access import may_read_details, require_reader
+from data_capture.web.read_access import may_read_health_details, require_statistics_access
 from data_capture.web.request_guard import RequestGuard
 from data_capture.web.requests import read_body
 
 SERVICE_NAME = "enhanced-data-capture"
 SCRIPT_NAME = "frontend_data_capture_integration.js"
 
-_SCRIPT_SECONDS = (
-    3600  # how long browsers may use the script without asking whether there is a newer one
+_SCRIPT_MAX_AGE_SECONDS = 3600  # then browsers ask whether there is a newer script
+_EXAMPLES_POLICY = (
+    "default-src 'self'; img-src 'self' data: blob:; object-src 'none'; base-uri 'none'; "
+    "frame-ancestors 'none'"
 )
-_EXAMPLES_POLICY = "default-src 'self'; img-src 'self' data: blob:; object-src 'none'; base-uri 'none'; frame-ancestors 'none'"
 
 
 def create_app(settings: Settings) -> Flask:
     """Create the capture service.
 
     Args:
-        settings: their database has its tables (`store.sqlite.schema.prepare`).
+        settings: its database must have its tables (`store.sqlite.schema.prepare`).
     """
     app = Flask(__name__, static_folder=None)
     app.json.sort_keys = False  # type: ignore[attr-defined]
@@ -67,7 +73,7 @@ def create_app(settings: Settings) -> Flask:
     ensure_admin_token(settings)
     store = Store(settings.database, settings.request_seconds)
     eraser = UserEraser(store)
-    guard = RequestGuard(settings, public_paths=(f"/{SCRIPT_NAME}",), takes_file_pages=True)
+    guard = RequestGuard(settings, public_paths=(f"/{SCRIPT_NAME}",), allow_file_pages=True)
     disk_space = DiskSpace(settings.database, settings.min_free_disk)
     service = CaptureService(store, settings, guard, Rates(settings), disk_space)
     app.extensions |= {"store": store, "request_guard": guard, "capture_service": service}
@@ -79,7 +85,7 @@ def create_app(settings: Settings) -> Flask:
     error_handlers.init_app(app)
     request_guard.init_app(app, guard)
     security_headers.init_app(app)
-    rate_limits.init_app(app, settings, caller_address, apart_from="capture_")
+    rate_limits.init_app(app, settings, caller_address, exempt_prefix="capture_")
     _add_captures(app, service)
     _add_user_data(app, settings, store, eraser, caller_address)
     _add_health(app, settings, store, disk_space, eraser)
@@ -91,13 +97,14 @@ def create_app(settings: Settings) -> Flask:
 
 def _add_captures(app: Flask, service: CaptureService) -> None:
     def capture() -> Response:
-        header = request.headers.get
+        get_header = request.headers.get
         admitted = request.environ.get(ADMITTED) or service.admit(
-            request.path, header, request.remote_addr, request.content_length
+            request.path, get_header, request.remote_addr, request.content_length
         )
-        decoded = service.decode(admitted, read_body(request, admitted.max_bytes), header)
-        operation = capture_service.receive_capture(decoded, service, InThread(service.store))
-        status, headers, content = run_in_thread(operation).response()
+        decoded = service.decode(admitted, read_body(request, admitted.max_bytes), get_header)
+        execution = ThreadExecution(service.store)
+        operation = capture_service.receive_capture(decoded, service, execution)
+        status, headers, content = run_synchronously(operation).response()
         return Response(content, status, headers)
 
     @app.post("/api/data-capture/payment")
@@ -130,11 +137,11 @@ def _add_user_data(
 ) -> None:
     @app.get("/api/data-capture/stats/<path:email>")
     def user_statistics(email: str) -> Response:
-        require_reader(request, settings)
-        address = email_in_path(email)
-        response = jsonify(store.read(lambda connection: read_statistics(connection, address)))
-        response.headers["Cache-Control"] = "no-store"
-        return response
+        require_statistics_access(request, settings)
+        address = parse_email_in_path(email)
+        return _without_caching(
+            jsonify(store.read(lambda connection: read_statistics(connection, address)))
+        )
 
     @app.get("/api/data-capture/users/<path:email>/export")
     def export(email: str) -> Response:
@@ -145,20 +152,20 @@ def _add_user_data(
             raise Problem(
                 UNUSABLE, f"The format {message}.", errors=[FieldError("format", message)]
             )
-        pieces = export_user(store, email_in_path(email), form, source_endpoint=str(request.url_rule),
-                               ip_address=caller_address(), user_agent=request.headers.get("User-Agent"))  # fmt: skip
-        response = Response(pieces, content_type=MEDIA_TYPES[form])
+        chunks = export_user(
+            store, parse_email_in_path(email), form, source_endpoint=str(request.url_rule),
+            ip_address=caller_address(), user_agent=request.headers.get("User-Agent"),
+        )  # fmt: skip
+        response = Response(chunks, content_type=MEDIA_TYPES[form])
         response.headers["Content-Disposition"] = f'attachment; filename="export.{form}"'
-        response.headers["Cache-Control"] = "no-store"
-        return response
+        return _without_caching(response)
 
     @app.delete("/api/data-capture/users/<person:email>")
     def erase(email: str) -> tuple[Response, int]:
         require_admin(request, settings)
-        erased, is_complete = eraser.erase(email_in_path(email), str(request.url_rule))
+        erased, is_complete = eraser.erase(parse_email_in_path(email), str(request.url_rule))
         response = jsonify(erased.to_json(is_complete=is_complete))
-        response.headers["Cache-Control"] = "no-store"
-        return response, 200 if is_complete else 202
+        return _without_caching(response), 200 if is_complete else 202
 
 
 def _add_health(
@@ -168,11 +175,15 @@ def _add_health(
     started_at = time.monotonic()
 
     @app.get("/api/data-capture/health")
-    def health() -> tuple[Response, int]:
+    def health() -> Response:
         fault = store.find_fault() or disk_space.fault()
-        details: dict[str, Any] = {}
-        if may_read_details(request, settings, probe_key):
-            details = {
+        members: dict[str, Any] = {
+            "status": "healthy" if fault is None else "unhealthy",
+            "service": SERVICE_NAME,
+        }
+        may_read_details = may_read_health_details(request, settings, probe_key)
+        if may_read_details:
+            members |= {
                 "version": __version__,
                 "database": str(settings.database),
                 "pid": os.getpid(),
@@ -181,23 +192,21 @@ def _add_health(
                 "wal_bytes": store.wal_bytes(),
             }
             if fault is None:
-                details["erasures_pending"] = eraser.count_pending()
+                members["erasures_pending"] = eraser.count_pending()
         if fault is not None:
-            raise Problem(UNAVAILABLE, fault if details else "The service can't take captures now.", retry_after_seconds=1,
-                          members={"status": "unhealthy", "service": SERVICE_NAME, **details})  # fmt: skip
-        response = jsonify({"status": "healthy", "service": SERVICE_NAME, **details})
-        response.headers["Cache-Control"] = "no-store"
-        return response, 200
+            detail = fault if may_read_details else "The service cannot store captures now."
+            raise Problem(UNAVAILABLE, detail, retry_after_seconds=1, members=members)
+        return _without_caching(jsonify(members))
 
 
 def _add_files(app: Flask) -> None:
     @app.get(f"/{SCRIPT_NAME}")
     def script() -> Response:
         response = send_from_directory(
-            REPOSITORY, SCRIPT_NAME, mimetype="text/javascript", max_age=_SCRIPT_SECONDS
+            REPOSITORY, SCRIPT_NAME, mimetype="text/javascript", max_age=_SCRIPT_MAX_AGE_SECONDS
         )
         response.headers["Access-Control-Allow-Origin"] = "*"
-        # These two tell the script, without a request, that where it came from is a capture service.
+        # By these two, the script recognises its origin as a capture service without a request.
         response.headers["Server-Timing"] = SERVICE_NAME
         response.headers["Timing-Allow-Origin"] = "*"
         return response
@@ -210,8 +219,13 @@ def _add_files(app: Flask) -> None:
         return response
 
 
+def _without_caching(response: Response) -> Response:
+    response.headers["Cache-Control"] = "no-store"
+    return response
+
+
 def main() -> None:
-    """Serves until it is told to stop."""
+    """Serve until a signal stops the service."""
     settings = settings_from_command_line(
         "capture", "The capture service of Enhanced Data Capture."
     )

@@ -1,4 +1,4 @@
-"""Starts Enhanced Data Capture: both services, watched, until Ctrl-C.
+"""Start both services of Enhanced Data Capture, and watch them until Ctrl-C.
 
 python3 start_enhanced_data_capture.py [--help]
 """

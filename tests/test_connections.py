@@ -19,9 +19,9 @@ import pytest
 
 from data_capture.limits.callers import caller_of, fair_share
 from data_capture.problems import Problem
-from data_capture.server import body_buffer
+from data_capture.server import body_buffer, body_limits
 from data_capture.server.body_buffer import BodyBuffer
-from data_capture.server.connections import MAX_OF_ADDRESS, Connection, excess
+from data_capture.server.connections import MAX_CONNECTIONS_PER_ADDRESS, Connection, select_excess
 from tests.flood import PAYMENT
 from tests.support import (
     REPOSITORY,
@@ -252,7 +252,7 @@ def test_an_address_has_a_limit_of_connections_and_the_others_keep_theirs(
         busy.sendall(head("POST", PAYMENT))
         many = [
             stack.enter_context(closing(open_connection(service, "127.0.0.3")))
-            for _ in range(MAX_OF_ADDRESS + 88)
+            for _ in range(MAX_CONNECTIONS_PER_ADDRESS + 88)
         ]
         for caller in many:
             caller.setblocking(False)
@@ -290,33 +290,35 @@ def connections(address: str, number: int, *, first_port: int = 1000) -> list[Co
 
 class TestWhichConnectionsAreClosed:
     def test_those_over_the_limit_of_their_address_longest_unanswered_first(self) -> None:
-        ours = connections("192.0.2.1", MAX_OF_ADDRESS + 3)
-        assert excess([*ours, *connections("192.0.2.2", 9)], (), 6000, False) == ours[:3]
+        ours = connections("192.0.2.1", MAX_CONNECTIONS_PER_ADDRESS + 3)
+        assert select_excess([*ours, *connections("192.0.2.2", 9)], (), 6000, False) == ours[:3]
 
     def test_none_that_is_being_answered_or_was_a_moment_ago(self) -> None:
-        ours = connections("192.0.2.1", MAX_OF_ADDRESS + 3)
+        ours = connections("192.0.2.1", MAX_CONNECTIONS_PER_ADDRESS + 3)
         ours[1] = ours[1]._replace(unanswered_ms=100)
-        assert excess(ours, {str(ours[0].port)}, 6000, False) == ours[2:5]
+        assert select_excess(ours, {str(ours[0].port)}, 6000, False) == ours[2:5]
 
     def test_dripping_ones_after_quiet_ones(self) -> None:
-        ours = connections("192.0.2.1", MAX_OF_ADDRESS + 3)
-        ours[0] = ours[0]._replace(quiet_ms=10)
-        assert excess(ours, (), 6000, False) == ours[1:4]
+        ours = connections("192.0.2.1", MAX_CONNECTIONS_PER_ADDRESS + 3)
+        ours[0] = ours[0]._replace(idle_ms=10)
+        assert select_excess(ours, (), 6000, False) == ours[1:4]
 
     def test_a_network_of_ipv6_is_one_address(self) -> None:
         ours = connections("2001:db8::1", 300) + connections("2001:db8::2", 300)
-        assert len(excess(ours, (), 6000, False)) == 600 - MAX_OF_ADDRESS
-        assert excess(connections("2001:db8:0:1::1", 300) + ours[:300], (), 6000, False) == []
+        assert len(select_excess(ours, (), 6000, False)) == 600 - MAX_CONNECTIONS_PER_ADDRESS
+        assert (
+            select_excess(connections("2001:db8:0:1::1", 300) + ours[:300], (), 6000, False) == []
+        )
 
     def test_a_proxy_of_ours_has_no_limit_of_its_own(self) -> None:
         ours = connections("10.0.0.7", 2000)
-        assert excess(ours, (), 6000, True) == []
-        assert len(excess(ours, (), 6000, False)) == 2000 - MAX_OF_ADDRESS
+        assert select_excess(ours, (), 6000, True) == []
+        assert len(select_excess(ours, (), 6000, False)) == 2000 - MAX_CONNECTIONS_PER_ADDRESS
 
     def test_of_all_together_the_largest_callers(self) -> None:
         many = [one for number in range(10) for one in connections(f"192.0.2.{number}", 500)]
         few = connections("198.51.100.1", 5)
-        closed = excess(many + few, (), 4000, False)
+        closed = select_excess(many + few, (), 4000, False)
         assert len(many + few) - len(closed) <= 4000
         assert {one.address for one in closed} == {f"192.0.2.{number}" for number in range(10)}
 
@@ -396,7 +398,7 @@ class TestWhichBodiesAreGivenUp:
     def test_those_of_the_largest_callers_when_all_have_too_many(
         self, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setitem(body_buffer._MAX_OF_ALL, body_buffer._Kind.SMALL, 20)
+        monkeypatch.setitem(body_limits.MAX_BODIES, body_limits.BodyKind.SMALL, 20)
         large = [("192.0.2.1", Upload(), 100)] * 30
         small = [("192.0.2.2", Upload(), 100)] * 5
         assert self.statuses(small + large) == [0] * 5 + [503] * 15 + [0] * 15
@@ -405,7 +407,7 @@ class TestWhichBodiesAreGivenUp:
         self, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setattr(body_buffer, "_MAX_BYTES", 5000)
-        monkeypatch.setattr(body_buffer, "_MAX_BYTES_OF_CALLER", 3000)
+        monkeypatch.setattr(body_buffer, "_MAX_BYTES_PER_CALLER", 3000)
         announced = [(f"192.0.2.{number}", Upload(), 20_000_000) for number in range(50)]
         assert self.statuses(announced) == [0] * 50
         one = [("192.0.2.1", Upload(b"x" * 1000), None)]

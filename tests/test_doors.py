@@ -133,7 +133,7 @@ class TestNames:
         guard = RequestGuard(load_settings({}, environment))
 
         def refusal(host: str) -> Problem | None:
-            return guard.refusal(HEALTH, {"host": host}.get)
+            return guard.check(HEALTH, {"host": host}.get)
 
         assert [refusal(host) for host in taken] == [None] * len(taken)
         assert [

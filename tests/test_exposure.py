@@ -19,7 +19,7 @@ import requests
 
 from data_capture.settings import load_settings
 from data_capture.web.health_probe import is_probe, load_or_make_probe_key, probe_headers
-from data_capture.web.local_access import exposing_settings
+from data_capture.web.read_access import exposing_settings
 from tests.installations import CommandServer, Installation
 from tests.managed import RunningManager
 from tests.support import (
@@ -335,7 +335,7 @@ class TestOurOwnPrograms:
         try:
             assert manager.process.wait(timeout=15) == 1
             assert (
-                f"Port {port} is used by a capture service over another database" in manager.output
+                f"Port {port} is used by a capture service with another database" in manager.output
             )
         finally:
             manager.clean_up()

@@ -31,7 +31,7 @@ from data_capture.store.write_queue import (
     WriteQueue,
 )
 from data_capture.web import capture_service
-from data_capture.web.fast_path import FastPath, fits, header_of
+from data_capture.web.fast_path import FastPath, fits_event_loop
 from data_capture.web.requests import CaptureRequest
 from data_capture.web.responses import RawResponse
 from data_capture.web.security_headers import NOSNIFF
@@ -46,19 +46,6 @@ PAYMENT = {
     "final_price": "99.80",
 }
 CARD = "4111 1111 1111 1111"
-
-
-class RequestHeaders:
-    """A request's headers as granian gives them."""
-
-    def __init__(self, headers: dict[str, str]) -> None:
-        self._headers = {name.lower(): value for name, value in headers.items()}
-
-    def get(self, name: str, default: str | None = None) -> str | None:
-        return self._headers.get(name, default)
-
-    def get_all(self, name: str) -> list[str]:
-        return [self._headers[name]] if name in self._headers else []
 
 
 def app_in(folder: Path) -> Flask:
@@ -86,8 +73,9 @@ def ask_fast_path(
 ) -> tuple[int, dict[str, str], Any] | None:
     """Send a request to the fast path; None where another adapter responds."""
     guard, service = app.extensions["request_guard"], app.extensions["capture_service"]
-    header = header_of(RequestHeaders({"Content-Length": str(len(content)), **headers}))
-    if guard.refusal(path, header) is not None or not fits(content):
+    given_headers = {"Content-Length": str(len(content)), **headers}
+    header = {name.lower(): value for name, value in given_headers.items()}.get
+    if guard.check(path, header) is not None or not fits_event_loop(content):
         return None
 
     def respond() -> RawResponse:
@@ -235,7 +223,7 @@ def test_an_idempotency_key_is_the_capture_id_in_either_way(two_ways: tuple[Flas
             assert answer[1].get("Idempotency-Replayed") == ("true" if ask is ask_app else None)
 
 
-@pytest.mark.parametrize("failing", ["parse_request", "result_of"])
+@pytest.mark.parametrize("failing", ["parse_request", "build_result"])
 def test_a_fault_of_ours_is_answered_and_logged_once_in_either_way(
     two_ways: tuple[Flask, Flask],
     failing: str,

@@ -28,7 +28,7 @@ from data_capture.store.sqlite.receipts import Receipt
 from data_capture.store.sqlite.schema import prepare
 from data_capture.store.sqlite.tombstones import add_tombstones
 from data_capture.web.requests import CaptureRequest, parse_request
-from data_capture.web.responses import result_of
+from data_capture.web.responses import build_result
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=timezone.utc)
 ERASED_AT = NOW - timedelta(minutes=6)
@@ -135,7 +135,7 @@ def asked_by(
 def answers_to(
     asked: CaptureRequest, outcomes: Sequence[Receipt | Exception]
 ) -> list[dict[str, Any]]:
-    answers: list[dict[str, Any]] = result_of(asked, outcomes).members["answers"]
+    answers: list[dict[str, Any]] = build_result(asked, outcomes).members["answers"]
     return answers
 
 

@@ -34,7 +34,7 @@ from data_capture.redaction.redact import REDACTED, redact, redact_with_paths
 from data_capture.store.sqlite.captures import Receipt, make_audit_record
 from data_capture.unique_keys import UniqueKeys
 from data_capture.web.requests import BATCH, decode_body, max_bytes_without_pictures, parse_request
-from data_capture.web.responses import result_of
+from data_capture.web.responses import build_result
 from tests.hostile_shapes import EMAIL, SHAPES, Shape
 from tests.large_shapes import LARGE_SHAPES, LargeShape
 from tests.support import (
@@ -114,9 +114,9 @@ def understand(shape: Shape, body: bytes) -> int:
         for work in asked.jobs:
             make_audit_record(work.capture, EMAIL)
         return len(
-            result_of(asked, [Receipt(1, "stored", replayed=False) for _ in asked.jobs]).response()[
-                2
-            ]
+            build_result(
+                asked, [Receipt(1, "stored", replayed=False) for _ in asked.jobs]
+            ).response()[2]
         )
     return 0
 

@@ -15,7 +15,7 @@ from urllib.parse import quote
 import pytest
 import requests
 
-from data_capture.accounts.mail import MAX_WAITING, Mail, NotTaken, Outbox, send
+from data_capture.accounts.mail import MAX_WAITING, DeliveryError, Mail, Outbox, send
 from data_capture.mail_url import can_be_mailed, parse_mail_url
 from data_capture.settings import SettingError, load_settings
 from tests.mailing import MailHook, MailServer, certificate
@@ -183,7 +183,10 @@ def test_credentials_are_sent_encrypted(
 
 
 def test_credentials_are_not_sent_to_a_server_without_tls() -> None:
-    with running(MailServer(wants_login=True)) as server, pytest.raises(NotTaken, match="STARTTLS"):
+    with (
+        running(MailServer(wants_login=True)) as server,
+        pytest.raises(DeliveryError, match="STARTTLS"),
+    ):
         sent_with_login(server, "smtp")
     assert (server.messages, server.encrypted) == ([], [])
 
@@ -193,7 +196,7 @@ def test_credentials_are_not_sent_to_a_server_whose_certificate_is_not_trusted(
     tls: tuple[ssl.SSLContext, Path], scheme: str
 ) -> None:
     server = MailServer(tls[0], from_first_byte=scheme == "smtps", wants_login=True)
-    with running(server), pytest.raises(NotTaken, match="SSLCertVerificationError"):
+    with running(server), pytest.raises(DeliveryError, match="SSLCertVerificationError"):
         sent_with_login(server, scheme)
     assert (server.messages, server.encrypted) == ([], [])
 
@@ -204,7 +207,7 @@ def test_a_refusal_says_why_without_secrets(
     monkeypatch.setenv("SSL_CERT_FILE", str(tls[1]))
     with running(MailServer(tls[0], wants_login=True)) as server:
         url = f"smtp://sender:s3cret@localhost:{server.port}?from=noreply@example.com"
-        with pytest.raises(NotTaken, match="535") as refused:
+        with pytest.raises(DeliveryError, match="535") as refused:
             send(A_MAIL, parse_mail_url(url))
     assert not [
         word for word in ("s3cret", "ann@example.com", A_MAIL.text) if word in str(refused.value)
@@ -254,7 +257,7 @@ def test_a_hook_s_redirect_is_not_followed(hook: MailHook) -> None:
     try:
         for status in (301, 302, 303, 307, 308):
             hook.statuses = [status]
-            with pytest.raises(NotTaken, match=str(status)):
+            with pytest.raises(DeliveryError, match=str(status)):
                 send(A_MAIL, parse_mail_url(hook.url))
         assert elsewhere.requests == 0
     finally:
@@ -314,7 +317,7 @@ def test_a_hook_that_hangs_keeps_no_one_waiting_and_a_full_queue_says_so(
 def test_what_is_not_sent_in_the_end_is_logged_once_without_secrets(
     hook: MailHook, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr("data_capture.accounts.mail._RETRY_PAUSES_SECONDS", (0.0, 0.0))
+    monkeypatch.setattr("data_capture.accounts.mail._RETRY_DELAYS_SECONDS", (0.0, 0.0))
     hook.statuses = [503, 503, 503]
     outbox = Outbox(hook.url)
     outbox.put(lambda: A_MAIL)
@@ -327,7 +330,7 @@ def test_what_is_not_sent_in_the_end_is_logged_once_without_secrets(
         for record in caplog.records
         if record.name == "data_capture.accounts.mail"
     ]
-    assert line == "A mail was not sent: the hook answered 503 (EDC_MAIL_URL)"
+    assert line == "A mail was not sent: the hook responded with 503 (EDC_MAIL_URL)"
 
 
 class RefusingServer(MailServer):
@@ -343,7 +346,7 @@ class RefusingServer(MailServer):
     ("answer", "is_final"), [("550 No such user", True), ("450 Try again later", False)]
 )
 def test_a_recipient_that_does_not_exist_is_not_tried_again(answer: str, is_final: bool) -> None:
-    with running(RefusingServer(answer)) as server, pytest.raises(NotTaken) as refused:
+    with running(RefusingServer(answer)) as server, pytest.raises(DeliveryError) as refused:
         send(A_MAIL, parse_mail_url(f"smtp://127.0.0.1:{server.port}?from=noreply@example.com"))
     assert refused.value.is_final is is_final
     assert "ann@" not in str(refused.value)

@@ -23,7 +23,7 @@ import enhanced_data_capture_system
 import enhanced_signup_handler
 from data_capture.capture.email import normalise_email
 from data_capture.capture.kinds import KINDS
-from data_capture.openapi import document_of, routes_of
+from data_capture.openapi import build_document, list_routes
 from data_capture.openapi.operations import OPERATIONS
 from data_capture.openapi.schemas import all_schemas
 from data_capture.settings import load_settings
@@ -47,11 +47,11 @@ def app_of(module: ModuleType, directory: Path) -> Flask:
 @pytest.mark.parametrize("module", SERVICES)
 def test_every_route_is_described_and_nothing_else(module: ModuleType, tmp_path: Path) -> None:
     app = app_of(module, tmp_path)
-    document = document_of(app, "")
+    document = build_document(app, "")
     described = {
         (method.upper(), path) for path, methods in document["paths"].items() for method in methods
     }
-    assert described == set(routes_of(app))
+    assert described == set(list_routes(app))
     assert len(described) > 5
     names = [
         call["operationId"] for methods in document["paths"].values() for call in methods.values()
@@ -63,7 +63,7 @@ def test_no_call_is_described_that_there_is_not(tmp_path: Path) -> None:
     routes = {
         f"{method} {path}"
         for module in SERVICES
-        for method, path in routes_of(app_of(module, tmp_path))
+        for method, path in list_routes(app_of(module, tmp_path))
     }
     assert set(OPERATIONS) == routes
 

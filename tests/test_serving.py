@@ -26,7 +26,7 @@ from flask import Flask, request
 
 from data_capture.server.buffering import BufferingAdapter
 from data_capture.server.logging import LOG_FILE_BYTES, OLD_LOG_FILES
-from data_capture.server.ports import why_not_listen
+from data_capture.server.ports import find_listen_error
 from data_capture.web import error_handlers
 from tests.managed import LOG_LINE, is_running, worker_of
 from tests.support import REPOSITORY, RunningService, capture_service_in, eventually, free_port
@@ -198,7 +198,7 @@ def answer_to(exchange: Exchange, patience_seconds: float = 5) -> tuple[int, dic
     app.add_url_rule("/", view_func=lambda: request.get_data(), methods=["POST"])
     error_handlers.init_app(app)
     served = BufferingAdapter(
-        app, patience_seconds=patience_seconds, opened=lambda: None, closed=lambda: None
+        app, max_wait_seconds=patience_seconds, on_open=lambda: None, on_close=lambda: None
     )
 
     async def serve_once() -> None:
@@ -251,7 +251,7 @@ def test_a_second_service_on_the_port_is_refused_in_a_sentence(
     assert refused.returncode == 1
     assert (
         refused.stderr
-        == f"Port {service.port} is taken by another program. Choose another with --port or EDC_CAPTURE_PORT.\n"
+        == f"Port {service.port} is in use by another program. Choose another with --port or EDC_CAPTURE_PORT.\n"
     )
 
 
@@ -261,7 +261,7 @@ def test_looking_at_a_port_is_not_seen_by_others_who_look_and_keeps_nobody_from_
     def look() -> list[str]:
         seen = []
         while not done.is_set():
-            seen += [reason] if (reason := why_not_listen("127.0.0.1", port)) else []
+            seen += [reason] if (reason := find_listen_error("127.0.0.1", port)) else []
         return seen
 
     with ThreadPoolExecutor(2) as pool:

@@ -18,7 +18,7 @@ from pathlib import Path
 import pytest
 import requests
 
-from data_capture.server.ports import is_claimed
+from data_capture.server.ports import is_reserved
 from tests.managed import LOG_LINE, RunningManager
 from tests.support import (
     REPOSITORY,
@@ -144,7 +144,7 @@ def test_a_taken_port_is_named_with_the_flag_that_changes_it(
         ports = (taken, free_port()) if position == 0 else (free_port(), taken)
         manager = start(ports=ports)
         assert manager.process.wait(timeout=15) == 1
-    assert f"Port {taken} is taken by another program" in manager.output
+    assert f"Port {taken} is in use by another program" in manager.output
     assert f"--{service}-port or EDC_{service.upper()}_PORT" in manager.output
     assert "Traceback" not in manager.output
     assert not manager.database.exists()
@@ -161,7 +161,7 @@ def test_a_service_over_another_database_is_not_used(start: Start, tmp_path: Pat
     finally:
         other.stop()
     assert (
-        f"Port {other.port} is used by a capture service over another database, {other.database}"
+        f"Port {other.port} is used by a capture service with another database, {other.database}"
         in manager.output
     )
 
@@ -290,7 +290,7 @@ def service_that_does_not_get_on(tmp_path: Path) -> Iterator[tuple[int, subproce
         start_new_session=True,
     ) as process:
         try:
-            eventually(lambda: is_claimed("127.0.0.1", port), "it is about to listen", 10)
+            eventually(lambda: is_reserved("127.0.0.1", port), "it is about to listen", 10)
             os.killpg(process.pid, signal.SIGSTOP)
             yield port, process
         finally:
@@ -320,7 +320,7 @@ def test_a_service_that_never_gets_on_is_said_in_a_sentence(
     manager = start(ports=(port, free_port()))
     assert manager.process.wait(timeout=30) == 1
     assert re.fullmatch(
-        rf"Port {port} is used by one of these services, which (takes no connections|gives no answer within 3 s)\. "
+        rf"Port {port} is used by one of these services, which (accepts no connections|does not respond within 3 s)\. "
         r"Choose another with --capture-port or EDC_CAPTURE_PORT, or stop that one\.\n",
         manager.output,
     )
@@ -358,7 +358,7 @@ def test_a_suspended_service_is_replaced_after_15_s(start: Start) -> None:
     manager = start().wait_until_running()
     os.kill(manager.worker_process("capture"), signal.SIGSTOP)
     eventually(
-        lambda: "was not healthy for 15 s (it gives no answer within 2 s)" in manager.output,
+        lambda: "was not healthy for 15 s (it does not respond within 2 s)" in manager.output,
         "it is noticed",
         25,
     )

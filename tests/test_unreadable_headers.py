@@ -9,6 +9,7 @@ from contextlib import closing
 
 import pytest
 
+from data_capture.server.headers import has_unreadable_header, join_header_lines
 from tests.proxies import Proxy, caddy, nginx
 from tests.support import RunningService, capture_service_in, signup_service_in
 
@@ -73,6 +74,47 @@ def ask(service: RunningService, words: bytes) -> tuple[int, bytes]:
         while part := connection.recv(65536):
             answer += part
     return status_and_body(answer)
+
+
+class Lines:
+    """A request's headers as granian has them: it hides the values that are not visible ASCII."""
+
+    def __init__(self, *lines: tuple[str, bytes]) -> None:
+        self._lines = lines
+
+    def __len__(self) -> int:
+        return len({*self.keys()})
+
+    def keys(self) -> list[str]:
+        return [name for name, _ in self._lines]
+
+    def items(self) -> list[tuple[str, str]]:
+        return [(name, value.decode()) for name, value in self._lines if value.isascii()]
+
+
+def test_the_lines_of_a_header_are_joined_in_their_order() -> None:
+    headers = Lines(
+        ("x-forwarded-for", b"192.0.2.1"),
+        ("cookie", b"a=1"),
+        ("x-forwarded-for", b"192.0.2.2"),
+        ("cookie", b"b=2"),
+        ("host", b"localhost"),
+    )
+    joined = join_header_lines(headers)
+    assert joined == {
+        "x-forwarded-for": "192.0.2.1, 192.0.2.2",
+        "cookie": "a=1; b=2",
+        "host": "localhost",
+    }
+    assert not has_unreadable_header(headers, joined)
+
+
+@pytest.mark.parametrize(("name", "is_unreadable"), [("origin", True), ("cookie", False)])
+def test_only_a_cookie_may_be_unreadable(name: str, is_unreadable: bool) -> None:
+    headers = Lines(("host", b"localhost"), (name, b"\xff"))
+    joined = join_header_lines(headers)
+    assert joined == {"host": "localhost"}
+    assert has_unreadable_header(headers, joined) is is_unreadable
 
 
 # --- Without a proxy --------------------------------------------------------------------------------------------------

@@ -1,7 +1,7 @@
-"""Sending mail: to the mail server or the hook that `EDC_MAIL_URL` names, in a thread of its own.
+"""Send mails to the mail server or the hook of `EDC_MAIL_URL`, in a thread.
 
-A request only puts its mail in a bounded queue, so that a slow mail server keeps nobody waiting.
-A mail that waits when the service stops is not sent: whoever waits for a link asks for it again.
+A request only puts its mail into a bounded queue, so that a slow mail server delays no response.
+Mails in the queue are lost when the service stops: a user who misses a link asks for another one.
 """
 
 from __future__ import annotations
@@ -29,32 +29,37 @@ from data_capture.mail_url import MailHook, MailServer, ascii_domain, parse_mail
 log = logging.getLogger("data_capture.accounts.mail")
 
 MAX_WAITING = 200
-"""How many mails may wait; about 1 MB. More than that means that the mail server takes none."""
+"""The size of the queue, about 1 MB. If it is full, the mail server accepts no mails."""
 
-_TIMEOUT_SECONDS = 10.0  # for each step of an SMTP dialogue, and for the hook's answer
+_TIMEOUT_SECONDS = 10.0  # for each step of an SMTP dialogue, and for the hook's response
 _CONNECT_SECONDS = 5.0
-# Servers with greylisting want a few minutes (RFC 6647 section 2.1).
-_RETRY_PAUSES_SECONDS = (1.0, 10.0, 60.0, 300.0)
+# Servers with greylisting require a few minutes (RFC 6647 section 2.1).
+_RETRY_DELAYS_SECONDS = (1.0, 10.0, 60.0, 300.0)
 
 
 @dataclass(frozen=True)
 class Mail:
-    """A mail with a link. Nothing in it but the link is what a stranger sent."""
+    """A mail with a link. Only the link contains data that a stranger may have sent."""
 
     to: str = field(repr=False)
     subject: str
     text: str = field(repr=False)
     link: str = field(repr=False)
     event: str
-    """What it is for, as a word for the hook: `signup` or `recovery`."""
+    """Its purpose, for the hook: `signup` or `recovery`."""
 
 
-Compose = Callable[[], "Mail | None"]
-"""Makes a mail, in the thread that sends it; None for no mail."""
+ComposeMail = Callable[[], "Mail | None"]
+"""Composes a mail in the thread that sends it; returns None to send none."""
 
 
-class NotTaken(Exception):
-    """The mail was not handed over; the text says why, without addresses or secrets."""
+class DeliveryError(Exception):
+    """A mail was not accepted; the text says why, without addresses or secrets.
+
+    Args:
+        reason: the text.
+        is_final: whether another attempt would fail, too.
+    """
 
     def __init__(self, reason: str, *, is_final: bool = False) -> None:
         super().__init__(reason)
@@ -65,34 +70,36 @@ class NotTaken(Exception):
 class _Attempt:
     due_at: float
     number: int
-    compose: Compose = field(compare=False)
+    compose: ComposeMail = field(compare=False)
     failures: int = field(default=0, compare=False)
 
 
 class Outbox:
-    """The mails that wait to be sent, and the thread that sends them."""
+    """The queue of mails, and the thread that sends them.
+
+    Args:
+        mail_url: the value of `EDC_MAIL_URL`.
+
+    Raises:
+        ValueError: `mail_url` is invalid.
+    """
 
     def __init__(self, mail_url: str) -> None:
-        """Start the thread.
-
-        Raises:
-            ValueError: `mail_url` is no value of `EDC_MAIL_URL`.
-        """
         self._target = parse_mail_url(mail_url)
         self._waiting: list[_Attempt] = []
         self._numbers = itertools.count()
-        self._in_hand = 0
+        self._sending = 0
         self._changed = threading.Condition()
         threading.Thread(target=self._send_all, name="mail", daemon=True).start()
 
     @property
     def is_full(self) -> bool:
-        """Whether no more mail is taken now."""
+        """Whether the queue accepts no more mails now."""
         with self._changed:
             return self._is_full()
 
-    def put(self, compose: Compose) -> bool:
-        """Queue a mail; False when the queue is full."""
+    def put(self, compose: ComposeMail) -> bool:
+        """Queue a mail; return False if the queue is full."""
         with self._changed:
             if self._is_full():
                 return False
@@ -100,7 +107,7 @@ class Outbox:
             return True
 
     def _is_full(self) -> bool:
-        return len(self._waiting) + self._in_hand >= MAX_WAITING
+        return len(self._waiting) + self._sending >= MAX_WAITING
 
     def _push(self, attempt: _Attempt) -> None:
         heapq.heappush(self._waiting, attempt)
@@ -108,46 +115,50 @@ class Outbox:
 
     def _send_all(self) -> None:
         while True:
-            attempt = self._next()
-            failed = self._try(attempt)
+            attempt = self._wait_for_next()
+            failed = self._attempt_delivery(attempt)
             with self._changed:
-                self._in_hand = 0
+                self._sending = 0
                 if failed is not None:
                     self._push(failed)
 
-    def _next(self) -> _Attempt:
-        """Wait for the next mail that is due."""
+    def _wait_for_next(self) -> _Attempt:
+        """Wait until a mail is due, and return it."""
         with self._changed:
             while not self._waiting or self._waiting[0].due_at > time.monotonic():
                 self._changed.wait(
                     self._waiting[0].due_at - time.monotonic() if self._waiting else None
                 )
-            self._in_hand = 1
+            self._sending = 1
             return heapq.heappop(self._waiting)
 
-    def _try(self, attempt: _Attempt) -> _Attempt | None:
-        """Send a mail; the attempt to make later, if this one failed and is not the last."""
+    def _attempt_delivery(self, attempt: _Attempt) -> _Attempt | None:
+        """Send a mail.
+
+        Returns:
+            The next attempt, if this one failed and is not the last.
+        """
         try:
             mail = attempt.compose()
             if mail is not None:
                 send(mail, self._target)
-        except NotTaken as failure:
-            if not failure.is_final and attempt.failures < len(_RETRY_PAUSES_SECONDS):
-                due_at = time.monotonic() + _RETRY_PAUSES_SECONDS[attempt.failures]
-                again: Compose = (lambda: mail) if mail is not None else attempt.compose
-                return _Attempt(due_at, next(self._numbers), again, attempt.failures + 1)
+        except DeliveryError as failure:
+            if not failure.is_final and attempt.failures < len(_RETRY_DELAYS_SECONDS):
+                due_at = time.monotonic() + _RETRY_DELAYS_SECONDS[attempt.failures]
+                compose: ComposeMail = (lambda: mail) if mail is not None else attempt.compose
+                return _Attempt(due_at, next(self._numbers), compose, attempt.failures + 1)
             log.error("A mail was not sent: %s (EDC_MAIL_URL)", failure)
-        except Exception as error:  # noqa: BLE001  (the thread has to live)
-            # Only the type: the text may hold an address.
+        except Exception as error:  # noqa: BLE001  (the thread must continue)
+            # Only the type, because the text may contain an address.
             log.error("A mail was not sent: %s", type(error).__name__)
         return None
 
 
 def send(mail: Mail, target: MailServer | MailHook) -> None:
-    """Hand a mail over.
+    """Send a mail.
 
     Raises:
-        NotTaken: it was not taken.
+        DeliveryError: it was not accepted.
     """
     if isinstance(target, MailHook):
         _send_to_hook(mail, target)
@@ -164,21 +175,21 @@ def _send_to_hook(mail: Mail, hook: MailHook) -> None:
         "event": mail.event,
     }
     with requests.Session() as session:
-        # No proxy of the environment gets what is for this machine.
+        # A proxy of the environment must not get a mail for this machine.
         session.trust_env = not hook.is_local
         try:
-            answer = session.post(
+            response = session.post(
                 hook.url,
                 json=content,
                 timeout=(_CONNECT_SECONDS, _TIMEOUT_SECONDS),
                 allow_redirects=False,
                 stream=True,
             )
-            answer.close()  # its body is not read
+            response.close()  # its body is not read
         except requests.RequestException as error:
-            raise NotTaken(f"the hook can't be reached ({type(error).__name__})") from None
-    if not HTTPStatus.OK <= answer.status_code < HTTPStatus.MULTIPLE_CHOICES:
-        raise NotTaken(f"the hook answered {answer.status_code}")
+            raise DeliveryError(f"the hook can't be reached ({type(error).__name__})") from None
+    if not HTTPStatus.OK <= response.status_code < HTTPStatus.MULTIPLE_CHOICES:
+        raise DeliveryError(f"the hook responded with {response.status_code}")
 
 
 def _send_to_server(mail: Mail, server: MailServer) -> None:
@@ -188,7 +199,7 @@ def _send_to_server(mail: Mail, server: MailServer) -> None:
             if server.user:
                 client.login(server.user, server.password)
             client.send_message(
-                _message(mail, server.sender), server.sender, [_envelope_address(mail.to)]
+                _build_message(mail, server.sender), server.sender, [_envelope_address(mail.to)]
             )
             with suppress(OSError, smtplib.SMTPException):
                 client.quit()
@@ -196,24 +207,28 @@ def _send_to_server(mail: Mail, server: MailServer) -> None:
             client.close()
     except smtplib.SMTPRecipientsRefused as error:
         codes = {code for code, _ in error.recipients.values()}
-        raise NotTaken(
-            f"the mail server refused the recipient ({codes})", is_final=min(codes) >= 500
+        raise DeliveryError(
+            f"the mail server rejected the recipient ({codes})", is_final=min(codes) >= 500
         ) from None
     except smtplib.SMTPResponseException as error:
-        raise NotTaken(
-            f"the mail server answered {error.smtp_code} ({type(error).__name__})"
+        raise DeliveryError(
+            f"the mail server responded with {error.smtp_code} ({type(error).__name__})"
         ) from None
     except smtplib.SMTPNotSupportedError as error:
-        raise NotTaken(f"the mail server can't do what is needed: {error}", is_final=True) from None
+        raise DeliveryError(
+            f"the mail server lacks a needed feature: {error}", is_final=True
+        ) from None
     except (smtplib.SMTPException, OSError) as error:
-        raise NotTaken(f"the mail server can't be used ({type(error).__name__})") from None
+        raise DeliveryError(f"the mail server can't be used ({type(error).__name__})") from None
 
 
 def _connect(server: MailServer) -> smtplib.SMTP:
-    """Connect, encrypted where the server can, and always before credentials are sent.
+    """Connect, with encryption if the server supports it.
+
+    Credentials are never sent without encryption.
 
     Raises:
-        SMTPNotSupportedError: there are credentials, and the server has no STARTTLS.
+        SMTPNotSupportedError: there are credentials, but the server has no STARTTLS.
     """
     context = ssl.create_default_context()
     if server.is_tls:
@@ -221,7 +236,8 @@ def _connect(server: MailServer) -> smtplib.SMTP:
     client = smtplib.SMTP(server.host, server.port, timeout=_TIMEOUT_SECONDS)
     try:
         client.ehlo_or_helo_if_needed()
-        # A mail server on this machine often has a self-signed certificate; nobody is in between.
+        # A mail server on this machine often has a self-signed certificate, and the connection to
+        # it cannot be intercepted.
         if server.user or (client.has_extn("starttls") and not server.is_local):
             client.starttls(context=context)
     except BaseException:
@@ -230,7 +246,7 @@ def _connect(server: MailServer) -> smtplib.SMTP:
     return client
 
 
-def _message(mail: Mail, sender: str) -> EmailMessage:
+def _build_message(mail: Mail, sender: str) -> EmailMessage:
     message = EmailMessage(policy=SMTP_POLICY)
     local_part, _, domain = mail.to.rpartition("@")
     message["From"] = sender
@@ -238,7 +254,7 @@ def _message(mail: Mail, sender: str) -> EmailMessage:
     message["Subject"] = mail.subject
     message["Date"] = localtime()
     message["Message-ID"] = make_msgid(domain=sender.rpartition("@")[2])
-    message["Auto-Submitted"] = "auto-generated"  # RFC 3834: no out-of-office answers
+    message["Auto-Submitted"] = "auto-generated"  # RFC 3834: no out-of-office replies
     message.set_content(mail.text)
     return message
 

@@ -1,4 +1,4 @@
-"""Passwords: how they are hashed, and how the hashes of a user's row are checked."""
+"""Hash passwords, and check them against the hashes of a user's row."""
 
 from __future__ import annotations
 
@@ -17,43 +17,49 @@ from argon2.exceptions import VerificationError
 from data_capture.password_formats import Check, check_of, is_plain_sha_256
 from data_capture.problems import TOO_MANY, Problem
 
-log = logging.getLogger("data_capture.accounts.accounts")
+log = logging.getLogger("data_capture.accounts")
 
 # The parameters of OWASP's Password Storage Cheat Sheet for Argon2id.
 _MEMORY_KIB, _PASSES, _LANES = 19 * 1024, 2, 1
 
-# How long a request waits for its turn, with one of the service's threads. Before it are seven others at most, which is
-# some 0.1 s; longer only where another program's hashes are costly, or the machine is busy with other things.
+# How long a request waits for its turn, in one of the service's threads. At most seven others are
+# ahead of it, which takes about 0.1 s; longer if the hashes of another program are costly, or the
+# machine is busy.
 MAX_WAIT_SECONDS = 3.0
 _MAX_WAITING = 16
-# How long a request may have waited for one of the service's threads: they all are with requests that hash. Later ones
-# are answered 429 at once, so that whoever comes after them finds a thread.
+# How long a request may have waited for a thread of the service, while all threads hash passwords.
+# Later requests get 429 at once, so that the ones after them find a thread.
 MAX_WAIT_FOR_THREAD_SECONDS = 0.5
 
 
-class Verdict(Enum):
-    """What checking a password found."""
+class CheckResult(Enum):
+    """The result of checking a password."""
 
     WRONG = "wrong"
-    RIGHT = "right"
-    RIGHT_BUT_OUTDATED = "right, and the hash is of a kind to be replaced"
+    CORRECT = "correct"
+    CORRECT_BUT_OUTDATED = "correct, and the hash is of a kind to replace"
 
 
-def refuse_after_waiting(complete_at: float | None) -> None:
-    """Refuses a request that has waited for long already: passwords are hashed no faster than the processors can.
+def reject_late_request(queued_at: float | None) -> None:
+    """Reject a request that waited too long for a thread.
+
+    Passwords are hashed no faster than the processors allow.
 
     Args:
-        complete_at: when all of the request had arrived, of `time.monotonic`; None where that is not known.
+        queued_at: the time, of `time.monotonic`, since when the request waited; None if unknown.
 
     Raises:
-        Problem: 429, to come again in a second.
+        Problem: 429, to be sent again in a second.
     """
-    if complete_at is not None and time.monotonic() - complete_at > MAX_WAIT_FOR_THREAD_SECONDS:
-        raise _too_many()
+    if queued_at is not None and time.monotonic() - queued_at > MAX_WAIT_FOR_THREAD_SECONDS:
+        raise _too_many_problem()
 
 
 class Passwords:
-    """Hashes and checks passwords, a few at a time: each takes 19 MiB and some 20 ms of a core."""
+    """Hash and check passwords, a few at a time.
+
+    Each takes 19 MiB and some 20 ms of a core.
+    """
 
     def __init__(self) -> None:
         self._hasher = PasswordHasher(
@@ -61,66 +67,65 @@ class Passwords:
         )
         self._turns = threading.BoundedSemaphore(os.cpu_count() or 1)
         self._places = threading.BoundedSemaphore((os.cpu_count() or 1) + _MAX_WAITING)
-        self._nobodys_hash = self._hasher.hash(secrets.token_hex())
-        self._has_told_of_unknown_format = False
+        self._dummy_hash = self._hasher.hash(secrets.token_hex())
+        self._has_warned_of_unknown_format = False
 
     def hash(self, password: str) -> str:
-        """An Argon2id hash in the PHC string format.
+        """Return an Argon2id hash in the PHC string format.
 
         Raises:
-            Problem: 429, when too many are waiting for theirs.
+            Problem: 429, too many others are waiting.
         """
-        with self._turn():
+        with self._take_turn():
             return self._hasher.hash(password)
 
-    def check(self, password: str, stored: Sequence[str | None]) -> Verdict:
-        """Whether `password` is the one that all of `stored` were made of; one that can't be checked refuses.
+    def check(self, password: str, stored: Sequence[str | None]) -> CheckResult:
+        """Check a password against all stored hashes; it must match every one of them.
 
-        It takes as long when there is none, when one can't be checked, and for a plain SHA-256, as for an Argon2id hash of
-        this product's: time does not tell who has an account. Another program's format takes its own time.
+        A hash of an unknown format makes the password wrong. The check takes as long without a
+        hash, with an unknown format and with a plain SHA-256 as with an Argon2id hash of this
+        product, so that its time does not reveal who has an account. The formats of other programs
+        take their own time.
 
         Raises:
-            Problem: 429, when too many are waiting for theirs.
+            Problem: 429, too many others are waiting.
         """
-        checks = [check for one in stored if (check := check_of((one or "").strip())) is not None]
-        is_unknown = len(checks) < len(stored)
+        hashes = [(one or "").strip() for one in stored]
+        checks = [check for one in hashes if (check := check_of(one)) is not None]
+        is_unknown = len(checks) < len(hashes)
         if is_unknown:
-            self._tell_of_unknown_format()
-        with self._turn():
-            if (
-                not checks
-                or is_unknown
-                or any(is_plain_sha_256((one or "").strip()) for one in stored)
-            ):
-                self._spend_a_hash(password)
-            right = bool(checks) and not is_unknown and _agree(checks, password)
-        if not right:
-            return Verdict.WRONG
-        return (
-            Verdict.RIGHT_BUT_OUTDATED
-            if all(_is_outdated(one or "") for one in stored)
-            else Verdict.RIGHT
-        )
+            self._warn_of_unknown_format()
+        with self._take_turn():
+            if not checks or is_unknown or any(map(is_plain_sha_256, hashes)):
+                self._check_dummy_hash(password)
+            is_correct = bool(checks) and not is_unknown and _all_match(checks, password)
+        if not is_correct:
+            return CheckResult.WRONG
+        if all(_is_outdated(one or "") for one in stored):
+            return CheckResult.CORRECT_BUT_OUTDATED
+        return CheckResult.CORRECT
 
-    def _spend_a_hash(self, password: str) -> None:
+    def _check_dummy_hash(self, password: str) -> None:
+        """Spend the time of checking an Argon2id hash."""
         with suppress(VerificationError):
-            self._hasher.verify(self._nobodys_hash, password)
+            self._hasher.verify(self._dummy_hash, password)
 
-    def _tell_of_unknown_format(self) -> None:
-        if not self._has_told_of_unknown_format:
-            self._has_told_of_unknown_format = True
+    def _warn_of_unknown_format(self) -> None:
+        if not self._has_warned_of_unknown_format:
+            self._has_warned_of_unknown_format = True
             log.warning(
-                "An account's password is kept in a format that can't be checked, so that its log-in is refused; "
-                "python3 -m data_capture set-password gives it another. This is said once."
+                "An account's password has a format that can't be checked, so that its log-ins are "
+                "rejected. python3 -m data_capture set-password sets a new password. This warning "
+                "appears only once."
             )
 
     @contextmanager
-    def _turn(self) -> Iterator[None]:
+    def _take_turn(self) -> Iterator[None]:
         if not self._places.acquire(blocking=False):
-            raise _too_many()
+            raise _too_many_problem()
         try:
             if not self._turns.acquire(timeout=MAX_WAIT_SECONDS):
-                raise _too_many()
+                raise _too_many_problem()
             try:
                 yield
             finally:
@@ -129,30 +134,31 @@ class Passwords:
             self._places.release()
 
 
-def _too_many() -> Problem:
+def _too_many_problem() -> Problem:
     return Problem(
-        TOO_MANY, "Too many are signing up or logging in at this moment.", retry_after_seconds=1
+        TOO_MANY,
+        "Too many users are signing up or logging in now. Try again in a second.",
+        retry_after_seconds=1,
     )
 
 
-def _agree(checks: Sequence[Check], password: str) -> bool:
-    verdicts = [
-        check(password) for check in checks
-    ]  # all of them, so that time does not tell which
-    return all(verdicts)
+def _all_match(checks: Sequence[Check], password: str) -> bool:
+    # Every check runs, so that the time does not reveal which one failed.
+    results = [check(password) for check in checks]
+    return all(results)
 
 
 def _is_outdated(stored: str) -> bool:
-    """Whether a hash is a plain SHA-256, or Argon2id with weaker parameters than today's; no other is ours to replace."""
+    """Tell whether a hash is a plain SHA-256, or a weaker Argon2id than ours.
+
+    Hashes of other kinds may be needed by other programs, and are never replaced.
+    """
     if is_plain_sha_256(stored):
         return True
     if not stored.startswith("$argon2id$"):
         return False
-    known = extract_parameters(stored)
-    ours = (known.memory_cost, known.time_cost, known.parallelism)
-    is_weaker = (
-        known.memory_cost <= _MEMORY_KIB
-        and known.time_cost <= _PASSES
-        and known.parallelism <= _LANES
-    )
-    return known.type is Type.ID and is_weaker and ours != (_MEMORY_KIB, _PASSES, _LANES)
+    given = extract_parameters(stored)
+    parameters = (given.memory_cost, given.time_cost, given.parallelism)
+    ours = (_MEMORY_KIB, _PASSES, _LANES)
+    is_weaker = all(one <= other for one, other in zip(parameters, ours, strict=True))
+    return given.type is Type.ID and is_weaker and parameters != ours

@@ -33,7 +33,7 @@ from data_capture.cli.open_handles import ANSWER_SECONDS, programs_using
 from data_capture.cli.restore import second_names_of, staged_beside
 from data_capture.cli.schema_report import examine_schema
 from data_capture.key_files import load_key
-from data_capture.server.ports import why_not_listen
+from data_capture.server.ports import find_listen_error
 from data_capture.setting_types import FILE_PAGES
 from data_capture.settings import Settings
 from data_capture.sql.database_file import is_database_file
@@ -41,7 +41,7 @@ from data_capture.sql.reports import is_lock_error
 from data_capture.store.sqlite.connection import checkpoint_size_bytes
 from data_capture.store.sqlite.lock import WriterLock, WriterLockTimeout, writer_lock_file
 from data_capture.supervisor.services import CAPTURE, SIGNUP, Service, ask_health
-from data_capture.web.local_access import exposing_settings
+from data_capture.web.read_access import exposing_settings
 
 _FIXED_SQLITE = (3, 51, 3)  # the first with a remedy for the WAL-reset bug (sqlite.org/wal.html)
 _OLDEST_SQLITE = (3, 24, 0)  # the first with ON CONFLICT … DO UPDATE, which the store uses
@@ -152,17 +152,19 @@ def _port(question: str, service: Service, settings: Settings) -> Finding:
         return _problem(question, f"{port} is the capture service's port as well", choose)
     health = ask_health(service, settings, ANSWER_SECONDS)
     if not health.healthy and health.database is None:
-        reason = health.says if health.listening else why_not_listen(settings.host, port)
+        reason = health.description if health.listening else find_listen_error(settings.host, port)
         if reason is None:
             return _ok(question, f"{port} is free; the {service.name} service is not running")
         return _problem(question, f"what is at {port} {reason}" if health.listening else f"{port} {reason}",
                         f"stop it (lsof -i :{port} names it), or {choose}" if health.listening else choose)  # fmt: skip
     who = f"the {service.name} service at {port}" + (
-        f" (process {health.process})" if health.process else ""
+        f" (process {health.pid})" if health.pid else ""
     )
     if not health.healthy:
-        return _problem(question, f"{who} {health.says}", "see the lines below, and the log file")
-    if health.database is not None and not health.is_over(settings.database):
+        return _problem(
+            question, f"{who} {health.description}", "see the lines below, and the log file"
+        )
+    if health.database is not None and not health.uses_database(settings.database):
         return _warning(question, f"{who} is healthy, but uses another database: {health.database}",
                         "name that with --database, or the EDC_ variables that it was started with")  # fmt: skip
     return _ok(question, f"{who} is healthy")

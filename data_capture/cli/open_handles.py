@@ -19,8 +19,8 @@ def services_using(settings: Settings) -> list[str]:
     for service in SERVICES:
         health = ask_health(service, settings, ANSWER_SECONDS)
         # One that other machines can reach doesn't say what it uses to those who don't have its keys.
-        if health.is_over(settings.database) or (health.healthy and health.database is None):
-            process = f", process {health.process}" if health.process else ""
+        if health.uses_database(settings.database) or (health.healthy and health.database is None):
+            process = f", process {health.pid}" if health.pid else ""
             running.append(f"the {service.name} service ({service.url(settings)}{process})")
     return running
 

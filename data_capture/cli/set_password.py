@@ -13,7 +13,7 @@ from contextlib import closing
 from datetime import datetime, timezone
 from typing import NamedTuple
 
-from data_capture.accounts.accounts import password_fault
+from data_capture.accounts.fields import find_password_error
 from data_capture.accounts.passwords import Passwords
 from data_capture.audit import record_audit
 from data_capture.capture.email import normalise_email
@@ -124,7 +124,7 @@ def _read_password() -> str:
             raise Refused("The two passwords are not the same. Nothing was changed.")
     else:
         password = _first_line()
-    fault = password_fault(password)
+    fault = find_password_error(password)
     if fault is not None:
         raise Refused(f"The password {fault}. Nothing was changed.")
     return password

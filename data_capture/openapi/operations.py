@@ -1,4 +1,4 @@
-"""Every call of both services, a line each: what it does, takes and answers. A route without its line here fails the tests."""
+"""Describe every endpoint of both services. A route without its line here fails the tests."""
 
 from __future__ import annotations
 
@@ -6,204 +6,246 @@ from dataclasses import dataclass, field
 
 from data_capture.accounts.verification_page import PAGE_FILES
 from data_capture.capture.kinds import KINDS, Kind
-from data_capture.openapi.schemas import Json, ref
+from data_capture.openapi.schema_parts import Json, ref
 from data_capture.privacy.export import MEDIA_TYPES
 from data_capture.settings import REPOSITORY
 from data_capture.web.requests import MAX_CAPTURES_IN_A_BATCH
 
 JSON, ZIP = MEDIA_TYPES["json"], MEDIA_TYPES["zip"]
 
-_EVERYWHERE = (400, 403, 405, 421, 429)
-_WITH_BODY = (*_EVERYWHERE, 413, 415, 503)
+_COMMON_ERRORS = (400, 403, 405, 421, 429)
+_BODY_ERRORS = (*_COMMON_ERRORS, 413, 415, 503)
 
-_LOOSE = (
-    "Numbers may be texts, as pages have them ($50,000, 1.5%). What can't be understood is stored as NULL and named in "
-    "`warnings`; no field but the email address is ever a reason to refuse. A `capture_id` (1 to 128 letters, digits, '.', "
-    "'_', ':' or '-'; the header Idempotency-Key serves, too) makes sure that what is sent again adds nothing, and "
-    "`capture_timestamp` says when it happened. The body may also be text/plain that holds the JSON, which pages send "
-    "without a preflight."
-)
+_EMAIL_PARAMETER = {"email": ref("EmailInPath")}
+_EXAMPLE_FILES = sorted(path.name for path in (REPOSITORY / "examples").iterdir())
 
 
 @dataclass(frozen=True)
 class Operation:
-    """One call: what it does, what it takes, and what it answers, by status: a description, and what it is by media type."""
+    """One endpoint with its method."""
 
     summary: str
-    answers: dict[int, tuple[str, dict[str, Json]]]
-    refusals: tuple[int, ...] = _EVERYWHERE
+    responses: dict[int, tuple[str, dict[str, Json]]]
+    """By status: a description, and the schemas by media type."""
+    errors: tuple[int, ...] = _COMMON_ERRORS
+    """The statuses of its problem responses."""
     body: Json | None = None
+    """The schema of the request's body."""
     example: Json | None = None
     description: str = ""
     parameters: dict[str, Json] = field(default_factory=dict)
-    needs_admin: bool = False
-    takes_admin: bool = False
-    """Some callers need the admin token, or get more with it."""
+    requires_admin_token: bool = False
+    accepts_admin_token: bool = False
+    """Whether some callers need the admin token, or get more with it."""
 
 
-def _text(media_type: str) -> dict[str, Json]:
+def _text_schema(media_type: str) -> dict[str, Json]:
     return {media_type: {"type": "string"}}
 
 
-_EMAIL = {"email": ref("EmailInPath")}
-_EXAMPLE_FILES = sorted(path.name for path in (REPOSITORY / "examples").iterdir())
+_EXAMPLE_EMAIL = "user@example.com"
+_EXAMPLES: dict[str, Json] = {
+    "payment": {
+        "user_email": _EXAMPLE_EMAIL,
+        "plan_name": "Pro",
+        "final_price": "$179.99",
+        "transaction_id": "TX-1001",
+        "payment_status": "completed",
+    },
+    "questionnaire": {
+        "user_email": _EXAMPLE_EMAIL,
+        "tradesPerDay": "3-5",
+        "forexAssets": ["EURUSD"],
+        "accountSize": "$100,000",
+        "riskPerTrade": "1.5%",
+    },
+    "dashboard": {
+        "user_email": _EXAMPLE_EMAIL,
+        "tradingState": {"currentEquity": 10250.5, "performanceMetrics": {"winRate": 62.5}},
+        "theme": "dark",
+    },
+    "activity": {
+        "user_email": _EXAMPLE_EMAIL,
+        "activity_type": "trade_closed",
+        "activity_data": {"pair": "EURUSD", "pnl": 42.5},
+    },
+}
+
+_CAPTURE_RULES = (
+    "Numbers may be texts, as pages have them ($50,000, 1.5%). A field that cannot be read is "
+    "stored as NULL and named in `warnings`; only a missing or invalid email address rejects the "
+    "capture. A `capture_id` (1 to 128 letters, digits, '.', '_', ':' or '-'; also accepted as the "
+    "header Idempotency-Key) makes sure that sending the capture again adds nothing. "
+    "`capture_timestamp` is the time when it happened. The body may also be text/plain that "
+    "contains the JSON, which pages send without a preflight."
+)
 
 
-_SOMEBODY = "user@example.com"
-_EXAMPLES_OF: dict[str, Json] = {
-    "payment": {"user_email": _SOMEBODY, "plan_name": "Pro", "final_price": "$179.99", "transaction_id": "TX-1001",
-                "payment_status": "completed"},
-    "questionnaire": {"user_email": _SOMEBODY, "tradesPerDay": "3-5", "forexAssets": ["EURUSD"], "accountSize": "$100,000",
-                      "riskPerTrade": "1.5%"},
-    "dashboard": {"user_email": _SOMEBODY, "tradingState": {"currentEquity": 10250.5, "performanceMetrics": {"winRate": 62.5}},
-                  "theme": "dark"},
-    "activity": {"user_email": _SOMEBODY, "activity_type": "trade_closed", "activity_data": {"pair": "EURUSD", "pnl": 42.5}},
-}  # fmt: skip
-
-
-def _capture(kind: Kind) -> Operation:
+def _describe_capture(kind: Kind) -> Operation:
+    article = "an" if kind.name[0] in "aeiou" else "a"
+    stored = {JSON: ref(f"{kind.title}Stored")}
     return Operation(
-        f"Stores {'an' if kind.name[0] in 'aeiou' else 'a'} {kind.name}.",
+        f"Stores {article} {kind.name}.",
         {
-            201: ("It is stored, and on disk.", {JSON: ref(f"{kind.title}Stored")}),
-            200: (
-                "It was there already, and nothing was added.",
-                {JSON: ref(f"{kind.title}Stored")},
-            ),
+            201: ("The capture is stored, and synced to disk.", stored),
+            200: ("The capture repeats a stored one, and adds no row.", stored),
         },
-        (*_WITH_BODY, 410, 422),
+        (*_BODY_ERRORS, 410, 422),
         ref(kind.title),
-        _EXAMPLES_OF[kind.name],
-        _LOOSE,
+        _EXAMPLES[kind.name],
+        _CAPTURE_RULES,
     )
 
 
-_SIGN_UP = Operation(
-    "Signs a person up; one who was captured before becomes a full account.",
+_BATCH = Operation(
+    f"Stores up to {MAX_CAPTURES_IN_A_BATCH} captures in one commit.",
     {
-        201: ("The account and a token.", {JSON: ref("Account")}),
-        202: (
-            "With EDC_MAIL_URL: a link was mailed, which completes the sign-up.",
-            {JSON: ref("SignUpRequested")},
+        200: ("All captures were stored.", {JSON: ref("BatchAnswer")}),
+        207: (
+            "Some captures were not stored. There is one result per capture, in order.",
+            {JSON: ref("BatchAnswer")},
         ),
     },
-    (*_WITH_BODY, 409),
-    ref("SignUp"),
-    {
-        "email": _SOMEBODY,
-        "password": "correct horse battery",
-        "fullName": "Example User",
-        "plan_type": "pro",
-    },
-    "A questionnaire and a screenshot that come along are captured in the same transaction. With EDC_MAIL_URL the password is "
-    "not stored: who opens the link chooses one.",
-)
-_DOCUMENT = Operation(
-    "This description.", {200: ("An OpenAPI 3.1 document.", {JSON: {"type": "object"}})}
-)
-_PAGE = Operation("This description as a page.", {200: ("The page.", _text("text/html"))})
-_HEALTH = Operation(
-    "Says whether the service can do its work; in more words to a direct caller on the same machine.",
-    {200: ("It can.", {JSON: ref("Health")})},
-    (*_EVERYWHERE, 503),
-    description="Where other machines can reach the installation, the details need the admin token.",
-    takes_admin=True,
+    (*_BODY_ERRORS, 422),
+    ref("Batch"),
+    {"captures": [{"type": name, **example} for name, example in _EXAMPLES.items()]},
 )
 
-OPERATIONS: dict[str, Operation] = {
-    **{f"POST /api/data-capture/{kind.name}": _capture(kind) for kind in KINDS.values()},
-    "POST /api/data-capture/batch": Operation(
-        f"Stores up to {MAX_CAPTURES_IN_A_BATCH} captures in one commit.",
-        {
-            200: ("All were taken.", {JSON: ref("BatchAnswer")}),
-            207: ("Not all were taken: each has its answer, in order.", {JSON: ref("BatchAnswer")}),
-        },
-        (*_WITH_BODY, 422),
-        ref("Batch"),
-        {"captures": [{"type": name, **example} for name, example in _EXAMPLES_OF.items()]},
-    ),
+_USER_DATA_OPERATIONS = {
     "GET /api/data-capture/stats/{email}": Operation(
-        "Counts what is held on one person.",
-        {200: ("The counts; zeros for an address that is not known.", {JSON: ref("Statistics")})},
-        (*_EVERYWHERE, 401, 404, 422, 503),
-        description="Needs the admin token, but for a direct caller on the machine of an installation that nobody else reaches.",
-        parameters=_EMAIL,
-        takes_admin=True,
+        "Counts a user's data.",
+        {200: ("The counts; zeros for an unknown address.", {JSON: ref("Statistics")})},
+        (*_COMMON_ERRORS, 401, 404, 422, 503),
+        description="Needs the admin token. Only a direct caller on the same machine needs none, "
+        "while other machines cannot reach the installation.",
+        parameters=_EMAIL_PARAMETER,
+        accepts_admin_token=True,
     ),
     "GET /api/data-capture/users/{email}/export": Operation(
-        "Hands out everything that is held on one person.",
+        "Exports a user's data.",
         {
             200: (
                 "The document, or an archive of it with the screenshots as files.",
-                {JSON: ref("Export"), **_text(ZIP)},
+                {JSON: ref("Export"), **_text_schema(ZIP)},
             )
         },
-        (*_EVERYWHERE, 404, 422, 503),
-        description="Of one moment; the rows as the tables have them, a member a column. Secrets are left out. It is recorded.",
+        (*_COMMON_ERRORS, 404, 422, 503),
+        description="All data is of the same moment. A row has one member for each column. Secrets "
+        "are left out. The export is recorded in the audit trail.",
         parameters={
-            **_EMAIL,
+            **_EMAIL_PARAMETER,
             "format": {"type": "string", "enum": list(MEDIA_TYPES), "default": "json"},
         },
-        needs_admin=True,
+        requires_admin_token=True,
     ),
     "DELETE /api/data-capture/users/{email}": Operation(
-        "Erases one person; captures of the time before are refused from then on.",
+        "Erases a user. Captures from before the erasure are rejected from then on.",
         {
-            200: ("Nothing of them is left, also not in the files' bytes.", {JSON: ref("Erasure")}),
-            202: ("The same, once nobody reads an older state any more.", {JSON: ref("Erasure")}),
+            200: ("The data is deleted, also from the files' bytes.", {JSON: ref("Erasure")}),
+            202: (
+                "The data is deleted. Its bytes are still in the files while another program "
+                "reads an older state.",
+                {JSON: ref("Erasure")},
+            ),
         },
-        (*_EVERYWHERE, 404, 422, 503),
-        description="Audit records stay, and name nobody. Erasing somebody who is not known is no error.",
-        parameters=_EMAIL,
-        needs_admin=True,
+        (*_COMMON_ERRORS, 404, 422, 503),
+        description="Anonymised audit records remain. Erasing an unknown user is not an error.",
+        parameters=_EMAIL_PARAMETER,
+        requires_admin_token=True,
     ),
-    "GET /api/data-capture/health": _HEALTH,
+}
+
+_FILE_OPERATIONS = {
     "GET /frontend_data_capture_integration.js": Operation(
-        "The script that pages include; for pages everywhere.",
-        {200: ("The script.", _text("text/javascript"))},
+        "The script that pages include. Pages of any origin may load it.",
+        {200: ("The script.", _text_schema("text/javascript"))},
     ),
     "GET /examples/": Operation(
-        "The example pages.", {200: ("The first of them.", _text("text/html"))}
+        "The example pages.", {200: ("The first page.", _text_schema("text/html"))}
     ),
     "GET /examples/{name}": Operation(
         "A file of the example pages.",
         {
             200: (
                 "The file.",
-                {**_text("text/html"), **_text("text/css"), **_text("text/javascript")},
+                {
+                    **_text_schema("text/html"),
+                    **_text_schema("text/css"),
+                    **_text_schema("text/javascript"),
+                },
             )
         },
-        (*_EVERYWHERE, 404),
+        (*_COMMON_ERRORS, 404),
         parameters={"name": {"type": "string", "enum": _EXAMPLE_FILES}},
     ),
-    "GET /openapi.json": _DOCUMENT,
-    "GET /docs": _PAGE,
+}
+
+_DESCRIPTION_OPERATIONS = {
+    "GET /openapi.json": Operation(
+        "This description.", {200: ("An OpenAPI 3.1 document.", {JSON: {"type": "object"}})}
+    ),
+    "GET /docs": Operation(
+        "This description as a page.", {200: ("The page.", _text_schema("text/html"))}
+    ),
+}
+
+_HEALTH = Operation(
+    "Says whether the service can store data; with details for a direct caller on this machine.",
+    {200: ("The service is healthy.", {JSON: ref("Health")})},
+    (*_COMMON_ERRORS, 503),
+    description="If other machines can reach the installation, the details need the admin token.",
+    accepts_admin_token=True,
+)
+
+_SIGN_UP = Operation(
+    "Signs a user up. A provisional user becomes a full account.",
+    {
+        201: ("The account and a token.", {JSON: ref("Account")}),
+        202: (
+            "With EDC_MAIL_URL: a mail with a link was sent, which completes the sign-up.",
+            {JSON: ref("SignUpRequested")},
+        ),
+    },
+    (*_BODY_ERRORS, 409),
+    ref("SignUp"),
+    {
+        "email": _EXAMPLE_EMAIL,
+        "password": "correct horse battery",
+        "fullName": "Example User",
+        "plan_type": "pro",
+    },
+    "A questionnaire and a screenshot that come along are captured in the same transaction. With "
+    "EDC_MAIL_URL the password is not stored, and the holder of the link chooses one.",
+)
+
+_ACCOUNT_OPERATIONS = {
     "POST /api/auth/register": _SIGN_UP,
     "POST /auth/register": _SIGN_UP,
     "POST /api/user/register": _SIGN_UP,
     "POST /api/auth/login": Operation(
         "Checks a password.",
         {200: ("The account and a token.", {JSON: ref("Account")})},
-        (*_WITH_BODY, 401),
+        (*_BODY_ERRORS, 401),
         ref("Login"),
-        {"email": _SOMEBODY, "password": "correct horse battery"},
-        "A wrong password and an address that has no account are answered alike, and take as long.",
+        {"email": _EXAMPLE_EMAIL, "password": "correct horse battery"},
+        "A wrong password and an address without an account get the same response, after the same "
+        "time.",
     ),
     "POST /api/auth/recover": Operation(
-        "With EDC_MAIL_URL: mails a link with which the holder of the mailbox chooses a new password.",
+        "With EDC_MAIL_URL: mails a link to choose a new password.",
         {
             202: (
-                "The same for every address, whether or not it has an account.",
+                "The same for every address, with or without an account.",
                 {JSON: ref("Accepted")},
             )
         },
-        (*_WITH_BODY, 404),
+        (*_BODY_ERRORS, 404),
         ref("Recovery"),
-        {"email": _SOMEBODY},
-        "404 without EDC_MAIL_URL. At most 5 mails an hour go to one address.",
+        {"email": _EXAMPLE_EMAIL},
+        "404 without EDC_MAIL_URL. An address gets at most 5 mails an hour.",
     ),
     "POST /api/auth/verify": Operation(
-        "With EDC_MAIL_URL: takes the token of a mailed link, and the password that its holder chose.",
+        "With EDC_MAIL_URL: takes a link's token and the chosen password.",
         {
             201: ("The sign-up is complete: the account and a token.", {JSON: ref("Account")}),
             200: (
@@ -211,21 +253,31 @@ OPERATIONS: dict[str, Operation] = {
                 {JSON: ref("Account")},
             ),
         },
-        (*_WITH_BODY, 404, 409, 410),
+        (*_BODY_ERRORS, 404, 409, 410),
         ref("LinkUse"),
         {"token": "eyJhbGciOiJIUzI1NiJ9.e30.c2lnbmF0dXJl", "password": "correct horse battery"},
-        "404 without EDC_MAIL_URL. A link is valid for 24 hours, and once.",
+        "404 without EDC_MAIL_URL. A link is valid once, for 24 hours.",
     ),
     "GET /verify": Operation(
-        "With EDC_MAIL_URL: the page that a mailed link opens. Opening it changes nothing.",
-        {200: ("The page.", _text("text/html"))},
-        (*_EVERYWHERE, 404),
+        "With EDC_MAIL_URL: the page that a link opens. Opening it changes nothing.",
+        {200: ("The page.", _text_schema("text/html"))},
+        (*_COMMON_ERRORS, 404),
     ),
     "GET /verify/{name}": Operation(
-        "With EDC_MAIL_URL: what that page loads.",
-        {200: ("The file.", {**_text("text/css"), **_text("text/javascript")})},
-        (*_EVERYWHERE, 404),
+        "With EDC_MAIL_URL: a file of that page.",
+        {200: ("The file.", {**_text_schema("text/css"), **_text_schema("text/javascript")})},
+        (*_COMMON_ERRORS, 404),
         parameters={"name": {"type": "string", "enum": list(PAGE_FILES)}},
     ),
+}
+
+OPERATIONS: dict[str, Operation] = {
+    **{f"POST /api/data-capture/{kind.name}": _describe_capture(kind) for kind in KINDS.values()},
+    "POST /api/data-capture/batch": _BATCH,
+    **_USER_DATA_OPERATIONS,
+    "GET /api/data-capture/health": _HEALTH,
+    **_FILE_OPERATIONS,
+    **_DESCRIPTION_OPERATIONS,
+    **_ACCOUNT_OPERATIONS,
     "GET /api/health": _HEALTH,
 }

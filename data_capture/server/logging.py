@@ -1,4 +1,4 @@
-"""Where log lines go: the console, and one rotated file that both services and the manager write to.
+"""Log to the console, and to one rotated file for services and manager.
 
 2024-01-15T10:30:00.123Z INFO capture Listening on http://127.0.0.1:5003, …
 """
@@ -26,21 +26,24 @@ OLD_LOG_FILES = 5
 
 
 def configure_logging(name: str, settings: Settings) -> None:
-    """Sets up logging in this process for the service (or the `manager`) called `name`."""
+    """Configure logging in this process, for a service or the `manager`."""
     logging.config.dictConfig(logging_configuration(name, settings))
 
 
-def log_of(name: str) -> logging.Logger:
-    """The logger for what happens to the service `name` as a process."""
+def service_logger(name: str) -> logging.Logger:
+    """Return the logger for the process of the service `name`."""
     return logging.getLogger(f"data_capture.{name}")
 
 
 def logging_configuration(name: str, settings: Settings) -> dict[str, Any]:
-    """As `logging.config.dictConfig` takes it; granian applies it again in the worker process."""
+    """Return the configuration for `logging.config.dictConfig`.
+
+    granian applies it again in the worker process.
+    """
     return {
         "version": 1,
         "disable_existing_loggers": False,
-        "filters": {"no false alarm": {"()": _NoFalseAlarm}},
+        "filters": {"no worker exit": {"()": _WorkerExitFilter}},
         "formatters": {"line": {"()": _LineFormatter, "name": name}},
         "handlers": {
             "console": {"()": _Console, "formatter": "line"},
@@ -49,21 +52,24 @@ def logging_configuration(name: str, settings: Settings) -> dict[str, Any]:
         "root": {"level": "WARNING", "handlers": ["console", "file"]},
         "loggers": {
             "data_capture": {"level": "DEBUG" if settings.debug else "INFO"},
-            "_granian": {"filters": ["no false alarm"]},  # granian sets its level itself
+            "_granian": {"filters": ["no worker exit"]},  # granian sets the level itself
         },
     }
 
 
-class _NoFalseAlarm(logging.Filter):
-    """Passes over what granian says of a worker that ended with Ctrl-C; `serve` tells it from one that crashed."""
+class _WorkerExitFilter(logging.Filter):
+    """Drop granian's error about a worker that ended with Ctrl-C.
+
+    `serve` reports real crashes.
+    """
 
     def filter(self, record: logging.LogRecord) -> bool:
-        """Whether to log it."""
+        """Return whether to log the record."""
         return not record.getMessage().startswith("Unexpected exit from worker")
 
 
 class _LineFormatter(logging.Formatter):
-    """One line a record, but for tracebacks: time in UTC, level, service, message."""
+    """Format a record as a line: time in UTC, level, service, message."""
 
     converter = staticmethod(time.gmtime)
 
@@ -73,33 +79,27 @@ class _LineFormatter(logging.Formatter):
         )
 
 
-def _refuse_planted(path: str) -> None:
-    """Raise OSError for a link, and for a file of a user who is neither this one nor root: both get our lines and our mode."""
-    try:
-        status = os.lstat(path)
-    except FileNotFoundError:
-        return
-    if stat.S_ISLNK(status.st_mode):
-        raise OSError(errno.ELOOP, "it is a link, which another user may have planted", path)
-    if status.st_uid not in (0, os.geteuid()):
-        raise OSError(errno.EPERM, "it belongs to another user", path)
-
-
 class _Console(logging.Handler):
-    """Standard error; a console that is gone, or that nobody reads, is no reason to fail or to wait."""
+    """Write to standard error; never fail or wait, even if nobody reads it."""
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Writes the record's line; drops it when the console does not take it. The file has it."""
+        """Write the record's line, or drop it if the console does not accept it.
+
+        The log file has the line as well.
+        """
         line = self.format(record) + "\n"
         with suppress(OSError):
             os.write(2, line.encode(errors="backslashreplace"))
 
 
 class _LogFile(ConcurrentRotatingFileHandler):
-    """The log file, which other processes write to and rotate at the same time; only its owner can read it."""
+    """Write to the log file, which other processes write and rotate, too.
+
+    Only its owner can read it.
+    """
 
     def __init__(self, path: Path) -> None:
-        self._complained = False
+        self._has_reported_error = False
         super().__init__(
             str(path),
             maxBytes=LOG_FILE_BYTES,
@@ -112,24 +112,46 @@ class _LogFile(ConcurrentRotatingFileHandler):
         """Open the log file, unless it is a link or belongs to another user.
 
         Raises:
-            OSError: it can't be opened, or is not ours.
+            OSError: the file cannot be opened, or is not ours.
         """
-        _refuse_planted(self.baseFilename)
+        _reject_foreign_file(self.baseFilename)
         return super().do_open(mode)
 
     def atomic_open(self, file_path: str) -> TextIOWrapper:
         """Open the lock file, unless it is a link or belongs to another user.
 
         Raises:
-            OSError: it can't be opened, or is not ours.
+            OSError: the file cannot be opened, or is not ours.
         """
-        _refuse_planted(file_path)
+        _reject_foreign_file(file_path)
         return super().atomic_open(file_path)
 
     def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802, ARG002  (logging's name)
-        """Says once that the file can't be written; the console goes on, and so does the service."""
+        """Report once that the file cannot be written; the service continues."""
         error = sys.exc_info()[1]
-        if isinstance(error, OSError) and not self._complained:
-            self._complained = True
-            print(f"The log file {self.baseFilename} can't be written ({error.strerror}); the log goes to the console only.",
-                  file=sys.stderr, flush=True)  # fmt: skip
+        if isinstance(error, OSError) and not self._has_reported_error:
+            self._has_reported_error = True
+            print(
+                f"The log file {self.baseFilename} can't be written ({error.strerror}); the log "
+                "goes to the console only.",
+                file=sys.stderr,
+                flush=True,
+            )
+
+
+def _reject_foreign_file(path: str) -> None:
+    """Reject a link, and a file that belongs neither to this user nor to root.
+
+    Either would get our lines and our file mode.
+
+    Raises:
+        OSError: the path is such a file.
+    """
+    try:
+        status = os.lstat(path)
+    except FileNotFoundError:
+        return
+    if stat.S_ISLNK(status.st_mode):
+        raise OSError(errno.ELOOP, "it is a link, which another user may have planted", path)
+    if status.st_uid not in (0, os.geteuid()):
+        raise OSError(errno.EPERM, "it belongs to another user", path)

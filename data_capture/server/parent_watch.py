@@ -1,6 +1,7 @@
-"""No process of ours outlives the one that started it, however that one ends, SIGKILL included; nor its own database.
+"""End a process when its parent or its database is gone.
 
-Each holds the reading end of a pipe whose only writing end is held by its parent: the kernel closes it with the parent.
+Each process has the reading end of a pipe whose only writing end belongs to its parent. The kernel
+closes that end with the parent.
 """
 
 from __future__ import annotations
@@ -12,53 +13,31 @@ import threading
 import time
 from logging import Logger
 from multiprocessing.connection import wait
-from typing import Protocol
+
+from data_capture.store import Store
 
 SUPERVISED_VARIABLE = "EDC_SUPERVISED_BY_STDIN"
-"""Set by the startup manager for the services that it starts: the end of standard input means that it is gone."""
+"""The startup manager sets it for its services: the end of standard input means it has exited."""
 
-_GRACE_SECONDS = 7.5
-_RED_SECONDS = 1.0  # who waits for an answer gets it, and health says why, before a service with a lost database ends
-
-
-class Losable(Protocol):
-    """What a service can't go on without, such as `store.Store`."""
-
-    def wait_for_loss(self) -> None:
-        """Returns when it is lost."""
-
-    def abandon(self) -> None:
-        """Called before the process ends."""
+_STOP_SECONDS = 7.5
+# After the database is lost, waiting callers get their responses, and health has the reason.
+_UNHEALTHY_SECONDS = 1.0
 
 
 def is_supervised() -> bool:
-    """Whether the startup manager started this process; asked before `end_with_manager`."""
+    """Tell whether the startup manager started this process.
+
+    Call it before `stop_with_manager`.
+    """
     return os.environ.get(SUPERVISED_VARIABLE) == "1"
 
 
-def end_with_manager() -> None:
-    """Ends this service gracefully when the startup manager that started it is gone; does nothing without one."""
+def stop_with_manager() -> None:
+    """Stop this service gracefully when the startup manager has exited."""
     if os.environ.pop(SUPERVISED_VARIABLE, None) == "1":
-        os.set_blocking(
-            2, False
-        )  # a manager that is suspended (Ctrl-Z) reads no log, which must not suspend its services
-        threading.Thread(target=_wait_for_manager, name="lifeline", daemon=True).start()
-
-
-def end_with_loss(losable: Losable, log: Logger) -> None:
-    """Ends this worker process, and with it its service with status 1, soon after `losable` is lost."""
-
-    def wait_for_loss() -> None:
-        losable.wait_for_loss()
-        started_at = time.monotonic()
-        try:
-            losable.abandon()
-        finally:
-            time.sleep(max(0.0, started_at + _RED_SECONDS - time.monotonic()))
-            log.error("Ending, since the database was lost")
-            os._exit(1)
-
-    threading.Thread(target=wait_for_loss, name="loss", daemon=True).start()
+        # A suspended manager (Ctrl-Z) does not read the log, which must not block its services.
+        os.set_blocking(2, False)
+        threading.Thread(target=_wait_for_manager, name="manager watch", daemon=True).start()
 
 
 def _wait_for_manager() -> None:
@@ -66,14 +45,16 @@ def _wait_for_manager() -> None:
         pass
     main_thread = threading.main_thread().ident
     assert main_thread is not None
-    signal.pthread_kill(main_thread, signal.SIGTERM)  # the thread that acts on it
-    time.sleep(_GRACE_SECONDS)
-    os.killpg(os.getpgid(0), signal.SIGKILL)  # the manager gave us a group of our own
+    signal.pthread_kill(main_thread, signal.SIGTERM)  # only the main thread handles signals
+    time.sleep(_STOP_SECONDS)
+    os.killpg(os.getpgid(0), signal.SIGKILL)  # the manager gave the service its own group
 
 
-def end_with_parent() -> None:
-    """Ends this worker process at once when the service's main process is gone: nobody could stop it any more, and
-    whoever starts the service again needs the port. What it had not acknowledged is sent again.
+def exit_with_parent() -> None:
+    """Exit this worker process at once when the service's main process has exited.
+
+    Nothing could stop the worker any more, and the next start needs the port. Captures that it has
+    not acknowledged are sent again.
     """
     parent = multiprocessing.parent_process()
     if parent is None:
@@ -84,4 +65,23 @@ def end_with_parent() -> None:
         wait([sentinel])
         os._exit(1)
 
-    threading.Thread(target=wait_for_parent, name="lifeline", daemon=True).start()
+    threading.Thread(target=wait_for_parent, name="parent watch", daemon=True).start()
+
+
+def exit_when_database_lost(store: Store, log: Logger) -> None:
+    """Exit with status 1 soon after the database is lost.
+
+    The service ends with its worker process.
+    """
+
+    def wait_for_loss() -> None:
+        store.wait_for_loss()
+        started_at = time.monotonic()
+        try:
+            store.abandon()
+        finally:
+            time.sleep(max(0.0, started_at + _UNHEALTHY_SECONDS - time.monotonic()))
+            log.error("Ending, since the database was lost")
+            os._exit(1)
+
+    threading.Thread(target=wait_for_loss, name="database watch", daemon=True).start()

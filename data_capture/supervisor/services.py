@@ -1,4 +1,4 @@
-"""The two services as others see them: their scripts, ports and what their health says."""
+"""The two services as other programs see them: scripts, ports and health."""
 
 from __future__ import annotations
 
@@ -23,18 +23,18 @@ class Service:
     """One of the two services."""
 
     name: str
-    """As in the log, in `--<name>-port` and in `EDC_<NAME>_PORT`."""
+    """Its name in the log, in `--<name>-port` and in `EDC_<NAME>_PORT`."""
     script: str
     health_path: str
-    answers_as: str
+    reported_name: str
     """The member `service` of its health."""
 
     def port(self, settings: Settings) -> int:
-        """Its port."""
+        """Return its port."""
         return service_port(self.name, settings)
 
     def url(self, settings: Settings) -> str:
-        """Where programs on this machine reach it."""
+        """Return its URL for programs on this machine."""
         return service_url(self.name, settings)
 
 
@@ -50,24 +50,24 @@ SERVICES = (CAPTURE, SIGNUP)
 
 @dataclass(frozen=True)
 class Health:
-    """What came of asking a service for its health."""
+    """The outcome of asking a service for its health."""
 
     listening: bool
-    """Something takes connections on the port."""
+    """Something accepts connections on the port."""
     healthy: bool
-    """It is the service that was asked for, and says that it is healthy."""
-    says: str
-    """The rest of a sentence that begins with the service: what it said, or did not say."""
+    """It is the expected service, and reports that it is healthy."""
+    description: str
+    """The rest of a sentence that begins with the service, such as "is another program"."""
     database: Path | None = None
-    """The file that it uses, when it tells."""
-    process: int | None = None
-    answering: bool = False
-    """It is the service that was asked for, healthy or not."""
-    spoke: bool = False
-    """Something answered, be it another program."""
+    """The file that it uses; None if it does not report it."""
+    pid: int | None = None
+    is_expected_service: bool = False
+    """The expected service responded, healthy or not."""
+    has_responded: bool = False
+    """Something sent a response, even if it is another program."""
 
-    def is_over(self, database: Path) -> bool:
-        """Whether it is known to use this database."""
+    def uses_database(self, database: Path) -> bool:
+        """Tell whether the service is known to use this database."""
         if self.database is None:
             return False
         try:
@@ -77,54 +77,53 @@ class Health:
 
 
 def ask_health(service: Service, settings: Settings, timeout_seconds: float) -> Health:
-    """Asks what listens on the service's port whether it is that service, and healthy."""
+    """Ask whatever listens on the service's port for its health."""
     location = urlsplit(service.url(settings))
     connection = http.client.HTTPConnection(
         location.hostname or "", location.port, timeout=timeout_seconds
     )
     try:
-        connection.request(
-            "GET", service.health_path, headers={"Connection": "close", **probe_headers(settings)}
-        )
+        headers = {"Connection": "close", **probe_headers(settings)}
+        connection.request("GET", service.health_path, headers=headers)
         response = connection.getresponse()
         content = response.read(_MAX_HEALTH_BYTES)
     except socket.gaierror as error:
-        return Health(
-            listening=False,
-            healthy=False,
-            says=f"is at a host that can't be resolved ({error.strerror})",
-        )
+        return _not_listening(f"is at a host that can't be resolved ({error.strerror})")
     except ConnectionRefusedError:
-        return Health(listening=False, healthy=False, says="takes no connections")
+        return _not_listening("accepts no connections")
     except TimeoutError:
-        return Health(
-            listening=True, healthy=False, says=f"gives no answer within {timeout_seconds:g} s"
-        )
+        return _not_healthy(f"does not respond within {timeout_seconds:g} s")
     except (OSError, http.client.HTTPException) as error:
-        return Health(
-            listening=True,
-            healthy=False,
-            says=f"gives no usable answer ({error or type(error).__name__})",
-        )
+        return _not_healthy(f"gives no usable response ({error or type(error).__name__})")
     finally:
         connection.close()
-    return _read_health(service, response.status, content)
+    return _parse_health(service, response.status, content)
 
 
-def _read_health(service: Service, status: int, content: bytes) -> Health:
+def _not_listening(description: str) -> Health:
+    return Health(listening=False, healthy=False, description=description)
+
+
+def _not_healthy(description: str, *, has_responded: bool = False) -> Health:
+    return Health(
+        listening=True, healthy=False, description=description, has_responded=has_responded
+    )
+
+
+def _parse_health(service: Service, status: int, content: bytes) -> Health:
     try:
-        answer: Any = json.loads(content)
+        members: Any = json.loads(content)
     except ValueError:
-        answer = None
-    if not isinstance(answer, dict) or answer.get("service") != service.answers_as:
-        return Health(listening=True, healthy=False, says="is another program", spoke=True)
-    database, process = answer.get("database"), answer.get("pid")
+        members = None
+    if not isinstance(members, dict) or members.get("service") != service.reported_name:
+        return _not_healthy("is another program", has_responded=True)
+    database, pid = members.get("database"), members.get("pid")
     return Health(
         listening=True,
-        healthy=status == http.HTTPStatus.OK and answer.get("status") == "healthy",
-        says=f"answers {status}: {answer.get('detail') or answer.get('status')}",
+        healthy=status == http.HTTPStatus.OK and members.get("status") == "healthy",
+        description=f"responds with {status}: {members.get('detail') or members.get('status')}",
         database=Path(database) if isinstance(database, str) else None,
-        process=process if isinstance(process, int) else None,
-        answering=True,
-        spoke=True,
+        pid=pid if isinstance(pid, int) else None,
+        is_expected_service=True,
+        has_responded=True,
     )

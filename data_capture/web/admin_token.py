@@ -1,9 +1,10 @@
-"""The admin token, which opens what is held on people to who answers for it.
+"""The admin token: it allows reading, exporting and erasing users' data.
 
-    trading_bots.keys/admin-token.sha256    what the service compares with: the token can't be had from it
-    trading_bots.keys/admin-token           the token itself, from the first start until its owner has fetched it
+    trading_bots.keys/admin-token.sha256    the token's hash, which the service compares with
+    trading_bots.keys/admin-token           the token itself, until the owner has fetched it
 
-It has 256 random bits, so that a plain hash keeps it: there is nothing to guess that a slow hash would protect.
+The token has 256 random bits. Nobody can guess it, so a fast hash protects it as well as a slow
+one.
 """
 
 from __future__ import annotations
@@ -19,50 +20,57 @@ from data_capture.settings import Settings
 
 _HASH_NAME = "admin-token.sha256"
 _TOKEN_NAME = "admin-token"  # noqa: S105  (a file's name)
-_PREFIX = "edc_"  # so that scanners for leaked secrets, and people, see what it is
+_PREFIX = "edc_"  # so that people and scanners for leaked secrets recognise it
 
 
 def ensure_admin_token(settings: Settings) -> None:
-    """Makes the token at the first start; does nothing where there is one, or where EDC_ADMIN_TOKEN gives it.
+    """Create the token at the first start, unless EDC_ADMIN_TOKEN sets it.
 
     Raises:
-        OSError: its files can't be made.
+        OSError: a file cannot be written.
     """
     folder = settings.keys_directory
     if settings.admin_token or (folder / _HASH_NAME).exists():
         return
-    token = new_token(_PREFIX)
-    if make_private_file(folder / _HASH_NAME, hash_of_token(token) + "\n"):
-        (folder / _TOKEN_NAME).unlink(missing_ok=True)  # of a hash that somebody removed
+    token = generate_token(_PREFIX)
+    if make_private_file(folder / _HASH_NAME, hash_token(token) + "\n"):
+        (folder / _TOKEN_NAME).unlink(missing_ok=True)  # its hash may have been deleted
         make_private_file(folder / _TOKEN_NAME, token + "\n")
 
 
-def is_admin_token(given: str, settings: Settings) -> bool:
-    """Whether `given` is the token; takes as long for one that is almost right as for any other.
+def is_admin_token(candidate: str, settings: Settings) -> bool:
+    """Tell whether `candidate` is the token, in constant time.
 
-    The hash is read anew each time, so that a rotation holds at once.
+    The hash is read from the file at each call, so that a rotation takes effect at once.
     """
     if settings.admin_token:
-        hash_kept = hash_of_token(settings.admin_token)
+        stored_hash = hash_token(settings.admin_token)
     else:
         try:
-            hash_kept = (settings.keys_directory / _HASH_NAME).read_text(encoding="ascii").strip()
+            stored_hash = (settings.keys_directory / _HASH_NAME).read_text(encoding="ascii").strip()
         except (FileNotFoundError, UnicodeDecodeError):
-            hash_kept = ""
-    return hmac.compare_digest(hash_of_token(given), hash_kept)
+            stored_hash = ""
+    return hmac.compare_digest(hash_token(candidate), stored_hash)
 
 
-def bearer_token_in(authorization: str) -> str:
-    """Return the token in the value of a header Authorization, or an empty text (RFC 6750 section 2.1)."""
-    scheme, _, token = authorization.partition(" ")
-    return token.strip() if scheme.lower() == "bearer" else ""
+def parse_bearer_token(authorization: str | None) -> str | None:
+    """Return the token of an Authorization header (RFC 6750 section 2.1).
+
+    Returns:
+        The token, which may be empty; None if the header is missing or has another scheme.
+    """
+    scheme, _, token = (authorization or "").partition(" ")
+    return token.strip() if scheme.lower() == "bearer" else None
 
 
 def fetch_admin_token(settings: Settings) -> str | None:
-    """The token that was made at the first start, the first time that somebody asks; from then on only its hash is kept.
+    """Return the token and delete its file, so that only its hash is left.
+
+    Returns:
+        The token; None if it was fetched before.
 
     Raises:
-        OSError: its file can't be read or removed.
+        OSError: the file cannot be read or deleted.
     """
     ensure_admin_token(settings)
     path = settings.keys_directory / _TOKEN_NAME
@@ -75,16 +83,16 @@ def fetch_admin_token(settings: Settings) -> str | None:
 
 
 def rotate_admin_token(settings: Settings) -> str:
-    """A new token; the one before it, fetched or not, opens nothing from now on.
+    """Replace the token and return the new one; the old one is void at once.
 
     Raises:
-        OSError: its file can't be written.
+        OSError: the file cannot be written.
     """
-    token = new_token(_PREFIX)
+    token = generate_token(_PREFIX)
     path: Path = settings.keys_directory / _HASH_NAME
     draft = path.with_name(f".{_HASH_NAME}.{secrets.token_hex(4)}")
     try:
-        make_private_file(draft, hash_of_token(token) + "\n")
+        make_private_file(draft, hash_token(token) + "\n")
         draft.replace(path)
     finally:
         draft.unlink(missing_ok=True)
@@ -93,11 +101,11 @@ def rotate_admin_token(settings: Settings) -> str:
     return token
 
 
-def new_token(prefix: str) -> str:
-    """Return a token with 256 random bits; its prefix tells what it is for."""
+def generate_token(prefix: str) -> str:
+    """Return a token with 256 random bits; the prefix shows its purpose."""
     return prefix + secrets.token_urlsafe(KEY_BYTES)
 
 
-def hash_of_token(token: str) -> str:
-    """Return what is kept of a token, in hexadecimal: there is nothing to guess that a slow hash would protect."""
+def hash_token(token: str) -> str:
+    """Return the SHA-256 of a token in hexadecimal, which is what the files contain."""
     return hashlib.sha256(token.encode(errors="surrogatepass")).hexdigest()

@@ -1,7 +1,7 @@
 """The capture operation: the only way from a request to stored captures.
 
-    head ──▶ admit ──▶ AdmittedRequest ──▶ decode ──▶ DecodedRequest ──▶ receive_capture ──▶ CaptureResult
-              (body arrives in between)
+    head ─▶ admit ─▶ AdmittedRequest ─▶ decode ─▶ DecodedRequest ─▶ receive_capture ─▶ CaptureResult
+                              (the body arrives)
 
 Two thin adapters use it: the Flask routes, which run in a thread, and the fast path
 (`web.fast_path`), which runs on the event loop. They differ in how bytes arrive, where the work
@@ -26,7 +26,7 @@ from data_capture.store import Store
 from data_capture.store.sqlite.captures import RecordCapture
 from data_capture.store.sqlite.receipts import Receipt
 from data_capture.web.admin_auth import is_confirmed_caller
-from data_capture.web.request_guard import HeaderOf, RequestGuard
+from data_capture.web.request_guard import GetHeader, RequestGuard
 from data_capture.web.requests import (
     BATCH,
     CAPTURE_MEDIA_TYPES,
@@ -38,10 +38,10 @@ from data_capture.web.requests import (
     max_bytes_without_pictures,
     parse_request,
 )
-from data_capture.web.responses import CaptureResult, result_of
+from data_capture.web.responses import CaptureResult, build_result
 
 ADMITTED = "data_capture.admitted_request"
-"""The WSGI variable that holds an AdmittedRequest, of a request that the server has admitted."""
+"""The WSGI variable with the AdmittedRequest, if the server has admitted the request."""
 
 CAPTURE_PATHS = {f"/api/data-capture/{name}": name for name in (*KINDS, BATCH)}
 
@@ -55,15 +55,15 @@ class AdmittedRequest(NamedTuple):
     kind_name: str
     """One of KINDS, or BATCH."""
     address: str | None
-    """The caller's."""
+    """The caller's address."""
     is_confirmed: bool
-    """Whether it has the admin token or a write token."""
+    """Whether the request has the admin token or a write token."""
     content_length: int | None
     """In bytes; None for a chunked body."""
 
     @property
     def counted_address(self) -> str | None:
-        """The address whose rates count; None for the owner's own servers, which have no rate."""
+        """The address whose rates apply; None for the owner's servers, without limit."""
         return None if self.is_confirmed else self.address
 
     @property
@@ -84,10 +84,10 @@ class DecodedRequest(NamedTuple):
 
 
 class Execution(Protocol):
-    """Where the work of the operation runs: in a thread, or on the event loop."""
+    """Run the steps of the operation, in a thread or on the event loop."""
 
     async def parse(self, parse: Callable[[Deadline | None], CaptureRequest]) -> CaptureRequest:
-        """Call `parse`, with a deadline where others wait for it."""
+        """Call `parse`, with a deadline if other requests have to wait for it."""
 
     async def write(
         self, jobs: Sequence[RecordCapture], size_bytes: int
@@ -96,14 +96,14 @@ class Execution(Protocol):
 
 
 class CaptureService:
-    """The parts of the service that captures need.
+    """Admit and decode the requests of the capture operation.
 
     Args:
         store: receives the captures.
         settings: of the service.
-        doors: finds the caller's address.
-        rates: of callers and users.
-        disk_space: the minimum that must stay free.
+        guard: finds the caller's address.
+        rates: limit callers and users.
+        disk_space: rejects captures while the disk is almost full.
     """
 
     def __init__(
@@ -123,41 +123,43 @@ class CaptureService:
     def admit(
         self,
         path: str,
-        header: HeaderOf,
+        get_header: GetHeader,
         remote_address: str | None,
         content_length: int | None,
     ) -> AdmittedRequest:
-        """Check the head of a POST request to one of CAPTURE_PATHS, and count it.
+        """Check the head of a POST request to one of CAPTURE_PATHS, and count the request.
 
         Args:
             path: of the request.
-            header: looks up its headers.
+            get_header: looks up its headers.
             remote_address: of the connection.
-            content_length: of the body in bytes; None for a chunked one.
+            content_length: of the body in bytes; None for a chunked body.
 
         Raises:
-            Problem: 401 an invalid token, 413 too large, 415 not JSON, 429 over a rate, 503 the
-                disk is almost full.
+            Problem: 401 invalid token, 413 too large, 415 not JSON, 429 over a rate, 503 the disk
+                is almost full.
         """
-        address = self._guard.caller_address(remote_address, header)
-        is_confirmed = is_confirmed_caller(header("authorization"), self.settings)
+        address = self._guard.caller_address(remote_address, get_header)
+        is_confirmed = is_confirmed_caller(get_header("authorization"), self.settings)
         admitted = AdmittedRequest(path, CAPTURE_PATHS[path], address, is_confirmed, content_length)
         if not is_confirmed:
             self._disk_space.refuse_if_short()
         self.rates.take(admitted.counted_address)
         check_head(
-            header("content-type"), header("content-encoding"), content_length,
+            get_header("content-type"), get_header("content-encoding"), content_length,
             CAPTURE_MEDIA_TYPES, admitted.max_bytes,
         )  # fmt: skip
         if content_length is not None:
             self.rates.take_bytes(admitted.counted_address, content_length)
         return admitted
 
-    def decode(self, admitted: AdmittedRequest, body: bytes, header: HeaderOf) -> DecodedRequest:
+    def decode(
+        self, admitted: AdmittedRequest, body: bytes, get_header: GetHeader
+    ) -> DecodedRequest:
         """Decode the body of an admitted request.
 
         Raises:
-            Problem: 400 not a JSON object, 413 too large, 429 a chunked body is over a rate.
+            Problem: 400 not a JSON object, 413 too large, 429 a chunked body exceeds a rate.
         """
         if admitted.content_length is None:
             check_size(len(body), admitted.max_bytes)
@@ -166,8 +168,8 @@ class CaptureService:
             admitted,
             decode_body(body, max_bytes_without_pictures(admitted.kind_name)),
             len(body),
-            header("user-agent"),
-            header("idempotency-key"),
+            get_header("user-agent"),
+            get_header("idempotency-key"),
             datetime.now(timezone.utc),
         )
 
@@ -179,23 +181,23 @@ async def receive_capture(
 
     Args:
         request: one capture or a batch.
-        service: the store and the rates.
-        execution: where the work runs.
+        service: has the store and the rates.
+        execution: runs the steps.
 
     Returns:
-        The result, once everything is committed and synced.
+        The result, after everything is committed and synced to disk.
 
     Raises:
-        Problem: the error that the caller receives.
+        Problem: the error to respond with.
     """
     captures = await execution.parse(partial(_parse, request, service))
     for capture in captures.captures:
         service.rates.take_user(request.admitted.counted_address, capture.user_email)
     results = await execution.write(captures.jobs, captures.size_bytes)
-    return result_of(captures, results)
+    return build_result(captures, results)
 
 
-class InThread:
+class ThreadExecution:
     """Run the operation in the calling thread, which blocks until the commit.
 
     Args:
@@ -216,14 +218,18 @@ class InThread:
         return self._store.write_together(jobs, size_bytes)
 
 
-def run_in_thread(operation: Coroutine[Any, Any, Result]) -> Result:
-    """Run a coroutine that blocks and never suspends, as those do that use `InThread`."""
+def run_synchronously(operation: Coroutine[Any, Any, Result]) -> Result:
+    """Run a coroutine that never suspends, such as one with `ThreadExecution`.
+
+    Raises:
+        RuntimeError: the coroutine suspended.
+    """
     try:
         operation.send(None)
     except StopIteration as end:
         return end.value  # type: ignore[no-any-return]
     operation.close()
-    raise RuntimeError("The operation has suspended, and no event loop would resume it.")
+    raise RuntimeError("The coroutine suspended, but no event loop would resume it.")
 
 
 def _parse(

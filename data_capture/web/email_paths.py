@@ -11,16 +11,16 @@ from data_capture.problems import UNUSABLE, FieldError, Problem
 
 
 class EmailConverter(PathConverter):
-    """Match an address, which may have slashes before its @, but not the path of an export."""
+    """Match an address, also with slashes before its @, but not an export's path."""
 
     regex = r"(?!.*/export\Z)[^/].*?"
 
 
-def email_in_path(text: str) -> str:
-    """The address of a person that a path names, in its one spelling.
+def parse_email_in_path(text: str) -> str:
+    """Return the address in a path, normalised.
 
     Raises:
-        Problem: 422, for what is none, or goes on behind one.
+        Problem: 422, the text is not an address, or continues after one.
     """
     email = normalise_email(text)
     if email is None or re.search(r"[/\\]", email.partition("@")[2]):

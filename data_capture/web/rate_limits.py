@@ -1,4 +1,4 @@
-"""The rate limit of Flask's routes; the rates of captures and addresses are in `limits.rates`."""
+"""The rate limits of Flask's routes; `limits.rates` has the other ones."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from data_capture.limits.rates import counted_as, seconds_until
 from data_capture.limits.windows import Windows
 from data_capture.problems import TOO_MANY, Problem
 from data_capture.settings import Settings
-from data_capture.web.admission import is_counted
-from data_capture.web.error_handlers import response_of
+from data_capture.web.deferred_body import is_rate_counted
+from data_capture.web.error_handlers import problem_response
 
 View = TypeVar("View", bound=Callable[..., Any])
 
@@ -23,63 +23,62 @@ def init_app(
     settings: Settings,
     caller_address: Callable[[], str | None],
     *,
-    apart_from: str = "(none)",
+    exempt_prefix: str | None = None,
 ) -> Limiter:
-    """Gives all routes of `app` together the rate per caller; the answer of one that is over it is a 429 problem.
+    """Limit each caller's requests to all routes of `app`; respond 429 over the rate.
 
     Args:
-        app: a service.
-        settings: its settings.
-        caller_address: whose request this is.
-        apart_from: what the endpoints begin with that `Rates` counts.
+        app: the service.
+        settings: of the service.
+        caller_address: returns the address of the current request's caller.
+        exempt_prefix: endpoints whose names begin with it are counted by `Rates` instead.
     """
 
-    def is_not_counted() -> bool:
-        is_counted_by_rates = (request.endpoint or "").startswith(apart_from)
-        is_counted_already = is_counted_by_rates or is_counted(request.environ)
-        return (
-            is_counted_already
-            or request.method == "OPTIONS"
-            or counted_as(caller_address()) is None
-        )
+    def is_exempt() -> bool:
+        if exempt_prefix is not None and (request.endpoint or "").startswith(exempt_prefix):
+            return True
+        if is_rate_counted(request.environ) or request.method == "OPTIONS":
+            return True
+        return counted_as(caller_address()) is None
 
     limiter = Limiter(
         lambda: counted_as(caller_address()) or "",
         app=app,
         application_limits=[settings.rate_per_caller] if settings.rate_per_caller else [],
-        application_limits_exempt_when=is_not_counted,
+        application_limits_exempt_when=is_exempt,
         storage_uri=f"{Windows.STORAGE_SCHEME[0]}://",
         strategy="fixed-window",
     )
 
-    def refuse(_breach: RateLimitExceeded) -> Any:
-        over = limiter.current_limit
+    def respond_over_rate(_error: RateLimitExceeded) -> Any:
+        limit = limiter.current_limit
         problem = Problem(
             TOO_MANY,
-            "This caller sends too much; wait and send it again.",
-            retry_after_seconds=seconds_until(over.reset_at if over is not None else 0),
+            "This caller sends too many requests. Wait, and send the request again.",
+            retry_after_seconds=seconds_until(limit.reset_at if limit is not None else 0),
         )
-        return response_of(problem)
+        return problem_response(problem)
 
-    app.register_error_handler(RateLimitExceeded, refuse)
+    app.register_error_handler(RateLimitExceeded, respond_over_rate)
     return limiter
 
 
 def limit_logins(
     limiter: Limiter, settings: Settings, caller_address: Callable[[], str | None]
 ) -> Callable[[View], View]:
-    """A decorator for the routes that together have the rate of logins and sign-ups per caller.
+    """Return a decorator for the routes that share the rate of log-ins and sign-ups.
 
     Args:
         limiter: of the service.
-        settings: the service's.
-        caller_address: whose request this is.
+        settings: of the service.
+        caller_address: returns the address of the current request's caller.
     """
+
+    def is_exempt() -> bool:
+        return is_rate_counted(request.environ) or counted_as(caller_address()) is None
+
     limit = limiter.shared_limit(
-        settings.login_rate,
-        scope="logins",
-        exempt_when=lambda: is_counted(request.environ) or counted_as(caller_address()) is None,
-        override_defaults=False,
+        settings.login_rate, scope="logins", exempt_when=is_exempt, override_defaults=False
     )
 
     def decorate(view: View) -> View:

@@ -1,4 +1,4 @@
-"""With `--debug`: one line a request, with its kind, outcome and time, and nothing of whom it was about."""
+"""With `--debug`, log one line for each request: route, status and time."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ log = logging.getLogger("data_capture.requests")
 
 
 def init_app(app: Flask) -> None:
-    """Logs each request of `app` at DEBUG, if that is logged at all: method, the route that took it, status, milliseconds.
+    """Log each request of `app`, if the level is DEBUG.
 
-    The route is logged and not the path, which may hold an address: `GET /api/data-capture/stats/<email>`.
+    The line has the route instead of the path, because a path may contain an email address:
+    `GET /api/data-capture/stats/<email>`.
     """
-
     if not log.isEnabledFor(logging.DEBUG):
         return
 
@@ -24,7 +24,7 @@ def init_app(app: Flask) -> None:
         g.started_at = time.perf_counter()
 
     @app.after_request
-    def log_outcome(response: Response) -> Response:
+    def log_response(response: Response) -> Response:
         route = request.url_rule.rule if request.url_rule is not None else "(no such address)"
         log_request(
             request.method, route, response.status_code, g.get("started_at", time.perf_counter())
@@ -33,12 +33,7 @@ def init_app(app: Flask) -> None:
 
 
 def log_request(method: str, route: str, status: int, started_at: float) -> None:
-    """Logs one request, begun at `started_at` of `time.perf_counter()`."""
+    """Log one request; `started_at` is a time of `time.perf_counter()`."""
     if log.isEnabledFor(logging.DEBUG):
-        log.debug(
-            "%s %s -> %d in %.1f ms",
-            method,
-            route,
-            status,
-            (time.perf_counter() - started_at) * 1000,
-        )
+        milliseconds = (time.perf_counter() - started_at) * 1000
+        log.debug("%s %s -> %d in %.1f ms", method, route, status, milliseconds)

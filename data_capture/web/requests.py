@@ -1,4 +1,4 @@
-"""Read requests: from a body's bytes to a JSON object, and from that to the captures in it."""
+"""Read requests: decode a body as JSON, and parse the captures in it."""
 
 from __future__ import annotations
 
@@ -26,15 +26,16 @@ from data_capture.store.sqlite.captures import RecordCapture
 BATCH = "batch"
 MAX_CAPTURES_IN_A_BATCH = 100
 
-# A browser sends text/plain across origins without a preflight: a closing page depends on that.
+# Browsers send text/plain across origins without a preflight; a page that closes depends on that.
 CAPTURE_MEDIA_TYPES = ("application/json", "text/plain")
 JSON_MEDIA_TYPES = ("application/json",)
 
 
 class CaptureRequest(NamedTuple):
-    """The captures of one request in their order, with a Problem in place of each invalid one."""
+    """The captures of one request, in their order."""
 
     members: tuple[Capture | Problem, ...]
+    """A Problem is in the place of each invalid capture."""
     is_batch: bool
 
     @property
@@ -88,7 +89,7 @@ def check_head(
         detail = "Send a JSON object with the header 'Content-Type: application/json'."
         raise Problem(NOT_JSON_TYPE, detail)
     if (content_encoding or "identity").lower() != "identity":
-        raise Problem(NOT_JSON_TYPE, "Compressed bodies are not taken; send the JSON as it is.")
+        raise Problem(NOT_JSON_TYPE, "Compressed bodies are not accepted. Send plain JSON.")
     if content_length is not None:
         check_size(content_length, max_bytes)
 
@@ -100,27 +101,27 @@ def check_size(size_bytes: int, max_bytes: int) -> None:
         Problem: 413 over the limit.
     """
     if size_bytes > max_bytes:
-        limit = f"the {max_bytes:,} bytes that this address takes"
+        limit = f"the {max_bytes:,} bytes that this address accepts"
         raise Problem(TOO_LARGE, f"The body is larger than {limit}.")
 
 
-def decode_body(body: bytes, max_bytes_but_pictures: int) -> JsonObject:
+def decode_body(body: bytes, max_bytes: int) -> JsonObject:
     """Decode a body as a JSON object.
 
     Args:
         body: the bytes.
-        max_bytes_but_pictures: the size limit without the pictures in it.
+        max_bytes: the size limit without the pictures in it.
 
     Raises:
         Problem: 400 not a JSON object, 413 over the limit.
     """
-    may_be_too_large = len(body) > max_bytes_but_pictures
-    # A lower bound first: it costs no decoding.
-    if may_be_too_large and min_bytes_without_files(body) > max_bytes_but_pictures:
-        raise _too_large_but_pictures(max_bytes_but_pictures)
+    may_be_too_large = len(body) > max_bytes
+    # The lower bound first, because it needs no decoding.
+    if may_be_too_large and min_bytes_without_files(body) > max_bytes:
+        raise _body_too_large_problem(max_bytes)
     payload = decode_json_object(body)
-    if may_be_too_large and len(body) - count_file_characters(payload) > max_bytes_but_pictures:
-        raise _too_large_but_pictures(max_bytes_but_pictures)
+    if may_be_too_large and len(body) - count_file_characters(payload) > max_bytes:
+        raise _body_too_large_problem(max_bytes)
     return payload
 
 
@@ -128,7 +129,7 @@ def read_body(request: Request, max_bytes: int) -> bytes:
     """Read the body of a Flask request.
 
     Raises:
-        RequestEntityTooLarge: a chunked body is over the limit; reading stops there.
+        RequestEntityTooLarge: a chunked body exceeds the limit; reading stops there.
     """
     request.max_content_length = max_bytes
     return request.get_data(cache=False)
@@ -157,30 +158,35 @@ def parse_request(
 
     Args:
         kind_name: one of KINDS, or BATCH.
-        payload: one capture; of a batch, `{"captures": [{"type": "payment", …}, …]}`.
+        payload: one capture, or a batch: `{"captures": [{"type": "payment", …}, …]}`.
         caller: the sender.
         placeholder_emails: addresses that belong to no user.
         is_large: whether a member of a batch may exceed the limit for one capture.
 
     Raises:
-        Problem: 422, a single capture is invalid, or the batch is no list of captures.
+        Problem: 422, a single capture is invalid, or the batch is not a list of captures.
     """
     if kind_name == BATCH:
         parse = _parse_large_member if is_large else _parse_member
-        members = (parse(member, caller, placeholder_emails) for member in _members_of(payload))
+        members = (parse(member, caller, placeholder_emails) for member in _check_batch(payload))
         return CaptureRequest(tuple(members), is_batch=True)
     capture = parse_capture(KINDS[kind_name], payload, caller, placeholder_emails)
     return CaptureRequest((capture,), is_batch=False)
 
 
 def _size_bytes(capture: Capture) -> int:
-    if capture.kind.picture is None:  # the snapshot holds the columns' values, too
+    if capture.kind.picture is None:  # the snapshot repeats the columns' values
         return 2 * len(capture.snapshot)
     texts = [value for value in capture.values if isinstance(value, str)]
     return len(capture.snapshot) + sum(map(len, texts))
 
 
-def _members_of(payload: JsonObject) -> list[Any]:
+def _check_batch(payload: JsonObject) -> list[Any]:
+    """Return the members of a batch, unparsed.
+
+    Raises:
+        Problem: 422, the batch is not a list of captures, is empty, or has too many.
+    """
     captures = payload.get("captures")
     if not isinstance(captures, list) or not captures:
         message = "must be a list of captures, each an object with its type"
@@ -198,7 +204,11 @@ def _members_of(payload: JsonObject) -> list[Any]:
 def _parse_member(
     member: Any, caller: Caller, placeholder_emails: tuple[str, ...]
 ) -> Capture | Problem:
-    """Parse one member of a batch; return the Problem that it would get as a single capture."""
+    """Parse one member of a batch.
+
+    Returns:
+        The capture, or the Problem that it would cause as a single capture.
+    """
     if not isinstance(member, dict):
         return Problem(NOT_JSON, "This member of captures is not an object.")
     kind = KINDS.get(member["type"]) if isinstance(member.get("type"), str) else None
@@ -210,24 +220,24 @@ def _parse_member(
         capture = parse_capture(kind, payload, caller, placeholder_emails)
     except Problem as problem:
         return problem
-    return _too_large() if len(capture.snapshot) > MAX_BYTES else capture
+    return _capture_too_large_problem() if len(capture.snapshot) > MAX_BYTES else capture
 
 
 def _parse_large_member(
     member: Any, caller: Caller, placeholder_emails: tuple[str, ...]
 ) -> Capture | Problem:
-    """Parse one member of a large batch, after a pause for the other threads."""
+    """Parse one member of a large batch, after a pause that lets other threads run."""
     pause()
     if count_text_characters(member) > MAX_BYTES:
-        return _too_large()
+        return _capture_too_large_problem()
     return _parse_member(member, caller, placeholder_emails)
 
 
-def _too_large() -> Problem:
+def _capture_too_large_problem() -> Problem:
     detail = f"This capture is larger than {MAX_BYTES:,} bytes without the pictures in it."
     return Problem(TOO_LARGE, detail)
 
 
-def _too_large_but_pictures(max_bytes: int) -> Problem:
+def _body_too_large_problem(max_bytes: int) -> Problem:
     detail = f"The body is larger than {max_bytes:,} bytes without the pictures in it."
     return Problem(TOO_LARGE, detail)

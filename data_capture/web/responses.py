@@ -18,30 +18,31 @@ log = logging.getLogger("data_capture.web")
 RawResponse = tuple[int, list[tuple[str, str]], bytes]
 """Status, headers and body."""
 
-_ENCODER = json.JSONEncoder(separators=(",", ":"))  # json.dumps would construct one at each call
-
 
 class CaptureResult(NamedTuple):
-    """The members and the status of a response, and whether it repeats an earlier one."""
+    """The outcome of a request, from which its response is made."""
 
     members: dict[str, Any]
+    """The members of the response's JSON object."""
     status: HTTPStatus
     replayed: bool = False
+    """Whether it repeats the response to an earlier request with the same `capture_id`."""
 
     def response(self) -> RawResponse:
-        """Return the response."""
+        """Encode the members as JSON, and return status, headers and body."""
         headers = [("Content-Type", "application/json")]
         if self.replayed:
             headers.append(("Idempotency-Replayed", "true"))
-        return int(self.status), headers, _ENCODER.encode(self.members).encode() + b"\n"
+        content = json.dumps(self.members, separators=(",", ":")).encode() + b"\n"
+        return int(self.status), headers, content
 
 
-def result_of(request: CaptureRequest, results: Sequence[Receipt | Exception]) -> CaptureResult:
-    """Return the result of a request.
+def build_result(request: CaptureRequest, results: Sequence[Receipt | Exception]) -> CaptureResult:
+    """Build the result of a request from the results of its writes.
 
     Args:
         request: the captures.
-        results: of `request.works`, in their order. In a batch, each member gets the response
+        results: of `request.jobs`, in their order. In a batch, each member gets the response
             that it would get as a single capture.
 
     Raises:
@@ -50,24 +51,24 @@ def result_of(request: CaptureRequest, results: Sequence[Receipt | Exception]) -
     if not request.is_batch:
         [capture], [result] = request.captures, results
         if isinstance(result, Receipt):
-            return _stored(capture, result)
+            return _build_stored_result(capture, result)
         raise _as_problem(result)
     remaining = iter(results)
     answers = [
-        _member(member, next(remaining)) if isinstance(member, Capture) else member.as_json()
+        _build_member(member, next(remaining)) if isinstance(member, Capture) else member.as_json()
         for member in request.members
     ]
-    taken = sum(1 for answer in answers if answer["success"])
+    stored = sum(1 for answer in answers if answer["success"])
+    is_complete = stored == len(answers)
     members = {
-        "success": taken == len(answers),
-        "message": f"{taken} of {len(answers)} captures taken",
+        "success": is_complete,
+        "message": f"{stored} of {len(answers)} captures stored",
         "answers": answers,
     }
-    is_complete = taken == len(answers)
     return CaptureResult(members, HTTPStatus.OK if is_complete else HTTPStatus.MULTI_STATUS)
 
 
-def _stored(capture: Capture, receipt: Receipt) -> CaptureResult:
+def _build_stored_result(capture: Capture, receipt: Receipt) -> CaptureResult:
     title = capture.kind.title
     members: dict[str, Any] = {
         "success": True,
@@ -77,10 +78,8 @@ def _stored(capture: Capture, receipt: Receipt) -> CaptureResult:
     }
     status = HTTPStatus.CREATED
     if receipt.outcome == UNCHANGED:
-        members |= {
-            "message": f"{title} data unchanged since the last capture",
-            "duplicate": True,
-        }
+        members["message"] = f"{title} data unchanged since the last capture"
+        members["duplicate"] = True
         status = HTTPStatus.OK
     if capture.warnings:
         members["warnings"] = [
@@ -89,10 +88,10 @@ def _stored(capture: Capture, receipt: Receipt) -> CaptureResult:
     return CaptureResult(members, status, receipt.replayed)
 
 
-def _member(capture: Capture, result: Receipt | Exception) -> dict[str, Any]:
+def _build_member(capture: Capture, result: Receipt | Exception) -> dict[str, Any]:
     if not isinstance(result, Receipt):
         return _as_problem(result).as_json()
-    stored = _stored(capture, result)
+    stored = _build_stored_result(capture, result)
     return {"status": int(stored.status), **stored.members}
 
 
@@ -100,5 +99,5 @@ def _as_problem(error: Exception) -> Problem:
     if isinstance(error, Problem):
         return error
     log.error("Unexpected exception while a capture was stored", exc_info=error)
-    detail = "Something went wrong here with this capture; the service's log has the cause."
+    detail = "The service failed to store this capture. Its log has the cause."
     return Problem(INTERNAL, detail)

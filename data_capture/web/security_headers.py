@@ -1,4 +1,4 @@
-"""Security headers: keep browsers from guessing types and from running unexpected content."""
+"""Security headers: browsers guess no types, and run no unexpected content."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ from flask import Flask, Response
 
 NOSNIFF = ("X-Content-Type-Options", "nosniff")
 
-_NO_PAGE_POLICY = "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"  # a redirect's text, say
+# For HTML that sets no policy of its own, such as the text of a redirect.
+_DEFAULT_POLICY = "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 
 
 def init_app(app: Flask) -> None:
@@ -16,5 +17,5 @@ def init_app(app: Flask) -> None:
     def add_headers(response: Response) -> Response:
         response.headers[NOSNIFF[0]] = NOSNIFF[1]
         if response.mimetype == "text/html":
-            response.headers.setdefault("Content-Security-Policy", _NO_PAGE_POLICY)
+            response.headers.setdefault("Content-Security-Policy", _DEFAULT_POLICY)
         return response

@@ -1,0 +1,87 @@
+"""The schemas of captures, generated from the fields of each kind."""
+
+from __future__ import annotations
+
+from data_capture.capture.kinds import KINDS, Kind
+from data_capture.openapi.schema_parts import (
+    FIELD_MESSAGES,
+    INTEGER,
+    TEXT,
+    TRUE,
+    Json,
+    object_schema,
+    ref,
+)
+from data_capture.web.requests import MAX_CAPTURES_IN_A_BATCH
+
+_EMAIL_NAMES = ("user_email", "email")
+
+
+def capture_schemas() -> dict[str, Json]:
+    """Return the schemas of captures, batches and their responses, by name."""
+    schemas = {"Batch": _batch_schema(), "BatchAnswer": _batch_answer_schema()}
+    for kind in KINDS.values():
+        schemas[kind.title] = _capture_schema(kind)
+        schemas[f"{kind.title}Stored"] = _stored_schema(kind)
+    return schemas
+
+
+def _batch_schema() -> Json:
+    captures: Json = {
+        "type": "array",
+        "minItems": 1,
+        "maxItems": MAX_CAPTURES_IN_A_BATCH,
+        "items": {
+            "description": f"A capture with its type: {', '.join(KINDS)}. An invalid one gets its "
+            "own error.",
+        },
+    }
+    return object_schema("captures", captures=captures)
+
+
+def _batch_answer_schema() -> Json:
+    answers: Json = {
+        "type": "array",
+        "items": object_schema("status success", status=INTEGER, success={"type": "boolean"}),
+    }
+    return object_schema(
+        "success message answers",
+        success={"type": "boolean", "description": "Whether all captures were stored."},
+        message=TEXT,
+        answers=answers,
+    )
+
+
+def _capture_schema(kind: Kind) -> Json:
+    """Return the schema of a capture, with one property for each column.
+
+    The description of the column's converter describes the property.
+    """
+    properties: Json = {}
+    for field in kind.fields:
+        names = f" Also sent as {', '.join(field.aliases)}." if field.aliases else ""
+        description = f"{field.converter.description}{names}"
+        properties[field.column] = {"description": description}
+    sections = f" Fields may also be in {', '.join(kind.sections)}." if kind.sections else ""
+    return {
+        "type": "object",
+        "description": "The user's email address is required, under one of the names that pages "
+        f"use for it.{sections}",
+        "properties": properties,
+        "anyOf": [object_schema(name, **{name: ref("Email")}) for name in _EMAIL_NAMES],
+    }
+
+
+def _stored_schema(kind: Kind) -> Json:
+    return object_schema(
+        f"success {kind.id_name} capture_id message",
+        success=TRUE,
+        **{kind.id_name: INTEGER},
+        capture_id=TEXT,
+        message=TEXT,
+        duplicate={"const": True, "description": "The capture contained nothing new."},
+        warnings={
+            **FIELD_MESSAGES,
+            "description": "Fields that could not be read and are stored as NULL.",
+        },
+    )
