@@ -14,7 +14,7 @@ import pytest
 from data_capture.audit import pseudonymise_audit, record_audit, take_from_records
 from data_capture.audit.append import begin_chain
 from data_capture.audit.schema_sql import created_by, is_plain_index, tokens_of
-from data_capture.cli import Refused
+from data_capture.cli import CommandError
 from data_capture.cli.formatting import Progress
 from data_capture.cli.verify_audit import verify_audit
 from data_capture.key_files import keep_key, new_key
@@ -94,8 +94,8 @@ def verified(
 ) -> tuple[bool, str]:
     try:
         is_good = verify_audit(database, key_file, None, print_head=False, progress=Progress())
-    except Refused as refusal:
-        return False, str(refusal)
+    except CommandError as error:
+        return False, str(error)
     return is_good, capsys.readouterr().out
 
 

@@ -15,6 +15,6 @@ and what these share:
     formatting.py   sizes and numbers as people read them, and the progress bar
 """
 
-from data_capture.cli.errors import Refused
+from data_capture.cli.errors import CommandError
 
-__all__ = ["Refused"]
+__all__ = ["CommandError"]

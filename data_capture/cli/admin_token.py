@@ -6,7 +6,7 @@ import os
 import sys
 from pathlib import Path
 
-from data_capture.cli import Refused
+from data_capture.cli import CommandError
 from data_capture.key_files import open_new_file
 from data_capture.settings import Settings
 from data_capture.web.admin_token import fetch_admin_token, rotate_admin_token
@@ -16,10 +16,10 @@ def show_admin_token(settings: Settings, *, rotate: bool) -> None:
     """Print the token.
 
     Raises:
-        Refused: it was shown before, or EDC_ADMIN_TOKEN gives it.
+        CommandError: it was shown before, or EDC_ADMIN_TOKEN gives it.
     """
     if settings.admin_token:
-        raise Refused(
+        raise CommandError(
             "The admin token is what EDC_ADMIN_TOKEN says; it is shown and changed where that is set."
         )
     print(_token_of(settings, rotate=rotate), flush=True)
@@ -32,17 +32,17 @@ def write_admin_header(path: Path, settings: Settings, *, rotate: bool) -> None:
     The file is made before the token is fetched, which is possible only once.
 
     Raises:
-        Refused: there is such a file, the token was shown before, or it can't be rotated.
+        CommandError: there is such a file, the token was shown before, or it can't be rotated.
         OSError: the file can't be made.
     """
     if settings.admin_token and rotate:
-        raise Refused(
+        raise CommandError(
             "The admin token is what EDC_ADMIN_TOKEN says; it is changed where that is set."
         )
     try:
         descriptor = open_new_file(path)
     except FileExistsError:
-        raise Refused(f"There is a file {path} already. Name another, or remove it.") from None
+        raise CommandError(f"There is a file {path} already. Name another, or remove it.") from None
     try:
         with os.fdopen(descriptor, "w", encoding="ascii") as file:
             file.write(
@@ -60,10 +60,10 @@ def write_admin_header(path: Path, settings: Settings, *, rotate: bool) -> None:
 
 def _token_of(settings: Settings, *, rotate: bool) -> str:
     if not settings.database.parent.is_dir():
-        raise Refused(f"There is no folder {settings.database.parent}.")
+        raise CommandError(f"There is no folder {settings.database.parent}.")
     token = rotate_admin_token(settings) if rotate else fetch_admin_token(settings)
     if token is None:
-        raise Refused(
+        raise CommandError(
             "The admin token was shown before, and only its hash is kept. With --rotate you get a new one."
         )
     return token

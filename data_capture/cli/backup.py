@@ -13,7 +13,7 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from data_capture.cli import Refused
+from data_capture.cli import CommandError
 from data_capture.cli.files import (
     PARTIAL_SUFFIX,
     copy_database,
@@ -74,10 +74,10 @@ def back_up(database: Path, folder: Path | None, keep: int | None, progress: Pro
         progress: shows how far it is.
 
     Raises:
-        Refused: there is no backup, and nothing half of one. If old ones could not be deleted, there is, and they are there.
+        CommandError: there is no backup, and nothing half of one. If old ones could not be deleted, there is, and they are there.
     """
     if not database.exists():
-        raise Refused(
+        raise CommandError(
             f"There is no database {database}; it is made when the services are started for the first time."
         )
     refuse_what_is_no_database(database)
@@ -89,7 +89,7 @@ def back_up(database: Path, folder: Path | None, keep: int | None, progress: Pro
         except FileExistsError:
             pass
         except OSError as error:
-            raise Refused(f"The folder {folder} can't be made: {error.strerror}.") from error
+            raise CommandError(f"The folder {folder} can't be made: {error.strerror}.") from error
     _refuse_unusable_folder(folder)
     with one_at_a_time(database):
         for leftover in unfinished_in(folder, database):
@@ -114,7 +114,7 @@ def _make(database: Path, folder: Path, progress: Progress) -> Backup:
         sync(folder)
     except (OSError, sqlite3.Error) as error:
         reason = error.strerror if isinstance(error, OSError) else error
-        raise Refused(
+        raise CommandError(
             f"The copy can't be written to {folder}: {reason}. No backup was made."
         ) from error
     finally:
@@ -131,14 +131,14 @@ def _copy(database: Path, partial: Path, progress: Progress) -> None:
             copy_database(source, partial, lambda done, total: progress.bar("Copying", done, total))
     except sqlite3.OperationalError as error:
         if is_lock(error):
-            raise Refused(
+            raise CommandError(
                 f"Another program holds the lock of {database}; try again when it has finished."
             ) from error
         if "full" in str(error) or partial.exists():
-            raise Refused(
+            raise CommandError(
                 f"The copy can't be written to {partial.parent}: {error}. No backup was made."
             ) from error
-        raise Refused(f"{database} can't be read: {error}. No backup was made.") from error
+        raise CommandError(f"{database} can't be read: {error}. No backup was made.") from error
     except sqlite3.DatabaseError as error:
         raise _damaged(database, str(error)) from error
 
@@ -150,14 +150,14 @@ def _examine_copy(database: Path, partial: Path) -> IntegrityReport:
         raise _damaged(database, "; ".join(examination.damage))
     if examination.missing_tables:
         missing = ", ".join(examination.missing_tables)
-        raise Refused(
+        raise CommandError(
             f"{database} is not a database of Enhanced Data Capture: it has no {missing}. No backup was made."
         )
     return examination
 
 
-def _damaged(database: Path, report: str) -> Refused:
-    return Refused(
+def _damaged(database: Path, report: str) -> CommandError:
+    return CommandError(
         f"{database} is damaged: {report.rstrip('.')}. No backup was made, and earlier ones were left as they are. "
         "The way back to one of them: python3 -m data_capture restore FILE"
     )
@@ -185,7 +185,7 @@ def _delete_oldest(folder: Path, database: Path, newest: Path, keep: int) -> Non
         try:
             path.unlink()
         except OSError as error:
-            raise Refused(
+            raise CommandError(
                 f"The backup was made, but the old one {path} can't be deleted: {error.strerror}."
             ) from error
     if surplus:
@@ -198,13 +198,13 @@ def _delete_oldest(folder: Path, database: Path, newest: Path, keep: int) -> Non
 def _refuse_unusable_folder(folder: Path) -> None:
     if not folder.exists():
         # Not made: a drive that isn't mounted would look just like that, and its mount point's disk be filled instead.
-        raise Refused(
+        raise CommandError(
             f"There is no folder {folder}. Make it (mkdir), or mount the drive that it is on, and try again."
         )
     if not folder.is_dir():
-        raise Refused(f"{folder} is not a folder.")
+        raise CommandError(f"{folder} is not a folder.")
     if not os.access(folder, os.W_OK | os.X_OK):
-        raise Refused(f"The folder {folder} can't be written to.")
+        raise CommandError(f"The folder {folder} can't be written to.")
 
 
 def _new_name(folder: Path, database: Path) -> Path:

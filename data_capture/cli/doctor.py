@@ -18,7 +18,7 @@ from enum import Enum
 from pathlib import Path
 
 from data_capture.audit.append import audit_key_file
-from data_capture.cli import Refused
+from data_capture.cli import CommandError
 from data_capture.cli.backup import backup_folder, backups_in, unfinished_in
 from data_capture.cli.files import log_beside, writer_lock_file
 from data_capture.cli.formatting import Progress, age, count, size
@@ -263,8 +263,8 @@ def _integrity(question: str, settings: Settings, quick: bool, progress: Progres
         with snapshot(database, settings.request_seconds) as connection:
             damage = find_damage(connection, quick=quick)
             changed = _schema_findings(connection, database, is_damaged=bool(damage))
-    except Refused as refusal:
-        return _problem(question, str(refusal).rstrip("."), way_back)
+    except CommandError as error:
+        return _problem(question, str(error).rstrip("."), way_back)
     except sqlite3.Error as error:
         state = (
             "damaged" if "malformed" in str(error) else "it can't be read"

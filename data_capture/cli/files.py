@@ -12,7 +12,7 @@ from contextlib import closing, contextmanager, suppress
 from datetime import datetime, timezone
 from pathlib import Path
 
-from data_capture.cli import Refused
+from data_capture.cli import CommandError
 from data_capture.cli.formatting import size
 from data_capture.key_files import open_new_file
 
@@ -103,11 +103,11 @@ def refuse_lack_of_space(folder: Path, needed_bytes: int) -> None:
     """Refuses to begin a copy that has no room.
 
     Raises:
-        Refused: with how much is needed and how much there is.
+        CommandError: with how much is needed and how much there is.
     """
     free_bytes = shutil.disk_usage(folder).free
     if free_bytes < needed_bytes:
-        raise Refused(
+        raise CommandError(
             f"The copy needs {size(needed_bytes)}, and the disk of {folder} has {size(free_bytes)} left."
         )
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-from data_capture.cli import Refused
+from data_capture.cli import CommandError
 from data_capture.settings import REPOSITORY
 from data_capture.sql.pragmas import quoted
 
@@ -68,22 +68,22 @@ def refuse_what_is_no_database(path: Path) -> None:
     """Refuses what is missing, isn't a file, can't be read or doesn't begin as SQLite's files do.
 
     Raises:
-        Refused: it can't be used.
+        CommandError: it can't be used.
     """
     if path.is_dir():
-        raise Refused(f"{path} is a folder, not a database.")
+        raise CommandError(f"{path} is a folder, not a database.")
     if not path.exists():
-        raise Refused(f"There is no file {path}.")
+        raise CommandError(f"There is no file {path}.")
     if not path.is_file():
-        raise Refused(f"{path} is not a regular file, so that it can't be a database.")
+        raise CommandError(f"{path} is not a regular file, so that it can't be a database.")
     try:
         header = header_of(path)
     except OSError as error:
-        raise Refused(f"{path} can't be read: {error.strerror}.") from error
+        raise CommandError(f"{path} can't be read: {error.strerror}.") from error
     if not header:
-        raise Refused(f"{path} is empty; it is not a database.")
+        raise CommandError(f"{path} is empty; it is not a database.")
     if header != _FILE_HEADER:
-        raise Refused(f"{path} is not an SQLite database (or its first bytes are damaged).")
+        raise CommandError(f"{path} is not an SQLite database (or its first bytes are damaged).")
 
 
 def header_of(path: Path) -> bytes:

@@ -10,7 +10,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from data_capture.cli import Refused
+from data_capture.cli import CommandError
 from data_capture.cli.formatting import Progress
 from data_capture.cli.signals import Interrupted, interruptible
 from data_capture.key_files import UntrustedKeysError, check_keys_directory
@@ -153,9 +153,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 _refuse_untrusted_keys(settings)
             status: int = given.run(given, settings, progress)
             return status
-    except Refused as refusal:
+    except CommandError as error:
         progress.clear()
-        print(refusal, file=sys.stderr, flush=True)
+        print(error, file=sys.stderr, flush=True)
         return 1
     except BrokenPipeError:  # `doctor | head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -174,11 +174,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _refuse_untrusted_keys(settings: Settings) -> None:
-    """Raise Refused if other users may have read or written the keys: a token from there, or a proof, is theirs as well."""
+    """Raise CommandError if other users may have read or written the keys: a token from there, or a proof, is theirs as well."""
     try:
         check_keys_directory(settings.database)
     except UntrustedKeysError as error:
-        raise Refused(f"{error} Nothing was done.") from error
+        raise CommandError(f"{error} Nothing was done.") from error
 
 
 # Each command imports what it needs itself: a backup is made also where what serves, or a package of its, is broken.
@@ -231,21 +231,21 @@ def _manage_write_tokens(given: argparse.Namespace, settings: Settings, _progres
     )
 
     if not settings.database.parent.is_dir():
-        raise Refused(f"There is no folder {settings.database.parent}.")
+        raise CommandError(f"There is no folder {settings.database.parent}.")
     if given.list:
         for name in write_token_names(settings):
             print(name)
         return 0
     if given.revoke:
         if not revoke_write_token(settings, given.name):
-            raise Refused(
+            raise CommandError(
                 f"There is no write token {given.name}. --list names those that there are."
             )
         print(f"The write token {given.name} is revoked.", file=sys.stderr, flush=True)
         return 0
     token = create_write_token(settings, given.name)
     if token is None:
-        raise Refused(
+        raise CommandError(
             f"There is a write token {given.name} already. Choose another name, or revoke it with --revoke."
         )
     print(token, flush=True)

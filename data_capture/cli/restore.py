@@ -22,7 +22,7 @@ from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 
 from data_capture.audit.head import forget_head
-from data_capture.cli import Refused
+from data_capture.cli import CommandError
 from data_capture.cli.files import (
     copy_database,
     give_to_owner_of,
@@ -79,7 +79,7 @@ def restore(
         progress: shows how far it is.
 
     Raises:
-        Refused: nothing was changed.
+        CommandError: nothing was changed.
     """
     database = (
         settings.database.resolve()
@@ -87,7 +87,7 @@ def restore(
     refuse_what_is_no_database(file)
     _refuse_unusable_place(database)
     if database.exists() and os.path.samefile(file, database):
-        raise Refused(f"{file} is the database itself.")
+        raise CommandError(f"{file} is the database itself.")
     _refuse_running_services(settings)
     with one_at_a_time(database):
         _remove_second_names(database)
@@ -98,11 +98,11 @@ def restore(
                 file, staged, database, progress, accept_broken_references=accept_broken_references
             )
             if not confirm(lambda: _intention(file, examination, database)):
-                raise Refused("Nothing was changed.")
+                raise CommandError("Nothing was changed.")
             with undisturbed():
                 set_aside = _put_in_place(staged, settings)
         except OSError as error:
-            raise Refused(
+            raise CommandError(
                 f"{file} can't be restored: {error.strerror or error}. Nothing was changed."
             ) from error
         finally:
@@ -115,9 +115,9 @@ def restore(
         )
     try:
         erase_again_after_restore(settings)
-    except Refused as refusal:
+    except CommandError as error:
         print(
-            f"Who was erased after this copy was made is erased again when the capture service starts: {refusal}"
+            f"Who was erased after this copy was made is erased again when the capture service starts: {error}"
         )
     print("The services can be started again.", flush=True)
 
@@ -146,16 +146,16 @@ def _remove_second_names(database: Path) -> None:
 def _refuse_unusable_place(database: Path) -> None:
     folder = database.parent
     if not folder.is_dir():
-        raise Refused(f"There is no folder {folder} to restore to.")
+        raise CommandError(f"There is no folder {folder} to restore to.")
     if not os.access(folder, os.W_OK | os.X_OK):
-        raise Refused(f"The folder {folder} can't be written to.")
+        raise CommandError(f"The folder {folder} can't be written to.")
     if not database.exists():
         return
     status = database.stat()
     if not stat.S_ISREG(status.st_mode):
-        raise Refused(f"{database} is not a regular file, so that it can't be replaced.")
+        raise CommandError(f"{database} is not a regular file, so that it can't be replaced.")
     if os.geteuid() not in (0, status.st_uid):
-        raise Refused(
+        raise CommandError(
             f"{database} belongs to another user (uid {status.st_uid}); restore as that user, who runs the services."
         )
 
@@ -163,7 +163,7 @@ def _refuse_unusable_place(database: Path) -> None:
 def _refuse_running_services(settings: Settings) -> None:
     running = services_using(settings)
     if running:
-        raise Refused(
+        raise CommandError(
             f"Running on this database: {' and '.join(running)}. Stop them first (Ctrl-C where they were started)."
         )
 
@@ -181,25 +181,27 @@ def _stage(
         with snapshot(staged) as copy:
             examination = examine(copy)
     except sqlite3.OperationalError as error:
-        raise Refused(
+        raise CommandError(
             f"{file} can't be copied to {staged.parent}: {error}. Nothing was changed."
         ) from error
     except sqlite3.DatabaseError as error:
-        raise Refused(f"{file} is damaged: {error}. Nothing was changed.") from error
+        raise CommandError(f"{file} is damaged: {error}. Nothing was changed.") from error
     finally:
         progress.clear()
     if examination.damage:
-        raise Refused(f"{file} is damaged: {'; '.join(examination.damage)}. Nothing was changed.")
+        raise CommandError(
+            f"{file} is damaged: {'; '.join(examination.damage)}. Nothing was changed."
+        )
     if examination.missing_tables:
         missing = ", ".join(examination.missing_tables)
-        raise Refused(
+        raise CommandError(
             f"{file} is not a database of Enhanced Data Capture: it has no {missing}. Nothing was changed."
         )
     broken = [
         words for table, words in examination.broken_references.items() if table in our_tables()
     ]
     if broken and not accept_broken_references:
-        raise Refused(
+        raise CommandError(
             f"In {file} rows refer to someone who isn't there: {', '.join(broken)}. Nothing was changed. "
             "--accept-broken-references restores it all the same."
         )
@@ -254,7 +256,9 @@ def _put_in_place(staged: Path, settings: Settings) -> Path | None:
             sync(database.parent)
             return set_aside
     except WriterLockTimeout:
-        raise Refused(f"Another process is writing to {database}. Nothing was changed.") from None
+        raise CommandError(
+            f"Another process is writing to {database}. Nothing was changed."
+        ) from None
     finally:
         writer_lock.close()
 
@@ -267,7 +271,7 @@ def _set_aside(database: Path) -> Path | None:
         try:
             os.link(database, aside)
         except OSError as error:
-            raise Refused(
+            raise CommandError(
                 f"The file system of {database} can't give a file a second name ({error.strerror}), without which an exchange "
                 "is not safe. Nothing was changed. With the services stopped, move the database and its -wal away by hand."
             ) from error
@@ -295,7 +299,7 @@ def _locked_out(database: Path) -> Iterator[None]:
     """For the block, nobody else has the database open or can begin to use it; its log has been brought into it.
 
     Raises:
-        Refused: another program has it open.
+        CommandError: another program has it open.
     """
     if not database.exists():
         yield
@@ -314,7 +318,9 @@ def _locked_out(database: Path) -> Iterator[None]:
                 _refuse_occupied(database)
                 yield
     except sqlite3.Error as error:
-        raise Refused(f"{database} can't be set aside: {error}. Nothing was changed.") from error
+        raise CommandError(
+            f"{database} can't be set aside: {error}. Nothing was changed."
+        ) from error
 
 
 def _open_exclusively(database: Path) -> sqlite3.Connection | None:
@@ -337,7 +343,7 @@ def _open_exclusively(database: Path) -> sqlite3.Connection | None:
         if "full" in str(error):
             raise
         return None
-    except Refused:
+    except CommandError:
         connection.close()
         raise
     return connection
@@ -382,10 +388,10 @@ def _refuse_occupied(database: Path) -> None:
         time.sleep(_LOOK_SECONDS)
 
 
-def _occupied(database: Path) -> Refused:
+def _occupied(database: Path) -> CommandError:
     programs = programs_using(database)
     by = ", ".join(programs) if programs else "another program"
-    return Refused(f"{database} is open in {by}. Stop that first. Nothing was changed.")
+    return CommandError(f"{database} is open in {by}. Stop that first. Nothing was changed.")
 
 
 def ask_on_terminal(intention: Callable[[], str]) -> bool:

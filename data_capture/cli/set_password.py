@@ -18,7 +18,7 @@ from data_capture.accounts.passwords import Passwords
 from data_capture.audit import record_audit
 from data_capture.capture.converters import timestamp
 from data_capture.capture.email import normalise_email
-from data_capture.cli import Refused
+from data_capture.cli import CommandError
 from data_capture.cli.users import opened_store, read_address
 from data_capture.password_formats import is_plain_sha_256
 from data_capture.settings import Settings
@@ -48,7 +48,7 @@ def set_password(email: str, settings: Settings) -> None:
     """Ask for a password and store its hash; says what was done.
 
     Raises:
-        Refused: nothing was changed.
+        CommandError: nothing was changed.
     """
     address = read_address(email)
     with opened_store(settings) as store:
@@ -99,14 +99,14 @@ def _account(connection: sqlite3.Connection, address: str) -> UserRow:
     """The account whose password can be set.
 
     Raises:
-        Refused: there is none, or another program keeps its password.
+        CommandError: there is none, or another program keeps its password.
     """
     user = find_user(connection, address)
     if user is None or normalise_email(user.email) != address:
-        raise Refused("No user has this address. Nothing was changed.")
+        raise CommandError("No user has this address. Nothing was changed.")
     column = foreign_password_column(user)
     if column is not None:
-        raise Refused(
+        raise CommandError(
             f"Another program keeps this user's password, in the column {column} of the table users. "
             "Set it with that program; nothing was changed."
         )
@@ -117,17 +117,17 @@ def _read_password() -> str:
     """The new password: typed twice at a terminal, or the first line of standard input.
 
     Raises:
-        Refused: it can't be used.
+        CommandError: it can't be used.
     """
     if sys.stdin is not None and sys.stdin.isatty():
         password = getpass.getpass("New password: ")
         if getpass.getpass("The same again: ") != password:
-            raise Refused("The two passwords are not the same. Nothing was changed.")
+            raise CommandError("The two passwords are not the same. Nothing was changed.")
     else:
         password = _first_line()
     fault = password_fault(password)
     if fault is not None:
-        raise Refused(f"The password {fault}. Nothing was changed.")
+        raise CommandError(f"The password {fault}. Nothing was changed.")
     return password
 
 
@@ -138,7 +138,7 @@ def _first_line() -> str:
         try:
             line = line_input.readline(_MAX_LINE_CHARACTERS)
         except UnicodeDecodeError:
-            raise Refused("The password is not UTF-8. Nothing was changed.") from None
+            raise CommandError("The password is not UTF-8. Nothing was changed.") from None
     if not line:
-        raise Refused("There is no password on standard input. Nothing was changed.")
+        raise CommandError("There is no password on standard input. Nothing was changed.")
     return line.removesuffix("\n").removesuffix("\r")

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from data_capture.capture.email import normalise_email
-from data_capture.cli import Refused
+from data_capture.cli import CommandError
 from data_capture.cli.files import PARTIAL_SUFFIX, give_to_owner_of, remove_partial, sync
 from data_capture.cli.formatting import Progress, count
 from data_capture.key_files import open_new_file
@@ -34,13 +34,13 @@ def export(email: str, settings: Settings, form: str, target: Path | None) -> No
     """Writes everything that is held on a person to `target`, or to standard output.
 
     Raises:
-        Refused: there is nothing, or it can't be written.
+        CommandError: there is nothing, or it can't be written.
     """
     address = read_address(email)
     if target is None and form == "zip" and sys.stdout.isatty():
-        raise Refused("An archive is nothing for a terminal: name a file with --to.")
+        raise CommandError("An archive is nothing for a terminal: name a file with --to.")
     if target is not None and target.exists():
-        raise Refused(f"There is a file {target} already.")
+        raise CommandError(f"There is a file {target} already.")
     with opened_store(settings) as store:
         pieces = export_user(store, address, form, source_endpoint=f"{_ROUTE}export")
         if target is None:
@@ -70,14 +70,14 @@ def erase(email: str, settings: Settings, confirm: Callable[[Callable[[], str]],
         confirm: gets what says what is about to happen; nothing does happen if it returns False.
 
     Raises:
-        Refused: nothing was erased.
+        CommandError: nothing was erased.
     """
     address = read_address(email)
     with opened_store(settings) as store:
         if not confirm(
             lambda: f"Everything that is held on {address} will be erased. It can't be undone."
         ):
-            raise Refused("Nothing was erased.")
+            raise CommandError("Nothing was erased.")
         erased, is_complete = Erasures(store).erase(address, f"{_ROUTE}erase")
         _keep_ownership(settings.database)
     if not any(erased.rows.values()) and not erased.audit_records:
@@ -107,10 +107,12 @@ def retention(settings: Settings, progress: Progress, *, dry_run: bool) -> None:
     """Applies `EDC_RETENTION_DAYS`, and says what was done.
 
     Raises:
-        Refused: there is no rule, or it can't be applied.
+        CommandError: there is no rule, or it can't be applied.
     """
     if not settings.retention_days:
-        raise Refused("Everything is kept: EDC_RETENTION_DAYS (or --retention-days) names nothing.")
+        raise CommandError(
+            "Everything is kept: EDC_RETENTION_DAYS (or --retention-days) names nothing."
+        )
     with opened_store(settings) as store:
         progress.step("Looking for what is old …")
         now = datetime.now(timezone.utc)
@@ -135,7 +137,7 @@ def erase_again_after_restore(settings: Settings) -> None:
     """Erases those again who were erased after the database, which was just put in place, was copied; says so.
 
     Raises:
-        Refused: it can't be done now; the capture service does it at its next start.
+        CommandError: it can't be done now; the capture service does it at its next start.
     """
     if not entries_of(settings.database):
         return
@@ -152,24 +154,24 @@ def opened_store(settings: Settings) -> Iterator[Store]:
     """Open the database, with every table of ours in it.
 
     Raises:
-        Refused: it can't be used, or refuses what is done with it.
+        CommandError: it can't be used, or refuses what is done with it.
     """
     if not settings.database.exists():
-        raise Refused(f"There is no database {settings.database}.")
+        raise CommandError(f"There is no database {settings.database}.")
     try:
         prepare(settings.database, settings.request_seconds)
         _keep_ownership(settings.database)
         store = Store(settings.database, settings.request_seconds)
-    except DatabaseRefused as refusal:
-        raise Refused(str(refusal)) from refusal
+    except DatabaseRefused as error:
+        raise CommandError(str(error)) from error
     except WriterLockTimeout:
-        raise Refused(
+        raise CommandError(
             f"Another process is writing to {settings.database}. Nothing was changed."
         ) from None
     try:
         yield store
     except Problem as problem:
-        raise Refused(problem.detail) from problem
+        raise CommandError(problem.detail) from problem
     finally:
         store.close()
 
@@ -178,11 +180,11 @@ def read_address(email: str) -> str:
     """Return an address that was given to a command, normalised.
 
     Raises:
-        Refused: it is none.
+        CommandError: it is none.
     """
     address = normalise_email(email)
     if address is None:
-        raise Refused("That is not an email address.")
+        raise CommandError("That is not an email address.")
     return address
 
 

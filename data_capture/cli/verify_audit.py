@@ -18,7 +18,7 @@ from data_capture.audit.schema_check import SchemaReport
 from data_capture.audit.schema_note import schema_note_beside
 from data_capture.audit.schema_objects import is_plain_table, printable
 from data_capture.audit.verify import Verification, verify
-from data_capture.cli import Refused
+from data_capture.cli import CommandError
 from data_capture.cli.formatting import Progress, count
 from data_capture.cli.integrity_report import is_lock, refuse_what_is_no_database, snapshot
 from data_capture.cli.schema_report import audit_damage, examine_schema, examine_unreadable_schema
@@ -67,7 +67,7 @@ def verify_audit(
         progress: shows how far it is.
 
     Raises:
-        Refused: there is no key, or no audit trail to verify.
+        CommandError: there is no key, or no audit trail to verify.
     """
     refuse_what_is_no_database(database)
     schema_key = key_file or audit_key_file(database)
@@ -77,7 +77,7 @@ def verify_audit(
         # Before the snapshot: what is noted was committed by then, and has to be in it.
         noted = noted_head(database) if key_file is None else EMPTY
     except ValueError as error:
-        raise Refused(
+        raise CommandError(
             f"{head_file(database)} can't be read as the audit trail's head: it should hold {error}."
         ) from error
     try:
@@ -126,13 +126,13 @@ def _examine(
             )
     except sqlite3.DatabaseError as error:
         if is_lock(error):
-            raise Refused(
+            raise CommandError(
                 f"Another program holds the lock of {database}; try again when it has finished."
             ) from error
         if not schema.findings:
             schema = examine_unreadable_schema(database, key_file, key)
         if not schema.findings:
-            raise Refused(f"{database} can't be read: {error}.") from error
+            raise CommandError(f"{database} can't be read: {error}.") from error
         return _Outcome(None, printable(str(error)), schema)
 
 
@@ -175,12 +175,12 @@ def _load(key_file: Path) -> bytes:
     try:
         return load_key(key_file)
     except FileNotFoundError:
-        raise Refused(
+        raise CommandError(
             f"There is no key {key_file}, without which the audit trail can't be verified. The services' first start makes it. "
             "For a backup, or a copy on another machine, name the key of the installation that it is from with --key."
         ) from None
     except ValueError as error:
-        raise Refused(f"{key_file} holds no key.") from error
+        raise CommandError(f"{key_file} holds no key.") from error
 
 
 def _refuse_what_has_no_trail(
@@ -191,15 +191,15 @@ def _refuse_what_has_no_trail(
         for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type <> 'trigger'")
     }
     if "data_capture_audit" not in tables and is_noted:
-        raise Refused(
+        raise CommandError(
             f"The table data_capture_audit of {database} is gone, with all audit records."
         )
     if "data_capture_audit" not in tables:
-        raise Refused(
+        raise CommandError(
             f"{database} is not a database of Enhanced Data Capture: it has no data_capture_audit."
         )
     if "data_capture_audit_chain" not in tables:
-        raise Refused(
+        raise CommandError(
             f"The chain of {database} is gone: there is its key, and no table data_capture_audit_chain. If this is a backup from "
             f"before there was a chain, remove {audit_key_file(database)}, and the next start takes its records into a new one."
         )
