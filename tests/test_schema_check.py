@@ -15,7 +15,7 @@ from data_capture.audit import pseudonymise_audit, record_audit, take_from_recor
 from data_capture.audit.append import begin_chain
 from data_capture.audit.schema_sql import created_by, is_plain_index, tokens_of
 from data_capture.cli import CommandError
-from data_capture.cli.formatting import Progress
+from data_capture.cli.progress import Progress
 from data_capture.cli.verify_audit import verify_audit
 from data_capture.key_files import keep_key, new_key
 from data_capture.store.sqlite.connection import open_connection
@@ -142,8 +142,8 @@ def test_a_database_of_ours_is_good_whatever_is_usual_with_it(
     assert "To know" not in assert_good(database, capsys)
     fill(database)
     said = assert_good(database, capsys)
-    assert "belong to people who were erased" in said
-    assert "the retention has taken" in said
+    assert "belong to erased users" in said
+    assert "deleted by the retention" in said
     run(database, "VACUUM; ANALYZE; REINDEX; PRAGMA optimize")
     prepare(database)
     assert_good(database, capsys)

@@ -14,7 +14,7 @@ import pytest
 
 from data_capture.audit import record_audit
 from data_capture.cli import CommandError
-from data_capture.cli.formatting import Progress
+from data_capture.cli.progress import Progress
 from data_capture.cli.verify_audit import verify_audit
 from tests.installations import CommandServer, Installation, writing_to
 from tests.schema_edits import sql_of

@@ -23,7 +23,7 @@ from bench.script.costs import QUICK, Bench, Costs, Effort
 from bench.script.faults import Losses, cause_fault
 from bench.script.report import Results, as_json, as_text
 from bench.script.senders import Sender, senders
-from data_capture.cli.formatting import Progress
+from data_capture.cli.progress import Progress
 from tests.engines.engines import ENGINES, Engine
 from tests.engines.play import FAULT_SECONDS
 from tests.engines.scenarios import SCENARIOS
@@ -125,7 +125,7 @@ def _costs(
     try:
         bench, costs = Bench(browser, service, effort), {}
         for number, sender in enumerate(found):
-            progress.bar(f"Measuring {sender.name}", number, len(found))
+            progress.bar("Measuring", number, len(found), item=sender.name)
             costs[sender.name] = bench.measure(sender, runs)
     finally:
         browser.close()
@@ -143,7 +143,7 @@ def _losses(
 ) -> Losses:
     progress, losses = Progress(), Losses()
     for number, scenario in enumerate(scenarios):
-        progress.bar(f"{sender.name}: {scenario}", number, len(scenarios))
+        progress.bar(f"{sender.name}: faults", number, len(scenarios), item=scenario)
         for run in range(runs):
             lost, twice = cause_fault(
                 engine,
