@@ -38,7 +38,7 @@ def main() -> int:
 
 
 def check_live(arguments: list[str]) -> int:
-    """Check the running system on this machine, or at the URL that is the first argument."""
+    """Check the running system on this machine, or at the URL of the arguments."""
     from data_capture.cli.live_check import check_running_system
     from data_capture.server.ports import service_url
     from data_capture.settings import settings_from_command_line

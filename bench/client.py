@@ -1,4 +1,4 @@
-"""Send load where wrk is missing: each connection sends its next request after a response.
+"""Send load without wrk: each connection sends its next request after a response.
 
 python3 -m bench.client PORT PATH CONNECTIONS SECONDS TEMPLATE-FILE CAPTURES-PER-REQUEST USERS
 UUID-PREFIX
@@ -38,7 +38,7 @@ def generate_bodies(
         template: a capture as JSON, with placeholders such as `@ID@`.
         captures_per_request: 1 for single captures, more for batches.
         users: how many users the captures belong to.
-        prefix: four hexadecimal digits that no other client's ids have.
+        prefix: hexadecimal digits of this run; every id has the first four.
     """
     counter = itertools.count(1)
 
@@ -63,10 +63,10 @@ def generate_bodies(
 
 
 def create_capture_id(milliseconds: int, number: int, prefix: str) -> str:
-    """Return a UUID of version 7 (RFC 9562): its time, then a counter, like the script's ids.
+    """Return a UUID of version 7 (RFC 9562), like the script's ids.
 
-    The other digits are random. The service takes longer over an id that resembles a card number,
-    so such ids have to be as rare here as the script's."""
+    It has the time, then a counter. The other digits are random. The service takes longer over an
+    id that resembles a card number, so such ids have to be as rare here as the script's."""
     time_digits = f"{milliseconds:012x}"
     middle = f"7{number // 2 % 4096:03x}-8{random.getrandbits(12):03x}"
     return f"{time_digits[:8]}-{time_digits[8:]}-{middle}-{prefix[:4]}{number:08x}"

@@ -27,7 +27,7 @@ _MAX_SHOWN_CHARACTERS = 200
 
 
 class NotInstalled(Exception):
-    """A server's program or package is missing; the text says why the server is left out."""
+    """A program or a package is missing; the text says why a server is left out."""
 
 
 def find_node(*, install: bool) -> str:
@@ -40,7 +40,7 @@ def find_node(*, install: bool) -> str:
 
 
 def prepare_node(folder: Path, what: str, *, install: bool, probe: str = _PACKAGES_PROBE) -> str:
-    """Return the node program, after the packages of the folder's package.json are installed.
+    """Return the node program; install the packages of a package.json if needed.
 
     Args:
         folder: contains package.json; the packages go to its node_modules.

@@ -1,4 +1,4 @@
-"""Send the load: payments of 1,000 users, as the script sends them, each with its own id."""
+"""Send the load: payments of 1,000 users, as the script sends them."""
 
 from __future__ import annotations
 
@@ -100,20 +100,8 @@ def send(
     template_file.write_text(template, encoding="utf-8")
     prefix = str(uuid.uuid4()).rpartition("-")[0]
     capture_arguments = [str(template_file), str(captures_per_request), str(USERS), prefix]
-    if client_name() == "wrk":
-        command = [
-            *("wrk", "--threads", "1", "--connections", str(connections)),
-            *("--duration", f"{max(1, round(seconds))}s", "--timeout", "20s"),
-            *("--script", str(_HERE / "load.lua")),
-            *(f"http://127.0.0.1:{port}{path}", "--", *capture_arguments),
-        ]
-    else:
-        command = [
-            *(sys.executable, "-m", "bench.client"),
-            *(str(port), path, str(connections), str(seconds), *capture_arguments),
-        ]
     client = subprocess.run(
-        command,
+        [*_client_command(port, path, connections, seconds), *capture_arguments],
         capture_output=True,
         text=True,
         check=False,
@@ -129,3 +117,16 @@ def send(
         **json.loads(client.stdout.strip().splitlines()[-1]),
         captures_per_request=captures_per_request,
     )
+
+
+def _client_command(port: int, path: str, connections: int, seconds: float) -> list[str]:
+    """Return the client's command; the arguments that describe the captures follow it."""
+    if client_name() == "wrk":
+        return [
+            *("wrk", "--threads", "1", "--connections", str(connections)),
+            *("--duration", f"{max(1, round(seconds))}s", "--timeout", "20s"),
+            *("--script", str(_HERE / "load.lua"), f"http://127.0.0.1:{port}{path}", "--"),
+        ]
+    return [
+        *(sys.executable, "-m", "bench.client", str(port), path, str(connections), str(seconds)),
+    ]

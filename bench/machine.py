@@ -29,7 +29,7 @@ def describe_machine(directory: Path, others: dict[str, str]) -> dict[str, str]:
 
 
 def describe_file_system(directory: Path) -> str:
-    """Return the type and the device of the file system of `directory`; 'unknown' without /proc."""
+    """Return the file system's type and device; 'unknown' without /proc."""
     try:
         mounts = Path("/proc/mounts").read_text().splitlines()
     except OSError:

@@ -43,7 +43,7 @@ def print_report(text: str, document: Mapping[str, Any], *, as_json: bool) -> No
 
 
 def exit_on_sigterm() -> None:
-    """Let SIGTERM raise SystemExit, so that a benchmark stops the processes that it started."""
+    """Let SIGTERM raise SystemExit, so that a benchmark stops its processes."""
     signal.signal(signal.SIGTERM, _exit)
 
 

@@ -119,7 +119,10 @@ def _claims_of_memory(results: Results) -> Iterator[Claim]:
 
 
 def _ratio(ours: Spread, theirs: Spread) -> float:
-    """Return the median of the rounds' ratios: a disturbance of a round affects both figures."""
+    """Return the median of the rounds' ratios.
+
+    A disturbance of a round affects both figures, but hardly their ratio.
+    """
     return median(
         one / other if other else float("inf")
         for one, other in zip(ours.values, theirs.values, strict=True)

@@ -1,4 +1,4 @@
-"""Measure all servers in alternating rounds, so that a disturbance of the machine affects all."""
+"""Measure all servers in alternating rounds: a disturbance then affects all."""
 
 from __future__ import annotations
 

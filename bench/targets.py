@@ -1,4 +1,4 @@
-"""The servers that are measured, each with its load: the capture service and four others."""
+"""The servers that are measured: the capture service and four others."""
 
 from __future__ import annotations
 

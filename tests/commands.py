@@ -48,7 +48,7 @@ def _has_browser() -> bool:
 
 
 def _install_browser() -> None:
-    """Install Debian's Chromium if this user may; otherwise say that browser tests are skipped."""
+    """Install Debian's Chromium, if this user may."""
     if os.geteuid() == 0 and shutil.which("apt-get"):
         print("Installing Chromium for the browser tests (apt-get install chromium) …", flush=True)
         _install_with_apt()

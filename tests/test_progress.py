@@ -1,4 +1,4 @@
-"""Commands show how far they are: a bar on a terminal, plain lines in a log file or a cron job's mail."""
+"""Commands show their progress: a bar on a terminal, plain lines in a log file or in mail."""
 
 from __future__ import annotations
 

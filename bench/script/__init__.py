@@ -1,4 +1,4 @@
-"""Benchmark the browser script and the SDKs of five products: `python3 -m bench.script`.
+"""Benchmark the browser script and five SDKs: `python3 -m bench.script`.
 
 senders.py     the script and the SDKs, with their sizes
 adapters/      the smallest program that sends a page's captures, for each SDK

@@ -1,4 +1,4 @@
-"""Benchmark the browser script and five SDKs: `python3 -m bench.script`; `--help` says more."""
+"""Benchmark the browser script and five SDKs: `python3 -m bench.script`."""
 
 # ruff: noqa: E402  (ensure_environment must run before any package is imported)
 

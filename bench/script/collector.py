@@ -1,4 +1,4 @@
-"""Serve as the collector of the SDKs; it can fail in every way in which the tests' gate can."""
+"""Collect the SDKs' requests, and fail in every way that the tests' gate can."""
 
 from __future__ import annotations
 

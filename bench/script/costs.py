@@ -1,4 +1,4 @@
-"""Measure the time that a sender takes from its page: to start, per call, and while it is idle."""
+"""Measure a sender's cost to its page: the start, each call, and idle time."""
 
 from __future__ import annotations
 
@@ -84,7 +84,7 @@ class Bench:
         browser.open_tab()  # the browser ends with its last tab
 
     def measure(self, sender: Sender, runs: int) -> Costs:
-        """Measure all costs of a sender `runs` times, each time in a new page of a new origin."""
+        """Measure all costs of a sender, each time in a new page of a new origin."""
         costs = Costs()
         with self._page(sender) as tab:  # warm up the browser
             self._start(tab, sender)
@@ -127,7 +127,7 @@ class Bench:
         costs.idle_ms.append(max(0.0, busy[1] - busy[0]))
 
     def _measure_rewriting(self, sender: Sender, costs: Costs) -> None:
-        """Measure the main thread's time; where the browser does not tell it, that of the calls."""
+        """Measure the main thread's time, or the calls' where the browser lacks it."""
         spent = []
         for started in (False, True):
             with self._page(sender) as tab:

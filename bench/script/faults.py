@@ -1,4 +1,4 @@
-"""Count the captures that a sender loses, and sends twice, in the tests' fault scenarios."""
+"""Count lost and duplicate captures in the tests' fault scenarios."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _DUPLICATES_WAIT_SECONDS = 2.0
 
 @dataclass
 class Losses:
-    """How many captures were made, lost, and stored or sent twice, by scenario, in all runs."""
+    """The captures made, lost, and stored or sent twice: counts by scenario."""
 
     made: dict[str, int] = field(default_factory=dict)
     lost: dict[str, int] = field(default_factory=dict)

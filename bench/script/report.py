@@ -110,7 +110,7 @@ def _claims_of_costs(costs: Costs) -> Iterator[Claim]:
 
 
 def _added(costs: Costs, kind: str) -> tuple[float, float]:
-    """Return what the script adds to the median and the p95 of a call, in µs, at least 0."""
+    """Return the µs that the script adds to a call: median and p95, at least 0."""
     wrapped, bare = costs.call_microseconds[kind], costs.bare_microseconds[kind]
     return max(0.0, median(wrapped) - median(bare)), max(0.0, _p95(wrapped) - _p95(bare))
 

@@ -1,4 +1,4 @@
-"""The browser script and five SDKs, each as the smallest program that sends a page's captures."""
+"""The browser script and five SDKs, each as a small program that sends captures."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""The servers that the capture service is compared with; each takes a port and a database."""
+"""The servers for comparison; each takes a port and a database."""

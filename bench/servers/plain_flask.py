@@ -1,4 +1,6 @@
-"""Store captures as a first version would: Flask's own server, one connection per request.
+"""Store captures as a first version would: with Flask's own server.
+
+Each request opens a connection to the database.
 
 python3 -m bench.servers.plain_flask PORT DATABASE
 """
@@ -29,7 +31,7 @@ INSERT_AUDIT = (
 
 
 def create_app(database: str) -> Flask:
-    """Return an app with the one route, on a file with the tables of `simple_tables.sql`."""
+    """Return an app that writes the tables of `simple_tables.sql`."""
     app = Flask(__name__, static_folder=None)
 
     @app.post("/api/data-capture/payment")

@@ -1,4 +1,4 @@
-"""The operator's commands, `python3 -m data_capture COMMAND`, and the check of a running system.
+"""Run the operator's commands (`python3 -m data_capture`) and the live check.
 
     main.py              runs a command and turns errors into exit statuses
     parser.py            builds the argument parser from the modules of commands/

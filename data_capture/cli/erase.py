@@ -63,7 +63,7 @@ def _print_result(erased: Erased, *, is_complete: bool) -> None:
 
 
 def erase_again_after_restore(settings: Settings) -> None:
-    """Erase the users from a restored database who were erased after the backup was made.
+    """Erase users again who were erased after a restored backup was made.
 
     Raises:
         CommandError: it is not possible now; the capture service does it at its next start.

@@ -2,4 +2,7 @@
 
 
 class CommandError(Exception):
-    """End the command with status 1; the text tells the operator what happened and what to do."""
+    """End the command with status 1.
+
+    The text tells the operator what happened and what to do.
+    """

@@ -90,7 +90,7 @@ def _open_exclusively(database: Path) -> sqlite3.Connection | None:
 
 
 def _try_lock(connection: sqlite3.Connection) -> bool:
-    """Checkpoint the WAL and lock the file; return False while another connection exists."""
+    """Checkpoint the WAL and lock the file; False if another connection exists."""
     try:
         # In WAL mode each connection holds a lock, for which SQLite does not wait here.
         connection.execute("PRAGMA journal_mode = DELETE")

@@ -1,4 +1,4 @@
-"""Copy databases, name files and lock folders, so that no database file is ever incomplete."""
+"""Copy databases, name files and lock folders; no file is ever incomplete."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def writer_lock_file(database: Path) -> Path:
 
 
 def wal_file(database: Path) -> Path:
-    """Return the path of SQLite's WAL: if `database` is a link, it is next to the link's target."""
+    """Return the path of SQLite's WAL: next to the database that a link points to."""
     real = database.resolve()
     return real.with_name(real.name + "-wal")
 
@@ -97,7 +97,7 @@ def give_to_owner_of(model: Path, *paths: Path) -> None:
 
 
 def timestamp_for_name() -> str:
-    """Return the present time for a file's name, in a form whose text order is time order."""
+    """Return the present time for a file's name; text order is time order."""
     now = datetime.now(timezone.utc)
     return f"{now:%Y%m%dT%H%M%S}.{now.microsecond // 1000:03d}Z"
 

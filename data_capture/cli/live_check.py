@@ -58,7 +58,7 @@ class CheckFailed(Exception):
 
 
 def check_running_system(capture_url: str, settings: Settings) -> int:
-    """Check the capture service at `capture_url`, and the signup service on the same host.
+    """Check the capture service at a URL, and the signup service on its host.
 
     Prints a line for each step that works, and the reason of the first that fails.
 

@@ -28,7 +28,7 @@ def find_services_using(settings: Settings) -> list[str]:
 
 
 def find_programs_using(database: Path) -> list[str]:
-    """Describe the other programs that have the file open, such as `sqlite3 (process 4242)`.
+    """Describe the other programs that have the file open: `sqlite3 (process 42)`.
 
     Linux shows a user the open files of that user's processes, and the superuser all of them. Other
     systems show none.

@@ -61,6 +61,6 @@ def parse_email(text: str) -> str:
 
 
 def give_keys_to_owner_of(database: Path) -> None:
-    """Give the files next to the database, which a superuser's command may create, to its owner."""
+    """Give the key files, which a superuser's command may create, to the owner."""
     files = (erasure_log_file(database), erasures_key_file(database), receipts_key_file(database))
     give_to_owner_of(database, *(path for path in files if path.exists()))

@@ -1,4 +1,4 @@
-"""Build the argument parser of `python3 -m data_capture` from the modules of `commands/`."""
+"""Build the argument parser from the modules of `commands/`."""
 
 from __future__ import annotations
 

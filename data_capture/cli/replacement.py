@@ -75,7 +75,7 @@ def replace_database(staged: Path, settings: Settings) -> Path | None:
 
 
 def _set_aside(database: Path) -> Path | None:
-    """Give the database a second name, and its WAL too where that could not be checkpointed."""
+    """Give the database a second name, and its WAL too if it still exists."""
     aside = _choose_name(database)
     existed = database.exists()
     if existed:

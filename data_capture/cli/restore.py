@@ -93,12 +93,7 @@ def restore(
         finally:
             remove_partial(staged)
             progress.clear()
-    print(f"{database} now has the data of {file}: {_describe_contents(report)}.")
-    if set_aside is not None:
-        print(
-            f"The previous database is now {set_aside}. "
-            f"To go back: python3 -m data_capture restore {set_aside}"
-        )
+    _print_result(file, report, database, set_aside)
     _erase_again(settings)
     print("You can start the services again.", flush=True)
 
@@ -131,7 +126,7 @@ def _require_stopped_services(settings: Settings) -> None:
 
 
 def _stage(file: Path, staged: Path, database: Path, progress: Progress) -> IntegrityReport:
-    """Copy `file` next to the database, and check the copy, which will replace the database."""
+    """Copy `file` next to the database, and check the copy."""
     try:
         with open_snapshot(file) as source:
             require_free_space(staged.parent, size_bytes_of(source))
@@ -180,6 +175,17 @@ def _prepare_staged(staged: Path, database: Path) -> None:
     if database.exists():
         staged.chmod(stat.S_IMODE(database.stat().st_mode) | stat.S_IRUSR | stat.S_IWUSR)
     sync_to_disk(staged)
+
+
+def _print_result(
+    file: Path, report: IntegrityReport, database: Path, set_aside: Path | None
+) -> None:
+    print(f"{database} now has the data of {file}: {_describe_contents(report)}.")
+    if set_aside is not None:
+        print(
+            f"The previous database is now {set_aside}. "
+            f"To go back: python3 -m data_capture restore {set_aside}"
+        )
 
 
 def _describe_change(file: Path, report: IntegrityReport, database: Path) -> str:

@@ -20,7 +20,7 @@ _MAX_WHOLE_CHECK_BYTES = 16 * 1024 * 1024
 def create_schema_report(
     connection: sqlite3.Connection, key_file: Path, key: bytes
 ) -> SchemaReport:
-    """Compare the schema with schema.sql and the note next to the key; check the counters.
+    """Compare the schema with schema.sql and its note, and check the counters.
 
     Args:
         connection: in a read transaction.
@@ -57,7 +57,7 @@ def create_unreadable_schema_report(database: Path, key_file: Path, key: bytes) 
 
 
 def find_audit_damage(database: Path) -> list[str]:
-    """Return SQLite's reports of damage, such as an index that hides records, or a shared page.
+    """Return SQLite's reports, such as an index that hides records, or a shared page.
 
     Uses its own connection, so that it can run in a thread next to the verification: SQLite
     releases the GIL.

@@ -38,7 +38,7 @@ def raise_on_signals() -> Iterator[None]:
 
 @contextmanager
 def block_signals() -> Iterator[None]:
-    """Deliver signals only after the block: a half-done block would need a repair by hand."""
+    """Deliver signals only after the block, which must not be interrupted."""
     blocked = signal.pthread_sigmask(signal.SIG_BLOCK, _ENDING_SIGNALS)
     try:
         yield

@@ -1,4 +1,4 @@
-"""Verify that every audit record is as it was written, and that the schema is unchanged.
+"""Verify that the audit records and the schema are as they were written.
 
 The schema matters because a changed view can hide records, and a trigger can change what is
 written."""

@@ -44,7 +44,7 @@ _VERIFY = (
 
 
 def check_integrity(settings: Settings, *, quick: bool, progress: Progress) -> Result:
-    """Check the file with SQLite's integrity check, and compare its schema with the noted one."""
+    """Run SQLite's integrity check, and compare the schema with the noted one."""
     database = settings.database
     if _is_empty(database):
         return ok("there is nothing to check yet")
@@ -77,7 +77,7 @@ def check_integrity(settings: Settings, *, quick: bool, progress: Progress) -> R
 def _find_schema_changes(
     connection: sqlite3.Connection, database: Path, *, is_damaged: bool
 ) -> list[str]:
-    """Return `verify-audit`'s findings on the schema; none before the services' first start."""
+    """Return `verify-audit`'s findings on the schema; none before the first start."""
     try:
         key_file = audit_key_file(database)
         findings = create_schema_report(connection, key_file, load_key(key_file)).findings
