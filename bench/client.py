@@ -66,7 +66,8 @@ def create_capture_id(milliseconds: int, number: int, prefix: str) -> str:
     """Return a UUID of version 7 (RFC 9562), like the script's ids.
 
     It has the time, then a counter. The other digits are random. The service takes longer over an
-    id that resembles a card number, so such ids have to be as rare here as the script's."""
+    id that resembles a card number, so such ids have to be as rare here as the script's.
+    """
     time_digits = f"{milliseconds:012x}"
     middle = f"7{number // 2 % 4096:03x}-8{random.getrandbits(12):03x}"
     return f"{time_digits[:8]}-{time_digits[8:]}-{middle}-{prefix[:4]}{number:08x}"

@@ -3,7 +3,8 @@
 Node's packages go to node_modules, Datasette to .venv. better-sqlite3 downloads a binary from
 GitHub. Where GitHub can't be reached, it is compiled. That needs a C++ compiler, make, and Node's
 headers: those next to the node program (nodesource's package has them; Debian's are in
-libnode-dev), or else node-gyp downloads them."""
+libnode-dev), or else node-gyp downloads them.
+"""
 
 from __future__ import annotations
 

@@ -1,7 +1,8 @@
 """Make a checked copy of the database while everything runs.
 
 The copy is a snapshot: it contains every capture that was acknowledged before the command began.
-The file gets its name only when it is complete, checked and on disk."""
+The file gets its name only when it is complete, checked and on disk.
+"""
 
 from __future__ import annotations
 

@@ -123,7 +123,8 @@ def _wait_for_other_programs(database: Path) -> None:
     """Raise CommandError if another program still has the file open after the timeout.
 
     A program that has opened the file but not used it yet holds no lock. It would go on with the
-    file that was set aside."""
+    file that was set aside.
+    """
     deadline = time.monotonic() + _LOCK_TIMEOUT_SECONDS
     while find_programs_using(database):
         if time.monotonic() >= deadline:

@@ -3,7 +3,8 @@
 Afterwards the user's rows are deleted from the database file, under the services' writer lock.
 Only anonymised audit records remain: as after an erasure they contain no data of the user, and
 after every check they belong to the same pseudonym, `PSEUDONYM`. The ids of the deleted rows are
-not used again, as SQLite's AUTOINCREMENT promises."""
+not used again, as SQLite's AUTOINCREMENT promises.
+"""
 
 from __future__ import annotations
 

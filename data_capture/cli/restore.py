@@ -7,7 +7,8 @@
 
 There is always a complete file under the database's name: the old one up to the rename, then the
 new one. Before the rename, the WAL of the old one is checkpointed, or gets the second name as
-well: SQLite would apply it to whatever file has the database's name."""
+well: SQLite would apply it to whatever file has the database's name.
+"""
 
 from __future__ import annotations
 

@@ -1,7 +1,8 @@
 """Verify that the audit records and the schema are as they were written.
 
 The schema matters because a changed view can hide records, and a trigger can change what is
-written."""
+written.
+"""
 
 from __future__ import annotations
 

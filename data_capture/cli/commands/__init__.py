@@ -8,4 +8,5 @@ A module has
     run              runs the command and returns its exit status
 
 `run` imports what the command needs, so that `--help` is fast, and a backup can be made even where
-a package that only the services need is broken."""
+a package that only the services need is broken.
+"""
