@@ -31,7 +31,8 @@ Measure the capture service, a bare Flask route, the plain way, Fastify with
 better-sqlite3, and Datasette: with the same payload, in alternating rounds.
 Then measure the service over files that already contain captures, and its
 memory. This takes about five minutes; --full takes about a quarter of an hour.
-The first run installs what the other servers need, inside bench/."""
+The first run installs what the other servers need, inside bench/.
+"""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -241,9 +241,8 @@ def find_broken_references(connection: sqlite3.Connection) -> dict[str, str]:
         except sqlite3.OperationalError as error:
             if is_lock(error):
                 raise
-            broken[table] = (
-                f"{table} ({error})"  # its foreign key names a column that is not unique
-            )
+            # The table's foreign key refers to a column that is not unique.
+            broken[table] = f"{table} ({error})"
             continue
         if number:
             broken[table] = f"{table} ({format_count(number, 'row')})"

@@ -30,7 +30,8 @@ and remains in the shell's history:
   @admin-header http://127.0.0.1:5003/api/data-capture/stats/user@example.com
 
 If EDC_ADMIN_TOKEN is set, that is the token, and this command only writes its
-header."""
+header.
+"""
 
 
 def add_arguments(parser: ArgumentParser) -> None:

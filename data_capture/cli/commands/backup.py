@@ -24,7 +24,8 @@ audit.key can prove the audit trail of the time before: keep a copy of it in
 another place.
 
 To make a backup every night and keep the last 14, add this line to a crontab:
-  30 3 * * *  cd /path/to/this/folder && .venv/bin/python3 -m data_capture backup --keep 14"""
+  30 3 * * *  cd /path/to/this/folder && .venv/bin/python3 -m data_capture backup --keep 14
+"""
 
 
 def add_arguments(parser: ArgumentParser) -> None:

@@ -13,7 +13,8 @@ DESCRIPTION = """\
 Check ports, permissions, the database, the disk and the log. Each check prints
 one line: ok, warning or problem, and what to do. The command changes nothing,
 works whether the services run or not, and prints no personal data. The status
-is 1 if there is a problem."""
+is 1 if there is a problem.
+"""
 
 _SETTINGS_OF_ACCESS = {"host", "allowed_origins", "allowed_hosts", "trusted_proxies"}
 

@@ -21,7 +21,8 @@ after a restore the user is erased from the restored backup too. The command
 works while the services run.
 
 Existing backups keep the data: delete those that you no longer need (backup
---keep)."""
+--keep).
+"""
 
 
 def add_arguments(parser: ArgumentParser) -> None:

@@ -14,7 +14,8 @@ DESCRIPTION = """\
 Write all data of a user, from every table: as a JSON document, or with --format
 zip as an archive of that document, one CSV file per table, and the screenshots
 as files. The command works while the services run. The audit trail records the
-export."""
+export.
+"""
 
 
 def add_arguments(parser: ArgumentParser) -> None:

@@ -22,7 +22,8 @@ one.
 
 Users who were erased after FILE was made are erased again:
 trading_bots.keys/erasures identifies them without their addresses. FILE itself
-and the file that is set aside still contain their data."""
+and the file that is set aside still contain their data.
+"""
 
 
 def add_arguments(parser: ArgumentParser) -> None:

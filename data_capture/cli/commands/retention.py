@@ -15,7 +15,8 @@ capture service does the same once a day. Audit records remain without the
 deleted data; the audit trail still verifies, and records the deletion.
 
   EDC_RETENTION_DAYS=payment=3650,dashboard=90,ip_address=30,user_agent=30 \\
-    python3 -m data_capture retention --dry-run"""
+    python3 -m data_capture retention --dry-run
+"""
 
 
 def add_arguments(parser: ArgumentParser) -> None:

@@ -18,7 +18,8 @@ machine can see arguments. The command works while the services run. The audit
 trail records it.
 
 The previous password no longer works. Login tokens remain valid until they
-expire (EDC_TOKEN_HOURS)."""
+expire (EDC_TOKEN_HOURS).
+"""
 
 
 def add_arguments(parser: ArgumentParser) -> None:

@@ -22,7 +22,8 @@ second or two. Whoever can read the key can forge the whole trail; only a head
 that was kept elsewhere shows that.
 
   python3 -m data_capture verify-audit --head          prints the head: keep it on another machine
-  python3 -m data_capture verify-audit --since HEAD    proves that nothing before it has changed"""
+  python3 -m data_capture verify-audit --since HEAD    proves that nothing before it has changed
+"""
 
 
 def add_arguments(parser: ArgumentParser) -> None:

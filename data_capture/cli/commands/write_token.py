@@ -23,7 +23,8 @@ name:
 
   python3 -m data_capture write-token shop            creates the token "shop"
   python3 -m data_capture write-token --list          lists the names of all tokens
-  python3 -m data_capture write-token shop --revoke   voids it at once, also for running services"""
+  python3 -m data_capture write-token shop --revoke   voids it at once, also for running services
+"""
 
 
 def add_arguments(parser: ArgumentParser) -> None:
