@@ -26,8 +26,8 @@ void.
 curl -H @FILE. A token on a command line is visible to everyone on the machine,
 and remains in the shell's history:
 
-  python3 -m data_capture admin-token --header admin-header curl -H
-  @admin-header http://127.0.0.1:5003/api/data-capture/stats/user@example.com
+  python3 -m data_capture admin-token --header admin-header
+  curl -H @admin-header http://127.0.0.1:5003/api/data-capture/stats/user@example.com
 
 If EDC_ADMIN_TOKEN is set, that is the token, and this command only writes its
 header.

@@ -18,10 +18,10 @@ trading_bots-20240115T103000.000Z.db.
 
 The copy contains personal data, also of users who are erased later. Keep it
 where only you can read it, and no longer than you need it. It does not contain
-the keys (trading_bots.keys), because copies get around. Without the keys no
-data is lost: the services create new ones, and all users log in again. Only
-audit.key can prove the audit trail of the time before: keep a copy of it in
-another place.
+the keys (trading_bots.keys), because backups are often copied to other places.
+Without the keys no data is lost: the services create new ones, and all users
+log in again. Only audit.key can prove the audit trail of the time before: keep
+a copy of it in another place.
 
 To make a backup every night and keep the last 14, add this line to a crontab:
   30 3 * * *  cd /path/to/this/folder && .venv/bin/python3 -m data_capture backup --keep 14
