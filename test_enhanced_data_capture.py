@@ -1,9 +1,16 @@
-"""Runs every test; or checks a running system; or lints.
+"""Run the tests, check a running system, or lint.
 
-python3 test_enhanced_data_capture.py                the whole suite, against services of its own
-python3 test_enhanced_data_capture.py -k payment     any argument of pytest's
-python3 test_enhanced_data_capture.py --live [URL]   a quick check of a running system
-python3 test_enhanced_data_capture.py --lint         ruff and mypy
+    python3 test_enhanced_data_capture.py               runs all tests, with services of their own
+    python3 test_enhanced_data_capture.py -k payment    passes arguments on to pytest
+    python3 test_enhanced_data_capture.py --live [URL]  checks a running system in a few seconds
+    python3 test_enhanced_data_capture.py --lint        runs ruff and mypy
+    python3 test_enhanced_data_capture.py --help        shows this text
+
+--live checks the capture service at URL, by default the one on this machine, and
+the signup service on the same host. It sends the captures of one test user and
+then deletes the user; only anonymised audit records remain. It takes the flags
+of the start command, such as --database and --signup-port; --live --help lists
+them.
 """
 
 import sys
@@ -12,11 +19,15 @@ from data_capture.bootstrap import ensure_environment
 
 LIVE = sys.argv[1:2] == ["--live"]
 
+if __name__ == "__main__" and sys.argv[1:2] in (["--help"], ["-h"]):
+    print(__doc__.strip())
+    sys.exit()
+
 ensure_environment(__file__, __name__, *([] if LIVE else ["tests/requirements.txt"]))
 
 
 def main() -> int:
-    """The exit status."""
+    """Run what the command line asks for, and return the exit status."""
     if LIVE:
         return check_live(sys.argv[2:])
     from tests.commands import lint, run_suite
@@ -27,14 +38,14 @@ def main() -> int:
 
 
 def check_live(arguments: list[str]) -> int:
-    """Checks the system that runs here, or at the URL; flags such as --database are those of the start command."""
+    """Check the running system on this machine, or at the URL of the arguments."""
     from data_capture.cli.live_check import check_running_system
     from data_capture.server.ports import service_url
     from data_capture.settings import settings_from_command_line
 
     url = arguments.pop(0).rstrip("/") if arguments and not arguments[0].startswith("-") else None
     settings = settings_from_command_line(
-        "manager", "Checks a running system; nameless audit records stay of it.", arguments
+        "manager", "Check a running system; only anonymised audit records remain.", arguments
     )
     return check_running_system(url or service_url("capture", settings), settings)
 

@@ -1,8 +1,9 @@
-"""The client where wrk is missing: as many connections as asked for, each sending its next request upon an answer.
+"""Send load without wrk: each connection sends its next request after a response.
 
-python3 -m bench.client PORT PATH CONNECTIONS SECONDS TEMPLATE-FILE CAPTURES-A-REQUEST PEOPLE UUID-PREFIX
+python3 -m bench.client PORT PATH CONNECTIONS SECONDS TEMPLATE-FILE CAPTURES-PER-REQUEST USERS
+UUID-PREFIX
 
-It prints what load.lua prints.
+It prints the same JSON as load.lua.
 """
 
 from __future__ import annotations
@@ -22,39 +23,50 @@ from typing import cast
 
 _CONTENT_LENGTH = re.compile(rb"\r\ncontent-length: *(\d+)", re.IGNORECASE)
 _CLOSING = re.compile(rb"^HTTP/1\.0|\r\nconnection: *close", re.IGNORECASE)
-_PLACE = re.compile("@[A-Z]+@")
+_PLACEHOLDER = re.compile("@[A-Z]+@")
 _LAST_CHUNK = b"0\r\n\r\n"
-_FIRST_REFUSAL = 400  # HTTP's statuses from here on
-_LAST_ANSWERS_SECONDS = 20.0
+_MIN_ERROR_STATUS = 400
+_LAST_RESPONSES_SECONDS = 20.0
 
 
-def bodies(template: str, captures_a_request: int, users: int, prefix: str) -> Iterator[bytes]:
-    """Endless bodies, in which every capture is another."""
+def generate_bodies(
+    template: str, captures_per_request: int, users: int, prefix: str
+) -> Iterator[bytes]:
+    """Yield endless request bodies, in which every capture is new.
+
+    Args:
+        template: a capture as JSON, with placeholders such as `@ID@`.
+        captures_per_request: 1 for single captures, more for batches.
+        users: how many users the captures belong to.
+        prefix: hexadecimal digits of this run; every id has the first four.
+    """
     counter = itertools.count(1)
 
     def capture() -> str:
         number = next(counter)
         now = datetime.now(timezone.utc)
         values = {
-            "@ID@": capture_id(int(now.timestamp() * 1000), number, prefix),
-            # Random from its first digit on, as most processors' are.
+            "@ID@": create_capture_id(int(now.timestamp() * 1000), number, prefix),
+            # Random from the first digit on, as the ids of most payment processors are.
             "@TRANSACTION@": f"{random.getrandbits(32):08x}{number:08x}",
-            "@PERSON@": str(number * 7919 % users),
+            "@USER@": str(number * 7919 % users),
             "@TIME@": now.strftime("%Y-%m-%dT%H:%M:%S.000Z"),
         }
-        return _PLACE.sub(lambda place: values[place[0]], template)
+        return _PLACEHOLDER.sub(lambda found: values[found[0]], template)
 
     while True:
-        if captures_a_request == 1:
+        if captures_per_request == 1:
             yield capture().encode()
         else:
-            yield f'{{"captures":[{",".join(capture() for _ in range(captures_a_request))}]}}'.encode()
+            captures = ",".join(capture() for _ in range(captures_per_request))
+            yield f'{{"captures":[{captures}]}}'.encode()
 
 
-def capture_id(milliseconds: int, number: int, prefix: str) -> str:
-    """A UUID that begins with its time, and then a counter (RFC 9562, version 7), in order, as the script's ids are.
+def create_capture_id(milliseconds: int, number: int, prefix: str) -> str:
+    """Return a UUID of version 7 (RFC 9562), like the script's ids.
 
-    The rest is another for each: an id that looks a little like a card number takes longer, and is to be as rare as it is.
+    It has the time, then a counter. The other digits are random. The service takes longer over an
+    id that resembles a card number, so such ids have to be as rare here as the script's.
     """
     time_digits = f"{milliseconds:012x}"
     middle = f"7{number // 2 % 4096:03x}-8{random.getrandbits(12):03x}"
@@ -62,21 +74,24 @@ def capture_id(milliseconds: int, number: int, prefix: str) -> str:
 
 
 class _Tally:
-    """What all connections saw. `over` says that nothing more is to be sent, `waiting` how many answers are still due."""
+    """Counts the responses of all connections.
+
+    `is_over` says that no more requests are sent, `pending` how many responses are missing.
+    """
 
     def __init__(self) -> None:
         self.milliseconds: list[float] = []
-        self.refusals = 0
+        self.errors = 0
         self.failures = 0
-        self.over = False
-        self.waiting = 0
-        self.all_answered = asyncio.Event()
+        self.is_over = False
+        self.pending = 0
+        self.all_arrived = asyncio.Event()
 
     def settle(self) -> None:
-        """One request has had its answer, or never will."""
-        self.waiting -= 1
-        if self.over and not self.waiting:
-            self.all_answered.set()
+        """Count one request as done: its response came, or its connection broke."""
+        self.pending -= 1
+        if self.is_over and not self.pending:
+            self.all_arrived.set()
 
     def percentile(self, share: float) -> float:
         ordered = sorted(self.milliseconds)
@@ -84,16 +99,16 @@ class _Tally:
 
 
 class _Connection(asyncio.Protocol):
-    """One connection, kept for as long as the server keeps it and then opened anew."""
+    """One connection, which is opened again when the server closes it."""
 
-    def __init__(self, port: int, tally: _Tally, head: bytes, requests: Iterator[bytes]) -> None:
-        self._port, self._tally, self._head, self._requests = port, tally, head, requests
-        self._answer = bytearray()
+    def __init__(self, port: int, tally: _Tally, head: bytes, bodies: Iterator[bytes]) -> None:
+        self._port, self._tally, self._head, self._bodies = port, tally, head, bodies
+        self._response = bytearray()
         self._sent_at = 0.0
         self._opening: asyncio.Future[None] | None = None
 
     async def open(self) -> None:
-        """Connects, and sends the first request."""
+        """Connect and send the first request."""
         await asyncio.get_running_loop().create_connection(lambda: self, "127.0.0.1", self._port)
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -101,59 +116,62 @@ class _Connection(asyncio.Protocol):
         self._send()
 
     def data_received(self, data: bytes) -> None:
-        self._answer += data
-        head, separator, content = self._answer.partition(b"\r\n\r\n")
+        self._response += data
+        head, separator, content = self._response.partition(b"\r\n\r\n")
         if not separator:
             return
         length = _CONTENT_LENGTH.search(head)
         if len(content) < int(length[1]) if length else not content.endswith(_LAST_CHUNK):
             return
         self._tally.milliseconds.append((time.perf_counter() - self._sent_at) * 1000)
-        self._tally.refusals += int(head[9:12]) >= _FIRST_REFUSAL
-        self._answer.clear()
+        self._tally.errors += int(head[9:12]) >= _MIN_ERROR_STATUS
+        self._response.clear()
         self._sent_at = 0.0
         self._tally.settle()
-        if self._tally.over or _CLOSING.search(head):
+        if self._tally.is_over or _CLOSING.search(head):
             self._transport.close()
         else:
             self._send()
 
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002
-        if self._sent_at:  # no answer came
+        if self._sent_at:  # the response is missing
             self._sent_at = 0.0
             self._tally.failures += 1
             self._tally.settle()
-        self._answer.clear()
-        if not self._tally.over:
+        self._response.clear()
+        if not self._tally.is_over:
             self._opening = asyncio.ensure_future(self.open())
 
     def _send(self) -> None:
-        if self._tally.over:
+        if self._tally.is_over:
             self._transport.close()
             return
-        body = next(self._requests)
-        self._tally.waiting += 1
+        body = next(self._bodies)
+        self._tally.pending += 1
         self._sent_at = time.perf_counter()
         self._transport.write(self._head + b"%d\r\n\r\n" % len(body) + body)
 
 
 async def _run(
-    port: int, path: str, connections: int, seconds: float, requests: Iterator[bytes]
+    port: int, path: str, connections: int, seconds: float, bodies: Iterator[bytes]
 ) -> dict[str, float]:
     tally = _Tally()
-    head = f"POST {path} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nContent-Type: application/json\r\nContent-Length: ".encode()
+    head = (
+        f"POST {path} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\n"
+        "Content-Type: application/json\r\nContent-Length: "
+    ).encode()
     started_at = time.perf_counter()
     for _ in range(connections):
-        await _Connection(port, tally, head, requests).open()
+        await _Connection(port, tally, head, bodies).open()
     await asyncio.sleep(seconds)
-    tally.over = True
-    if tally.waiting:  # what was sent is counted, however slow the server is: a figure of nothing would say nothing
+    tally.is_over = True
+    if tally.pending:  # every request counts, however slow the server is
         with suppress(asyncio.TimeoutError):
-            await asyncio.wait_for(tally.all_answered.wait(), _LAST_ANSWERS_SECONDS)
+            await asyncio.wait_for(tally.all_arrived.wait(), _LAST_RESPONSES_SECONDS)
     return {
-        "answers": len(tally.milliseconds),
-        "refusals": tally.refusals,
-        "failures": tally.failures + tally.waiting,
+        "responses": len(tally.milliseconds),
+        "errors": tally.errors,
+        "failures": tally.failures + tally.pending,
         "seconds": time.perf_counter() - started_at,
         "p50_ms": tally.percentile(0.50),
         "p99_ms": tally.percentile(0.99),
@@ -161,14 +179,13 @@ async def _run(
 
 
 def main() -> None:
-    """Runs the load of the command line."""
-    port, path, connections, seconds, template, captures_a_request, users, prefix = sys.argv[1:]
-    requests = bodies(
-        Path(template).read_text(encoding="utf-8"), int(captures_a_request), int(users), prefix
+    """Send the load that the command line describes, and print the result."""
+    port, path, connections, seconds, template, captures_per_request, users, prefix = sys.argv[1:]
+    bodies = generate_bodies(
+        Path(template).read_text(encoding="utf-8"), int(captures_per_request), int(users), prefix
     )
-    print(
-        json.dumps(asyncio.run(_run(int(port), path, int(connections), float(seconds), requests)))
-    )
+    result = asyncio.run(_run(int(port), path, int(connections), float(seconds), bodies))
+    print(json.dumps(result))
 
 
 if __name__ == "__main__":

@@ -1,8 +1,9 @@
-"""What the other servers need, installed inside `bench/`: Node's packages in node_modules, Datasette in .venv.
+"""Install what the other servers need, inside `bench/`.
 
-better-sqlite3 fetches a prebuilt binary from GitHub; where that can't be reached it is compiled, which takes a C++
-compiler, make, and Node's headers: those beside the node program (nodesource's package brings them, Debian's has them in
-libnode-dev), else node-gyp downloads them.
+Node's packages go to node_modules, Datasette to .venv. better-sqlite3 downloads a binary from
+GitHub. Where GitHub can't be reached, it is compiled. That needs a C++ compiler, make, and Node's
+headers: those next to the node program (nodesource's package has them; Debian's are in
+libnode-dev), or else node-gyp downloads them.
 """
 
 from __future__ import annotations
@@ -17,52 +18,57 @@ from contextlib import contextmanager
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
-_NODE_LOOKS = "require('fastify'); new (require('better-sqlite3'))(':memory:')"
-_NODE_FINDS_EACH = "for (const name in require('./package.json').dependencies) require('fs').statSync('node_modules/' + name)"
-_MAX_SECONDS = 600
-_SHOWN_CHARACTERS = 200
+_SERVER_PROBE = "require('fastify'); new (require('better-sqlite3'))(':memory:')"
+_PACKAGES_PROBE = (
+    "for (const name in require('./package.json').dependencies) "
+    "require('fs').statSync('node_modules/' + name)"
+)
+_INSTALL_TIMEOUT_SECONDS = 600
+_MAX_SHOWN_CHARACTERS = 200
 
 
-class Missing(Exception):
-    """Something that a server needs is not there; the text says what, for the line that leaves the server out."""
+class NotInstalled(Exception):
+    """A program or a package is missing; the text says why a server is left out."""
 
 
-def node_packages(install: bool) -> str:
-    """The node program, with the packages of package.json.
+def find_node(*, install: bool) -> str:
+    """Return the node program, after its packages for the Fastify server are installed.
 
     Raises:
-        Missing: there is no Node, or no packages and they may not or can't be installed.
+        NotInstalled: Node is missing; or packages are missing and can't or may not be installed.
     """
-    return packages_of(HERE, "Fastify and better-sqlite3", install=install, look=_NODE_LOOKS)
+    return prepare_node(HERE, "Fastify and better-sqlite3", install=install, probe=_SERVER_PROBE)
 
 
-def packages_of(folder: Path, what: str, *, install: bool, look: str = _NODE_FINDS_EACH) -> str:
-    """The node program, with the packages of the package.json in `folder`, in its node_modules.
+def prepare_node(folder: Path, what: str, *, install: bool, probe: str = _PACKAGES_PROBE) -> str:
+    """Return the node program; install the packages of a package.json if needed.
 
     Args:
-        folder: where package.json is.
-        what: the packages' names, for people.
-        install: whether they may be installed when they aren't.
-        look: a line of JavaScript that fails without them.
+        folder: contains package.json; the packages go to its node_modules.
+        what: the packages' names, for messages.
+        install: whether missing packages may be installed.
+        probe: a line of JavaScript that fails without the packages.
 
     Raises:
-        Missing: there is no Node, or no packages and they may not or can't be installed.
+        NotInstalled: Node is missing; or packages are missing and can't or may not be installed.
     """
     node = shutil.which("node")
     if node is None:
-        raise Missing("there is no node")
-    if _runs([node, "-e", look], folder):
+        raise NotInstalled("there is no node")
+    if _succeeds([node, "-e", probe], folder):
         return node
     npm = shutil.which("npm")
     if not install or npm is None:
-        raise Missing(
+        raise NotInstalled(
             "its packages are not installed"
             if npm
             else "there is no npm to install its packages with"
         )
-    with _one_at_a_time(folder):
-        if not _runs([node, "-e", look], folder):
-            _say(f"installing {what} in {os.path.relpath(folder, HERE.parent)}/node_modules …")
+    with _lock_folder(folder):
+        if not _succeeds([node, "-e", probe], folder):
+            _print_status(
+                f"installing {what} in {os.path.relpath(folder, HERE.parent)}/node_modules …"
+            )
             headers = Path(node).resolve().parent.parent / "include" / "node" / "node.h"
             environment = (
                 {"npm_config_nodedir": str(headers.parent.parent.parent)}
@@ -74,14 +80,17 @@ def packages_of(folder: Path, what: str, *, install: bool, look: str = _NODE_FIN
                 environment,
                 folder,
             )
-            if not _runs([node, "-e", look], folder):
-                raise Missing(f"{what} do not run with this Node")
+            if not _succeeds([node, "-e", probe], folder):
+                raise NotInstalled(f"{what} do not run with this Node")
     return node
 
 
 @contextmanager
-def _one_at_a_time(folder: Path) -> Iterator[None]:
-    """Waits until no other process installs in the folder: two npm at once break each other's node_modules."""
+def _lock_folder(folder: Path) -> Iterator[None]:
+    """Wait until no other process installs in the folder.
+
+    Two npm processes at once break each other's node_modules.
+    """
     handle = os.open(folder, os.O_RDONLY)
     try:
         fcntl.flock(handle, fcntl.LOCK_EX)
@@ -90,32 +99,33 @@ def _one_at_a_time(folder: Path) -> Iterator[None]:
         os.close(handle)
 
 
-def datasette_program(install: bool) -> str:
-    """The datasette program.
+def find_datasette(*, install: bool) -> str:
+    """Return the datasette program, after it is installed.
 
     Raises:
-        Missing: it is not installed and may not or can't be.
+        NotInstalled: it is missing, and can't or may not be installed.
     """
     program = HERE / ".venv" / "bin" / "datasette"
-    if _runs([str(program), "--version"]):
+    if _succeeds([str(program), "--version"]):
         return str(program)
     if not install:
-        raise Missing("it is not installed")
-    _say("installing Datasette in bench/.venv …")
+        raise NotInstalled("it is not installed")
+    _print_status("installing Datasette in bench/.venv …")
     _run([sys.executable, "-m", "venv", "--clear", str(HERE / ".venv")])
-    _run([str(program.with_name("python")), "-m", "pip", "install", "--quiet", "--disable-pip-version-check",
-          "-r", str(HERE / "requirements.txt")])  # fmt: skip
+    pip = [str(program.with_name("python")), "-m", "pip"]
+    options = ["--quiet", "--disable-pip-version-check", "-r", str(HERE / "requirements.txt")]
+    _run([*pip, "install", *options])
     return str(program)
 
 
-def printed_by(*command: str) -> str:
-    """The one line that a program prints of itself."""
+def read_output(*command: str) -> str:
+    """Run a program and return the line that it prints."""
     return subprocess.run(
         command, cwd=HERE, capture_output=True, text=True, check=True, stdin=subprocess.DEVNULL
     ).stdout.strip()
 
 
-def _runs(command: Sequence[str], folder: Path = HERE) -> bool:
+def _succeeds(command: Sequence[str], folder: Path = HERE) -> bool:
     try:
         return (
             subprocess.run(
@@ -132,17 +142,28 @@ def _run(
 ) -> None:
     try:
         outcome = subprocess.run(
-            command, cwd=folder, env={**os.environ, **(environment or {})}, stdin=subprocess.DEVNULL, capture_output=True,
-            text=True, errors="replace", check=False, timeout=_MAX_SECONDS,
-        )  # fmt: skip
+            command,
+            cwd=folder,
+            env={**os.environ, **(environment or {})},
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            errors="replace",
+            check=False,
+            timeout=_INSTALL_TIMEOUT_SECONDS,
+        )
     except subprocess.TimeoutExpired:
-        raise Missing(f"{Path(command[0]).name} did not end within {_MAX_SECONDS} s") from None
+        raise NotInstalled(
+            f"{Path(command[0]).name} did not end within {_INSTALL_TIMEOUT_SECONDS} s"
+        ) from None
     if outcome.returncode != 0:
-        said = [
+        errors = [
             line for line in (outcome.stdout + outcome.stderr).splitlines() if "err" in line.lower()
-        ] or ["it said nothing"]
-        raise Missing(f"{Path(command[0]).name} failed: {said[0].strip()[:_SHOWN_CHARACTERS]}")
+        ] or ["no message"]
+        raise NotInstalled(
+            f"{Path(command[0]).name} failed: {errors[0].strip()[:_MAX_SHOWN_CHARACTERS]}"
+        )
 
 
-def _say(line: str) -> None:
+def _print_status(line: str) -> None:
     print(line, file=sys.stderr, flush=True)

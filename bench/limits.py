@@ -1,4 +1,4 @@
-"""What the disk and SQLite alone allow."""
+"""Measure what the disk and SQLite alone allow."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ import time
 from contextlib import closing
 from pathlib import Path
 
-_PAGE = bytes(4096)
+_PAGE = bytes(4096)  # SQLite's usual page
 
 
-def syncs_per_second(directory: Path, seconds: float) -> float:
-    """How often a page can be written and synced, one after the other."""
+def measure_syncs(directory: Path, seconds: float) -> float:
+    """Return how many times per second a page can be written and synced."""
     file = directory / "syncs"
     descriptor = os.open(file, os.O_CREAT | os.O_WRONLY, 0o600)
     sync = getattr(os, "fdatasync", os.fsync)  # macOS has no fdatasync
@@ -28,8 +28,11 @@ def syncs_per_second(directory: Path, seconds: float) -> float:
     return done / elapsed
 
 
-def commits_per_second(directory: Path, seconds: float) -> float:
-    """How often one connection of Python's sqlite3 can insert two rows and commit, in WAL mode with synchronous=FULL."""
+def measure_commits(directory: Path, seconds: float) -> float:
+    """Return how many times per second one connection can insert two rows and commit.
+
+    Python's sqlite3 is used in WAL mode with synchronous=FULL.
+    """
     with closing(sqlite3.connect(directory / "commits.db", isolation_level=None)) as connection:
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute("PRAGMA synchronous = FULL")

@@ -1,8 +1,9 @@
--- wrk's side of a load: every capture has its own capture_id and transaction, and belongs to one of `people` addresses.
+-- Send load with wrk: every capture has its own capture_id and transaction, and belongs to one of
+-- `users` addresses. client.py does the same where wrk is missing.
 --
---   wrk … -s load.lua URL -- TEMPLATE-FILE CAPTURES-A-REQUEST PEOPLE UUID-PREFIX
+--   wrk … -s load.lua URL -- TEMPLATE-FILE CAPTURES-PER-REQUEST USERS UUID-PREFIX
 
-local parts, captures_a_request, people, prefix
+local parts, captures_per_request, users, prefix
 local counter = 0
 
 local function split(template)
@@ -22,7 +23,7 @@ function init(args)
   local file = assert(io.open(args[1]))
   parts = split(file:read("*a"))
   file:close()
-  captures_a_request, people, prefix = tonumber(args[2]), tonumber(args[3]), args[4]
+  captures_per_request, users, prefix = tonumber(args[2]), tonumber(args[3]), args[4]
   math.randomseed(tonumber(prefix:sub(1, 8), 16))
   wrk.method = "POST"
   wrk.headers["Content-Type"] = "application/json"
@@ -32,13 +33,16 @@ local function capture()
   counter = counter + 1
   local time = string.format("%012x", os.time() * 1000)
   local values = {
-    -- A UUID that begins with its time, and then a counter (RFC 9562, version 7), in order, as the script's ids are. The
-    -- rest is another for each: an id that looks a little like a card number takes longer, and is to be as rare as it is.
-    ID = string.format("%s-%s-7%03x-8%03x-%s%08x", time:sub(1, 8), time:sub(9), math.floor(counter / 2) % 4096,
-                       math.random(0, 4095), prefix:sub(1, 4), counter),
-    -- Random from its first digit on, as most processors' are.
-    TRANSACTION = string.format("%04x%04x%08x", math.random(0, 65535), math.random(0, 65535), counter),
-    PERSON = tostring(counter * 7919 % people),
+    -- A UUID of version 7 (RFC 9562): its time, then a counter, like the script's ids. The other
+    -- digits are random. The service takes longer over an id that resembles a card number, so such
+    -- ids have to be as rare here as the script's.
+    ID = string.format("%s-%s-7%03x-8%03x-%s%08x", time:sub(1, 8), time:sub(9),
+                       math.floor(counter / 2) % 4096, math.random(0, 4095), prefix:sub(1, 4),
+                       counter),
+    -- Random from the first digit on, as the ids of most payment processors are.
+    TRANSACTION = string.format("%04x%04x%08x", math.random(0, 65535), math.random(0, 65535),
+                                counter),
+    USER = tostring(counter * 7919 % users),
     TIME = os.date("!%Y-%m-%dT%H:%M:%S.000Z"),
   }
   local texts = {}
@@ -49,18 +53,19 @@ local function capture()
 end
 
 function request()
-  if captures_a_request == 1 then
+  if captures_per_request == 1 then
     return wrk.format(nil, nil, nil, capture())
   end
   local captures = {}
-  for place = 1, captures_a_request do captures[place] = capture() end
+  for place = 1, captures_per_request do captures[place] = capture() end
   return wrk.format(nil, nil, nil, '{"captures":[' .. table.concat(captures, ",") .. "]}")
 end
 
 function done(summary, latency)
   local errors = summary.errors
   io.write(string.format(
-    '\n{"answers": %d, "refusals": %d, "failures": %d, "seconds": %.6f, "p50_ms": %.4f, "p99_ms": %.4f}\n',
+    '\n{"responses": %d, "errors": %d, "failures": %d, "seconds": %.6f, ' ..
+      '"p50_ms": %.4f, "p99_ms": %.4f}\n',
     summary.requests, errors.status, errors.connect + errors.read + errors.write + errors.timeout,
     summary.duration / 1e6, latency:percentile(50) / 1e3, latency:percentile(99) / 1e3
   ))

@@ -1,4 +1,4 @@
-"""The load that every server gets: payments as the capture script sends them, each with its own id, of 1,000 people."""
+"""Send the load: payments of 1,000 users, as the script sends them."""
 
 from __future__ import annotations
 
@@ -14,12 +14,13 @@ from pathlib import Path
 _HERE = Path(__file__).resolve().parent
 USERS = 1000
 
-# wrk and bench.client put a new value for each capture in place of @ID@, @TRANSACTION@, @PERSON@ and @TIME@.
+# For each capture, wrk and bench.client replace @ID@, @TRANSACTION@, @USER@ and @TIME@ by new
+# values.
 PAYMENT = json.dumps({
     "type": "payment",
     "capture_id": "@ID@",
     "capture_timestamp": "@TIME@",
-    "user_email": "person-@PERSON@@example.com",
+    "user_email": "person-@USER@@example.com",
     "user_name": "Example User",
     "plan_name": "Pro",
     "original_price": 199.99,
@@ -39,25 +40,35 @@ DATASETTE_ROW = f'{{"row": {PAYMENT}}}'
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a client saw. `refusals` are answers of 400 and above, `failures` connections that broke or timed out."""
+    """What a client measured.
 
-    answers: int
-    refusals: int
+    Args:
+        responses: how many responses came.
+        errors: how many of them had a status of 400 or more.
+        failures: how many requests got no response: the connection broke or timed out.
+        seconds: how long it took.
+        p50_ms: the median time from a request to its response.
+        p99_ms: the 99th percentile of that time.
+        captures_per_request: how many captures a request contained.
+    """
+
+    responses: int
+    errors: int
     failures: int
     seconds: float
     p50_ms: float
     p99_ms: float
-    captures_a_request: int
+    captures_per_request: int
 
     @property
     def captures(self) -> int:
-        """How many captures were acknowledged."""
-        return (self.answers - self.refusals) * self.captures_a_request
+        """Return how many captures were acknowledged."""
+        return (self.responses - self.errors) * self.captures_per_request
 
 
 @cache
 def client_name() -> str:
-    """`wrk`, or `bench.client` where there is none."""
+    """Return `wrk`, or `bench.client` where wrk is missing."""
     return "wrk" if shutil.which("wrk") else "bench.client"
 
 
@@ -69,9 +80,18 @@ def send(
     seconds: float,
     directory: Path,
     template: str = PAYMENT,
-    captures_a_request: int = 1,
+    captures_per_request: int = 1,
 ) -> Outcome:
-    """Sends requests over `connections` connections for about `seconds`, from a process of its own.
+    """Send requests from another process, and return what its client measured.
+
+    Args:
+        port: where the server listens, on this machine.
+        path: the path of the requests.
+        connections: how many connections send requests at the same time.
+        seconds: for about how long; wrk takes whole seconds only.
+        directory: a folder for the client's file.
+        template: a capture as JSON, with placeholders.
+        captures_per_request: 1 for single captures, more for batches.
 
     Raises:
         RuntimeError: the client failed.
@@ -79,25 +99,9 @@ def send(
     template_file = directory / "template.json"
     template_file.write_text(template, encoding="utf-8")
     prefix = str(uuid.uuid4()).rpartition("-")[0]
-    about_captures = [str(template_file), str(captures_a_request), str(USERS), prefix]
-    if client_name() == "wrk":
-        whole_seconds = max(1, round(seconds))  # wrk knows no others
-        command = ["wrk", "--threads", "1", "--connections", str(connections), "--duration", f"{whole_seconds}s",
-                   "--timeout", "20s", "--script", str(_HERE / "load.lua"), f"http://127.0.0.1:{port}{path}",
-                   "--", *about_captures]  # fmt: skip
-    else:
-        command = [
-            sys.executable,
-            "-m",
-            "bench.client",
-            str(port),
-            path,
-            str(connections),
-            str(seconds),
-            *about_captures,
-        ]
+    capture_arguments = [str(template_file), str(captures_per_request), str(USERS), prefix]
     client = subprocess.run(
-        command,
+        [*_client_command(port, path, connections, seconds), *capture_arguments],
         capture_output=True,
         text=True,
         check=False,
@@ -110,5 +114,19 @@ def send(
             f"{client_name()} failed: {client.stderr.strip() or client.stdout.strip()}"
         )
     return Outcome(
-        **json.loads(client.stdout.strip().splitlines()[-1]), captures_a_request=captures_a_request
+        **json.loads(client.stdout.strip().splitlines()[-1]),
+        captures_per_request=captures_per_request,
     )
+
+
+def _client_command(port: int, path: str, connections: int, seconds: float) -> list[str]:
+    """Return the client's command; the arguments that describe the captures follow it."""
+    if client_name() == "wrk":
+        return [
+            *("wrk", "--threads", "1", "--connections", str(connections)),
+            *("--duration", f"{max(1, round(seconds))}s", "--timeout", "20s"),
+            *("--script", str(_HERE / "load.lua"), f"http://127.0.0.1:{port}{path}", "--"),
+        ]
+    return [
+        *(sys.executable, "-m", "bench.client", str(port), path, str(connections), str(seconds)),
+    ]

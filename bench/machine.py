@@ -1,4 +1,4 @@
-"""What the figures were measured on."""
+"""Describe the machine that the figures were measured on."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ from importlib.metadata import version
 from pathlib import Path
 
 
-def description(directory: Path, others: dict[str, str]) -> dict[str, str]:
-    """The machine and the versions, by name.
+def describe_machine(directory: Path, others: dict[str, str]) -> dict[str, str]:
+    """Return the machine and the versions, by name.
 
     Args:
-        directory: where the databases lie.
-        others: versions that the caller knows.
+        directory: the folder of the databases.
+        others: further versions.
     """
     return {
         "processor": f"{_processor()}, {len(_usable_processors())} of {os.cpu_count()} cores",
         "kernel": f"{platform.system()} {platform.release()}",
-        "file system": file_system(directory),
+        "file system": describe_file_system(directory),
         "python": platform.python_version(),
         "sqlite": sqlite3.sqlite_version,
         **{name: version(name) for name in ("flask", "granian")},
@@ -28,8 +28,8 @@ def description(directory: Path, others: dict[str, str]) -> dict[str, str]:
     }
 
 
-def file_system(directory: Path) -> str:
-    """The type and the device of the file system that `directory` lies on, as mounted; 'unknown' without /proc."""
+def describe_file_system(directory: Path) -> str:
+    """Return the file system's type and device; 'unknown' without /proc."""
     try:
         mounts = Path("/proc/mounts").read_text().splitlines()
     except OSError:
@@ -53,7 +53,7 @@ def _processor() -> str:
 
 
 def _usable_processors() -> set[int]:
-    # macOS does not know which ones a process may use.
+    # macOS has no sched_getaffinity.
     return (
         os.sched_getaffinity(0)
         if hasattr(os, "sched_getaffinity")

@@ -1,4 +1,4 @@
-"""Servers as processes: started on a free port in a group of their own, weighed, and ended with all their children."""
+"""Start servers on free ports, measure their memory and CPU time, and stop them."""
 
 from __future__ import annotations
 
@@ -12,28 +12,29 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-_STARTING_SECONDS = 20.0
-_ENDING_SECONDS = 12.0
-_TICKS_A_SECOND = os.sysconf("SC_CLK_TCK")
+_START_TIMEOUT_SECONDS = 20.0
+_STOP_TIMEOUT_SECONDS = 12.0
+_TICKS_PER_SECOND = os.sysconf("SC_CLK_TCK")
+_MAX_SHOWN_CHARACTERS = 500
 _PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
 
 
 @dataclass(frozen=True)
 class Usage:
-    """What a server's processes hold and have used; both 0 where there is no /proc."""
+    """The memory and CPU time of a server's processes; both 0 without /proc."""
 
     resident_megabytes: float
     cpu_seconds: float
 
 
 class Server:
-    """One server. `command` may hold `{port}`.
+    """One server, with its child processes in one process group.
 
     Args:
-        name: for messages.
-        command: starts it in the foreground.
-        directory: for what it prints.
-        environment: on top of this process's, without the services' own variables.
+        name: its name in messages.
+        command: starts it in the foreground; `{port}` is replaced by a free port.
+        directory: the folder for its output.
+        environment: variables in addition to this process's; those of the services are left out.
     """
 
     def __init__(
@@ -54,40 +55,46 @@ class Server:
         with self._output.open("wb") as output:
             self._process = subprocess.Popen(
                 [part.replace("{port}", str(self.port)) for part in command],
-                stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT, start_new_session=True,
-                cwd=Path(__file__).resolve().parent.parent, env={**inherited, **(environment or {})},
-            )  # fmt: skip
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+                cwd=Path(__file__).resolve().parent.parent,
+                env={**inherited, **(environment or {})},
+            )
 
     def wait_until_ready(self) -> None:
-        """Returns once it takes connections.
+        """Return when it takes connections.
 
         Raises:
-            RuntimeError: it ended, or took none in time.
+            RuntimeError: it ended, or takes no connections in time.
         """
-        deadline = time.monotonic() + _STARTING_SECONDS
+        deadline = time.monotonic() + _START_TIMEOUT_SECONDS
         while time.monotonic() < deadline and self._process.poll() is None:
             with suppress(OSError), socket.create_connection(("127.0.0.1", self.port), timeout=1):
                 return
             time.sleep(0.05)
         raise RuntimeError(
-            f"{self.name} did not start; it said: {self._output.read_text(errors='replace').strip()[-500:]}"
+            f"{self.name} did not start. Its output ends with: "
+            f"{self._output.read_text(errors='replace').strip()[-_MAX_SHOWN_CHARACTERS:]}"
         )
 
     def usage(self) -> Usage:
-        """Of all its processes, at this moment."""
+        """Return the present memory and CPU time of all its processes."""
         pages = ticks = 0
         for fields in _processes_of_group(self._process.pid):
-            # proc(5): fields 14 to 17 are user and system time, its own and of children that have ended; 24 is the RSS.
+            # proc(5): fields 14 to 17 are the user and system time of the process and of its ended
+            # children; field 24 is the resident set size.
             ticks += sum(int(field) for field in fields[11:15])
             pages += int(fields[21])
-        return Usage(pages * _PAGE_BYTES / 1e6, ticks / _TICKS_A_SECOND)
+        return Usage(pages * _PAGE_BYTES / 1e6, ticks / _TICKS_PER_SECOND)
 
     def stop(self) -> None:
-        """Ends it, gracefully if it does that in time, and whatever it has left behind."""
+        """Stop it: with SIGTERM first, then with SIGKILL for all processes that remain."""
         if self._process.poll() is None:
             self._process.send_signal(signal.SIGTERM)
             with suppress(subprocess.TimeoutExpired):
-                self._process.wait(_ENDING_SECONDS)
+                self._process.wait(_STOP_TIMEOUT_SECONDS)
         with suppress(ProcessLookupError, PermissionError):
             os.killpg(self._process.pid, signal.SIGKILL)
         self._process.wait()
@@ -100,7 +107,10 @@ def _free_port() -> int:
 
 
 def _processes_of_group(group: int) -> Iterator[list[str]]:
-    """/proc/PID/stat of each process of the group, from its third field on: the second, the name, may hold spaces."""
+    """Yield /proc/PID/stat of each process of the group, from the third field on.
+
+    The second field, the name, may contain spaces.
+    """
     for folder in Path("/proc").glob("[0-9]*"):
         with suppress(OSError):
             fields = (folder / "stat").read_text().rpartition(") ")[2].split()

@@ -1,4 +1,4 @@
-"""The figures as a table, and held against what they have to be."""
+"""Print the figures as tables, and check the claims about the capture service."""
 
 from __future__ import annotations
 
@@ -7,21 +7,23 @@ from dataclasses import dataclass, field
 from statistics import median
 from typing import Any
 
-from bench.contestants import BARE, FASTIFY, PLAIN, SERVICE
 from bench.growth import BUSY_USER_ROWS, Memory, Size
-from bench.rounds import BATCH_CAPTURES, CONNECTIONS, Comparison, Row, Spread, row_of
+from bench.output import format_claim, format_left_out, format_table, join_report
+from bench.rounds import BATCH_CAPTURES, CONNECTIONS, Comparison, Row, Spread, find_row
+from bench.targets import BARE, FASTIFY, PLAIN, SERVICE
 
-# What the service has to reach, within one run. A grown file is one with at least this many captures.
-_OVER_FASTIFY, _OVER_PLAIN, _OF_BARE, _P99_OVER_BARE = 1.5, 6.0, 0.75, 2.0
-_BATCH_CAPTURES_PER_SECOND, _BATCH_OVER_SINGLE = 10_000, 6.0
-_GROWN_CAPTURES, _OF_EMPTY_FILE = 1_000_000, 0.9
-_STATISTICS_MS = 5.0
-_MEMORY_MEGABYTES, _MEMORY_GROWTH = 150.0, 1.1
+# The limits of the claims. Ratios compare two figures of the same run.
+_MIN_RATIO_TO_FASTIFY, _MIN_RATIO_TO_PLAIN, _MIN_RATIO_TO_BARE = 1.5, 6.0, 0.75
+_MAX_P99_RATIO_TO_BARE = 2.0
+_MIN_BATCH_CAPTURES_PER_SECOND, _MIN_BATCH_RATIO_TO_SINGLE = 10_000, 6.0
+_LARGE_FILE_CAPTURES, _MIN_RATIO_TO_EMPTY_FILE = 1_000_000, 0.9
+_MAX_STATISTICS_MS = 5.0
+_MAX_MEMORY_MEGABYTES, _MAX_MEMORY_GROWTH = 150.0, 1.1
 
 
 @dataclass
 class Results:
-    """Everything that one run measured."""
+    """All figures of one run."""
 
     machine: dict[str, str]
     comparison: Comparison
@@ -31,7 +33,7 @@ class Results:
 
 @dataclass(frozen=True)
 class Claim:
-    """One thing that has to hold. `got` and `wanted` are ready to print."""
+    """A claim about the capture service; `wanted` and `got` are texts."""
 
     what: str
     wanted: str
@@ -39,11 +41,11 @@ class Claim:
     holds: bool
 
     def __str__(self) -> str:
-        return f"ratio  {self.what}: wanted {self.wanted}, got {self.got}: {'yes' if self.holds else 'NO'}"
+        return "ratio  " + format_claim(self.what, self.wanted, self.got, holds=self.holds)
 
 
 def claims(results: Results) -> list[Claim]:
-    """What has to hold, as far as it was measured."""
+    """Return the claims whose figures were measured."""
     return [
         *_claims_of_rounds(results.comparison.rows),
         *_claims_of_sizes(results.sizes),
@@ -52,65 +54,75 @@ def claims(results: Results) -> list[Claim]:
 
 
 def _claims_of_rounds(rows: Sequence[Row]) -> Iterator[Claim]:
-    ours = row_of(rows, SERVICE)
+    ours = find_row(rows, SERVICE)
     if ours is None:
         return
-    for name, wanted in ((FASTIFY, _OVER_FASTIFY), (PLAIN, _OVER_PLAIN), (BARE, _OF_BARE)):
-        other = row_of(rows, name)
+    ratios = (
+        (FASTIFY, _MIN_RATIO_TO_FASTIFY),
+        (PLAIN, _MIN_RATIO_TO_PLAIN),
+        (BARE, _MIN_RATIO_TO_BARE),
+    )
+    for name, wanted in ratios:
+        other = find_row(rows, name)
         if other is not None:
             ratio = _ratio(ours.captures_per_second, other.captures_per_second)
             yield _at_least(f"captures/s with {CONNECTIONS} connections / {name}", ratio, wanted)
-    bare = row_of(rows, BARE)
+    bare = find_row(rows, BARE)
     if bare is not None:
         yield _at_most(
             f"p99 with {CONNECTIONS} connections / {BARE}",
             _ratio(ours.p99_ms, bare.p99_ms),
-            _P99_OVER_BARE,
+            _MAX_P99_RATIO_TO_BARE,
         )
-    batches = row_of(rows, SERVICE, CONNECTIONS, BATCH_CAPTURES)
+    batches = find_row(rows, SERVICE, CONNECTIONS, BATCH_CAPTURES)
     if batches is not None:
-        per_second, ratio = (
-            batches.captures_per_second.middle,
-            _ratio(batches.captures_per_second, ours.captures_per_second),
-        )
+        per_second = batches.captures_per_second.middle
+        ratio = _ratio(batches.captures_per_second, ours.captures_per_second)
         yield Claim(
             f"batches of {BATCH_CAPTURES}",
-            f"≥ {_BATCH_CAPTURES_PER_SECOND:,} captures/s or ≥ {_BATCH_OVER_SINGLE:g} × single ones",
+            f"≥ {_MIN_BATCH_CAPTURES_PER_SECOND:,} captures/s "
+            f"or ≥ {_MIN_BATCH_RATIO_TO_SINGLE:g} × single ones",
             f"{per_second:,.0f} captures/s, {ratio:.2f} ×",
-            per_second >= _BATCH_CAPTURES_PER_SECOND or ratio >= _BATCH_OVER_SINGLE,
+            per_second >= _MIN_BATCH_CAPTURES_PER_SECOND or ratio >= _MIN_BATCH_RATIO_TO_SINGLE,
         )
 
 
 def _claims_of_sizes(sizes: Sequence[Size]) -> Iterator[Claim]:
     empty = next((size for size in sizes if size.captures == 0), None)
     for size in sizes:
-        if empty is not None and size.captures >= _GROWN_CAPTURES:
+        if empty is not None and size.captures >= _LARGE_FILE_CAPTURES:
             ratio = _ratio(size.captures_per_second, empty.captures_per_second)
             yield _at_least(
                 f"captures/s over {size.captures:,} captures / over an empty file",
                 ratio,
-                _OF_EMPTY_FILE,
+                _MIN_RATIO_TO_EMPTY_FILE,
             )
-    grown = max(sizes, key=lambda size: size.captures, default=None)
-    if grown is not None and grown.captures >= BUSY_USER_ROWS:
-        what = f"p99 of the statistics of a person with {BUSY_USER_ROWS:,} rows, over {grown.captures:,} captures"
-        yield _at_most(what, grown.statistics_p99_ms, _STATISTICS_MS, " ms")
+    largest = max(sizes, key=lambda size: size.captures, default=None)
+    if largest is not None and largest.captures >= BUSY_USER_ROWS:
+        what = (
+            f"p99 of the statistics of a user with {BUSY_USER_ROWS:,} rows, "
+            f"over {largest.captures:,} captures"
+        )
+        yield _at_most(what, largest.statistics_p99_ms, _MAX_STATISTICS_MS, " ms")
 
 
 def _claims_of_memory(results: Results) -> Iterator[Claim]:
     memory = results.memory
     if memory is not None and memory.megabytes:
         what = f"after {memory.captures:,} captures"
-        yield _at_most(f"memory {what}", memory.megabytes, _MEMORY_MEGABYTES, " MB")
+        yield _at_most(f"memory {what}", memory.megabytes, _MAX_MEMORY_MEGABYTES, " MB")
         if memory.first_captures < memory.captures:
             growth = memory.megabytes / memory.megabytes_at_first
             yield _at_most(
-                f"memory {what} / after {memory.first_captures:,}", growth, _MEMORY_GROWTH
+                f"memory {what} / after {memory.first_captures:,}", growth, _MAX_MEMORY_GROWTH
             )
 
 
 def _ratio(ours: Spread, theirs: Spread) -> float:
-    """The median of the rounds' ratios: what disturbs a round disturbs both."""
+    """Return the median of the rounds' ratios.
+
+    A disturbance of a round affects both figures, but hardly their ratio.
+    """
     return median(
         one / other if other else float("inf")
         for one, other in zip(ours.values, theirs.values, strict=True)
@@ -126,72 +138,88 @@ def _at_most(what: str, got: float, wanted: float, unit: str = "") -> Claim:
 
 
 def as_text(results: Results) -> str:
-    """The report for a person."""
+    """Return the report for people."""
     lines = [f"{name:12} {value}" for name, value in results.machine.items()]
-    rows = results.comparison.rows
-    ours = row_of(rows, SERVICE)
-    lines += ["", *_table(
-        ["", "captures/s (range)", "p50 ms", "p99 ms", "memory MB", "CPU µs/capture", "failed", "the service is"],
-        [_cells(row, ours) for row in rows],
-    )]  # fmt: skip
+    lines += ["", *_comparison_table(results.comparison.rows)]
     if results.comparison.syncs_per_second.values:
-        lines += ["", f"fdatasync of a page: {results.comparison.syncs_per_second} a second; "
-                      f"commits of a bare sqlite3 loop: {results.comparison.commits_per_second} a second"]  # fmt: skip
-    lines += [f"left out: {name}: {reason}" for name, reason in results.comparison.left_out.items()]
-    if results.sizes:
-        cells = [
-            [f"{size.captures:,}", str(size.captures_per_second), f"{size.p99_ms.middle:.1f}",
-             f"{size.statistics_p50_ms:.2f}", f"{size.statistics_p99_ms:.2f}"]
-            for size in results.sizes
-        ]  # fmt: skip
         lines += [
             "",
-            *_table(
-                [
-                    "captures in the file",
-                    "captures/s (range)",
-                    "p99 ms",
-                    "statistics p50 ms",
-                    "p99 ms",
-                ],
-                cells,
-            ),
+            f"fdatasync of a page: {results.comparison.syncs_per_second} a second; "
+            f"commits of a bare sqlite3 loop: {results.comparison.commits_per_second} a second",
         ]
+    lines += format_left_out(results.comparison.left_out)
+    if results.sizes:
+        lines += ["", *_sizes_table(results.sizes)]
     if results.memory is not None:
         memory = results.memory
-        lines += ["", f"memory after {memory.first_captures:,} captures {memory.megabytes_at_first:.0f} MB, "
-                      f"after {memory.captures:,} {memory.megabytes:.0f} MB"]  # fmt: skip
-    return "\n".join([*lines, "", *map(str, claims(results))])
+        lines += [
+            "",
+            f"memory after {memory.first_captures:,} captures {memory.megabytes_at_first:.0f} MB, "
+            f"after {memory.captures:,} {memory.megabytes:.0f} MB",
+        ]
+    return join_report(lines, claims(results))
 
 
-def _cells(row: Row, ours: Row | None) -> list[str]:
-    other = ours is not None and row.contestant.name != SERVICE
+def _comparison_table(rows: Sequence[Row]) -> list[str]:
+    head = [
+        *("", "captures/s (range)", "p50 ms", "p99 ms"),
+        *("memory MB", "CPU µs/capture", "failed", "the service is"),
+    ]
+    service = find_row(rows, SERVICE)
+    return format_table(head, [_cells(row, service) for row in rows])
+
+
+def _cells(row: Row, service: Row | None) -> list[str]:
+    is_other = service is not None and row.target.name != SERVICE
     return [
-        row.label, str(row.captures_per_second), f"{row.p50_ms.middle:.1f}", f"{row.p99_ms.middle:.1f}",
-        f"{row.resident_megabytes.middle:.0f}", f"{row.cpu_microseconds.middle:.0f}", str(row.failed),
-        f"{_ratio(ours.captures_per_second, row.captures_per_second):.2f} ×" if other and ours is not None else "",
-    ]  # fmt: skip
+        row.label,
+        str(row.captures_per_second),
+        f"{row.p50_ms.middle:.1f}",
+        f"{row.p99_ms.middle:.1f}",
+        f"{row.resident_megabytes.middle:.0f}",
+        f"{row.cpu_microseconds.middle:.0f}",
+        str(row.failed),
+        f"{_ratio(service.captures_per_second, row.captures_per_second):.2f} ×"
+        if is_other and service is not None
+        else "",
+    ]
 
 
-def _table(head: list[str], rows: list[list[str]]) -> list[str]:
-    widths = [max(len(line[column]) for line in [head, *rows]) for column in range(len(head))]
-    return [
-        "  ".join(cell.ljust(width) if not column else cell.rjust(width)
-                  for column, (cell, width) in enumerate(zip(line, widths, strict=True))).rstrip()
-        for line in [head, *rows]
-    ]  # fmt: skip
+def _sizes_table(sizes: Sequence[Size]) -> list[str]:
+    head = [
+        *("captures in the file", "captures/s (range)", "p99 ms"),
+        *("statistics p50 ms", "p99 ms"),
+    ]
+    return format_table(
+        head,
+        [
+            [
+                f"{size.captures:,}",
+                str(size.captures_per_second),
+                f"{size.p99_ms.middle:.1f}",
+                f"{size.statistics_p50_ms:.2f}",
+                f"{size.statistics_p99_ms:.2f}",
+            ]
+            for size in sizes
+        ],
+    )
 
 
 def as_json(results: Results) -> dict[str, Any]:
-    """The report for a program: every round's figures."""
+    """Return the report for programs, with the figures of every round."""
     comparison = results.comparison
     return {
         "machine": results.machine,
         "rows": [
             {
-                "name": row.contestant.name, "connections": row.connections, "captures_a_request": row.captures_a_request,
-                "captures_per_second": row.captures_per_second.values, "p50_ms": row.p50_ms.values, "p99_ms": row.p99_ms.values,
-                "resident_megabytes": row.resident_megabytes.values, "cpu_microseconds": row.cpu_microseconds.values,
+                "name": row.target.name,
+                "connections": row.connections,
+                "captures_a_request": row.captures_per_request,
+                "captures_per_second": row.captures_per_second.values,
+                "p50_ms": row.p50_ms.values,
+                "p99_ms": row.p99_ms.values,
+                "resident_megabytes": row.resident_megabytes.values,
+                "cpu_microseconds": row.cpu_microseconds.values,
                 "failed": row.failed,
             }
             for row in comparison.rows
@@ -203,12 +231,14 @@ def as_json(results: Results) -> dict[str, Any]:
         "left_out": comparison.left_out,
         "sizes": [
             {
-                "captures": size.captures, "captures_per_second": size.captures_per_second.values,
-                "p99_ms": size.p99_ms.values, "statistics_p50_ms": size.statistics_p50_ms,
+                "captures": size.captures,
+                "captures_per_second": size.captures_per_second.values,
+                "p99_ms": size.p99_ms.values,
+                "statistics_p50_ms": size.statistics_p50_ms,
                 "statistics_p99_ms": size.statistics_p99_ms,
             }
             for size in results.sizes
         ],
         "memory": None if results.memory is None else vars(results.memory),
         "claims": [vars(claim) for claim in claims(results)],
-    }  # fmt: skip
+    }

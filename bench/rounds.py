@@ -1,4 +1,4 @@
-"""The rounds: every server in turn, again and again, so that what the machine does meanwhile befalls them all."""
+"""Measure all servers in alternating rounds: a disturbance then affects all."""
 
 from __future__ import annotations
 
@@ -10,28 +10,28 @@ from http.client import HTTPConnection
 from pathlib import Path
 from statistics import median
 
-from bench.contestants import BATCH_PATH, CONTESTANTS, SERVICE, Contestant, payments_in
-from bench.installing import Missing
-from bench.limits import commits_per_second, syncs_per_second
+from bench.installing import NotInstalled
+from bench.limits import measure_commits, measure_syncs
 from bench.load import Outcome, send
 from bench.processes import Server
+from bench.targets import BATCH_PATH, SERVICE, TARGETS, Target, count_payments
 
 CONNECTIONS = 32
 MIN_CONNECTIONS, MAX_CONNECTIONS = 1, 256
 BATCH_CAPTURES = 50
-_LIMIT_SECONDS = 1.0
+_MAX_LIMIT_SECONDS = 1.0
 _NOT_FOUND = 404
 
 
 @dataclass
 class Spread:
-    """A figure of several rounds."""
+    """The values of one figure in all rounds."""
 
     values: list[float] = field(default_factory=list)
 
     @property
     def middle(self) -> float:
-        """The median."""
+        """Return the median."""
         return median(self.values) if self.values else 0.0
 
     def __str__(self) -> str:
@@ -40,11 +40,11 @@ class Spread:
 
 @dataclass
 class Row:
-    """One line of the table: a contestant under one load."""
+    """One line of the table: a target under one load."""
 
-    contestant: Contestant
+    target: Target
     connections: int
-    captures_a_request: int = 1
+    captures_per_request: int = 1
     captures_per_second: Spread = field(default_factory=Spread)
     p50_ms: Spread = field(default_factory=Spread)
     p99_ms: Spread = field(default_factory=Spread)
@@ -54,23 +54,24 @@ class Row:
 
     @property
     def label(self) -> str:
-        """Who, and with how many connections or in which batches."""
-        batches = f", batches of {self.captures_a_request}" if self.captures_a_request > 1 else ""
-        return f"{self.contestant.name}, {self.connections} connection{'s' * (self.connections > 1)}{batches}"
+        """Return the target's name, its connections and its batch size."""
+        connections = f"{self.connections} connection{'s' * (self.connections > 1)}"
+        size = self.captures_per_request
+        return f"{self.target.name}, {connections}" + (f", batches of {size}" if size > 1 else "")
 
     def add(self, outcome: Outcome, megabytes: float, cpu_seconds: float) -> None:
-        """Adds a round's figures."""
+        """Add the figures of one round."""
         self.captures_per_second.values.append(outcome.captures / outcome.seconds)
         self.p50_ms.values.append(outcome.p50_ms)
         self.p99_ms.values.append(outcome.p99_ms)
         self.resident_megabytes.values.append(megabytes)
         self.cpu_microseconds.values.append(cpu_seconds * 1e6 / max(1, outcome.captures))
-        self.failed += outcome.refusals + outcome.failures
+        self.failed += outcome.errors + outcome.failures
 
 
 @dataclass
 class Comparison:
-    """What the rounds gave; `left_out` says of each row that is missing why."""
+    """The figures of all rounds; `left_out` has the reason for each row that is missing."""
 
     rows: list[Row] = field(default_factory=list)
     syncs_per_second: Spread = field(default_factory=Spread)
@@ -79,71 +80,73 @@ class Comparison:
 
 
 def compare(directory: Path, *, rounds: int, seconds: float, install: bool) -> Comparison:
-    """Measures every contestant that can be had, `rounds` times for `seconds` each, one at a time.
+    """Measure every target that is installed, one at a time.
+
+    Args:
+        directory: a folder for the databases and the servers' output.
+        rounds: how many times each target is measured, after a shorter round that does not count.
+        seconds: how long each time.
+        install: whether missing packages may be installed.
 
     Raises:
-        RuntimeError: a server has acknowledged more than it has stored, or does not start.
+        RuntimeError: a server does not start, or has acknowledged more captures than it has stored.
     """
     comparison = Comparison()
     with ExitStack() as running:
         servers: dict[str, Server] = {}
-        for contestant in CONTESTANTS:
-            _start(contestant, directory, install, running, servers, comparison)
-        comparison.rows = _rows_for(servers, comparison)
+        for target in TARGETS:
+            _start(target, directory, install, running, servers, comparison)
+        comparison.rows = _create_rows(servers, comparison)
         acknowledged = dict.fromkeys(servers, 0)
-        for number in range(rounds + 1):  # the first warms up and does not count
-            print(
-                "warming up …" if number == 0 else f"round {number} of {rounds} …",
-                file=sys.stderr,
-                flush=True,
-            )
+        for number in range(rounds + 1):
+            is_warm_up = number == 0
+            label = "warming up …" if is_warm_up else f"round {number} of {rounds} …"
+            print(label, file=sys.stderr, flush=True)
+            round_seconds = seconds / 4 if is_warm_up else seconds
             for row in comparison.rows:
-                acknowledged[row.contestant.name] += _run(
-                    row,
-                    servers[row.contestant.name],
-                    directory,
-                    seconds if number else seconds / 4,
-                    counts=number > 0,
+                server = servers[row.target.name]
+                acknowledged[row.target.name] += _run(
+                    row, server, directory, round_seconds, counts=not is_warm_up
                 )
-            if number:
-                comparison.syncs_per_second.values.append(
-                    syncs_per_second(directory, min(seconds, _LIMIT_SECONDS))
-                )
-                comparison.commits_per_second.values.append(
-                    commits_per_second(directory, min(seconds, _LIMIT_SECONDS))
-                )
+            if not is_warm_up:
+                _measure_limits(comparison, directory, min(seconds, _MAX_LIMIT_SECONDS))
     _check_stored(servers, acknowledged, directory)
     return comparison
 
 
+def _measure_limits(comparison: Comparison, directory: Path, seconds: float) -> None:
+    comparison.syncs_per_second.values.append(measure_syncs(directory, seconds))
+    comparison.commits_per_second.values.append(measure_commits(directory, seconds))
+
+
 def _start(
-    contestant: Contestant,
+    target: Target,
     directory: Path,
     install: bool,
     running: ExitStack,
     servers: dict[str, Server],
     comparison: Comparison,
 ) -> None:
-    folder = directory / contestant.name.replace(" ", "-")
+    folder = directory / target.name.replace(" ", "-")
     folder.mkdir()
     try:
-        server = contestant.start(folder, install)
-    except Missing as reason:
-        comparison.left_out[contestant.name] = str(reason)
+        server = target.start(folder, install)
+    except NotInstalled as reason:
+        comparison.left_out[target.name] = str(reason)
         return
     running.callback(server.stop)
     server.wait_until_ready()
-    servers[contestant.name] = server
+    servers[target.name] = server
 
 
-def _rows_for(servers: dict[str, Server], comparison: Comparison) -> list[Row]:
+def _create_rows(servers: dict[str, Server], comparison: Comparison) -> list[Row]:
     rows = []
-    for contestant in CONTESTANTS:
-        if contestant.name not in servers:
+    for target in TARGETS:
+        if target.name not in servers:
             continue
-        if contestant.name == SERVICE:
+        if target.name == SERVICE:
             rows += [
-                Row(contestant, connections)
+                Row(target, connections)
                 for connections in (MIN_CONNECTIONS, CONNECTIONS, MAX_CONNECTIONS)
             ]
             if _status_of(servers[SERVICE], BATCH_PATH) == _NOT_FOUND:
@@ -151,9 +154,9 @@ def _rows_for(servers: dict[str, Server], comparison: Comparison) -> list[Row]:
                     f"{BATCH_PATH} answers {_NOT_FOUND}"
                 )
             else:
-                rows.append(Row(contestant, CONNECTIONS, BATCH_CAPTURES))
+                rows.append(Row(target, CONNECTIONS, BATCH_CAPTURES))
         else:
-            rows.append(Row(contestant, CONNECTIONS))
+            rows.append(Row(target, CONNECTIONS))
     return rows
 
 
@@ -167,12 +170,12 @@ def _status_of(server: Server, path: str) -> int:
 
 
 def _run(row: Row, server: Server, directory: Path, seconds: float, *, counts: bool) -> int:
-    """Runs one load; how many captures were acknowledged."""
+    """Run one load and return how many captures were acknowledged."""
     before = server.usage()
-    path = BATCH_PATH if row.captures_a_request > 1 else row.contestant.path
+    path = BATCH_PATH if row.captures_per_request > 1 else row.target.path
     outcome = send(
         server.port, path, connections=row.connections, seconds=seconds, directory=directory,
-        template=row.contestant.template, captures_a_request=row.captures_a_request,
+        template=row.target.template, captures_per_request=row.captures_per_request,
     )  # fmt: skip
     after = server.usage()
     if counts:
@@ -183,25 +186,26 @@ def _run(row: Row, server: Server, directory: Path, seconds: float, *, counts: b
 def _check_stored(
     servers: dict[str, Server], acknowledged: dict[str, int], directory: Path
 ) -> None:
-    """A benchmark of a server that answers and does not store would be of no use."""
-    for contestant in CONTESTANTS:
-        if contestant.name in servers and contestant.stores:
-            stored = payments_in(directory / contestant.name.replace(" ", "-"))
-            if stored < acknowledged[contestant.name]:
+    """Raise RuntimeError if a server has stored fewer captures than it has acknowledged.
+
+    The figures of a server that loses captures mean nothing.
+    """
+    for target in TARGETS:
+        if target.name in servers and target.stores:
+            stored = count_payments(directory / target.name.replace(" ", "-"))
+            if stored < acknowledged[target.name]:
                 raise RuntimeError(
-                    f"{contestant.name} acknowledged {acknowledged[contestant.name]} captures and holds {stored}"
+                    f"{target.name} acknowledged {acknowledged[target.name]} captures, "
+                    f"but stored only {stored}."
                 )
 
 
-def row_of(
-    rows: Sequence[Row], name: str, connections: int = CONNECTIONS, captures_a_request: int = 1
+def find_row(
+    rows: Sequence[Row], name: str, connections: int = CONNECTIONS, captures_per_request: int = 1
 ) -> Row | None:
-    """The row of a contestant under that load, if it was measured."""
+    """Return the row of a target under a load, if it was measured."""
     for row in rows:
-        if (row.contestant.name, row.connections, row.captures_a_request) == (
-            name,
-            connections,
-            captures_a_request,
-        ):
+        load = (row.target.name, row.connections, row.captures_per_request)
+        if load == (name, connections, captures_per_request):
             return row
     return None

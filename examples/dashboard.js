@@ -1,4 +1,4 @@
-/* The dashboard page. Its save function is a global, as on existing sites; everything else stays inside. */
+/* The dashboard page. Its save function is global, as on real sites; the rest is private. */
 
 async function saveDashboardToSupabase(dashboardData, tradingState, theme, user) {
   localStorage.setItem(`trading_state_${user.email}`, JSON.stringify(tradingState));
@@ -13,7 +13,7 @@ async function saveDashboardToSupabase(dashboardData, tradingState, theme, user)
   const INITIAL_EQUITY_CENTS = 1000000;
   const RISK_SETTINGS = { riskPerTrade: 1, dailyLossLimit: 5, consecutiveLossesLimit: 3 };
   const MARKETS = ["EUR/USD", "GBP/USD", "USD/JPY", "XAU/USD", "BTC/USDT", "ETH/USDT"];
-  // The simulated past of a new account, oldest first, so that there is a curve to look at.
+  // The results of a new account's simulated trades, oldest first, so that the chart shows a curve.
   const SAMPLE_RESULTS = "WWLWLWWLLWWWLWLWWWLLWWLWW";
   const DAY_MS = 24 * 60 * 60 * 1000;
   const TRADES_LISTED = 7;
@@ -28,11 +28,11 @@ async function saveDashboardToSupabase(dashboardData, tradingState, theme, user)
     return document.getElementById(id);
   }
 
-  function write(id, text) {
+  function setText(id, text) {
     byId(id).textContent = text;
   }
 
-  function storedObject(key) {
+  function readStoredObject(key) {
     try {
       return JSON.parse(localStorage.getItem(key));
     } catch {
@@ -40,7 +40,7 @@ async function saveDashboardToSupabase(dashboardData, tradingState, theme, user)
     }
   }
 
-  // ---- figures: whole cents inside, dollars at the edges ----
+  // ---- figures: computed in whole cents, shown and saved in dollars ----
 
   function toCents(amount) {
     return Math.round(amount * 100);
@@ -58,29 +58,29 @@ async function saveDashboardToSupabase(dashboardData, tradingState, theme, user)
     return whole ? roundTo((100 * part) / whole, 2) : 0;
   }
 
-  function moneyText(cents) {
+  function formatMoney(cents) {
     return toDollars(cents).toLocaleString("en-US", { style: "currency", currency: "USD" });
   }
 
-  function signedText(cents) {
-    return (cents < 0 ? "−" : "+") + moneyText(Math.abs(cents));
+  function formatSignedMoney(cents) {
+    return (cents < 0 ? "−" : "+") + formatMoney(Math.abs(cents));
   }
 
-  function percentText(value) {
+  function formatPercent(value) {
     return `${value.toFixed(1)}%`;
   }
 
-  function equityCents() {
+  function computeEquityCents() {
     return trades.reduce((equity, trade) => equity + toCents(trade.pnl), INITIAL_EQUITY_CENTS);
   }
 
-  function equityCurve() {
+  function computeEquityCurve() {
     const curve = [INITIAL_EQUITY_CENTS];
     for (const trade of trades) curve.push(curve[curve.length - 1] + toCents(trade.pnl));
     return curve;
   }
 
-  function drawdowns(curve) {
+  function computeDrawdowns(curve) {
     let peak = curve[0];
     let current = 0;
     let max = 0;
@@ -92,9 +92,11 @@ async function saveDashboardToSupabase(dashboardData, tradingState, theme, user)
     return { current, max };
   }
 
-  function runLength(wanted) {
+  function countLatest(wanted) {
     let length = 0;
-    while (length < trades.length && trades[trades.length - 1 - length].result === wanted) length += 1;
+    while (length < trades.length && trades[trades.length - 1 - length].result === wanted) {
+      length += 1;
+    }
     return length;
   }
 
@@ -102,12 +104,12 @@ async function saveDashboardToSupabase(dashboardData, tradingState, theme, user)
     return list.reduce((sum, trade) => sum + toCents(trade.pnl), 0);
   }
 
-  function performance() {
+  function computePerformance() {
     const wins = trades.filter((trade) => trade.result === "win");
     const losses = trades.filter((trade) => trade.result === "loss");
     const grossProfit = sumCents(wins);
     const grossLoss = -sumCents(losses);
-    const drawdown = drawdowns(equityCurve());
+    const drawdown = computeDrawdowns(computeEquityCurve());
     return {
       totalPnl: toDollars(grossProfit - grossLoss),
       winRate: percentOf(wins.length, trades.length),
@@ -116,13 +118,14 @@ async function saveDashboardToSupabase(dashboardData, tradingState, theme, user)
       losingTrades: losses.length,
       averageWin: wins.length ? roundTo(toDollars(grossProfit / wins.length), 2) : 0,
       averageLoss: losses.length ? roundTo(toDollars(grossLoss / losses.length), 2) : 0,
-      profitFactor: grossLoss ? roundTo(grossProfit / grossLoss, 2) : null, // without a loss there is no such number
+      // Undefined without a loss.
+      profitFactor: grossLoss ? roundTo(grossProfit / grossLoss, 2) : null,
       maxDrawdown: drawdown.max,
       currentDrawdown: drawdown.current,
       grossProfit: toDollars(grossProfit),
       grossLoss: toDollars(grossLoss),
-      consecutiveWins: runLength("win"),
-      consecutiveLosses: runLength("loss"),
+      consecutiveWins: countLatest("win"),
+      consecutiveLosses: countLatest("loss"),
     };
   }
 
@@ -130,7 +133,7 @@ async function saveDashboardToSupabase(dashboardData, tradingState, theme, user)
     return date.toISOString().slice(0, 10);
   }
 
-  function dailyStats() {
+  function computeDailyStats() {
     const today = dayOf(new Date());
     const todays = trades.filter((trade) => trade.closedAt.startsWith(today));
     return {
@@ -144,8 +147,8 @@ async function saveDashboardToSupabase(dashboardData, tradingState, theme, user)
 
   // ---- simulated trades ----
 
-  // Mulberry32: a new account shows the same past on every visit.
-  function seededRandom(seed) {
+  // The generator Mulberry32: a new account has the same simulated trades on every visit.
+  function createRandom(seed) {
     return function () {
       seed = (seed + 0x6d2b79f5) | 0;
       let bits = Math.imul(seed ^ (seed >>> 15), 1 | seed);
@@ -154,16 +157,16 @@ async function saveDashboardToSupabase(dashboardData, tradingState, theme, user)
     };
   }
 
-  function pick(list, random) {
+  function pickRandom(list, random) {
     return list[Math.floor(random() * list.length)];
   }
 
-  function simulatedTrade(result, closedAt, random) {
-    const riskCents = Math.round((equityCents() * RISK_SETTINGS.riskPerTrade) / 100);
+  function simulateTrade(result, closedAt, random) {
+    const riskCents = Math.round((computeEquityCents() * RISK_SETTINGS.riskPerTrade) / 100);
     const multiple = result === "win" ? 0.8 + 1.4 * random() : -(0.55 + 0.45 * random());
     return {
       id: `T-${trades.length + 1}`,
-      symbol: pick(MARKETS, random),
+      symbol: pickRandom(MARKETS, random),
       side: random() < 0.5 ? "buy" : "sell",
       result,
       riskAmount: toDollars(riskCents),
@@ -172,33 +175,33 @@ async function saveDashboardToSupabase(dashboardData, tradingState, theme, user)
     };
   }
 
-  function fillSampleTrades() {
-    const random = seededRandom(2024);
+  function simulatePastTrades() {
+    const random = createRandom(2024);
     trades = [];
     Array.from(SAMPLE_RESULTS).forEach((letter, index) => {
       const daysAgo = SAMPLE_RESULTS.length - index;
       const closedAt = new Date(Date.now() - daysAgo * DAY_MS);
-      trades.push(simulatedTrade(letter === "W" ? "win" : "loss", closedAt, random));
+      trades.push(simulateTrade(letter === "W" ? "win" : "loss", closedAt, random));
     });
   }
 
-  // ---- what is saved ----
+  // ---- the saved data ----
 
-  function tradingState() {
+  function createTradingState() {
     return {
       initialEquity: toDollars(INITIAL_EQUITY_CENTS),
-      currentEquity: toDollars(equityCents()),
+      currentEquity: toDollars(computeEquityCents()),
       trades,
       openPositions: [],
       riskSettings: { ...RISK_SETTINGS },
-      performanceMetrics: performance(),
-      dailyStats: dailyStats(),
+      performanceMetrics: computePerformance(),
+      dailyStats: computeDailyStats(),
     };
   }
 
-  function dashboardData() {
-    const equity = toDollars(equityCents());
-    const figures = performance();
+  function createDashboardData() {
+    const equity = toDollars(computeEquityCents());
+    const figures = computePerformance();
     return {
       userProfile: {
         name: user.name,
@@ -232,34 +235,34 @@ async function saveDashboardToSupabase(dashboardData, tradingState, theme, user)
 
   async function save() {
     try {
-      await saveDashboardToSupabase(dashboardData(), tradingState(), theme, user);
+      await saveDashboardToSupabase(createDashboardData(), createTradingState(), theme, user);
       showSaved(new Date());
     } catch {
-      write("dashboard-result", "Not saved. Please allow this site to store data in your browser.");
+      setText("dashboard-result", "Not saved. Allow this site to store data in your browser.");
     }
   }
 
   // ---- the equity chart ----
 
-  function svg(tag, attributes, text) {
+  function createSvg(tag, attributes, text) {
     const element = document.createElementNS("http://www.w3.org/2000/svg", tag);
     for (const [name, value] of Object.entries(attributes)) element.setAttribute(name, value);
     if (text !== undefined) element.textContent = text;
     return element;
   }
 
-  // The step is 1, 2 or 5 times a power of ten, so that the grid's figures read easily.
-  function gridStep(range, lines) {
+  // Returns 1, 2 or 5 times a power of ten, so that the grid has round numbers.
+  function chooseGridStep(range, lines) {
     const rough = range / lines;
     const power = 10 ** Math.floor(Math.log10(rough));
     return power * [1, 2, 5, 10].find((factor) => factor * power >= rough);
   }
 
-  function chartScale(curve) {
+  function createScale(curve) {
     const { clientWidth: width, clientHeight: height } = byId("chart");
     const low = Math.min(...curve);
     const high = Math.max(...curve);
-    const step = gridStep(Math.max(high - low, 20000), 5);
+    const step = chooseGridStep(Math.max(high - low, 20000), 5);
     const bottom = Math.floor(low / step) * step;
     const top = Math.max(Math.ceil(high / step) * step, bottom + step);
     const lastIndex = Math.max(curve.length - 1, 1);
@@ -270,134 +273,149 @@ async function saveDashboardToSupabase(dashboardData, tradingState, theme, user)
     };
   }
 
-  function gridLines(scale) {
+  function createGridLines(scale) {
     const lines = [];
     for (let equity = scale.bottom; equity <= scale.top; equity += scale.step) {
       const y = scale.y(equity);
       const label = "$" + toDollars(equity).toLocaleString("en-US", { maximumFractionDigits: 0 });
-      lines.push(svg("line", { class: "grid", x1: CHART_LEFT, x2: scale.width, y1: y, y2: y }));
-      lines.push(svg("text", { x: CHART_LEFT - 12, y: y + 4, "text-anchor": "end" }, label));
+      const ends = { x1: CHART_LEFT, x2: scale.width, y1: y, y2: y };
+      lines.push(createSvg("line", { class: "grid", ...ends }));
+      lines.push(createSvg("text", { x: CHART_LEFT - 12, y: y + 4, "text-anchor": "end" }, label));
     }
     return lines;
   }
 
-  function areaGradient() {
-    const gradient = svg("linearGradient", { id: "under-curve", x1: 0, y1: 0, x2: 0, y2: 1 });
+  function createGradient() {
+    const gradient = createSvg("linearGradient", { id: "under-curve", x1: 0, y1: 0, x2: 0, y2: 1 });
     gradient.append(
-      svg("stop", { class: "stop", offset: 0, "stop-opacity": 0.24 }),
-      svg("stop", { class: "stop", offset: 1, "stop-opacity": 0 }),
+      createSvg("stop", { class: "stop", offset: 0, "stop-opacity": 0.24 }),
+      createSvg("stop", { class: "stop", offset: 1, "stop-opacity": 0 }),
     );
     return gradient;
   }
 
-  function markerAt(index, curve, scale) {
+  function createMarker(index, curve, scale) {
     const x = scale.x(index);
     const y = scale.y(curve[index]);
-    const marker = svg("g", { class: "marker" });
+    const marker = createSvg("g", { class: "marker" });
     if (index < curve.length - 1) {
-      marker.append(svg("line", { class: "cursor", x1: x, x2: x, y1: CHART_MARGIN, y2: scale.height - CHART_MARGIN }));
+      const ends = { x1: x, x2: x, y1: CHART_MARGIN, y2: scale.height - CHART_MARGIN };
+      marker.append(createSvg("line", { class: "cursor", ...ends }));
     }
-    marker.append(svg("circle", { class: "halo", cx: x, cy: y, r: 10 }), svg("circle", { class: "dot", cx: x, cy: y, r: 6 }));
+    marker.append(
+      createSvg("circle", { class: "halo", cx: x, cy: y, r: 10 }),
+      createSvg("circle", { class: "dot", cx: x, cy: y, r: 6 }),
+    );
     return marker;
   }
 
   function drawChart() {
-    const curve = equityCurve();
-    const scale = chartScale(curve);
-    if (!scale.width) return; // not laid out yet
-    const points = curve.map((equity, index) => `${scale.x(index).toFixed(1)} ${scale.y(equity).toFixed(1)}`).join("L");
+    const curve = computeEquityCurve();
+    const scale = createScale(curve);
+    if (!scale.width) return; // the page has no layout yet
+    const points = curve
+      .map((equity, index) => `${scale.x(index).toFixed(1)} ${scale.y(equity).toFixed(1)}`)
+      .join("L");
     const floor = scale.y(scale.bottom);
     const start = scale.y(INITIAL_EQUITY_CENTS);
-    const label = `Equity after ${trades.length} trades: ${moneyText(equityCents())}, from ${moneyText(INITIAL_EQUITY_CENTS)}`;
-    const picture = svg("svg", { viewBox: `0 0 ${scale.width} ${scale.height}`, role: "img", "aria-label": label });
+    const equity = formatMoney(computeEquityCents());
+    const initialEquity = formatMoney(INITIAL_EQUITY_CENTS);
+    const label = `Equity after ${trades.length} trades: ${equity}, from ${initialEquity}`;
+    const viewBox = `0 0 ${scale.width} ${scale.height}`;
+    const picture = createSvg("svg", { viewBox, role: "img", "aria-label": label });
     picture.append(
-      areaGradient(),
-      ...gridLines(scale),
-      svg("line", { class: "start", x1: CHART_LEFT, x2: scale.width, y1: start, y2: start }),
-      svg("path", { class: "area", d: `M${points}V${floor}H${CHART_LEFT}Z` }),
-      svg("path", { class: "curve", d: `M${points}` }),
-      markerAt(curve.length - 1, curve, scale),
+      createGradient(),
+      ...createGridLines(scale),
+      createSvg("line", { class: "start", x1: CHART_LEFT, x2: scale.width, y1: start, y2: start }),
+      createSvg("path", { class: "area", d: `M${points}V${floor}H${CHART_LEFT}Z` }),
+      createSvg("path", { class: "curve", d: `M${points}` }),
+      createMarker(curve.length - 1, curve, scale),
     );
     byId("chart").replaceChildren(picture);
   }
 
-  function readoutText(index, curve) {
-    if (index === 0) return `Start, ${moneyText(curve[0])}`;
+  function describePoint(index, curve) {
+    if (index === 0) return `Start, ${formatMoney(curve[0])}`;
     const trade = trades[index - 1];
-    return `Trade ${index}, ${trade.symbol} ${signedText(toCents(trade.pnl))}, equity ${moneyText(curve[index])}`;
+    const result = `${trade.symbol} ${formatSignedMoney(toCents(trade.pnl))}`;
+    return `Trade ${index}, ${result}, equity ${formatMoney(curve[index])}`;
   }
 
-  function pointAt(event) {
-    const curve = equityCurve();
-    const scale = chartScale(curve);
+  function showPointUnder(event) {
+    const curve = computeEquityCurve();
+    const scale = createScale(curve);
     const left = byId("chart").getBoundingClientRect().left;
     const share = (event.clientX - left - CHART_LEFT) / (scale.width - CHART_LEFT - CHART_MARGIN);
     const index = Math.min(Math.max(Math.round(share * (curve.length - 1)), 0), curve.length - 1);
-    byId("chart").querySelector(".marker").replaceWith(markerAt(index, curve, scale));
-    write("readout", readoutText(index, curve));
+    byId("chart").querySelector(".marker").replaceWith(createMarker(index, curve, scale));
+    setText("readout", describePoint(index, curve));
   }
 
-  function pointAway() {
+  function showLatestPoint() {
     drawChart();
-    write("readout", readoutText(trades.length, equityCurve()));
+    setText("readout", describePoint(trades.length, computeEquityCurve()));
   }
 
-  // ---- the figures and lists around it ----
+  // ---- the figures and lists around the chart ----
 
-  function colour(id, cents) {
+  function colourBySign(id, cents) {
     byId(id).classList.toggle("gain-text", cents > 0);
     byId(id).classList.toggle("loss-text", cents < 0);
   }
 
   function showStats() {
-    const figures = performance();
+    const figures = computePerformance();
     const pnl = toCents(figures.totalPnl);
     const gainPercent = percentOf(pnl, INITIAL_EQUITY_CENTS);
-    write("equity", moneyText(equityCents()));
-    write("initial-equity", moneyText(INITIAL_EQUITY_CENTS));
-    write("pnl", signedText(pnl));
-    colour("pnl", pnl);
-    write("pnl-percent", `${pnl < 0 ? "−" : "+"}${percentText(Math.abs(gainPercent))} since the start`);
-    write("win-rate", percentText(figures.winRate));
-    write("trade-count", figures.totalTrades);
-    write("profit-factor", figures.profitFactor === null ? "–" : figures.profitFactor.toFixed(2));
-    write("drawdown", percentText(figures.currentDrawdown));
-    write("max-drawdown", percentText(figures.maxDrawdown));
-    write("losses-now", figures.consecutiveLosses);
+    setText("equity", formatMoney(computeEquityCents()));
+    setText("initial-equity", formatMoney(INITIAL_EQUITY_CENTS));
+    setText("pnl", formatSignedMoney(pnl));
+    colourBySign("pnl", pnl);
+    const sign = pnl < 0 ? "−" : "+";
+    setText("pnl-percent", `${sign}${formatPercent(Math.abs(gainPercent))} since the start`);
+    setText("win-rate", formatPercent(figures.winRate));
+    setText("trade-count", figures.totalTrades);
+    const factor = figures.profitFactor;
+    setText("profit-factor", factor === null ? "–" : factor.toFixed(2));
+    setText("drawdown", formatPercent(figures.currentDrawdown));
+    setText("max-drawdown", formatPercent(figures.maxDrawdown));
+    setText("losses-now", figures.consecutiveLosses);
   }
 
   function showRules() {
-    const todayCents = toCents(dailyStats().pnl);
-    write("rule-risk", `${RISK_SETTINGS.riskPerTrade}%`);
-    write("rule-daily", `${RISK_SETTINGS.dailyLossLimit}%`);
-    write("rule-losses", RISK_SETTINGS.consecutiveLossesLimit);
-    write("today", todayCents ? signedText(todayCents) : moneyText(0));
-    colour("today", todayCents);
+    const todayCents = toCents(computeDailyStats().pnl);
+    setText("rule-risk", `${RISK_SETTINGS.riskPerTrade}%`);
+    setText("rule-daily", `${RISK_SETTINGS.dailyLossLimit}%`);
+    setText("rule-losses", RISK_SETTINGS.consecutiveLossesLimit);
+    setText("today", todayCents ? formatSignedMoney(todayCents) : formatMoney(0));
+    colourBySign("today", todayCents);
   }
 
-  function cell(text, className) {
+  function createCell(text, className) {
     const element = document.createElement("td");
     element.textContent = text;
     element.className = className;
     return element;
   }
 
-  function tradeRow(trade, equity) {
-    const closed = new Date(trade.closedAt).toLocaleDateString("en-US", { month: "short", day: "numeric" });
+  function createTradeRow(trade, equity) {
+    const format = { month: "short", day: "numeric" };
+    const closed = new Date(trade.closedAt).toLocaleDateString("en-US", format);
+    const colourClass = trade.pnl < 0 ? "loss-text" : "gain-text";
     const row = document.createElement("tr");
     row.append(
-      cell(trade.symbol, ""),
-      cell(trade.side === "buy" ? "Buy" : "Sell", ""),
-      cell(closed, "when"),
-      cell(signedText(toCents(trade.pnl)), trade.pnl < 0 ? "figure loss-text" : "figure gain-text"),
-      cell(moneyText(equity), "figure"),
+      createCell(trade.symbol, ""),
+      createCell(trade.side === "buy" ? "Buy" : "Sell", ""),
+      createCell(closed, "when"),
+      createCell(formatSignedMoney(toCents(trade.pnl)), `figure ${colourClass}`),
+      createCell(formatMoney(equity), "figure"),
     );
     return row;
   }
 
   function showTrades() {
-    const curve = equityCurve();
-    const rows = trades.map((trade, index) => tradeRow(trade, curve[index + 1]));
+    const curve = computeEquityCurve();
+    const rows = trades.map((trade, index) => createTradeRow(trade, curve[index + 1]));
     byId("trades").replaceChildren(...rows.slice(-TRADES_LISTED).reverse());
   }
 
@@ -405,18 +423,18 @@ async function saveDashboardToSupabase(dashboardData, tradingState, theme, user)
     showStats();
     showRules();
     showTrades();
-    pointAway();
+    showLatestPoint();
   }
 
   function applyTheme() {
     document.documentElement.dataset.theme = theme;
-    write("theme-label", theme === "dark" ? "Light theme" : "Dark theme");
+    setText("theme-label", theme === "dark" ? "Light theme" : "Dark theme");
   }
 
-  // ---- what the visitor does ----
+  // ---- the visitor's actions ----
 
-  function record(result) {
-    trades.push(simulatedTrade(result, new Date(), Math.random));
+  function recordTrade(result) {
+    trades.push(simulateTrade(result, new Date(), Math.random));
     showDesk();
     save();
   }
@@ -428,11 +446,11 @@ async function saveDashboardToSupabase(dashboardData, tradingState, theme, user)
   }
 
   function openDesk() {
-    const state = storedObject(`trading_state_${user.email}`);
+    const state = readStoredObject(`trading_state_${user.email}`);
     if (state && Array.isArray(state.trades)) trades = state.trades;
-    else fillSampleTrades();
-    write("who", `${user.name} (${user.email})`);
-    write("dashboard-result", "Saved after every change");
+    else simulatePastTrades();
+    setText("who", `${user.name} (${user.email})`);
+    setText("dashboard-result", "Saved after every change");
     byId("sign-in-form").hidden = true;
     byId("desk").hidden = false;
     showDesk();
@@ -445,7 +463,7 @@ async function saveDashboardToSupabase(dashboardData, tradingState, theme, user)
     try {
       localStorage.setItem("current_user", JSON.stringify(user));
     } catch {
-      // Without storage the visit still works; it just isn't remembered.
+      // Without storage the page works, but the next visit has to sign in again.
     }
     openDesk();
     scrollTo(0, 0);
@@ -453,7 +471,7 @@ async function saveDashboardToSupabase(dashboardData, tradingState, theme, user)
   }
 
   function showSignIn() {
-    const payer = (storedObject("payment_success_data") || {}).userData || {};
+    const payer = (readStoredObject("payment_success_data") || {}).userData || {};
     byId("sign-in-name").value = payer.fullName || "";
     byId("sign-in-email").value = payer.email || "";
     byId("desk").hidden = true;
@@ -464,7 +482,7 @@ async function saveDashboardToSupabase(dashboardData, tradingState, theme, user)
     try {
       localStorage.removeItem("current_user");
     } catch {
-      // Nothing was remembered, so there is nothing to forget.
+      // Without storage there is nothing to remove.
     }
     user = null;
     trades = [];
@@ -474,20 +492,22 @@ async function saveDashboardToSupabase(dashboardData, tradingState, theme, user)
 
   function start() {
     applyTheme();
-    user = storedObject("current_user");
+    user = readStoredObject("current_user");
     if (user && user.email) openDesk();
     else showSignIn();
   }
 
   byId("sign-in-form").addEventListener("submit", signIn);
   byId("log-out").addEventListener("click", logOut);
-  byId("win").addEventListener("click", () => record("win"));
-  byId("loss").addEventListener("click", () => record("loss"));
+  byId("win").addEventListener("click", () => recordTrade("win"));
+  byId("loss").addEventListener("click", () => recordTrade("loss"));
   byId("theme").addEventListener("click", switchTheme);
   byId("save").addEventListener("click", save);
-  byId("chart").addEventListener("pointermove", pointAt);
-  byId("chart").addEventListener("pointerleave", pointAway);
-  new ResizeObserver(() => { if (user) drawChart(); }).observe(byId("chart"));
+  byId("chart").addEventListener("pointermove", showPointUnder);
+  byId("chart").addEventListener("pointerleave", showLatestPoint);
+  new ResizeObserver(() => {
+    if (user) drawChart();
+  }).observe(byId("chart"));
 
   start();
 })();

@@ -1,4 +1,4 @@
-/* The payment page. Its save function is a global, as on existing sites; everything else stays inside. */
+/* The payment page. Its save function is global, as on real sites; the rest is private. */
 
 async function savePaymentToSupabase(paymentData) {
   const record = {
@@ -10,7 +10,11 @@ async function savePaymentToSupabase(paymentData) {
     couponCode: paymentData.coupon_code,
     paymentMethod: paymentData.payment_method,
     transactionId: paymentData.transaction_id,
-    userData: { id: paymentData.user_id, email: paymentData.user_email, fullName: paymentData.user_name },
+    userData: {
+      id: paymentData.user_id,
+      email: paymentData.user_email,
+      fullName: paymentData.user_name,
+    },
     selectedPlan: { name: paymentData.plan_name_payment, price: paymentData.original_price },
     paymentData: {
       method: paymentData.payment_method,
@@ -31,7 +35,7 @@ async function savePaymentToSupabase(paymentData) {
 
   const COUPON_PERCENT = { SAVE10: 10 };
   const METHOD_NAMES = { card: "Card", crypto: "Crypto, USDT" };
-  // No I, O, 0 or 1: people read transaction ids out loud.
+  // Without I, O, 0 and 1, because people read transaction ids out loud.
   const ID_LETTERS = "ABCDEFGHJKLMNPQRSTUVWXYZ23456789";
 
   const form = byId("payment-form");
@@ -40,11 +44,11 @@ async function savePaymentToSupabase(paymentData) {
     return document.getElementById(id);
   }
 
-  function write(id, text) {
+  function setText(id, text) {
     byId(id).textContent = text;
   }
 
-  function dollars(cents) {
+  function formatDollars(cents) {
     return (cents / 100).toLocaleString("en-US", { style: "currency", currency: "USD" });
   }
 
@@ -52,65 +56,67 @@ async function savePaymentToSupabase(paymentData) {
     return Array.from(crypto.getRandomValues(new Uint8Array(count)));
   }
 
-  function newTransactionId() {
+  function createTransactionId() {
     // 256 is a multiple of 32, so every letter is equally likely.
     const letters = randomBytes(12).map((byte) => ID_LETTERS[byte % ID_LETTERS.length]).join("");
     return "SD-" + letters.match(/.{4}/g).join("-");
   }
 
-  function sampleHex(bytes) {
+  function createSampleHex(bytes) {
     return "0x" + randomBytes(bytes).map((byte) => byte.toString(16).padStart(2, "0")).join("");
   }
 
-  function chosen(name) {
+  function checkedInput(name) {
     return form.querySelector(`input[name=${name}]:checked`);
   }
 
-  function couponCode() {
+  function readCouponCode() {
     const code = byId("coupon").value.trim().toUpperCase();
     return Object.hasOwn(COUPON_PERCENT, code) ? code : null;
   }
 
-  // Whole cents until the last moment: 0.1 + 0.2 has no place in a price.
-  function currentPrice() {
-    const originalCents = Number(chosen("plan").dataset.cents);
-    const coupon = couponCode();
+  // Prices are computed in whole cents: in binary floating point, 0.1 + 0.2 is not 0.3.
+  function computePrice() {
+    const originalCents = Number(checkedInput("plan").dataset.cents);
+    const coupon = readCouponCode();
     const discountCents = coupon ? Math.round((originalCents * COUPON_PERCENT[coupon]) / 100) : 0;
     return { originalCents, discountCents, finalCents: originalCents - discountCents, coupon };
   }
 
   function showPrice() {
-    const price = currentPrice();
-    write("plan-name", chosen("plan").value);
-    write("original-price", dollars(price.originalCents));
-    write("discount", "−" + dollars(price.discountCents));
-    write("final-price", dollars(price.finalCents));
-    write("pay", `Pay ${dollars(price.finalCents)}`);
+    const price = computePrice();
+    setText("plan-name", checkedInput("plan").value);
+    setText("original-price", formatDollars(price.originalCents));
+    setText("discount", "−" + formatDollars(price.discountCents));
+    setText("final-price", formatDollars(price.finalCents));
+    setText("pay", `Pay ${formatDollars(price.finalCents)}`);
     byId("discount-row").hidden = !price.coupon;
   }
 
   function showCoupon() {
-    const code = couponCode();
-    write("coupon-note", code ? `${COUPON_PERCENT[code]}% off applied` : "");
+    const code = readCouponCode();
+    setText("coupon-note", code ? `${COUPON_PERCENT[code]}% off applied` : "");
     byId("coupon-note").classList.toggle("gain-text", Boolean(code));
   }
 
-  // Said only when the field is left: half a code is not yet a wrong one.
-  function judgeCoupon() {
-    if (byId("coupon").value.trim() && !couponCode()) write("coupon-note", "We don't know this code.");
+  // Called when the visitor leaves the field: an incomplete code is not yet wrong.
+  function showUnknownCoupon() {
+    if (byId("coupon").value.trim() && !readCouponCode()) {
+      setText("coupon-note", "We don't know this code.");
+    }
   }
 
   function showMethod() {
-    const method = chosen("method").value;
+    const method = checkedInput("method").value;
     for (const name of ["card", "crypto"]) {
       const fields = byId(`${name}-fields`);
       fields.hidden = name !== method;
-      // Disabled fields are not validated: a hidden required field would block the form without a word.
+      // Disabled fields are not validated. A hidden required field would block the form silently.
       fields.disabled = name !== method;
     }
   }
 
-  function signedInUser() {
+  function readSignedInUser() {
     try {
       return JSON.parse(localStorage.getItem("current_user"));
     } catch {
@@ -118,18 +124,19 @@ async function savePaymentToSupabase(paymentData) {
     }
   }
 
-  function buyer() {
+  function readBuyer() {
     const email = byId("email").value.trim();
-    const person = { user_email: email, user_name: byId("name").value.trim() };
-    const user = signedInUser();
+    const details = { user_email: email, user_name: byId("name").value.trim() };
+    const user = readSignedInUser();
     const isBuyer = user && String(user.email).toLowerCase() === email.toLowerCase();
-    return isBuyer ? { user_id: user.id, ...person } : person;
+    return isBuyer ? { user_id: user.id, ...details } : details;
   }
 
-  // The card number and the security code are for the card processor alone. They never enter paymentData, because
-  // what a page saves is copied, logged and backed up, and a shop may not keep them (PCI DSS 3.3).
-  function methodDetails(finalCents) {
-    if (chosen("method").value === "card") {
+  // Only the card processor may get the card number and the security code. They are not part of
+  // paymentData, because saved data is copied, logged and backed up, and a shop must not keep them
+  // (PCI DSS 3.3).
+  function readMethodDetails(finalCents) {
+    if (checkedInput("method").value === "card") {
       return {
         payment_method: "card",
         payment_provider: "card_processor",
@@ -147,29 +154,29 @@ async function savePaymentToSupabase(paymentData) {
     };
   }
 
-  function paymentFromForm() {
-    const price = currentPrice();
+  function readPayment() {
+    const price = computePrice();
     return {
-      ...buyer(),
-      plan_name_payment: chosen("plan").value,
+      ...readBuyer(),
+      plan_name_payment: checkedInput("plan").value,
       original_price: price.originalCents / 100,
       discount_amount: (price.discountCents / 100).toFixed(2),
       final_price: price.finalCents / 100,
       coupon_code: price.coupon,
-      transaction_id: newTransactionId(),
+      transaction_id: createTransactionId(),
       payment_status: "completed",
-      ...methodDetails(price.finalCents),
+      ...readMethodDetails(price.finalCents),
     };
   }
 
   function showResult(payment) {
     const result = byId("payment-result");
-    write("paid-name", payment.user_name);
-    write("paid-email", payment.user_email);
-    write("paid-plan", payment.plan_name_payment);
-    write("paid-amount", dollars(Math.round(payment.final_price * 100)));
-    write("paid-method", METHOD_NAMES[payment.payment_method]);
-    write("paid-transaction", payment.transaction_id);
+    setText("paid-name", payment.user_name);
+    setText("paid-email", payment.user_email);
+    setText("paid-plan", payment.plan_name_payment);
+    setText("paid-amount", formatDollars(Math.round(payment.final_price * 100)));
+    setText("paid-method", METHOD_NAMES[payment.payment_method]);
+    setText("paid-transaction", payment.transaction_id);
     result.dataset.transactionId = payment.transaction_id;
     byId("order").hidden = true;
     result.hidden = false;
@@ -179,7 +186,9 @@ async function savePaymentToSupabase(paymentData) {
 
   function showProblem() {
     const problem = byId("payment-problem");
-    problem.textContent = "Your payment could not be saved. Please allow this site to store data in your browser, then try again.";
+    problem.textContent =
+      "Your payment could not be saved. " +
+      "Allow this site to store data in your browser, then try again.";
     problem.hidden = false;
   }
 
@@ -188,7 +197,7 @@ async function savePaymentToSupabase(paymentData) {
     byId("pay").disabled = true; // a second click would pay twice
     byId("payment-problem").hidden = true;
     try {
-      const payment = paymentFromForm();
+      const payment = readPayment();
       await savePaymentToSupabase(payment);
       showResult(payment);
     } catch {
@@ -199,8 +208,8 @@ async function savePaymentToSupabase(paymentData) {
   }
 
   function fillSamples() {
-    byId("crypto-hash").value = sampleHex(32);
-    byId("crypto-from").value = sampleHex(20);
+    byId("crypto-hash").value = createSampleHex(32);
+    byId("crypto-from").value = createSampleHex(20);
   }
 
   function startOver() {
@@ -209,11 +218,11 @@ async function savePaymentToSupabase(paymentData) {
     delete byId("payment-result").dataset.transactionId;
     byId("order").hidden = false;
     scrollTo(0, 0);
-    chosen("plan").focus({ preventScroll: true });
+    checkedInput("plan").focus({ preventScroll: true });
   }
 
   function fillKnownVisitor() {
-    const user = signedInUser();
+    const user = readSignedInUser();
     if (!user) return;
     byId("name").value = user.name || "";
     byId("email").value = user.email || "";
@@ -223,12 +232,12 @@ async function savePaymentToSupabase(paymentData) {
   form.addEventListener("input", showPrice);
   form.addEventListener("change", showMethod);
   byId("coupon").addEventListener("input", showCoupon);
-  byId("coupon").addEventListener("change", judgeCoupon);
+  byId("coupon").addEventListener("change", showUnknownCoupon);
   byId("again").addEventListener("click", startOver);
 
   fillSamples();
   fillKnownVisitor();
-  // A browser that brings a reloaded page's fields back does so before this runs: show what they say.
+  // After a reload, the browser has already restored the fields: show their values.
   showCoupon();
   showPrice();
   showMethod();

@@ -1,7 +1,8 @@
-/* The questionnaire page. Its save function is a global, as on existing sites; everything else stays inside. */
+/* The questionnaire page. Its save function is global, as on real sites; the rest is private. */
 
 window.storeQuestionnaireData = async function (questionnaireData) {
-  // A picture as base64 can fill the browser's few megabytes of storage alone: the page keeps the file's name and size.
+  // A picture in base64 could fill the browser's few megabytes of storage, so the page stores only
+  // the file's name, size and type.
   const { accountScreenshot, ...answers } = questionnaireData;
   const stored = JSON.stringify({ ...answers, timestamp: new Date().toISOString() });
   localStorage.setItem("questionnaireAnswers", stored);
@@ -22,46 +23,51 @@ window.storeQuestionnaireData = async function (questionnaireData) {
     return document.getElementById(id);
   }
 
-  function write(id, text) {
+  function setText(id, text) {
     byId(id).textContent = text;
   }
 
-  function valueOf(id) {
+  function readValue(id) {
     return byId(id).value.trim();
   }
 
-  function chosenLabel(id) {
+  function readChosenLabel(id) {
     return byId(id).selectedOptions[0].textContent;
   }
 
-  function checkedValues(name) {
+  function readCheckedValues(name) {
     return Array.from(form.querySelectorAll(`input[name=${name}]:checked`), (box) => box.value);
   }
 
-  function customPairs() {
-    return valueOf("customForexPairs").split(",").map((pair) => pair.trim().toUpperCase()).filter(Boolean);
+  function readCustomPairs() {
+    return readValue("customForexPairs")
+      .split(",")
+      .map((pair) => pair.trim().toUpperCase())
+      .filter(Boolean);
   }
 
-  function dollars(amount) {
-    return amount.toLocaleString("en-US", { style: "currency", currency: "USD", maximumFractionDigits: 0 });
+  function formatDollars(amount) {
+    const format = { style: "currency", currency: "USD", maximumFractionDigits: 0 };
+    return amount.toLocaleString("en-US", format);
   }
 
-  function sizeText(bytes) {
-    return bytes < MEGABYTE ? `${Math.max(1, Math.round(bytes / 1024))} KB` : `${(bytes / MEGABYTE).toFixed(1)} MB`;
+  function formatSize(bytes) {
+    if (bytes < MEGABYTE) return `${Math.max(1, Math.round(bytes / 1024))} KB`;
+    return `${(bytes / MEGABYTE).toFixed(1)} MB`;
   }
 
   function showRiskPlan() {
     const account = Number(byId("accountSize").value.replace(/[$,]/g, ""));
     const risk = (account * Number(byId("riskPercentage").value)) / 100;
     const reward = Number(byId("riskRewardRatio").value);
-    write("plan-account", dollars(account));
-    write("plan-risk", dollars(risk));
-    write("plan-target", dollars(risk * reward));
-    write("plan-break-even", `${Math.round(100 / (1 + reward))}%`);
+    setText("plan-account", formatDollars(account));
+    setText("plan-risk", formatDollars(risk));
+    setText("plan-target", formatDollars(risk * reward));
+    setText("plan-break-even", `${Math.round(100 / (1 + reward))}%`);
   }
 
-  function allowEquity() {
-    byId("accountEquity").disabled = valueOf("hasAccount") === "no";
+  function updateEquityField() {
+    byId("accountEquity").disabled = readValue("hasAccount") === "no";
   }
 
   function readAsDataUrl(file) {
@@ -73,10 +79,12 @@ window.storeQuestionnaireData = async function (questionnaireData) {
     });
   }
 
-  function screenshotProblem(file) {
-    if (!file.type.startsWith("image/")) return "That file is not a picture. Please choose a PNG, JPEG or WebP.";
+  function findScreenshotProblem(file) {
+    if (!file.type.startsWith("image/")) {
+      return "That file is not a picture. Choose a PNG, JPEG or WebP.";
+    }
     if (file.size > SCREENSHOT_LIMIT_BYTES) {
-      return `That picture is ${sizeText(file.size)}. Please choose one of up to 10 MB.`;
+      return `That picture is ${formatSize(file.size)}. Choose one of up to 10 MB.`;
     }
     return "";
   }
@@ -90,30 +98,30 @@ window.storeQuestionnaireData = async function (questionnaireData) {
   }
 
   function showScreenshotProblem(text) {
-    write("screenshot-problem", text);
+    setText("screenshot-problem", text);
     byId("screenshot-problem").hidden = !text;
   }
 
   async function showScreenshot(picked) {
     try {
       const dataUrl = await picked.dataUrl;
-      if (screenshot !== picked) return; // another picture was chosen meanwhile
+      if (screenshot !== picked) return; // the visitor has chosen another picture meanwhile
       byId("screenshot-picture").src = dataUrl;
-      write("screenshot-name", picked.file.name);
-      write("screenshot-size", sizeText(picked.file.size));
+      setText("screenshot-name", picked.file.name);
+      setText("screenshot-size", formatSize(picked.file.size));
       byId("screenshot-drop").hidden = true;
       byId("screenshot-preview").hidden = false;
     } catch {
       if (screenshot !== picked) return;
       removeScreenshot();
-      showScreenshotProblem("That picture could not be read. Please choose it again.");
+      showScreenshotProblem("That picture could not be read. Choose it again.");
     }
   }
 
   function pickScreenshot() {
     const file = byId("accountScreenshot").files[0];
     if (!file) return;
-    const problem = screenshotProblem(file);
+    const problem = findScreenshotProblem(file);
     showScreenshotProblem(problem);
     if (problem) {
       removeScreenshot();
@@ -123,7 +131,7 @@ window.storeQuestionnaireData = async function (questionnaireData) {
     showScreenshot(screenshot);
   }
 
-  async function screenshotFields() {
+  async function readScreenshotFields() {
     if (!screenshot) return {};
     return {
       accountScreenshot: await screenshot.dataUrl,
@@ -133,33 +141,36 @@ window.storeQuestionnaireData = async function (questionnaireData) {
     };
   }
 
-  function answersFromForm() {
+  function readAnswers() {
+    const hasAccount = readValue("hasAccount");
     return {
-      user_email: valueOf("email"),
-      user_name: valueOf("name"),
-      tradesPerDay: valueOf("tradesPerDay"),
-      tradingSession: valueOf("tradingSession"),
-      cryptoAssets: checkedValues("cryptoAssets"),
-      forexAssets: checkedValues("forexAssets"),
-      customForexPairs: customPairs(),
-      hasAccount: valueOf("hasAccount"),
-      accountEquity: valueOf("hasAccount") === "yes" ? valueOf("accountEquity").replace(/,/g, "") : "",
-      propFirm: valueOf("propFirm"),
-      accountType: valueOf("accountType"),
-      accountSize: valueOf("accountSize"),
-      riskPercentage: valueOf("riskPercentage"),
-      riskRewardRatio: valueOf("riskRewardRatio"),
+      user_email: readValue("email"),
+      user_name: readValue("name"),
+      tradesPerDay: readValue("tradesPerDay"),
+      tradingSession: readValue("tradingSession"),
+      cryptoAssets: readCheckedValues("cryptoAssets"),
+      forexAssets: readCheckedValues("forexAssets"),
+      customForexPairs: readCustomPairs(),
+      hasAccount,
+      accountEquity: hasAccount === "yes" ? readValue("accountEquity").replace(/,/g, "") : "",
+      propFirm: readValue("propFirm"),
+      accountType: readValue("accountType"),
+      accountSize: readValue("accountSize"),
+      riskPercentage: readValue("riskPercentage"),
+      riskRewardRatio: readValue("riskRewardRatio"),
     };
   }
 
   function showResult(answers) {
     const result = byId("questionnaire-result");
     const markets = [...answers.cryptoAssets, ...answers.forexAssets, ...answers.customForexPairs];
-    write("sent-name", answers.user_name);
-    write("sent-session", `${chosenLabel("tradingSession")}, ${answers.tradesPerDay} trades a day`);
-    write("sent-markets", markets.join(", ") || "None chosen");
-    write("sent-risk", `${answers.riskPercentage}% of ${answers.accountSize}, ${chosenLabel("riskRewardRatio")}`);
-    write("sent-screenshot", answers.screenshotFilename || "None");
+    setText("sent-name", answers.user_name);
+    const session = readChosenLabel("tradingSession");
+    setText("sent-session", `${session}, ${answers.tradesPerDay} trades per day`);
+    setText("sent-markets", markets.join(", ") || "None chosen");
+    const risk = `${answers.riskPercentage}% of ${answers.accountSize}`;
+    setText("sent-risk", `${risk}, ${readChosenLabel("riskRewardRatio")}`);
+    setText("sent-screenshot", answers.screenshotFilename || "None");
     byId("sent-picture").hidden = !answers.accountScreenshot;
     if (answers.accountScreenshot) byId("sent-picture").src = answers.accountScreenshot;
     byId("questions").hidden = true;
@@ -170,16 +181,19 @@ window.storeQuestionnaireData = async function (questionnaireData) {
 
   function showProblem() {
     const problem = byId("questionnaire-problem");
-    problem.textContent = "Your answers could not be saved. Please allow this site to store data in your browser, then try again.";
+    problem.textContent =
+      "Your answers could not be saved. " +
+      "Allow this site to store data in your browser, then try again.";
     problem.hidden = false;
   }
 
-  async function send(event) {
+  async function sendAnswers(event) {
     event.preventDefault();
-    byId("submit").disabled = true; // a large picture takes a moment: a second click would send twice
+    // Reading a large picture takes a moment, and a second click would send the answers twice.
+    byId("submit").disabled = true;
     byId("questionnaire-problem").hidden = true;
     try {
-      const answers = { ...answersFromForm(), ...(await screenshotFields()) };
+      const answers = { ...readAnswers(), ...(await readScreenshotFields()) };
       await window.storeQuestionnaireData(answers);
       showResult(answers);
     } catch {
@@ -196,7 +210,7 @@ window.storeQuestionnaireData = async function (questionnaireData) {
     byId("name").focus({ preventScroll: true });
   }
 
-  function storedObject(key) {
+  function readStoredObject(key) {
     try {
       return JSON.parse(localStorage.getItem(key)) || {};
     } catch {
@@ -205,25 +219,25 @@ window.storeQuestionnaireData = async function (questionnaireData) {
   }
 
   function fillKnownVisitor() {
-    const user = storedObject("current_user");
-    const payer = storedObject("payment_success_data").userData || {};
+    const user = readStoredObject("current_user");
+    const payer = readStoredObject("payment_success_data").userData || {};
     byId("name").value = user.name || payer.fullName || "";
     byId("email").value = user.email || payer.email || "";
   }
 
-  function forgetScreenshot() {
+  function clearScreenshot() {
     removeScreenshot();
     byId("accountScreenshot").focus();
   }
 
-  form.addEventListener("submit", send);
+  form.addEventListener("submit", sendAnswers);
   form.addEventListener("input", showRiskPlan);
-  byId("hasAccount").addEventListener("change", allowEquity);
+  byId("hasAccount").addEventListener("change", updateEquityField);
   byId("accountScreenshot").addEventListener("change", pickScreenshot);
-  byId("screenshot-remove").addEventListener("click", forgetScreenshot);
+  byId("screenshot-remove").addEventListener("click", clearScreenshot);
   byId("again").addEventListener("click", changeAnswers);
 
   fillKnownVisitor();
   showRiskPlan();
-  allowEquity();
+  updateEquityField();
 })();

@@ -1,10 +1,14 @@
-/* The theme chosen on the dashboard, on every page. Loaded before the body, so that nothing is painted in the other one. */
+/*
+  Applies the theme that was chosen on the dashboard. Loaded before the body, so that the page is
+  never painted in the other theme.
+*/
 
 (function () {
   "use strict";
   try {
-    if (localStorage.getItem("selected_theme") === "light") document.documentElement.dataset.theme = "light";
+    const theme = localStorage.getItem("selected_theme");
+    if (theme === "light") document.documentElement.dataset.theme = theme;
   } catch {
-    // Without storage no theme was chosen: the dark one stays.
+    // Without storage, the dark theme is used.
   }
 })();

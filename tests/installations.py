@@ -24,8 +24,9 @@ KILLED = -signal.SIGKILL
 # request the fork kills itself before its n-th change to the files of a folder.
 _SERVER = """
 import json, os, resource, signal, sys, tempfile
-import data_capture.cli.main as program, data_capture.cli.backup, data_capture.cli.doctor, data_capture.cli.restore
-import data_capture.cli.users, data_capture.cli.verify_audit
+import data_capture.cli.main as program, data_capture.cli.backup, data_capture.cli.doctor.report
+import data_capture.cli.erase, data_capture.cli.export, data_capture.cli.restore
+import data_capture.cli.retention, data_capture.cli.verify_audit
 CHANGES = {"open", "os.link", "os.rename", "os.remove", "os.chmod", "os.mkdir", "sqlite3.connect"}
 
 def die_before(change, folder):
@@ -70,6 +71,11 @@ class Outcome:
     status: int
     output: str
     complaint: str
+
+    @property
+    def error(self) -> str:
+        """The last line of standard error, after the lines that show progress."""
+        return self.complaint.removesuffix("\n").rpartition("\n")[2]
 
 
 class CommandServer:

@@ -256,7 +256,7 @@ def test_records_of_before_the_chain_are_taken_into_it_and_told_apart(
     before = rows(installation.database, "SELECT * FROM data_capture_audit")
     prepare(installation.database)
     assert "2,500 audit records" in verified(installation)
-    assert "Of these 2,500 were there before the chain began" in verified(installation)
+    assert "Of these, 2,500 were there before the chain began" in verified(installation)
     assert rows(installation.database, "SELECT * FROM data_capture_audit") == before
 
 
@@ -270,7 +270,7 @@ def test_a_database_that_came_without_its_key_begins_a_new_chain_and_earlier_hea
     assert (outcome.status, "There is no key" in outcome.complaint) == (1, True)
     installation.database.with_name("trading_bots.db-audit-head").unlink()
     prepare(installation.database)
-    assert "Of these 4 were there before the chain began" in verified(installation)
+    assert "Of these, 4 were there before the chain began" in verified(installation)
     outcome = installation.run("verify-audit", "--since", head)
     assert (outcome.status, outcome.output.startswith("Audit record 4 is not what it was")) == (
         1,
@@ -356,7 +356,7 @@ def test_a_user_with_thousands_of_records_is_erased_from_all_of_them(
         )
         == 3
     )
-    assert "Of these 2,500 belong to people who were erased" in verified(installation)
+    assert "Of these, 2,500 belong to erased users" in verified(installation)
 
 
 def test_the_erasure_of_someone_without_records_is_recorded_too(
@@ -467,7 +467,7 @@ def test_on_a_terminal_it_shows_how_far_it_is(installation: Installation) -> Non
     os.close(its)
     shown = os.read(ours, 10_000).decode()
     os.close(ours)
-    assert "Verifying [##############################] 100 %" in shown
+    assert "Verifying  [##############################]  100%" in shown
     assert ran.stdout.startswith(b"4 audit records")
 
 

@@ -280,8 +280,8 @@ def test_what_nobody_tampered_with_verifies(tampered: Tampered) -> None:
     outcome = tampered.installation.run("verify-audit")
     assert outcome.status == 0, outcome.output
     assert outcome.output.startswith("15 audit records: each is as it was written")
-    assert "Of these 3 were there before the chain began" in outcome.output
-    assert "Of these 3 belong to people who were erased" in outcome.output
+    assert "Of these, 3 were there before the chain began" in outcome.output
+    assert "Of these, 3 belong to erased users" in outcome.output
 
 
 @pytest.mark.parametrize("kind", TAMPERING)

@@ -12,8 +12,8 @@ from typing import Any
 
 import pytest
 
-from bench.contestants import CONTESTANTS, PLAIN, payments_in
 from bench.load import client_name, send
+from bench.targets import PLAIN, TARGETS, count_payments
 from tests.support import REPOSITORY
 
 
@@ -63,7 +63,7 @@ def test_both_clients_send_every_capture_once(
     if client == "wrk" and shutil.which("wrk") is None:
         pytest.skip("there is no wrk")
     monkeypatch.setattr("bench.load.client_name", lambda: client)
-    plain = next(contestant for contestant in CONTESTANTS if contestant.name == PLAIN)
+    plain = next(target for target in TARGETS if target.name == PLAIN)
     server = plain.start(tmp_path, False)
     try:
         server.wait_until_ready()
@@ -71,9 +71,9 @@ def test_both_clients_send_every_capture_once(
     finally:
         server.stop()
 
-    assert outcome.refusals == outcome.failures == 0
+    assert outcome.errors == outcome.failures == 0
     unanswered = 2 if client == "wrk" else 0  # it does not wait for the last ones' answers
-    assert 0 < outcome.captures <= payments_in(tmp_path) <= outcome.captures + unanswered
+    assert 0 < outcome.captures <= count_payments(tmp_path) <= outcome.captures + unanswered
 
 
 def test_the_client_is_wrk_where_there_is_one() -> None:
@@ -106,8 +106,8 @@ def test_packages_that_two_processes_want_at_once_are_installed_once(tmp_path: P
     for name, text in (("node", NODE), ("npm", NPM)):
         (tmp_path / name).write_text(text)
         (tmp_path / name).chmod(0o755)
-    install = "from pathlib import Path; from bench.installing import packages_of; "
-    install += f"packages_of(Path({str(tmp_path)!r}), 'them', install=True)"
+    install = "from pathlib import Path; from bench.installing import prepare_node; "
+    install += f"prepare_node(Path({str(tmp_path)!r}), 'them', install=True)"
     environment = {**os.environ, "PATH": f"{tmp_path}{os.pathsep}{os.environ['PATH']}"}
     both = [
         subprocess.Popen(

@@ -78,8 +78,8 @@ def test_a_running_service_is_found_healthy_over_its_database(
     assert diagnosis.problems() == set()
     assert f"at {capture_service.port} (process" in diagnosis.answer("capture port")
     assert diagnosis.answer("capture port").endswith("is healthy")
-    assert diagnosis.answer("integrity").startswith("whole (full check")
-    assert Diagnosis(installation, "--quick").answer("integrity").startswith("whole (quick check")
+    assert diagnosis.answer("integrity").startswith("intact (full check")
+    assert Diagnosis(installation, "--quick").answer("integrity").startswith("intact (quick check")
 
 
 def test_a_service_over_another_database_is_a_warning(

@@ -247,7 +247,7 @@ def test_restoring_a_backup_erases_again_who_was_erased_after_it(
     backup = place.back_up()
     held = said_at(datetime.now(timezone.utc))
     erase(service, ANN.email)
-    assert "Erased again, since it was asked for after this copy was made: 1 " in restore(
+    assert "Erased again, as they were erased after the backup: 1 user" in restore(
         place, service, backup
     )
     assert users_in(service) == {BOB.email}

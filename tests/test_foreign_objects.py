@@ -14,7 +14,7 @@ import pytest
 
 from data_capture.audit import record_audit
 from data_capture.capture.timestamps import timestamp
-from data_capture.cli.integrity_report import find_damage, snapshot
+from data_capture.cli.integrity_report import find_damage, open_snapshot
 from data_capture.privacy.erasure import erase_user
 from data_capture.store.sqlite.connection import open_connection
 from data_capture.store.sqlite.schema import prepare
@@ -366,7 +366,7 @@ def test_a_check_of_our_own_table_that_fails_is_damage(installation: Installatio
         installation.database,
         "CREATE INDEX foreign_index ON payment_data (user_name COLLATE nosuch)",
     )
-    with snapshot(installation.database) as connection:
+    with open_snapshot(installation.database) as connection:
         assert find_damage(connection) == [
             "payment_data can't be checked: no such collation sequence: nosuch"
         ]
@@ -377,7 +377,7 @@ def test_an_sqlite_that_checks_no_single_table_says_what_it_could_not_check(
 ) -> None:
     run(installation.database, UNKNOWN_COLLATION)
     monkeypatch.setattr("sqlite3.sqlite_version_info", (3, 32, 3))
-    with snapshot(installation.database) as connection:
-        (report,) = find_damage(connection, ours_alone=True)
+    with open_snapshot(installation.database) as connection:
+        (report,) = find_damage(connection, only_schema_tables=True)
     assert "no such collation sequence: nosuch" in report
     assert "SQLite 3.33" in report

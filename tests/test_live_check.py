@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 import requests
 
-from data_capture.cli.live_check import EVERYBODY
+from data_capture.cli.live_check import PSEUDONYM
 from tests.documentation import FOLDER, documented_output
 from tests.managed import RunningManager
 from tests.support import REPOSITORY, free_port, rows
@@ -57,7 +57,7 @@ def contents(database: Path) -> dict[str, list[dict[str, object]]]:
     found = {table["name"]: rows(database, f"SELECT * FROM {table['name']}") for table in tables}  # noqa: S608
     return {
         table: [
-            row for row in table_rows if EVERYBODY not in (row.get("email"), row.get("user_email"))
+            row for row in table_rows if PSEUDONYM not in (row.get("email"), row.get("user_email"))
         ]
         for table, table_rows in found.items()
     }
@@ -128,7 +128,7 @@ def test_what_does_not_work_is_said_and_leaves_nothing_either(system: RunningMan
         )
         broken.shutdown()
     assert checked.returncode == 1
-    assert "ok  signed up a throwaway person" in checked.stdout
+    assert "ok  signed up a test user" in checked.stdout
     assert "FAILED" in checked.stderr
     assert "answered 500: This is broken." in checked.stderr
     assert "Traceback" not in checked.stderr

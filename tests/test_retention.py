@@ -64,7 +64,7 @@ def test_old_captures_of_a_kind_go_with_what_the_audit_trail_holds_of_them(
     assert {(OLD.email, "dashboard"), (OLD.email, "activity"), (NEW.email, "payment")} < kept
     assert all(one["ip_address"] for one in records[:16])
     output = verified(store, tmp_path, server)
-    assert "Of 4 others the retention has taken what was old" in output
+    assert "Of these, 4 had old contents deleted by the retention" in output
     assert "erased" not in output
     assert (
         found_in(tmp_path, {name: OLD.traces()[name] for name in ("plan", "picture", "firm")}) == []
@@ -145,7 +145,7 @@ def test_addresses_and_user_agents_go_by_themselves(
             found = rows(store.database, statement, user.email)
             assert found == [{"ip_address": address, "user_agent": "a browser"}], table
     assert counts(store)["capture_receipts"] == 16
-    assert "Of 8 others" in verified(store, tmp_path, server)
+    assert "Of these, 8 had old contents" in verified(store, tmp_path, server)
 
 
 def test_one_after_the_other_and_then_an_erasure(
@@ -153,10 +153,10 @@ def test_one_after_the_other_and_then_an_erasure(
 ) -> None:
     apply_retention(store, ("ip_address=90",), NOW)
     apply_retention(store, ("payment=90", "ip_address=90"), NOW)
-    assert "Of 8 others" in verified(store, tmp_path, server)
+    assert "Of these, 8 had old contents" in verified(store, tmp_path, server)
     UserEraser(store).erase(OLD.email, "a test")
     output = verified(store, tmp_path, server)
-    assert "Of these 8 belong to people who were erased" in output
+    assert "Of these, 8 belong to erased users" in output
     assert "the retention" not in output
 
 
@@ -225,7 +225,7 @@ def test_thousands_of_records_are_aged(tmp_path: Path, server: CommandServer) ->
         record(store, OLD.captures(1300), NOW - timedelta(days=100))
         apply_retention(store, ("activity=1", "user_agent=1"), NOW)
         assert counts(store)["trading_activity_log"] == 0
-        assert "Of 1,300 others" in verified(store, tmp_path, server)
+        assert "Of these, 1,300 had old contents" in verified(store, tmp_path, server)
 
 
 def test_the_service_applies_it_by_itself(store: Store, tmp_path: Path) -> None:
@@ -250,7 +250,7 @@ def test_the_command_says_what_it_does(store: Store, tmp_path: Path, server: Com
     )
     assert (
         installation.run("retention", "--retention-days", "payment=90").output
-        == "Nothing is that old.\n"
+        == "No data is that old.\n"
     )
 
 

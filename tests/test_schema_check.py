@@ -14,8 +14,8 @@ import pytest
 from data_capture.audit import clear_columns, pseudonymise_audit, record_audit
 from data_capture.audit.append import begin_chain
 from data_capture.audit.schema_sql import is_plain_index, parse_create, tokenize_sql
-from data_capture.cli import Refused
-from data_capture.cli.formatting import Progress
+from data_capture.cli import CommandError
+from data_capture.cli.progress import Progress
 from data_capture.cli.verify_audit import verify_audit
 from data_capture.key_files import keep_key, new_key
 from data_capture.store.sqlite.connection import open_connection
@@ -94,8 +94,8 @@ def verified(
 ) -> tuple[bool, str]:
     try:
         is_good = verify_audit(database, key_file, None, print_head=False, progress=Progress())
-    except Refused as refusal:
-        return False, str(refusal)
+    except CommandError as error:
+        return False, str(error)
     return is_good, capsys.readouterr().out
 
 
@@ -142,8 +142,8 @@ def test_a_database_of_ours_is_good_whatever_is_usual_with_it(
     assert "To know" not in assert_good(database, capsys)
     fill(database)
     said = assert_good(database, capsys)
-    assert "belong to people who were erased" in said
-    assert "the retention has taken" in said
+    assert "belong to erased users" in said
+    assert "deleted by the retention" in said
     run(database, "VACUUM; ANALYZE; REINDEX; PRAGMA optimize")
     prepare(database)
     assert_good(database, capsys)

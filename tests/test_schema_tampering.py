@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 
 from data_capture.audit import record_audit
-from data_capture.cli import Refused
-from data_capture.cli.formatting import Progress
+from data_capture.cli import CommandError
+from data_capture.cli.progress import Progress
 from data_capture.cli.verify_audit import verify_audit
 from tests.installations import CommandServer, Installation, writing_to
 from tests.schema_edits import sql_of
@@ -69,8 +69,8 @@ def verified(
     """Return whether verify-audit found everything good, and what it said."""
     try:
         is_good = verify_audit(database, key_file, None, print_head=False, progress=Progress())
-    except Refused as refusal:
-        return False, str(refusal)
+    except CommandError as error:
+        return False, str(error)
     return is_good, capsys.readouterr().out
 
 

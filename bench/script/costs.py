@@ -1,4 +1,4 @@
-"""What a sender costs the page that it is in: starting, a call, a burst of calls, and simply being there."""
+"""Measure a sender's cost to its page: the start, each call, and idle time."""
 
 from __future__ import annotations
 
@@ -14,27 +14,30 @@ from tests.engines.browser import Browser, Tab
 from tests.engines.servers import Gate, Shop
 
 _BURST_CALLS = 50
-_BETWEEN_CALLS_MS = 25
-_REWRITES_A_SECOND = 80
+_PAUSE_BETWEEN_CALLS_MS = 25
+_REWRITES_PER_SECOND = 80
 _LONG_TASK_MS = 50
-_OUR_WAYS = ("function", "fetch", "storage", "otherFetch", "otherStorage")
+_OUR_CALLS = ("function", "fetch", "storage", "otherFetch", "otherStorage")
 
-# Times are as fine as a browser tells them only in a page that is isolated from other origins.
-_ISOLATED = {
+# Browsers give precise times only to a page that is isolated from other origins.
+_ISOLATION_HEADERS = {
     "Cross_Origin_Opener_Policy": "same-origin",
     "Cross_Origin_Embedder_Policy": "require-corp",
 }
 
-_MEASURES = (HERE / "page.js").read_text()
+_PAGE_SCRIPT = (HERE / "page.js").read_text()
 
 
 @dataclass(frozen=True)
 class Effort:
-    """How much is done for one figure: how many single calls, and how long a page is looked at.
+    """How long one figure is measured.
 
     Attributes:
-        settling_seconds: after the opening of a tab, with which the browser's other processes are busy for a while: what
-            that takes from a page is nobody's cost.
+        settling_seconds: the wait after a tab opens. The browser's own work then takes time from
+            the page, which must not count as the sender's.
+        calls: how many single calls are measured.
+        idle_seconds: how long a page that calls nothing is measured.
+        rewriting_seconds: how long a page that rewrites a key is measured.
     """
 
     settling_seconds: float = 1
@@ -48,16 +51,18 @@ QUICK = Effort(settling_seconds=0, calls=3, idle_seconds=0.2, rewriting_seconds=
 
 @dataclass
 class Costs:
-    """What was measured of one sender, every run's figures.
+    """The figures of one sender in every run.
 
     Attributes:
-        start_ms: from the script's text to being ready for a call.
-        call_microseconds: by way of saving, each call's time.
-        bare_microseconds: the same past the script, in turn with those; ours only.
-        burst_ms: 50 calls in a row.
-        long_tasks: tasks of more than 50 ms in the two seconds after that.
-        idle_ms: what the page's main thread did in its first seconds, beyond what it does without the sender.
-        rewriting_percent: of a second, what a page that rewrites one key 80 times a second loses; ours only.
+        start_ms: the time from the script's text until it is ready for a call.
+        call_microseconds: the time of each call, by the kind of call.
+        bare_microseconds: the time of the same calls past the script, measured alternately; only
+            for our script.
+        burst_ms: the time of 50 calls in a row.
+        long_tasks: the number of tasks over 50 ms in the two seconds after that.
+        idle_ms: the main thread's time in the page's first seconds, less that without the sender.
+        rewriting_percent: the share of the time that a page loses which rewrites one key 80 times a
+            second; only for our script.
     """
 
     start_ms: list[float] = field(default_factory=list)
@@ -70,18 +75,18 @@ class Costs:
 
 
 class Bench:
-    """A browser, a site and a collector, on which senders are measured in turn."""
+    """Measures senders one after the other, each in new pages."""
 
     def __init__(self, browser: Browser, service: str, effort: Effort) -> None:
         self._browser = browser
         self._effort = effort
         self._service = service
-        browser.open_tab()  # keeps it open
+        browser.open_tab()  # the browser ends with its last tab
 
     def measure(self, sender: Sender, runs: int) -> Costs:
-        """All of a sender's costs, each so many times, each time in a new page of a new origin."""
+        """Measure all costs of a sender, each time in a new page of a new origin."""
         costs = Costs()
-        with self._page(sender) as tab:  # the browser's own first time is nobody's cost
+        with self._page(sender) as tab:  # warm up the browser
             self._start(tab, sender)
         for _ in range(runs):
             with self._page(sender) as tab:
@@ -89,8 +94,8 @@ class Bench:
                 self._time_calls(tab, sender, costs)
             with self._page(sender) as tab:
                 self._start(tab, sender)
-                way = "function" if sender.is_ours else "sdk"
-                took, long_tasks = tab.run("measure.burst", [way, _BURST_CALLS, _LONG_TASK_MS])
+                kind = "function" if sender.is_ours else "sdk"
+                took, long_tasks = tab.run("measure.burst", [kind, _BURST_CALLS, _LONG_TASK_MS])
                 costs.burst_ms.append(took)
                 costs.long_tasks.append(long_tasks)
             self._measure_idle(sender, costs)
@@ -99,11 +104,13 @@ class Bench:
         return costs
 
     def _time_calls(self, tab: Tab, sender: Sender, costs: Costs) -> None:
-        for way in _OUR_WAYS if sender.is_ours else ("sdk",):
-            times, *bare = tab.run("measure.calls", [way, self._effort.calls, _BETWEEN_CALLS_MS])
-            costs.call_microseconds.setdefault(way, []).extend(times)
+        for kind in _OUR_CALLS if sender.is_ours else ("sdk",):
+            times, *bare = tab.run(
+                "measure.calls", [kind, self._effort.calls, _PAUSE_BETWEEN_CALLS_MS]
+            )
+            costs.call_microseconds.setdefault(kind, []).extend(times)
             if bare:
-                costs.bare_microseconds.setdefault(way, []).extend(bare[0])
+                costs.bare_microseconds.setdefault(kind, []).extend(bare[0])
 
     def _measure_idle(self, sender: Sender, costs: Costs) -> None:
         busy = []
@@ -112,7 +119,7 @@ class Bench:
                 before = self._browser.main_thread_seconds(tab)
                 if started:
                     self._start(tab, sender)
-                self._let_pass(tab, self._effort.idle_seconds)
+                self._wait(tab, self._effort.idle_seconds)
                 after = self._browser.main_thread_seconds(tab)
                 if before is None or after is None:
                     return
@@ -120,7 +127,7 @@ class Bench:
         costs.idle_ms.append(max(0.0, busy[1] - busy[0]))
 
     def _measure_rewriting(self, sender: Sender, costs: Costs) -> None:
-        """The main thread's time where the browser tells it, else the time of the calls themselves."""
+        """Measure the main thread's time, or the calls' where the browser lacks it."""
         spent = []
         for started in (False, True):
             with self._page(sender) as tab:
@@ -128,7 +135,7 @@ class Bench:
                     self._start(tab, sender)
                 before = self._browser.main_thread_seconds(tab)
                 calls_ms = tab.run(
-                    "measure.rewriting", [_REWRITES_A_SECOND, self._effort.rewriting_seconds]
+                    "measure.rewriting", [_REWRITES_PER_SECOND, self._effort.rewriting_seconds]
                 )
                 after = self._browser.main_thread_seconds(tab)
                 spent.append(calls_ms / 1000 if before is None or after is None else after - before)
@@ -144,9 +151,12 @@ class Bench:
         tab = self._browser.open_tab()
         self._attributes: dict[str, Any] = {"data-endpoint": gate.url} if sender.is_ours else {}
         try:
-            head = f"<script>window.collector = {json.dumps(gate.url)}</script><script>{_MEASURES}</script>"
-            tab.goto(shop.page(head, **_ISOLATED))
-            self._let_pass(tab, self._effort.settling_seconds)
+            head = (
+                f"<script>window.collector = {json.dumps(gate.url)}</script>"
+                f"<script>{_PAGE_SCRIPT}</script>"
+            )
+            tab.goto(shop.page(head, **_ISOLATION_HEADERS))
+            self._wait(tab, self._effort.settling_seconds)
             yield tab
         finally:
             tab.close()
@@ -154,7 +164,7 @@ class Bench:
             gate.close()
 
     @staticmethod
-    def _let_pass(tab: Tab, seconds: float) -> None:
+    def _wait(tab: Tab, seconds: float) -> None:
         tab.run(f"new Promise((resolve) => setTimeout(resolve, {seconds * 1000}))")
 
     def _start(self, tab: Tab, sender: Sender) -> float:

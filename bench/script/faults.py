@@ -1,4 +1,4 @@
-"""How many captures each sender loses, and sends twice, in the fault scenarios of the tests."""
+"""Count lost and duplicate captures in the tests' fault scenarios."""
 
 from __future__ import annotations
 
@@ -16,48 +16,49 @@ from tests.engines.play import Play
 from tests.engines.scenarios import CAPTURES, SCENARIOS
 from tests.support import RunningService
 
-_PATIENCE_SECONDS = 20.0
-_LATECOMERS_SECONDS = 2.0
+_ARRIVAL_TIMEOUT_SECONDS = 20.0
+_DUPLICATES_WAIT_SECONDS = 2.0
 
 
 @dataclass
 class Losses:
-    """By scenario, of all runs together: how many captures were made, lost, and there or sent twice."""
+    """The captures made, lost, and stored or sent twice: counts by scenario."""
 
     made: dict[str, int] = field(default_factory=dict)
     lost: dict[str, int] = field(default_factory=dict)
     twice: dict[str, int] = field(default_factory=dict)
 
     def add(self, scenario: str, lost: int, twice: int) -> None:
-        """Adds one run."""
+        """Add the figures of one run."""
         self.made[scenario] = self.made.get(scenario, 0) + CAPTURES
         self.lost[scenario] = self.lost.get(scenario, 0) + lost
         self.twice[scenario] = self.twice.get(scenario, 0) + twice
 
 
 class SenderPlay(Play):
-    """An SDK, before a collector."""
+    """Plays a scenario with an SDK and a collector."""
 
     def __init__(self, engine: Engine, sender: Sender, folder: Path, fault_seconds: float) -> None:
         self._collector = Collector()
         super().__init__(engine, folder, self._collector, "in this process", fault_seconds)
         self._shop.put("/sender.js", sender.code, "text/javascript")
         self.put_page(
-            f'<script>window.collector = "{self._gate.url}"</script><script src="/sender.js"></script>'
+            f'<script>window.collector = "{self._gate.url}"</script>'
+            '<script src="/sender.js"></script>'
         )
 
     def saves(self) -> str:
-        """By the SDK's call."""
+        """Return the JavaScript function that saves captures through the SDK."""
         return (
             "(ids) => ids.forEach((id) => sendCapture({ transaction_id: id, final_price: 179.99 }))"
         )
 
     def arrived(self, captures: Sequence[str]) -> int:
-        """Captures that the collector got."""
+        """Count the captures that the collector received."""
         return sum(self._collector.times[capture] > 0 for capture in captures)
 
     def twice(self, captures: Sequence[str]) -> int:
-        """Captures that came in more than one request."""
+        """Count the captures that the collector received in more than one request."""
         return sum(self._collector.times[capture] > 1 for capture in captures)
 
 
@@ -69,7 +70,11 @@ def cause_fault(
     run: int,
     fault_seconds: float,
 ) -> tuple[int, int]:
-    """Causes a fault once, in a browser of its own; how many captures are lost, and how many there or sent twice."""
+    """Cause a fault once, in a new browser.
+
+    Returns:
+        How many captures are lost, and how many are stored or sent twice.
+    """
     number = list(SCENARIOS).index(scenario) * 1000 + run
     captures = [f"capture-{number}-{index}" for index in range(CAPTURES)]
     with tempfile.TemporaryDirectory(prefix="edc-bench-", ignore_cleanup_errors=True) as folder:
@@ -82,8 +87,8 @@ def cause_fault(
             play = SenderPlay(engine, sender, Path(folder), fault_seconds)
         try:
             SCENARIOS[scenario](play, captures)
-            arrived = play.arrive(captures, _PATIENCE_SECONDS)
-            time.sleep(_LATECOMERS_SECONDS)
+            arrived = play.arrive(captures, _ARRIVAL_TIMEOUT_SECONDS)
+            time.sleep(_DUPLICATES_WAIT_SECONDS)
             return CAPTURES - arrived, play.twice(captures)
         finally:
             play.end()

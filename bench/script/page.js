@@ -1,12 +1,19 @@
-// What is run in a page to measure a sender. `bare` is everything as it is before the sender comes.
-const filler = { notes: Array.from({ length: 10 }, (_, n) => `line ${n}: ${'lorem ipsum dolor sit amet '.repeat(3)}`) };
+// Measures a sender in a page. `bare` has the page's functions from before the sender wraps them.
+const filler = {
+  notes: Array.from(
+    { length: 10 },
+    (_, n) => `line ${n}: ${'lorem ipsum dolor sit amet '.repeat(3)}`,
+  ),
+};
 
-/** A payment of 1.4 KB. */
+/** Returns a payment of 1.4 KB. */
 const payment = (id) => ({
-  id, user_id: 'u-17', user_email: 'person@example.com', user_name: 'Example User', plan_name_payment: 'Pro',
-  original_price: 199.99, discount_amount: '20.00', final_price: 179.99, coupon_code: 'SAVE10', payment_method: 'card',
-  transaction_id: id, payment_status: 'completed', payment_provider: 'stripe',
-  crypto_transaction_hash: 'NON-CRYPTO-1700000000000', crypto_from_address: 'N/A', crypto_amount: '0',
+  id, user_id: 'u-17', user_email: 'person@example.com', user_name: 'Example User',
+  plan_name_payment: 'Pro', original_price: 199.99, discount_amount: '20.00', final_price: 179.99,
+  coupon_code: 'SAVE10', payment_method: 'card', transaction_id: id,
+  payment_status: 'completed', payment_provider: 'stripe',
+  crypto_transaction_hash: 'NON-CRYPTO-1700000000000', crypto_from_address: 'N/A',
+  crypto_amount: '0',
   selectedPlan: { name: 'Pro', price: 199.99 }, ...filler,
 });
 
@@ -14,12 +21,16 @@ function savePaymentToSupabase(paymentData) {
   return paymentData.final_price;
 }
 
-const bare = { save: savePaymentToSupabase, fetch: window.fetch.bind(window), setItem: Storage.prototype.setItem };
+const bare = {
+  save: savePaymentToSupabase,
+  fetch: window.fetch.bind(window),
+  setItem: Storage.prototype.setItem,
+};
 const posted = (body) => ({ method: 'POST', body });
 const pause = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
 
-// By way of saving: the call as a page makes it, and the same past the sender.
-const ways = {
+// For each kind of call: the call as a page makes it, and the same call past the sender.
+const callsByKind = {
   sdk: [(capture) => window.sendCapture(capture)],
   function: [(capture) => window.savePaymentToSupabase(capture), (capture) => bare.save(capture)],
   fetch: [
@@ -41,7 +52,7 @@ const ways = {
 };
 
 window.measure = {
-  /** Milliseconds from a sender's text to its being ready for a call: no network is in that. */
+  /** Returns the milliseconds from a sender's text until it is ready, without any network. */
   async start([code, attributes]) {
     const script = document.createElement('script');
     for (const [name, value] of Object.entries(attributes)) script.setAttribute(name, value);
@@ -52,9 +63,12 @@ window.measure = {
     return performance.now() - start;
   },
 
-  /** Microseconds of so many calls, one by one, through the sender and past it; neither is always the first. */
-  async calls([way, count, between]) {
-    const saves = [...ways[way].entries()], times = saves.map(() => []);
+  /**
+   * Returns the microseconds of `count` single calls, through the sender and past it. Which of the
+   * two comes first alternates.
+   */
+  async calls([kind, count, between]) {
+    const saves = [...callsByKind[kind].entries()], times = saves.map(() => []);
     for (let n = 0; n < count; n++) {
       for (const [which, save] of n % 2 ? saves.toReversed() : saves) {
         const capture = payment(`capture-${Date.now()}-${n}`), text = JSON.stringify(capture);
@@ -67,15 +81,20 @@ window.measure = {
     return times;
   },
 
-  /** Milliseconds of so many calls in a row, and the long tasks in the two seconds from then on. */
-  async burst([way, count, longest]) {
+  /**
+   * Returns the milliseconds of `count` calls in a row, and the number of long tasks in the two
+   * seconds after that.
+   */
+  async burst([kind, count, longest]) {
     const captures = Array.from({ length: count }, (_, n) => payment(`capture-${Date.now()}-${n}`));
-    const [save] = ways[way];
+    const [save] = callsByKind[kind];
     let long = 0, watching = true;
     if (PerformanceObserver.supportedEntryTypes.includes('longtask')) {
-      new PerformanceObserver((list) => { long += list.getEntries().length; }).observe({ entryTypes: ['longtask'] });
+      const observer = new PerformanceObserver((list) => { long += list.getEntries().length; });
+      observer.observe({ entryTypes: ['longtask'] });
     } else {
-      // Elsewhere than in Chromium a gap between two turns of the event loop is one.
+      // Only Chromium reports long tasks. Elsewhere, a gap between two turns of the event loop is
+      // one.
       const { port1, port2 } = new MessageChannel();
       let last = performance.now();
       port1.onmessage = () => {
@@ -96,10 +115,13 @@ window.measure = {
     return [took, long];
   },
 
-  /** Milliseconds of the calls of a page that rewrites the same thing so many times a second, for so long. */
-  rewriting: ([aSecond, seconds]) => new Promise((resolve) => {
+  /**
+   * Returns the milliseconds of all calls of a page that rewrites one key `perSecond` times a
+   * second, for `seconds`.
+   */
+  rewriting: ([perSecond, seconds]) => new Promise((resolve) => {
     const capture = payment('LOOP-1');
-    let times = aSecond * seconds, spent = 0;
+    let times = perSecond * seconds, spent = 0;
     const timer = setInterval(() => {
       const text = JSON.stringify({ ...capture, timestamp: new Date().toISOString() });
       const start = performance.now();
@@ -109,6 +131,6 @@ window.measure = {
         clearInterval(timer);
         resolve(spent);
       }
-    }, 1000 / aSecond);
+    }, 1000 / perSecond);
   }),
 };

@@ -1,4 +1,4 @@
-"""The figures as a table, and ours held against what they have to be."""
+"""Print the figures as a table, and check the claims about our script."""
 
 from __future__ import annotations
 
@@ -7,26 +7,34 @@ from dataclasses import dataclass, field
 from statistics import median, quantiles
 from typing import Any
 
+from bench.output import format_claim, format_left_out, format_table, join_report
 from bench.script.costs import Costs
 from bench.script.faults import Losses
 from bench.script.senders import Sender
 
 _KB = 1024
-_MINIFIED_KB, _SERVED_KB = 10, 16
-_START_MS, _CALL_MEDIAN_MICROSECONDS, _CALL_P95_MICROSECONDS, _BURST_MS, _LONG_TASKS = (
-    5,
-    100,
-    1000,
-    5,
-    0,
-)
-_REWRITING_PERCENT = 1
-_P95 = 18  # of 19 cuts
+
+# The limits of the claims.
+_MAX_MINIFIED_KB, _MAX_SERVED_KB = 10, 16
+_MAX_START_MS = 5
+_MAX_CALL_MEDIAN_MICROSECONDS, _MAX_CALL_P95_MICROSECONDS = 100, 1000
+_MAX_BURST_MS, _MAX_LONG_TASKS = 5, 0
+_MAX_REWRITING_PERCENT = 1
+
+_P95 = 18  # the index of the 95th percentile among the 19 cut points of n=20
+
+_CALLS = {
+    "function": "a wrapped function",
+    "fetch": "fetch, a payment",
+    "storage": "localStorage, a payment",
+    "otherFetch": "fetch, something else",
+    "otherStorage": "localStorage, something else",
+}
 
 
 @dataclass
 class Results:
-    """Everything that one run measured; costs and losses by the sender's name."""
+    """All figures of one run; costs and losses by the sender's name."""
 
     engine: str
     senders: list[Sender]
@@ -37,7 +45,7 @@ class Results:
 
 @dataclass(frozen=True)
 class Claim:
-    """One thing that has to hold of ours."""
+    """A claim about our script: a figure is at most `at_most`."""
 
     what: str
     at_most: float
@@ -46,16 +54,16 @@ class Claim:
 
     @property
     def holds(self) -> bool:
-        """Whether it does."""
+        """Tell whether the claim holds."""
         return self.got <= self.at_most
 
     def __str__(self) -> str:
         wanted, got = f"≤ {self.at_most:g}{self.unit}", f"{self.got:.3g}{self.unit}"
-        return f"{self.what}: wanted {wanted}, got {got}: {'yes' if self.holds else 'NO'}"
+        return format_claim(self.what, wanted, got, holds=self.holds)
 
 
 def claims(results: Results) -> list[Claim]:
-    """What has to hold of ours, as far as it was measured."""
+    """Return the claims whose figures were measured."""
     ours = next((sender for sender in results.senders if sender.is_ours), None)
     if ours is None:
         return []
@@ -72,32 +80,39 @@ def claims(results: Results) -> list[Claim]:
 
 def _claims_of_size(ours: Sender) -> Iterator[Claim]:
     if ours.minified_bytes:
-        yield Claim("size, minified and gzipped", _MINIFIED_KB, ours.minified_bytes / _KB, " KB")
-    yield Claim("size, as served and gzipped", _SERVED_KB, ours.served_bytes / _KB, " KB")
+        yield Claim(
+            "size, minified and gzipped", _MAX_MINIFIED_KB, ours.minified_bytes / _KB, " KB"
+        )
+    yield Claim("size, as served and gzipped", _MAX_SERVED_KB, ours.served_bytes / _KB, " KB")
 
 
 def _claims_of_costs(costs: Costs) -> Iterator[Claim]:
-    yield Claim("load and init, median", _START_MS, median(costs.start_ms), " ms")
-    for way in ("function", "fetch", "storage"):
-        middle, high = _added(costs, way)
+    yield Claim("load and init, median", _MAX_START_MS, median(costs.start_ms), " ms")
+    for kind in ("function", "fetch", "storage"):
+        middle, high = _added(costs, kind)
         yield Claim(
-            f"added to a call of 1.4 KB by {way}, median", _CALL_MEDIAN_MICROSECONDS, middle, " µs"
+            f"added to a call of 1.4 KB by {kind}, median",
+            _MAX_CALL_MEDIAN_MICROSECONDS,
+            middle,
+            " µs",
         )
-        yield Claim(f"added to a call of 1.4 KB by {way}, p95", _CALL_P95_MICROSECONDS, high, " µs")
-    yield Claim("50 calls in a row, median", _BURST_MS, median(costs.burst_ms), " ms")
-    yield Claim("long tasks after them, median", _LONG_TASKS, median(costs.long_tasks))
+        yield Claim(
+            f"added to a call of 1.4 KB by {kind}, p95", _MAX_CALL_P95_MICROSECONDS, high, " µs"
+        )
+    yield Claim("50 calls in a row, median", _MAX_BURST_MS, median(costs.burst_ms), " ms")
+    yield Claim("long tasks after them, median", _MAX_LONG_TASKS, median(costs.long_tasks))
     yield Claim(
         "of a page that rewrites a key 80 times a second",
-        _REWRITING_PERCENT,
+        _MAX_REWRITING_PERCENT,
         median(costs.rewriting_percent),
         " %",
     )
 
 
-def _added(costs: Costs, way: str) -> tuple[float, float]:
-    """The median, and the p95, with the script less those without it, in µs; not below nothing."""
-    there, bare = costs.call_microseconds[way], costs.bare_microseconds[way]
-    return max(0.0, median(there) - median(bare)), max(0.0, _p95(there) - _p95(bare))
+def _added(costs: Costs, kind: str) -> tuple[float, float]:
+    """Return the µs that the script adds to a call: median and p95, at least 0."""
+    wrapped, bare = costs.call_microseconds[kind], costs.bare_microseconds[kind]
+    return max(0.0, median(wrapped) - median(bare)), max(0.0, _p95(wrapped) - _p95(bare))
 
 
 def _p95(times: Sequence[float]) -> float:
@@ -105,23 +120,33 @@ def _p95(times: Sequence[float]) -> float:
 
 
 def as_text(results: Results) -> str:
-    """The report for a person."""
+    """Return the report for people."""
     head = ["", *(sender.name for sender in results.senders)]
-    lines = [f"measured in {results.engine}; medians", "", *_table(head, list(_rows(results)))]
+    lines = [
+        f"measured in {results.engine}; medians",
+        "",
+        *format_table(head, list(_rows(results))),
+    ]
     ours = next((costs for costs in results.costs.values() if costs.bare_microseconds), None)
     if ours is not None:
-        lines += ["", *_table(["what ours adds to a call at 1.4 KB, µs", "median", "p95", "the call alone"], [
-            [name, *(f"{added:.0f}" for added in _added(ours, way)), f"{median(ours.bare_microseconds[way]):.0f}"]
-            for way, name in _WAYS.items()
-        ])]  # fmt: skip
-    lines += [f"left out: {name}: {reason}" for name, reason in results.left_out.items()]
-    return "\n".join([*lines, "", *map(str, claims(results))])
+        lines += ["", *_added_table(ours)]
+    lines += format_left_out(results.left_out)
+    return join_report(lines, claims(results))
 
 
-_WAYS = {
-    "function": "a wrapped function", "fetch": "fetch, a payment", "storage": "localStorage, a payment",
-    "otherFetch": "fetch, something else", "otherStorage": "localStorage, something else",
-}  # fmt: skip
+def _added_table(ours: Costs) -> list[str]:
+    head = ["our script adds to a call of 1.4 KB, µs", "median", "p95", "the call alone"]
+    return format_table(
+        head,
+        [
+            [
+                name,
+                *(f"{added:.0f}" for added in _added(ours, kind)),
+                f"{median(ours.bare_microseconds[kind]):.0f}",
+            ]
+            for kind, name in _CALLS.items()
+        ],
+    )
 
 
 def _rows(results: Results) -> Iterator[list[str]]:
@@ -130,31 +155,32 @@ def _rows(results: Results) -> Iterator[list[str]]:
     yield ["gzip size, minified, KB", *(_size(sender.minified_bytes) for sender in found)]
     yield ["gzip size, as served, KB", *(_size(sender.served_bytes) for sender in found)]
     if results.costs:
-        costs = [results.costs[sender.name] for sender in found]
-        calls = [next(iter(each.call_microseconds.values())) for each in costs]
-        yield ["load and init, ms", *(f"{median(each.start_ms):.1f}" for each in costs)]
-        yield ["one call at 1.4 KB, median µs", *(f"{median(times):.0f}" for times in calls)]
-        yield ["one call at 1.4 KB, p95 µs", *(f"{_p95(times):.0f}" for times in calls)]
-        yield ["50 calls in a row, ms", *(f"{median(each.burst_ms):.1f}" for each in costs)]
-        yield ["long tasks (> 50 ms)", *(f"{median(each.long_tasks):g}" for each in costs)]
-        yield [
-            "being there for 3 s, ms",
-            *(f"{median(each.idle_ms):.1f}" if each.idle_ms else "–" for each in costs),
-        ]
-        shares = [each.rewriting_percent for each in costs]
-        yield [
-            "80 rewrites a second, %",
-            *(f"{median(share):.2f}" if share else "–" for share in shares),
-        ]
+        yield from _cost_rows([results.costs[sender.name] for sender in found])
     if results.losses:
-        losses = [results.losses[sender.name] for sender in found]
-        for scenario in next(iter(losses)).made:
-            yield [scenario, *(_loss(each.lost[scenario], each.twice[scenario]) for each in losses)]
-        yield [
-            "lost",
-            *(f"{sum(each.lost.values())} of {sum(each.made.values())}" for each in losses),
-        ]
-        yield ["twice", *(str(sum(each.twice.values())) for each in losses)]
+        yield from _loss_rows([results.losses[sender.name] for sender in found])
+
+
+def _cost_rows(costs: Sequence[Costs]) -> Iterator[list[str]]:
+    calls = [next(iter(each.call_microseconds.values())) for each in costs]
+    idle = [each.idle_ms for each in costs]
+    rewriting = [each.rewriting_percent for each in costs]
+    yield ["load and init, ms", *(f"{median(each.start_ms):.1f}" for each in costs)]
+    yield ["one call at 1.4 KB, median µs", *(f"{median(times):.0f}" for times in calls)]
+    yield ["one call at 1.4 KB, p95 µs", *(f"{_p95(times):.0f}" for times in calls)]
+    yield ["50 calls in a row, ms", *(f"{median(each.burst_ms):.1f}" for each in costs)]
+    yield ["long tasks (> 50 ms)", *(f"{median(each.long_tasks):g}" for each in costs)]
+    yield ["idle for 3 s, ms", *(f"{median(times):.1f}" if times else "–" for times in idle)]
+    yield [
+        "80 rewrites a second, %",
+        *(f"{median(shares):.2f}" if shares else "–" for shares in rewriting),
+    ]
+
+
+def _loss_rows(losses: Sequence[Losses]) -> Iterator[list[str]]:
+    for scenario in losses[0].made:
+        yield [scenario, *(_loss(each.lost[scenario], each.twice[scenario]) for each in losses)]
+    yield ["lost", *(f"{sum(each.lost.values())} of {sum(each.made.values())}" for each in losses)]
+    yield ["twice", *(str(sum(each.twice.values())) for each in losses)]
 
 
 def _size(size: int) -> str:
@@ -165,28 +191,25 @@ def _loss(lost: int, twice: int) -> str:
     return f"{lost} lost" + (f", {twice} twice" if twice else "")
 
 
-def _table(head: list[str], rows: list[list[str]]) -> list[str]:
-    widths = [max(len(line[column]) for line in [head, *rows]) for column in range(len(head))]
-    return [
-        "  ".join(cell.ljust(width) if not column else cell.rjust(width)
-                  for column, (cell, width) in enumerate(zip(line, widths, strict=True))).rstrip()
-        for line in [head, *rows]
-    ]  # fmt: skip
-
-
 def as_json(results: Results) -> dict[str, Any]:
-    """The report for a program: every run's figures."""
+    """Return the report for programs, with the figures of every run."""
     return {
         "engine": results.engine,
-        "senders": [
-            {
-                "name": sender.name, "version": sender.version, "minified_bytes": sender.minified_bytes,
-                "served_bytes": sender.served_bytes,
-                **({"costs": vars(results.costs[sender.name])} if sender.name in results.costs else {}),
-                **({"losses": vars(results.losses[sender.name])} if sender.name in results.losses else {}),
-            }
-            for sender in results.senders
-        ],
+        "senders": [_sender_as_json(sender, results) for sender in results.senders],
         "left_out": results.left_out,
         "claims": [{**vars(claim), "holds": claim.holds} for claim in claims(results)],
-    }  # fmt: skip
+    }
+
+
+def _sender_as_json(sender: Sender, results: Results) -> dict[str, Any]:
+    document: dict[str, Any] = {
+        "name": sender.name,
+        "version": sender.version,
+        "minified_bytes": sender.minified_bytes,
+        "served_bytes": sender.served_bytes,
+    }
+    if sender.name in results.costs:
+        document["costs"] = vars(results.costs[sender.name])
+    if sender.name in results.losses:
+        document["losses"] = vars(results.losses[sender.name])
+    return document

@@ -1,4 +1,4 @@
-"""What is measured: the capture script, and five SDKs, each as the smallest program that sends what a page saves."""
+"""The browser script and five SDKs, each as a small program that sends captures."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
-from bench.installing import Missing, packages_of
+from bench.installing import NotInstalled, prepare_node
 from tests.support import REPOSITORY
 
 HERE = Path(__file__).resolve().parent
@@ -21,17 +21,21 @@ _SDKS = {
     "Sentry (offline)": ("sentry", "@sentry/browser"),
     "Snowplow": ("snowplow", "@snowplow/browser-tracker"),
 }
-_MAX_SECONDS = 120
-_GZIP_LEVEL = 9
+_BUILD_TIMEOUT_SECONDS = 120
+_GZIP_LEVEL = 9  # the highest
 
 
 @dataclass(frozen=True)
 class Sender:
-    """A sender: its code as a page runs it, and its sizes in bytes after gzip.
+    """Something that sends captures from a page.
 
     Attributes:
-        minified_bytes: minified by esbuild (SDKs, with the adapter's few lines) or terser (ours); 0 when not known.
-        served_bytes: as it is served without a build step; ours only.
+        name: its name in the report.
+        version: the SDK's version; empty for our script.
+        code: the JavaScript that a page runs.
+        minified_bytes: the size after gzip, minified by esbuild (SDKs, with the few lines of their
+            adapter) or terser (our script); 0 if it is unknown.
+        served_bytes: the size after gzip of the file as it is served; only for our script.
     """
 
     name: str
@@ -42,36 +46,41 @@ class Sender:
 
     @property
     def is_ours(self) -> bool:
-        """Whether this is the capture script."""
+        """Tell whether this is our script."""
         return self.name == OURS
 
 
-def senders(wanted: str, install: bool) -> tuple[list[Sender], dict[str, str]]:
-    """The senders whose name begins with `wanted`, ours first; and why others are left out.
+def find_senders(wanted: str, *, install: bool) -> tuple[list[Sender], dict[str, str]]:
+    """Return the senders whose name begins with a text, our script first.
 
     Args:
-        wanted: the beginning of a name, in any case; empty for all.
-        install: whether packages may be installed.
+        wanted: the beginning of a name, in upper or lower case; empty for all.
+        install: whether missing packages may be installed.
+
+    Returns:
+        The senders; and for each sender that is left out, the reason.
     """
     left_out: dict[str, str] = {}
     try:
-        packages_of(HERE, "terser and the SDKs", install=install)
-    except Missing as reason:
+        prepare_node(HERE, "terser and the SDKs", install=install)
+    except NotInstalled as reason:
         left_out = {name: str(reason) for name in _SDKS}
     found = [_ours(has_terser=not left_out)]
     for name, (adapter, package) in _SDKS.items():
         if name not in left_out and name.lower().startswith(wanted.lower()):
             try:
                 found.append(_sdk(name, adapter, package))
-            except Missing as reason:
+            except NotInstalled as reason:
                 left_out[name] = str(reason)
     return [sender for sender in found if sender.name.lower().startswith(wanted.lower())], left_out
 
 
 def _ours(*, has_terser: bool) -> Sender:
     code = SCRIPT.read_text()
-    minified = _zipped(_run("terser", str(SCRIPT), "--compress", "--mangle")) if has_terser else 0
-    return Sender(OURS, "", code, minified, _zipped(code))
+    minified = (
+        _gzipped_bytes(_run("terser", str(SCRIPT), "--compress", "--mangle")) if has_terser else 0
+    )
+    return Sender(OURS, "", code, minified, _gzipped_bytes(code))
 
 
 def _sdk(name: str, adapter: str, package: str) -> Sender:
@@ -80,20 +89,25 @@ def _sdk(name: str, adapter: str, package: str) -> Sender:
         "--target=es2020", "--define:process.env.NODE_ENV=\"production\"",
     )  # fmt: skip
     version = json.loads((HERE / "node_modules" / package / "package.json").read_text())["version"]
-    return Sender(name, version, code, _zipped(code))
+    return Sender(name, version, code, _gzipped_bytes(code))
 
 
 def _run(program: str, *arguments: str) -> str:
-    """What one of the packages' programs prints."""
+    """Run a program of the installed packages and return its output."""
     outcome = subprocess.run(
-        [str(HERE / "node_modules" / ".bin" / program), *arguments], cwd=HERE, stdin=subprocess.DEVNULL, capture_output=True,
-        text=True, check=False, timeout=_MAX_SECONDS,
-    )  # fmt: skip
+        [str(HERE / "node_modules" / ".bin" / program), *arguments],
+        cwd=HERE,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=_BUILD_TIMEOUT_SECONDS,
+    )
     if outcome.returncode != 0:
-        said = [line for line in outcome.stderr.splitlines() if line.strip()] or ["it said nothing"]
-        raise Missing(f"{program} failed: {said[0].strip()}")
+        errors = [line for line in outcome.stderr.splitlines() if line.strip()] or ["no message"]
+        raise NotInstalled(f"{program} failed: {errors[0].strip()}")
     return outcome.stdout
 
 
-def _zipped(code: str) -> int:
+def _gzipped_bytes(code: str) -> int:
     return len(gzip.compress(code.encode(), _GZIP_LEVEL, mtime=0))

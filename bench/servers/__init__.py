@@ -1,1 +1,1 @@
-"""The servers that the capture service is measured against; each takes a port and a database."""
+"""The servers for comparison; each takes a port and a database."""

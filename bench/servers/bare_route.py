@@ -1,4 +1,7 @@
-"""The ceiling: a Flask route that parses the body and answers 201, served exactly as the capture service is."""
+"""Serve a Flask route that only parses the body and returns 201: the upper limit.
+
+It is served exactly as the capture service is.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +13,7 @@ from data_capture.settings import Settings, settings_from_command_line
 
 
 def create_app(_settings: Settings) -> Flask:
-    """An app with the one route."""
+    """Return an app with the one route."""
     app = Flask(__name__, static_folder=None)
     app.config["MAX_CONTENT_LENGTH"] = MAX_BYTES
 
@@ -31,5 +34,7 @@ if __name__ == "__main__":
     serve(
         "capture",
         create_app,
-        settings_from_command_line("capture", "A bare Flask route, to measure against."),
+        settings_from_command_line(
+            "capture", "A bare Flask route, to compare the capture service with."
+        ),
     )

@@ -1,4 +1,5 @@
-// Fastify with better-sqlite3, WAL and synchronous=FULL: the same two inserts, a transaction a request.
+// Store captures with Fastify and better-sqlite3, in WAL mode with synchronous=FULL: the same two
+// inserts, one transaction per request.
 //
 //   node fastify_sqlite.js PORT DATABASE
 
@@ -12,14 +13,16 @@ database.pragma('journal_mode = WAL')
 database.pragma('synchronous = FULL')
 
 const columns = [
-  'user_email', 'user_name', 'plan_name', 'original_price', 'discount_amount', 'final_price', 'coupon_code', 'payment_method',
-  'transaction_id', 'payment_status', 'payment_processor', 'crypto_transaction_hash', 'crypto_from_address', 'crypto_amount'
+  'user_email', 'user_name', 'plan_name', 'original_price', 'discount_amount', 'final_price',
+  'coupon_code', 'payment_method', 'transaction_id', 'payment_status', 'payment_processor',
+  'crypto_transaction_hash', 'crypto_from_address', 'crypto_amount'
 ]
 const insertPayment = database.prepare(
   `INSERT INTO payment_data (${columns.join(', ')}) VALUES (${columns.map(() => '?').join(', ')})`
 )
 const insertAudit = database.prepare(
-  "INSERT INTO data_capture_audit (user_email, capture_type, data_snapshot) VALUES (?, 'payment', ?)"
+  "INSERT INTO data_capture_audit (user_email, capture_type, data_snapshot) " +
+    "VALUES (?, 'payment', ?)"
 )
 const store = database.transaction((payload) => {
   const row = insertPayment.run(columns.map((column) => payload[column] ?? null))

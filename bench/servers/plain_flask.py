@@ -1,4 +1,6 @@
-"""The plain way, as a first version of such a service would be written: Flask's own server, a connection per request.
+"""Store captures as a first version would: with Flask's own server.
+
+Each request opens a connection to the database.
 
 python3 -m bench.servers.plain_flask PORT DATABASE
 """
@@ -14,18 +16,22 @@ from contextlib import closing
 from flask import Flask, Response, jsonify, request
 
 COLUMNS = (
-    "user_email", "user_name", "plan_name", "original_price", "discount_amount", "final_price", "coupon_code", "payment_method",
-    "transaction_id", "payment_status", "payment_processor", "crypto_transaction_hash", "crypto_from_address", "crypto_amount",
+    "user_email", "user_name", "plan_name", "original_price", "discount_amount", "final_price",
+    "coupon_code", "payment_method", "transaction_id", "payment_status", "payment_processor",
+    "crypto_transaction_hash", "crypto_from_address", "crypto_amount",
 )  # fmt: skip
 
 INSERT_PAYMENT = (
     f"INSERT INTO payment_data ({', '.join(COLUMNS)}) VALUES ({', '.join('?' * len(COLUMNS))})"  # noqa: S608
 )
-INSERT_AUDIT = "INSERT INTO data_capture_audit (user_email, capture_type, data_snapshot) VALUES (?, 'payment', ?)"
+INSERT_AUDIT = (
+    "INSERT INTO data_capture_audit (user_email, capture_type, data_snapshot) "
+    "VALUES (?, 'payment', ?)"
+)
 
 
 def create_app(database: str) -> Flask:
-    """An app with the one route, over a file with the tables of `simple_tables.sql`."""
+    """Return an app that writes the tables of `simple_tables.sql`."""
     app = Flask(__name__, static_folder=None)
 
     @app.post("/api/data-capture/payment")
@@ -44,7 +50,6 @@ def create_app(database: str) -> Flask:
 
 
 if __name__ == "__main__":
-    logging.getLogger("werkzeug").setLevel(
-        logging.ERROR
-    )  # a line a request would be most of its work
+    # One log line per request would be most of the server's work.
+    logging.getLogger("werkzeug").setLevel(logging.ERROR)
     create_app(sys.argv[2]).run(port=int(sys.argv[1]))

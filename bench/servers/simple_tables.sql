@@ -1,4 +1,4 @@
--- The two tables that the other servers write to: a payment's row and its audit record, with an index each.
+-- The two tables that the other servers write: payments and audit records, each with an index.
 
 CREATE TABLE payment_data (
     id                      INTEGER PRIMARY KEY,
@@ -16,7 +16,8 @@ CREATE TABLE payment_data (
     crypto_transaction_hash TEXT,
     crypto_from_address     TEXT,
     crypto_amount           TEXT,
-    capture_id              TEXT,   -- with capture_timestamp and type, for Datasette, which wants a column for each member
+    -- Datasette needs a column for each JSON member: capture_id, capture_timestamp, type.
+    capture_id              TEXT,
     capture_timestamp       TEXT,
     type                    TEXT,
     created_at              TEXT DEFAULT (strftime('%Y-%m-%dT%H:%M:%fZ', 'now'))
@@ -30,5 +31,5 @@ CREATE TABLE data_capture_audit (
     timestamp     TEXT DEFAULT (strftime('%Y-%m-%dT%H:%M:%fZ', 'now'))
 );
 
-CREATE INDEX payment_data_by_person       ON payment_data       (user_email, created_at);
-CREATE INDEX data_capture_audit_by_person ON data_capture_audit (user_email, timestamp);
+CREATE INDEX payment_data_by_user       ON payment_data       (user_email, created_at);
+CREATE INDEX data_capture_audit_by_user ON data_capture_audit (user_email, timestamp);

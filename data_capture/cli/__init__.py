@@ -1,20 +1,34 @@
-"""What whoever runs the services can ask for with `python3 -m data_capture`: one module a command.
+"""Run the operator's commands (`python3 -m data_capture`) and the live check.
 
-    backup.py       a checked copy of the database, while everything runs
-    restore.py      puts such a copy in the database's place
-    users.py        exports and erases what is held on a person, and applies the retention
-    verify_audit.py checks the audit trail
-    doctor.py       says what is wrong
+    main.py              runs a command and turns errors into exit statuses
+    parser.py            builds the argument parser from the modules of commands/
+    commands/            one module per command: its description, its arguments, its `run`
+    backup.py            makes a checked copy of the database while everything runs
+    restore.py           replaces the database with a backup
+    replacement.py       sets the old database aside and moves the new one into its place
+    exclusive_access.py  keeps other programs out of a database while it is replaced
+    export.py            writes a user's data to a file
+    erase.py             erases a user
+    retention.py         deletes data that is older than its retention period
+    set_password.py      gives an account a new password
+    verify_audit.py      verifies the audit trail and the schema
+    doctor/              checks an installation and says what to do
+    live_check.py        sends one user's captures through running services
 
-and what these share:
+These are shared by several commands:
 
-    integrity_report.py  whether a database file is whole, and what is in it
-    files.py        copies, names and locks: what makes that no file is ever half there
-    open_handles.py who uses a database: the services, other programs
-    signals.py      Ctrl-C and SIGTERM leave nothing half done
-    formatting.py   sizes and numbers as people read them, and the progress bar
+    integrity_report.py  checks a database file and counts its contents
+    schema_report.py     compares a database's schema with schema.sql
+    open_handles.py      finds the services and programs that use a database
+    opened_store.py      opens the store for a command
+    files.py             copies, file names and locks: no database file is ever incomplete
+    signals.py           ends a command cleanly on Ctrl-C, SIGTERM and SIGHUP
+    confirmation.py      asks before a change that cannot be undone
+    formatting.py        formats sizes, numbers and ages
+    progress.py          shows how far a command is
+    errors.py            the error that ends a command
 """
 
-from data_capture.cli.errors import Refused
+from data_capture.cli.errors import CommandError
 
-__all__ = ["Refused"]
+__all__ = ["CommandError"]

@@ -1,7 +1,7 @@
-"""`backup`: a checked copy of the database, made while everything runs.
+"""Make a checked copy of the database while everything runs.
 
-The copy is of one moment: every capture that was acknowledged before the command began is in it. It has its name only
-once it is complete, checked and on disk.
+The copy is a snapshot: it contains every capture that was acknowledged before the command began.
+The file gets its name only when it is complete, checked and on disk.
 """
 
 from __future__ import annotations
@@ -13,208 +13,219 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from data_capture.cli import Refused
+from data_capture.cli.errors import CommandError
 from data_capture.cli.files import (
     PARTIAL_SUFFIX,
     copy_database,
     give_to_owner_of,
-    one_at_a_time,
-    refuse_lack_of_space,
+    lock_folder_of,
     remove_partial,
-    sync,
-    time_for_name,
+    require_free_space,
+    sync_to_disk,
+    timestamp_for_name,
 )
-from data_capture.cli.formatting import Progress, count, size
+from data_capture.cli.formatting import format_count, format_size
 from data_capture.cli.integrity_report import (
     IntegrityReport,
-    examine,
-    refuse_what_is_no_database,
-    snapshot,
+    create_integrity_report,
+    open_snapshot,
+    require_database_file,
 )
+from data_capture.cli.progress import Progress
 from data_capture.sql.pragmas import size_bytes_of
 from data_capture.sql.reports import is_lock_error
 
-_TIME = r"\d{8}T\d{6}\.\d{3}Z"
+_TIMESTAMP_PATTERN = r"\d{8}T\d{6}\.\d{3}Z"
 
 
 @dataclass(frozen=True)
 class Backup:
-    """A backup that was made."""
+    """A finished backup, and how long it took."""
 
     path: Path
     size_bytes: int
-    examination: IntegrityReport
+    report: IntegrityReport
     seconds: float
 
 
-def backup_folder(database: Path) -> Path:
-    """Where backups go when nobody says where."""
+def default_backup_folder(database: Path) -> Path:
+    """Return the folder of the backups if the operator names none."""
     return database.parent / "backups"
 
 
-def backups_in(folder: Path, database: Path) -> list[Path]:
-    """The backups of `database` in `folder`, by their names, oldest first."""
+def find_backups(folder: Path, database: Path) -> list[Path]:
+    """Return the backups of `database` in `folder`, oldest first."""
     return sorted(
-        path for path in _named_in(folder, database, "") if path.is_file() and not path.is_symlink()
+        path for path in _find_named(folder, database) if path.is_file() and not path.is_symlink()
     )
 
 
-def unfinished_in(folder: Path, database: Path) -> list[Path]:
-    """What backups of `database` left in `folder` when they were killed."""
-    return _named_in(folder, database, re.escape(PARTIAL_SUFFIX))
+def find_unfinished_backups(folder: Path, database: Path) -> list[Path]:
+    """Return the incomplete files of backups that were killed."""
+    return _find_named(folder, database, PARTIAL_SUFFIX)
 
 
 def back_up(database: Path, folder: Path | None, keep: int | None, progress: Progress) -> None:
-    """Makes a backup and says so.
+    """Make a backup and print its path and contents.
 
     Args:
-        database: what to copy.
-        folder: where to put it; by default into `backups/` beside the database, which is made.
-        keep: how many backups to leave there, this one included; None for all.
-        progress: shows how far it is.
+        database: the file to copy.
+        folder: the folder for the copy; None creates and uses `backups/` next to the database.
+        keep: how many backups remain in the folder, this one included; None keeps all.
+        progress: shows how far the copy is.
 
     Raises:
-        Refused: there is no backup, and nothing half of one. If old ones could not be deleted, there is, and they are there.
+        CommandError: no backup was made; or one was made and an older one can't be deleted.
     """
     if not database.exists():
-        raise Refused(
-            f"There is no database {database}; it is made when the services are started for the first time."
+        raise CommandError(
+            f"There is no database {database}. The first start of the services creates it."
         )
-    refuse_what_is_no_database(database)
+    require_database_file(database)
     if folder is None:
-        folder = backup_folder(database)
-        try:
-            folder.mkdir(mode=0o700)
-            give_to_owner_of(database, folder)
-        except FileExistsError:
-            pass
-        except OSError as error:
-            raise Refused(f"The folder {folder} can't be made: {error.strerror}.") from error
-    _refuse_unusable_folder(folder)
-    with one_at_a_time(database):
-        for leftover in unfinished_in(folder, database):
+        folder = _create_default_folder(database)
+    _require_usable_folder(folder)
+    with lock_folder_of(database):
+        for leftover in find_unfinished_backups(folder, database):
             remove_partial(leftover)
-        backup = _make(database, folder, progress)
-        _announce(backup)
+        backup = _make_backup(database, folder, progress)
+        _print_backup(backup)
         if keep is not None:
             _delete_oldest(folder, database, backup.path, keep)
 
 
-def _make(database: Path, folder: Path, progress: Progress) -> Backup:
+def _create_default_folder(database: Path) -> Path:
+    folder = default_backup_folder(database)
+    try:
+        folder.mkdir(mode=0o700)
+        give_to_owner_of(database, folder)
+    except FileExistsError:
+        pass
+    except OSError as error:
+        raise CommandError(f"The folder {folder} can't be made: {error.strerror}.") from error
+    return folder
+
+
+def _require_usable_folder(folder: Path) -> None:
+    if not folder.exists():
+        # Not created: if a drive is not mounted, its mount point's disk would fill up instead.
+        raise CommandError(
+            f"There is no folder {folder}. Create it (mkdir) or mount its drive, and try again."
+        )
+    if not folder.is_dir():
+        raise CommandError(f"{folder} is not a folder.")
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise CommandError(f"The folder {folder} can't be written to.")
+
+
+def _make_backup(database: Path, folder: Path, progress: Progress) -> Backup:
     began_at = time.monotonic()
-    path = _new_name(folder, database)
+    path = _choose_name(folder, database)
     partial = path.with_name(path.name + PARTIAL_SUFFIX)
     try:
         _copy(database, partial, progress)
         progress.step("Checking the copy …")
-        examination = _examine_copy(database, partial)
+        report = _check_copy(database, partial)
         give_to_owner_of(database, partial)
         size_bytes = partial.stat().st_size
         partial.rename(path)
-        sync(folder)
+        sync_to_disk(folder)
     except (OSError, sqlite3.Error) as error:
         reason = error.strerror if isinstance(error, OSError) else error
-        raise Refused(
+        raise CommandError(
             f"The copy can't be written to {folder}: {reason}. No backup was made."
         ) from error
     finally:
         remove_partial(partial)
         progress.clear()
-    return Backup(path, size_bytes, examination, time.monotonic() - began_at)
+    return Backup(path, size_bytes, report, time.monotonic() - began_at)
 
 
 def _copy(database: Path, partial: Path, progress: Progress) -> None:
     try:
-        with snapshot(database) as source:
-            size_bytes = size_bytes_of(source)
-            refuse_lack_of_space(partial.parent, size_bytes)
-            copy_database(source, partial, lambda done, total: progress.bar("Copying", done, total))
+        with open_snapshot(database) as source:
+            require_free_space(partial.parent, size_bytes_of(source))
+            copy_database(
+                source,
+                partial,
+                lambda done, total: progress.bar("Copying", done, total, unit="bytes"),
+            )
     except sqlite3.OperationalError as error:
         if is_lock_error(error):
-            raise Refused(
-                f"Another program holds the lock of {database}; try again when it has finished."
+            raise CommandError(
+                f"Another program locks {database}. Try again when it has finished."
             ) from error
         if "full" in str(error) or partial.exists():
-            raise Refused(
+            raise CommandError(
                 f"The copy can't be written to {partial.parent}: {error}. No backup was made."
             ) from error
-        raise Refused(f"{database} can't be read: {error}. No backup was made.") from error
+        raise CommandError(f"{database} can't be read: {error}. No backup was made.") from error
     except sqlite3.DatabaseError as error:
-        raise _damaged(database, str(error)) from error
+        raise _damage_error(database, str(error)) from error
 
 
-def _examine_copy(database: Path, partial: Path) -> IntegrityReport:
-    with snapshot(partial) as connection:
-        examination = examine(connection)
-    if examination.damage:
-        raise _damaged(database, "; ".join(examination.damage))
-    if examination.missing_tables:
-        missing = ", ".join(examination.missing_tables)
-        raise Refused(
-            f"{database} is not a database of Enhanced Data Capture: it has no {missing}. No backup was made."
+def _check_copy(database: Path, partial: Path) -> IntegrityReport:
+    with open_snapshot(partial) as connection:
+        report = create_integrity_report(connection)
+    if report.damage:
+        raise _damage_error(database, "; ".join(report.damage))
+    if report.missing_tables:
+        missing = ", ".join(report.missing_tables)
+        raise CommandError(
+            f"{database} is not a database of Enhanced Data Capture: it has no {missing}. "
+            "No backup was made."
         )
-    return examination
+    return report
 
 
-def _damaged(database: Path, report: str) -> Refused:
-    return Refused(
-        f"{database} is damaged: {report.rstrip('.')}. No backup was made, and earlier ones were left as they are. "
-        "The way back to one of them: python3 -m data_capture restore FILE"
+def _damage_error(database: Path, report: str) -> CommandError:
+    return CommandError(
+        f"{database} is damaged: {report.rstrip('.')}. No backup was made, and no older one was "
+        "deleted. To return to an older one: python3 -m data_capture restore FILE"
     )
 
 
-def _announce(backup: Backup) -> None:
-    contents = f"{count(backup.examination.captures, 'capture')} in {count(backup.examination.rows, 'row')}"
+def _print_backup(backup: Backup) -> None:
+    captures = format_count(backup.report.captures, "capture")
+    rows = format_count(backup.report.rows, "row")
     print(
-        f"{backup.path}: {size(backup.size_bytes)}, {contents}, checked, {backup.seconds:.1f} s",
+        f"{backup.path}: {format_size(backup.size_bytes)}, {captures} in {rows}, checked, "
+        f"{backup.seconds:.1f} s",
         flush=True,
     )
-    if backup.examination.broken_references:
-        # A copy is no worse than its original; without one, whoever has to repair that has nothing to fall back to.
-        broken = ", ".join(backup.examination.broken_references.values())
+    if backup.report.broken_references:
+        # Not an error: without a backup, whoever repairs the database could not go back.
+        broken = ", ".join(backup.report.broken_references.values())
         print(
-            f"As in the database itself, there are rows that refer to someone who isn't there: {broken}.",
+            f"As in the database itself, some rows refer to a row that does not exist: {broken}.",
             flush=True,
         )
 
 
 def _delete_oldest(folder: Path, database: Path, newest: Path, keep: int) -> None:
-    others = [path for path in backups_in(folder, database) if path != newest]
+    others = [path for path in find_backups(folder, database) if path != newest]
     surplus = others[: max(0, len(others) - (keep - 1))]
     for path in surplus:
         try:
             path.unlink()
         except OSError as error:
-            raise Refused(
-                f"The backup was made, but the old one {path} can't be deleted: {error.strerror}."
+            raise CommandError(
+                f"The backup was made, but the older one {path} can't be deleted: {error.strerror}."
             ) from error
     if surplus:
-        print(
-            f"Deleted {count(len(surplus), 'older backup')}, kept {len(others) + 1 - len(surplus)}.",
-            flush=True,
-        )
+        deleted = format_count(len(surplus), "older backup")
+        print(f"Deleted {deleted}, kept {len(others) + 1 - len(surplus)}.", flush=True)
 
 
-def _refuse_unusable_folder(folder: Path) -> None:
-    if not folder.exists():
-        # Not made: a drive that isn't mounted would look just like that, and its mount point's disk be filled instead.
-        raise Refused(
-            f"There is no folder {folder}. Make it (mkdir), or mount the drive that it is on, and try again."
-        )
-    if not folder.is_dir():
-        raise Refused(f"{folder} is not a folder.")
-    if not os.access(folder, os.W_OK | os.X_OK):
-        raise Refused(f"The folder {folder} can't be written to.")
-
-
-def _new_name(folder: Path, database: Path) -> Path:
+def _choose_name(folder: Path, database: Path) -> Path:
     while True:
-        path = folder / f"{database.stem}-{time_for_name()}{database.suffix}"
+        path = folder / f"{database.stem}-{timestamp_for_name()}{database.suffix}"
         if not path.exists():
             return path
-        time.sleep(0.001)
+        time.sleep(0.001)  # the name has milliseconds
 
 
-def _named_in(folder: Path, database: Path, more: str) -> list[Path]:
-    name = re.compile(f"{re.escape(database.stem)}-{_TIME}{re.escape(database.suffix)}{more}")
+def _find_named(folder: Path, database: Path, suffix: str = "") -> list[Path]:
+    end = re.escape(database.suffix + suffix)
+    name = re.compile(f"{re.escape(database.stem)}-{_TIMESTAMP_PATTERN}{end}")
     return [path for path in folder.iterdir() if name.fullmatch(path.name)]

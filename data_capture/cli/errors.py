@@ -1,5 +1,8 @@
 """The error that ends a command."""
 
 
-class Refused(Exception):
-    """The command can't do what it was asked for; the text is a sentence for the operator."""
+class CommandError(Exception):
+    """End the command with status 1.
+
+    The text tells the operator what happened and what to do.
+    """

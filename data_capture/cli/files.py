@@ -1,4 +1,4 @@
-"""Copies, names and locks: what makes that no file that bears a database's name is ever half there."""
+"""Copy databases, name files and lock folders; no file is ever incomplete."""
 
 from __future__ import annotations
 
@@ -12,67 +12,67 @@ from contextlib import closing, contextmanager, suppress
 from datetime import datetime, timezone
 from pathlib import Path
 
-from data_capture.cli import Refused
-from data_capture.cli.formatting import size
+from data_capture.cli.errors import CommandError
+from data_capture.cli.formatting import format_size
 from data_capture.key_files import open_new_file
 
 PARTIAL_SUFFIX = ".partial"
-"""What a file's name ends with while it is being made."""
+"""The end of a file's name while the file is incomplete."""
 
-# A step is 4 MB with SQLite's usual pages: many a second, and the time between them does not count.
-_PAGES_A_STEP = 1000
+# 4 MB with SQLite's usual pages: short enough for many steps a second.
+_PAGES_PER_STEP = 1000
 
 
 def copy_database(
     source: sqlite3.Connection, copy: Path, on_progress: Callable[[int, int], None]
 ) -> None:
-    """Copies what the read transaction of `source` sees to the new file `copy`: one file, without a log beside it.
+    """Copy the snapshot of `source` to the new file `copy`: one file without a WAL.
 
-    The transaction stays open between the steps. Without one, SQLite starts from the beginning each time that another
-    process has written, and with captures arriving all the time would never get to the end.
+    The read transaction stays open between the steps. Without it, SQLite starts from the beginning
+    each time that another process has written, and would never finish while captures arrive.
 
     Args:
         source: a connection in a read transaction.
-        copy: the file to make, readable by its owner only.
-        on_progress: is told how many pages of how many are done.
+        copy: the file to create; only its owner can read it.
+        on_progress: receives the number of bytes copied and the number of all bytes.
 
     Raises:
-        FileExistsError: there is such a file.
-        OSError: it can't be made.
-        sqlite3.Error: reading or writing failed; an incomplete file may be left.
+        FileExistsError: the file exists.
+        OSError: the file can't be created.
+        sqlite3.Error: reading or writing failed; an incomplete file may remain.
     """
+    (page_bytes,) = source.execute("PRAGMA page_size").fetchone()
     os.close(open_new_file(copy))
     with closing(sqlite3.connect(copy, isolation_level=None)) as target:
-        target.execute("PRAGMA synchronous = OFF")  # it is synced below, all at once
+        target.execute("PRAGMA synchronous = OFF")  # the whole file is synced below
         target.execute("PRAGMA journal_mode = MEMORY")
         source.backup(
             target,
-            pages=_PAGES_A_STEP,
-            progress=lambda _, left, total: on_progress(total - left, total),
+            pages=_PAGES_PER_STEP,
+            progress=lambda _, left, total: on_progress(
+                (total - left) * page_bytes, total * page_bytes
+            ),
         )
-        # The copy has the original's header, which asks for a log; this way it can be read from a read-only medium too.
+        # The original's header asks for WAL mode, which a read-only medium does not allow.
         target.execute("PRAGMA journal_mode = DELETE")
-    sync(copy)
+    sync_to_disk(copy)
 
 
-def log_beside(database: Path) -> Path:
-    """The file of SQLite's write-ahead log, which lies beside the file that a link leads to."""
+def wal_file(database: Path) -> Path:
+    """Return the path of SQLite's WAL: next to the database that a link points to."""
     real = database.resolve()
     return real.with_name(real.name + "-wal")
 
 
 def remove_partial(path: Path) -> None:
-    """Removes a file that was being made, with what SQLite puts beside it."""
-    for each in (
-        path,
-        *(path.with_name(path.name + suffix) for suffix in ("-wal", "-shm", "-journal")),
-    ):
+    """Remove an incomplete file, and the files that SQLite puts next to it."""
+    for suffix in ("", "-wal", "-shm", "-journal"):
         with suppress(FileNotFoundError):
-            each.unlink()
+            path.with_name(path.name + suffix).unlink()
 
 
-def sync(path: Path) -> None:
-    """Returns when the file, or the folder's list of names, is on disk."""
+def sync_to_disk(path: Path) -> None:
+    """Return when a file's contents, or a folder's list of names, are on disk."""
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)
@@ -81,42 +81,45 @@ def sync(path: Path) -> None:
 
 
 def give_to_owner_of(model: Path, *paths: Path) -> None:
-    """Under sudo, makes `paths` belong to whom `model` belongs to, who could not use the superuser's files."""
+    """Give `paths` to the owner of `model` when the superuser runs the command.
+
+    With sudo, the services could not use the new files otherwise.
+    """
     if os.geteuid() == 0:
         status = model.stat()
         for path in paths:
             os.chown(path, status.st_uid, status.st_gid)
 
 
-def time_for_name() -> str:
-    """This moment as it stands in a file's name, such that the order of names is the order of time."""
+def timestamp_for_name() -> str:
+    """Return the present time for a file's name; text order is time order."""
     now = datetime.now(timezone.utc)
     return f"{now:%Y%m%dT%H%M%S}.{now.microsecond // 1000:03d}Z"
 
 
-def refuse_lack_of_space(folder: Path, needed_bytes: int) -> None:
-    """Refuses to begin a copy that has no room.
-
-    Raises:
-        Refused: with how much is needed and how much there is.
-    """
+def require_free_space(folder: Path, needed_bytes: int) -> None:
+    """Raise CommandError if the disk has no room for a copy of `needed_bytes`."""
     free_bytes = shutil.disk_usage(folder).free
     if free_bytes < needed_bytes:
-        raise Refused(
-            f"The copy needs {size(needed_bytes)}, and the disk of {folder} has {size(free_bytes)} left."
+        raise CommandError(
+            f"The copy needs {format_size(needed_bytes)}, and the disk of {folder} has only "
+            f"{format_size(free_bytes)} left. Free some space and try again."
         )
 
 
 @contextmanager
-def one_at_a_time(database: Path) -> Iterator[None]:
-    """Lets one backup or restore of a database's folder run after the other. The lock leaves no file behind."""
+def lock_folder_of(database: Path) -> Iterator[None]:
+    """Let one backup or restore at a time work in the database's folder; others wait.
+
+    The folder itself is locked, so that no lock file remains.
+    """
     descriptor = os.open(database.resolve().parent, os.O_RDONLY)
     try:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             print(
-                "Another backup or restore is under way here; waiting for its end …",
+                "Waiting for another backup or restore of this folder to end …",
                 file=sys.stderr,
                 flush=True,
             )

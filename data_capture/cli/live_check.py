@@ -1,8 +1,9 @@
-"""The check of a running system: one throwaway person, from sign-up to statistics, of whom only nameless audit records stay.
+"""Check a running system with one test user, from sign-up to statistics.
 
-The person's rows are removed from the database file itself, by the same gate that the services write through. Numbers
-that they were given are not given again, as SQLite's AUTOINCREMENT promises. The audit records stay, as those of anyone who
-is erased: without anything of the person, who is the same one, `EVERYBODY`, after every check.
+Afterwards the user's rows are deleted from the database file, under the services' writer lock.
+Only anonymised audit records remain: as after an erasure they contain no data of the user, and
+after every check they belong to the same pseudonym, `PSEUDONYM`. The ids of the deleted rows are
+not used again, as SQLite's AUTOINCREMENT promises.
 """
 
 from __future__ import annotations
@@ -30,10 +31,10 @@ from data_capture.store.sqlite.lock import WriterLock, WriterLockTimeout
 from data_capture.store.sqlite.users import ensure_user
 from data_capture.web.health_probe import probe_headers
 
-EVERYBODY = "live-check@data-capture.invalid"
-"""Whose audit records those of the throwaway people are when they are gone."""
+PSEUDONYM = "live-check@data-capture.invalid"
+"""The owner of the audit records of all deleted test users."""
 
-_ANSWER_SECONDS = 10.0
+_TIMEOUT_SECONDS = 10.0
 
 Capture = tuple[str, dict[str, Any]]
 
@@ -54,32 +55,39 @@ _CAPTURES: tuple[Capture, ...] = (
 
 
 class CheckFailed(Exception):
-    """Something does not work; the text is a sentence that says what."""
+    """Something does not work; the text says what."""
 
 
 def check_running_system(capture_url: str, settings: Settings) -> int:
-    """Checks the capture service at `capture_url`, and the signup service of `settings` on the same host.
+    """Check the capture service at a URL, and the signup service on its host.
 
-    Prints a line for each thing that works, and a sentence for the first that does not.
+    Prints a line for each step that works, and the reason of the first that fails.
+
+    Args:
+        capture_url: where the capture service listens.
+        settings: name the signup service's port, and the database if the services do not.
 
     Returns:
-        The exit status: 0 when everything works and nothing of it is left.
+        The exit status: 0 if everything works and the test user is deleted, else 1.
     """
     location = urlsplit(capture_url)
     signup_url = f"{location.scheme}://{_host(location.hostname or '')}:{settings.signup_port}"
-    email = f"live-check-{uuid.uuid4().hex}@live-check.invalid"  # a domain that nobody can have (RFC 6761)
+    # Nobody can own this domain (RFC 6761).
+    email = f"live-check-{uuid.uuid4().hex}@live-check.invalid"
     try:
-        database = _database_of(capture_url, signup_url, settings)
+        database = _find_database(capture_url, signup_url, settings)
         print(f"Checking {capture_url} and {signup_url}, database {database}", flush=True)
         try:
-            _check(email, capture_url, signup_url, database, settings.admin_token)
+            _check_accounts(email, signup_url, database)
+            _check_captures(email, capture_url)
+            _check_statistics(email, capture_url, database, settings.admin_token)
         finally:
-            left = _remove(email, database)
-        if left:
+            remaining = _delete_test_user(email, database)
+        if remaining:
             raise CheckFailed(
-                f"Rows of the throwaway person {email} could not be removed from {', '.join(left)}."
+                f"Rows of the test user {email} could not be deleted from {', '.join(remaining)}."
             )
-        _passed("nothing of it is left in the database but audit records that name nobody")
+        _print_passed("deleted the test user; only anonymised audit records remain")
     except CheckFailed as failure:
         print(f"  FAILED  {failure}", file=sys.stderr)
         return 1
@@ -91,83 +99,89 @@ def _host(name: str) -> str:
     return f"[{name}]" if ":" in name else name
 
 
-def _passed(what: str) -> None:
+def _print_passed(what: str) -> None:
     print(f"  ok  {what}", flush=True)
 
 
-def _database_of(capture_url: str, signup_url: str, settings: Settings) -> Path:
-    """The file that both services use; where other machines can reach them, they tell only who has their keys."""
-    told = []
+def _find_database(capture_url: str, signup_url: str, settings: Settings) -> Path:
+    """Return the file that both services use.
+
+    Services that other machines can reach name it only to callers who have their keys.
+    """
     headers = probe_headers(settings)
-    for name, url in (
-        ("capture", f"{capture_url}/api/data-capture/health"),
-        ("signup", f"{signup_url}/api/health"),
-    ):
-        answer = _call(f"the {name} service's health", "GET", url, 200, headers=headers)
-        told.append(answer.get("database"))
-    if told[0] != told[1]:
-        raise CheckFailed(f"The services use different databases: {told[0]} and {told[1]}.")
-    database = Path(told[0]) if told[0] else settings.database
+    capture_database, signup_database = (
+        _call(f"the {name} service's health", "GET", url, 200, headers=headers).get("database")
+        for name, url in (
+            ("capture", f"{capture_url}/api/data-capture/health"),
+            ("signup", f"{signup_url}/api/health"),
+        )
+    )
+    if capture_database != signup_database:
+        raise CheckFailed(
+            f"The services use different databases: {capture_database} and {signup_database}."
+        )
+    database = Path(capture_database) if capture_database else settings.database
     if not database.is_file():
         raise CheckFailed(
-            f"There is no database {database} here. The check removes its traces from the file, so it has to run on the "
-            "machine of the services; --database or EDC_DATABASE names the file."
+            f"There is no database {database} here. The check deletes its test user from the file, "
+            "so it has to run on the machine of the services. Name the file with --database or "
+            "EDC_DATABASE."
         )
     return database
 
 
-def _check(email: str, capture_url: str, signup_url: str, database: Path, admin_token: str) -> None:
+def _check_accounts(email: str, signup_url: str, database: Path) -> None:
     password = uuid.uuid4().hex
-    sign_up = {"username": "live check", "email": email, "password": password}
+    log_in = {"email": email, "password": password}
+    sign_up = {"username": "live check", **log_in}
     _call("signing up", "POST", f"{signup_url}/api/auth/register", 201, sign_up)
-    if not _tables_that_name(email, database):
-        raise CheckFailed(f"{database} is not the services' database. They now hold a throwaway person, {email}; "
-                          "name their file with --database or EDC_DATABASE.")  # fmt: skip
-    _passed("signed up a throwaway person")
-    _call(
-        "logging in",
-        "POST",
-        f"{signup_url}/api/auth/login",
-        200,
-        {"email": email, "password": password},
-    )
-    _passed("logged in")
+    if not _find_tables_with(email, database):
+        raise CheckFailed(
+            f"{database} is not the services' database. Theirs now has a test user, {email}. "
+            "Name their file with --database or EDC_DATABASE."
+        )
+    _print_passed("signed up a test user")
+    _call("logging in", "POST", f"{signup_url}/api/auth/login", 200, log_in)
+    _print_passed("logged in")
+
+
+def _check_captures(email: str, capture_url: str) -> None:
     for kind, fields in _CAPTURES:
         url = f"{capture_url}/api/data-capture/{kind}"
         capture = {"user_email": email, "capture_id": str(uuid.uuid4()), **fields}
         first = _call(f"capturing a {kind}", "POST", url, 201, capture)
         again = _call(f"sending the same {kind} again", "POST", url, 201, capture)
         if first.get(f"{kind}_id") is None or first != again:
-            raise CheckFailed(f"The same {kind} sent twice was answered differently.")
-        _passed(f"{kind}: captured once, though sent twice")
-    counts, how = _counts(email, capture_url, database, admin_token)
-    wanted = {"payments": 1, "questionnaires": 1, "dashboard_updates": 1, "activities": 1}
-    if any(counts.get(name) != number for name, number in wanted.items()):
-        raise CheckFailed(f"The statistics count {counts}.")
-    _passed(how)
+            raise CheckFailed(f"The same {kind}, sent twice, got two different responses.")
+        _print_passed(f"{kind}: captured once, though sent twice")
 
 
-def _counts(
-    email: str, capture_url: str, database: Path, admin_token: str
-) -> tuple[dict[str, Any], str]:
-    """The statistics' counts, and how they were had: where they need a token that is not given, they come from the file."""
+def _check_statistics(email: str, capture_url: str, database: Path, admin_token: str) -> None:
+    """Check that the statistics count each capture once.
+
+    If the endpoint needs an admin token that is not set, the counts come from the file.
+    """
     url = f"{capture_url}/api/data-capture/stats/{email}"
     headers = {"Authorization": f"Bearer {admin_token}"} if admin_token else {}
     if not headers and _status_of(url) == HTTPStatus.UNAUTHORIZED:
-        with closing(open_connection(database, _ANSWER_SECONDS, read_only=True)) as connection:
+        with closing(open_connection(database, _TIMEOUT_SECONDS, read_only=True)) as connection:
             counts: dict[str, Any] = read_statistics(connection, email)["data_counts"]
-        return (
-            counts,
-            "counted what was captured; the statistics themselves need the admin token (set EDC_ADMIN_TOKEN)",
+        passed = (
+            "counted the captures in the database; "
+            "the statistics themselves need the admin token (set EDC_ADMIN_TOKEN)"
         )
-    return _call("reading the statistics", "GET", url, 200, headers=headers)[
-        "data_counts"
-    ], "read the statistics"
+    else:
+        counts = _call("reading the statistics", "GET", url, 200, headers=headers)["data_counts"]
+        passed = "read the statistics"
+    expected = {"payments": 1, "questionnaires": 1, "dashboard_updates": 1, "activities": 1}
+    if any(counts.get(name) != number for name, number in expected.items()):
+        raise CheckFailed(f"The statistics are wrong: each of {counts} should be 1.")
+    _print_passed(passed)
 
 
 def _status_of(url: str) -> int | None:
     try:
-        return requests.get(url, timeout=_ANSWER_SECONDS).status_code
+        return requests.get(url, timeout=_TIMEOUT_SECONDS).status_code
     except requests.RequestException:
         return None
 
@@ -180,76 +194,84 @@ def _call(
     payload: dict[str, Any] | None = None,
     headers: dict[str, str] | None = None,
 ) -> dict[str, Any]:
+    """Send a request and return the JSON object of its response.
+
+    Raises:
+        CheckFailed: there is no response, or it has another status.
+    """
     try:
         response = requests.request(
-            method, url, json=payload, headers=headers, timeout=_ANSWER_SECONDS
+            method, url, json=payload, headers=headers, timeout=_TIMEOUT_SECONDS
         )
     except requests.ConnectionError:
         raise CheckFailed(
             f"Nothing answers at {url}. Is it running (python3 start_enhanced_data_capture.py)?"
         ) from None
     except requests.RequestException as error:
-        raise CheckFailed(f"For {what}, {url} gave no answer ({error}).") from None
+        raise CheckFailed(f"For {what}, {url} gave no response ({error}).") from None
     try:
-        answer = response.json()
+        document = response.json()
     except ValueError:
-        answer = None
-    if response.status_code != status or not isinstance(answer, dict):
-        detail = answer.get("detail") if isinstance(answer, dict) else response.text[:200]
+        document = None
+    if response.status_code != status or not isinstance(document, dict):
+        detail = document.get("detail") if isinstance(document, dict) else response.text[:200]
         raise CheckFailed(f"For {what}, {url} answered {response.status_code}: {detail}")
-    return answer
+    return document
 
 
-def _remove(email: str, database: Path) -> list[str]:
-    """Removes every row of the throwaway person; the tables that still have one."""
+def _delete_test_user(email: str, database: Path) -> list[str]:
+    """Delete every row of the test user; return the tables that still have one."""
 
-    def remove(connection: sqlite3.Connection) -> None:
-        if connection.execute(
-            "SELECT 1 FROM data_capture_audit WHERE user_email = ? LIMIT 1", (email,)
-        ).fetchone():
-            now = timestamp(datetime.now(timezone.utc))
-            pseudonym = ensure_user(connection, EVERYBODY, None, now)
-            pseudonymise_audit(
-                connection, email, pseudonym, timestamp=now, source_endpoint="live check"
-            )
-        for table, column in _columns_that_name_users(connection):
+    def delete(connection: sqlite3.Connection) -> None:
+        _pseudonymise(connection, email)
+        for table, column in _columns_with_emails(connection):
             connection.execute(f"DELETE FROM {table} WHERE {column} = ?", (email,))  # noqa: S608
 
     try:
-        _write(database, remove)
+        _write(database, delete)
     except (sqlite3.Error, WriterLockTimeout) as error:
         reason = str(error) or "another program is writing"
-        raise CheckFailed(
-            f"The throwaway person {email} could not be removed ({reason})."
-        ) from error
-    return _tables_that_name(email, database)
+        raise CheckFailed(f"The test user {email} could not be deleted ({reason}).") from error
+    return _find_tables_with(email, database)
 
 
-def _write(database: Path, work: Callable[[sqlite3.Connection], None]) -> None:
+def _pseudonymise(connection: sqlite3.Connection, email: str) -> None:
+    has_records = connection.execute(
+        "SELECT 1 FROM data_capture_audit WHERE user_email = ? LIMIT 1", (email,)
+    ).fetchone()
+    if has_records:
+        now = timestamp(datetime.now(timezone.utc))
+        pseudonym = ensure_user(connection, PSEUDONYM, None, now)
+        pseudonymise_audit(
+            connection, email, pseudonym, timestamp=now, source_endpoint="live check"
+        )
+
+
+def _write(database: Path, change: Callable[[sqlite3.Connection], None]) -> None:
     writer_lock = WriterLock(database)
     try:
         with (
-            writer_lock.hold(_ANSWER_SECONDS),
-            closing(open_connection(database, _ANSWER_SECONDS)) as connection,
+            writer_lock.hold(_TIMEOUT_SECONDS),
+            closing(open_connection(database, _TIMEOUT_SECONDS)) as connection,
         ):
             connection.execute("BEGIN IMMEDIATE")
             try:
-                work(connection)
+                change(connection)
             except BaseException:
                 connection.execute("ROLLBACK")
                 raise
             connection.execute("COMMIT")
-            # The log still holds the pages as they were; this empties it, if no reader is in the way.
+            # The WAL still contains the deleted rows. This empties it, unless a reader prevents it.
             connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
     finally:
         writer_lock.close()
 
 
-def _tables_that_name(email: str, database: Path) -> list[str]:
-    with closing(open_connection(database, _ANSWER_SECONDS, read_only=True)) as connection:
+def _find_tables_with(email: str, database: Path) -> list[str]:
+    with closing(open_connection(database, _TIMEOUT_SECONDS, read_only=True)) as connection:
         return [
             table
-            for table, column in _columns_that_name_users(connection)
+            for table, column in _columns_with_emails(connection)
             if connection.execute(
                 f"SELECT 1 FROM {table} WHERE {column} = ? LIMIT 1",  # noqa: S608
                 (email,),
@@ -257,8 +279,11 @@ def _tables_that_name(email: str, database: Path) -> list[str]:
         ]
 
 
-def _columns_that_name_users(connection: sqlite3.Connection) -> list[tuple[str, str]]:
-    """Each table with the column that says whose a row is, quoted; `users`, which the others refer to, last."""
+def _columns_with_emails(connection: sqlite3.Connection) -> list[tuple[str, str]]:
+    """Return each table with the column that names a row's user, both quoted.
+
+    `users` is last, because the other tables refer to it.
+    """
     tables = connection.execute(
         "SELECT name FROM sqlite_master WHERE type = 'table' ORDER BY name = 'users'"
     ).fetchall()

@@ -1,4 +1,4 @@
-"""Who uses a database: the two services, by what they answer, and programs that have the file open."""
+"""Find the services and the programs that use a database."""
 
 from __future__ import annotations
 
@@ -9,26 +9,29 @@ from pathlib import Path
 from data_capture.settings import Settings
 from data_capture.supervisor.services import SERVICES, ask_health
 
-ANSWER_SECONDS = 3.0
-"""How long a service may take to say how it is."""
+HEALTH_TIMEOUT_SECONDS = 3.0
 
 
-def services_using(settings: Settings) -> list[str]:
-    """The services that answer and may use the database of `settings`, as words for people."""
+def find_services_using(settings: Settings) -> list[str]:
+    """Describe the running services that use, or may use, the database of `settings`.
+
+    A service that other machines can reach names its database only to callers who have its keys;
+    it counts as one that uses this database.
+    """
     running = []
     for service in SERVICES:
-        health = ask_health(service, settings, ANSWER_SECONDS)
-        # One that other machines can reach doesn't say what it uses to those who don't have its keys.
+        health = ask_health(service, settings, HEALTH_TIMEOUT_SECONDS)
         if health.uses_database(settings.database) or (health.healthy and health.database is None):
             process = f", process {health.pid}" if health.pid else ""
             running.append(f"the {service.name} service ({service.url(settings)}{process})")
     return running
 
 
-def programs_using(database: Path) -> list[str]:
-    """The other programs that have the file open, as `sqlite3 (process 4242)`, as far as this system lets us see them.
+def find_programs_using(database: Path) -> list[str]:
+    """Describe the other programs that have the file open: `sqlite3 (process 42)`.
 
-    Linux shows the open files of one's own processes, and the superuser those of all; elsewhere nothing is seen.
+    Linux shows a user the open files of that user's processes, and the superuser all of them. Other
+    systems show none.
     """
     try:
         wanted = database.stat()
@@ -38,12 +41,17 @@ def programs_using(database: Path) -> list[str]:
     for process in Path("/proc").glob("[0-9]*"):
         if process.name == str(os.getpid()):
             continue
-        with suppress(OSError):
-            for descriptor in (process / "fd").iterdir():
-                with suppress(OSError):
-                    status = descriptor.stat()
-                    if (status.st_dev, status.st_ino) == (wanted.st_dev, wanted.st_ino):
-                        name = (process / "comm").read_text().strip()
-                        found.append(f"{name} (process {process.name})")
-                        break
+        with suppress(OSError):  # the process has ended, or belongs to another user
+            if _has_open(process, wanted):
+                name = (process / "comm").read_text().strip()
+                found.append(f"{name} (process {process.name})")
     return sorted(found)
+
+
+def _has_open(process: Path, wanted: os.stat_result) -> bool:
+    """Tell whether a process, named by its folder in /proc, has the file open."""
+    for descriptor in (process / "fd").iterdir():
+        with suppress(OSError):  # the process has closed it since
+            if os.path.samestat(descriptor.stat(), wanted):
+                return True
+    return False

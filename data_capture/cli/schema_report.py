@@ -1,4 +1,4 @@
-"""Whether the schema of a database is as it should be, for `verify-audit` and `doctor`."""
+"""Check a database's schema, for `verify-audit` and `doctor`."""
 
 from __future__ import annotations
 
@@ -7,21 +7,24 @@ from contextlib import closing
 from pathlib import Path
 
 from data_capture.audit.counter_check import check_counters
-from data_capture.audit.schema_baseline import read_baseline
+from data_capture.audit.schema_baseline import noted_states, read_baseline
 from data_capture.audit.schema_check import SchemaReport, check_schema
-from data_capture.cli.integrity_report import find_damage, snapshot
+from data_capture.cli.integrity_report import find_damage, open_snapshot
 from data_capture.sql.pragmas import size_bytes_of
 
-# Takes 50 ms. Of a larger file our tables are checked here, and all by doctor.
-_CHECKED_WHOLE_BYTES = 16 * 1024 * 1024
+# Checking 16 MB takes 50 ms. In a larger file, verify-audit checks only the tables of schema.sql;
+# doctor checks all.
+_MAX_WHOLE_CHECK_BYTES = 16 * 1024 * 1024
 
 
-def examine_schema(connection: sqlite3.Connection, key_file: Path, key: bytes) -> SchemaReport:
-    """Compare the schema with schema.sql and with the note beside the key; check the counters.
+def create_schema_report(
+    connection: sqlite3.Connection, key_file: Path, key: bytes
+) -> SchemaReport:
+    """Compare the schema with schema.sql and its note, and check the counters.
 
     Args:
         connection: in a read transaction.
-        key_file: where the audit key is, beside which the note lies.
+        key_file: the file of the audit key; the note of the schema is next to it.
         key: the audit key.
 
     Raises:
@@ -40,29 +43,28 @@ def examine_schema(connection: sqlite3.Connection, key_file: Path, key: bytes) -
     return SchemaReport(tuple(findings), report.information)
 
 
-def examine_unreadable_schema(database: Path, key_file: Path, key: bytes) -> SchemaReport:
-    """Find what is wrong with a schema that SQLite refuses to read, as far as that can be said."""
+def create_unreadable_schema_report(database: Path, key_file: Path, key: bytes) -> SchemaReport:
+    """Check a schema that SQLite refuses to read, as far as possible."""
     uri = f"{database.resolve().as_uri()}?mode=ro"
     with closing(sqlite3.connect(uri, uri=True, isolation_level=None)) as connection:
         try:
             connection.execute("PRAGMA trusted_schema = OFF")
-            connection.execute(
-                "PRAGMA writable_schema = ON"
-            )  # SQLite then passes over what it can't read
-            return check_schema(connection, read_baseline(key_file, key)[0])
+            # SQLite then skips the entries that it can't read.
+            connection.execute("PRAGMA writable_schema = ON")
+            return check_schema(connection, noted_states(key_file, key)[0])
         except sqlite3.Error:
             return SchemaReport(())
 
 
-def audit_damage(database: Path) -> list[str]:
-    """Return what SQLite's integrity check reports: an index that hides records, a shared page.
+def find_audit_damage(database: Path) -> list[str]:
+    """Return SQLite's reports, such as an index that hides records, or a shared page.
 
-    It has a connection of its own, so that it can run beside the verification: SQLite needs no GIL.
+    Uses its own connection, so that it can run in a thread next to the verification: SQLite
+    releases the GIL.
 
     Raises:
-        sqlite3.Error: the file is locked by another program, or can't be read.
+        sqlite3.Error: another program locks the file, or it can't be read.
     """
-    with snapshot(database) as connection:
-        if size_bytes_of(connection) <= _CHECKED_WHOLE_BYTES:
-            return find_damage(connection)
-        return find_damage(connection, ours_alone=True)
+    with open_snapshot(database) as connection:
+        is_large = size_bytes_of(connection) > _MAX_WHOLE_CHECK_BYTES
+        return find_damage(connection, only_schema_tables=is_large)

@@ -1,7 +1,7 @@
-"""`set-password`: gives an account a new password, for the owner, with the services running or not.
+"""Give an account a new password.
 
-It is the remedy where a stranger signed up with someone else's address, and for a forgotten password
-where no mail is set up.
+The owner needs this where a stranger signed up with another user's address first, and for a
+forgotten password where no mail server is configured.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ from data_capture.accounts.passwords import Passwords
 from data_capture.audit import record_audit
 from data_capture.capture.email import normalise_email
 from data_capture.capture.timestamps import timestamp
-from data_capture.cli import Refused
-from data_capture.cli.users import opened_store, read_address
+from data_capture.cli.errors import CommandError
+from data_capture.cli.opened_store import open_store, parse_email
 from data_capture.password_formats import is_plain_sha_256
 from data_capture.settings import Settings
 from data_capture.store.sqlite.credentials import NO_PASSWORD
@@ -31,9 +31,8 @@ from data_capture.store.sqlite.users import (
     find_user,
 )
 
-_MAX_LINE_CHARACTERS = (
-    2000  # more than the longest password; what is longer is refused for its length
-)
+# More than the longest password: a longer line is rejected for its length.
+_MAX_LINE_CHARACTERS = 2000
 _SOURCE = "python3 -m data_capture set-password"
 
 
@@ -44,100 +43,99 @@ class _Outcome(NamedTuple):
 
 
 def set_password(email: str, settings: Settings) -> None:
-    """Ask for a password and store its hash; says what was done.
+    """Ask for a password, store its hash, and print what was done.
 
     Raises:
-        Refused: nothing was changed.
+        CommandError: nothing was changed.
     """
-    address = read_address(email)
-    with opened_store(settings) as store:
-        store.read(
-            lambda connection: _account(connection, address)
-        )  # before anyone types a password
-        password = _read_password()
-        password_hash = Passwords().hash(password)
-        now = timestamp(datetime.now(timezone.utc))
-
-        def change(connection: sqlite3.Connection) -> _Outcome:
-            user = _account(connection, address)
-            if user.account.is_provisional:
-                complete_user(connection, user, SignUpDetails(), password_hash, now)
-            else:
-                set_password_hash(connection, user.email, password_hash, now)
-            record_audit(
-                connection,
-                user_email=user.email,
-                capture_type="password_set",
-                timestamp=now,
-                source_endpoint=_SOURCE,
-            )
-            is_foreign = any(
-                not _is_of_a_kind_of_ours(one.stored or "") for one in user.credentials
-            )
-            return _Outcome(user.account.is_provisional, user.account.is_disabled, is_foreign)
-
-        outcome = store.write(change)
+    address = parse_email(email)
+    with open_store(settings) as store:
+        # Fail before the operator types a password.
+        store.read(lambda connection: _find_account(connection, address))
+        password_hash = Passwords().hash(_read_password())
+        outcome = store.write(
+            lambda connection: _store_password(connection, address, password_hash)
+        )
     print(
         "The password is set." + (" The account is active now." if outcome.was_provisional else "")
     )
     if outcome.is_disabled:
-        print("The account is still disabled: its row in users says so, and no password opens it.")
+        print(
+            "The account is still disabled in the table users, so that no password logs in to it."
+        )
     if outcome.replaced_foreign_hash:
         print(
-            "The hash that was there was of another kind: the program that wrote it may not be able to "
+            "The replaced hash was of another kind. The program that wrote it may be unable to "
             "read the new one."
         )
     sys.stdout.flush()
 
 
-def _is_of_a_kind_of_ours(stored: str) -> bool:
+def _store_password(connection: sqlite3.Connection, address: str, password_hash: str) -> _Outcome:
+    now = timestamp(datetime.now(timezone.utc))
+    user = _find_account(connection, address)
+    if user.account.is_provisional:
+        complete_user(connection, user, SignUpDetails(), password_hash, now)
+    else:
+        set_password_hash(connection, user.email, password_hash, now)
+    record_audit(
+        connection,
+        user_email=user.email,
+        capture_type="password_set",
+        timestamp=now,
+        source_endpoint=_SOURCE,
+    )
+    replaced_foreign_hash = any(not _is_own_format(one.stored or "") for one in user.credentials)
+    return _Outcome(user.account.is_provisional, user.account.is_disabled, replaced_foreign_hash)
+
+
+def _is_own_format(stored: str) -> bool:
     return stored == NO_PASSWORD or stored.startswith("$argon2id$") or is_plain_sha_256(stored)
 
 
-def _account(connection: sqlite3.Connection, address: str) -> UserRow:
-    """The account whose password can be set.
+def _find_account(connection: sqlite3.Connection, address: str) -> UserRow:
+    """Return the account with this address.
 
     Raises:
-        Refused: there is none, or another program keeps its password.
+        CommandError: there is none, or another program keeps its password.
     """
     user = find_user(connection, address)
     if user is None or normalise_email(user.email) != address:
-        raise Refused("No user has this address. Nothing was changed.")
+        raise CommandError("No user has this address. Nothing was changed.")
     column = find_foreign_password_column(user)
     if column is not None:
-        raise Refused(
-            f"Another program keeps this user's password, in the column {column} of the table users. "
-            "Set it with that program; nothing was changed."
+        raise CommandError(
+            f"Another program keeps this user's password, in the column {column} of the table "
+            "users. Set it with that program. Nothing was changed."
         )
     return user
 
 
 def _read_password() -> str:
-    """The new password: typed twice at a terminal, or the first line of standard input.
+    """Read the new password: twice from a terminal, or the first line of standard input.
 
     Raises:
-        Refused: it can't be used.
+        CommandError: the password can't be used.
     """
     if sys.stdin is not None and sys.stdin.isatty():
         password = getpass.getpass("New password: ")
         if getpass.getpass("The same again: ") != password:
-            raise Refused("The two passwords are not the same. Nothing was changed.")
+            raise CommandError("The two passwords are not the same. Nothing was changed.")
     else:
-        password = _first_line()
+        password = _read_first_line()
     fault = find_password_error(password)
     if fault is not None:
-        raise Refused(f"The password {fault}. Nothing was changed.")
+        raise CommandError(f"The password {fault}. Nothing was changed.")
     return password
 
 
-def _first_line() -> str:
-    with closing(
-        open(0, encoding="utf-8", newline="", closefd=False)
-    ) as line_input:  # however this machine's locale is set
+def _read_first_line() -> str:
+    # Standard input is read as UTF-8, whatever the locale is.
+    with closing(open(0, encoding="utf-8", newline="", closefd=False)) as stdin:
         try:
-            line = line_input.readline(_MAX_LINE_CHARACTERS)
+            line = stdin.readline(_MAX_LINE_CHARACTERS)
         except UnicodeDecodeError:
-            raise Refused("The password is not UTF-8. Nothing was changed.") from None
+            raise CommandError("The password is not UTF-8. Nothing was changed.") from None
     if not line:
-        raise Refused("There is no password on standard input. Nothing was changed.")
+        raise CommandError("There is no password on standard input. Nothing was changed.")
     return line.removesuffix("\n").removesuffix("\r")

@@ -1,4 +1,4 @@
-"""Ctrl-C, SIGTERM and a closed terminal end a command by an exception, so that it cleans up after itself."""
+"""End a command cleanly on Ctrl-C, SIGTERM and a closed terminal (SIGHUP)."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _ENDING_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 class Interrupted(BaseException):
-    """The command was told to end; `signal_number` says by what."""
+    """A signal ends the command; `signal_number` says which one."""
 
     def __init__(self, signal_number: int) -> None:
         super().__init__(signal_number)
@@ -19,8 +19,11 @@ class Interrupted(BaseException):
 
 
 @contextmanager
-def interruptible() -> Iterator[None]:
-    """For the block, a signal that ends the command raises `Interrupted`; a second one does not disturb the cleaning up."""
+def raise_on_signals() -> Iterator[None]:
+    """Raise `Interrupted` in the block when a signal ends the command.
+
+    Further signals are ignored, so that they can't interrupt the cleaning up.
+    """
 
     def interrupt(signal_number: int, _frame: FrameType | None) -> None:
         for each in _ENDING_SIGNALS:
@@ -28,14 +31,14 @@ def interruptible() -> Iterator[None]:
         raise Interrupted(signal_number)
 
     for each in _ENDING_SIGNALS:
-        if signal.getsignal(each) != signal.SIG_IGN:  # nohup goes on without its terminal
+        if signal.getsignal(each) != signal.SIG_IGN:  # nohup ignores SIGHUP
             signal.signal(each, interrupt)
     yield
 
 
 @contextmanager
-def undisturbed() -> Iterator[None]:
-    """Puts signals off until the block is through: for the moments in which stopping half-way would need explaining."""
+def block_signals() -> Iterator[None]:
+    """Deliver signals only after the block, which must not be interrupted."""
     blocked = signal.pthread_sigmask(signal.SIG_BLOCK, _ENDING_SIGNALS)
     try:
         yield

@@ -6,7 +6,7 @@ import subprocess
 from functools import cache
 from pathlib import Path
 
-from bench.installing import Missing, packages_of
+from bench.installing import NotInstalled, prepare_node
 
 APP = Path(__file__).resolve().parent / "app"
 _MAX_SECONDS = 120
@@ -16,8 +16,8 @@ _MAX_SECONDS = 120
 def why_not() -> str:
     """Why nothing can be built here; empty when it can. The first call installs the packages, where there is npm."""
     try:
-        packages_of(APP, "the bundlers and supabase-js", install=True)
-    except Missing as reason:
+        prepare_node(APP, "the bundlers and supabase-js", install=True)
+    except NotInstalled as reason:
         return str(reason)
     return ""
 
@@ -38,7 +38,7 @@ def build(bundler: str, entry: Path, folder: Path) -> Path:
 
 def run_node(arguments: list[str]) -> str:
     """What a node program in the app's folder prints; fails when it complains."""
-    node = packages_of(APP, "the bundlers and supabase-js", install=False)
+    node = prepare_node(APP, "the bundlers and supabase-js", install=False)
     outcome = subprocess.run(
         [node, *arguments],
         cwd=APP,

@@ -13,7 +13,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from data_capture.cli.formatting import Progress
+from data_capture.cli.progress import Progress
 from tests.faults.kills import Campaign
 
 _ABOUT = """\
@@ -43,9 +43,8 @@ def main() -> int:
         Campaign(Path(folder), given.seed) as campaign,
     ):
         for number in range(given.kills):
-            progress.bar(
-                f"Killing ({campaign.acknowledged:,} captures acknowledged)", number, given.kills
-            )
+            acknowledged = f"{campaign.acknowledged:,} captures acknowledged"
+            progress.bar("Killing", number, given.kills, item=acknowledged)
             campaign.kill_once()
         progress.step("Checking …")
         outcome = campaign.finish()

@@ -1,4 +1,4 @@
-"""Who is measured: the capture service and the other ways of doing the same, each as a server with its load."""
+"""The servers that are measured: the capture service and four others."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
-from bench.installing import HERE, datasette_program, node_packages
+from bench.installing import HERE, find_datasette, find_node
 from bench.load import DATASETTE_ROW, PAYMENT
 from bench.processes import Server
 
@@ -24,10 +24,15 @@ BATCH_PATH = "/api/data-capture/batch"
 
 
 @dataclass(frozen=True)
-class Contestant:
-    """A way of taking captures. `start` takes a directory of its own and whether packages may be installed.
+class Target:
+    """A server that takes captures.
 
-    `stores` is false for the one that only parses and answers.
+    Args:
+        name: its name in the report.
+        start: starts it; takes its own directory, and whether packages may be installed.
+        path: the path that takes a single capture.
+        template: a capture as JSON, with placeholders.
+        stores: False for a server that only parses the capture and responds.
     """
 
     name: str
@@ -38,12 +43,12 @@ class Contestant:
 
 
 def database_in(directory: Path) -> Path:
-    """The file that a contestant writes to."""
+    """Return the file that a target writes to."""
     return directory / "captures.db"
 
 
 def start_service(directory: Path, _install: bool = False) -> Server:
-    """The capture service, over the database in `directory` or a new one there."""
+    """Start the capture service on the database in `directory`, or on a new one there."""
     return Server(
         SERVICE,
         [sys.executable, "enhanced_data_capture_system.py", *_service_flags(directory)],
@@ -60,9 +65,7 @@ def _start_bare_route(directory: Path, _install: bool) -> Server:
 
 
 def _start_plain(directory: Path, _install: bool) -> Server:
-    database = _simple_database(
-        directory, write_ahead_log=False
-    )  # as a first version would have it
+    database = _create_simple_database(directory, wal=False)  # as a first version would do
     return Server(
         PLAIN,
         [sys.executable, "-m", "bench.servers.plain_flask", "{port}", str(database)],
@@ -71,8 +74,8 @@ def _start_plain(directory: Path, _install: bool) -> Server:
 
 
 def _start_fastify(directory: Path, install: bool) -> Server:
-    node = node_packages(install)
-    database = _simple_database(directory)
+    node = find_node(install=install)
+    database = _create_simple_database(directory)
     program = str(HERE / "servers" / "fastify_sqlite.js")
     return Server(
         FASTIFY, [node, program, "{port}", str(database)], directory, {"NODE_ENV": "production"}
@@ -80,27 +83,21 @@ def _start_fastify(directory: Path, install: bool) -> Server:
 
 
 def _start_datasette(directory: Path, install: bool) -> Server:
-    program = datasette_program(install)
-    database = _simple_database(directory, "datasette_audit.sql")
+    program = find_datasette(install=install)
+    database = _create_simple_database(directory, "datasette_audit.sql")
     command = [
-        program,
-        "serve",
-        str(database),
-        "--port",
-        "{port}",
-        "--setting",
-        "permissions.insert-row",
-        "true",
+        *(program, "serve", str(database), "--port", "{port}"),
+        *("--setting", "permissions.insert-row", "true"),
     ]
     return Server(DATASETTE, command, directory)
 
 
-CONTESTANTS = (
-    Contestant(SERVICE, start_service),
-    Contestant(BARE, _start_bare_route, stores=False),
-    Contestant(PLAIN, _start_plain),
-    Contestant(FASTIFY, _start_fastify),
-    Contestant(
+TARGETS = (
+    Target(SERVICE, start_service),
+    Target(BARE, _start_bare_route, stores=False),
+    Target(PLAIN, _start_plain),
+    Target(FASTIFY, _start_fastify),
+    Target(
         DATASETTE,
         _start_datasette,
         f"/{database_in(Path()).stem}/payment_data/-/insert",
@@ -109,28 +106,25 @@ CONTESTANTS = (
 )
 
 
-def payments_in(directory: Path) -> int:
-    """How many payments a contestant's file holds."""
-    # To write, too: a server that was ended in the middle of a transaction leaves a journal, which is rolled back now.
+def count_payments(directory: Path) -> int:
+    """Return the number of payments in a target's file."""
+    # Opened for writing, too: SQLite rolls back the journal of a server that was killed in the
+    # middle of a transaction.
     with closing(sqlite3.connect(database_in(directory))) as connection:
         return int(connection.execute("SELECT count(*) FROM payment_data").fetchone()[0])
 
 
 def _service_flags(directory: Path) -> list[str]:
     return [
-        "--port",
-        "{port}",
-        "--database",
-        str(database_in(directory)),
-        "--log-file",
-        str(directory / "service.log"),
+        *("--port", "{port}", "--database", str(database_in(directory))),
+        *("--log-file", str(directory / "service.log")),
     ]
 
 
-def _simple_database(directory: Path, *more_scripts: str, write_ahead_log: bool = True) -> Path:
+def _create_simple_database(directory: Path, *more_scripts: str, wal: bool = True) -> Path:
     database = database_in(directory)
     with closing(sqlite3.connect(database)) as connection:
-        if write_ahead_log:
+        if wal:
             connection.execute("PRAGMA journal_mode = WAL")
         for script in ("simple_tables.sql", *more_scripts):
             connection.executescript((HERE / "servers" / script).read_text(encoding="utf-8"))

@@ -1,0 +1,24 @@
+"""`python3 test_enhanced_data_capture.py --help` explains each way to call the command."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+from tests.support import REPOSITORY
+
+
+@pytest.mark.parametrize("flag", ["--help", "-h"])
+def test_help_explains_each_mode(flag: str) -> None:
+    ran = subprocess.run(
+        [sys.executable, "test_enhanced_data_capture.py", flag],
+        cwd=REPOSITORY,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    for words in ("runs all tests", "passes arguments on to pytest", "--live [URL]", "--lint"):
+        assert words in ran.stdout
+    assert ran.stderr == ""
