@@ -7,7 +7,7 @@ from contextlib import closing
 from pathlib import Path
 
 from data_capture.audit.counter_check import check_counters
-from data_capture.audit.schema_baseline import noted_states, read_baseline
+from data_capture.audit.schema_baseline import read_baseline
 from data_capture.audit.schema_check import SchemaReport, check_schema
 from data_capture.cli.integrity_report import find_damage, open_snapshot
 from data_capture.sql.pragmas import size_bytes_of
@@ -51,7 +51,7 @@ def create_unreadable_schema_report(database: Path, key_file: Path, key: bytes) 
             connection.execute("PRAGMA trusted_schema = OFF")
             # SQLite then skips the entries that it can't read.
             connection.execute("PRAGMA writable_schema = ON")
-            return check_schema(connection, noted_states(key_file, key)[0])
+            return check_schema(connection, read_baseline(key_file, key)[0])
         except sqlite3.Error:
             return SchemaReport(())
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from bench.installing import Missing, packages_of
+from bench.installing import NotInstalled, prepare_node
 from tests.browser.stage import SCRIPT
 from tests.support import REPOSITORY
 
@@ -29,8 +29,8 @@ _MAX_SECONDS = 120
 def node() -> str:
     """Return the node program, with the pinned esbuild and terser installed in browser/node_modules."""
     try:
-        return packages_of(MODULES, "esbuild and terser", install=True, look=_HAS_PINNED_VERSIONS)
-    except Missing as reason:
+        return prepare_node(MODULES, "esbuild and terser", install=True, probe=_HAS_PINNED_VERSIONS)
+    except NotInstalled as reason:
         text = f"the script cannot be built here: {reason}"
     if os.environ.get("EDC_REQUIRE_NODE") == "1":
         pytest.fail(f"{text}, and EDC_REQUIRE_NODE=1 asks for it")
