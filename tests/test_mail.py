@@ -107,7 +107,7 @@ NO_BASES = ["signup.example.com", "ftp://a", "https://u:p@a", "https://a/?b", "h
 @pytest.mark.parametrize("text", NO_BASES)
 def test_a_public_address_that_is_none_is_refused(text: str) -> None:
     with pytest.raises(
-        SettingError, match=r"^EDC_SIGNUP_URL=.* is not usable: it takes the address"
+        SettingError, match=r"^EDC_SIGNUP_URL=.* is not usable: it takes the URL"
     ):
         load_settings({}, {"EDC_SIGNUP_URL": text})
 
