@@ -58,7 +58,7 @@ Every night, the last 14 kept, in a crontab:
 
 _ABOUT_RESTORE = """\
 Checks FILE (integrity, foreign keys, our tables) and puts a copy of it in the database's place. Refuses while a service runs
-on the database or any program has it open. What was there before is set aside beside it, never deleted, so that this can be
+on the database or any program keeps it open. What was there before is set aside beside it, never deleted, so that this can be
 undone with the same command. It is safe to kill at any moment: the database is then either the old one or the new one.
 
 People who were erased after FILE was made are erased again: trading_bots.keys/erasures tells who, without their addresses.

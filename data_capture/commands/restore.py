@@ -295,13 +295,9 @@ def _open_exclusively(database: Path) -> sqlite3.Connection | None:
     From here to the end this process must not open and close the file by other means: POSIX would give up the lock.
     """
     connection = sqlite3.connect(f"{database.as_uri()}?mode=rw", uri=True, isolation_level=None, timeout=_LOCK_SECONDS)
-    deadline = time.monotonic() + _LOCK_SECONDS
     try:
         connection.execute("PRAGMA trusted_schema = OFF")
-        while not _takes_exclusive_lock(connection):
-            if time.monotonic() >= deadline:
-                raise _occupied(database)
-            time.sleep(_LOOK_SECONDS)
+        _wait_until(lambda: _takes_exclusive_lock(connection), database)
     except sqlite3.Error as error:
         connection.close()
         if "full" in str(error):
@@ -334,19 +330,29 @@ def _lock_bytes_of(database: Path) -> Iterator[None]:
     """Takes SQLite's exclusive lock of a file that SQLite itself can't read any more."""
     descriptor = os.open(database, os.O_RDWR | os.O_CLOEXEC)
     try:
-        try:
-            fcntl.lockf(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB, _LOCK_BYTES, _LOCK_BYTES_AT)
-        except BlockingIOError:
-            raise _occupied(database) from None
+        _wait_until(lambda: _takes_lock_bytes(descriptor), database)
         yield
     finally:
         os.close(descriptor)
 
 
+def _takes_lock_bytes(descriptor: int) -> bool:
+    try:
+        fcntl.lockf(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB, _LOCK_BYTES, _LOCK_BYTES_AT)
+    except BlockingIOError:
+        return False
+    return True
+
+
 def _refuse_occupied(database: Path) -> None:
     # A program that has opened the file but not used it yet has no lock, and would go on with what was set aside.
+    _wait_until(lambda: not programs_with(database), database)
+
+
+def _wait_until(is_free: Callable[[], bool], database: Path) -> None:
+    """Look again until `is_free`, or refuse after `_LOCK_SECONDS`."""
     deadline = time.monotonic() + _LOCK_SECONDS
-    while programs_with(database):
+    while not is_free():
         if time.monotonic() >= deadline:
             raise _occupied(database)
         time.sleep(_LOOK_SECONDS)
