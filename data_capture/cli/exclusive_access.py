@@ -6,7 +6,7 @@ import fcntl
 import os
 import sqlite3
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 
@@ -19,8 +19,7 @@ from data_capture.sql.reports import is_lock_error
 _LOCK_TIMEOUT_SECONDS = 2.0
 _POLL_SECONDS = 0.05
 
-# SQLite's locks: PENDING_BYTE and the 511 bytes after it (sqlite.org/fileformat2.html, section
-# 1.3).
+# SQLite's locks: PENDING_BYTE and the 511 bytes after it (sqlite.org/fileformat2.html, 1.3).
 _LOCK_OFFSET_BYTES, _LOCK_BYTES = 0x40000000, 512
 
 
@@ -72,13 +71,9 @@ def _open_exclusively(database: Path) -> sqlite3.Connection | None:
         isolation_level=None,
         timeout=_LOCK_TIMEOUT_SECONDS,
     )
-    deadline = time.monotonic() + _LOCK_TIMEOUT_SECONDS
     try:
         connection.execute("PRAGMA trusted_schema = OFF")
-        while not _try_lock(connection):
-            if time.monotonic() >= deadline:
-                raise _in_use_error(database)
-            time.sleep(_POLL_SECONDS)
+        _wait_until(lambda: _try_lock(connection), database)
     except sqlite3.Error as error:
         connection.close()
         if "full" in str(error):
@@ -111,13 +106,18 @@ def _lock_bytes_of(database: Path) -> Iterator[None]:
     """Take SQLite's exclusive lock on a file that SQLite can't read."""
     descriptor = os.open(database, os.O_RDWR | os.O_CLOEXEC)
     try:
-        try:
-            fcntl.lockf(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB, _LOCK_BYTES, _LOCK_OFFSET_BYTES)
-        except BlockingIOError:
-            raise _in_use_error(database) from None
+        _wait_until(lambda: _try_lock_bytes(descriptor), database)
         yield
     finally:
         os.close(descriptor)
+
+
+def _try_lock_bytes(descriptor: int) -> bool:
+    try:
+        fcntl.lockf(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB, _LOCK_BYTES, _LOCK_OFFSET_BYTES)
+    except BlockingIOError:
+        return False
+    return True
 
 
 def _wait_for_other_programs(database: Path) -> None:
@@ -126,8 +126,13 @@ def _wait_for_other_programs(database: Path) -> None:
     A program that has opened the file but not used it yet holds no lock. It would go on with the
     file that was set aside.
     """
+    _wait_until(lambda: not find_programs_using(database), database)
+
+
+def _wait_until(is_free: Callable[[], bool], database: Path) -> None:
+    """Poll until `is_free`; raise CommandError after the timeout."""
     deadline = time.monotonic() + _LOCK_TIMEOUT_SECONDS
-    while find_programs_using(database):
+    while not is_free():
         if time.monotonic() >= deadline:
             raise _in_use_error(database)
         time.sleep(_POLL_SECONDS)
