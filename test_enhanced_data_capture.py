@@ -30,7 +30,7 @@ def main() -> int:
     """Run what the command line asks for, and return the exit status."""
     if LIVE:
         return check_live(sys.argv[2:])
-    from tests.commands import lint, run_suite
+    from tests.support.commands import lint, run_suite
 
     if sys.argv[1:] == ["--lint"]:
         return lint()

@@ -19,8 +19,8 @@ class KeysCache(Generic[Derived]):
     """Cache a value per tuple of keys, because pages send objects with the same keys repeatedly.
 
     Each cache names the time that it saves when `parse_capture` parses the payment of
-    `bench/load.py`, or the first questionnaire or dashboard of `tests/seen_on_pages.py` and
-    `tests/seen_on_dashboards.py`, with and without the cache in turn.
+    `bench/load.py`, or the first questionnaire or dashboard of `tests/support/page_payloads.py` and
+    `tests/support/dashboard_payloads.py`, with and without the cache in turn.
 
     Args:
         derive: computes the value from the keys; must depend on them only.

@@ -10,7 +10,7 @@ class UniqueKeys:
 
     Each key's last number is remembered. Otherwise the time would grow with the square of the
     number of members that have the same key, and a caller chooses how many there are
-    (`tests/test_hostile_shapes.py`).
+    (`tests/http/test_body_shapes.py`).
 
     Args:
         members: the object being built; the caller adds each member under its unique key.

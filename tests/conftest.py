@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 
 from tests.faults.shim import NoShim, Shim
-from tests.installations import CommandServer, Installation, make_database
-from tests.mailing import Mailing
-from tests.support import RunningService, capture_service_in, signup_service_in
+from tests.support.installations import CommandServer, Installation, make_database
+from tests.support.mailing import Mailing
+from tests.support.services import RunningService, capture_service_in, signup_service_in
 
 
 def pytest_configure() -> None:

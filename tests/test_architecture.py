@@ -5,8 +5,8 @@ from __future__ import annotations
 import ast
 from pathlib import Path
 
-from tests.documentation import code_in, table_rows
-from tests.support import REPOSITORY
+from tests.support.documentation import code_in, table_rows
+from tests.support.services import REPOSITORY
 
 PACKAGE = REPOSITORY / "data_capture"
 ENTRY = PACKAGE / "__main__.py"  # calls the commands; nothing imports it

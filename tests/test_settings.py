@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from data_capture.settings import SETTINGS, SettingError, load_settings, settings_from_command_line
-from tests.support import REPOSITORY
+from tests.support.services import REPOSITORY
 
 
 def test_the_defaults_serve_this_machine_only_with_everything_beside_the_scripts() -> None:

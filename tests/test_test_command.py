@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from tests.support import REPOSITORY
+from tests.support.services import REPOSITORY
 
 
 @pytest.mark.parametrize("flag", ["--help", "-h"])

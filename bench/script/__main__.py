@@ -23,9 +23,9 @@ from bench.script.report import Results, as_json, as_text
 from bench.script.senders import Sender, find_senders
 from data_capture.cli.progress import Progress
 from tests.engines.engines import ENGINES, Engine
-from tests.engines.play import FAULT_SECONDS
+from tests.engines.scenario_runner import FAULT_SECONDS
 from tests.engines.scenarios import SCENARIOS
-from tests.support import RunningService, capture_service_in
+from tests.support.services import RunningService, capture_service_in
 
 _QUICK_FAULT_SECONDS = 1.0
 

@@ -8,7 +8,7 @@ import zlib
 from collections import Counter
 from collections.abc import Mapping
 
-from tests.browser.stage import Reply
+from tests.browser.site import Reply
 from tests.engines.servers import Gate
 
 _CAPTURE = re.compile(r"capture-\d+-\d+")

@@ -12,9 +12,9 @@ from bench.script.collector import Collector
 from bench.script.senders import Sender
 from tests.engines.captures import CapturePlay
 from tests.engines.engines import Engine
-from tests.engines.play import Play
+from tests.engines.scenario_runner import Play
 from tests.engines.scenarios import CAPTURES, SCENARIOS
-from tests.support import RunningService
+from tests.support.services import RunningService
 
 _ARRIVAL_TIMEOUT_SECONDS = 20.0
 _DUPLICATES_WAIT_SECONDS = 2.0

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bench.installing import NotInstalled, prepare_node
-from tests.support import REPOSITORY
+from tests.support.services import REPOSITORY
 
 HERE = Path(__file__).resolve().parent
 SCRIPT = REPOSITORY / "frontend_data_capture_integration.js"

@@ -73,7 +73,7 @@ class ChainKey:
     """Hash with the installation's key.
 
     Both HMAC pads are computed once per key. By `timeit`, a link then takes 2.7 µs, and 4.8 µs
-    with `hmac.digest` (Python 3.11, OpenSSL 3). The full run of tests/test_audit.py
+    with `hmac.digest` (Python 3.11, OpenSSL 3). The full run of tests/audit/test_audit.py
     (EDC_FULL_AUDIT=1), a million records in 10 seconds, depends on it.
     """
 

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from tests.commands import BROWSERS
-from tests.support import RunningService
+from tests.support.commands import BROWSERS
+from tests.support.services import RunningService
 
 QUIET = (
     "--no-sandbox",
@@ -48,7 +48,7 @@ def chromium() -> Iterator[Any]:
 
 @pytest.fixture(scope="session")
 def _servers() -> Iterator[tuple[Any, Any]]:
-    stage = pytest.importorskip("tests.browser.stage")
+    stage = pytest.importorskip("tests.browser.site")
     site, front = stage.Site(), stage.Front()
     yield site, front
     site.close()
@@ -73,7 +73,7 @@ def front(_servers: tuple[Any, Any], capture_service: RunningService) -> Any:
 @pytest.fixture
 def visit(chromium: Any, site: Any, front: Any) -> Iterator[Any]:
     """A new visitor with an empty profile. At the end nothing may have been printed or thrown on their pages."""
-    from tests.browser.stage import Visit
+    from tests.browser.site import Visit
 
     context = chromium.new_context()
     visit = Visit(context, site, front)

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from bench.installing import NotInstalled, prepare_node
-from tests.browser.stage import SCRIPT
-from tests.support import REPOSITORY
+from tests.browser.site import SCRIPT
+from tests.support.services import REPOSITORY
 
 MODULES = REPOSITORY / "browser"
 MAX_MINIFIED_BYTES = 10 * 1024

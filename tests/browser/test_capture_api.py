@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.browser.stage import Reply
+from tests.browser.site import Reply
 
 ID = re.compile("c[0-9a-z]{8}[0-9]{3,30}")
 UTC_MILLISECONDS = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z")

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from tests.browser.stage import KEPT, SLOW_DATABASE
-from tests.support import REPOSITORY
+from tests.browser.site import KEPT, SLOW_DATABASE
+from tests.support.services import REPOSITORY
 
 SAVES = "<script>async function savePaymentToSupabase() {}</script>"
 PAY = "savePaymentToSupabase({transaction_id: 'T'})"

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.browser.stage import LOST, SLOW_DATABASE, Reply
+from tests.browser.site import LOST, SLOW_DATABASE, Reply
 
 SAVES = "<script>async function savePaymentToSupabase() { return 1 } async function saveDashboardToSupabase() {}</script>"
 PAY = "savePaymentToSupabase({transaction_id: 'T'})"

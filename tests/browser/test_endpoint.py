@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 from playwright.sync_api import Route
 
-from tests.browser.stage import SCRIPT
-from tests.support import REPOSITORY, RunningService, capture_service_in
+from tests.browser.site import SCRIPT
+from tests.support.services import REPOSITORY, RunningService, capture_service_in
 
 SAVES = "<script>async function savePaymentToSupabase() {}</script><script>savePaymentToSupabase({transaction_id: 'T'})</script>"
 HEALTH = "/api/data-capture/health"

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, Page, Request
 
-from tests.support import REPOSITORY, RunningService, eventually
+from tests.support.services import REPOSITORY, RunningService, eventually
 
 EXAMPLES = REPOSITORY / "examples"
 

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from tests.browser.stage import Front, Reply
-from tests.support import RunningService, capture_service_in, eventually, signup_service_in
+from tests.browser.site import Front, Reply
+from tests.support.services import RunningService, capture_service_in, eventually, signup_service_in
 
 PAYMENT = "/api/data-capture/payment"
 SIGN_UP = "/api/auth/register"

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.browser.stage import SLOW_DATABASE
+from tests.browser.site import SLOW_DATABASE
 
 SAVES = "<script>async function savePaymentToSupabase() {} async function saveDashboardToSupabase() {}</script>"
 PAY = "savePaymentToSupabase({transaction_id: 'T'})"
@@ -301,6 +301,6 @@ def test_who_left_on_an_earlier_page_is_not_found_however_late_the_database_open
 
 
 def unavailable() -> Any:
-    from tests.browser.stage import Reply
+    from tests.browser.site import Reply
 
     return Reply(503, {"Content-Type": "application/problem+json"}, b'{"success": false}')

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.browser.stage import KEPT, LOST, Reply
+from tests.browser.site import KEPT, LOST, Reply
 
 SAVES = "<script>async function savePaymentToSupabase() {}</script>"
 API = "enhancedDataCapture"

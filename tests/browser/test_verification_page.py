@@ -11,9 +11,9 @@ from typing import Any
 
 import pytest
 
-from tests.mailing import MailHook
-from tests.support import RunningService, signup_service_in
-from tests.test_signup import log_in, register
+from tests.accounts.test_signup import log_in, register
+from tests.support.mailing import MailHook
+from tests.support.services import RunningService, signup_service_in
 
 OWN_PASSWORD = "chosen on the page"
 

@@ -6,13 +6,13 @@ from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
-from tests.browser.stage import KEPT
+from tests.browser.site import KEPT
 from tests.engines.engines import Engine
-from tests.engines.play import FAULT_SECONDS, Play
+from tests.engines.scenario_runner import FAULT_SECONDS, Play
 from tests.engines.scenarios import CAPTURES
 from tests.engines.servers import Gate, tag
-from tests.engines.stage import PAYS, STARTED
-from tests.support import RunningService
+from tests.engines.site import PAYS, STARTED
+from tests.support.services import RunningService
 
 
 class CapturePlay(Play):

@@ -11,9 +11,9 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from tests.commands import BROWSERS
 from tests.engines.browser import Browser, Program, Tab
 from tests.engines.wire import Refused, Wire
+from tests.support.commands import BROWSERS
 
 _QUIET = (
     "--no-sandbox", "--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync",

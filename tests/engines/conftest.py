@@ -13,8 +13,8 @@ from tests.engines import packages
 from tests.engines.browser import Browser
 from tests.engines.engines import ASKED_FOR, Engine, asked_for
 from tests.engines.servers import Gate, Shop
-from tests.engines.stage import Stage
-from tests.support import RunningService
+from tests.engines.site import Stage
+from tests.support.services import RunningService
 
 HERE = Path(__file__).parent
 

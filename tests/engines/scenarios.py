@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 
-from tests.engines.play import Play
+from tests.engines.scenario_runner import Play
 
 RUNS = "EDC_RUNS"
 CAPTURES = 20

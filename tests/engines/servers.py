@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
 
-from tests.browser.stage import SCRIPT, Front, Reply, Site
-from tests.support import PatientServer
+from tests.browser.site import SCRIPT, Front, Reply, Site
+from tests.support.services import PatientServer
 
 RECORDER = """<script>
 window.seen = { console: [], errors: [], rejections: [] };

@@ -10,9 +10,9 @@ import pytest
 
 from tests.engines.captures import CapturePlay
 from tests.engines.engines import Engine
-from tests.engines.play import FAULT_SECONDS
+from tests.engines.scenario_runner import FAULT_SECONDS
 from tests.engines.scenarios import CAPTURES, RUNS, SCENARIOS
-from tests.support import RunningService
+from tests.support.services import RunningService
 
 _PATIENCE_SECONDS = 30.0
 _QUICK = ("down, save and leave at once", "down, browser killed", "stored, answer lost")

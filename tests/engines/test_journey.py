@@ -10,8 +10,8 @@ import pytest
 
 from tests.engines import packages
 from tests.engines.packages import APP, build
-from tests.engines.stage import NOTHING_SEEN, Stage
-from tests.support import REPOSITORY
+from tests.engines.site import NOTHING_SEEN, Stage
+from tests.support.services import REPOSITORY
 
 _SECRETS = (
     b"hunter2-plain-text",

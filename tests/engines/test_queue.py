@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 
-from tests.browser.stage import Reply
+from tests.browser.site import Reply
 from tests.engines.browser import Browser, Tab
 from tests.engines.engines import Engine
 from tests.engines.servers import tag
-from tests.engines.stage import NOTHING_SEEN, STARTED, Stage
+from tests.engines.site import NOTHING_SEEN, STARTED, Stage
 
 SAVE = """([path, size, id]) => void fetch(path, { method: 'POST', body: JSON.stringify({
   user_email: 'PERSON', transaction_id: id, plan_name_payment: 'Pro', final_price: 10, notes: 'x'.repeat(size) }) })"""

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from tests.engines import packages
-from tests.engines.stage import NOTHING_SEEN, Stage
+from tests.engines.site import NOTHING_SEEN, Stage
 
 PAYMENT = {
     "transaction_id": "T1",

@@ -15,7 +15,7 @@ import requests
 
 from tests.engines.browser import Browser, Program, Tab
 from tests.engines.wire import Refused
-from tests.support import free_port
+from tests.support.services import free_port
 
 _MINI_BROWSERS = "/usr/lib/*/webkit2gtk-4.1/MiniBrowser"
 _MAX_SECONDS = 60.0

@@ -8,8 +8,8 @@ from typing import Any
 
 import requests
 
-from tests.managed import RunningManager
-from tests.support import rows
+from tests.support.managed import RunningManager
+from tests.support.services import rows
 
 
 class Managed:

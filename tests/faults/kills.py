@@ -16,10 +16,10 @@ from typing import Any
 
 import requests
 
+from tests.faults.report import Verdict, examine
 from tests.faults.senders import Sender
-from tests.faults.verdict import Verdict, examine
-from tests.managed import HEALTH, RunningManager
-from tests.support import eventually
+from tests.support.managed import HEALTH, RunningManager
+from tests.support.services import eventually
 
 _SENDERS = 5
 _HURRY_SECONDS = 0.2

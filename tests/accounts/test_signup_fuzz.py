@@ -1,0 +1,119 @@
+"""Whatever a client sends to the signup service: no answer is a fault of ours, and every refusal is a problem."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import uuid
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+import requests
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from tests.accounts.test_signup import PASSWORD, assert_problem
+from tests.support import fuzz_bodies
+from tests.support.services import RunningService
+
+json_values = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats()
+    | st.text()
+    | st.sampled_from(["ann@example.com", PASSWORD, "\ud800", "\0"]),
+    lambda children: (
+        st.lists(children, max_size=4) | st.dictionaries(st.text(max_size=8), children, max_size=4)
+    ),
+    max_leaves=12,
+)
+field_names = st.sampled_from(
+    [
+        "email",
+        "password",
+        "fullName",
+        "firstName",
+        "username",
+        "phone",
+        "plan_type",
+        "questionnaire",
+        "screenshot",
+        "consent_accepted",
+    ]
+)
+bodies = (
+    st.dictionaries(field_names, json_values).map(lambda body: json.dumps(body).encode())
+    | json_values.map(lambda value: json.dumps(value).encode())
+    | st.binary(max_size=200)
+    | st.sampled_from(
+        [
+            b"[" * 100_000,
+            b'{"a":' * 5_000 + b"1" + b"}" * 5_000,
+            b'{"email": NaN}',
+            b'{"email": 1e999999}',
+            b'{"n": ' + b"9" * 10_000 + b"}",
+            b'{"email": "a@b", "email": "c@d"}',
+            b'{"email": "\\ud800@b.c"}',
+            b"\xff\xfe",
+        ]
+    )
+)
+
+
+@pytest.fixture(scope="module")
+def connection() -> Iterator[requests.Session]:
+    with requests.Session() as session:
+        yield session
+
+
+@pytest.mark.parametrize("path", ["/api/auth/register", "/api/auth/login"])
+@settings(max_examples=fuzz_bodies.EXAMPLES, deadline=None, suppress_health_check=list(HealthCheck))
+@given(body=bodies)
+def test_every_refusal_is_a_problem_and_none_is_a_fault_of_ours(
+    signup_service: RunningService, connection: requests.Session, path: str, body: bytes
+) -> None:
+    headers = {"Content-Type": "application/json"}
+    answer = connection.post(signup_service.url + path, data=body, headers=headers, timeout=10)
+    if answer.status_code not in (200, 201):
+        assert_problem(answer, 400, 401, 409, 429)
+
+
+@pytest.mark.parametrize(
+    "path", ["/api/auth/register", "/auth/register", "/api/user/register", "/api/auth/login"]
+)
+@settings(
+    max_examples=fuzz_bodies.EXAMPLES,
+    deadline=None,
+    database=None,
+    suppress_health_check=list(HealthCheck),
+)
+@given(request=fuzz_bodies.requests_to_refuse_or_take("hostile@example.com"))
+def test_no_request_makes_the_service_fail(
+    signup_service: RunningService, path: str, request: fuzz_bodies.Hostile
+) -> None:
+    fuzz_bodies.assert_taken_or_refused(fuzz_bodies.answer_to(signup_service.url + path, request))
+
+
+@settings(max_examples=100, deadline=None, suppress_health_check=list(HealthCheck))
+@given(
+    details=st.dictionaries(
+        field_names.filter(lambda name: name not in ("email", "password")), json_values
+    )
+)
+def test_no_detail_of_a_usable_signup_keeps_it_from_succeeding(
+    signup_service: RunningService, connection: requests.Session, details: dict[str, Any]
+) -> None:
+    email = f"{uuid.uuid4()}@example.com"
+    with contextlib.suppress(
+        ValueError
+    ):  # NaN is refused by what sends it; the service's answer to it is tested above
+        body = json.dumps(
+            {"email": email, "password": PASSWORD, **details}, allow_nan=False
+        ).encode()
+        headers = {"Content-Type": "application/json"}
+        answer = connection.post(
+            f"{signup_service.url}/api/auth/register", data=body, headers=headers, timeout=10
+        )
+        assert answer.status_code == 201, answer.text

@@ -1,0 +1,269 @@
+"""`python3 -m data_capture doctor`: every state that it can find an installation in."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import socket
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from tests.support.installations import (
+    CommandServer,
+    Installation,
+    damage,
+    forget_users,
+    leave_in_log,
+)
+from tests.support.services import RunningService
+
+QUESTIONS = ["capture port", "signup port", "access", "database file", "database folder", "keys", "integrity", "foreign keys",
+             "lock", "SQLite version", "write-ahead log", "disk space", "log file", "leftovers", "backups"]  # fmt: skip
+
+
+class Diagnosis:
+    """What the doctor says, by question."""
+
+    def __init__(self, installation: Installation, *arguments: object) -> None:
+        outcome = installation.run("doctor", "--json", *arguments)
+        answer = json.loads(outcome.output)
+        self.exit_status = outcome.status
+        self.status = answer["status"]
+        self.text = outcome.output
+        self.findings = {finding["question"]: finding for finding in answer["findings"]}
+        assert list(self.findings) == QUESTIONS
+        assert (self.exit_status == 1) is (self.status == "problem")
+        for finding in self.findings.values():
+            assert (finding["level"] == "ok") is (finding["advice"] == "")
+
+    def problems(self) -> set[str]:
+        """The questions that were answered with a problem."""
+        return {
+            question for question, finding in self.findings.items() if finding["level"] == "problem"
+        }
+
+    def warnings(self) -> set[str]:
+        """The questions that were answered with a warning."""
+        return {
+            question for question, finding in self.findings.items() if finding["level"] == "warning"
+        }
+
+    def answer(self, question: str) -> str:
+        """What it says of one question."""
+        return str(self.findings[question]["answer"])
+
+
+def state_of(folder: Path) -> dict[str, bytes]:
+    """Everything in a folder, but for the index of the log, which is shared memory and made anew from it."""
+    return {
+        path.name: path.read_bytes()
+        for path in folder.iterdir()
+        if path.is_file() and not path.name.endswith("-shm")
+    }
+
+
+def test_a_folder_where_nothing_was_started_yet_is_in_order_and_stays_empty(
+    tmp_path: Path, server: CommandServer
+) -> None:
+    diagnosis = Diagnosis(Installation(tmp_path, server))
+    assert diagnosis.status == "ok"
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_running_service_is_found_healthy_over_its_database(
+    capture_service: RunningService, tmp_path: Path, server: CommandServer
+) -> None:
+    installation = Installation(tmp_path, server)
+    installation.database = capture_service.database
+    installation.capture_port = capture_service.port
+    diagnosis = Diagnosis(installation)
+    assert diagnosis.problems() == set()
+    assert f"at {capture_service.port} (process" in diagnosis.answer("capture port")
+    assert diagnosis.answer("capture port").endswith("is healthy")
+    assert diagnosis.answer("integrity").startswith("intact (full check")
+    assert Diagnosis(installation, "--quick").answer("integrity").startswith("intact (quick check")
+
+
+def test_a_service_over_another_database_is_a_warning(
+    capture_service: RunningService, installation: Installation
+) -> None:
+    installation.capture_port = capture_service.port
+    diagnosis = Diagnosis(installation)
+    assert diagnosis.warnings() == {"capture port"}
+    assert str(capture_service.database) in diagnosis.answer("capture port")
+
+
+def test_another_program_on_a_port_is_a_problem(installation: Installation) -> None:
+    with socket.create_server(("127.0.0.1", installation.signup_port)) as listener:
+        listener.settimeout(0)
+        diagnosis = Diagnosis(installation)
+    assert diagnosis.problems() == {"signup port"}
+    assert "EDC_SIGNUP_PORT" in diagnosis.findings["signup port"]["advice"]
+
+
+def test_one_port_for_both_services_is_a_problem(installation: Installation) -> None:
+    assert Diagnosis(installation, "--signup-port", installation.capture_port).problems() == {
+        "signup port"
+    }
+
+
+def test_the_text_has_a_line_for_each_question_and_what_to_do(installation: Installation) -> None:
+    forget_users(installation.database)
+    outcome = installation.run("doctor")
+    assert outcome.status == 1
+    lines = outcome.output.splitlines()
+    assert [
+        line[9:27].strip() for line in lines if line.startswith(("ok", "warning", "problem"))
+    ] == QUESTIONS
+    advice = lines[
+        next(number for number, line in enumerate(lines) if line.startswith("problem")) + 1
+    ]
+    assert advice.strip().startswith("→ someone has changed the file by hand")
+    assert lines[-1] == "1 problem, 0 warnings"
+
+
+def test_rows_that_refer_to_nobody_are_counted_and_not_named(installation: Installation) -> None:
+    forget_users(installation.database)
+    diagnosis = Diagnosis(installation)
+    assert diagnosis.problems() == {"foreign keys"}
+    assert diagnosis.answer("foreign keys").endswith(
+        "data_capture_audit (3 rows), payment_data (3 rows)"
+    )
+    assert "example.com" not in diagnosis.text
+
+
+def test_an_older_programs_broken_references_are_its_own_business(
+    installation: Installation,
+) -> None:
+    with closing(sqlite3.connect(installation.database)) as connection, connection:
+        connection.execute("CREATE TABLE notes (author INTEGER REFERENCES users (id))")
+        connection.execute("INSERT INTO notes VALUES (99)")
+    assert Diagnosis(installation).warnings() == {"foreign keys"}
+
+
+def test_a_damaged_file_is_named(installation: Installation, tmp_path: Path) -> None:
+    damage(installation.database)
+    diagnosis = Diagnosis(installation)
+    assert "integrity" in diagnosis.problems()
+    assert diagnosis.answer("integrity").startswith("damaged: ")
+    assert "restore" in diagnosis.findings["integrity"]["advice"]
+    assert "example.com" not in diagnosis.text
+
+
+@pytest.mark.parametrize("content", [b"not a database at all, but a text" * 100, b"\xa5" * 8192])
+def test_a_file_that_is_no_database_is_a_problem(
+    installation: Installation, content: bytes
+) -> None:
+    installation.database.write_bytes(content)
+    assert "is not an SQLite database" in Diagnosis(installation).answer("integrity")
+    assert installation.database.read_bytes() == content
+
+
+def test_a_read_only_file_is_a_problem(installation: Installation) -> None:
+    installation.database.chmod(0o444)
+    diagnosis = Diagnosis(installation)
+    assert "database file" in diagnosis.problems()
+    assert "chmod u+rw" in diagnosis.findings["database file"]["advice"]
+
+
+def test_a_file_that_others_can_read_is_a_warning_and_a_key_a_problem(
+    installation: Installation,
+) -> None:
+    installation.database.chmod(0o644)
+    keys = installation.directory / "trading_bots.keys"
+    keys.mkdir(mode=0o700, exist_ok=True)
+    (keys / "token-signing.key").write_text("00" * 32)
+    (keys / "token-signing.key").chmod(0o640)
+    diagnosis = Diagnosis(installation)
+    assert (diagnosis.warnings(), diagnosis.problems()) == ({"database file"}, {"keys"})
+    (keys / "token-signing.key").chmod(0o600)
+    keys.chmod(0o755)
+    assert Diagnosis(installation).findings["keys"]["advice"] == f"chmod 700 {keys}"
+
+
+@pytest.mark.parametrize(
+    "begin", ["BEGIN IMMEDIATE", "PRAGMA locking_mode = EXCLUSIVE; BEGIN EXCLUSIVE"]
+)
+def test_another_programs_lock_is_a_problem(installation: Installation, begin: str) -> None:
+    with closing(sqlite3.connect(installation.database, isolation_level=None)) as other:
+        other.executescript(begin)
+        other.execute("INSERT INTO payment_data (user_email) VALUES ('p@example.com')")
+        diagnosis = Diagnosis(installation, "--request-seconds", 0.2)
+    assert "lock" in diagnosis.problems()
+    if Path("/proc/self/fd").exists():
+        assert f"(process {os.getpid()})" in diagnosis.answer("lock")
+
+
+def test_the_log_of_a_killed_service_is_left_as_it_is(installation: Installation) -> None:
+    leave_in_log(installation.database, 5)
+    before = state_of(installation.directory)
+    assert Diagnosis(installation).status == "ok"
+    assert state_of(installation.directory) == before
+
+
+def test_a_database_that_no_service_has_used_yet_gets_nothing_beside_it(
+    installation: Installation,
+) -> None:
+    (installation.directory / "trading_bots.db-gate").unlink()
+    assert Diagnosis(installation).status == "ok"
+    assert not (installation.directory / "trading_bots.db-gate").exists()
+
+
+@pytest.mark.parametrize("loss", ["deleted", "emptied"])
+def test_a_log_without_its_database_is_a_problem_and_is_kept(
+    installation: Installation, loss: str
+) -> None:
+    leave_in_log(installation.database, 5)
+    if loss == "deleted":
+        installation.database.unlink()
+    else:
+        os.truncate(installation.database, 0)
+    before = state_of(installation.directory)
+    assert "write-ahead log" in Diagnosis(installation).problems()
+    assert state_of(installation.directory) == before
+
+
+def test_a_log_that_has_grown_large_is_a_warning(installation: Installation) -> None:
+    with (installation.directory / "trading_bots.db-wal").open("wb") as log:
+        log.truncate(100_000_000)
+    assert "write-ahead log" in Diagnosis(installation).warnings()
+
+
+def test_folders_that_are_not_there_are_problems(tmp_path: Path, server: CommandServer) -> None:
+    installation = Installation(tmp_path, server)
+    installation.database = tmp_path / "nowhere" / "trading_bots.db"
+    installation.log_file = tmp_path / "nowhere" / "enhanced_data_capture.log"
+    assert Diagnosis(installation).problems() == {"database folder", "log file"}
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_log_file_that_is_a_folder_is_a_problem(installation: Installation) -> None:
+    installation.log_file.mkdir()
+    assert Diagnosis(installation).problems() == {"log file"}
+
+
+def test_what_a_killed_backup_or_restore_left_is_named(installation: Installation) -> None:
+    installation.backups.mkdir()
+    left = [
+        "backups/trading_bots-20240115T103000.000Z.db.partial",
+        "trading_bots.restoring.partial",
+    ]
+    for name in left:
+        (installation.directory / name).write_text("")
+    left.append("trading_bots.before-restore-20240115T103000.000Z.db")
+    os.link(installation.database, installation.directory / left[-1])
+    diagnosis = Diagnosis(installation)
+    assert diagnosis.warnings() == {"leftovers"}
+    assert all(name in diagnosis.answer("leftovers") for name in left)
+
+
+def test_backups_are_counted(installation: Installation) -> None:
+    assert "none in" in Diagnosis(installation).answer("backups")
+    shutil.copyfile(
+        installation.back_up(), installation.backups / "trading_bots-20240115T103000.000Z.db"
+    )
+    assert Diagnosis(installation).answer("backups").startswith("2 in ")

@@ -1,0 +1,58 @@
+"""Commands show their progress: a bar on a terminal, plain lines in a log file or in mail."""
+
+from __future__ import annotations
+
+import os
+import pty
+import subprocess
+import sys
+
+from tests.support.services import REPOSITORY
+
+# A copy of 40 MB in two seconds, then a step of unknown length.
+PROGRAM = """
+import time
+from data_capture.cli.progress import Progress
+progress = Progress()
+for megabyte in range(41):
+    progress.bar("Copying", megabyte * 1_000_000, 40_000_000, unit="bytes", item="trading_bots.db")
+    time.sleep(0.05)
+progress.step("Checking the copy …")
+progress.clear()
+print("done")
+"""
+COMMAND = [sys.executable, "-c", PROGRAM]
+
+
+def shown_on_terminal() -> str:
+    """Everything that the program sends to a terminal, as text."""
+    screen, terminal = pty.openpty()
+    process = subprocess.Popen(
+        COMMAND, cwd=REPOSITORY, stdin=terminal, stdout=terminal, stderr=terminal
+    )
+    os.close(terminal)
+    shown = b""
+    try:
+        while piece := os.read(screen, 10_000):
+            shown += piece
+    except OSError:  # Linux: the program has ended
+        pass
+    os.close(screen)
+    assert process.wait(timeout=20) == 0
+    return shown.decode()
+
+
+def test_a_terminal_gets_a_bar_with_rate_and_time_left_and_nothing_of_it_stays() -> None:
+    shown = shown_on_terminal()
+    bars = [part for part in shown.split("\r") if "Copying  [" in part]
+    assert any("%  00:00:0" in bar and "MB/s  trading_bots.db" in bar for bar in bars), shown
+    assert "[##############################]  100%" in bars[-1]
+    assert "Checking the copy …" in shown
+    # The last line was erased, and the cursor, which the bar hides, is back.
+    assert shown.endswith("\r\x1b[K\x1b[?25hdone\r\n")
+
+
+def test_a_pipe_gets_plain_lines() -> None:
+    ran = subprocess.run(COMMAND, cwd=REPOSITORY, capture_output=True, text=True, check=True)
+    assert ran.stderr == "Copying …\nChecking the copy …\n"
+    assert ran.stdout == "done\n"

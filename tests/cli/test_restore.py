@@ -1,0 +1,350 @@
+"""`python3 -m data_capture restore`: real files, real processes, ended at every moment."""
+
+from __future__ import annotations
+
+import os
+import pty
+import re
+import shutil
+import sqlite3
+import subprocess
+import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+import requests
+
+from data_capture.store.sqlite.lock import WriterLock
+from data_capture.store.sqlite.schema import prepare
+from tests.support.installations import (
+    KILLED,
+    CommandServer,
+    Installation,
+    Outcome,
+    add_payments,
+    damage,
+    forget_users,
+    is_whole,
+    leave_in_log,
+    payments,
+)
+from tests.support.services import REPOSITORY, RunningService, eventually, free_port
+
+_MOMENT_SECONDS = 0.3  # several looks of the restore, which gives up after two seconds
+
+
+def set_aside_by(outcome: Outcome) -> Path:
+    undo = (
+        r"The previous database is now (\S+)\. To go back: python3 -m data_capture restore (\S+)$"
+    )
+    found = re.search(undo, outcome.output, re.M)
+    assert found is not None, outcome.output + outcome.complaint
+    assert found[1] == found[2]
+    return Path(found[1])
+
+
+def test_a_restore_puts_the_backup_in_place_and_can_be_undone(installation: Installation) -> None:
+    backup = installation.back_up()
+    add_payments(installation.database, 2)
+    outcome = installation.run("restore", backup)
+    assert outcome.status == 0, outcome.complaint
+    assert payments(installation.database) == 3
+    aside = set_aside_by(outcome)
+    assert payments(aside) == 5
+    outcome = installation.run("restore", aside)
+    assert outcome.status == 0, outcome.complaint
+    assert payments(installation.database) == 5
+    assert backup.exists()
+    assert aside.exists()
+    prepare(installation.database)  # as the services do when they start
+    assert installation.database.stat().st_mode & 0o777 == 0o600
+
+
+def test_the_old_databases_log_is_never_applied_to_the_restored_one(
+    installation: Installation,
+) -> None:
+    backup = installation.back_up()
+    leave_in_log(installation.database, 40)
+    outcome = installation.run("restore", backup, "--yes")
+    assert outcome.status == 0, outcome.complaint
+    assert payments(installation.database) == 3
+    assert is_whole(installation.database)
+    assert payments(set_aside_by(outcome)) == 43  # what was in the log is not lost either
+    assert not installation.database.with_name("trading_bots.db-wal").exists()
+
+
+@pytest.mark.parametrize("state", ["first bytes overwritten", "emptied", "deleted"])
+def test_a_restore_replaces_what_no_program_can_open_and_keeps_its_log_apart(
+    installation: Installation, state: str
+) -> None:
+    backup = installation.back_up()
+    leave_in_log(installation.database, 40)
+    if state == "first bytes overwritten":
+        with installation.database.open("r+b") as file:
+            file.write(b"\xa5" * 512)
+    elif state == "emptied":
+        os.truncate(installation.database, 0)
+    else:
+        installation.database.unlink()
+    log = installation.database.with_name("trading_bots.db-wal").read_bytes()
+    outcome = installation.run("restore", backup)
+    assert outcome.status == 0, outcome.complaint
+    assert payments(installation.database) == 3
+    assert is_whole(installation.database)
+    (kept,) = installation.directory.glob("trading_bots.before-restore-*.db-wal")
+    assert kept.read_bytes() == log
+
+
+def test_a_damaged_database_is_replaced_and_set_aside(large_installation: Installation) -> None:
+    backup = large_installation.back_up()
+    damage(large_installation.database)
+    outcome = large_installation.run("restore", backup)
+    assert outcome.status == 0, outcome.complaint
+    assert payments(large_installation.database) == 6000
+    assert is_whole(large_installation.database)
+    assert not is_whole(set_aside_by(outcome))
+
+
+def test_a_restore_refuses_while_the_service_runs(
+    capture_service: RunningService, user: str, tmp_path: Path, server: CommandServer
+) -> None:
+    installation = Installation(tmp_path, server)
+    installation.database = capture_service.database
+    outcome = installation.run("backup", "--to", tmp_path)
+    (backup,) = tmp_path.iterdir()
+    for port, words in (
+        (capture_service.port, "the capture service (http://127"),
+        (free_port(), "is open in"),
+    ):
+        outcome = installation.run("restore", backup, "--yes", "--capture-port", port)
+        assert outcome.status == 1
+        assert words in outcome.error
+    answer = requests.post(
+        f"{capture_service.url}/api/data-capture/payment",
+        json={"user_email": user, "final_price": 1},
+        timeout=10,
+    )
+    assert answer.status_code == 201
+    assert len(capture_service.rows("SELECT id FROM payment_data WHERE user_email = ?", user)) == 1
+
+
+def test_a_restore_refuses_while_another_program_has_the_database_open(
+    installation: Installation,
+) -> None:
+    backup = installation.back_up()
+    add_payments(installation.database, 1)
+    with closing(sqlite3.connect(installation.database)) as idle:
+        idle.execute("SELECT count(*) FROM users").fetchone()
+        outcome = installation.run("restore", backup)
+        assert outcome.status == 1
+        assert f"{installation.database} is open in" in outcome.complaint
+    assert payments(installation.database) == 4
+    assert not [name for name in installation.files() if "restor" in name]
+
+
+@pytest.mark.skipif(
+    not Path("/proc/self/fd").exists(), reason="only Linux shows who has a file open"
+)
+def test_a_program_that_has_only_opened_the_database_keeps_it_from_being_exchanged(
+    installation: Installation,
+) -> None:
+    backup = installation.back_up()
+    with closing(
+        sqlite3.connect(installation.database)
+    ):  # has no lock yet, and would go on with what was set aside
+        outcome = installation.run("restore", backup)
+    assert outcome.status == 1
+    assert f"(process {os.getpid()})" in outcome.complaint
+
+
+@pytest.mark.parametrize("statement", ["", "SELECT count(*) FROM users"])
+def test_a_program_that_looks_at_the_database_for_a_moment_is_waited_for(
+    installation: Installation, statement: str
+) -> None:
+    backup = installation.back_up()
+    writer_lock = WriterLock(installation.database)
+
+    def restore_has_begun() -> bool:
+        is_free = writer_lock.try_acquire()
+        if is_free:
+            writer_lock.release()
+        return not is_free
+
+    with closing(writer_lock), ThreadPoolExecutor(1) as thread:
+        with closing(sqlite3.connect(installation.database)) as connection:
+            connection.execute(statement)
+            restoring = thread.submit(installation.run, "restore", backup)
+            eventually(restore_has_begun, "the restore is where it finds the database open")
+            time.sleep(_MOMENT_SECONDS)
+        outcome = restoring.result()
+    assert outcome.status == 0, outcome.complaint
+    assert payments(installation.database) == 3
+
+
+def test_a_file_that_is_no_good_backup_is_refused_and_nothing_changes(
+    installation: Installation, large_database: Path
+) -> None:
+    folder = installation.directory
+    (folder / "text.db").write_text("no database at all")
+    with closing(sqlite3.connect(folder / "foreign.db")) as connection, connection:
+        connection.execute("CREATE TABLE notes (text TEXT)")
+    shutil.copyfile(large_database, folder / "damaged.db")
+    damage(folder / "damaged.db")
+    shutil.copyfile(large_database, folder / "cut-off.db")
+    os.truncate(folder / "cut-off.db", 30_000_000)
+    shutil.copyfile(installation.back_up(), folder / "orphans.db")
+    forget_users(folder / "orphans.db")
+    before = installation.files()
+    refusals = {
+        "missing.db": "There is no file",
+        "text.db": "is not an SQLite database",
+        "foreign.db": "is not a database of Enhanced Data Capture",
+        "damaged.db": "is damaged",
+        "cut-off.db": "is damaged",
+        "trading_bots.db": "is the database itself",
+        "orphans.db": "rows refer to a row that does not exist: "
+        "data_capture_audit (3 rows), payment_data (3 rows)",
+        ".": "is a folder",
+    }
+    for file, words in refusals.items():
+        outcome = installation.run("restore", folder / file, "--yes")
+        assert outcome.status == 1
+        assert words in outcome.error
+    assert installation.files() == before
+    assert payments(installation.database) == 3
+
+
+def test_rows_that_refer_to_nobody_are_restored_when_that_is_wanted(
+    installation: Installation,
+) -> None:
+    forget_users(installation.database)
+    outcome = installation.run("restore", installation.back_up(), "--accept-broken-references")
+    assert outcome.status == 0, outcome.complaint
+
+
+def test_a_full_disk_leaves_the_database_as_it_was(
+    large_installation: Installation, large_database: Path
+) -> None:
+    shutil.copyfile(large_database, large_installation.directory / "file.db")
+    add_payments(large_installation.database, 1)
+    outcome = large_installation.run(
+        "restore", large_installation.directory / "file.db", limit_bytes=20_000_000
+    )
+    assert outcome.status == 1
+    assert "Nothing was changed." in outcome.complaint
+    assert large_installation.files() == {"trading_bots.db", "file.db"}
+    assert payments(large_installation.database) == 6001
+
+
+def test_a_restore_killed_at_any_moment_leaves_the_old_database_or_the_new_one(
+    installation: Installation,
+) -> None:
+    backup = installation.back_up()
+    leave_in_log(installation.database, 40)
+    folder = installation.directory
+    originals = {
+        path: path.read_bytes()
+        for path in folder.iterdir()
+        if path.name.startswith("trading_bots.db")
+    }
+    found: list[int] = []
+    for change in range(1, 100):
+        for path in folder.glob("trading_bots.*"):
+            if path.is_file():
+                path.unlink()
+        for path, content in originals.items():
+            path.write_bytes(content)
+        status = installation.run("restore", backup, killed_before=change).status
+        # On a copy: looking at it is a use, which brings the log into the file.
+        seen = folder / "seen.db"
+        for end in ("", "-wal"):
+            beside = installation.database.with_name(installation.database.name + end)
+            seen.with_name(seen.name + end).unlink(missing_ok=True)
+            if beside.exists():
+                shutil.copyfile(beside, seen.with_name(seen.name + end))
+        assert is_whole(seen)
+        found.append(payments(seen))
+        asides = list(folder.glob("trading_bots.before-restore-*.db"))
+        if found[-1] == 3:
+            assert [payments(path) for path in asides] == [43]
+        if status != KILLED:
+            assert status == 0
+            break
+        assert (
+            installation.run("restore", backup).status == 0
+        )  # the next one is not disturbed by what was left
+        assert payments(installation.database) == 3
+        assert not [name for name in installation.files() if "partial" in name]
+        inodes = [path.stat().st_ino for path in folder.glob("trading_bots.before-restore-*.db")]
+        assert (
+            len({*inodes, installation.database.stat().st_ino}) == len(inodes) + 1
+        )  # no file has two names
+    assert len(found) > 12
+    assert found == sorted(found, reverse=True)
+    assert set(found) == {43, 3}
+
+
+def test_a_restore_over_a_ruined_database_killed_at_any_moment_never_mixes_old_and_new(
+    installation: Installation,
+) -> None:
+    backup = installation.back_up()
+    leave_in_log(installation.database, 40)
+    log = installation.database.with_name("trading_bots.db-wal")
+    ruined = b"\xa5" * 512 + installation.database.read_bytes()[512:]
+    logged = log.read_bytes()
+    for change in range(1, 100):
+        installation.database.unlink()  # what was set aside may be the same file under its second name
+        installation.database.write_bytes(ruined)
+        log.write_bytes(logged)
+        status = installation.run("restore", backup, killed_before=change).status
+        if installation.database.read_bytes() != ruined:
+            assert is_whole(installation.database)
+            assert payments(installation.database) == 3
+        kept = [path.read_bytes() for path in installation.directory.glob("trading_bots.*-wal")]
+        assert logged in kept
+        if status != KILLED:
+            assert status == 0
+            break
+    assert change > 12
+
+
+def test_whoever_sits_at_a_terminal_is_asked_first(installation: Installation) -> None:
+    backup = installation.back_up()
+    add_payments(installation.database, 1)
+    for answer, status, left in ((b"\n", 1, 4), (b"y\n", 0, 3)):
+        screen, terminal = pty.openpty()
+        process = subprocess.Popen(
+            [sys.executable, "-m", "data_capture", "restore", str(backup)], cwd=REPOSITORY,
+            env={**os.environ, **installation.environment}, stdin=terminal, stdout=terminal, stderr=terminal,
+        )  # fmt: skip
+        os.close(terminal)
+        shown = b""
+        while b"[y/N] " not in shown:
+            shown += os.read(screen, 1000)
+        assert b"3 captures" in shown
+        assert b"4 captures" in shown
+        os.write(screen, answer)
+        assert process.wait(timeout=20) == status
+        os.close(screen)
+        assert payments(installation.database) == left
+    assert not [name for name in installation.files() if "partial" in name]
+
+
+def test_a_restore_killed_while_it_copies_leaves_the_old_database(
+    large_installation: Installation, large_database: Path
+) -> None:
+    shutil.copyfile(large_database, large_installation.directory / "file.db")
+    add_payments(large_installation.database, 1)
+    for moment in range(3):
+        restore = large_installation.start("restore", large_installation.directory / "file.db")
+        eventually(
+            lambda: list(large_installation.directory.glob("*.partial")), "the copy was begun"
+        )
+        time.sleep(moment * 0.05)
+        restore.kill()
+        restore.communicate()
+        assert payments(large_installation.database) in (6000, 6001)
+        assert is_whole(large_installation.database)

@@ -1,0 +1,91 @@
+"""The documentation hangs together: its links lead somewhere, and the places and tests that it names exist."""
+
+from __future__ import annotations
+
+import ast
+import re
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+from tests.support.documentation import (
+    CHANGELOG,
+    DOCS,
+    PAGES,
+    README,
+    anchors,
+    code_in,
+    links,
+    prose_of,
+    table_rows,
+    text_of,
+)
+from tests.support.services import REPOSITORY
+
+ARCHITECTURE = "docs/architecture.md"
+
+MAX_README_LINES = 200
+MAX_LINE_CHARACTERS = 100
+
+
+def test_the_readme_can_be_read_in_a_minute() -> None:
+    assert len(text_of(README).splitlines()) < MAX_README_LINES
+
+
+def test_every_page_is_linked_from_the_readme() -> None:
+    assert set(DOCS) <= set(links(README))
+
+
+@pytest.mark.parametrize("page", [*PAGES, CHANGELOG])
+def test_every_link_leads_somewhere(page: str) -> None:
+    for link in links(page):
+        path, _, anchor = link.partition("#")
+        if re.match(r"https?:", link):
+            continue
+        target = ((REPOSITORY / page).parent / path).resolve() if path else REPOSITORY / page
+        assert target.exists(), link
+        if anchor:
+            assert anchor in anchors(target.relative_to(REPOSITORY).as_posix()), link
+
+
+@pytest.mark.parametrize("page", [*PAGES, CHANGELOG])
+def test_no_line_of_prose_is_too_long(page: str) -> None:
+    for line in prose_of(page).splitlines():
+        cannot_break = len(line.split()) == 1 or line.startswith(("|", "!["))
+        assert cannot_break or len(line) <= MAX_LINE_CHARACTERS, line
+
+
+def places() -> list[str]:
+    cells = [
+        row[0]
+        for heading in ("## Rooms", "## Where things are")
+        for row in table_rows(ARCHITECTURE, heading)
+    ]
+    cells += [row[1] for row in table_rows(ARCHITECTURE, "## Where a change belongs")]
+    return [place for cell in cells for place in code_in(cell)]
+
+
+def test_every_place_that_the_architecture_names_exists() -> None:
+    assert len(places()) >= 20
+    for place in places():
+        assert (REPOSITORY / place).exists(), place
+
+
+@cache
+def functions_of(path: Path) -> set[str]:
+    return {
+        node.name
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.FunctionDef)
+    }
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_every_test_that_is_named_exists(page: str) -> None:
+    for path, function in re.findall(r"(tests/[\w/]+\.py)(?:::(\w+))?", text_of(page)):
+        assert (REPOSITORY / path).exists(), path
+        names = functions_of(REPOSITORY / path)
+        assert function in names if function else any(name.startswith("test_") for name in names), (
+            f"{path}::{function}"
+        )

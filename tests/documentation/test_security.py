@@ -1,0 +1,38 @@
+"""docs/security.md is true: each of its promises and limits names tests of this suite.
+
+That these tests exist is checked for all pages by `test_documentation_links.py`.
+"""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from tests.support.documentation import text_of
+
+PAGE = text_of("docs/security.md").split("\n## Measures\n", 1)[1]
+ITEMS = [
+    " ".join(item.split())
+    for item in re.split(r"^- |^#.*$", PAGE, flags=re.MULTILINE)
+    if item.startswith("**")
+]
+VERDICTS = ("Promised", "Partly promised", "Not promised", "Intended")
+
+
+def test_the_page_has_items_for_every_actor() -> None:
+    assert (
+        len(
+            [
+                item
+                for item in ITEMS
+                if item.startswith(tuple(f"**{verdict}.**" for verdict in VERDICTS))
+            ]
+        )
+        >= 50
+    )
+
+
+@pytest.mark.parametrize("item", ITEMS, ids=lambda item: item[:60])
+def test_each_item_names_a_test(item: str) -> None:
+    assert re.search(r" Tests: `tests/[\w/]+\.py(?:::\w+)?`", item)

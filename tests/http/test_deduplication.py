@@ -1,0 +1,322 @@
+"""Nothing twice: what repeats a row that is there adds none, and what says something new is never taken for a repetition."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime, timedelta, timezone
+from typing import Any
+
+import pytest
+import requests
+
+from tests.support.services import RunningService
+
+PAYMENT = {
+    "plan_name": "Pro",
+    "final_price": "49.00",
+    "transaction_id": "TX-1",
+    "payment_status": "pending",
+}
+ANSWERS = {"tradesPerDay": "3-5", "cryptoAssets": ["BTC"], "accountSize": "$100,000"}
+
+
+def capture_id(name: str, user: str) -> str:
+    return f"{name}-{user.partition('@')[0]}"
+
+
+def statuses(service: RunningService, user: str) -> list[str]:
+    found = service.rows(
+        "SELECT payment_status FROM payment_data WHERE user_email = ? ORDER BY id", user
+    )
+    return [row["payment_status"] for row in found]
+
+
+def audit_count(service: RunningService, user: str) -> int:
+    return int(
+        service.rows("SELECT count(*) AS n FROM data_capture_audit WHERE user_email = ?", user)[0][
+            "n"
+        ]
+    )
+
+
+class TestAPaymentIsOnce:
+    def test_the_same_payment_adds_no_row_whatever_its_capture_id(
+        self, capture_service: RunningService, user: str
+    ) -> None:
+        first = capture_service.capture(
+            "payment", {"user_email": user, **PAYMENT, "capture_id": capture_id("a", user)}
+        )
+        second = capture_service.capture(
+            "payment", {"user_email": user, **PAYMENT, "capture_id": capture_id("b", user)}
+        )
+        assert (first.status_code, second.status_code) == (201, 200)
+        assert second.json()["duplicate"] is True
+        assert second.json()["payment_id"] == first.json()["payment_id"]
+        assert second.json()["capture_id"] == capture_id("b", user)
+        assert statuses(capture_service, user) == ["pending"]
+        assert audit_count(capture_service, user) == 1
+
+    def test_a_part_of_what_is_known_is_nothing_new(
+        self, capture_service: RunningService, user: str
+    ) -> None:
+        capture_service.capture("payment", {"user_email": user, **PAYMENT})
+        stored_copy = {
+            "user_email": user,
+            "plan": "Pro",
+            "paymentData": {"paymentId": "TX-1", "amount": 49},
+        }
+        assert capture_service.capture("payment", stored_copy).json()["duplicate"] is True
+        assert statuses(capture_service, user) == ["pending"]
+
+    @pytest.mark.parametrize(
+        "news",
+        [
+            {"payment_status": "completed"},
+            {"final_price": 49.01},
+            {"crypto_transaction_hash": "0xabc"},
+            {"transaction_id": "TX-2"},
+            {"transaction_id": ""},
+        ],
+    )
+    def test_anything_new_is_a_new_row(
+        self, capture_service: RunningService, user: str, news: dict[str, Any]
+    ) -> None:
+        capture_service.capture("payment", {"user_email": user, **PAYMENT})
+        answer = capture_service.capture("payment", {"user_email": user, **PAYMENT, **news})
+        assert answer.status_code == 201
+        assert "duplicate" not in answer.json()
+        assert len(statuses(capture_service, user)) == audit_count(capture_service, user) == 2
+
+    def test_payments_without_a_transaction_are_told_apart_by_nothing_so_all_are_kept(
+        self, capture_service: RunningService, user: str
+    ) -> None:
+        for _ in range(2):
+            capture_service.capture("payment", {"user_email": user, "final_price": 10})
+        assert len(statuses(capture_service, user)) == 2
+
+    def test_another_user_may_have_the_same_transaction(
+        self, capture_service: RunningService, user: str
+    ) -> None:
+        other = f"other-{user}"
+        for payer in (user, other):
+            assert (
+                capture_service.capture("payment", {"user_email": payer, **PAYMENT}).status_code
+                == 201
+            )
+
+    def test_payments_latest_shows_the_latest_state_of_each(
+        self, capture_service: RunningService, user: str
+    ) -> None:
+        for status in ("pending", "completed", "refunded", "completed"):
+            capture_service.capture(
+                "payment", {"user_email": user, **PAYMENT, "payment_status": status}
+            )
+        early = {
+            "payment_status": "authorised",
+            "capture_timestamp": ago(hours=2),
+        }  # a time that its sender says
+        capture_service.capture("payment", {"user_email": user, **PAYMENT, **early})
+        capture_service.capture("payment", {"user_email": user, "final_price": 1})
+        assert len(statuses(capture_service, user)) == 6
+        latest = capture_service.rows(
+            "SELECT transaction_id, payment_status FROM payments_latest WHERE user_email = ? ORDER BY transaction_id",
+            user,
+        )
+        assert [tuple(row.values()) for row in latest] == [(None, None), ("TX-1", "authorised")], (
+            "what arrived last"
+        )
+
+    def test_two_tabs_that_save_one_payment_at_once_make_one_row(
+        self, capture_service: RunningService, user: str
+    ) -> None:
+        with ThreadPoolExecutor(16) as tabs:
+            answers = list(
+                tabs.map(
+                    lambda _: capture_service.capture("payment", {"user_email": user, **PAYMENT}),
+                    range(16),
+                )
+            )
+        assert sorted(answer.status_code for answer in answers) == [200] * 15 + [201]
+        assert len({answer.json()["payment_id"] for answer in answers}) == 1
+        assert statuses(capture_service, user) == ["pending"]
+
+
+class TestAQuestionnaireIsOnce:
+    def test_the_same_answers_within_minutes_add_no_row(
+        self, capture_service: RunningService, user: str
+    ) -> None:
+        first = capture_service.capture("questionnaire", {"user_email": user, **ANSWERS})
+        second = capture_service.capture("questionnaire", {"user_email": user, **ANSWERS})
+        assert second.json()["duplicate"] is True
+        assert second.json()["questionnaire_id"] == first.json()["questionnaire_id"]
+        assert audit_count(capture_service, user) == 1
+
+    def test_the_same_answers_later_are_an_answer(
+        self, capture_service: RunningService, user: str
+    ) -> None:
+        earlier = {"user_email": user, **ANSWERS, "capture_timestamp": ago(minutes=11)}
+        capture_service.capture("questionnaire", earlier)
+        assert (
+            capture_service.capture("questionnaire", {"user_email": user, **ANSWERS}).status_code
+            == 201
+        )
+
+    @pytest.mark.parametrize(
+        "change", [{"tradesPerDay": "1-2"}, {"accountSize": ""}, {"screenshot": "iVBORw0KGgo="}]
+    )
+    def test_other_answers_are_kept(
+        self, capture_service: RunningService, user: str, change: dict[str, str]
+    ) -> None:
+        capture_service.capture("questionnaire", {"user_email": user, **ANSWERS})
+        assert (
+            capture_service.capture(
+                "questionnaire", {"user_email": user, **ANSWERS, **change}
+            ).status_code
+            == 201
+        )
+
+    def test_it_is_compared_with_the_previous_one_alone(
+        self, capture_service: RunningService, user: str
+    ) -> None:
+        for trades in ("3-5", "1-2", "3-5"):
+            answer = capture_service.capture(
+                "questionnaire", {"user_email": user, **ANSWERS, "tradesPerDay": trades}
+            )
+            assert answer.status_code == 201
+
+
+class TestTheIdempotencyKeyHeader:
+    def test_stands_for_a_capture_id_that_the_body_lacks(
+        self, capture_service: RunningService, user: str
+    ) -> None:
+        header = {"Idempotency-Key": f'"{capture_id("key", user)}"'}
+        answers = [
+            capture_service.capture("payment", {"user_email": user, "final_price": 1}, **header)
+            for _ in range(2)
+        ]
+        assert [answer.json()["capture_id"] for answer in answers] == [
+            header["Idempotency-Key"].strip('"')
+        ] * 2
+        assert "Idempotency-Replayed" not in answers[0].headers
+        assert answers[1].headers["Idempotency-Replayed"] == "true"
+        assert len(statuses(capture_service, user)) == 1
+
+    def test_gives_way_to_the_body(self, capture_service: RunningService, user: str) -> None:
+        payload = {"user_email": user, "capture_id": capture_id("body", user)}
+        answer = capture_service.capture("payment", payload, **{"Idempotency-Key": "header"})
+        assert answer.json()["capture_id"] == payload["capture_id"]
+
+    def test_that_is_none_is_refused(self, capture_service: RunningService, user: str) -> None:
+        answer = capture_service.capture(
+            "payment", {"user_email": user}, **{"Idempotency-Key": "two words"}
+        )
+        assert answer.status_code == 422
+        assert answer.json()["errors"][0]["field"] == "capture_id"
+
+
+def ago(**distance: int) -> str:
+    return (datetime.now(timezone.utc) - timedelta(**distance)).isoformat()
+
+
+class TestABatch:
+    def send(self, service: RunningService, captures: Any) -> requests.Response:
+        return requests.post(
+            f"{service.url}/api/data-capture/batch", json={"captures": captures}, timeout=20
+        )
+
+    def test_is_answered_for_each_in_order_what_it_would_have_got_alone(
+        self, capture_service: RunningService, user: str
+    ) -> None:
+        captures = [
+            {"type": "payment", "user_email": user, **PAYMENT, "capture_id": capture_id("p", user)},
+            {"type": "questionnaire", "user_email": user, **ANSWERS, "accountSize": "lots"},
+            {"type": "payment", "final_price": 1},
+            {"type": "dashboard", "user_email": user, "tradingState": {"currentEquity": 1}},
+            {"type": "dashboard", "user_email": user, "tradingState": {"currentEquity": 1}},
+            {"type": "payment", "user_email": user, **PAYMENT, "capture_id": capture_id("p", user)},
+            {"type": "activity", "user_email": user, "activity_type": "login"},
+            {"type": "signup", "user_email": user},
+            {"user_email": user},
+            7,
+        ]
+        answer = self.send(capture_service, captures)
+        assert answer.status_code == 207
+        body = answer.json()
+        assert body["success"] is False
+        each = body["answers"]
+        assert [one["status"] for one in each] == [201, 201, 422, 201, 200, 201, 201, 422, 422, 400]
+        assert each[0]["payment_id"] == each[5]["payment_id"]
+        assert each[1]["warnings"][0]["field"] == "accountSize"
+        assert each[2]["errors"][0]["field"] == "user_email"
+        assert each[4]["duplicate"] is True
+        assert each[4]["dashboard_id"] == each[3]["dashboard_id"]
+        assert all(
+            one["success"] is False and "detail" in one for one in each if one["status"] >= 400
+        )
+        assert audit_count(capture_service, user) == 4
+
+    def test_of_which_all_were_taken_is_answered_200(
+        self, capture_service: RunningService, user: str
+    ) -> None:
+        captures = [
+            {"type": "activity", "user_email": user, "activity_data": {"n": n}} for n in range(100)
+        ]
+        answer = self.send(capture_service, captures)
+        assert (answer.status_code, answer.json()["success"]) == (200, True)
+        ids = [one["activity_id"] for one in answer.json()["answers"]]
+        assert ids == sorted(set(ids))
+        assert len(ids) == 100
+
+    def test_finds_what_was_captured_alone_and_the_other_way_round(
+        self, capture_service: RunningService, user: str
+    ) -> None:
+        payload = {"user_email": user, **PAYMENT, "capture_id": capture_id("either", user)}
+        alone = capture_service.capture("payment", payload)
+        [again] = self.send(capture_service, [{"type": "payment", **payload}]).json()["answers"]
+        assert again == {"status": 201, **alone.json()}
+        assert statuses(capture_service, user) == ["pending"]
+
+    @pytest.mark.parametrize("captures", [None, [], {}, "x", [{"type": "activity"}] * 101])
+    def test_that_is_none_is_refused_whole(
+        self, capture_service: RunningService, captures: Any
+    ) -> None:
+        answer = self.send(capture_service, captures)
+        assert answer.status_code == 422
+        assert answer.json()["errors"][0]["field"] == "captures"
+
+    def test_may_be_20_megabytes(self, capture_service: RunningService, user: str) -> None:
+        captures = [
+            {"type": "dashboard", "user_email": user, "tradingState": {"n": n, "t": "x" * 900_000}}
+            for n in range(20)
+        ]
+        assert self.send(capture_service, captures).status_code == 200
+        captures.append(captures[0])
+        captures.append({"type": "activity", "activity_data": "x" * 1_500_000})
+        assert self.send(capture_service, captures).status_code == 413
+
+    def test_does_not_let_a_capture_in_that_is_too_large_alone(
+        self, capture_service: RunningService, user: str
+    ) -> None:
+        captures = [
+            {"type": "activity", "user_email": user, "activity_data": "x" * 1_100_000},
+            {"type": "activity", "user_email": user, "activity_data": "x"},
+        ]
+        answer = self.send(capture_service, captures)
+        assert [one["status"] for one in answer.json()["answers"]] == [413, 201]
+
+    def test_is_one_commit(self, capture_service: RunningService, user: str) -> None:
+        """Whoever reads sees all of it or none."""
+        captures = [
+            {"type": "activity", "user_email": user, "activity_data": {"n": n}} for n in range(50)
+        ]
+        seen = set()
+        with ThreadPoolExecutor(1) as sender:
+            sending = sender.submit(self.send, capture_service, captures)
+            while not sending.done():
+                seen.add(
+                    capture_service.rows(
+                        "SELECT count(*) AS n FROM trading_activity_log WHERE user_email = ?", user
+                    )[0]["n"]
+                )
+        assert sending.result().status_code == 200
+        assert seen <= {0, 50}

@@ -1,0 +1,167 @@
+"""The API's description says what the services do: its calls are the routes, and schemathesis finds nothing that differs.
+
+EDC_OPENAPI_CASES=2000 python3 test_enhanced_data_capture.py tests/http/test_openapi.py      # the full size: some 15 minutes
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+import requests
+from flask import Flask
+from hypothesis import given
+from hypothesis import strategies as st
+
+import enhanced_data_capture_system
+import enhanced_signup_handler
+from data_capture.capture.email import normalise_email
+from data_capture.capture.kinds import KINDS
+from data_capture.openapi import build_document, list_routes
+from data_capture.openapi.operations import OPERATIONS
+from data_capture.openapi.schemas import all_schemas
+from data_capture.settings import load_settings
+from data_capture.store.sqlite.schema import prepare
+from tests.support.services import REPOSITORY, RunningService, capture_service_in, signup_service_in
+
+SERVICES = [enhanced_data_capture_system, enhanced_signup_handler]
+PADDING = st.text(alphabet=" ", max_size=260)
+LONG = st.text(alphabet="a", min_size=245, max_size=260)
+CASES = os.environ.get("EDC_OPENAPI_CASES")
+
+
+def app_of(module: ModuleType, directory: Path) -> Flask:
+    settings = load_settings({"database": str(directory / "trading_bots.db")}, {})
+    prepare(settings.database)
+    app: Flask = module.create_app(settings)
+    app.extensions["store"].close()
+    return app
+
+
+@pytest.mark.parametrize("module", SERVICES)
+def test_every_route_is_described_and_nothing_else(module: ModuleType, tmp_path: Path) -> None:
+    app = app_of(module, tmp_path)
+    document = build_document(app, "")
+    described = {
+        (method.upper(), path) for path, methods in document["paths"].items() for method in methods
+    }
+    assert described == set(list_routes(app))
+    assert len(described) > 5
+    names = [
+        call["operationId"] for methods in document["paths"].values() for call in methods.values()
+    ]
+    assert len(set(names)) == len(names)
+
+
+def test_no_call_is_described_that_there_is_not(tmp_path: Path) -> None:
+    routes = {
+        f"{method} {path}"
+        for module in SERVICES
+        for method, path in list_routes(app_of(module, tmp_path))
+    }
+    assert set(OPERATIONS) == routes
+
+
+def test_every_field_of_every_kind_is_described_with_its_other_names(
+    capture_service: RunningService,
+) -> None:
+    document = requests.get(f"{capture_service.url}/openapi.json", timeout=10).json()
+    for kind in KINDS.values():
+        properties = document["components"]["schemas"][kind.title]["properties"]
+        assert set(properties) == {field.column for field in kind.fields}
+        for field in kind.fields:
+            words = properties[field.column]["description"]
+            assert words[0].isupper()
+            assert all(name in words for name in field.aliases), field
+    amount = document["components"]["schemas"]["Payment"]["properties"]["final_price"][
+        "description"
+    ]
+    assert amount.startswith("A number of at most 10 digits, 2 of them decimals")
+
+
+@given(
+    st.text(alphabet="ab.@@ \n\t\u200bé😍-/\0\ufeff", max_size=8)
+    | st.builds("{}{}@b{}".format, PADDING, LONG, PADDING)
+)
+def test_the_schema_of_an_address_is_what_the_services_take(text: str) -> None:
+    schema = all_schemas()["Email"]
+    described = len(text) <= schema["maxLength"] and re.search(schema["pattern"], text) is not None
+    assert described == (normalise_email(text) is not None)
+
+
+def test_every_capture_s_refusals_are_described(capture_service: RunningService) -> None:
+    document = requests.get(f"{capture_service.url}/openapi.json", timeout=10).json()
+    assert document["openapi"].startswith("3.1")
+    statuses = set(document["paths"]["/api/data-capture/payment"]["post"]["responses"])
+    assert statuses == {
+        "200",
+        "201",
+        "400",
+        "403",
+        "405",
+        "410",
+        "413",
+        "415",
+        "421",
+        "422",
+        "429",
+        "503",
+    }
+
+
+@pytest.mark.parametrize("service_name", ["capture_service", "signup_service"])
+def test_the_page_shows_every_call_and_needs_nothing_from_elsewhere(
+    service_name: str, request: pytest.FixtureRequest
+) -> None:
+    service: RunningService = request.getfixturevalue(service_name)
+    document = requests.get(f"{service.url}/openapi.json", timeout=10).json()
+    page = requests.get(f"{service.url}/docs", timeout=10)
+    for path, methods in document["paths"].items():
+        for method in methods:
+            assert f"{method.upper()} {path}" in page.text
+    assert not re.search(r"<script|<link|<img|<iframe|src=|@import|url\(|https?://", page.text)
+    targets = re.findall(r'href="#([^"]+)"', page.text)
+    assert targets
+    assert set(targets) <= set(re.findall(r' id="([^"]+)"', page.text))
+
+
+@pytest.mark.parametrize(
+    ("service_in", "quick_cases"),
+    [(capture_service_in, "20"), (signup_service_in, "5")],
+    ids=["capture", "signup"],
+)
+def test_schemathesis_finds_nothing(service_in: Any, quick_cases: str, tmp_path: Path) -> None:
+    """Every check that it has: what is described is answered, what is not is refused, nothing is a 500."""
+    service = service_in(
+        tmp_path, EDC_LOGIN_RATE="", EDC_ADMIN_TOKEN="for-schemathesis-0123456789abcdef"
+    )
+    # The phase of systematic cases is of one size, which takes 15 seconds.
+    phases = (
+        ["examples", "coverage", "fuzzing", "stateful"]
+        if CASES
+        else ["examples", "fuzzing", "stateful"]
+    )
+    service.start()
+    try:
+        outcome = subprocess.run(
+            [sys.executable, "-m", "schemathesis.cli", "run", f"{service.url}/openapi.json", "--checks", "all",
+             # The quick cases are the same each time.
+             "--max-examples", CASES or quick_cases, *([] if CASES else ["--seed", "1"]),
+             "--phases", ",".join(phases), "--continue-on-failure", "--no-color",
+             # Of what it makes for an address in a path it throws much away, which says nothing of the service.
+             "--suppress-health-check", "filter_too_much",
+             "--header", "Authorization: Bearer for-schemathesis-0123456789abcdef"],
+            cwd=tmp_path, capture_output=True, text=True, check=False,
+            env={**os.environ, "SCHEMATHESIS_HOOKS": "tests.support.schemathesis_fields", "PYTHONPATH": str(REPOSITORY)},
+        )  # fmt: skip
+        assert outcome.returncode == 0, outcome.stdout + outcome.stderr
+        assert re.search(r"No issues found|\d+ passed", outcome.stdout), outcome.stdout
+    finally:
+        service.stop()
+    assert " ERROR " not in service.log_file.read_text()

@@ -1,0 +1,109 @@
+"""Every payload that pages were seen to send, and the columns that it becomes."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from tests.support.dashboard_payloads import ACTIVITIES, DASHBOARDS
+from tests.support.page_payloads import PAYMENTS, QUESTIONNAIRES, USER, Case
+from tests.support.services import RunningService
+
+TABLES = {
+    "payment": "payment_data",
+    "questionnaire": "questionnaire_data",
+    "dashboard": "dashboard_data",
+    "activity": "trading_activity_log",
+}
+NOT_FROM_THE_PAYLOAD = {
+    "id",
+    "user_email",
+    "ip_address",
+    "user_agent",
+    "created_at",
+    "updated_at",
+    "timestamp",
+}
+JSON_COLUMNS = {
+    "crypto_assets",
+    "forex_assets",
+    "custom_forex_pairs",
+    "dashboard_state",
+    "trading_state",
+    "activity_data",
+}
+
+CASES = [*PAYMENTS, *QUESTIONNAIRES, *DASHBOARDS, *ACTIVITIES]
+
+
+def addressed_to(user: str, payload: Any) -> Any:
+    return json.loads(json.dumps(payload).replace(USER, user))
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: f"{case.kind}: {case.name}")
+def test_a_payload_becomes_the_columns_that_it_means(
+    capture_service: RunningService, user: str, case: Case
+) -> None:
+    answer = capture_service.capture(case.kind, addressed_to(user, case.payload))
+
+    assert answer.status_code == 201, answer.text
+    assert [warning["field"] for warning in answer.json().get("warnings", [])] == list(
+        case.not_understood
+    )
+    [row] = capture_service.rows(f"SELECT * FROM {TABLES[case.kind]} WHERE user_email = ?", user)  # noqa: S608
+    held = {
+        column: json.loads(value) if column in JSON_COLUMNS else value
+        for column, value in row.items()
+        if value is not None and column not in NOT_FROM_THE_PAYLOAD
+    }
+    assert held == case.columns
+    [audit] = capture_service.rows(
+        "SELECT status, error_details FROM data_capture_audit WHERE user_email = ?", user
+    )
+    assert audit["status"] == ("partial" if case.not_understood else "success")
+    assert all(field in (audit["error_details"] or "") for field in case.not_understood)
+
+
+@pytest.mark.parametrize(
+    "spelling",
+    [
+        "user_email",
+        "userEmail",
+        "UserEmail",
+        "user-email",
+        "USER_EMAIL",
+        "email",
+        "customer_email",
+        "customerEmail",
+    ],
+)
+def test_an_address_is_found_in_any_spelling(
+    capture_service: RunningService, user: str, spelling: str
+) -> None:
+    assert capture_service.capture("payment", {spelling: user}).status_code == 201
+
+
+def test_a_placeholder_beside_the_real_address_does_not_hide_it(
+    capture_service: RunningService, user: str
+) -> None:
+    payload = {"user_email": "Unknown@Example.com", "userData": {"email": user}}
+    assert capture_service.capture("payment", payload).status_code == 201
+    assert len(capture_service.rows("SELECT id FROM payment_data WHERE user_email = ?", user)) == 1
+
+
+def test_what_has_no_column_lives_on_in_the_audit_snapshot(
+    capture_service: RunningService, user: str
+) -> None:
+    payload = {
+        "user_email": user.upper(),
+        "currency": "USD",
+        "accountNumber": "50123456",
+        "nested": {"kept": [1.1, None, True]},
+    }
+    capture_service.capture("questionnaire", payload)
+    [audit] = capture_service.rows(
+        "SELECT data_snapshot FROM data_capture_audit WHERE user_email = ?", user
+    )
+    assert json.loads(audit["data_snapshot"]) == payload

@@ -1,0 +1,216 @@
+"""Whatever is sent, no card number reaches a table, a log or an answer: through the real service, from end to end."""
+
+from __future__ import annotations
+
+import json
+import os
+import uuid
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+import requests
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from tests.support.cards import card_in_json, digits_with_anything_between
+from tests.support.services import RunningService, capture_service_in
+
+EXAMPLES = int(os.environ.get("EDC_CARD_EXAMPLES", "60"))
+
+FIELDS = {
+    "payment": [
+        "transaction_id",
+        "coupon_code",
+        "user_name",
+        "payment_method",
+        "final_price",
+        "user_id",
+        "paymentData",
+        "phone",
+    ],
+    "questionnaire": [
+        "prop_firm",
+        "account_number",
+        "crypto_assets",
+        "screenshot",
+        "screenshot_filename",
+        "account_size",
+    ],
+    "dashboard": ["theme", "trading_state", "dashboardData", "total_pnl", "user_name", "account"],
+    "activity": ["activity_type", "activity_data", "note"],
+}
+PLACES = [(kind, name) for kind, names in FIELDS.items() for name in names]
+VISA = "4111111111111111"
+WEB_TOKEN = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiI0MiJ9.c2lnbmF0dXJlLW9mLWl0"
+
+
+@pytest.fixture(scope="module")
+def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningService]:
+    """A capture service of its own, so that every byte that it writes can be looked at."""
+    running = capture_service_in(tmp_path_factory.mktemp("cards"), EDC_DEBUG="1")
+    running.start()
+    yield running
+    running.stop()
+
+
+def rows_of(service: RunningService, user: str) -> Iterator[tuple[str, str]]:
+    """Every row that belongs to a person, as its table and its text."""
+    tables = service.rows("""
+        SELECT made.name FROM sqlite_master AS made, pragma_table_info(made.name) AS held
+        WHERE made.type = 'table' AND held.name = 'user_email'
+    """)
+    for table in tables:
+        for row in service.rows(f"SELECT * FROM {table['name']} WHERE user_email = ?", user):  # noqa: S608
+            yield table["name"], json.dumps(row, ensure_ascii=False, default=bytes.hex)
+
+
+def test_a_card_number_posted_anywhere_is_in_no_table_no_log_and_no_answer(
+    service: RunningService,
+) -> None:
+    sent: list[str] = []
+
+    @settings(
+        max_examples=EXAMPLES, deadline=None, database=None, suppress_health_check=list(HealthCheck)
+    )
+    @given(place=st.sampled_from(PLACES), card=card_in_json(), in_batch=st.booleans())
+    def send(place: tuple[str, str], card: tuple[str, Any], in_batch: bool) -> None:
+        (kind, name), (digits, value) = place, card
+        sent.append(digits)
+        user = f"{uuid.uuid4().hex}@example.com"
+        # Where a page might put it, under a key of any name, and where it has no business to be.
+        payload = {
+            "user_email": user,
+            name: value,
+            "more": {f"key {digits}": value},
+            "capture_id": f"id:{digits}",
+        }
+        payloads = [
+            payload,
+            {key: member for key, member in payload.items() if key != "capture_id"},
+        ]
+        browser = {"User-Agent": f"Browser/1.0 ({digits})"}
+        if in_batch:
+            captures = [{"type": kind, **one} for one in payloads]
+            answers = [service.capture("batch", {"captures": captures}, **browser)]
+            assert [answer["status"] for answer in answers[0].json()["answers"]] == [422, 201]
+        else:
+            answers = [service.capture(kind, one, **browser) for one in payloads]
+            assert [answer.status_code for answer in answers] == [422, 201]
+        wanted = digits_with_anything_between(digits)
+        for answer in answers:
+            assert not wanted.search(answer.text)
+        found_in = dict(rows_of(service, user))
+        assert len(found_in) >= 2  # the kind's own table and the audit trail
+        for table, row in found_in.items():
+            assert not wanted.search(row), table
+
+    send()
+    for path in service.database.parent.rglob("*"):
+        content = path.read_bytes() if path.is_file() else b""
+        assert [digits for digits in sent if digits.encode() in content] == [], path
+
+
+def test_an_error_repeats_no_card_number(service: RunningService) -> None:
+    url = f"{service.url}/api/data-capture"
+    bodies = [
+        f'{{"a": {VISA}', f'{{"{VISA}": 1, "{VISA}": 2}}', f'["{VISA}"]', f'{{"user_email": "{VISA}"}}',
+        f'{{"user_email": "{VISA}@example.com"}}', f'{{"user_email": "a@example.com", "final_price": "{VISA}!"}}',
+    ]  # fmt: skip
+    for body in bodies:
+        answer = requests.post(
+            f"{url}/payment", data=body, headers={"Content-Type": "application/json"}, timeout=10
+        )
+        assert VISA not in answer.text
+    for path in (f"stats/{VISA}", f"stats/{VISA}@example.com", VISA):
+        requests.get(f"{url}/{path}", timeout=10)
+    assert VISA not in service.log_file.read_text() + service.output.read_text()
+
+
+def test_a_card_number_in_the_place_of_an_id_or_an_address_is_refused(
+    service: RunningService, user: str
+) -> None:
+    for payload in (
+        {"user_email": user, "capture_id": VISA},
+        {"user_email": f"{VISA}@example.com"},
+    ):
+        answer = service.capture("payment", payload)
+        assert answer.status_code == 422
+        assert VISA not in answer.text
+    assert service.rows("SELECT * FROM users WHERE email LIKE '%4111111111111111%'") == []
+    assert (
+        service.rows("SELECT * FROM capture_receipts WHERE capture_id LIKE '%4111111111111111%'")
+        == []
+    )
+
+
+def test_the_secrets_beside_a_questionnaire_are_never_stored(
+    service: RunningService, user: str
+) -> None:
+    payload = {
+        "email": user, "password": "hunter2-secret", "token": WEB_TOKEN, "questionnaire": {"accountSize": "$100,000"},
+        "tradingState": json.dumps({"apiKey": "hunter2-key"}),
+    }  # fmt: skip
+    for kind in ("questionnaire", "dashboard", "payment"):
+        assert service.capture(kind, payload).status_code == 201
+    for file in (service.database, service.database.with_name(service.database.name + "-wal")):
+        content = file.read_bytes()
+        assert b"hunter2" not in content
+        assert WEB_TOKEN.encode() not in content
+
+
+class TestTheAuditRecordSaysWhatWasMasked:
+    def test_by_its_place_in_the_snapshot(self, service: RunningService, user: str) -> None:
+        payload = {
+            "user_email": user,
+            "paymentData": {"cardNumber": VISA, "cvv": "123", "method": "card"},
+        }
+        service.capture("payment", payload, **{"User-Agent": f"Browser {VISA}"})
+        [record] = service.rows(
+            """SELECT data_snapshot, data_snapshot ->> '$._masked[0]' AS first, status
+               FROM data_capture_audit WHERE user_email = ?""",
+            user,
+        )
+        snapshot = json.loads(record["data_snapshot"])
+        assert snapshot["paymentData"] == {
+            "cardNumber": "[card ****1111]",
+            "cvv": "[redacted]",
+            "method": "card",
+        }
+        assert snapshot["_masked"] == ["paymentData.cardNumber", "paymentData.cvv", "User-Agent"]
+        assert (record["first"], record["status"]) == ("paymentData.cardNumber", "success")
+
+    def test_and_leaves_a_member_of_that_name_alone(
+        self, service: RunningService, user: str
+    ) -> None:
+        service.capture("payment", {"user_email": user, "_masked": "mine", "pin": 1})
+        [record] = service.rows(
+            "SELECT data_snapshot FROM data_capture_audit WHERE user_email = ?", user
+        )
+        assert json.loads(record["data_snapshot"]) == {
+            "user_email": user, "_masked": "mine", "pin": "[redacted]", "__masked": ["pin"],
+        }  # fmt: skip
+
+    def test_and_says_nothing_where_nothing_was(self, service: RunningService, user: str) -> None:
+        service.capture("payment", {"user_email": user, "plan": "pro"})
+        [record] = service.rows(
+            "SELECT data_snapshot FROM data_capture_audit WHERE user_email = ?", user
+        )
+        assert json.loads(record["data_snapshot"]) == {"user_email": user, "plan": "pro"}
+
+    def test_and_the_same_payload_sent_again_is_the_same(
+        self, service: RunningService, user: str
+    ) -> None:
+        payload = {
+            "user_email": user,
+            "capture_id": str(uuid.uuid4()),
+            "cardNumber": VISA,
+            "note": f"paid with {VISA}",
+        }
+        first = service.capture("payment", payload)
+        again = service.capture("payment", dict(reversed(payload.items())))
+        assert (first.status_code, again.json(), again.headers["Idempotency-Replayed"]) == (
+            201,
+            first.json(),
+            "true",
+        )
