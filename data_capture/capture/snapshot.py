@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from decimal import Decimal
 from json.encoder import encode_basestring as quoted
 from operator import itemgetter
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 from data_capture.capture.email import normalise_email
 from data_capture.json_codec import JsonObject, encode_decimal, encode_json
@@ -79,10 +79,10 @@ def snapshot_and_digests(
     if not _SCALARS.issuperset(map(type, values)):
         sorted_members, content_members = _encode_with_sorted_keys(layout.names, values, members)
     content_members = _replace_email(content_members, layout, values, user_email)
-    digest = hashlib.sha256(_encode_object(layout.select_digest(sorted_members))).digest()
-    content_digest = hashlib.blake2b(
-        _encode_object(layout.select_content(content_members)), digest_size=_DIGEST_BYTES
-    ).digest()
+    digest = _digest_object(hashlib.sha256(), layout.select_digest(sorted_members))
+    content_digest = _digest_object(
+        hashlib.blake2b(digest_size=_DIGEST_BYTES), layout.select_content(content_members)
+    )
     if masked:
         members.append(f"{quoted(_find_free_key(_MASKED, payload))}:{encode_json(masked)}")
     return f"{{{','.join(members)}}}", digest, content_digest
@@ -136,11 +136,20 @@ def _replace_email(
     return members
 
 
-def _encode_object(members: Sequence[str]) -> bytes:
+class _HashFunction(Protocol):
+    def update(self, data: bytes, /) -> None: ...
+    def digest(self) -> bytes: ...
+
+
+def _digest_object(hash_function: _HashFunction, members: Sequence[str]) -> bytes:
     encoded = f"{{{','.join(members)}}}".encode()
-    if len(encoded) > 2 * LARGE_STEP_CHARACTERS:
+    is_long = len(encoded) > 2 * LARGE_STEP_CHARACTERS
+    if is_long:
         pause()
-    return encoded
+    hash_function.update(encoded)
+    if is_long:
+        pause()
+    return hash_function.digest()
 
 
 def _find_free_key(key: str, payload: JsonObject) -> str:
