@@ -31,7 +31,7 @@ _MAX_EMAILS_TRIED = 20  # of one payload, which may spell the aliases of its ema
 class Admission:
     """Checks once per capture whether a new user may be added.
 
-    A transaction that is repeated checks again, and gets the first answer.
+    When a transaction is repeated, the first result is used again.
     """
 
     __slots__ = ("_admit", "_is_checked", "_problem")

@@ -22,7 +22,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     Returns:
         What the command returns; 1 after an error, with a sentence on standard error; 2 after wrong
-        arguments; 128 plus the signal's number after an interruption.
+        arguments; 128 plus the signal's number after a signal.
     """
     _accept_every_character()
     parser = build_parser()
@@ -63,10 +63,10 @@ def _run(parsed: Namespace, settings: Settings) -> int:
         progress.clear()
         print(_describe(error, parsed.command), file=sys.stderr, flush=True)
         return 1
-    except Interrupted as interruption:
+    except Interrupted as interrupted:
         progress.clear()
         print("Interrupted.", file=sys.stderr, flush=True)
-        return 128 + interruption.signal_number
+        return 128 + interrupted.signal_number
 
 
 def _describe(error: OSError | sqlite3.Error, command: str) -> str:

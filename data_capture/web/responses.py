@@ -54,16 +54,16 @@ def build_result(request: CaptureRequest, results: Sequence[Receipt | Exception]
             return _build_stored_result(capture, result)
         raise _as_problem(result)
     remaining = iter(results)
-    answers = [
+    member_results = [
         _build_member(member, next(remaining)) if isinstance(member, Capture) else member.as_json()
         for member in request.members
     ]
-    stored = sum(1 for answer in answers if answer["success"])
-    is_complete = stored == len(answers)
+    stored = sum(1 for result in member_results if result["success"])
+    is_complete = stored == len(member_results)
     members = {
         "success": is_complete,
-        "message": f"{stored} of {len(answers)} captures stored",
-        "answers": answers,
+        "message": f"{stored} of {len(member_results)} captures stored",
+        "answers": member_results,
     }
     return CaptureResult(members, HTTPStatus.OK if is_complete else HTTPStatus.MULTI_STATUS)
 

@@ -267,7 +267,7 @@ def test_a_deleted_file_is_noticed_said_and_used_again_when_it_is_back(
     managed.database.unlink()
     assert managed.capture().status_code == 503
     assert managed.is_red("The database file was deleted or moved away while it was in use.")
-    refusal = "trading_bots.db-wal beside it holds the latest captures of the file that was there"
+    refusal = "trading_bots.db-wal next to it holds the latest captures of the file that was there"
     eventually(
         lambda: refusal in managed.manager.log_file.read_text(),
         "the log says why it does not start",

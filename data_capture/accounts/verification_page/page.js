@@ -45,8 +45,8 @@
       body: JSON.stringify({ token, password: password.value, consent_accepted: element("consent").checked }),
     });
     if (response.ok) return "";
-    const answer = await response.json().catch(() => ({}));
-    return answer.detail || "The service can't do this now. Try again in a minute.";
+    const problem = await response.json().catch(() => ({}));
+    return problem.detail || "The service can't do this now. Try again in a minute.";
   }
 
   element("shown").addEventListener("change", (event) => {

@@ -9,7 +9,7 @@ keys.py            the keys of receipts and tombstones
 captures.py        stores one capture
 bulk.py            stores many captures together, with bulk_insert.py
 capture_rows.py    the rows of captures
-receipts.py        what each capture_id was answered with
+receipts.py        the first response to each capture_id
 tombstones.py      which addresses were erased, and when
 users.py           finds and adds users
 user_rows.py       the columns of `users`, and new rows

@@ -1,4 +1,4 @@
-"""Check a database file and the keys beside it, before anything is written."""
+"""Check a database file and the keys next to it, before anything is written."""
 
 from __future__ import annotations
 
@@ -89,7 +89,7 @@ def check_not_lost(database: Path, *, may_create: bool) -> None:
     with suppress(OSError):
         if wal.stat().st_size > 0:
             raise DatabaseRefused(
-                f"{database} is missing or empty, but {wal.name} beside it holds the latest "
+                f"{database} is missing or empty, but {wal.name} next to it holds the latest "
                 "captures of the file that was there. Nothing was changed. Put that file back, or "
                 f"a backup of it: {_RESTORE}. To begin with an empty database, move {wal.name} "
                 "away."

@@ -1,4 +1,4 @@
-"""Write and find receipts: what each capture_id of a user was answered with.
+"""Write and find receipts: the first response to each capture_id of a user.
 
 A receipt also records which content of a row is in the audit trail, and whether the row is
 confirmed. The digests in receipts are keyed (`keys.ReceiptKey`).
