@@ -8,12 +8,21 @@ import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
+import hypothesis
 import pytest
 
 from tests.faults.shim import NoShim, Shim
 from tests.support.installations import CommandServer, Installation, make_database
 from tests.support.mailing import Mailing
 from tests.support.services import RunningService, capture_service_in, signup_service_in
+
+pytest_plugins = ["tests.support.suite"]
+
+# On a busy machine any example may take long.
+hypothesis.settings.register_profile(
+    "any-machine", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
+)
+hypothesis.settings.load_profile("any-machine")
 
 
 def pytest_configure() -> None:

@@ -19,18 +19,30 @@ _INSTALL_COMMANDS = (
     ("apt-get", "install", "-y", "--no-install-recommends", "chromium"),
 )
 
+_QUICK_SUITE = """\
+The quick suite takes about 4 minutes on two idle processors; --full runs all tests.
+To check the services that run on this machine, use --live: it takes a few seconds.\
+"""
+_FULL_SUITE = "The full suite takes about 20 minutes on two idle processors."
+# The tests of a file share its services. Each process has services and databases of its own.
+_TWO_PROCESSES = ("-n", "2", "--dist", "loadfile")
 
-def run_suite(pytest_arguments: Sequence[str]) -> int:
+
+def run_suite(arguments: Sequence[str]) -> int:
     """Run the tests and return pytest's exit status.
 
-    Each test has services of its own, so `-n 2 --dist loadfile` can run them in two processes. That
-    takes two thirds of the time.
+    Args:
+        arguments: nothing for the quick suite, `--full` for all tests, or pytest's arguments.
     """
     os.chdir(REPOSITORY)
-    needs_browser = not pytest_arguments or os.environ.get("EDC_REQUIRE_BROWSER") == "1"
+    needs_browser = os.environ.get("EDC_REQUIRE_BROWSER") == "1"
+    if [*arguments] in ([], ["--full"]):
+        print(_FULL_SUITE if arguments else _QUICK_SUITE, flush=True)
+        arguments = [*arguments, *_TWO_PROCESSES]
+        needs_browser = True
     if needs_browser and not _has_browser():
         _install_browser()
-    return int(pytest.main(list(pytest_arguments)))
+    return int(pytest.main([*arguments]))
 
 
 def lint() -> int:
