@@ -70,7 +70,7 @@ def test_signup_creates_no_account_until_the_mailbox_confirms_it(
     assert row["status"] == "active"
     assert log_in(services.signup, user, OWN_PASSWORD).status_code == 200
     assert log_in(services.signup, user, PASSWORD).status_code == 401, (
-        "the password of the sign-up was not stored"
+        "the password of the unconfirmed sign-up was stored"
     )
     assert ("signup", "success") in audit_of(services.signup, user)
 

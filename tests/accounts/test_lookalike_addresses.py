@@ -220,9 +220,7 @@ HASHES = (
 )
 
 
-def test_signup_is_rejected_if_a_column_of_any_name_has_a_hash(
-    services: Services,
-) -> None:
+def test_signup_is_rejected_if_a_column_of_any_name_has_a_hash(services: Services) -> None:
     for column in PASSWORD_COLUMNS:
         services.execute(f'ALTER TABLE users ADD COLUMN "{column}" TEXT')
     for number, column in enumerate(PASSWORD_COLUMNS):

@@ -54,7 +54,7 @@ def test_signup_response_has_the_new_user_and_a_token(
     assert len(row["unique_id"]) == 6
     assert row["full_name"] == "Ann Archer"
     assert row["status"] == "active"
-    assert row["consent_accepted"] == 0, "agreeing to marketing is not consent to the terms"
+    assert row["consent_accepted"] == 0, "agreement to marketing was stored as consent to the terms"
 
 
 def test_signup_fields_without_a_column_are_kept_in_the_audit_record(
@@ -304,9 +304,7 @@ def test_signup_is_accepted_from_allowed_origins_only(
     assert response.headers["Access-Control-Allow-Origin"] == "http://localhost:3000"
 
 
-def test_unknown_path_or_method_gets_a_problem_response(
-    signup_service: RunningService,
-) -> None:
+def test_unknown_path_or_method_gets_a_problem_response(signup_service: RunningService) -> None:
     assert_problem(requests.get(f"{signup_service.url}/api/auth/register", timeout=30), 405)
     assert_problem(requests.get(f"{signup_service.url}/nothing", timeout=30), 404)
 

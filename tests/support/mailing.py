@@ -1,4 +1,4 @@
-"""Receive the mail that tests cause: a hook and a mail server on loopback."""
+"""A mail hook, a mail server, and services that send mail, all on loopback."""
 
 from __future__ import annotations
 
