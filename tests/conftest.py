@@ -13,7 +13,6 @@ import pytest
 
 from tests.faults.shim import NoShim, Shim
 from tests.support.installations import CommandServer, Installation, make_database
-from tests.support.mailing import Mailing
 from tests.support.services import RunningService, capture_service_in, signup_service_in
 
 pytest_plugins = ["tests.support.suite"]
@@ -101,18 +100,6 @@ def large_installation(tmp_path: Path, server: CommandServer, large_database: Pa
     """An installation with a copy of the large database."""
     shutil.copyfile(large_database, tmp_path / "trading_bots.db")
     return Installation(tmp_path, server)
-
-
-@pytest.fixture(scope="module")
-def mailing(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mailing]:
-    """Both services over one database, where sign-ups have to be confirmed by mail."""
-    mailing = Mailing(
-        tmp_path_factory.mktemp("mailing"), EDC_LOGIN_RATE="300/minute"
-    )  # the rate is tested elsewhere
-    mailing.signup.start()
-    mailing.capture.start()
-    yield mailing
-    mailing.close()
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""An account of an existing database is opened by its own password alone, and a sign-up never touches it."""
+"""Test that accounts of other programs open only with their own password."""
 
 from __future__ import annotations
 
@@ -15,26 +15,28 @@ import requests
 from argon2 import PasswordHasher
 from werkzeug.security import generate_password_hash
 
+from tests.support.accounts import execute_as_another_program, log_in, register
 from tests.support.services import RunningService, capture_service_in, signup_service_in
 
-RIGHT, PLANTED = "the owner's password", "an attacker's password"
+OWN_PASSWORD, ATTACKER_PASSWORD = "the owner's password", "an attacker's password"
 ARGON2 = PasswordHasher(time_cost=1, memory_cost=1024, parallelism=1)
-SHA_256 = hashlib.sha256(RIGHT.encode()).hexdigest()
-BCRYPT = bcrypt.hashpw(RIGHT.encode(), bcrypt.gensalt(4)).decode()
+SHA_256 = hashlib.sha256(OWN_PASSWORD.encode()).hexdigest()
+BCRYPT = bcrypt.hashpw(OWN_PASSWORD.encode(), bcrypt.gensalt(4)).decode()
 
-TABLE = """
+USERS_TABLE = """
 CREATE TABLE users (
-    id INTEGER PRIMARY KEY, email TEXT UNIQUE NOT NULL, name TEXT, password TEXT, password_hash TEXT, google_id TEXT,
-    is_admin INTEGER DEFAULT 0, is_active, locked_until TEXT, deleted_at TEXT, status, normalized_email TEXT
+    id INTEGER PRIMARY KEY, email TEXT UNIQUE NOT NULL, name TEXT, password TEXT,
+    password_hash TEXT, google_id TEXT, is_admin INTEGER DEFAULT 0, is_active, locked_until TEXT,
+    deleted_at TEXT, status, normalized_email TEXT
 )
 """
 
-# Rows of other programs that no password opens through this product, whatever was sent.
-CLOSED: dict[str, dict[str, Any]] = {
+# Rows of other programs to which this product allows no log-in, whatever the password.
+ACCOUNTS_WITHOUT_LOGIN: dict[str, dict[str, Any]] = {
     "google": {"google_id": "1234", "is_admin": 1},
-    "nothing-at-all": {},
-    "empty-texts": {"password": "", "password_hash": ""},
-    "provisional-by-name": {"status": "provisional"},
+    "no-password": {},
+    "empty-password": {"password": "", "password_hash": ""},
+    "status-provisional": {"status": "provisional"},
     "provisional-in-capitals": {"status": "Provisional", "password_hash": "!"},
     "provisional-linked-to-google": {
         "status": "provisional",
@@ -53,57 +55,64 @@ CLOSED: dict[str, dict[str, Any]] = {
         "password_hash": "!",
         "deleted_at": "2024-01-01",
     },
-    "provisional-mark-in-bytes": {"status": "provisional", "password_hash": b"!"},
-    "marked-unusable": {"password": "!", "password_hash": "!"},
-    "in-plain-text": {"password": RIGHT},
-    "md5": {"password": hashlib.md5(RIGHT.encode()).hexdigest()},  # noqa: S324
-    "sha-1": {"password": hashlib.sha1(RIGHT.encode()).hexdigest()},  # noqa: S324
-    "planted-beside-bcrypt": {"password": BCRYPT, "password_hash": ARGON2.hash(PLANTED)},
-    "planted-beside-an-unknown-format": {
-        "password": "$6$salt$hash",
-        "password_hash": ARGON2.hash(PLANTED),
+    "provisional-with-blob-hash": {"status": "provisional", "password_hash": b"!"},
+    "unusable-passwords": {"password": "!", "password_hash": "!"},
+    "plain-text-password": {"password": OWN_PASSWORD},
+    "md5": {"password": hashlib.md5(OWN_PASSWORD.encode()).hexdigest()},  # noqa: S324
+    "sha-1": {"password": hashlib.sha1(OWN_PASSWORD.encode()).hexdigest()},  # noqa: S324
+    "attackers-hash-next-to-bcrypt": {
+        "password": BCRYPT,
+        "password_hash": ARGON2.hash(ATTACKER_PASSWORD),
     },
-    "costly-bcrypt": {"password": BCRYPT.replace("$04$", "$31$")},
-    "costly-argon2": {"password_hash": ARGON2.hash(RIGHT).replace("m=1024", "m=16777216")},
-    "costly-pbkdf2": {"password": "pbkdf2:sha256:999999999$salt$" + "ab" * 32},
-    "costly-scrypt": {"password": "scrypt:1073741824:8:1$salt$" + "ab" * 64},
+    "attackers-hash-next-to-unknown-format": {
+        "password": "$6$salt$hash",
+        "password_hash": ARGON2.hash(ATTACKER_PASSWORD),
+    },
+    "expensive-bcrypt": {"password": BCRYPT.replace("$04$", "$31$")},
+    "expensive-argon2": {
+        "password_hash": ARGON2.hash(OWN_PASSWORD).replace("m=1024", "m=16777216")
+    },
+    "expensive-pbkdf2": {"password": "pbkdf2:sha256:999999999$salt$" + "ab" * 32},
+    "expensive-scrypt": {"password": "scrypt:1073741824:8:1$salt$" + "ab" * 64},
 }
 
-# Rows that their own password opens.
-OPEN: dict[str, dict[str, Any]] = {
+# Rows to which their own password logs in.
+ACCOUNTS_WITH_LOGIN: dict[str, dict[str, Any]] = {
     "sha-256": {"password_hash": SHA_256},
-    "argon2": {"password_hash": ARGON2.hash(RIGHT)},
-    "argon2-of-django": {"password": "argon2" + ARGON2.hash(RIGHT)},
+    "argon2": {"password_hash": ARGON2.hash(OWN_PASSWORD)},
+    "django-argon2": {"password": "argon2" + ARGON2.hash(OWN_PASSWORD)},
     "bcrypt": {"password": BCRYPT, "is_admin": 1},
-    "bcrypt-in-bytes": {"password": BCRYPT.encode()},
-    "bcrypt-of-laravel": {
+    "bcrypt-as-blob": {"password": BCRYPT.encode()},
+    "laravel-bcrypt": {
         "password": BCRYPT.replace("$2b$", "$2y$"),
         "status": "active",
         "is_active": 1,
     },
-    "werkzeug-scrypt": {"password_hash": generate_password_hash(RIGHT, "scrypt:1024:8:1")},
+    "werkzeug-scrypt": {"password_hash": generate_password_hash(OWN_PASSWORD, "scrypt:1024:8:1")},
     "werkzeug-pbkdf2": {
-        "password_hash": generate_password_hash(RIGHT, "pbkdf2:sha256:1000"),
+        "password_hash": generate_password_hash(OWN_PASSWORD, "pbkdf2:sha256:1000"),
         "status": None,
     },
-    "the-same-twice": {"password": BCRYPT, "password_hash": SHA_256},
-    "locked-in-the-past": {"password": BCRYPT, "locked_until": "2020-01-01T00:00:00Z"},
+    "same-password-in-two-columns": {"password": BCRYPT, "password_hash": SHA_256},
+    "lock-expired": {"password": BCRYPT, "locked_until": "2020-01-01T00:00:00Z"},
 }
 
-DISABLED: dict[str, dict[str, Any]] = {
+# Columns that disable a row. Its own password is correct.
+DISABLED_ACCOUNTS: dict[str, dict[str, Any]] = {
     "not-active": {"is_active": 0},
-    "not-active-in-words": {"is_active": "False"},
-    "not-active-in-one-bit": {"is_active": b"\0"},
+    "not-active-as-text": {"is_active": "False"},
+    "not-active-as-blob": {"is_active": b"\0"},
     "banned": {"status": "banned"},
     "inactive": {"status": "Inactive"},
     "suspended-by-an-admin": {"status": "admin_suspended"},
     "status-0": {"status": 0},
     "deleted": {"deleted_at": "2024-01-01 00:00:00"},
     "locked": {"locked_until": "2999-01-01 00:00:00"},
-    "locked-until-who-knows": {"locked_until": "further notice"},
+    "locked-without-a-time": {"locked_until": "further notice"},
 }
 
-ODD_SPELLINGS = {
+# Addresses as another program stored them, and how a user writes them.
+SPELLINGS = {
     "Jo\u0308rg@example.com": "j\u00f6rg@example.com",
     "\u00d6RJAN-\u00c4@example.com": "\u00f6rjan-\u00e4@example.com",
     " space@example.com ": "space@example.com",
@@ -114,20 +123,20 @@ ODD_SPELLINGS = {
 
 def make_database(database: Path) -> None:
     rows = {
-        **CLOSED,
-        **OPEN,
-        **{name: {"password": BCRYPT, **row} for name, row in DISABLED.items()},
+        **ACCOUNTS_WITHOUT_LOGIN,
+        **ACCOUNTS_WITH_LOGIN,
+        **{name: {"password": BCRYPT, **row} for name, row in DISABLED_ACCOUNTS.items()},
     }
     with closing(sqlite3.connect(database)) as connection, connection:
-        connection.execute(TABLE)
+        connection.execute(USERS_TABLE)
         for name, row in rows.items():
-            members = {"email": f"{name}@example.com", "name": "Mia Member", **row}
-            marks = ", ".join("?" * len(members))
+            columns = {"email": f"{name}@example.com", "name": "Mia Member", **row}
+            marks = ", ".join("?" * len(columns))
             connection.execute(
-                f"INSERT INTO users ({', '.join(members)}) VALUES ({marks})",  # noqa: S608
-                [*members.values()],
+                f"INSERT INTO users ({', '.join(columns)}) VALUES ({marks})",  # noqa: S608
+                [*columns.values()],
             )
-        for spelling in ODD_SPELLINGS:
+        for spelling in SPELLINGS:
             connection.execute(
                 "INSERT INTO users (email, password) VALUES (?, ?)", (spelling, BCRYPT)
             )
@@ -136,7 +145,8 @@ def make_database(database: Path) -> None:
             (BCRYPT,),
         )
         connection.execute(
-            "INSERT INTO users (email, normalized_email) VALUES ('d.o.t.s@example.com', 'Dots@example.com')"
+            "INSERT INTO users (email, normalized_email) "
+            "VALUES ('d.o.t.s@example.com', 'Dots@example.com')"
         )
 
 
@@ -150,122 +160,126 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningService
     service.stop()
 
 
-def dump(service: RunningService) -> tuple[Any, ...]:
-    """Every account and credential, to the byte."""
+def read_accounts(service: RunningService) -> tuple[Any, ...]:
+    """Return all rows of accounts and credentials."""
     return (
         service.rows("SELECT rowid, * FROM users"),
         service.rows("SELECT * FROM user_credentials"),
     )
 
 
-def register(service: RunningService, email: str, **members: Any) -> requests.Response:
-    body = {"email": email, "password": PLANTED, **members}
-    return requests.post(f"{service.url}/api/auth/register", json=body, timeout=10)
+def register_attacker(service: RunningService, email: str, **fields: Any) -> requests.Response:
+    return register(service, email, password=ATTACKER_PASSWORD, **fields)
 
 
-def log_in(service: RunningService, email: str, password: str) -> requests.Response:
-    return requests.post(
-        f"{service.url}/api/auth/login", json={"email": email, "password": password}, timeout=10
-    )
-
-
-@pytest.mark.parametrize("name", [*CLOSED, *OPEN, *DISABLED, "d.o.t.s", "dots", "blob"])
-def test_no_row_of_another_program_is_signed_up_or_opened_by_another_password(
+@pytest.mark.parametrize(
+    "name",
+    [*ACCOUNTS_WITHOUT_LOGIN, *ACCOUNTS_WITH_LOGIN, *DISABLED_ACCOUNTS, "d.o.t.s", "dots", "blob"],
+)
+def test_account_of_another_program_rejects_signup_and_wrong_passwords(
     service: RunningService, name: str
 ) -> None:
-    before = dump(service)
+    before = read_accounts(service)
     for email in (f"{name}@example.com", f" {name.upper()}@Example.COM"):
-        answer = register(service, email, fullName="Mallory", username="mallory", plan_type="pro")
-        assert answer.status_code == 409, answer.text
-        assert "token" not in answer.json()
-        assert "Mia" not in answer.text
+        response = register_attacker(
+            service, email, fullName="Mallory", username="mallory", plan_type="pro"
+        )
+        assert response.status_code == 409, response.text
+        assert "token" not in response.json()
+        assert "Mia" not in response.text
     guesses = {
-        PLANTED,
+        ATTACKER_PASSWORD,
         "!",
         SHA_256,
         BCRYPT,
-        RIGHT.upper(),
-        RIGHT + "\0",
+        OWN_PASSWORD.upper(),
+        OWN_PASSWORD + "\0",
         hashlib.sha256(SHA_256.encode()).hexdigest(),
     }
-    guesses |= {str(value) for value in (CLOSED.get(name) or {}).values()} - {RIGHT, ""}
+    stored = {str(value) for value in ACCOUNTS_WITHOUT_LOGIN.get(name, {}).values()}
+    guesses |= stored - {OWN_PASSWORD, ""}
     for password in guesses:
         assert log_in(service, f"{name}@example.com", password).status_code == 401
-    assert dump(service) == before
+    assert read_accounts(service) == before
 
 
-@pytest.mark.parametrize("spelling", ODD_SPELLINGS)
-def test_a_row_that_spells_its_address_oddly_is_a_row_of_that_address(
+@pytest.mark.parametrize("spelling", SPELLINGS)
+def test_signup_is_rejected_if_the_table_spells_the_address_differently(
     service: RunningService, spelling: str
 ) -> None:
-    before = dump(service)
-    for email in (ODD_SPELLINGS[spelling], ODD_SPELLINGS[spelling].upper()):
-        assert register(service, email).status_code == 409
-    assert dump(service) == before
+    before = read_accounts(service)
+    for email in (SPELLINGS[spelling], SPELLINGS[spelling].upper()):
+        assert register_attacker(service, email).status_code == 409
+    assert read_accounts(service) == before
 
 
-@pytest.mark.parametrize("name", CLOSED)
-def test_what_can_not_be_checked_opens_for_nobody(service: RunningService, name: str) -> None:
-    assert log_in(service, f"{name}@example.com", RIGHT).status_code == 401
-
-
-@pytest.mark.parametrize("name", OPEN)
-def test_the_own_password_opens_an_account_and_another_programs_hash_stays_as_it_was(
+@pytest.mark.parametrize("name", ACCOUNTS_WITHOUT_LOGIN)
+def test_login_is_rejected_if_the_stored_password_cannot_be_verified(
     service: RunningService, name: str
 ) -> None:
-    answer = log_in(service, f"{name}@example.com", RIGHT)
-    assert answer.status_code == 200, answer.text
+    assert log_in(service, f"{name}@example.com", OWN_PASSWORD).status_code == 401
+
+
+@pytest.mark.parametrize("name", ACCOUNTS_WITH_LOGIN)
+def test_own_password_logs_in_and_keeps_the_hash_of_another_program(
+    service: RunningService, name: str
+) -> None:
+    response = log_in(service, f"{name}@example.com", OWN_PASSWORD)
+    assert response.status_code == 200, response.text
     (row,) = service.rows("SELECT * FROM users WHERE email = ?", f"{name}@example.com")
     is_replaced = name in ("sha-256", "argon2")
-    assert row["password"] == OPEN[name].get("password")
+    assert row["password"] == ACCOUNTS_WITH_LOGIN[name].get("password")
     if is_replaced:
         assert row["password_hash"].startswith("$argon2id$v=19$m=19456,t=2,p=1$")
     else:
-        assert row["password_hash"] == OPEN[name].get("password_hash")
-    assert (
-        service.rows("SELECT * FROM user_credentials WHERE user_email = ?", f"{name}@example.com")
-        == []
-    )
+        assert row["password_hash"] == ACCOUNTS_WITH_LOGIN[name].get("password_hash")
+    credentials = "SELECT * FROM user_credentials WHERE user_email = ?"
+    assert service.rows(credentials, f"{name}@example.com") == []
 
 
-@pytest.mark.parametrize("name", DISABLED)
-def test_a_disabled_account_is_not_opened_by_its_password_either(
-    service: RunningService, name: str
-) -> None:
-    answer = log_in(service, f"{name}@example.com", RIGHT)
-    assert (answer.status_code, answer.json()["detail"]) == (403, "This account is not active.")
+@pytest.mark.parametrize("name", DISABLED_ACCOUNTS)
+def test_disabled_account_rejects_its_own_password(service: RunningService, name: str) -> None:
+    response = log_in(service, f"{name}@example.com", OWN_PASSWORD)
+    assert (response.status_code, response.json()["detail"]) == (403, "This account is not active.")
 
 
-def test_the_log_says_once_that_a_format_is_unknown_and_nothing_of_whose(
+def test_unknown_hash_format_is_logged_once_without_account_data(
     service: RunningService,
 ) -> None:
-    log_in(service, "in-plain-text@example.com", PLANTED)
-    log_in(service, "md5@example.com", PLANTED)
+    log_in(service, "plain-text-password@example.com", ATTACKER_PASSWORD)
+    log_in(service, "md5@example.com", ATTACKER_PASSWORD)
     log = service.log_file.read_text()
     assert log.count("format that can't be checked") == 1
     assert [
         secret
-        for secret in ("@example.com", RIGHT, PLANTED, CLOSED["md5"]["password"])
+        for secret in (
+            "@example.com",
+            OWN_PASSWORD,
+            ATTACKER_PASSWORD,
+            ACCOUNTS_WITHOUT_LOGIN["md5"]["password"],
+        )
         if secret in log
     ] == []
 
 
-SMALL_TABLES = {
-    "no column for passwords": "CREATE TABLE users (id INTEGER PRIMARY KEY, email TEXT UNIQUE NOT NULL)",
-    "a column for bcrypt": "CREATE TABLE users (id INTEGER PRIMARY KEY, email TEXT UNIQUE, passwordHash, created_at DATETIME)",
-    "no status": "CREATE TABLE users (id INTEGER PRIMARY KEY, email TEXT UNIQUE, password_hash TEXT)",
-    "no hash": "CREATE TABLE users (id INTEGER PRIMARY KEY, email TEXT UNIQUE, status TEXT DEFAULT 'active', PASSWORD TEXT)",
-    "a generated status": "CREATE TABLE users (id INTEGER PRIMARY KEY, email TEXT UNIQUE, active INTEGER DEFAULT 1, "
-                          "status TEXT AS (iif(active, 'active', 'banned')), password_hash TEXT)",
-}  # fmt: skip
+MINIMAL_TABLES = {
+    "no column for passwords": "email TEXT UNIQUE NOT NULL",
+    "a column for bcrypt": "email TEXT UNIQUE, passwordHash, created_at DATETIME",
+    "no status": "email TEXT UNIQUE, password_hash TEXT",
+    "no hash": "email TEXT UNIQUE, status TEXT DEFAULT 'active', PASSWORD TEXT",
+    "a generated status": (
+        "email TEXT UNIQUE, active INTEGER DEFAULT 1, "
+        "status TEXT AS (iif(active, 'active', 'banned')), password_hash TEXT"
+    ),
+}
 
 
-@pytest.mark.parametrize("table", SMALL_TABLES)
-def test_in_a_small_table_only_rows_that_this_product_made_are_completed(
+@pytest.mark.parametrize("table", MINIMAL_TABLES)
+def test_minimal_users_table_allows_signup_of_new_and_provisional_users_only(
     table: str, tmp_path: Path
 ) -> None:
     with closing(sqlite3.connect(tmp_path / "trading_bots.db")) as connection, connection:
-        connection.execute(SMALL_TABLES[table])
+        connection.execute(f"CREATE TABLE users (id INTEGER PRIMARY KEY, {MINIMAL_TABLES[table]})")
         connection.execute("INSERT INTO users (email) VALUES ('Old@example.com')")
     signup, capture = signup_service_in(tmp_path), capture_service_in(tmp_path)
     try:
@@ -273,36 +287,32 @@ def test_in_a_small_table_only_rows_that_this_product_made_are_completed(
         capture.start()
         before = signup.rows("SELECT * FROM users WHERE email = 'Old@example.com'")
         for email in ("old@example.com", "payer@example.com"):
-            assert (
-                capture.capture(
-                    "payment", {"user_email": email, "user_name": "Pat Payer"}
-                ).status_code
-                == 201
-            )
-        assert register(signup, "old@example.com").status_code == 409
+            payment = {"user_email": email, "user_name": "Pat Payer"}
+            assert capture.capture("payment", payment).status_code == 201
+        assert register_attacker(signup, "old@example.com").status_code == 409
         assert log_in(signup, "payer@example.com", "!").status_code == 401
-        answer = register(signup, "payer@example.com")
-        assert answer.status_code == 201, answer.text
-        assert "Pat" not in answer.text
-        assert register(signup, "payer@example.com").status_code == 409
-        assert register(signup, "new@example.com").status_code == 201
+        response = register_attacker(signup, "payer@example.com")
+        assert response.status_code == 201, response.text
+        assert "Pat" not in response.text
+        assert register_attacker(signup, "payer@example.com").status_code == 409
+        assert register_attacker(signup, "new@example.com").status_code == 201
         for email in ("payer@example.com", "new@example.com"):
-            assert log_in(signup, email, PLANTED).status_code == 200
+            assert log_in(signup, email, ATTACKER_PASSWORD).status_code == 200
             assert log_in(signup, email, "!").status_code == 401
-        assert log_in(signup, "old@example.com", PLANTED).status_code == 401
+        assert log_in(signup, "old@example.com", ATTACKER_PASSWORD).status_code == 401
         assert signup.rows("SELECT * FROM users WHERE email = 'Old@example.com'") == before
-        assert (
-            signup.rows("SELECT * FROM user_credentials WHERE user_email = 'Old@example.com'") == []
-        )
+        credentials = "SELECT * FROM user_credentials WHERE user_email = 'Old@example.com'"
+        assert signup.rows(credentials) == []
     finally:
         signup.stop()
         capture.stop()
 
 
-def test_what_an_older_version_left_beside_a_users_own_column_opens_nothing(tmp_path: Path) -> None:
+def test_credential_of_an_older_version_does_not_open_an_existing_account(tmp_path: Path) -> None:
     with closing(sqlite3.connect(tmp_path / "trading_bots.db")) as connection, connection:
         connection.execute(
-            "CREATE TABLE users (id INTEGER PRIMARY KEY, email TEXT UNIQUE, password TEXT, is_admin INTEGER)"
+            "CREATE TABLE users "
+            "(id INTEGER PRIMARY KEY, email TEXT UNIQUE, password TEXT, is_admin INTEGER)"
         )
         connection.execute(
             "INSERT INTO users (email, password) VALUES ('bcrypt@example.com', ?)", (BCRYPT,)
@@ -310,39 +320,42 @@ def test_what_an_older_version_left_beside_a_users_own_column_opens_nothing(tmp_
         connection.execute("INSERT INTO users (email, is_admin) VALUES ('google@example.com', 1)")
     service = signup_service_in(tmp_path)
     service.start()
-    with closing(sqlite3.connect(tmp_path / "trading_bots.db")) as connection, connection:
-        for email in ("bcrypt@example.com", "google@example.com"):
-            planted = "INSERT INTO user_credentials (user_email, password_hash) VALUES (?, ?)"
-            connection.execute(planted, (email, ARGON2.hash(PLANTED)))
+    insert = "INSERT INTO user_credentials (user_email, password_hash) VALUES (?, ?)"
+    for email in ("bcrypt@example.com", "google@example.com"):
+        attackers_hash = ARGON2.hash(ATTACKER_PASSWORD)
+        execute_as_another_program(service.database, insert, email, attackers_hash)
     try:
-        assert log_in(service, "bcrypt@example.com", PLANTED).status_code == 401
-        assert log_in(service, "google@example.com", PLANTED).status_code == 401
-        assert log_in(service, "bcrypt@example.com", RIGHT).status_code == 200
+        assert log_in(service, "bcrypt@example.com", ATTACKER_PASSWORD).status_code == 401
+        assert log_in(service, "google@example.com", ATTACKER_PASSWORD).status_code == 401
+        assert log_in(service, "bcrypt@example.com", OWN_PASSWORD).status_code == 200
     finally:
         service.stop()
 
 
-def test_neither_a_signup_nor_its_log_in_discloses_what_a_payment_said(
+def test_signup_and_login_do_not_reveal_earlier_payment_data(
     signup_service: RunningService, capture_service: RunningService, user: str
 ) -> None:
     payment = {"user_email": user, "user_name": "Pat Payer", "plan_name": "Platinum"}
     assert capture_service.capture("payment", payment).status_code == 201
-    answers = [register(signup_service, user), log_in(signup_service, user, PLANTED)]
-    assert [answer.status_code for answer in answers] == [201, 200]
+    responses = [
+        register_attacker(signup_service, user),
+        log_in(signup_service, user, ATTACKER_PASSWORD),
+    ]
+    assert [response.status_code for response in responses] == [201, 200]
     local_part = user.partition("@")[0]
-    for answer in answers:
-        user = answer.json()["user"]
-        assert (user["username"], user["fullName"], user["plan_type"]) == (
-            local_part,
-            local_part,
-            "free",
-        )
+    for response in responses:
+        profile = response.json()["user"]
+        shown = (profile["username"], profile["fullName"], profile["plan_type"])
+        assert shown == (local_part, local_part, "free")
 
 
-def test_the_rows_of_pseudonyms_can_not_be_signed_up(signup_service: RunningService) -> None:
-    with closing(sqlite3.connect(signup_service.database)) as connection, connection:
-        connection.execute(
-            "INSERT INTO users (username, email, normalized_email, password_hash, status) "
-            "VALUES ('erased-1', 'erased-1@data-capture.invalid', 'erased-1@data-capture.invalid', '!', 'provisional')"
-        )
-    assert register(signup_service, "erased-1@data-capture.invalid").status_code == 400
+def test_pseudonym_of_an_erased_user_cannot_sign_up(signup_service: RunningService) -> None:
+    pseudonym = "erased-1@data-capture.invalid"
+    execute_as_another_program(
+        signup_service.database,
+        "INSERT INTO users (username, email, normalized_email, password_hash, status) "
+        "VALUES ('erased-1', ?, ?, '!', 'provisional')",
+        pseudonym,
+        pseudonym,
+    )
+    assert register_attacker(signup_service, pseudonym).status_code == 400

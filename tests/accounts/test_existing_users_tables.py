@@ -1,4 +1,4 @@
-"""Whatever a `users` table looks like: no account in it is registered, altered or opened without its password."""
+"""Test accounts in generated `users` tables of other programs."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ from flask.testing import FlaskClient
 import enhanced_signup_handler
 from data_capture.settings import load_settings
 from data_capture.store.sqlite.schema import prepare
-from tests.support.users_tables import PASSWORDS, PLANTED, ExistingAccount, generate
+from tests.support.users_tables import ATTACKER_PASSWORD, PASSWORDS, ExistingAccount, generate_table
 
 IS_FULL = bool(os.environ.get("EDC_FULL_ACCOUNTS"))
-TABLES = 500 if IS_FULL else 30
-TABLES_IN_A_TEST = 10
-GUESSES = 8 if IS_FULL else 3  # each costs a hash and a commit
+TABLE_COUNT = 500 if IS_FULL else 30
+TABLES_PER_TEST = 10
+MAX_GUESSES = 8 if IS_FULL else 3  # each costs a hash and a commit
 
 
-def dump(database: Path) -> list[list[tuple[Any, ...]]]:
-    """Every row of the accounts and of the credentials, types and all."""
+def read_accounts(database: Path) -> list[list[tuple[Any, ...]]]:
+    """Return all rows of accounts and credentials, with texts as bytes."""
     with closing(sqlite3.connect(f"{database.as_uri()}?mode=ro", uri=True)) as connection:
         connection.text_factory = bytes
         users = [*connection.execute("SELECT rowid, * FROM users ORDER BY rowid")]
@@ -34,7 +34,7 @@ def dump(database: Path) -> list[list[tuple[Any, ...]]]:
 def register(client: FlaskClient, email: str) -> Any:
     body = {
         "email": email,
-        "password": PLANTED,
+        "password": ATTACKER_PASSWORD,
         "fullName": "Mallory",
         "username": "mallory",
         "plan_type": "pro",
@@ -46,8 +46,8 @@ def log_in(client: FlaskClient, email: str, password: str) -> Any:
     return client.post("/api/auth/login", json={"email": email, "password": password})
 
 
-def guesses_of(database: Path, account: ExistingAccount) -> set[str]:
-    """What an attacker who has read the table would try."""
+def guess_passwords(database: Path, account: ExistingAccount) -> set[str]:
+    """Return the passwords that an attacker who has read the table would try."""
     with closing(sqlite3.connect(database)) as connection:
         connection.text_factory = lambda content: content.decode(errors="replace")
         row = connection.execute(
@@ -58,41 +58,46 @@ def guesses_of(database: Path, account: ExistingAccount) -> set[str]:
         for value in row
         if value
     }
-    texts = {text for text in texts if len(text) >= 20 or text == "!"} - {account.opened_by}
+    texts = {text for text in texts if len(text) >= 20 or text == "!"} - {account.password}
     digests = {hashlib.sha256(text.encode()).hexdigest() for text in texts}
-    others = {PLANTED, PASSWORDS[0] + "\0", *PASSWORDS} - {account.opened_by or ""}
-    guesses = [PLANTED, *sorted(texts), *sorted(others - {PLANTED}), *sorted(digests)]
-    return {*guesses[:GUESSES]}
+    others = {ATTACKER_PASSWORD, PASSWORDS[0] + "\0", *PASSWORDS} - {account.password or ""}
+    guesses = [
+        ATTACKER_PASSWORD,
+        *sorted(texts),
+        *sorted(others - {ATTACKER_PASSWORD}),
+        *sorted(digests),
+    ]
+    return {*guesses[:MAX_GUESSES]}
 
 
-def assert_accounts_hold(client: FlaskClient, database: Path, account: ExistingAccount) -> None:
-    for email in {account.spelling, account.normalised, f" {account.normalised.upper()} "}:
-        answer = register(client, email)
-        assert answer.status_code == 409, (email, answer.json)
-        assert "token" not in answer.json
-        assert "Mia" not in answer.text
-    for password in guesses_of(database, account):
-        answer = log_in(client, account.normalised, password)
-        assert answer.status_code in (400, 401), (password, answer.json)
+def assert_rejects_attacks(client: FlaskClient, database: Path, account: ExistingAccount) -> None:
+    for email in {account.spelling, account.email, f" {account.email.upper()} "}:
+        response = register(client, email)
+        assert response.status_code == 409, (email, response.json)
+        assert "token" not in response.json
+        assert "Mia" not in response.text
+    for password in guess_passwords(database, account):
+        response = log_in(client, account.email, password)
+        assert response.status_code in (400, 401), (password, response.json)
 
 
-def assert_opened_by_its_password(client: FlaskClient, account: ExistingAccount) -> None:
-    if account.opened_by is not None and account.is_found:
-        answer = log_in(client, account.normalised, account.opened_by)
-        assert answer.status_code == (403 if account.is_disabled else 200), answer.json
-        assert ("token" in answer.json) is not account.is_disabled
+def assert_own_password_logs_in(client: FlaskClient, account: ExistingAccount) -> None:
+    if account.password is not None and account.is_found:
+        response = log_in(client, account.email, account.password)
+        assert response.status_code == (403 if account.is_disabled else 200), response.json
+        assert ("token" in response.json) is not account.is_disabled
 
 
-@pytest.mark.parametrize("first", range(0, TABLES, TABLES_IN_A_TEST))
-def test_no_account_of_a_generated_table_is_registered_altered_or_opened(
+@pytest.mark.parametrize("first", range(0, TABLE_COUNT, TABLES_PER_TEST))
+def test_accounts_of_generated_tables_open_only_with_their_own_password(
     first: int, tmp_path: Path
 ) -> None:
-    for seed in range(first, first + TABLES_IN_A_TEST):
+    for seed in range(first, first + TABLES_PER_TEST):
         directory = tmp_path / str(seed)
         directory.mkdir()
         database = directory / "trading_bots.db"
-        table = generate(seed)
-        table.make(database)
+        table = generate_table(seed)
+        table.create(database)
         prepare(database)
         app = enhanced_signup_handler.create_app(
             load_settings(
@@ -102,12 +107,12 @@ def test_no_account_of_a_generated_table_is_registered_altered_or_opened(
         )
         client = app.test_client()
         try:
-            before = dump(database)
+            before = read_accounts(database)
             for account in table.accounts:
-                assert_accounts_hold(client, database, account)
-            assert dump(database) == before, (seed, table.statements)
+                assert_rejects_attacks(client, database, account)
+            assert read_accounts(database) == before, (seed, table.statements)
             for account in table.accounts:
-                assert_opened_by_its_password(client, account)
+                assert_own_password_logs_in(client, account)
             assert register(client, "new@example.net").status_code == 201, table.statements
             assert register(client, "new@example.net").status_code == 409
         except AssertionError as failure:

@@ -1,4 +1,4 @@
-"""Nobody can pass for a user of this product's own, such as the one of the retention's records, nor have it erased."""
+"""Test that the addresses which this product uses itself are reserved."""
 
 from __future__ import annotations
 
@@ -28,40 +28,47 @@ def service(tmp_path: Path) -> Iterator[RunningService]:
         yield running
 
 
-OWN = [
+RESERVED_ADDRESSES = [
     "retention@data-capture.invalid",
     "Retention@Data-Capture.invalid",
     "erased-nobody@data-capture.invalid",
 ]
 
 
-@pytest.mark.parametrize("address", OWN)
-def test_nobody_passes_for_a_user_of_this_product_s_own_or_has_it_erased(
+@pytest.mark.parametrize("address", RESERVED_ADDRESSES)
+def test_reserved_address_cannot_be_captured_or_erased(
     address: str, service: RunningService
 ) -> None:
-    answer = service.capture("payment", {"user_email": address, "final_price": 1})
-    assert (answer.status_code, answer.json()["errors"][0]["field"]) == (422, "user_email")
+    response = service.capture("payment", {"user_email": address, "final_price": 1})
+    assert (response.status_code, response.json()["errors"][0]["field"]) == (422, "user_email")
     assert erase(service, address).status_code == 422
     assert service.rows("SELECT email FROM users") == []
     assert_whole(service)
 
 
-def test_what_the_retention_s_records_cover_stays_covered(
+def test_retention_user_cannot_be_erased_under_another_address(
     tmp_path: Path, server: CommandServer
 ) -> None:
-    """Also where a column of another program says that their user is someone else."""
+    """A column of another program may give the retention user another address."""
     database = tmp_path / "trading_bots.db"
     with closing(sqlite3.connect(database)) as connection:
         connection.execute(
-            "CREATE TABLE users (id INTEGER PRIMARY KEY, email TEXT UNIQUE NOT NULL, normalized_email UNIQUE)"
+            "CREATE TABLE users "
+            "(id INTEGER PRIMARY KEY, email TEXT UNIQUE NOT NULL, normalized_email UNIQUE)"
         )
     prepare(database)
     with closing(open_connection(database, 5)) as connection:
         connection.execute("BEGIN IMMEDIATE")
         for user in ("ann@example.com", RETENTION_USER):
             ensure_user(connection, user, None, NOW)
-        record_audit(connection, user_email="ann@example.com", capture_type="payment", timestamp=NOW,
-                     source_endpoint="/payment", ip_address="192.0.2.1")  # fmt: skip
+        record_audit(
+            connection,
+            user_email="ann@example.com",
+            capture_type="payment",
+            timestamp=NOW,
+            source_endpoint="/payment",
+            ip_address="192.0.2.1",
+        )
         clear_columns(
             connection,
             {"ip_address": [1]},
@@ -82,7 +89,8 @@ def test_what_the_retention_s_records_cover_stays_covered(
     assert outcome.status == 0, outcome.output
 
 
-def test_the_command_refuses_it(tmp_path: Path, server: CommandServer) -> None:
+def test_erase_command_rejects_the_retention_user(tmp_path: Path, server: CommandServer) -> None:
     prepare(tmp_path / "trading_bots.db")
     outcome = Installation(tmp_path, server).run("erase", RETENTION_USER, "--yes")
-    assert (outcome.status, "not an email address" in outcome.complaint) == (1, True)
+    assert outcome.status == 1
+    assert "not an email address" in outcome.complaint

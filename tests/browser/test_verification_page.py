@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from tests.accounts.test_signup import log_in, register
+from tests.support.accounts import log_in, register
 from tests.support.mailing import MailHook
 from tests.support.services import RunningService, signup_service_in
 

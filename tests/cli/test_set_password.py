@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 import requests
 
-from tests.accounts.test_signup import PASSWORD, audit_of, log_in, register
+from tests.support.accounts import PASSWORD, audit_of, log_in, register
 from tests.support.services import (
     REPOSITORY,
     RunningService,

@@ -1,4 +1,4 @@
--- An earlier capturer's audit table: our name, other columns.
+-- The audit table of another capture program: the name of ours, with other columns.
 CREATE TABLE data_capture_audit (
     id INTEGER PRIMARY KEY AUTOINCREMENT,
     customer_id TEXT NOT NULL,

@@ -1,4 +1,4 @@
--- What other programs keep in the same file: tables of names like ours, with columns of their own.
+-- Tables, a view and a trigger of other programs in the same file. Some names are like ours.
 CREATE TABLE customer_service_data (
     id INTEGER PRIMARY KEY, customer_id INTEGER, email TEXT NOT NULL, data TEXT NOT NULL, created_at TIMESTAMP DEFAULT CURRENT_TIMESTAMP
 );

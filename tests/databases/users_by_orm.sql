@@ -1,4 +1,4 @@
--- The same as an ORM makes it. Passwords as in users_in_sql.sql.
+-- The table of users_in_sql.sql as an ORM creates it, with more columns and the same passwords.
 CREATE TABLE users (
 	id INTEGER NOT NULL,
 	uuid VARCHAR(36),

@@ -1,4 +1,5 @@
--- A signup program's table, written in SQL. Ann's password is "correct horse", Bob's "hunter22", as plain SHA-256.
+-- The table of another signup program, written by hand. The passwords are hashed with SHA-256:
+-- Ann's is "correct horse", Bob's is "hunter22".
 CREATE TABLE users (
     id INTEGER PRIMARY KEY AUTOINCREMENT,
     unique_id TEXT UNIQUE,

@@ -1,4 +1,4 @@
--- A small table, of a program that keeps passwords elsewhere.
+-- The small table of a program that stores passwords elsewhere.
 CREATE TABLE users (
     id INTEGER PRIMARY KEY AUTOINCREMENT,
     username TEXT UNIQUE NOT NULL,

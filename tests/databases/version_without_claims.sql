@@ -1,3 +1,5 @@
+-- A dump of a database that the last version before claims created, with its own comments. It has
+-- 12 captures of three users; the row of one capture was deleted by hand.
 BEGIN TRANSACTION;
 CREATE TABLE capture_receipts (
     capture_id     TEXT PRIMARY KEY,

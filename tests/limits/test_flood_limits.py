@@ -1,6 +1,6 @@
-"""A flood of captures, as a stranger sends it: what it can add to the database is bounded, and nobody else pays for it.
+"""Test the limits on what a stranger's flood of captures can store.
 
-The services stand behind a proxy here, so that each request says in X-Forwarded-For who its caller is.
+The services run behind a proxy, so that each request names its caller in X-Forwarded-For.
 """
 
 from __future__ import annotations
@@ -11,11 +11,12 @@ from pathlib import Path
 import pytest
 import requests
 
+from tests.support.accounts import register
 from tests.support.installations import CommandServer, Installation
-from tests.support.services import RunningService, capture_service_in, signup_service_in
+from tests.support.services import RunningService, capture_service_in, eventually, signup_service_in
 
-STRANGER, HONEST = "192.0.2.1", "198.51.100.7"
-MORE_THAN_ANY_DISK_HAS = "999999999GB"
+STRANGER, USER_PAGES = "192.0.2.1", "198.51.100.7"  # addresses of callers
+MORE_THAN_ANY_DISK = "999999999GB"
 
 
 @pytest.fixture(scope="module")
@@ -38,40 +39,43 @@ def send(
     return service.capture("payment", payload, **{"X-Forwarded-For": caller, **headers})
 
 
-def test_what_a_stranger_sends_of_a_user_takes_nothing_from_the_user_s_own_pages(
+def test_captures_of_a_stranger_do_not_use_up_the_rate_of_the_users_pages(
     service: RunningService, user: str
 ) -> None:
     statuses = [send(service, STRANGER, {"user_email": user}).status_code for _ in range(7)]
     assert statuses == [201] * 5 + [429] * 2
-    assert send(service, HONEST, {"user_email": user}).status_code == 201
+    assert send(service, USER_PAGES, {"user_email": user}).status_code == 201
     assert send(service, STRANGER, {"user_email": f"other-{user}"}).status_code == 201
 
 
-@pytest.mark.parametrize("large", [30_000, 90_000], ids=["in the event loop", "in a thread"])
-def test_the_bytes_of_a_caller_are_counted_whatever_the_size_of_a_body(
-    service: RunningService, user: str, large: int
+@pytest.mark.parametrize("size", [30_000, 90_000], ids=["in the event loop", "in a thread"])
+def test_bytes_per_caller_are_limited_for_small_and_large_bodies(
+    service: RunningService, user: str, size: int
 ) -> None:
-    caller = f"203.0.113.{large // 1000}"
+    caller = f"203.0.113.{size // 1000}"
     statuses = [
-        send(service, caller, {"user_email": f"{turn}-{user}", "note": "x" * large}).status_code
+        send(service, caller, {"user_email": f"{turn}-{user}", "note": "x" * size}).status_code
         for turn in range(8)
     ]
-    stored = 200_000 // (large + 100)
+    stored = 200_000 // (size + 100)
     assert statuses == [201] * stored + [429] * (8 - stored)
-    refused = send(service, caller, {"user_email": user, "note": "x" * large})
-    assert refused.json()["detail"] == "This caller sends too many bytes; wait and send it again."
-    assert 3000 < int(refused.headers["Retry-After"]) <= 3600
-    assert send(service, HONEST, {"user_email": f"x-{user}", "note": "x" * 1000}).status_code == 201
+    rejected = send(service, caller, {"user_email": user, "note": "x" * size})
+    assert rejected.json()["detail"] == "This caller sends too many bytes; wait and send it again."
+    assert 3000 < int(rejected.headers["Retry-After"]) <= 3600
+    assert (
+        send(service, USER_PAGES, {"user_email": f"x-{user}", "note": "x" * 1000}).status_code
+        == 201
+    )
 
 
 @pytest.mark.parametrize(
     "headers", [{}, {"Content-Encoding": "identity"}], ids=["in the event loop", "in a thread"]
 )
-def test_the_new_users_of_a_caller_are_counted_and_known_ones_are_not(
+def test_new_users_per_caller_are_limited_and_known_users_are_not(
     service: RunningService, user: str, headers: dict[str, str]
 ) -> None:
     caller = f"203.0.113.{1 + len(headers)}"
-    known = send(service, HONEST, {"user_email": user})
+    known = send(service, USER_PAGES, {"user_email": user})
     assert known.status_code == 201
     statuses = [
         send(service, caller, {"user_email": f"{turn}-{user}"}, **headers).status_code
@@ -81,55 +85,61 @@ def test_the_new_users_of_a_caller_are_counted_and_known_ones_are_not(
     for email in (f"8-{user}", f"9-{user}"):
         assert service.rows("SELECT * FROM users WHERE email = ?", email) == []
     assert send(service, caller, {"user_email": user}).status_code == 201, (
-        "a user who is known adds none"
+        "a known user was counted as new"
     )
-    batch = {"captures": [{"type": "payment", "user_email": one} for one in (user, f"8-{user}")]}
-    answers = service.capture("batch", batch, **{"X-Forwarded-For": caller, **headers}).json()[
-        "answers"
-    ]
-    assert [answer["status"] for answer in answers] == [201, 429]
+    emails = (user, f"8-{user}")
+    batch = {"captures": [{"type": "payment", "user_email": email} for email in emails]}
+    response = service.capture("batch", batch, **{"X-Forwarded-For": caller, **headers})
+    assert [result["status"] for result in response.json()["answers"]] == [201, 429]
+
+
+def health_status(service: RunningService) -> int | None:
+    """Return the status of the health endpoint; None while nothing listens there."""
+    try:
+        return requests.get(f"{service.url}/api/data-capture/health", timeout=30).status_code
+    except requests.ConnectionError:
+        return None
 
 
 @pytest.fixture
-def short_of_space(tmp_path: Path) -> Iterator[RunningService]:
+def service_with_full_disk(tmp_path: Path) -> Iterator[RunningService]:
+    """A capture service that requires more free space than there is."""
     service = capture_service_in(tmp_path)
-    service.start()  # makes the database, and shows that it is healthy with the default
+    service.start()  # creates the database; healthy with the default setting
     service.stop()
-    short = capture_service_in(tmp_path, EDC_MIN_FREE_DISK=MORE_THAN_ANY_DISK_HAS)
+    service = capture_service_in(tmp_path, EDC_MIN_FREE_DISK=MORE_THAN_ANY_DISK)
     with pytest.raises(AssertionError, match="healthy"):
-        short.start(seconds=4)
-    yield short
-    short.stop()
+        service.start(seconds=0)
+    assert eventually(lambda: health_status(service), "a response", 60) == 503
+    yield service
+    service.stop()
 
 
-def test_when_the_disk_is_almost_full_the_owner_still_writes_and_nobody_else(
-    short_of_space: RunningService, user: str, server: CommandServer
+def test_only_the_owner_can_write_while_the_disk_is_almost_full(
+    service_with_full_disk: RunningService, user: str, server: CommandServer
 ) -> None:
-    service, installation = short_of_space, Installation(short_of_space.database.parent, server)
+    service = service_with_full_disk
+    installation = Installation(service.database.parent, server)
     payload = {"user_email": user, "final_price": 9.5}
     for body in (payload, {**payload, "note": "x" * 90_000}):
-        refused = service.capture("payment", body)
-        assert (refused.status_code, refused.headers["Retry-After"]) == (503, "1")
-        assert "almost full" in refused.json()["detail"]
-    health = requests.get(f"{service.url}/api/data-capture/health", timeout=10)
+        rejected = service.capture("payment", body)
+        assert (rejected.status_code, rejected.headers["Retry-After"]) == (503, "1")
+        assert "almost full" in rejected.json()["detail"]
+    health = requests.get(f"{service.url}/api/data-capture/health", timeout=30)
     assert health.status_code == 503
     assert "EDC_MIN_FREE_DISK" in health.json()["detail"]
-    signup = signup_service_in(service.database.parent, EDC_MIN_FREE_DISK=MORE_THAN_ANY_DISK_HAS)
+    signup = signup_service_in(service.database.parent, EDC_MIN_FREE_DISK=MORE_THAN_ANY_DISK)
     signup.start()
     try:
-        account = {"email": user, "password": "correct horse battery"}
-        assert (
-            requests.post(f"{signup.url}/api/auth/register", json=account, timeout=10).status_code
-            == 503
-        )
+        assert register(signup, user).status_code == 503
     finally:
         signup.stop()
     assert service.rows("SELECT * FROM payment_data") == []
     assert service.rows("SELECT * FROM users") == []
     for command in (["admin-token"], ["write-token", "shop"]):
         token = installation.run(*command).output.strip()
-        taken = service.capture("payment", payload, Authorization=f"Bearer {token}")
-        assert taken.status_code in (200, 201)
+        response = service.capture("payment", payload, Authorization=f"Bearer {token}")
+        assert response.status_code in (200, 201)
     assert len(service.rows("SELECT * FROM payment_data")) >= 1
     sources = {row["source"] for row in service.rows("SELECT source FROM capture_sources")}
     assert sources == {"confirmed"}

@@ -1,4 +1,4 @@
-"""What receives the mail that tests cause: a hook and a mail server, both real and on loopback."""
+"""A mail hook, a mail server, and services that send mail, all on loopback."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ import json
 import socket
 import ssl
 import subprocess
-import sys
 import threading
 from contextlib import suppress
 from pathlib import Path
@@ -18,7 +17,7 @@ import requests
 from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import AuthResult
 
-from tests.accounts.test_signup import register
+from tests.support.accounts import register
 from tests.support.services import capture_service_in, eventually, free_port, signup_service_in
 
 ADMIN_TOKEN = "for-the-verification-0123456789abcdef"
@@ -26,22 +25,29 @@ OWN_PASSWORD = "chosen by the mailbox's owner"
 
 
 class MailHook:
-    """An owner's hook: keeps what it is sent, and answers as a test says."""
+    """The hook of an operator: keeps the mails and responds as a test chooses.
+
+    Attributes:
+        mails: the accepted mails.
+        statuses: the statuses of the next responses; 204 when the list is empty.
+        location: the header `Location` of every response; empty for none.
+        requests: the number of requests.
+        hangs: set while new requests get no response.
+        resumes: set to respond to the requests that hang.
+    """
 
     def __init__(self) -> None:
         self.mails: list[dict[str, Any]] = []
-        """What was taken."""
         self.statuses: list[int] = []
-        """How the next requests are answered; 204 when there is none."""
         self.location = ""
         self.requests = 0
         self.hangs = threading.Event()
-        self.goes_on = threading.Event()
+        self.resumes = threading.Event()
         hook = self
 
         class Handler(http.server.BaseHTTPRequestHandler):
             def do_POST(self) -> None:
-                hook.take(self)
+                hook.respond(self)
 
             do_GET = do_POST  # noqa: N815
 
@@ -53,14 +59,14 @@ class MailHook:
         threading.Thread(target=self._server.serve_forever, daemon=True).start()
         self.url = f"http://127.0.0.1:{self._server.server_address[1]}/mail?key=s3cret-of-the-hook"
 
-    def take(self, handler: http.server.BaseHTTPRequestHandler) -> None:
-        """Answers one request."""
+    def respond(self, handler: http.server.BaseHTTPRequestHandler) -> None:
+        """Respond to one request and keep its mail if it is accepted."""
         content = json.loads(
             handler.rfile.read(int(handler.headers["Content-Length"] or 0)) or "null"
         )
         self.requests += 1
         if self.hangs.is_set():
-            self.goes_on.wait(60)
+            self.resumes.wait(60)
         status = self.statuses.pop(0) if self.statuses else 204
         if status < 300:
             self.mails.append(content)
@@ -72,32 +78,36 @@ class MailHook:
             handler.end_headers()
 
     def mails_to(self, email: str, number: int = 1) -> list[dict[str, Any]]:
-        """The mails to an address, once there are so many."""
+        """Wait until there are `number` mails to an address and return all of them."""
 
-        def look() -> list[dict[str, Any]]:
+        def find() -> list[dict[str, Any]]:
             found = [mail for mail in self.mails if mail["to"] == email]
             return found if len(found) >= number else []
 
-        return eventually(look, f"{number} mail(s) to {email}")
+        return eventually(find, f"{number} mail(s) to {email}", 30)
 
     def token_to(self, email: str, number: int = 1) -> str:
-        """The token in the newest link to an address, once there are so many mails to it."""
+        """Wait for `number` mails to an address and return the token of the newest link."""
         return str(self.mails_to(email, number)[-1]["link"].partition("#token=")[2])
 
     def close(self) -> None:
-        """Ends it."""
-        self.goes_on.set()
+        """Stop the hook."""
+        self.resumes.set()
         self._server.shutdown()
         self._server.server_close()
 
 
 class MailServer(Controller):
-    """A mail server: keeps the messages that it gets, and with which credentials.
+    """A mail server that keeps its messages.
 
     Args:
-        context: with TLS; None for a server without.
-        from_first_byte: whether a connection begins with TLS.
-        wants_login: whether only who logs in may send.
+        context: the TLS context; None for a server without TLS.
+        implicit_tls: whether a connection begins with TLS, instead of STARTTLS.
+        requires_login: whether a client must log in before it sends.
+
+    Attributes:
+        messages: sender, recipients and content of each message.
+        encrypted: whether TLS was in use, at each log-in and each message.
     """
 
     user, password = "sender", "p@ss/w:rd%"
@@ -106,44 +116,59 @@ class MailServer(Controller):
         self,
         context: ssl.SSLContext | None = None,
         *,
-        from_first_byte: bool = False,
-        wants_login: bool = False,
+        implicit_tls: bool = False,
+        requires_login: bool = False,
     ) -> None:
         self.messages: list[tuple[str, list[str], bytes]] = []
         self.encrypted: list[bool] = []
-        self._from_first_byte = from_first_byte
+        self._implicit_tls = implicit_tls
         super().__init__(
-            self, hostname="127.0.0.1", port=free_port(), server_hostname="localhost",
-            ready_timeout=30, ssl_context=context if from_first_byte else None, tls_context=None if from_first_byte else context,
-            authenticator=self._authenticate if wants_login else None, auth_required=wants_login,
-            auth_require_tls=False, enable_SMTPUTF8=True,
-        )  # fmt: skip
+            self,
+            hostname="127.0.0.1",
+            port=free_port(),
+            server_hostname="localhost",
+            ready_timeout=30,
+            ssl_context=context if implicit_tls else None,
+            tls_context=None if implicit_tls else context,
+            authenticator=self._authenticate if requires_login else None,
+            auth_required=requires_login,
+            auth_require_tls=False,
+            enable_SMTPUTF8=True,
+        )
 
     def _trigger_server(self) -> None:
-        """The base class waits for a first connection; its own does not fit every context."""
-        with suppress(OSError), socket.create_connection((self.hostname, self.port), 5):
+        """Open the first connection, for which the base class waits.
+
+        The connection of the base class does not work with every TLS context.
+        """
+        with suppress(OSError), socket.create_connection((self.hostname, self.port), 30):
             pass
 
     def _authenticate(
         self, _server: Any, session: Any, _envelope: Any, _mechanism: str, login: Any
     ) -> AuthResult:
-        self.encrypted.append(self._from_first_byte or session.ssl is not None)
-        is_right = (login.login, login.password) == (self.user.encode(), self.password.encode())
-        return AuthResult(success=is_right, handled=False)
+        self.encrypted.append(self._implicit_tls or session.ssl is not None)
+        is_correct = (login.login, login.password) == (self.user.encode(), self.password.encode())
+        return AuthResult(success=is_correct, handled=False)
 
     async def handle_DATA(self, _server: Any, session: Any, envelope: Any) -> str:  # noqa: N802
-        """Keeps a message."""
-        self.encrypted.append(self._from_first_byte or session.ssl is not None)
+        """Keep a message."""
+        self.encrypted.append(self._implicit_tls or session.ssl is not None)
         self.messages.append((envelope.mail_from, envelope.rcpt_tos, envelope.content))
         return "250 OK"
 
 
-def certificate(directory: Path) -> tuple[ssl.SSLContext, Path]:
-    """A certificate for localhost: what a server serves with it, and the file that makes it trusted."""
+def make_certificate(directory: Path) -> tuple[ssl.SSLContext, Path]:
+    """Make a self-signed certificate for localhost.
+
+    Returns:
+        The TLS context of a server, and the certificate file that a client has to trust.
+    """
     key, file = directory / "tls.key", directory / "tls.pem"
     subprocess.run(
-        ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-keyout", key, "-out", file,
-         "-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1"],
+        ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2",
+         "-keyout", key, "-out", file, "-subj", "/CN=localhost",
+         "-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1"],
         check=True, capture_output=True,
     )  # fmt: skip
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
@@ -152,14 +177,15 @@ def certificate(directory: Path) -> tuple[ssl.SSLContext, Path]:
 
 
 def claims_of(token: str) -> dict[str, Any]:
-    """What is in a token, without checking it."""
-    middle = token.split(".")[1]
-    claims: dict[str, Any] = json.loads(base64.urlsafe_b64decode(middle + "=" * (-len(middle) % 4)))
+    """Return the claims of a JSON Web Token without checking its signature."""
+    payload = token.split(".")[1]
+    padding = "=" * (-len(payload) % 4)
+    claims: dict[str, Any] = json.loads(base64.urlsafe_b64decode(payload + padding))
     return claims
 
 
-class Mailing:
-    """Both services over one database, where sign-ups have to be confirmed."""
+class ServicesWithMail:
+    """Both services over one database, with a mail hook, so that sign-ups need confirmation."""
 
     def __init__(self, directory: Path, **environment: str) -> None:
         self.hook = MailHook()
@@ -169,34 +195,43 @@ class Mailing:
         self.capture = capture_service_in(directory, EDC_ADMIN_TOKEN=ADMIN_TOKEN)
 
     def post(self, route: str, **body: Any) -> requests.Response:
-        """Sends one of the calls of accounts."""
+        """Send a request to a route of `/api/auth/`."""
         return requests.post(f"{self.signup.url}/api/auth/{route}", json=body, timeout=30)
 
-    def key(self, name: str) -> bytes:
-        """A key of the installation's."""
+    def read_key(self, name: str) -> bytes:
+        """Read a key from the keys folder."""
         return bytes.fromhex((self.signup.database.parent / "trading_bots.keys" / name).read_text())
 
     def users(self, email: str) -> list[dict[str, Any]]:
-        """The rows of an address."""
+        """Return the rows of `users` that have this address."""
         return self.signup.rows("SELECT * FROM users WHERE email = ?", email)
 
-    def account(self, email: str, password: str = OWN_PASSWORD) -> None:
-        """Makes an account, as its owner does."""
+    def pay(self, email: str) -> None:
+        """Capture a payment."""
+        payment = {"user_email": email, "final_price": 49}
+        assert self.capture.capture("payment", payment).status_code == 201
+
+    def verify(self, email: str, mails: int = 1, **fields: Any) -> requests.Response:
+        """Open the newest link to an address, once it has got this number of mails.
+
+        Args:
+            email: the address.
+            mails: how many mails to wait for.
+            fields: the fields of the request besides the token; the password is `OWN_PASSWORD`
+                unless given.
+        """
+        token = self.hook.token_to(email, mails)
+        return self.post("verify", **{"token": token, "password": OWN_PASSWORD, **fields})
+
+    def create_account(self, email: str) -> None:
+        """Sign up and confirm the address, as its owner does."""
         number = len([mail for mail in self.hook.mails if mail["to"] == email]) + 1
         assert register(self.signup, email).status_code == 202
-        answer = self.post("verify", token=self.hook.token_to(email, number), password=password)
-        assert answer.status_code == 201, answer.text
+        response = self.verify(email, number)
+        assert response.status_code == 201, response.text
 
     def close(self) -> None:
-        """Ends everything."""
+        """Stop the services and the hook."""
         self.signup.stop()
         self.capture.stop()
         self.hook.close()
-
-
-def change(database: Path, statement: str, *parameters: str) -> None:
-    """What another program does in the database."""
-    program = "import sqlite3, sys; c = sqlite3.connect(sys.argv[1]); c.execute(sys.argv[2], sys.argv[3:]); c.commit()"
-    subprocess.run(
-        [sys.executable, "-c", program, str(database), statement, *parameters], check=True
-    )
