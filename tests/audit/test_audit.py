@@ -79,7 +79,7 @@ def erase(database: Path, user: str, pseudonym: str = NOBODY) -> int:
 # --- The format ---------------------------------------------------------------------------------------------------------
 
 
-def test_the_chain_can_be_computed_from_its_description(
+def test_chain_can_be_computed_from_its_documentation(
     capture_service: RunningService, signup_service: RunningService, user: str
 ) -> None:
     """As an auditor would, with the standard library's HMAC, a package for RFC 8785, and the key."""
@@ -116,7 +116,7 @@ def test_the_chain_can_be_computed_from_its_description(
     ],
     ids=["NULL", "every kind of character", "what an older program may have stored"],
 )  # fmt: skip
-def test_a_record_is_hashed_as_canonical_json(
+def test_record_is_hashed_as_canonical_json(
     values: tuple[Any, ...], canonical: bytes | None
 ) -> None:
     names = ("id", "user_email", "capture_type", "data_snapshot", "source_endpoint", "timestamp", "ip_address", "user_agent",
@@ -129,7 +129,7 @@ def test_a_record_is_hashed_as_canonical_json(
 # --- Written with the services ------------------------------------------------------------------------------------------
 
 
-def test_two_services_that_write_at_once_write_one_chain(
+def test_two_services_writing_at_once_produce_one_valid_chain(
     capture_service: RunningService,
     signup_service: RunningService,
     user: str,
@@ -152,7 +152,7 @@ def test_two_services_that_write_at_once_write_one_chain(
     )
 
 
-def test_a_user_who_was_only_captured_has_as_many_records_as_data_points(
+def test_provisional_user_has_one_audit_record_per_data_point(
     capture_service: RunningService, user: str
 ) -> None:
     for number in (1, 2, 1):
@@ -168,7 +168,7 @@ def test_a_user_who_was_only_captured_has_as_many_records_as_data_points(
     assert statistics["data_counts"]["audit_records"] == statistics["total_data_points"] == 2
 
 
-def test_someone_who_is_locked_out_has_a_record_of_the_failed_login(
+def test_login_of_suspended_user_has_failed_login_record(
     signup_service: RunningService, user: str
 ) -> None:
     account = {"email": user, "password": "correct horse"}
@@ -195,7 +195,7 @@ def test_someone_who_is_locked_out_has_a_record_of_the_failed_login(
     ]
 
 
-def test_the_head_is_noted_soon_after_a_record_is_written(
+def test_head_is_saved_to_a_file_after_a_record_is_written(
     capture_service: RunningService, user: str
 ) -> None:
     pay(capture_service, user)
@@ -207,9 +207,7 @@ def test_the_head_is_noted_soon_after_a_record_is_written(
     assert stat.S_IMODE(noted.stat().st_mode) == 0o600
 
 
-def test_without_the_key_nothing_is_written_that_could_not_be_proved(
-    tmp_path: Path, user: str
-) -> None:
+def test_audit_record_is_not_written_without_the_audit_key(tmp_path: Path, user: str) -> None:
     database = tmp_path / "trading_bots.db"
     prepare(database)
     (tmp_path / "trading_bots.keys" / "audit.key").unlink()
@@ -217,7 +215,7 @@ def test_without_the_key_nothing_is_written_that_could_not_be_proved(
         erase(database, user)
 
 
-def test_a_connection_reads_the_audit_key_once(tmp_path: Path) -> None:
+def test_connection_reads_the_audit_key_once(tmp_path: Path) -> None:
     database = tmp_path / "trading_bots.db"
     prepare(database)
     key_file = tmp_path / "trading_bots.keys" / "audit.key"
@@ -235,7 +233,7 @@ def test_a_connection_reads_the_audit_key_once(tmp_path: Path) -> None:
 # --- Begun ----------------------------------------------------------------------------------------------------------------
 
 
-def test_the_key_is_its_owners_alone_and_lies_outside_of_the_database(tmp_path: Path) -> None:
+def test_audit_key_is_private_and_not_in_the_database(tmp_path: Path) -> None:
     prepare(tmp_path / "trading_bots.db")
     key = tmp_path / "trading_bots.keys" / "audit.key"
     assert stat.S_IMODE(key.stat().st_mode) == 0o600
@@ -244,7 +242,7 @@ def test_the_key_is_its_owners_alone_and_lies_outside_of_the_database(tmp_path: 
     assert key_of(tmp_path / "trading_bots.db") not in (tmp_path / "trading_bots.db").read_bytes()
 
 
-def test_records_of_before_the_chain_are_taken_into_it_and_told_apart(
+def test_records_older_than_the_chain_are_adopted_and_counted_separately(
     tmp_path: Path, server: CommandServer
 ) -> None:
     installation = Installation(tmp_path, server)
@@ -260,7 +258,7 @@ def test_records_of_before_the_chain_are_taken_into_it_and_told_apart(
     assert rows(installation.database, "SELECT * FROM data_capture_audit") == before
 
 
-def test_a_database_that_came_without_its_key_begins_a_new_chain_and_earlier_heads_are_void(
+def test_database_without_its_key_starts_a_new_chain_and_earlier_heads_fail(
     installation: Installation,
 ) -> None:
     head = begun(installation)
@@ -288,7 +286,7 @@ def begun(installation: Installation) -> str:
     return verified(installation, "--head").strip()
 
 
-def test_a_new_database_in_the_place_of_one_that_was_moved_away_begins_with_an_empty_trail(
+def test_new_database_in_place_of_a_moved_one_has_an_empty_audit_trail(
     installation: Installation,
 ) -> None:
     begun(installation)
@@ -297,7 +295,7 @@ def test_a_new_database_in_the_place_of_one_that_was_moved_away_begins_with_an_e
     assert "0 audit records" in verified(installation)
 
 
-def test_a_file_that_holds_no_key_is_said_at_the_start(tmp_path: Path) -> None:
+def test_invalid_key_file_is_reported_at_the_start(tmp_path: Path) -> None:
     (tmp_path / "trading_bots.keys").mkdir()
     (tmp_path / "trading_bots.keys" / "audit.key").write_text("short")
     with pytest.raises(DatabaseRefused, match=r"audit\.key should hold 64 hexadecimal digits"):
@@ -307,7 +305,7 @@ def test_a_file_that_holds_no_key_is_said_at_the_start(tmp_path: Path) -> None:
 # --- Erasures -------------------------------------------------------------------------------------------------------------
 
 
-def test_an_erased_user_is_gone_from_the_records_and_the_chain_still_verifies(
+def test_erasure_removes_user_from_audit_records_and_chain_still_verifies(
     capture_service: RunningService, user: str, tmp_path: Path, server: CommandServer
 ) -> None:
     pay(capture_service, user)
@@ -338,7 +336,7 @@ def test_an_erased_user_is_gone_from_the_records_and_the_chain_still_verifies(
     assert "Nothing up to record" in verified(installation, "--since", head)
 
 
-def test_a_user_with_thousands_of_records_is_erased_from_all_of_them(
+def test_erasure_covers_thousands_of_records_of_one_user(
     tmp_path: Path, server: CommandServer
 ) -> None:
     installation = Installation(tmp_path, server)
@@ -359,9 +357,7 @@ def test_a_user_with_thousands_of_records_is_erased_from_all_of_them(
     assert "Of these, 2,500 belong to erased users" in verified(installation)
 
 
-def test_the_erasure_of_someone_without_records_is_recorded_too(
-    tmp_path: Path, server: CommandServer
-) -> None:
+def test_erasure_of_user_without_records_is_recorded(tmp_path: Path, server: CommandServer) -> None:
     installation = Installation(tmp_path, server)
     prepare(installation.database)
     assert erase(installation.database, "nobody@example.com") == 0
@@ -371,7 +367,7 @@ def test_the_erasure_of_someone_without_records_is_recorded_too(
 # --- The command ----------------------------------------------------------------------------------------------------------
 
 
-def test_a_head_of_earlier_proves_that_nothing_before_it_changed(
+def test_earlier_head_proves_that_nothing_before_it_changed(
     installation: Installation,
 ) -> None:
     head = begun(installation)
@@ -385,13 +381,15 @@ def test_a_head_of_earlier_proves_that_nothing_before_it_changed(
 
 
 @pytest.mark.parametrize("text", ["", "17", "17:abc", "-1:" + "0" * 64, "x:" + "0" * 64])
-def test_a_head_that_is_none_is_refused_in_words(installation: Installation, text: str) -> None:
+def test_malformed_head_is_rejected_with_an_explanation(
+    installation: Installation, text: str
+) -> None:
     outcome = installation.run("verify-audit", f"--since={text}")
     assert outcome.status == 2
     assert "a number, a colon, 64 hexadecimal digits" in outcome.complaint
 
 
-def test_a_backup_verifies_with_the_installations_key_and_not_without(
+def test_backup_verifies_only_with_the_installations_key(
     installation: Installation,
 ) -> None:
     head = begun(installation)
@@ -403,7 +401,7 @@ def test_a_backup_verifies_with_the_installations_key_and_not_without(
     assert verified(installation, "--database", backup, "--key", key, "--head").strip() == head
 
 
-def test_a_restored_backup_verifies_and_is_written_on(installation: Installation) -> None:
+def test_restored_backup_verifies_before_and_after_new_records(installation: Installation) -> None:
     head = begun(installation)
     backup = installation.back_up()
     erase(installation.database, "p@example.com", "erased-2@data-capture.invalid")
@@ -415,7 +413,7 @@ def test_a_restored_backup_verifies_and_is_written_on(installation: Installation
     assert "Nothing up to record" in verified(installation, "--since", head)
 
 
-def test_an_older_copy_put_in_place_by_hand_is_found_and_the_way_out_is_said(
+def test_database_replaced_by_an_older_copy_is_reported_with_advice(
     installation: Installation,
 ) -> None:
     begun(installation)
@@ -428,7 +426,9 @@ def test_an_older_copy_put_in_place_by_hand_is_found_and_the_way_out_is_said(
     assert f"remove {installation.database}-audit-head" in outcome.output
 
 
-def test_what_has_no_audit_trail_is_refused_in_words(installation: Installation) -> None:
+def test_file_without_audit_trail_is_rejected_with_an_explanation(
+    installation: Installation,
+) -> None:
     (installation.directory / "foreign.keys").mkdir(mode=0o700)
     shutil.copy(
         installation.directory / "trading_bots.keys" / "audit.key",
@@ -444,7 +444,7 @@ def test_what_has_no_audit_trail_is_refused_in_words(installation: Installation)
         assert (outcome.status, words in outcome.complaint) == (1, True), outcome.complaint
 
 
-def test_on_a_terminal_it_shows_how_far_it_is(installation: Installation) -> None:
+def test_verify_audit_shows_progress_on_a_terminal(installation: Installation) -> None:
     begun(installation)
     ours, its = pty.openpty()
     command = [

@@ -163,7 +163,9 @@ SAID_OTHERWISE = {
 
 
 @pytest.mark.parametrize("kind", FOREIGN)
-def test_what_our_writes_could_set_off_is_found(kind: str, installation: Installation) -> None:
+def test_foreign_object_that_our_writes_could_run_is_reported(
+    kind: str, installation: Installation
+) -> None:
     statements, word = FOREIGN[kind]
     run(installation.database, statements)
     assert_found(installation, word)
@@ -172,16 +174,14 @@ def test_what_our_writes_could_set_off_is_found(kind: str, installation: Install
 
 
 @pytest.mark.parametrize("kind", SAID_OTHERWISE)
-def test_a_row_of_the_schema_that_is_something_else_is_found(
-    kind: str, installation: Installation
-) -> None:
+def test_disguised_schema_row_is_reported(kind: str, installation: Installation) -> None:
     change = f"UPDATE sqlite_master SET {SAID_OTHERWISE[kind]} WHERE name = 'nt'"
     run(installation.database, OF_USERS + OTHER + ON_NOTES + schema(change))
     outcome = installation.run("verify-audit")
     assert (outcome.status, "creates the trigger nt" in outcome.output) == (1, True), outcome.output
 
 
-def test_a_trigger_is_found_before_an_erasure_runs_it(installation: Installation) -> None:
+def test_foreign_trigger_is_reported_before_an_erasure_runs_it(installation: Installation) -> None:
     run(
         installation.database,
         NOTES,
@@ -223,14 +223,12 @@ HARMLESS_TO_US = {
 
 
 @pytest.mark.parametrize("kind", HARMLESS_TO_US)
-def test_what_has_nothing_to_do_with_us_is_not_mentioned(
-    kind: str, installation: Installation
-) -> None:
+def test_unrelated_foreign_objects_are_not_reported(kind: str, installation: Installation) -> None:
     run(installation.database, HARMLESS_TO_US[kind])
     assert "To know" not in assert_good(installation)
 
 
-def test_the_program_whose_users_it_is_may_write_them_by_triggers(
+def test_program_that_owns_users_may_update_them_by_trigger(
     with_others_users: Installation,
 ) -> None:
     run(with_others_users.database,
@@ -241,7 +239,7 @@ def test_the_program_whose_users_it_is_may_write_them_by_triggers(
     assert_found(with_others_users, "more on orders mentions payment_data")
 
 
-def test_what_was_there_when_it_was_adopted_is_told_and_is_right(
+def test_foreign_objects_present_at_adoption_verify_with_a_notice(
     tmp_path: Path, server: CommandServer
 ) -> None:
     payments = "CREATE TABLE notes (p REFERENCES payment_data (id), note TEXT);"
@@ -277,13 +275,15 @@ SHADOWS = {
 
 
 @pytest.mark.parametrize("name", SHADOWS)
-def test_what_has_the_name_of_a_function_is_found(name: str, installation: Installation) -> None:
+def test_table_named_like_an_sqlite_function_is_reported(
+    name: str, installation: Installation
+) -> None:
     run(installation.database, SHADOWS[name])
     assert_found(installation, f"{name} has the name of an SQLite function")
 
 
 @pytest.mark.parametrize("name", SHADOWS)
-def test_what_has_the_name_of_a_function_is_in_nobody_s_way(
+def test_backup_and_erasure_work_despite_a_table_named_like_a_function(
     name: str, installation: Installation
 ) -> None:
     run(installation.database, SHADOWS[name])
@@ -340,7 +340,7 @@ HIDING = {
 
 @pytest.mark.parametrize("kind", HIDING)
 @pytest.mark.parametrize("index", ["data_capture_audit_by_person", "payment_data_by_person"])
-def test_an_index_that_hides_rows_is_found_whatever_else_is_in_the_file(
+def test_index_that_omits_rows_is_reported_whatever_else_is_in_the_file(
     index: str, kind: str, installation: Installation
 ) -> None:
     run(installation.database, *(AUDIT_INDEX if "audit" in index else PAYMENT_INDEX), *HIDING[kind])
@@ -352,7 +352,7 @@ def test_an_index_that_hides_rows_is_found_whatever_else_is_in_the_file(
 @pytest.mark.parametrize(
     "kind", ["an unknown collation", "an unknown function", "hundreds of broken rules"]
 )
-def test_what_another_program_s_table_lacks_is_no_damage(
+def test_broken_table_of_another_program_is_not_damage(
     kind: str, installation: Installation
 ) -> None:
     run(installation.database, *HIDING[kind])
@@ -361,7 +361,7 @@ def test_what_another_program_s_table_lacks_is_no_damage(
     assert outcome.status == 0, outcome.complaint
 
 
-def test_a_check_of_our_own_table_that_fails_is_damage(installation: Installation) -> None:
+def test_own_table_that_cannot_be_checked_is_damage(installation: Installation) -> None:
     run(
         installation.database,
         "CREATE INDEX foreign_index ON payment_data (user_name COLLATE nosuch)",
@@ -372,7 +372,7 @@ def test_a_check_of_our_own_table_that_fails_is_damage(installation: Installatio
         ]
 
 
-def test_an_sqlite_that_checks_no_single_table_says_what_it_could_not_check(
+def test_old_sqlite_version_reports_the_check_it_could_not_do(
     installation: Installation, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     run(installation.database, UNKNOWN_COLLATION)

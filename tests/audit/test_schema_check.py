@@ -133,7 +133,7 @@ def note_of(database: Path) -> Path:
 # --- No false alarm -------------------------------------------------------------------------------
 
 
-def test_a_database_of_ours_is_good_whatever_is_usual_with_it(
+def test_new_database_verifies_after_vacuum_backup_restore_and_restart(
     tmp_path: Path, server: CommandServer, capsys: pytest.CaptureFixture[str]
 ) -> None:
     installation = Installation(tmp_path, server)
@@ -158,7 +158,7 @@ def test_a_database_of_ours_is_good_whatever_is_usual_with_it(
     assert_good(database, capsys)
 
 
-def test_what_other_programs_add_beside_ours_is_good(
+def test_unrelated_objects_of_other_programs_verify_without_a_notice(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     database = tmp_path / "trading_bots.db"
@@ -176,7 +176,7 @@ def test_what_other_programs_add_beside_ours_is_good(
 
 
 @pytest.mark.parametrize("case", TAKEN_OVER)
-def test_a_database_of_other_programs_is_good_as_it_was_adopted(
+def test_adopted_database_of_other_programs_verifies(
     case: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     database = made(tmp_path, *TAKEN_OVER[case])
@@ -189,7 +189,7 @@ def test_a_database_of_other_programs_is_good_as_it_was_adopted(
 
 
 @pytest.mark.parametrize("schema", EARLIER, ids=lambda path: path.stem)
-def test_a_database_of_an_earlier_version_is_good_before_and_after_its_first_start_and_so_are_its_backups(
+def test_earlier_database_and_its_backup_verify_before_and_after_the_first_start(
     schema: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     database = made_by_an_earlier_version(tmp_path, schema)
@@ -201,7 +201,7 @@ def test_a_database_of_an_earlier_version_is_good_before_and_after_its_first_sta
     assert_good(backup, capsys, tmp_path / "trading_bots.keys" / "audit.key")
 
 
-def test_an_earlier_versions_database_over_another_programs_is_noted_with_its_backups(
+def test_adopted_earlier_database_and_its_backup_verify_with_a_notice(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     database = made(tmp_path, USERS, OTHERS_PAYMENTS)
@@ -216,7 +216,7 @@ def test_an_earlier_versions_database_over_another_programs_is_noted_with_its_ba
 # --- What is adopted ------------------------------------------------------------------------------
 
 
-def test_what_was_adopted_is_told_and_a_change_of_it_is_found(
+def test_adopted_objects_are_listed_and_their_changes_reported(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     database = made(tmp_path, USERS, OTHERS_PAYMENTS)
@@ -241,7 +241,7 @@ def test_what_was_adopted_is_told_and_a_change_of_it_is_found(
     )
 
 
-def test_another_program_may_alter_its_users_but_not_what_stands_on_them(
+def test_foreign_users_table_may_be_altered_but_may_not_get_a_trigger(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     database = made(tmp_path, "users_in_sql.sql", "other_programs.sql")
@@ -264,7 +264,7 @@ def test_another_program_may_alter_its_users_but_not_what_stands_on_them(
     assert_found(database, capsys, "The trigger watch on users")
 
 
-def test_a_users_table_that_became_a_view_is_found(
+def test_users_table_replaced_by_a_view_is_reported(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     database = made(tmp_path, USERS)
@@ -276,7 +276,7 @@ def test_a_users_table_that_became_a_view_is_found(
 # --- The note -------------------------------------------------------------------------------------
 
 
-def test_the_note_is_its_owners_alone_and_stays_as_it_is(tmp_path: Path) -> None:
+def test_baseline_is_private_and_unchanged_by_later_starts(tmp_path: Path) -> None:
     database = tmp_path / "trading_bots.db"
     prepare(database)
     note = note_of(database)
@@ -300,7 +300,7 @@ CHANGES = {
 
 
 @pytest.mark.parametrize("change", CHANGES)
-def test_a_start_does_not_make_it_good_not_even_one_that_adds_what_is_missing(
+def test_schema_change_is_reported_even_after_a_start_that_adds_missing_objects(
     change: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     database = tmp_path / "trading_bots.db"
@@ -315,7 +315,7 @@ def test_a_start_does_not_make_it_good_not_even_one_that_adds_what_is_missing(
 
 
 @pytest.mark.parametrize("change", CHANGES)
-def test_what_was_done_on_purpose_is_accepted_once_the_note_is_removed(
+def test_schema_change_is_accepted_after_the_baseline_is_removed(
     change: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     database = tmp_path / "trading_bots.db"
@@ -330,7 +330,7 @@ def test_what_was_done_on_purpose_is_accepted_once_the_note_is_removed(
     assert_found(database, capsys, "The trigger another on data_capture_audit")
 
 
-def test_a_note_that_someone_else_has_written_counts_for_nothing(
+def test_forged_baseline_is_reported_and_not_overwritten(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     database = tmp_path / "trading_bots.db"
@@ -351,7 +351,7 @@ def test_a_note_that_someone_else_has_written_counts_for_nothing(
         assert note.read_text(encoding="latin-1") == forged
 
 
-def test_a_database_that_came_without_its_key_is_noted_again_under_the_new_one(
+def test_database_without_its_key_gets_a_baseline_under_the_new_key(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     database = tmp_path / "trading_bots.db"
@@ -361,7 +361,7 @@ def test_a_database_that_came_without_its_key_is_noted_again_under_the_new_one(
     assert_good(database, capsys)
 
 
-def test_a_copy_is_compared_with_the_note_beside_the_key_that_is_named(
+def test_copy_is_compared_with_the_baseline_next_to_the_given_key(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (tmp_path / "here").mkdir()
@@ -381,7 +381,7 @@ def test_a_copy_is_compared_with_the_note_beside_the_key_that_is_named(
 # --- The doctor -----------------------------------------------------------------------------------
 
 
-def test_the_doctor_says_the_same(tmp_path: Path, server: CommandServer) -> None:
+def test_doctor_reports_schema_changes(tmp_path: Path, server: CommandServer) -> None:
     installation = Installation(tmp_path, server)
     prepare(installation.database)
     findings = {
@@ -404,7 +404,7 @@ def test_the_doctor_says_the_same(tmp_path: Path, server: CommandServer) -> None
     assert "verify-audit" in finding["advice"]
 
 
-def test_the_doctor_says_nothing_of_a_database_that_no_service_has_adopted(
+def test_doctor_reports_nothing_for_a_database_that_is_not_adopted(
     tmp_path: Path, server: CommandServer
 ) -> None:
     installation = Installation(tmp_path, server)
@@ -428,7 +428,7 @@ def test_the_doctor_says_nothing_of_a_database_that_no_service_has_adopted(
         "CREATE TABLE [t] -- a comment ) here\n (a /* and */ INTEGER)",
     ],
 )
-def test_what_makes_no_difference(other: str) -> None:
+def test_equivalent_sql_has_equal_tokens(other: str) -> None:
     names = {"t", "a"}
     assert tokenize_sql(other, names) == tokenize_sql("CREATE TABLE t (a INTEGER)", names)
 
@@ -447,16 +447,16 @@ def test_what_makes_no_difference(other: str) -> None:
         "CREATE TABLE t (a\v INTEGER)",
     ],
 )
-def test_what_makes_a_difference(other: str) -> None:
+def test_different_sql_has_different_tokens(other: str) -> None:
     assert tokenize_sql(other, {"t", "a"}) != tokenize_sql("CREATE TABLE t (a INTEGER)", {"t", "a"})
 
 
 @pytest.mark.parametrize("hostile", ["[", "'", '"', "/*", "`", "x'", "--", "''", "(", "\xe9 "])
-def test_reading_hostile_sql_takes_one_pass(hostile: str) -> None:
+def test_long_malformed_sql_is_tokenized_in_one_pass(hostile: str) -> None:
     assert len(tokenize_sql("CREATE TABLE t (" + hostile * 50_000)) <= 100_100
 
 
-def test_what_a_statement_creates_is_read_whatever_it_is_called() -> None:
+def test_create_statement_is_parsed_whatever_the_object_is_called() -> None:
     statement = 'CREATE TRIGGER main."on" AFTER UPDATE OF "on", b ON main.[T x] BEGIN SELECT 1; END'
     created = parse_create(tokenize_sql(statement))
     assert created is not None
@@ -488,7 +488,7 @@ def test_what_a_statement_creates_is_read_whatever_it_is_called() -> None:
         ("CREATE INDEX i ON t (a IS b)", False),
     ],
 )
-def test_an_index_that_can_refuse_rows_is_told_from_one_that_can_not(
+def test_plain_index_is_distinguished_from_one_that_can_reject_rows(
     index: str, is_plain: bool
 ) -> None:
     assert is_plain_index(tokenize_sql(index)) is is_plain

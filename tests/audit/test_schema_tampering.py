@@ -74,12 +74,12 @@ def verified(
     return is_good, capsys.readouterr().out
 
 
-def test_there_are_eighty_kinds_and_more() -> None:
+def test_at_least_eighty_kinds_of_tampering_are_listed() -> None:
     assert len(TAMPERING) >= 80
 
 
 @pytest.mark.parametrize("kind", TAMPERING)
-def test_tampering_with_the_schema_is_found_and_the_object_named(
+def test_schema_tampering_is_reported_with_the_object(
     kind: str, database: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     statements, name = TAMPERING[kind]
@@ -90,7 +90,7 @@ def test_tampering_with_the_schema_is_found_and_the_object_named(
 
 
 @pytest.mark.parametrize("counter", [RECORDS, RECORDS + 1_000_000_000, 2**40])
-def test_a_counter_after_rows_that_were_deleted_is_no_tampering(
+def test_counter_above_deleted_rows_is_not_reported(
     counter: int, database: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     run(database, f"UPDATE sqlite_sequence SET seq = {counter} WHERE name = 'payment_data'")
@@ -99,7 +99,7 @@ def test_a_counter_after_rows_that_were_deleted_is_no_tampering(
 
 
 @pytest.mark.parametrize("table", [AUDIT, CHAIN, "payment_data", "users", "capture_receipts"])
-def test_a_table_made_again_as_it_was_is_no_tampering(
+def test_table_rebuilt_with_its_own_sql_is_not_reported(
     table: str, database: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     sql = sql_of(table)
@@ -124,7 +124,7 @@ BY_DOCTOR = [
 
 
 @pytest.mark.parametrize("kind", BY_DOCTOR)
-def test_the_doctor_finds_it_too(kind: str, database: Path, server: CommandServer) -> None:
+def test_doctor_reports_schema_tampering(kind: str, database: Path, server: CommandServer) -> None:
     statements, name = TAMPERING[kind]
     run(database, statements)
     outcome = Installation(database.parent, server).run("doctor", "--json", "--quick")

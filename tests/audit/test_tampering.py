@@ -272,11 +272,11 @@ TAMPERING: dict[str, tuple[str, int]] = {
 }  # fmt: skip
 
 
-def test_there_are_forty_kinds_and_more() -> None:
+def test_at_least_forty_kinds_of_tampering_are_listed() -> None:
     assert len(TAMPERING) >= 40
 
 
-def test_what_nobody_tampered_with_verifies(tampered: Tampered) -> None:
+def test_untampered_audit_trail_verifies(tampered: Tampered) -> None:
     outcome = tampered.installation.run("verify-audit")
     assert outcome.status == 0, outcome.output
     assert outcome.output.startswith("15 audit records: each is as it was written")
@@ -285,7 +285,7 @@ def test_what_nobody_tampered_with_verifies(tampered: Tampered) -> None:
 
 
 @pytest.mark.parametrize("kind", TAMPERING)
-def test_tampering_is_found_and_the_record_named(kind: str, tampered: Tampered) -> None:
+def test_tampering_is_reported_with_the_record(kind: str, tampered: Tampered) -> None:
     statements, record = TAMPERING[kind]
     tampered.run(statements)
     tampered.assert_found_at(record)
@@ -300,7 +300,7 @@ def test_tampering_is_found_and_the_record_named(kind: str, tampered: Tampered) 
         "a record inserted",
     ],
 )
-def test_a_restart_does_not_make_it_good(kind: str, tampered: Tampered) -> None:
+def test_tampering_is_reported_after_a_restart(kind: str, tampered: Tampered) -> None:
     statements, record = TAMPERING[kind]
     tampered.run(statements)
     prepare(tampered.database)
@@ -318,7 +318,7 @@ def test_a_restart_does_not_make_it_good(kind: str, tampered: Tampered) -> None:
     ],
     ids=["and the numbers go on", "and the numbers are given again"],
 )
-def test_records_written_afterwards_do_not_make_it_good(
+def test_removed_records_are_reported_after_new_records_are_written(
     counter: str, found_at: int, tampered: Tampered
 ) -> None:
     tampered.run(deleted("id >= 15"), counter)
@@ -331,7 +331,7 @@ def test_records_written_afterwards_do_not_make_it_good(
     tampered.assert_found_at(found_at)
 
 
-def test_records_are_written_on_where_entries_were_left_behind_and_it_is_still_found(
+def test_records_are_appended_over_orphaned_entries_and_tampering_is_reported(
     tampered: Tampered,
 ) -> None:
     tampered.run("DELETE FROM data_capture_audit WHERE id >= 15", COUNTER.replace("?", "14"))
@@ -344,7 +344,7 @@ def test_records_are_written_on_where_entries_were_left_behind_and_it_is_still_f
 
 
 @pytest.mark.parametrize("link", ["NULL", "1", "'text'", "x''"])
-def test_records_are_written_on_after_a_link_that_is_none_and_it_is_still_found(
+def test_records_are_appended_after_an_invalid_link_and_tampering_is_reported(
     link: str, tampered: Tampered
 ) -> None:
     tampered.run(
@@ -361,7 +361,7 @@ def test_records_are_written_on_after_a_link_that_is_none_and_it_is_still_found(
     tampered.assert_found_at(17)
 
 
-def test_a_chain_that_was_dropped_is_found_also_after_a_restart(tampered: Tampered) -> None:
+def test_dropped_chain_is_reported_before_and_after_a_restart(tampered: Tampered) -> None:
     tampered.run("DROP TABLE data_capture_audit_chain")
     outcome = tampered.installation.run("verify-audit")
     assert (outcome.status, "is gone" in outcome.complaint) == (1, True)
@@ -369,7 +369,7 @@ def test_a_chain_that_was_dropped_is_found_also_after_a_restart(tampered: Tamper
     tampered.assert_found_at(1)
 
 
-def test_a_chain_that_was_made_with_another_key_does_not_verify(tampered: Tampered) -> None:
+def test_chain_made_with_another_key_does_not_verify(tampered: Tampered) -> None:
     key = tampered.installation.directory / "trading_bots.keys" / "audit.key"
     key.chmod(0o600)
     key.write_text("00" * 32)

@@ -66,7 +66,7 @@ def mixed(users: list[Marked], count: int) -> list[tuple[Marked, dict[str, objec
     return captures
 
 
-def test_nothing_is_left_of_an_erased_user_and_everything_of_everybody_else(
+def test_erasure_leaves_no_trace_of_the_user_and_other_users_unchanged(
     service: RunningService,
 ) -> None:
     ann = Marked("ann")
@@ -101,7 +101,7 @@ def test_nothing_is_left_of_an_erased_user_and_everything_of_everybody_else(
     assert found_in(service.database.parent, traces) == []  # nor does asking bring anything back
 
 
-def test_while_others_write_nothing_is_left_and_nothing_of_theirs_is_lost(
+def test_erasure_during_writes_leaves_no_trace_and_loses_no_write(
     service: RunningService,
 ) -> None:
     ann, bob = Marked("ann"), Marked("bob")
@@ -137,7 +137,7 @@ def test_while_others_write_nothing_is_left_and_nothing_of_theirs_is_lost(
     assert_whole(service)
 
 
-def test_no_copy_is_left_where_rows_of_many_were_moved_from_page_to_page(tmp_path: Path) -> None:
+def test_erasure_leaves_no_copies_on_pages_with_rows_of_many_users(tmp_path: Path) -> None:
     """What secure_delete alone does not reach; the people are erased one after the other, while others go on."""
     users = [Marked(f"p{number}") for number in range(24)]
     with closing(store_in(tmp_path)) as store:
@@ -151,7 +151,7 @@ def test_no_copy_is_left_where_rows_of_many_were_moved_from_page_to_page(tmp_pat
             assert found_in(tmp_path, {"email": user.email[:12].encode(), **user.traces()}) == []
 
 
-def test_every_table_is_erased_from_or_named_as_one_of_nobody() -> None:
+def test_every_table_is_erased_or_listed_as_without_user_data() -> None:
     with closing(sqlite3.connect(":memory:")) as connection:
         connection.executescript((REPOSITORY / "schema.sql").read_text())
         tables = {
@@ -164,7 +164,7 @@ def test_every_table_is_erased_from_or_named_as_one_of_nobody() -> None:
     assert AUDIT in list_user_tables()
 
 
-def test_the_audit_trail_says_that_there_was_an_erasure_and_not_whose(
+def test_audit_record_of_an_erasure_does_not_identify_the_user(
     service: RunningService,
 ) -> None:
     ann = Marked("ann")
@@ -180,7 +180,7 @@ def test_the_audit_trail_says_that_there_was_an_erasure_and_not_whose(
     assert ann.name not in pseudonym
 
 
-def test_without_the_admin_token_nothing_is_erased_or_handed_out(service: RunningService) -> None:
+def test_erasure_and_export_require_the_admin_token(service: RunningService) -> None:
     ann = Marked("ann")
     send(service, ann, ann.captures(4))
     for headers in ({}, {"Authorization": "Bearer wrong"}, {"Authorization": f"Basic {TOKEN}"}):
@@ -193,7 +193,7 @@ def test_without_the_admin_token_nothing_is_erased_or_handed_out(service: Runnin
     assert len(service.rows("SELECT id FROM data_capture_audit")) == 4
 
 
-def test_erasing_somebody_unknown_is_no_error_and_says_so(service: RunningService) -> None:
+def test_erasing_an_unknown_user_succeeds_with_counts_of_zero(service: RunningService) -> None:
     for _ in range(2):
         answer = erase(service, "nobody@example.com")
         assert (answer.status_code, set(answer.json()["erased"].values())) == (200, {0})
@@ -202,7 +202,7 @@ def test_erasing_somebody_unknown_is_no_error_and_says_so(service: RunningServic
     assert_whole(service)
 
 
-def test_the_command_erases_with_the_service_running_and_without(service: RunningService) -> None:
+def test_erase_command_works_with_and_without_a_running_service(service: RunningService) -> None:
     ann, bob = Marked("ann"), Marked("bob")
     send(service, ann, ann.captures(8) + bob.captures(8))
     command = [sys.executable, "-m", "data_capture", "erase", "--database", str(service.database)]
@@ -244,7 +244,7 @@ def erase_in(database: Path, email: str) -> tuple[str, ...]:
 
 
 @pytest.mark.parametrize("script", ["users_in_sql.sql", "users_by_orm.sql"])
-def test_a_row_that_another_program_refers_to_is_emptied(tmp_path: Path, script: str) -> None:
+def test_user_row_referenced_by_another_program_is_emptied(tmp_path: Path, script: str) -> None:
     database = taken_over(tmp_path, script, "other_programs.sql")
     theirs = "SELECT user_id, activity FROM user_activities UNION ALL SELECT user_id, step FROM user_progress WHERE step = 'paid'"
     before = rows(database, theirs)
@@ -259,7 +259,7 @@ def test_a_row_that_another_program_refers_to_is_emptied(tmp_path: Path, script:
     ]  # fmt: skip
 
 
-def test_what_another_program_declares_to_go_with_a_user_goes(tmp_path: Path) -> None:
+def test_rows_of_another_program_that_cascade_from_users_are_deleted(tmp_path: Path) -> None:
     database = taken_over(tmp_path, "users_in_sql.sql", "other_programs.sql")
     with closing(sqlite3.connect(database)) as connection, connection:
         connection.execute("DELETE FROM user_activities")

@@ -76,7 +76,7 @@ def said_at(moment: datetime | str) -> dict[str, Any]:
 # --- Readers and restarts -----------------------------------------------------------------------------------------------------
 
 
-def test_while_somebody_reads_an_older_state_it_is_accepted_and_finished_when_they_let_go(
+def test_erasure_during_a_read_transaction_is_accepted_and_completed_later(
     service: RunningService,
 ) -> None:
     with reader_of(service.database):
@@ -90,7 +90,7 @@ def test_while_somebody_reads_an_older_state_it_is_accepted_and_finished_when_th
     assert_whole(service)
 
 
-def test_an_erasure_is_finished_after_a_restart(service: RunningService) -> None:
+def test_erasure_is_completed_after_a_restart(service: RunningService) -> None:
     with reader_of(service.database):
         assert erase(service, ANN.email).status_code == 202
         service.kill()
@@ -100,7 +100,7 @@ def test_an_erasure_is_finished_after_a_restart(service: RunningService) -> None
     assert_whole(service)
 
 
-def test_strangers_are_not_told_of_erasures(service: RunningService) -> None:
+def test_health_hides_pending_erasures_from_other_machines(service: RunningService) -> None:
     health = requests.get(
         f"{service.url}/api/data-capture/health",
         headers={"X-Forwarded-For": "192.0.2.1"},
@@ -109,7 +109,7 @@ def test_strangers_are_not_told_of_erasures(service: RunningService) -> None:
     assert "erasures_pending" not in health.json()
 
 
-def test_what_was_done_already_is_not_done_again(tmp_path: Path) -> None:
+def test_file_is_vacuumed_once_while_checkpoints_are_retried(tmp_path: Path) -> None:
     """A file is written anew once, however often the log can't be emptied afterwards."""
     with closing(store_in(tmp_path)) as store:
         record(store, ANN.captures(4))
@@ -125,7 +125,7 @@ def test_what_was_done_already_is_not_done_again(tmp_path: Path) -> None:
 # --- Browsers ----------------------------------------------------------------------------------------------------------------
 
 
-def test_what_was_captured_before_the_erasure_is_gone(service: RunningService) -> None:
+def test_capture_older_than_the_erasure_gets_410(service: RunningService) -> None:
     erase(service, ANN.email)
     for kind in KINDS:
         for days in (0, 6, 25):
@@ -137,7 +137,7 @@ def test_what_was_captured_before_the_erasure_is_gone(service: RunningService) -
     assert service.rows("SELECT * FROM users WHERE email = ?", ANN.email) == []
 
 
-def test_in_a_batch_each_is_answered_for_itself_and_a_new_life_begins(
+def test_batch_after_an_erasure_rejects_older_captures_and_stores_newer_ones(
     service: RunningService,
 ) -> None:
     old = ANN.captures(4)
@@ -164,7 +164,9 @@ def test_in_a_batch_each_is_answered_for_itself_and_a_new_life_begins(
         )
 
 
-def test_another_service_over_the_same_file_refuses_it_too(service: RunningService) -> None:
+def test_second_service_on_the_file_rejects_captures_older_than_the_erasure(
+    service: RunningService,
+) -> None:
     other = capture_service_in(service.database.parent)
     other.start()
     try:
@@ -176,7 +178,7 @@ def test_another_service_over_the_same_file_refuses_it_too(service: RunningServi
         other.stop()
 
 
-def test_after_thirty_days_it_is_forgotten(tmp_path: Path) -> None:
+def test_completed_tombstones_expire_after_thirty_days(tmp_path: Path) -> None:
     with closing(store_in(tmp_path)) as store:
         now = datetime.now(timezone.utc)
         long_ago, lately = (
@@ -203,7 +205,7 @@ def test_after_thirty_days_it_is_forgotten(tmp_path: Path) -> None:
         assert [address_hash[0] for (address_hash,) in left] == ["b", "c"]
 
 
-def test_asking_costs_microseconds(tmp_path: Path) -> None:
+def test_tombstone_lookup_costs_a_fraction_of_storing_a_capture(tmp_path: Path) -> None:
     """What every capture pays; the bound is for the noisiest machine, the figure is 1 to 2 microseconds."""
     with closing(store_in(tmp_path)) as store:
         caller = Caller("/", None, None, datetime.now(timezone.utc))
@@ -241,7 +243,7 @@ def users_in(service: RunningService) -> set[str]:
     return {row["user_email"] for row in service.rows("SELECT user_email FROM payment_data")}
 
 
-def test_restoring_a_backup_erases_again_who_was_erased_after_it(
+def test_restore_repeats_erasures_newer_than_the_backup(
     service: RunningService, place: Installation
 ) -> None:
     backup = place.back_up()
@@ -257,7 +259,7 @@ def test_restoring_a_backup_erases_again_who_was_erased_after_it(
     assert_whole(service)
 
 
-def test_a_backup_of_a_time_after_the_erasure_is_restored_as_it_is(
+def test_backup_newer_than_the_erasure_is_restored_unchanged(
     service: RunningService, place: Installation
 ) -> None:
     erase(service, ANN.email)
@@ -275,7 +277,7 @@ def test_a_backup_of_a_time_after_the_erasure_is_restored_as_it_is(
     assert users_in(service) == {ANN.email, BOB.email}
 
 
-def test_an_older_copy_put_in_place_by_hand_is_erased_from_at_the_start(
+def test_start_repeats_erasures_in_a_database_replaced_by_an_older_copy(
     service: RunningService, place: Installation
 ) -> None:
     backup = place.back_up()
@@ -291,7 +293,7 @@ def test_an_older_copy_put_in_place_by_hand_is_erased_from_at_the_start(
     assert_whole(service)
 
 
-def test_the_journal_names_nobody_and_survives_a_line_that_a_crash_cut_off(
+def test_erasure_log_identifies_no_user_and_tolerates_an_incomplete_line(
     service: RunningService,
 ) -> None:
     erase(service, ANN.email)

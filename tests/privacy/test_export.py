@@ -67,7 +67,7 @@ def archive(service: RunningService) -> zipfile.ZipFile:
     return zipfile.ZipFile(io.BytesIO(export(service, ANN.email, "zip")))
 
 
-def test_it_holds_every_row_of_every_table(service: RunningService) -> None:
+def test_export_contains_every_row_of_every_table(service: RunningService) -> None:
     document = json.loads(export(service, ANN.email))
     assert list(document) == ["format", "email", USERS, *list_user_tables(), RECEIPTS]
     for table in list_user_tables():
@@ -93,7 +93,7 @@ def test_it_holds_every_row_of_every_table(service: RunningService) -> None:
         assert ANN.mark(name) in text
 
 
-def test_two_exports_are_equal_to_the_byte_and_each_is_recorded(service: RunningService) -> None:
+def test_exports_are_byte_identical_and_each_has_an_audit_record(service: RunningService) -> None:
     recorded = "SELECT * FROM data_capture_audit WHERE capture_type = 'export' AND user_email = ? ORDER BY id"
     before = len(service.rows(recorded, ANN.email))
     assert export(service, ANN.email) == export(service, ANN.email)
@@ -104,7 +104,7 @@ def test_two_exports_are_equal_to_the_byte_and_each_is_recorded(service: Running
     assert_whole(service)
 
 
-def test_the_archive_holds_the_document_a_csv_a_table_and_the_screenshots(
+def test_zip_contains_the_json_a_csv_per_table_and_the_screenshots(
     service: RunningService,
 ) -> None:
     with archive(service) as content:
@@ -126,7 +126,7 @@ def test_the_archive_holds_the_document_a_csv_a_table_and_the_screenshots(
             ], table
 
 
-def test_a_cell_that_a_spreadsheet_would_run_is_a_text_in_the_csv(service: RunningService) -> None:
+def test_spreadsheet_formula_is_escaped_in_the_csv(service: RunningService) -> None:
     formula = '=HYPERLINK("http://192.0.2.1")'
     assert (
         service.capture(
@@ -149,7 +149,7 @@ def test_a_cell_that_a_spreadsheet_would_run_is_a_text_in_the_csv(service: Runni
         (ANN.email, "xml", 422),
     ],
 )
-def test_what_can_t_be_exported_is_said(
+def test_invalid_export_request_gets_an_error(
     service: RunningService, address: str, form: str, status: int
 ) -> None:
     answer = requests.get(
@@ -163,9 +163,7 @@ def test_what_can_t_be_exported_is_said(
 
 
 @pytest.mark.parametrize("suffix", ["/export", "%2Fexport", "/export?format=json"])
-def test_an_export_can_t_be_deleted_and_is_nobody_s_address(
-    service: RunningService, suffix: str
-) -> None:
+def test_delete_of_an_export_url_gets_405(service: RunningService, suffix: str) -> None:
     answer = requests.delete(f"{user_url(service, ANN.email)}{suffix}", headers=ADMIN, timeout=10)
     assert answer.status_code == 405
     assert "DELETE" not in answer.headers["Allow"]
@@ -177,13 +175,13 @@ def test_an_export_can_t_be_deleted_and_is_nobody_s_address(
     assert sorted(allowed.split(", ")) == ["DELETE", "OPTIONS"]
 
 
-def test_the_answer_is_kept_nowhere_and_its_name_tells_nothing(service: RunningService) -> None:
+def test_export_is_not_cached_and_its_file_name_has_no_address(service: RunningService) -> None:
     answer = requests.get(f"{user_url(service, ANN.email)}/export", headers=ADMIN, timeout=10)
     assert answer.headers["Cache-Control"] == "no-store"
     assert answer.headers["Content-Disposition"] == 'attachment; filename="export.json"'
 
 
-def test_the_command_writes_the_same_to_a_file_and_to_standard_output(
+def test_export_command_writes_the_same_bytes_as_the_service(
     service: RunningService, tmp_path: Path
 ) -> None:
     def run(*arguments: Any) -> subprocess.CompletedProcess[bytes]:
@@ -207,7 +205,7 @@ def test_the_command_writes_the_same_to_a_file_and_to_standard_output(
         assert (refused.returncode, refused.stdout, refused.stderr.count(b"\n")) == (1, b"", 1)
 
 
-def test_it_takes_no_more_memory_than_a_row_or_two(tmp_path: Path) -> None:
+def test_export_needs_memory_for_a_few_rows_only(tmp_path: Path) -> None:
     screenshot = picture("large", 2_000_000)
     with closing(store_in(tmp_path)) as store:
         for number in range(12):
@@ -226,7 +224,7 @@ def test_it_takes_no_more_memory_than_a_row_or_two(tmp_path: Path) -> None:
             assert peak < most_bytes, form
 
 
-def test_a_large_one_is_sent_as_it_is_made_and_not_put_together_first(
+def test_large_export_is_streamed(
     service: RunningService,
 ) -> None:
     user = "large@example.com"

@@ -48,7 +48,7 @@ def verified(store: Store, tmp_path: Path, server: CommandServer) -> str:
     return outcome.output
 
 
-def test_old_captures_of_a_kind_go_with_what_the_audit_trail_holds_of_them(
+def test_retention_deletes_old_captures_and_their_audit_contents(
     store: Store, tmp_path: Path, server: CommandServer
 ) -> None:
     apply_retention(store, ("payment=90", "questionnaire=90", "activity=101"), NOW)
@@ -72,7 +72,7 @@ def test_old_captures_of_a_kind_go_with_what_the_audit_trail_holds_of_them(
 
 
 @pytest.mark.parametrize("erased", [False, True])
-def test_no_receipt_outlives_its_row_nor_its_user(tmp_path: Path, erased: bool) -> None:
+def test_receipts_are_deleted_with_their_row_and_their_user(tmp_path: Path, erased: bool) -> None:
     """Also where the row is up to a week older than its receipt, and where other capture_ids repeated it."""
     happened = (NOW - timedelta(days=95)).isoformat()
     payments = [
@@ -97,7 +97,7 @@ def test_no_receipt_outlives_its_row_nor_its_user(tmp_path: Path, erased: bool) 
             assert found_in(tmp_path, traces) == []
 
 
-def test_a_spare_receipt_of_a_row_that_is_kept_goes_and_what_tells_of_the_row_stays(
+def test_retention_deletes_old_receipts_that_a_kept_row_does_not_need(
     store: Store,
 ) -> None:
     dashboard = [one for one in OLD.captures(8) if one["type"] == "dashboard"][-1]
@@ -117,7 +117,7 @@ def test_a_spare_receipt_of_a_row_that_is_kept_goes_and_what_tells_of_the_row_st
     assert counts(store)["dashboard_data"] == before["dashboard_data"] - 1
 
 
-def test_receipts_of_what_a_hand_removed_are_purged_every_day(store: Store, tmp_path: Path) -> None:
+def test_service_deletes_receipts_without_a_row_or_a_user(store: Store, tmp_path: Path) -> None:
     with closing(sqlite3.connect(store.database)) as connection, connection:
         connection.execute("DELETE FROM payment_data WHERE user_email = ?", (NEW.email,))
         connection.execute("DELETE FROM users WHERE email = ?", (OLD.email,))
@@ -135,7 +135,7 @@ def test_receipts_of_what_a_hand_removed_are_purged_every_day(store: Store, tmp_
         service.stop()
 
 
-def test_addresses_and_user_agents_go_by_themselves(
+def test_ip_addresses_and_user_agents_have_their_own_retention(
     store: Store, tmp_path: Path, server: CommandServer
 ) -> None:
     apply_retention(store, ("ip_address=90", "user_agent=200"), NOW)
@@ -148,7 +148,7 @@ def test_addresses_and_user_agents_go_by_themselves(
     assert "Of these, 8 had old contents" in verified(store, tmp_path, server)
 
 
-def test_one_after_the_other_and_then_an_erasure(
+def test_audit_trail_verifies_after_two_retentions_and_an_erasure(
     store: Store, tmp_path: Path, server: CommandServer
 ) -> None:
     apply_retention(store, ("ip_address=90",), NOW)
@@ -171,7 +171,7 @@ def test_one_after_the_other_and_then_an_erasure(
         "UPDATE data_capture_audit_chain SET salt = zeroblob(16) WHERE audit_id = 4",
     ],
 )
-def test_what_is_left_can_t_be_changed_unnoticed(
+def test_tampering_after_a_retention_is_reported(
     store: Store, tmp_path: Path, server: CommandServer, statement: str
 ) -> None:
     apply_retention(store, ("ip_address=90",), NOW)
@@ -180,9 +180,7 @@ def test_what_is_left_can_t_be_changed_unnoticed(
     assert Installation(tmp_path, server).run("verify-audit").status == 1
 
 
-def test_a_dry_run_tells_what_would_be_done_and_changes_nothing(
-    store: Store, tmp_path: Path
-) -> None:
+def test_dry_run_lists_the_deletions_and_changes_nothing(store: Store, tmp_path: Path) -> None:
     rules = ("payment=90", "dashboard=90", "ip_address=90")
     before = store.database.read_bytes(), counts(store)
     told = apply_retention(store, rules, NOW, dry_run=True)
@@ -193,7 +191,7 @@ def test_a_dry_run_tells_what_would_be_done_and_changes_nothing(
     assert apply_retention(store, rules, NOW) == []
 
 
-def test_it_is_recorded_once_and_only_if_something_was_done(store: Store) -> None:
+def test_retention_is_recorded_only_when_it_deletes_something(store: Store) -> None:
     apply_retention(store, ("payment=101",), NOW)
     recorded = (
         "SELECT data_snapshot FROM data_capture_audit WHERE capture_type = 'retention' ORDER BY id"
@@ -205,7 +203,7 @@ def test_it_is_recorded_once_and_only_if_something_was_done(store: Store) -> Non
     assert json.loads(snapshots[1])["rows"]["payment_data: deleted"] == 2
 
 
-def test_a_state_that_still_holds_is_not_old(store: Store) -> None:
+def test_dashboard_state_that_still_holds_is_kept(store: Store) -> None:
     record(
         store,
         [{**one, "capture_id": "again"} for one in OLD.captures(8) if one["type"] == "dashboard"][
@@ -220,7 +218,7 @@ def test_a_state_that_still_holds_is_not_old(store: Store) -> None:
     )
 
 
-def test_thousands_of_records_are_aged(tmp_path: Path, server: CommandServer) -> None:
+def test_retention_applies_to_thousands_of_records(tmp_path: Path, server: CommandServer) -> None:
     with closing(store_in(tmp_path)) as store:
         record(store, OLD.captures(1300), NOW - timedelta(days=100))
         apply_retention(store, ("activity=1", "user_agent=1"), NOW)
@@ -228,7 +226,7 @@ def test_thousands_of_records_are_aged(tmp_path: Path, server: CommandServer) ->
         assert "Of these, 1,300 had old contents" in verified(store, tmp_path, server)
 
 
-def test_the_service_applies_it_by_itself(store: Store, tmp_path: Path) -> None:
+def test_service_applies_retention_by_itself(store: Store, tmp_path: Path) -> None:
     service = capture_service_in(tmp_path, EDC_RETENTION_DAYS="payment=90, user_agent=90")
     service.start()
     try:
@@ -237,7 +235,9 @@ def test_the_service_applies_it_by_itself(store: Store, tmp_path: Path) -> None:
         service.stop()
 
 
-def test_the_command_says_what_it_does(store: Store, tmp_path: Path, server: CommandServer) -> None:
+def test_retention_command_reports_its_deletions(
+    store: Store, tmp_path: Path, server: CommandServer
+) -> None:
     installation = Installation(tmp_path, server)
     assert "EDC_RETENTION_DAYS" in installation.run("retention").complaint
     told = installation.run("retention", "--retention-days", "payment=90", "--dry-run")
@@ -254,7 +254,7 @@ def test_the_command_says_what_it_does(store: Store, tmp_path: Path, server: Com
     )
 
 
-def test_the_setting_names_every_kind_and_takes_nothing_else() -> None:
+def test_retention_setting_accepts_every_kind_and_nothing_else() -> None:
     assert {*KINDS, "ip_address", "user_agent"} == set(RETENTION_NAMES)
     usable = load_settings({}, {"EDC_RETENTION_DAYS": " payment = 30 , user_agent=1"})
     assert usable.retention_days == ("payment=30", "user_agent=1")

@@ -245,7 +245,7 @@ def payment(capture_id: str, **more: Any) -> dict[str, Any]:
     ],
     first_group=0,
 )
-def test_a_group_is_stored_and_answered_as_one_by_one(
+def test_group_has_the_same_rows_and_results_as_captures_stored_one_by_one(
     a_store: OpenStore, mix: list[dict[str, Any]], first_group: int
 ) -> None:
     with a_store() as together, a_store() as apart:
@@ -261,7 +261,9 @@ REFUSES_A_PRICE = """
 """
 
 
-def test_an_admission_is_asked_once_a_capture_and_refuses_it_alone(a_store: OpenStore) -> None:
+def test_new_user_admission_is_asked_once_per_capture_and_rejects_only_it(
+    a_store: OpenStore,
+) -> None:
     """Also where the group is rolled back, and its captures are stored one by one."""
     refused = Problem(TOO_MANY, "Too many new users.", retry_after_seconds=60)
     for trigger in ("", REFUSES_A_PRICE):
@@ -300,7 +302,7 @@ def alter(store: Store, statement: str) -> None:
         connection.execute(statement)
 
 
-def test_what_can_not_be_stored_together_is_stored_one_by_one(a_store: OpenStore) -> None:
+def test_group_with_unexpected_row_ids_is_stored_one_by_one(a_store: OpenStore) -> None:
     """A trigger takes the ids that would follow each other."""
     with a_store() as store:
         alter(store, """
@@ -318,7 +320,7 @@ def test_what_can_not_be_stored_together_is_stored_one_by_one(a_store: OpenStore
         assert_chained(store)
 
 
-def test_what_fails_in_a_group_fails_alone(a_store: OpenStore) -> None:
+def test_failing_capture_in_a_group_fails_alone(a_store: OpenStore) -> None:
     with a_store() as store:
         alter(store, f"""
             CREATE TRIGGER not_here BEFORE INSERT ON users WHEN NEW.email = '{NEW}' BEGIN SELECT RAISE(ABORT, 'not here'); END
@@ -329,7 +331,7 @@ def test_what_fails_in_a_group_fails_alone(a_store: OpenStore) -> None:
         assert_chained(store)
 
 
-def test_a_tampered_chain_keeps_nobody_out(a_store: OpenStore) -> None:
+def test_captures_are_stored_after_a_tampered_chain(a_store: OpenStore) -> None:
     """The next record's entry is there already: what was put there stays to be found, and captures are taken."""
     with a_store() as store:
         send(store, [payment("a")])

@@ -78,7 +78,7 @@ def traffic(service: RunningService) -> list[str]:
         return marks + [mark for future in sent for mark in future.result()]
 
 
-def test_the_log_is_synced_before_the_acknowledgement_by_a_recorder_below_the_service(
+def test_wal_is_synced_before_the_response_as_recorded_by_the_shim(
     tmp_path: Path, shim: Shim
 ) -> None:
     service = capture_service_in(tmp_path, **shim.environment, FAULTS_RECORD=str(shim.record))
@@ -92,7 +92,7 @@ def test_the_log_is_synced_before_the_acknowledgement_by_a_recorder_below_the_se
 
 
 @pytest.mark.skipif(shutil.which("strace") is None, reason="strace is not installed")
-def test_the_log_is_synced_before_the_acknowledgement_by_the_kernels_account(
+def test_wal_is_synced_before_the_response_as_traced_by_strace(
     tmp_path: Path,
 ) -> None:
     service = capture_service_in(tmp_path)
@@ -159,7 +159,7 @@ def _meaning(call: re.Match[str]) -> Iterator[str]:
         yield from (f"answered {mark}" for mark in _MARK.findall(call["rest"]))
 
 
-def test_an_answer_before_the_sync_is_seen() -> None:
+def test_response_before_the_sync_fails_the_check() -> None:
     mark = "mark-" + "0" * 32
     wrote = f'1 pwrite64(9</d/t.db-wal>, "{mark}", 44, 0) = 44'
     begins, ends = (

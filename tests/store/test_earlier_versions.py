@@ -71,7 +71,7 @@ def send(store: Store, kind: str, **payload: Any) -> Receipt:
     return store.write(lambda connection: record_capture(connection, capture))
 
 
-def test_its_schema_becomes_that_of_schema_sql_and_the_given_tables_stay(
+def test_earlier_schema_is_migrated_to_schema_sql_and_required_tables_are_kept(
     database: Path, tmp_path: Path
 ) -> None:
     before = schema_of(database)
@@ -95,7 +95,7 @@ def test_its_schema_becomes_that_of_schema_sql_and_the_given_tables_stay(
     assert database.read_bytes() == content
 
 
-def test_receipts_that_were_kept_by_user_are_all_carried_over(
+def test_all_receipts_of_the_earlier_receipts_table_are_migrated(
     store: Store, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     table, index = EARLIER["capture_receipts"][-1], EARLIER["capture_receipts_by_content"][0]
@@ -129,7 +129,7 @@ def test_receipts_that_were_kept_by_user_are_all_carried_over(
     assert [record for record in caplog.records if record.levelno >= logging.WARNING] == []
 
 
-def test_its_receipts_answer_as_before_and_are_of_their_users(store: Store) -> None:
+def test_migrated_receipts_return_the_same_results_and_belong_to_their_users(store: Store) -> None:
     assert send(
         store, "payment", user_email=ANN, capture_id="a-2", **COMPLETED, vat_id="DE1"
     ) == Receipt(2, "stored", True)
@@ -144,7 +144,7 @@ def test_its_receipts_answer_as_before_and_are_of_their_users(store: Store) -> N
     )
 
 
-def test_what_the_row_of_an_earlier_version_does_not_say_is_recorded_once(store: Store) -> None:
+def test_new_field_of_an_earlier_row_is_recorded_once(store: Store) -> None:
     for capture_id in ("new-1", "new-2"):
         assert (
             send(
@@ -156,7 +156,7 @@ def test_what_the_row_of_an_earlier_version_does_not_say_is_recorded_once(store:
     assert len(kept) == 1
 
 
-def test_no_digest_without_a_key_and_no_orphan_is_left_in_the_file(database: Path) -> None:
+def test_unkeyed_digests_and_orphaned_receipts_leave_no_bytes_in_the_file(database: Path) -> None:
     digests = {
         row["capture_id"]: row["payload_digest"]
         for row in rows(database, "SELECT * FROM capture_receipts")
@@ -170,7 +170,7 @@ def test_no_digest_without_a_key_and_no_orphan_is_left_in_the_file(database: Pat
     assert receipts_key_file(database).stat().st_mode & 0o777 == 0o600
 
 
-def test_the_latest_payment_is_what_arrived_last_also_in_the_rows_that_are_there(
+def test_latest_payment_among_earlier_rows_is_the_last_to_arrive(
     store: Store,
 ) -> None:
     """Bob's completion said that it happened in five minutes; the refund came after it."""
@@ -182,7 +182,7 @@ def test_the_latest_payment_is_what_arrived_last_also_in_the_rows_that_are_there
     assert latest == [{"payment_status": "refunded", "source": "claim"}]
 
 
-def test_its_exports_hold_the_same(database: Path) -> None:
+def test_export_is_unchanged_by_the_migration(database: Path) -> None:
     receipts = rows(
         database,
         "SELECT capture_id, capture_type, row_id, outcome, created_at FROM capture_receipts",
@@ -208,7 +208,7 @@ def test_its_exports_hold_the_same(database: Path) -> None:
     assert {one["confirmed"] for one in document["capture_receipts"]} == {0}
 
 
-def test_an_index_a_trigger_and_a_view_of_others_stay(database: Path) -> None:
+def test_index_trigger_and_view_of_other_programs_survive_the_migration(database: Path) -> None:
     with closing(sqlite3.connect(database)) as connection, connection:
         connection.execute("CREATE INDEX theirs ON capture_receipts (created_at)")
         connection.execute(
@@ -232,7 +232,7 @@ def test_an_index_a_trigger_and_a_view_of_others_stay(database: Path) -> None:
 @pytest.mark.parametrize(
     ("kind", "name"), [("VIEW", "payments_latest"), ("INDEX", "payment_data_by_transaction")]
 )
-def test_what_somebody_changed_is_left_as_it_is(database: Path, kind: str, name: str) -> None:
+def test_modified_view_or_index_is_left_unchanged(database: Path, kind: str, name: str) -> None:
     other = {
         "VIEW": f"CREATE VIEW {name} AS SELECT 1 AS id",
         "INDEX": f"CREATE INDEX {name} ON payment_data (plan_name)",
@@ -244,7 +244,7 @@ def test_what_somebody_changed_is_left_as_it_is(database: Path, kind: str, name:
     assert schema_of(database)[name] == normalise_sql(other)
 
 
-def test_a_start_that_is_killed_half_way_leaves_it_as_it_was(database: Path) -> None:
+def test_killed_migration_leaves_the_database_unchanged(database: Path) -> None:
     before = schema_of(database), rows(database, "SELECT * FROM capture_receipts")
     program = (
         "import os, sys, pathlib\n"
@@ -265,7 +265,7 @@ def test_a_start_that_is_killed_half_way_leaves_it_as_it_was(database: Path) -> 
     assert "confirmed" in schema_of(database)["capture_receipts"]
 
 
-def test_the_services_and_commands_work_on_it_and_on_its_backups(
+def test_services_and_commands_work_on_an_earlier_database_and_its_backups(
     database: Path, server: CommandServer
 ) -> None:
     installation = Installation(database.parent, server)
@@ -295,7 +295,7 @@ def test_the_services_and_commands_work_on_it_and_on_its_backups(
     } == {ANN, CYD}
 
 
-def test_without_its_key_a_receipt_is_believed_and_not_compared(
+def test_receipt_without_its_key_is_replayed_without_comparison(
     store: Store, database: Path
 ) -> None:
     store.close()

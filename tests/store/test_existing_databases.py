@@ -128,7 +128,7 @@ def keeps_passwords(existing: TakenOver) -> bool:
     return "password_hash" in existing.before["users"][0]
 
 
-def test_signup_login_and_capture_work_and_change_nothing_that_was_there(
+def test_signup_login_and_capture_do_not_change_existing_rows(
     existing: TakenOver,
 ) -> None:
     answer = existing.register("New@Example.com", firstName="Nora", lastName="New", username="ann")
@@ -150,7 +150,7 @@ def test_signup_login_and_capture_work_and_change_nothing_that_was_there(
     assert existing.rows("PRAGMA foreign_key_check") == []
 
 
-def test_a_user_who_was_there_is_captured_under_the_spelling_of_their_own_row(
+def test_capture_of_an_existing_user_uses_the_spelling_in_users(
     existing: TakenOver,
 ) -> None:
     assert existing.pay("ANN@example.com ").status_code == 201
@@ -162,7 +162,7 @@ def test_a_user_who_was_there_is_captured_under_the_spelling_of_their_own_row(
     assert_nothing_changed(existing.before, existing.database)
 
 
-def test_an_old_password_still_opens_its_account_and_its_hash_is_replaced(
+def test_existing_password_still_logs_in_and_is_rehashed(
     existing: TakenOver,
 ) -> None:
     if not keeps_passwords(existing):
@@ -180,7 +180,7 @@ def test_an_old_password_still_opens_its_account_and_its_hash_is_replaced(
     )
 
 
-def test_an_address_that_any_program_has_a_row_of_can_not_sign_up(existing: TakenOver) -> None:
+def test_address_of_an_existing_user_cannot_sign_up(existing: TakenOver) -> None:
     for email in ("ann@example.com", "ANN@EXAMPLE.COM", "bob@example.com", "cyd@example.com"):
         if existing.rows("SELECT 1 FROM users WHERE lower(email) = lower(?)", email):
             assert existing.register(email, username="somebody else").status_code == 409
@@ -196,7 +196,7 @@ def test_an_address_that_any_program_has_a_row_of_can_not_sign_up(existing: Take
     )
 
 
-def test_a_captured_user_signs_up_into_the_same_row(existing: TakenOver) -> None:
+def test_signup_completes_the_row_of_a_provisional_user(existing: TakenOver) -> None:
     assert existing.pay("later@example.com").status_code == 201
     (earlier,) = existing.rows("SELECT id FROM users WHERE email = 'later@example.com'")
     assert existing.log_in("later@example.com", "!").status_code == 401
@@ -207,7 +207,7 @@ def test_a_captured_user_signs_up_into_the_same_row(existing: TakenOver) -> None
     assert existing.register("later@example.com").status_code == 409
 
 
-def test_the_times_of_new_rows_are_spelled_as_their_table_spells_them(existing: TakenOver) -> None:
+def test_new_rows_use_the_timestamp_format_of_their_table(existing: TakenOver) -> None:
     assert existing.pay("times@example.com").status_code == 201
     (user,) = existing.rows("SELECT created_at FROM users WHERE email = 'times@example.com'")
     assert str(user["created_at"])[10] == " ", (
@@ -215,7 +215,7 @@ def test_the_times_of_new_rows_are_spelled_as_their_table_spells_them(existing: 
     )
 
 
-def test_a_rule_of_the_older_program_for_who_is_the_same_user_holds(tmp_path: Path) -> None:
+def test_normalised_email_of_another_program_identifies_the_user(tmp_path: Path) -> None:
     database = make(tmp_path / "trading_bots.db", "users_by_orm.sql",
                     "UPDATE users SET email = 'c.y.d@example.com' WHERE username = 'cyd'")  # fmt: skip
     service = capture_service_in(tmp_path)
@@ -278,9 +278,7 @@ REFUSED = {
 
 
 @pytest.mark.parametrize("case", REFUSED)
-def test_what_can_not_be_taken_over_is_refused_in_words_and_left_as_it_was(
-    case: str, tmp_path: Path
-) -> None:
+def test_incompatible_database_is_rejected_and_left_unchanged(case: str, tmp_path: Path) -> None:
     scripts, words = REFUSED[case]
     schema = (REPOSITORY / "schema.sql").read_text()
     database = make(
@@ -301,7 +299,7 @@ def test_what_can_not_be_taken_over_is_refused_in_words_and_left_as_it_was(
 @pytest.mark.parametrize(
     "script", ["enhanced_signup_handler.py", "enhanced_data_capture_system.py"]
 )
-def test_a_service_that_can_not_start_says_why_in_one_sentence_and_ends(
+def test_service_exits_with_an_error_for_an_incompatible_database(
     script: str, tmp_path: Path
 ) -> None:
     database = make(tmp_path / "trading_bots.db", "another_data_capture_audit.sql")
@@ -320,7 +318,7 @@ def test_a_service_that_can_not_start_says_why_in_one_sentence_and_ends(
 
 
 @pytest.mark.parametrize("name", ["trading_bots.db", "it's a $HOME of bots.db"])
-def test_the_command_in_the_refusal_sets_the_old_table_aside_with_its_rows(
+def test_command_in_the_error_message_renames_the_old_table_with_its_rows(
     name: str, tmp_path: Path
 ) -> None:
     database = make(tmp_path / name, "users_in_sql.sql", "another_data_capture_audit.sql")
@@ -339,7 +337,7 @@ def test_the_command_in_the_refusal_sets_the_old_table_aside_with_its_rows(
     assert contents(database)["data_capture_audit"][1] == []
 
 
-def test_what_is_not_a_database_is_refused(tmp_path: Path) -> None:
+def test_path_that_is_not_a_database_is_rejected(tmp_path: Path) -> None:
     text = tmp_path / "notes.txt"
     text.write_text("Call Ann.\n" * 1000)
     with pytest.raises(DatabaseRefused, match="not an SQLite database"):
@@ -352,7 +350,7 @@ def test_what_is_not_a_database_is_refused(tmp_path: Path) -> None:
     assert not (tmp_path / "nowhere").exists()
 
 
-def test_a_read_only_database_is_refused(tmp_path: Path) -> None:
+def test_read_only_database_is_rejected(tmp_path: Path) -> None:
     database = make(tmp_path / "trading_bots.db", "users_in_sql.sql")
     database.chmod(0o444)
     with pytest.raises(DatabaseRefused, match="read-only"):
@@ -362,7 +360,7 @@ def test_a_read_only_database_is_refused(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "taken_over_before", [False, True], ids=["at the first start", "at a later start"]
 )
-def test_a_damaged_database_is_refused_and_the_damage_named(
+def test_damaged_database_is_rejected_with_a_description_of_the_damage(
     taken_over_before: bool, tmp_path: Path
 ) -> None:
     users = ", ".join(f"('{'long' * 10}-{number}@example.com')" for number in range(3000))
@@ -381,7 +379,7 @@ def test_a_damaged_database_is_refused_and_the_damage_named(
     assert database.read_bytes() == damaged
 
 
-def test_a_truncated_database_is_refused(tmp_path: Path) -> None:
+def test_truncated_database_is_rejected(tmp_path: Path) -> None:
     database = make(tmp_path / "trading_bots.db", "users_in_sql.sql", "other_programs.sql")
     with database.open("r+b") as file:
         file.truncate(4096 * 2 + 100)
@@ -392,9 +390,7 @@ def test_a_truncated_database_is_refused(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "lock", ["BEGIN EXCLUSIVE", "BEGIN IMMEDIATE", "BEGIN; SELECT * FROM users"]
 )
-def test_a_database_that_another_program_holds_is_refused_after_a_moment(
-    lock: str, tmp_path: Path
-) -> None:
+def test_locked_database_is_rejected_after_the_timeout(lock: str, tmp_path: Path) -> None:
     database = make(tmp_path / "trading_bots.db", "users_in_sql.sql")
     before = database.read_bytes()
     with closing(sqlite3.connect(database, isolation_level=None)) as other_program:
@@ -408,7 +404,7 @@ def test_a_database_that_another_program_holds_is_refused_after_a_moment(
     prepare(database)
 
 
-def test_a_lock_held_by_another_program_does_not_stop_a_start_that_has_nothing_to_add(
+def test_start_with_nothing_to_add_does_not_wait_for_a_lock(
     tmp_path: Path,
 ) -> None:
     database = tmp_path / "trading_bots.db"
@@ -421,7 +417,7 @@ def test_a_lock_held_by_another_program_does_not_stop_a_start_that_has_nothing_t
 # --- Starting ---------------------------------------------------------------------------------------------------------------
 
 
-def test_what_a_crashed_program_left_half_written_is_undone_and_the_rest_taken_over(
+def test_transaction_of_a_crashed_program_is_rolled_back_at_adoption(
     tmp_path: Path,
 ) -> None:
     database = make(tmp_path / "trading_bots.db", "users_in_sql.sql")
@@ -444,7 +440,7 @@ os._exit(1)
     assert "payment_data" in contents(database)
 
 
-def test_preparing_again_changes_nothing(tmp_path: Path) -> None:
+def test_second_prepare_changes_nothing(tmp_path: Path) -> None:
     database = make(tmp_path / "trading_bots.db", "users_by_orm.sql", "other_programs.sql")
     prepare(database)
     taken_over = contents(database)
@@ -455,7 +451,7 @@ def test_preparing_again_changes_nothing(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "scripts", [(), ("users_by_orm.sql", "other_programs.sql")], ids=["new", "existing"]
 )
-def test_many_processes_may_prepare_a_database_at_once(
+def test_processes_can_prepare_a_database_at_the_same_time(
     scripts: tuple[str, ...], tmp_path: Path
 ) -> None:
     database = tmp_path / "trading_bots.db"

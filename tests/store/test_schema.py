@@ -104,20 +104,20 @@ def columns_of(connection: sqlite3.Connection, table: str) -> list[str]:
 
 
 @pytest.mark.parametrize("table", COLUMNS)
-def test_a_table_has_exactly_the_columns_it_was_given(database: Path, table: str) -> None:
+def test_table_has_exactly_the_required_columns(database: Path, table: str) -> None:
     with closing(sqlite3.connect(database)) as connection:
         assert columns_of(connection, table) == COLUMNS[table]
 
 
 @pytest.mark.parametrize("table", COLUMNS)
-def test_a_table_refers_to_the_user_by_address(database: Path, table: str) -> None:
+def test_table_references_users_by_email(database: Path, table: str) -> None:
     with closing(sqlite3.connect(database)) as connection:
         [key] = connection.execute(f"PRAGMA foreign_key_list({table})").fetchall()
     assert key[2:5] == ("users", "user_email", "email")
 
 
 @pytest.mark.parametrize("table", AUTOINCREMENTED)
-def test_an_id_is_never_given_twice(database: Path, table: str) -> None:
+def test_ids_are_never_reused(database: Path, table: str) -> None:
     with closing(sqlite3.connect(database)) as connection:
         [(statement,)] = connection.execute(
             "SELECT sql FROM sqlite_schema WHERE name = ?", (table,)
@@ -125,7 +125,7 @@ def test_an_id_is_never_given_twice(database: Path, table: str) -> None:
     assert re.search(r"\bid\s+INTEGER PRIMARY KEY AUTOINCREMENT\b", statement)
 
 
-def test_a_row_inserted_by_hand_gets_the_same_kind_of_time(database: Path) -> None:
+def test_default_timestamps_are_in_utc_with_milliseconds(database: Path) -> None:
     with closing(sqlite3.connect(database)) as connection:
         connection.execute(
             "INSERT INTO users (username, email, password_hash, normalized_email) "
@@ -151,7 +151,7 @@ def test_a_row_inserted_by_hand_gets_the_same_kind_of_time(database: Path) -> No
     assert (theme, status) == ("dark", "success")
 
 
-def test_the_view_audit_logs_shows_the_audit_trail(database: Path) -> None:
+def test_view_audit_logs_shows_the_audit_trail(database: Path) -> None:
     with closing(sqlite3.connect(database)) as connection:
         connection.execute(
             "INSERT INTO data_capture_audit (user_email, capture_type) VALUES ('a@example.com', 'payment')"
@@ -164,7 +164,7 @@ def test_the_view_audit_logs_shows_the_audit_trail(database: Path) -> None:
     assert shown == record
 
 
-def test_running_it_again_changes_nothing(database: Path) -> None:
+def test_running_schema_sql_again_changes_nothing(database: Path) -> None:
     def contents() -> str:
         with closing(sqlite3.connect(database)) as connection:
             return "\n".join(connection.iterdump())
@@ -178,7 +178,7 @@ def test_running_it_again_changes_nothing(database: Path) -> None:
     assert contents() == before
 
 
-def test_another_programs_tables_are_kept(tmp_path: Path) -> None:
+def test_tables_of_another_program_are_kept(tmp_path: Path) -> None:
     database = tmp_path / "trading_bots.db"
     with closing(sqlite3.connect(database)) as connection, connection:
         connection.execute(
@@ -197,7 +197,7 @@ def test_another_programs_tables_are_kept(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("table", COLUMNS)
-def test_one_users_rows_are_found_by_an_index(database: Path, table: str) -> None:
+def test_rows_of_one_user_are_found_by_an_index(database: Path, table: str) -> None:
     time = "timestamp" if table in ("trading_activity_log", "data_capture_audit") else "created_at"
     query = (
         f"SELECT * FROM {table} WHERE user_email = 'a@example.com' ORDER BY {time} DESC LIMIT 10"  # noqa: S608
@@ -208,7 +208,7 @@ def test_one_users_rows_are_found_by_an_index(database: Path, table: str) -> Non
     assert "TEMP B-TREE" not in plan
 
 
-def test_the_statistics_of_a_user_read_indexes_alone(database: Path) -> None:
+def test_statistics_of_a_user_read_only_covering_indexes(database: Path) -> None:
     said: list[str] = []
     with closing(sqlite3.connect(database)) as connection:
         connection.set_trace_callback(said.append)

@@ -89,8 +89,8 @@ def captures(count: int) -> list[tuple[str, dict[str, Any]]]:
     ]
 
 
-class TestManyAtOnce:
-    def test_32_threads_lose_nothing_and_store_nothing_twice(self, service: RunningService) -> None:
+class TestConcurrentWrites:
+    def test_captures_of_32_threads_are_each_stored_once(self, service: RunningService) -> None:
         sent = captures(1280)
         with ThreadPoolExecutor(32) as pool:
             statuses = list(pool.map(lambda one: service.capture(*one).status_code, sent))
@@ -98,7 +98,9 @@ class TestManyAtOnce:
         assert sorted(marks_of(service)) == sorted(payload["mark"] for _, payload in sent)
         assert_whole(service.database)
 
-    def test_two_services_over_one_file_lose_nothing(self, service: RunningService) -> None:
+    def test_captures_of_two_services_on_one_file_are_each_stored_once(
+        self, service: RunningService
+    ) -> None:
         other = capture_service_in(service.database.parent)
         other.start()
         try:
@@ -117,9 +119,7 @@ class TestManyAtOnce:
         assert sorted(marks_of(service)) == sorted(payload["mark"] for _, payload in sent)
         assert_whole(service.database)
 
-    def test_a_capture_that_fails_does_not_fail_its_neighbours_and_leaves_nothing(
-        self, service: RunningService
-    ) -> None:
+    def test_failing_captures_fail_alone_and_leave_no_rows(self, service: RunningService) -> None:
         with another_program(service.database) as connection:
             for table in ("payment_data", "data_capture_audit"):
                 connection.execute(
@@ -145,8 +145,8 @@ class TestManyAtOnce:
         assert [row["email"] for row in service.rows("SELECT email FROM users")] == [USERS[0]]
 
 
-class TestAnotherProgramsLock:
-    def test_a_held_lock_is_503_in_time_and_afterwards_all_is_well(
+class TestLockOfAnotherProgram:
+    def test_write_gets_503_at_its_deadline_and_succeeds_after_the_lock(
         self, impatient_service: RunningService, user: str
     ) -> None:
         payload = {"user_email": user, "capture_id": uuid.uuid4().hex}
@@ -167,9 +167,7 @@ class TestAnotherProgramsLock:
         assert impatient_service.capture("payment", payload).status_code == 201
         assert len(impatient_service.rows("SELECT 1 FROM payment_data")) == 1
 
-    def test_all_who_wait_at_once_are_answered_in_time(
-        self, impatient_service: RunningService
-    ) -> None:
+    def test_waiting_writes_time_out_together(self, impatient_service: RunningService) -> None:
         with another_program(impatient_service.database) as connection:
             connection.execute("BEGIN IMMEDIATE")
             began = time.monotonic()
@@ -180,7 +178,7 @@ class TestAnotherProgramsLock:
         assert all("Retry-After" in answer.headers for answer in answers)
         assert marks_of(impatient_service) == []
 
-    def test_a_lock_given_back_in_time_is_only_waited_for(
+    def test_write_succeeds_when_the_lock_is_released_in_time(
         self, service: RunningService, user: str
     ) -> None:
         with another_program(service.database) as connection, ThreadPoolExecutor(1) as pool:
@@ -192,7 +190,7 @@ class TestAnotherProgramsLock:
             assert answer.result().status_code == 201
 
 
-def test_every_write_goes_through_the_gate(impatient_service: RunningService, user: str) -> None:
+def test_write_waits_for_the_writer_lock(impatient_service: RunningService, user: str) -> None:
     writer_lock = impatient_service.database.with_name(impatient_service.database.name + "-gate")
     with writer_lock.open("rb") as held_by_another_process:
         fcntl.flock(held_by_another_process, fcntl.LOCK_EX)
@@ -201,10 +199,8 @@ def test_every_write_goes_through_the_gate(impatient_service: RunningService, us
     assert impatient_service.capture("payment", {"user_email": user}).status_code == 201
 
 
-class TestTheEndOfAProcess:
-    def test_a_kill_right_after_the_acknowledgement_loses_nothing(
-        self, service: RunningService
-    ) -> None:
+class TestKilledService:
+    def test_kill_after_the_response_loses_nothing(self, service: RunningService) -> None:
         acknowledged = []
         for kind, payload in captures(6):
             assert service.capture(kind, payload).status_code == 201
@@ -213,7 +209,7 @@ class TestTheEndOfAProcess:
             service.start()
         assert marks_of(service) == acknowledged
 
-    def test_a_kill_in_the_middle_of_everything_loses_nothing_that_was_acknowledged(
+    def test_kill_during_writes_loses_no_acknowledged_capture(
         self, service: RunningService
     ) -> None:
         sent = captures(4000)
@@ -245,7 +241,7 @@ class TestTheEndOfAProcess:
 
 
 class TestUsers:
-    def test_an_address_that_an_older_program_holds_in_capitals_is_the_same_user(
+    def test_existing_user_with_capitals_in_the_address_is_the_same_user(
         self, tmp_path: Path
     ) -> None:
         service = capture_service_in(tmp_path)
@@ -338,7 +334,9 @@ class TestTheLog:
     """It is brought into the file at a sixteenth of what that holds, between 8 and 64 MB."""
 
     @pytest.mark.parametrize("page_bytes", [1024, 4096, 65536])
-    def test_over_a_small_file_it_is_small(self, page_bytes: int, tmp_path: Path) -> None:
+    def test_checkpoint_threshold_of_a_small_file_is_8_mib(
+        self, page_bytes: int, tmp_path: Path
+    ) -> None:
         database = tmp_path / "trading_bots.db"
         with another_program(database) as connection:
             connection.execute(f"PRAGMA page_size = {page_bytes}")
@@ -348,7 +346,7 @@ class TestTheLog:
         assert store.write(log_pages) * page_bytes == 8 * 1024 * 1024
         store.close()
 
-    def test_it_grows_with_the_file_while_the_service_runs(
+    def test_checkpoint_threshold_grows_with_the_file(
         self, store: tuple[Store, FailingConnection]
     ) -> None:
         opened, _ = store
@@ -368,7 +366,7 @@ class TestTheLog:
         )
         assert opened.write(log_pages) == pytest.approx(pages / 16, rel=0.01)
 
-    def test_the_file_on_disk_is_no_larger_for_long(
+    def test_wal_file_shrinks_after_large_writes(
         self, store: tuple[Store, FailingConnection]
     ) -> None:
         opened, _ = store
@@ -386,7 +384,7 @@ class TestTheLog:
 
 
 class TestFaults:
-    def test_after_a_failed_sync_nothing_more_is_written_on_that_connection(
+    def test_store_writes_nothing_after_a_failed_sync(
         self, store: tuple[Store, FailingConnection]
     ) -> None:
         opened, connection = store
@@ -400,7 +398,7 @@ class TestFaults:
             opened.write(note("after"))
         assert noted(opened) == ["before"]
 
-    def test_a_full_disk_is_a_fault_until_a_write_succeeds(
+    def test_full_disk_is_a_fault_until_a_write_succeeds(
         self, store: tuple[Store, FailingConnection]
     ) -> None:
         opened, connection = store
@@ -414,7 +412,7 @@ class TestFaults:
         assert opened.find_fault() is None
         assert noted(opened) == ["kept"]
 
-    def test_a_damaged_page_is_a_fault_and_not_a_crash(
+    def test_damaged_page_is_a_fault_and_not_a_crash(
         self, store: tuple[Store, FailingConnection]
     ) -> None:
         opened, connection = store
@@ -425,7 +423,7 @@ class TestFaults:
             opened.write(note("lost"))
         assert "malformed" in (opened.find_fault() or "")
 
-    def test_a_commit_that_is_broken_off_answers_everybody_in_it(
+    def test_aborted_commit_fails_every_write_of_its_group(
         self, store: tuple[Store, FailingConnection]
     ) -> None:
         opened, connection = store
@@ -450,7 +448,7 @@ class TestFaults:
         opened.write(note("after"))
         assert noted(opened) == ["after"]
 
-    def test_a_closed_store_refuses(self, tmp_path: Path) -> None:
+    def test_closed_store_rejects_reads_and_writes(self, tmp_path: Path) -> None:
         prepare(tmp_path / "trading_bots.db")
         opened = Store(tmp_path / "trading_bots.db", request_seconds=1)
         opened.close()

@@ -188,15 +188,13 @@ FORGED = {
 
 
 @pytest.mark.parametrize("kind", FORGED)
-def test_a_covering_record_that_was_changed_covers_nothing(
-    kind: str, installation: Installation
-) -> None:
+def test_forged_attestation_is_reported(kind: str, installation: Installation) -> None:
     statements, record = FORGED[kind]
     tamper(installation, statements)
     assert_found_at(installation, record)
 
 
-def test_a_changed_covering_record_that_speaks_of_nothing_is_named_itself(
+def test_forged_attestation_of_no_record_is_reported_itself(
     installation: Installation,
 ) -> None:
     tamper(installation, covering(5, "erasure"))
@@ -221,7 +219,7 @@ CHANGED = {
 
 @pytest.mark.parametrize("what", CHANGED)
 @pytest.mark.parametrize("by", ["erasure", "retention"])
-def test_a_changed_record_is_no_better_when_something_was_taken_of_it(
+def test_changed_record_is_reported_after_an_erasure_or_retention(
     by: str, what: str, installation: Installation, caplog: pytest.LogCaptureFixture
 ) -> None:
     tamper(installation, f"UPDATE data_capture_audit SET {CHANGED[what]} WHERE id = 2")
@@ -238,7 +236,7 @@ def test_a_changed_record_is_no_better_when_something_was_taken_of_it(
         assert [record[2] for record in content_of(installation, 1, 2, 3)] == [None] * 3
 
 
-def test_an_erasure_of_many_records_deletes_the_salts_of_changed_ones(
+def test_erasure_with_several_attestations_deletes_salts_of_changed_records(
     installation: Installation, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(clear, "_MAX_RECORDS_PER_ATTESTATION", 2)
@@ -250,7 +248,9 @@ def test_an_erasure_of_many_records_deletes_the_salts_of_changed_ones(
     assert_found_at(installation, 13)
 
 
-def test_the_retention_makes_nothing_good_by_and_by(installation: Installation) -> None:
+def test_changed_record_is_reported_after_every_retention_and_erasure(
+    installation: Installation,
+) -> None:
     tamper(installation, f"{CONTENT} WHERE id = 2")
     for column in ("ip_address", "user_agent", "data_snapshot"):
         taking(installation, column=column, numbers=(1, 2, 3))
@@ -260,7 +260,7 @@ def test_the_retention_makes_nothing_good_by_and_by(installation: Installation) 
     assert_found_at(installation, 2)
 
 
-def test_the_records_of_another_user_do_not_go_unnoticed_with_an_erasure(
+def test_erasure_of_records_reassigned_from_another_user_is_reported(
     installation: Installation,
 ) -> None:
     tamper(
@@ -272,7 +272,7 @@ def test_the_records_of_another_user_do_not_go_unnoticed_with_an_erasure(
 
 
 @pytest.mark.parametrize("by", ["erasure", "retention"])
-def test_what_was_taken_from_before_is_verified_by_what_covers_it(
+def test_record_changed_after_a_retention_is_reported_after_the_next_one(
     by: str, installation: Installation
 ) -> None:
     tamper(
@@ -286,7 +286,7 @@ def test_what_was_taken_from_before_is_verified_by_what_covers_it(
     assert_found_at(installation, 10)
 
 
-def test_a_record_without_a_salt_or_a_cover_is_not_covered(installation: Installation) -> None:
+def test_record_without_salt_or_attestation_is_never_attested(installation: Installation) -> None:
     tamper(installation, without_salt(2))
     taking(installation, column="ip_address", numbers=(1, 2, 3))
     assert_found_at(installation, 2)
@@ -294,13 +294,13 @@ def test_a_record_without_a_salt_or_a_cover_is_not_covered(installation: Install
     assert_found_at(installation, 2)
 
 
-def test_a_record_without_an_entry_is_not_covered(installation: Installation) -> None:
+def test_record_without_chain_entry_is_never_attested(installation: Installation) -> None:
     tamper(installation, "DELETE FROM data_capture_audit_chain WHERE audit_id = 2")
     taking(installation, erase=ANN)
     assert_found_at(installation, 2)
 
 
-def test_a_commitment_that_fits_the_changed_record_does_not_help(
+def test_recomputed_commitment_does_not_validate_a_changed_record(
     installation: Installation,
 ) -> None:
     """Anyone can compute a commitment; the link is what needs the key."""
@@ -321,7 +321,7 @@ def test_a_commitment_that_fits_the_changed_record_does_not_help(
     assert_found_at(installation, 2)
 
 
-def test_a_forged_retention_record_does_not_cover_what_is_taken_next(
+def test_forged_retention_record_is_reported_after_retention_and_erasure(
     installation: Installation,
 ) -> None:
     tamper(
@@ -335,7 +335,7 @@ def test_a_forged_retention_record_does_not_cover_what_is_taken_next(
     assert_found_at(installation, 6)
 
 
-def test_an_erasure_does_not_take_what_only_an_index_says_is_the_user_s(
+def test_erasure_keeps_records_that_only_a_wrong_index_assigns_to_the_user(
     installation: Installation,
 ) -> None:
     tamper(installation, """
@@ -352,7 +352,7 @@ def test_an_erasure_does_not_take_what_only_an_index_says_is_the_user_s(
     assert [record[0] for record in content_of(installation, 4, 5, 6, 14)] == [BOB] * 4
 
 
-def test_the_snapshot_of_a_covering_record_is_never_taken(installation: Installation) -> None:
+def test_snapshot_of_an_attestation_is_never_deleted(installation: Installation) -> None:
     before = content_of(installation, 9, 12)
     tamper(installation, f"UPDATE data_capture_audit SET user_email = '{CLEO}' WHERE id IN (9, 12)")
     taking(installation, erase=CLEO)
@@ -366,7 +366,7 @@ def test_the_snapshot_of_a_covering_record_is_never_taken(installation: Installa
     assert_good(installation)  # as they were written
 
 
-def test_what_only_looks_like_a_covering_record_keeps_nothing_personal(
+def test_erasure_deletes_data_of_records_disguised_as_attestations(
     installation: Installation,
 ) -> None:
     tamper(
@@ -380,7 +380,7 @@ def test_what_only_looks_like_a_covering_record_keeps_nothing_personal(
 # --- What nobody tampered with --------------------------------------------------------------------------------------------
 
 
-def test_records_stay_good_through_retention_after_retention_and_an_erasure(
+def test_untampered_records_verify_after_retentions_and_erasures(
     installation: Installation,
 ) -> None:
     attestations = RetentionAttestations()
@@ -397,7 +397,7 @@ def test_records_stay_good_through_retention_after_retention_and_an_erasure(
     assert_good(installation)
 
 
-def test_a_program_that_respells_addresses_does_not_keep_covers_from_being_found(
+def test_attestations_verify_where_a_trigger_changes_addresses_to_capitals(
     tmp_path: Path, server: CommandServer
 ) -> None:
     installation = Installation(tmp_path, server)
@@ -424,7 +424,7 @@ def test_a_program_that_respells_addresses_does_not_keep_covers_from_being_found
     assert_good(installation)
 
 
-def test_what_someone_else_has_taken_meanwhile_is_not_covered_again(
+def test_data_that_is_already_deleted_is_not_attested_again(
     installation: Installation, caplog: pytest.LogCaptureFixture
 ) -> None:
     assert taking(installation, column="ip_address", numbers=(1, 7, 8, 10)) == 1
