@@ -29,7 +29,7 @@ from data_capture.store.sqlite.keys import receipts_key_file
 from data_capture.store.sqlite.receipts import Receipt
 from data_capture.store.sqlite.schema import prepare
 from data_capture.store.sqlite.schema_history import EARLIER, find_earlier_objects, normalise_sql
-from tests.support.erasing import TOKEN, assert_whole, erase, found_in
+from tests.support.erasing import TOKEN, assert_whole, erase, find_traces
 from tests.support.installations import CommandServer, Installation
 from tests.support.services import REPOSITORY, capture_service_in, rows
 
@@ -166,7 +166,7 @@ def test_unkeyed_digests_and_orphaned_receipts_leave_no_bytes_in_the_file(databa
     prepare(database)
     kept = {row["capture_id"] for row in rows(database, "SELECT capture_id FROM capture_receipts")}
     assert digests.keys() - kept == {"gone-1", "gone-2"}
-    assert found_in(database.parent, digests) == []
+    assert find_traces(database.parent, digests) == []
     assert receipts_key_file(database).stat().st_mode & 0o777 == 0o600
 
 
