@@ -1,10 +1,13 @@
-"""Neither covering records nor erasures and the retention make a changed audit record good."""
+"""Test that attestations do not validate a changed audit record.
 
-# ruff: noqa: S608  (every statement is spelled out here)
+An attestation is the audit record of an erasure or retention. It proves what remains of the records
+that lost their data. Neither a forged one nor a later erasure may hide tampering.
+"""
+
+# ruff: noqa: S608  (every statement is written in this file)
 
 from __future__ import annotations
 
-import json
 import logging
 import shutil
 import sqlite3
@@ -25,56 +28,56 @@ from data_capture.audit.format import RECORD_COLUMNS, compute_commitment, encode
 from data_capture.store.sqlite.connection import open_connection
 from data_capture.store.sqlite.schema import prepare
 from data_capture.store.sqlite.users import ensure_user
+from tests.support.forged_attestations import (
+    CHANGE_CONTENT,
+    FORGED,
+    attest,
+    delete_salts,
+)
 from tests.support.installations import CommandServer, Installation, writing_to
+from tests.support.schema_edits import swap_root_pages
 
 ANN, BOB, CLEO = "ann@example.com", "bob@example.com", "cleo@example.com"
-NOBODY, NOBODY_ELSE = "erased-1@data-capture.invalid", "erased-2@data-capture.invalid"
+PSEUDONYM, OTHER_PSEUDONYM = "erased-1@data-capture.invalid", "erased-2@data-capture.invalid"
 NOW = "2024-01-15T10:30:00.000Z"
-
-# What the database holds, by id:
-#   1 - 3    payments of Ann's        4 - 6    payments of Bob's
-#   7 - 8    payments of Cleo's, who was erased
-#   9        that erasure
-#   10 - 11  a payment of Ann's and one of Bob's, whose addresses the retention has taken
-#   12       that retention
-#   13 - 14  a payment of Ann's, a payment of Bob's
-
-CONTENT = """
-UPDATE data_capture_audit SET data_snapshot = '{"final_price": 0}', timestamp = '2020-01-01T00:00:00.000Z',
-user_email = 'bob@example.com'
-"""
 
 
 @pytest.fixture(scope="module")
 def original(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder of an installation with the records above, as its services leave it."""
+    """Create the folder of an installation with the records that `forged_attestations` lists."""
     folder = tmp_path_factory.mktemp("original")
     database = folder / "trading_bots.db"
     with writing_to(
-        database, (ANN, BOB, CLEO, NOBODY, NOBODY_ELSE, RETENTION_USER), NOW
+        database, (ANN, BOB, CLEO, PSEUDONYM, OTHER_PSEUDONYM, RETENTION_USER), NOW
     ) as connection:
         for user in (ANN, ANN, ANN, BOB, BOB, BOB, CLEO, CLEO):
-            write(connection, user)
+            write_payment(connection, user)
         assert (
-            pseudonymise_audit(connection, CLEO, NOBODY, timestamp=NOW, source_endpoint="erase")
+            pseudonymise_audit(connection, CLEO, PSEUDONYM, timestamp=NOW, source_endpoint="erase")
             == 2
         )
-        write(connection, ANN)
-        write(connection, BOB)
-        age(connection, "ip_address", 10, 11)
-        write(connection, ANN)
-        write(connection, BOB)
+        write_payment(connection, ANN)
+        write_payment(connection, BOB)
+        clear_column(connection, "ip_address", 10, 11)
+        write_payment(connection, ANN)
+        write_payment(connection, BOB)
     return folder
 
 
-def write(connection: sqlite3.Connection, user: str) -> None:
+def write_payment(connection: sqlite3.Connection, user: str) -> None:
     record_audit(
-        connection, user_email=user, capture_type="payment", timestamp=NOW, source_endpoint="/payment",
-        snapshot='{"final_price": 10}', ip_address="192.0.2.1", user_agent="Browser/1.0",
-    )  # fmt: skip
+        connection,
+        user_email=user,
+        capture_type="payment",
+        timestamp=NOW,
+        source_endpoint="/payment",
+        snapshot='{"final_price": 10}',
+        ip_address="192.0.2.1",
+        user_agent="Browser/1.0",
+    )
 
 
-def age(
+def clear_column(
     connection: sqlite3.Connection,
     column: str,
     *numbers: int,
@@ -102,118 +105,78 @@ def tamper(installation: Installation, *statements: str) -> None:
             connection.executescript(statement)
 
 
-def taking(
-    installation: Installation, *, erase: str = "", column: str = "", numbers: tuple[int, ...] = ()
-) -> int:
-    """Erase a user from the audit trail, or take a column from records; return how many records that concerned."""
+def erase(installation: Installation, user: str) -> int:
+    """Erase a user from the audit trail and return the number of records."""
     with closing(open_connection(installation.database, 5)) as connection:
         connection.execute("BEGIN IMMEDIATE")
-        if erase:
-            found = pseudonymise_audit(
-                connection, erase, NOBODY_ELSE, timestamp=NOW, source_endpoint="erase"
-            )
-        else:
-            found = age(connection, column, *numbers)
+        count = pseudonymise_audit(
+            connection, user, OTHER_PSEUDONYM, timestamp=NOW, source_endpoint="erase"
+        )
         connection.execute("COMMIT")
-    return found
+    return count
 
 
-def assert_found_at(installation: Installation, record: int) -> str:
+def apply_retention(installation: Installation, column: str, numbers: tuple[int, ...]) -> int:
+    """Delete a column from records and return the number of records that had it."""
+    with closing(open_connection(installation.database, 5)) as connection:
+        connection.execute("BEGIN IMMEDIATE")
+        count = clear_column(connection, column, *numbers)
+        connection.execute("COMMIT")
+    return count
+
+
+def assert_reported_at(installation: Installation, record: int) -> str:
     outcome = installation.run("verify-audit")
     assert outcome.output.startswith(f"Audit record {record} "), (outcome.output, outcome.complaint)
     assert outcome.status == 1
     return outcome.output
 
 
-def assert_good(installation: Installation) -> None:
+def assert_verifies(installation: Installation) -> None:
     outcome = installation.run("verify-audit")
     assert outcome.status == 0, outcome.output
 
 
-def content_of(installation: Installation, *numbers: int) -> list[tuple[object, ...]]:
-    marks = ", ".join(map(str, numbers))
+def read_records(installation: Installation, *numbers: int) -> list[tuple[object, ...]]:
+    ids = ", ".join(map(str, numbers))
     with closing(sqlite3.connect(installation.database)) as connection:
         connection.text_factory = lambda text: text.decode(errors="replace")
         return connection.execute(
-            f"SELECT user_email, data_snapshot, ip_address, user_agent FROM data_capture_audit WHERE id IN ({marks}) ORDER BY id"
+            "SELECT user_email, data_snapshot, ip_address, user_agent FROM data_capture_audit "
+            f"WHERE id IN ({ids}) ORDER BY id"
         ).fetchall()
 
 
-# --- Covers that are forged -----------------------------------------------------------------------------------------------
-
-
-def covering(number: int, kind: str, *covered: int) -> str:
-    said = json.dumps({"left": {str(one): "00" * 32 for one in covered}}, separators=(",", ":"))
-    return f"UPDATE data_capture_audit SET capture_type = '{kind}', data_snapshot = '{said}' WHERE id = {number};"
-
-
-def without_salt(*numbers: int) -> str:
-    return f"UPDATE data_capture_audit_chain SET salt = NULL WHERE audit_id IN ({', '.join(map(str, numbers))});"
-
-
-def add_to_erasure(*numbers: int) -> str:
-    more = ", ".join(f"'$.left.{number}', '{'00' * 32}'" for number in numbers)
-    return f"UPDATE data_capture_audit SET data_snapshot = json_set(data_snapshot, {more}) WHERE id = 9;"
-
-
-ALL = range(1, 15)
-FORGED = {
-    "the first covers everything": (
-        covering(1, "erasure", *ALL) + without_salt(*ALL) + f"{CONTENT} WHERE id > 1", 1),
-    "the newest covers everything": (
-        covering(14, "erasure", *ALL) + without_salt(*ALL) + f"{CONTENT} WHERE id < 14", 14),
-    "one covers itself and one before": (
-        covering(5, "erasure", 2, 5) + without_salt(2, 5) + f"{CONTENT} WHERE id = 2", 5),
-    "one covers itself and one after": (
-        covering(2, "erasure", 2, 5) + without_salt(2, 5) + f"{CONTENT} WHERE id = 5", 2),
-    "one covers itself, as the retention": (covering(5, "retention", 5) + without_salt(5), 5),
-    "one keeps its salt and covers another": (
-        covering(5, "retention", 2) + without_salt(2) + f"{CONTENT} WHERE id = 2", 5),
-    "two cover each other": (covering(2, "erasure", 5) + covering(5, "erasure", 2) + without_salt(2, 5), 5),
-    "two cover each other, the later with its salt": (
-        covering(2, "erasure", 5) + covering(5, "erasure", 2) + without_salt(2), 5),
-    "three cover each other": (
-        covering(2, "erasure", 5) + covering(5, "retention", 6) + covering(6, "erasure", 2) + without_salt(2, 5, 6), 6),
-    "the genuine erasure covers itself": (add_to_erasure(9) + without_salt(9), 9),
-    "the genuine erasure covers itself and another": (
-        add_to_erasure(9, 2) + without_salt(9, 2) + f"{CONTENT} WHERE id = 2", 9),
-    "the genuine erasure covers another, and keeps its salt": (
-        add_to_erasure(2) + without_salt(2) + f"{CONTENT} WHERE id = 2", 9),
-    "the genuine erasure has no salt": (without_salt(9), 9),
-    "the genuine retention has no salt, and what it covers is changed": (
-        without_salt(12) + f"{CONTENT} WHERE id = 10", 12),
-    "the genuine covering records cover each other": (
-        covering(9, "erasure", 12) + covering(12, "retention", 9) + without_salt(9, 12), 7),
-}  # fmt: skip
+# --- Forged attestations --------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("kind", FORGED)
 def test_forged_attestation_is_reported(kind: str, installation: Installation) -> None:
     statements, record = FORGED[kind]
     tamper(installation, statements)
-    assert_found_at(installation, record)
+    assert_reported_at(installation, record)
 
 
 def test_forged_attestation_of_no_record_is_reported_itself(
     installation: Installation,
 ) -> None:
-    tamper(installation, covering(5, "erasure"))
-    assert_found_at(installation, 5)
+    tamper(installation, attest(5, "erasure"))
+    assert_reported_at(installation, 5)
 
 
-# --- What an erasure and the retention take -------------------------------------------------------------------------------
+# --- Erasures and retentions of changed records ---------------------------------------------------
 
 
 CHANGED = {
-    "its snapshot": "data_snapshot = '{}'",
-    "its time": "timestamp = '2020-01-01T00:00:00.000Z'",
-    "its endpoint": "source_endpoint = '/other'",
-    "its status": "status = 'failed'",
-    "its address, which is taken": "ip_address = '192.0.2.2'",
-    "its bytes, which are no UTF-8": "user_agent = CAST(x'ff' AS TEXT)",
-    "its type, which is a BLOB": "data_snapshot = CAST(data_snapshot AS BLOB)",
-    "its kind": "capture_type = 'activity'",
-    "its kind, to one that covers": "capture_type = 'erasure'",
+    "snapshot": "data_snapshot = '{}'",
+    "timestamp": "timestamp = '2020-01-01T00:00:00.000Z'",
+    "endpoint": "source_endpoint = '/other'",
+    "status": "status = 'failed'",
+    "IP address, which is deleted": "ip_address = '192.0.2.2'",
+    "user agent that is not UTF-8": "user_agent = CAST(x'ff' AS TEXT)",
+    "snapshot as a BLOB": "data_snapshot = CAST(data_snapshot AS BLOB)",
+    "kind": "capture_type = 'activity'",
+    "kind of an attestation": "capture_type = 'erasure'",
 }
 
 
@@ -224,16 +187,16 @@ def test_changed_record_is_reported_after_an_erasure_or_retention(
 ) -> None:
     tamper(installation, f"UPDATE data_capture_audit SET {CHANGED[what]} WHERE id = 2")
     with caplog.at_level(logging.ERROR, "data_capture.audit"):
-        taken = (
-            {"erase": ANN} if by == "erasure" else {"column": "ip_address", "numbers": (1, 2, 3)}
-        )
-        assert taking(installation, **taken) == (5 if by == "erasure" else 3)  # type: ignore[arg-type]
+        if by == "erasure":
+            assert erase(installation, ANN) == 5
+        else:
+            assert apply_retention(installation, "ip_address", (1, 2, 3)) == 3
     assert "record 2 had been changed" in caplog.text
-    assert_found_at(installation, 2)
+    assert_reported_at(installation, 2)
     if by == "erasure":
-        assert content_of(installation, 1, 2, 3) == [(NOBODY_ELSE, None, None, None)] * 3
+        assert read_records(installation, 1, 2, 3) == [(OTHER_PSEUDONYM, None, None, None)] * 3
     else:
-        assert [record[2] for record in content_of(installation, 1, 2, 3)] == [None] * 3
+        assert [record[2] for record in read_records(installation, 1, 2, 3)] == [None] * 3
 
 
 def test_erasure_with_several_attestations_deletes_salts_of_changed_records(
@@ -241,23 +204,23 @@ def test_erasure_with_several_attestations_deletes_salts_of_changed_records(
 ) -> None:
     monkeypatch.setattr(clear, "_MAX_RECORDS_PER_ATTESTATION", 2)
     tamper(installation, "UPDATE data_capture_audit SET status = 'partial' WHERE id = 13")
-    assert taking(installation, erase=ANN) == 5
+    assert erase(installation, ANN) == 5
     with closing(sqlite3.connect(installation.database)) as connection:
         kept = "SELECT audit_id FROM data_capture_audit_chain WHERE audit_id IN (1, 2, 3, 10, 13)"
         assert connection.execute(f"{kept} AND salt IS NOT NULL").fetchall() == []
-    assert_found_at(installation, 13)
+    assert_reported_at(installation, 13)
 
 
 def test_changed_record_is_reported_after_every_retention_and_erasure(
     installation: Installation,
 ) -> None:
-    tamper(installation, f"{CONTENT} WHERE id = 2")
+    tamper(installation, f"{CHANGE_CONTENT} WHERE id = 2")
     for column in ("ip_address", "user_agent", "data_snapshot"):
-        taking(installation, column=column, numbers=(1, 2, 3))
-        assert_found_at(installation, 2)
-    taking(installation, erase=BOB)
-    taking(installation, erase=ANN)
-    assert_found_at(installation, 2)
+        apply_retention(installation, column, (1, 2, 3))
+        assert_reported_at(installation, 2)
+    erase(installation, BOB)
+    erase(installation, ANN)
+    assert_reported_at(installation, 2)
 
 
 def test_erasure_of_records_reassigned_from_another_user_is_reported(
@@ -267,8 +230,8 @@ def test_erasure_of_records_reassigned_from_another_user_is_reported(
         installation,
         f"UPDATE data_capture_audit SET user_email = '{ANN}' WHERE user_email = '{BOB}'",
     )
-    taking(installation, erase=ANN)
-    assert_found_at(installation, 4)
+    erase(installation, ANN)
+    assert_reported_at(installation, 4)
 
 
 @pytest.mark.parametrize("by", ["erasure", "retention"])
@@ -280,24 +243,24 @@ def test_record_changed_after_a_retention_is_reported_after_the_next_one(
         "UPDATE data_capture_audit SET timestamp = '2020-01-01T00:00:00.000Z' WHERE id = 10",
     )
     if by == "erasure":
-        taking(installation, erase=ANN)
+        erase(installation, ANN)
     else:
-        taking(installation, column="user_agent", numbers=(10, 11))
-    assert_found_at(installation, 10)
+        apply_retention(installation, "user_agent", (10, 11))
+    assert_reported_at(installation, 10)
 
 
 def test_record_without_salt_or_attestation_is_never_attested(installation: Installation) -> None:
-    tamper(installation, without_salt(2))
-    taking(installation, column="ip_address", numbers=(1, 2, 3))
-    assert_found_at(installation, 2)
-    taking(installation, erase=ANN)
-    assert_found_at(installation, 2)
+    tamper(installation, delete_salts(2))
+    apply_retention(installation, "ip_address", (1, 2, 3))
+    assert_reported_at(installation, 2)
+    erase(installation, ANN)
+    assert_reported_at(installation, 2)
 
 
 def test_record_without_chain_entry_is_never_attested(installation: Installation) -> None:
     tamper(installation, "DELETE FROM data_capture_audit_chain WHERE audit_id = 2")
-    taking(installation, erase=ANN)
-    assert_found_at(installation, 2)
+    erase(installation, ANN)
+    assert_reported_at(installation, 2)
 
 
 def test_recomputed_commitment_does_not_validate_a_changed_record(
@@ -306,7 +269,7 @@ def test_recomputed_commitment_does_not_validate_a_changed_record(
     """Anyone can compute a commitment; the link is what needs the key."""
     tamper(
         installation,
-        f"{CONTENT} WHERE id = 2",
+        f"{CHANGE_CONTENT} WHERE id = 2",
         f"UPDATE data_capture_audit SET user_email = '{ANN}' WHERE id = 2",
     )
     with closing(sqlite3.connect(installation.database)) as connection, connection:
@@ -314,11 +277,12 @@ def test_recomputed_commitment_does_not_validate_a_changed_record(
             f"SELECT {', '.join(RECORD_COLUMNS)} FROM data_capture_audit WHERE id = 2"
         ).fetchone()
         connection.execute(
-            "UPDATE data_capture_audit_chain SET salt = zeroblob(16), commitment = ? WHERE audit_id = 2",
+            "UPDATE data_capture_audit_chain SET salt = zeroblob(16), commitment = ? "
+            "WHERE audit_id = 2",
             (compute_commitment(encode_record(*row), bytes(16)),),
         )
-    taking(installation, erase=ANN)
-    assert_found_at(installation, 2)
+    erase(installation, ANN)
+    assert_reported_at(installation, 2)
 
 
 def test_forged_retention_record_is_reported_after_retention_and_erasure(
@@ -326,44 +290,50 @@ def test_forged_retention_record_is_reported_after_retention_and_erasure(
 ) -> None:
     tamper(
         installation,
-        without_salt(2), f"{CONTENT} WHERE id = 2", covering(6, "retention", 2),
+        delete_salts(2),
+        f"{CHANGE_CONTENT} WHERE id = 2",
+        attest(6, "retention", 2),
         f"UPDATE data_capture_audit SET user_email = '{RETENTION_USER}' WHERE id = 6",
-    )  # fmt: skip
-    taking(installation, column="ip_address", numbers=(1, 2, 3))
-    assert_found_at(installation, 6)
-    taking(installation, erase=BOB)
-    assert_found_at(installation, 6)
+    )
+    apply_retention(installation, "ip_address", (1, 2, 3))
+    assert_reported_at(installation, 6)
+    erase(installation, BOB)
+    assert_reported_at(installation, 6)
 
 
 def test_erasure_keeps_records_that_only_a_wrong_index_assigns_to_the_user(
     installation: Installation,
 ) -> None:
-    tamper(installation, """
+    tamper(
+        installation,
+        f"""
         CREATE TABLE other (user_email, timestamp);
-        INSERT INTO other (rowid, user_email, timestamp) SELECT id, 'ann@example.com', timestamp FROM data_capture_audit;
+        INSERT INTO other (rowid, user_email, timestamp)
+        SELECT id, '{ANN}', timestamp FROM data_capture_audit;
         CREATE INDEX others ON other (user_email, timestamp);
-        PRAGMA writable_schema = ON;
-        UPDATE sqlite_master SET rootpage = (SELECT sum(rootpage) FROM sqlite_master
-        WHERE name IN ('others', 'data_capture_audit_by_person')) - rootpage
-        WHERE name IN ('others', 'data_capture_audit_by_person');
-        PRAGMA schema_version = 900""")  # fmt: skip
-    assert taking(installation, erase=ANN) == 5
+        """
+        + swap_root_pages("others", "data_capture_audit_by_person"),
+    )
+    assert erase(installation, ANN) == 5
     tamper(installation, "REINDEX")
-    assert [record[0] for record in content_of(installation, 4, 5, 6, 14)] == [BOB] * 4
+    assert [record[0] for record in read_records(installation, 4, 5, 6, 14)] == [BOB] * 4
 
 
 def test_snapshot_of_an_attestation_is_never_deleted(installation: Installation) -> None:
-    before = content_of(installation, 9, 12)
+    before = read_records(installation, 9, 12)
     tamper(installation, f"UPDATE data_capture_audit SET user_email = '{CLEO}' WHERE id IN (9, 12)")
-    taking(installation, erase=CLEO)
-    taking(installation, column="data_snapshot", numbers=(9, 12))
+    erase(installation, CLEO)
+    apply_retention(installation, "data_snapshot", (9, 12))
     assert installation.run("verify-audit").status == 1
-    assert [record[1] for record in content_of(installation, 9, 12)] == [
+    assert [record[1] for record in read_records(installation, 9, 12)] == [
         record[1] for record in before
     ]
-    tamper(installation, f"UPDATE data_capture_audit SET user_email = '{NOBODY}' WHERE id = 9",
-           f"UPDATE data_capture_audit SET user_email = '{RETENTION_USER}' WHERE id = 12")  # fmt: skip
-    assert_good(installation)  # as they were written
+    tamper(
+        installation,
+        f"UPDATE data_capture_audit SET user_email = '{PSEUDONYM}' WHERE id = 9",
+        f"UPDATE data_capture_audit SET user_email = '{RETENTION_USER}' WHERE id = 12",
+    )
+    assert_verifies(installation)
 
 
 def test_erasure_deletes_data_of_records_disguised_as_attestations(
@@ -371,13 +341,13 @@ def test_erasure_deletes_data_of_records_disguised_as_attestations(
 ) -> None:
     tamper(
         installation,
-        "UPDATE data_capture_audit SET capture_type = 'erasure' WHERE user_email = 'ann@example.com'",
+        f"UPDATE data_capture_audit SET capture_type = 'erasure' WHERE user_email = '{ANN}'",
     )
-    taking(installation, erase=ANN)
-    assert content_of(installation, 1, 2, 3, 10, 13) == [(NOBODY_ELSE, None, None, None)] * 5
+    erase(installation, ANN)
+    assert read_records(installation, 1, 2, 3, 10, 13) == [(OTHER_PSEUDONYM, None, None, None)] * 5
 
 
-# --- What nobody tampered with --------------------------------------------------------------------------------------------
+# --- Untampered records ---------------------------------------------------------------------------
 
 
 def test_untampered_records_verify_after_retentions_and_erasures(
@@ -387,14 +357,14 @@ def test_untampered_records_verify_after_retentions_and_erasures(
     with closing(open_connection(installation.database, 5)) as connection:
         for column in ("user_agent", "ip_address", "data_snapshot"):
             connection.execute("BEGIN IMMEDIATE")
-            age(connection, column, 1, 2, 3, 4, attestations=attestations)
-            age(connection, column, 5, 10, 11, attestations=attestations)
+            clear_column(connection, column, 1, 2, 3, 4, attestations=attestations)
+            clear_column(connection, column, 5, 10, 11, attestations=attestations)
             connection.execute("COMMIT")
-    assert_good(installation)
-    assert taking(installation, erase=ANN) == 5
-    assert_good(installation)
-    assert taking(installation, erase=BOB) == 5
-    assert_good(installation)
+    assert_verifies(installation)
+    assert erase(installation, ANN) == 5
+    assert_verifies(installation)
+    assert erase(installation, BOB) == 5
+    assert_verifies(installation)
 
 
 def test_attestations_verify_where_a_trigger_changes_addresses_to_capitals(
@@ -405,29 +375,34 @@ def test_attestations_verify_where_a_trigger_changes_addresses_to_capitals(
         installation,
         """
         CREATE TABLE users (id INTEGER PRIMARY KEY, email TEXT UNIQUE NOT NULL);
-        CREATE TRIGGER capitals AFTER INSERT ON users BEGIN UPDATE users SET email = upper(email) WHERE id = new.id; END""",
+        CREATE TRIGGER capitals AFTER INSERT ON users
+        BEGIN UPDATE users SET email = upper(email) WHERE id = new.id; END""",
     )
     prepare(installation.database)
     with closing(open_connection(installation.database, 5)) as connection:
         connection.execute("BEGIN IMMEDIATE")
-        ann, nobody, whose = (
-            ensure_user(connection, one, None, NOW) for one in (ANN, NOBODY, RETENTION_USER)
+        ann, pseudonym, retention_user = (
+            ensure_user(connection, one, None, NOW) for one in (ANN, PSEUDONYM, RETENTION_USER)
         )
-        assert whose.isupper()
-        write(connection, ann)
+        assert retention_user.isupper()
+        write_payment(connection, ann)
         for column in ("ip_address", "user_agent"):
             clear_columns(
-                connection, {column: [1]}, whose, timestamp=NOW, source_endpoint="retention"
+                connection,
+                {column: [1]},
+                retention_user,
+                timestamp=NOW,
+                source_endpoint="retention",
             )
-        pseudonymise_audit(connection, ann, nobody, timestamp=NOW, source_endpoint="erase")
+        pseudonymise_audit(connection, ann, pseudonym, timestamp=NOW, source_endpoint="erase")
         connection.execute("COMMIT")
-    assert_good(installation)
+    assert_verifies(installation)
 
 
 def test_data_that_is_already_deleted_is_not_attested_again(
     installation: Installation, caplog: pytest.LogCaptureFixture
 ) -> None:
-    assert taking(installation, column="ip_address", numbers=(1, 7, 8, 10)) == 1
-    assert taking(installation, column="ip_address", numbers=(1, 7, 8, 10)) == 0
+    assert apply_retention(installation, "ip_address", (1, 7, 8, 10)) == 1
+    assert apply_retention(installation, "ip_address", (1, 7, 8, 10)) == 0
     assert caplog.text == ""
-    assert_good(installation)
+    assert_verifies(installation)
