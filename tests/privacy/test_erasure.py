@@ -1,6 +1,6 @@
-"""After an erasure nothing of the person is left: searched by their bytes, in every file, and everybody else is as before.
+"""Test erasure: no bytes of the user remain, and other users' data is unchanged.
 
-EDC_FULL_ERASURE=1 python3 test_enhanced_data_capture.py tests/privacy/test_erasure.py      # 500 captures among thousands: a minute
+With `EDC_FULL_ERASURE=1`, the first tests store 500 captures of each user, which takes a minute.
 """
 
 from __future__ import annotations
@@ -33,14 +33,14 @@ from data_capture.store.sqlite.schema import prepare
 from tests.support.erasing import (
     ADMIN,
     TOKEN,
-    Marked,
+    TraceableUser,
     assert_whole,
     erase,
     export,
-    found_in,
-    record,
-    send,
+    find_traces,
+    send_captures,
     service_in,
+    store_captures,
     store_in,
     user_url,
 )
@@ -48,110 +48,108 @@ from tests.support.services import REPOSITORY, RunningService, rows
 
 FULL = "EDC_FULL_ERASURE" in os.environ
 CAPTURES = 500 if FULL else 80
-OTHERS = [Marked(f"other{number}") for number in range(20 if FULL else 4)]
+OTHER_USERS = [TraceableUser(f"other{number}") for number in range(20 if FULL else 4)]
 DATABASES = REPOSITORY / "tests" / "databases"
 
 
 @pytest.fixture
 def service(tmp_path: Path) -> Iterator[RunningService]:
-    """A capture service with an admin token, over a database of its own."""
+    """Run a capture service with an admin token and its own database."""
     with service_in(tmp_path) as running:
         yield running
 
 
-def mixed(users: list[Marked], count: int) -> list[tuple[Marked, dict[str, object]]]:
-    """So many captures of each, in an order that mixes them on every page of the file."""
+def shuffle_captures(
+    users: list[TraceableUser], count: int
+) -> list[tuple[TraceableUser, dict[str, object]]]:
+    """Return `count` captures per user, shuffled so that users share pages of the file."""
     captures = [(user, capture) for user in users for capture in user.captures(count)]
     random.Random(1).shuffle(captures)
     return captures
 
 
-def test_nothing_is_left_of_an_erased_user_and_everything_of_everybody_else(
+def test_erasure_leaves_no_trace_of_the_user_and_other_users_unchanged(
     service: RunningService,
 ) -> None:
-    ann = Marked("ann")
-    for start in range(0, CAPTURES * (len(OTHERS) + 1), 100):
-        group = mixed([ann, *OTHERS], CAPTURES)[start : start + 100]
-        assert set(send(service, ann, [capture for _, capture in group])) <= {200, 201}
-    assert len(
-        {found.partition(" in ")[0] for found in found_in(service.database.parent, ann.traces())}
-    ) == len(ann.traces())
+    ann = TraceableUser("ann")
+    for start in range(0, CAPTURES * (len(OTHER_USERS) + 1), 100):
+        group = shuffle_captures([ann, *OTHER_USERS], CAPTURES)[start : start + 100]
+        assert set(send_captures(service, ann, [capture for _, capture in group])) <= {200, 201}
+    found = find_traces(service.database.parent, ann.traces())
+    assert {trace.partition(" in ")[0] for trace in found} == ann.traces().keys()
     before = {
         other.email: (export(service, other.email), export(service, other.email, "zip"))
-        for other in OTHERS
+        for other in OTHER_USERS
     }
-    answer = erase(service, ann.email)
-    assert (answer.status_code, answer.json()["complete"]) == (200, True)
-    assert answer.json()["erased"]["payment_data"] == CAPTURES // 4
+    response = erase(service, ann.email)
+    assert (response.status_code, response.json()["complete"]) == (200, True)
+    assert response.json()["erased"]["payment_data"] == CAPTURES // 4
     traces = ann.traces()
-    del traces["agent"]  # these tests sent everybody's from one browser
-    assert found_in(service.database.parent, traces) == []
+    del traces["agent"]  # all captures were sent with this user agent
+    assert find_traces(service.database.parent, traces) == []
     assert {
         email: (export(service, email), export(service, email, "zip")) for email in before
     } == before
     assert_whole(service)
-    assert (
-        requests.get(
-            f"{user_url(service, ann.email)}/export", headers=ADMIN, timeout=10
-        ).status_code
-        == 404
-    )
-    stats = requests.get(f"{service.url}/api/data-capture/stats/{ann.email}", timeout=10).json()
+    export_url = f"{user_url(service, ann.email)}/export"
+    assert requests.get(export_url, headers=ADMIN, timeout=30).status_code == 404
+    stats = requests.get(f"{service.url}/api/data-capture/stats/{ann.email}", timeout=30).json()
     assert (stats["total_data_points"], stats["data_counts"]["audit_records"]) == (0, 0)
-    assert found_in(service.database.parent, traces) == []  # nor does asking bring anything back
+    # The two requests for the erased address have not written it anywhere.
+    assert find_traces(service.database.parent, traces) == []
 
 
-def test_while_others_write_nothing_is_left_and_nothing_of_theirs_is_lost(
+def test_erasure_during_writes_leaves_no_trace_and_loses_no_write(
     service: RunningService,
 ) -> None:
-    ann, bob = Marked("ann"), Marked("bob")
-    send(service, ann, ann.captures(CAPTURES))
-    over = threading.Event()
+    ann, bob = TraceableUser("ann"), TraceableUser("bob")
+    send_captures(service, ann, ann.captures(CAPTURES))
+    erased = threading.Event()
     sent: list[tuple[str, int]] = []
 
     def write() -> None:
-        while not over.is_set():
+        while not erased.is_set():
             capture_id = uuid.uuid4().hex
-            answer = service.capture(
+            response = service.capture(
                 "activity",
                 {"user_email": bob.email, "capture_id": capture_id, "activity_type": "load"},
             )
-            sent.append((capture_id, answer.status_code))
+            sent.append((capture_id, response.status_code))
 
     writers = [threading.Thread(target=write) for _ in range(4)]
     for writer in writers:
         writer.start()
     try:
-        answer = erase(service, ann.email)
+        response = erase(service, ann.email)
     finally:
-        over.set()
+        erased.set()
         for writer in writers:
             writer.join()
-    assert answer.json()["complete"] is True
-    assert found_in(service.database.parent, ann.traces()) == []
-    taken = {capture_id for capture_id, status in sent if status == 201}
-    assert len(taken) >= len(sent) * 0.9
-    assert taken == {
+    assert response.json()["complete"] is True
+    assert find_traces(service.database.parent, ann.traces()) == []
+    stored = {capture_id for capture_id, status in sent if status == 201}
+    assert len(stored) >= len(sent) * 0.9
+    assert stored == {
         row["capture_id"] for row in service.rows("SELECT capture_id FROM capture_receipts")
     }
     assert_whole(service)
 
 
-def test_no_copy_is_left_where_rows_of_many_were_moved_from_page_to_page(tmp_path: Path) -> None:
-    """What secure_delete alone does not reach; the people are erased one after the other, while others go on."""
-    users = [Marked(f"p{number}") for number in range(24)]
+def test_erasure_leaves_no_copies_on_pages_with_rows_of_many_users(tmp_path: Path) -> None:
+    """Moving rows between pages leaves copies that `PRAGMA secure_delete` does not overwrite."""
+    users = [TraceableUser(f"p{number}") for number in range(24)]
     with closing(store_in(tmp_path)) as store:
-        captures = mixed(users, 60)
+        captures = shuffle_captures(users, 60)
         for start in range(0, len(captures), 50):
-            record(store, [capture for _, capture in captures[start : start + 50]])
+            store_captures(store, [capture for _, capture in captures[start : start + 50]])
         eraser = UserEraser(store)
         for user in users[:8]:
             _, is_complete = eraser.erase(user.email, "a test")
             assert is_complete
-            assert found_in(tmp_path, {"email": user.email[:12].encode(), **user.traces()}) == []
+            assert find_traces(tmp_path, {"email": user.email[:12].encode(), **user.traces()}) == []
 
 
-def test_every_table_is_erased_from_or_named_as_one_of_nobody() -> None:
+def test_every_table_is_erased_or_listed_as_without_user_data() -> None:
     with closing(sqlite3.connect(":memory:")) as connection:
         connection.executescript((REPOSITORY / "schema.sql").read_text())
         tables = {
@@ -164,11 +162,11 @@ def test_every_table_is_erased_from_or_named_as_one_of_nobody() -> None:
     assert AUDIT in list_user_tables()
 
 
-def test_the_audit_trail_says_that_there_was_an_erasure_and_not_whose(
+def test_audit_record_of_an_erasure_does_not_identify_the_user(
     service: RunningService,
 ) -> None:
-    ann = Marked("ann")
-    send(service, ann, ann.captures(8))
+    ann = TraceableUser("ann")
+    send_captures(service, ann, ann.captures(8))
     pseudonym = erase(service, ann.email).json()["pseudonym"]
     records = service.rows("SELECT * FROM data_capture_audit ORDER BY id")
     assert {record["user_email"] for record in records} == {pseudonym}
@@ -180,50 +178,50 @@ def test_the_audit_trail_says_that_there_was_an_erasure_and_not_whose(
     assert ann.name not in pseudonym
 
 
-def test_without_the_admin_token_nothing_is_erased_or_handed_out(service: RunningService) -> None:
-    ann = Marked("ann")
-    send(service, ann, ann.captures(4))
+def test_erasure_and_export_require_the_admin_token(service: RunningService) -> None:
+    ann = TraceableUser("ann")
+    send_captures(service, ann, ann.captures(4))
     for headers in ({}, {"Authorization": "Bearer wrong"}, {"Authorization": f"Basic {TOKEN}"}):
         for method, url in (
             ("DELETE", user_url(service, ann.email)),
             ("GET", f"{user_url(service, ann.email)}/export"),
         ):
-            answer = requests.request(method, f"{url}?token={TOKEN}", headers=headers, timeout=10)
-            assert (answer.status_code, ann.email in answer.text) == (401, False)
+            response = requests.request(method, f"{url}?token={TOKEN}", headers=headers, timeout=30)
+            assert (response.status_code, ann.email in response.text) == (401, False)
     assert len(service.rows("SELECT id FROM data_capture_audit")) == 4
 
 
-def test_erasing_somebody_unknown_is_no_error_and_says_so(service: RunningService) -> None:
+def test_erasing_an_unknown_user_succeeds_with_counts_of_zero(service: RunningService) -> None:
     for _ in range(2):
-        answer = erase(service, "nobody@example.com")
-        assert (answer.status_code, set(answer.json()["erased"].values())) == (200, {0})
+        response = erase(service, "nobody@example.com")
+        assert (response.status_code, set(response.json()["erased"].values())) == (200, {0})
     assert erase(service, "not an address").status_code == 422
-    assert len(service.rows("SELECT id FROM users")) == 1  # whoever the records of these are of
+    assert len(service.rows("SELECT id FROM users")) == 1  # the pseudonym of the two audit records
     assert_whole(service)
 
 
-def test_the_command_erases_with_the_service_running_and_without(service: RunningService) -> None:
-    ann, bob = Marked("ann"), Marked("bob")
-    send(service, ann, ann.captures(8) + bob.captures(8))
+def test_erase_command_works_with_and_without_a_running_service(service: RunningService) -> None:
+    ann, bob = TraceableUser("ann"), TraceableUser("bob")
+    send_captures(service, ann, ann.captures(8) + bob.captures(8))
     command = [sys.executable, "-m", "data_capture", "erase", "--database", str(service.database)]
-    ran = subprocess.run(
+    result = subprocess.run(
         [*command, ann.email.upper()], cwd=REPOSITORY, capture_output=True, text=True, check=True
     )
-    assert "Erased: payment_data 2, questionnaire_data 2" in ran.stdout
-    assert found_in(service.database.parent, {**ann.traces(), "agent": ann.email.encode()}) == []
+    assert "Erased: payment_data 2, questionnaire_data 2" in result.stdout
+    assert find_traces(service.database.parent, {**ann.traces(), "agent": ann.email.encode()}) == []
     service.stop()
-    ran = subprocess.run(
+    result = subprocess.run(
         [*command, bob.email], cwd=REPOSITORY, capture_output=True, text=True, check=True
     )
-    assert "8 audit records kept" in ran.stdout
-    assert found_in(service.database.parent, bob.traces()) == []
+    assert "8 audit records kept" in result.stdout
+    assert find_traces(service.database.parent, bob.traces()) == []
     assert_whole(service)
 
 
-# --- Databases of other programs ----------------------------------------------------------------------------------------------
+# --- Databases of other programs ------------------------------------------------------------------
 
 
-def taken_over(directory: Path, *scripts: str) -> Path:
+def adopt_database(directory: Path, *scripts: str) -> Path:
     database = directory / "trading_bots.db"
     with closing(sqlite3.connect(database)) as connection:
         for script in scripts:
@@ -244,23 +242,25 @@ def erase_in(database: Path, email: str) -> tuple[str, ...]:
 
 
 @pytest.mark.parametrize("script", ["users_in_sql.sql", "users_by_orm.sql"])
-def test_a_row_that_another_program_refers_to_is_emptied(tmp_path: Path, script: str) -> None:
-    database = taken_over(tmp_path, script, "other_programs.sql")
-    theirs = "SELECT user_id, activity FROM user_activities UNION ALL SELECT user_id, step FROM user_progress WHERE step = 'paid'"
-    before = rows(database, theirs)
+def test_user_row_referenced_by_another_program_is_emptied(tmp_path: Path, script: str) -> None:
+    database = adopt_database(tmp_path, script, "other_programs.sql")
+    foreign_rows = (
+        "SELECT user_id, activity FROM user_activities "
+        "UNION ALL SELECT user_id, step FROM user_progress WHERE step = 'paid'"
+    )
+    before = rows(database, foreign_rows)
     assert erase_in(database, "ann@example.com") == ("user_activities", "user_progress")
     [ann] = rows(database, "SELECT * FROM users WHERE id = 1")
     assert ann["email"].startswith("erased-")
     assert "ann" not in "".join(str(value).lower() for value in ann.values())
     assert ann["password_hash"] == "!"
-    assert rows(database, theirs) == before
-    assert [row["email"] for row in rows(database, "SELECT email FROM users WHERE id IN (2, 3) ORDER BY id")] == [
-        "bob@example.com", "cyd@example.com"
-    ]  # fmt: skip
+    assert rows(database, foreign_rows) == before
+    others = rows(database, "SELECT email FROM users WHERE id IN (2, 3) ORDER BY id")
+    assert [row["email"] for row in others] == ["bob@example.com", "cyd@example.com"]
 
 
-def test_what_another_program_declares_to_go_with_a_user_goes(tmp_path: Path) -> None:
-    database = taken_over(tmp_path, "users_in_sql.sql", "other_programs.sql")
+def test_rows_of_another_program_that_cascade_from_users_are_deleted(tmp_path: Path) -> None:
+    database = adopt_database(tmp_path, "users_in_sql.sql", "other_programs.sql")
     with closing(sqlite3.connect(database)) as connection, connection:
         connection.execute("DELETE FROM user_activities")
         connection.execute("DELETE FROM user_progress")
@@ -270,11 +270,9 @@ def test_what_another_program_declares_to_go_with_a_user_goes(tmp_path: Path) ->
 
 
 def test_every_spelling_of_an_address_is_erased(tmp_path: Path) -> None:
-    database = taken_over(tmp_path, "users_without_passwords.sql")
-    with (
-        closing(sqlite3.connect(database)) as connection,
-        connection,
-    ):  # foreign keys are off, as in the shell
+    database = adopt_database(tmp_path, "users_without_passwords.sql")
+    with closing(sqlite3.connect(database)) as connection, connection:
+        # Foreign keys are off, as in the sqlite3 shell.
         connection.execute("INSERT INTO users (username, email) VALUES ('ann2', 'ann@example.com')")
         spellings = [("ANN@EXAMPLE.COM",), ("Ann@Example.COM",), ("bob@example.com",)]
         connection.executemany("INSERT INTO payment_data (user_email) VALUES (?)", spellings)
@@ -282,8 +280,5 @@ def test_every_spelling_of_an_address_is_erased(tmp_path: Path) -> None:
     assert [row["user_email"] for row in rows(database, "SELECT user_email FROM payment_data")] == [
         "bob@example.com"
     ]
-    assert not [
-        row
-        for row in rows(database, "SELECT email FROM users")
-        if row["email"].lower() == "ann@example.com"
-    ]
+    emails = [row["email"].lower() for row in rows(database, "SELECT email FROM users")]
+    assert "ann@example.com" not in emails

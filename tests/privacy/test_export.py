@@ -1,4 +1,4 @@
-"""An export holds everything that is held on a person, and nothing of anybody else."""
+"""Test exports: all data of one user, and none of other users."""
 
 from __future__ import annotations
 
@@ -23,51 +23,47 @@ from data_capture.privacy.tables import RECEIPTS, USERS, list_user_tables
 from tests.support.erasing import (
     ADMIN,
     TOKEN,
-    Marked,
+    TraceableUser,
     assert_whole,
     export,
-    picture,
-    record,
-    send,
+    make_screenshot,
+    send_captures,
+    store_captures,
     store_in,
     user_url,
 )
 from tests.support.services import REPOSITORY, RunningService, capture_service_in, signup_service_in
 
-ANN, BOB = Marked("ann"), Marked("bob")
+ANN, BOB = TraceableUser("ann"), TraceableUser("bob")
 
 
 @pytest.fixture(scope="module")
 def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningService]:
-    """A capture service with twelve captures of two people each, one of whom has signed up."""
+    """Run a capture service with twelve captures of two users each; Ann has an account."""
     directory = tmp_path_factory.mktemp("export")
-    running, signup = (
-        capture_service_in(directory, EDC_ADMIN_TOKEN=TOKEN),
-        signup_service_in(directory),
-    )
+    running = capture_service_in(directory, EDC_ADMIN_TOKEN=TOKEN)
+    signup = signup_service_in(directory)
     running.start()
     signup.start()
     account = {
         "email": ANN.email,
         "password": "correct horse battery",
-        "company": ANN.mark("company"),
+        "company": ANN.unique_text("company"),
     }
-    assert (
-        requests.post(f"{signup.url}/api/auth/register", json=account, timeout=30).status_code
-        == 201
-    )
+    response = requests.post(f"{signup.url}/api/auth/register", json=account, timeout=30)
+    assert response.status_code == 201
     signup.stop()
-    send(running, ANN, ANN.captures(12))
-    send(running, BOB, BOB.captures(12))
+    send_captures(running, ANN, ANN.captures(12))
+    send_captures(running, BOB, BOB.captures(12))
     yield running
     running.stop()
 
 
-def archive(service: RunningService) -> zipfile.ZipFile:
+def export_zip(service: RunningService) -> zipfile.ZipFile:
     return zipfile.ZipFile(io.BytesIO(export(service, ANN.email, "zip")))
 
 
-def test_it_holds_every_row_of_every_table(service: RunningService) -> None:
+def test_export_contains_every_row_of_every_table(service: RunningService) -> None:
     document = json.loads(export(service, ANN.email))
     assert list(document) == ["format", "email", USERS, *list_user_tables(), RECEIPTS]
     for table in list_user_tables():
@@ -90,11 +86,14 @@ def test_it_holds_every_row_of_every_table(service: RunningService) -> None:
     assert "argon2" not in text
     assert BOB.name not in text
     for name in ("plan", "detail", "unknown", "company", "agent"):
-        assert ANN.mark(name) in text
+        assert ANN.unique_text(name) in text
 
 
-def test_two_exports_are_equal_to_the_byte_and_each_is_recorded(service: RunningService) -> None:
-    recorded = "SELECT * FROM data_capture_audit WHERE capture_type = 'export' AND user_email = ? ORDER BY id"
+def test_exports_are_byte_identical_and_each_has_an_audit_record(service: RunningService) -> None:
+    recorded = (
+        "SELECT * FROM data_capture_audit WHERE capture_type = 'export' AND user_email = ? "
+        "ORDER BY id"
+    )
     before = len(service.rows(recorded, ANN.email))
     assert export(service, ANN.email) == export(service, ANN.email)
     assert export(service, ANN.email, "zip") == export(service, ANN.email.upper(), "zip")
@@ -104,40 +103,36 @@ def test_two_exports_are_equal_to_the_byte_and_each_is_recorded(service: Running
     assert_whole(service)
 
 
-def test_the_archive_holds_the_document_a_csv_a_table_and_the_screenshots(
+def test_zip_contains_the_json_a_csv_per_table_and_the_screenshots(
     service: RunningService,
 ) -> None:
-    with archive(service) as content:
-        assert content.testzip() is None
-        document = json.loads(content.read("export.json"))
-        pictures = [one["account_screenshot"] for one in document["questionnaire_data"]]
-        assert pictures == [
+    with export_zip(service) as archive:
+        assert archive.testzip() is None
+        document = json.loads(archive.read("export.json"))
+        screenshots = [one["account_screenshot"] for one in document["questionnaire_data"]]
+        assert screenshots == [
             f"screenshots/questionnaire_data-{one['id']}.png"
             for one in document["questionnaire_data"]
         ]
-        for name in pictures:
-            assert content.read(name) == base64.b64decode(
-                picture(ANN.mark("picture")).partition(",")[2]
-            )
+        for name in screenshots:
+            data_url = make_screenshot(ANN.unique_text("picture"))
+            assert archive.read(name) == base64.b64decode(data_url.partition(",")[2])
         for table in (USERS, *list_user_tables(), RECEIPTS):
-            lines = list(csv.DictReader(io.StringIO(content.read(f"{table}.csv").decode())))
+            lines = list(csv.DictReader(io.StringIO(archive.read(f"{table}.csv").decode())))
             assert lines == [
-                {k: "" if v is None else str(v) for k, v in row.items()} for row in document[table]
+                {name: "" if value is None else str(value) for name, value in row.items()}
+                for row in document[table]
             ], table
 
 
-def test_a_cell_that_a_spreadsheet_would_run_is_a_text_in_the_csv(service: RunningService) -> None:
+def test_spreadsheet_formula_is_escaped_in_the_csv(service: RunningService) -> None:
     formula = '=HYPERLINK("http://192.0.2.1")'
-    assert (
-        service.capture(
-            "payment", {"user_email": "formula@example.com", "plan_name": formula}
-        ).status_code
-        == 201
-    )
-    with zipfile.ZipFile(io.BytesIO(export(service, "formula@example.com", "zip"))) as content:
-        [row] = csv.DictReader(io.StringIO(content.read("payment_data.csv").decode()))
+    payment = {"user_email": "formula@example.com", "plan_name": formula}
+    assert service.capture("payment", payment).status_code == 201
+    with zipfile.ZipFile(io.BytesIO(export(service, "formula@example.com", "zip"))) as archive:
+        [row] = csv.DictReader(io.StringIO(archive.read("payment_data.csv").decode()))
         assert row["plan_name"] == f"'{formula}"
-        assert json.loads(content.read("export.json"))["payment_data"][0]["plan_name"] == formula
+        assert json.loads(archive.read("export.json"))["payment_data"][0]["plan_name"] == formula
 
 
 @pytest.mark.parametrize(
@@ -149,13 +144,13 @@ def test_a_cell_that_a_spreadsheet_would_run_is_a_text_in_the_csv(service: Runni
         (ANN.email, "xml", 422),
     ],
 )
-def test_what_can_t_be_exported_is_said(
+def test_invalid_export_request_gets_an_error(
     service: RunningService, address: str, form: str, status: int
 ) -> None:
-    answer = requests.get(
-        f"{user_url(service, address)}/export", params={"format": form}, headers=ADMIN, timeout=10
+    response = requests.get(
+        f"{user_url(service, address)}/export", params={"format": form}, headers=ADMIN, timeout=30
     )
-    assert (answer.status_code, answer.headers["Content-Type"]) == (
+    assert (response.status_code, response.headers["Content-Type"]) == (
         status,
         "application/problem+json",
     )
@@ -163,39 +158,28 @@ def test_what_can_t_be_exported_is_said(
 
 
 @pytest.mark.parametrize("suffix", ["/export", "%2Fexport", "/export?format=json"])
-def test_an_export_can_t_be_deleted_and_is_nobody_s_address(
-    service: RunningService, suffix: str
-) -> None:
-    answer = requests.delete(f"{user_url(service, ANN.email)}{suffix}", headers=ADMIN, timeout=10)
-    assert answer.status_code == 405
-    assert "DELETE" not in answer.headers["Allow"]
-    options = requests.options(f"{user_url(service, ANN.email)}{suffix}", headers=ADMIN, timeout=10)
+def test_delete_of_an_export_url_gets_405(service: RunningService, suffix: str) -> None:
+    response = requests.delete(f"{user_url(service, ANN.email)}{suffix}", headers=ADMIN, timeout=30)
+    assert response.status_code == 405
+    assert "DELETE" not in response.headers["Allow"]
+    options = requests.options(f"{user_url(service, ANN.email)}{suffix}", headers=ADMIN, timeout=30)
     assert "DELETE" not in options.headers["Allow"]
-    allowed = requests.options(user_url(service, ANN.email), headers=ADMIN, timeout=10).headers[
-        "Allow"
-    ]
-    assert sorted(allowed.split(", ")) == ["DELETE", "OPTIONS"]
+    options = requests.options(user_url(service, ANN.email), headers=ADMIN, timeout=30)
+    assert sorted(options.headers["Allow"].split(", ")) == ["DELETE", "OPTIONS"]
 
 
-def test_the_answer_is_kept_nowhere_and_its_name_tells_nothing(service: RunningService) -> None:
-    answer = requests.get(f"{user_url(service, ANN.email)}/export", headers=ADMIN, timeout=10)
-    assert answer.headers["Cache-Control"] == "no-store"
-    assert answer.headers["Content-Disposition"] == 'attachment; filename="export.json"'
+def test_export_is_not_cached_and_its_file_name_has_no_address(service: RunningService) -> None:
+    response = requests.get(f"{user_url(service, ANN.email)}/export", headers=ADMIN, timeout=30)
+    assert response.headers["Cache-Control"] == "no-store"
+    assert response.headers["Content-Disposition"] == 'attachment; filename="export.json"'
 
 
-def test_the_command_writes_the_same_to_a_file_and_to_standard_output(
+def test_export_command_writes_the_same_bytes_as_the_service(
     service: RunningService, tmp_path: Path
 ) -> None:
     def run(*arguments: Any) -> subprocess.CompletedProcess[bytes]:
-        command = [
-            sys.executable,
-            "-m",
-            "data_capture",
-            "export",
-            "--database",
-            str(service.database),
-            *map(str, arguments),
-        ]
+        command = [sys.executable, "-m", "data_capture", "export"]
+        command += ["--database", str(service.database), *map(str, arguments)]
         return subprocess.run(command, cwd=REPOSITORY, capture_output=True, check=False)
 
     assert run(ANN.email).stdout == export(service, ANN.email)
@@ -203,52 +187,49 @@ def test_the_command_writes_the_same_to_a_file_and_to_standard_output(
     assert run(ANN.email.upper(), "--format", "zip", "--to", target).returncode == 0
     assert target.read_bytes() == export(service, ANN.email, "zip")
     assert target.stat().st_mode & 0o777 == 0o600
-    for refused in (run(ANN.email, "--to", target), run("nobody@example.com"), run("nobody")):
-        assert (refused.returncode, refused.stdout, refused.stderr.count(b"\n")) == (1, b"", 1)
+    for failed in (run(ANN.email, "--to", target), run("nobody@example.com"), run("nobody")):
+        assert (failed.returncode, failed.stdout, failed.stderr.count(b"\n")) == (1, b"", 1)
 
 
-def test_it_takes_no_more_memory_than_a_row_or_two(tmp_path: Path) -> None:
-    screenshot = picture("large", 2_000_000)
+def test_export_needs_memory_for_a_few_rows_only(tmp_path: Path) -> None:
+    screenshot = make_screenshot("large", 2_000_000)
     with closing(store_in(tmp_path)) as store:
         for number in range(12):
-            answers = {
-                "user_email": ANN.email,
-                "tradesPerDay": str(number),
-                "screenshot": screenshot,
-            }
-            record(store, [{"type": "questionnaire", **answers}])
-        for form, most_bytes in (("json", 16_000_000), ("zip", 24_000_000)):
+            answers = {"tradesPerDay": str(number), "screenshot": screenshot}
+            capture = {"type": "questionnaire", "user_email": ANN.email, **answers}
+            store_captures(store, [capture])
+        for form, max_bytes in (("json", 16_000_000), ("zip", 24_000_000)):
             tracemalloc.start()
             written = sum(len(piece) for piece in stream_export(store.database, ANN.email, form))
             _, peak = tracemalloc.get_traced_memory()
             tracemalloc.stop()
             assert written > 22_000_000
-            assert peak < most_bytes, form
+            assert peak < max_bytes, form
 
 
-def test_a_large_one_is_sent_as_it_is_made_and_not_put_together_first(
+def test_large_export_is_streamed(
     service: RunningService,
 ) -> None:
     user = "large@example.com"
-    large = picture(user, 1_000_000)
+    large = make_screenshot(user, 1_000_000)
     for number in range(60):
         capture = {"user_email": user, "screenshot": large, "tradesPerDay": str(number)}
         assert service.capture("questionnaire", capture).status_code == 201
-    worker = requests.get(f"{service.url}/api/data-capture/health", timeout=10).json()["pid"]
-    Path(f"/proc/{worker}/clear_refs").write_text(
-        "5", encoding="ascii"
-    )  # from here on its peak counts anew
+    worker = requests.get(f"{service.url}/api/data-capture/health", timeout=30).json()["pid"]
+    # Reset the process's peak memory (proc(5), clear_refs).
+    Path(f"/proc/{worker}/clear_refs").write_text("5", encoding="ascii")
     before = peak_bytes(worker)
-    answer = requests.get(f"{user_url(service, user)}/export", headers=ADMIN, timeout=60)
-    assert answer.headers["Transfer-Encoding"] == "chunked"
-    assert len(answer.json()["questionnaire_data"]) == 60
-    # The server takes parts faster than it sends them, so they may all be in memory once; put together, they were nearly thrice.
-    assert peak_bytes(worker) - before < len(answer.content) * 2
-    with zipfile.ZipFile(io.BytesIO(export(service, user, "zip"))) as content:
-        assert content.testzip() is None
+    response = requests.get(f"{user_url(service, user)}/export", headers=ADMIN, timeout=60)
+    assert response.headers["Transfer-Encoding"] == "chunked"
+    assert len(response.json()["questionnaire_data"]) == 60
+    # The server may take all parts before it sends them, so that they are in memory once.
+    # Joining them before sending would take nearly three times their size.
+    assert peak_bytes(worker) - before < len(response.content) * 2
+    with zipfile.ZipFile(io.BytesIO(export(service, user, "zip"))) as archive:
+        assert archive.testzip() is None
 
 
 def peak_bytes(process: int) -> int:
-    """The most memory that a process has had (proc(5), VmHWM)."""
+    """Return the peak memory of a process (proc(5), VmHWM)."""
     status = Path(f"/proc/{process}/status").read_text(encoding="ascii")
     return int(status.partition("VmHWM:")[2].split()[0]) * 1024

@@ -1,4 +1,4 @@
-"""Captures that are stored together become what they would have become one after the other, and are answered the same."""
+"""Test that a group commit has the same rows and results as single commits."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ from data_capture.web.responses import build_result
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=timezone.utc)
 ERASED_AT = NOW - timedelta(minutes=6)
-RECEIPTS_KEY = bytes(range(32))  # of all databases here, so that their receipts are equal
+RECEIPTS_KEY = bytes(range(32))  # the same in all databases, so that their receipts are equal
 NEW, KNOWN, IN_CAPITALS, ERASED = (
     "new@example.com",
     "known@example.com",
@@ -40,10 +40,13 @@ NEW, KNOWN, IN_CAPITALS, ERASED = (
     "erased@example.com",
 )
 
-# What differs from one database to the next although the same was stored: what is drawn by lot, and what is hashed with it.
-BY_LOT = {"users": {"unique_id"}, "data_capture_audit_chain": {"salt", "commitment", "link"}}
+# Random values, and hashes of them, which differ between databases with the same captures.
+RANDOM_COLUMNS = {
+    "users": {"unique_id"},
+    "data_capture_audit_chain": {"salt", "commitment", "link"},
+}
 
-OF_KIND: dict[str, st.SearchStrategy[dict[str, Any]]] = {
+KIND_FIELDS: dict[str, st.SearchStrategy[dict[str, Any]]] = {
     "payment": st.fixed_dictionaries(
         {"payment_status": st.sampled_from(["pending", "completed"])},
         optional={
@@ -59,11 +62,11 @@ OF_KIND: dict[str, st.SearchStrategy[dict[str, Any]]] = {
 }
 
 
-CONFIRMED = "sent with a token"  # no member of the capture: `asked_by` takes it out
+CONFIRMED = "sent with a token"  # not a field of the capture: `parse_batch` removes it
 
 
 def captures_of_kind(kind: str) -> st.SearchStrategy[dict[str, Any]]:
-    of_all = st.fixed_dictionaries(
+    common_fields = st.fixed_dictionaries(
         {
             "type": st.just(kind),
             "user_email": st.sampled_from([NEW, KNOWN, IN_CAPITALS, ERASED, "newer@example.com"]),
@@ -78,18 +81,20 @@ def captures_of_kind(kind: str) -> st.SearchStrategy[dict[str, Any]]:
             CONFIRMED: st.booleans(),
         },
     )
-    return st.tuples(of_all, OF_KIND[kind]).map(lambda both: {**both[0], **both[1]})
+    return st.tuples(common_fields, KIND_FIELDS[kind]).map(lambda both: {**both[0], **both[1]})
 
 
-MIXES = st.lists(st.sampled_from(list(KINDS)).flatmap(captures_of_kind), min_size=1, max_size=12)
+CAPTURE_LISTS = st.lists(
+    st.sampled_from(list(KINDS)).flatmap(captures_of_kind), min_size=1, max_size=12
+)
 
 
 OpenStore = Callable[[], AbstractContextManager[Store]]
 
 
 @pytest.fixture(scope="module")
-def a_store(tmp_path_factory: pytest.TempPathFactory) -> OpenStore:
-    """Opens a new one, with a person in it whose address has capitals, one who was captured before, and one who was erased."""
+def open_store(tmp_path_factory: pytest.TempPathFactory) -> OpenStore:
+    """Return a function that opens a new store with two existing users and an erased one."""
 
     @contextmanager
     def opened() -> Iterator[Store]:
@@ -97,10 +102,13 @@ def a_store(tmp_path_factory: pytest.TempPathFactory) -> OpenStore:
         keep_key(receipts_key_file(database), RECEIPTS_KEY)
         prepare(database)
         with closing(sqlite3.connect(database, isolation_level=None)) as connection:
-            insert = "INSERT INTO users (username, email, password_hash, normalized_email, created_at) VALUES (?, ?, '!', ?, '')"
+            insert = (
+                "INSERT INTO users (username, email, password_hash, normalized_email, created_at) "
+                "VALUES (?, ?, '!', ?, '')"
+            )
             for email in (KNOWN, IN_CAPITALS):
                 connection.execute(insert, (email, email, email.lower()))
-        store = Store(database, request_seconds=20)
+        store = Store(database, request_seconds=60)
         try:
             store.write(
                 lambda connection: add_tombstones(connection, [ERASED], timestamp(ERASED_AT))
@@ -112,13 +120,13 @@ def a_store(tmp_path_factory: pytest.TempPathFactory) -> OpenStore:
     return opened
 
 
-def asked_by(
+def parse_batch(
     payloads: Sequence[dict[str, Any]], admit_new_user: Callable[[], None] | None = None
 ) -> CaptureRequest:
     members: list[Capture | Problem] = []
     for payload in payloads:
-        said = {key: value for key, value in payload.items() if key != CONFIRMED}
-        body = decode_json_object(encode_json({"captures": [said]}).encode())
+        fields = {key: value for key, value in payload.items() if key != CONFIRMED}
+        body = decode_json_object(encode_json({"captures": [fields]}).encode())
         is_confirmed = bool(payload.get(CONFIRMED))
         caller = Caller(
             "/test",
@@ -132,28 +140,30 @@ def asked_by(
     return CaptureRequest(tuple(members), is_batch=True)
 
 
-def answers_to(
+def build_results(
     asked: CaptureRequest, outcomes: Sequence[Receipt | Exception]
 ) -> list[dict[str, Any]]:
-    answers: list[dict[str, Any]] = build_result(asked, outcomes).members["answers"]
-    return answers
+    results: list[dict[str, Any]] = build_result(asked, outcomes).members["answers"]
+    return results
 
 
-def send(store: Store, payloads: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Stores a batch and gives what each of it was answered."""
-    asked = asked_by(payloads)
-    return answers_to(asked, store.write_together(asked.jobs))
+def store_batch(store: Store, payloads: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Store a batch and return the results of its captures."""
+    asked = parse_batch(payloads)
+    return build_results(asked, store.write_together(asked.jobs))
 
 
-def send_together(store: Store, payloads: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Likewise, but fails where the store would do again one by one what can't be done together."""
-    asked = asked_by(payloads)
-    captures = [work.capture for work in asked.jobs]
-    return answers_to(asked, store.write(lambda connection: record_captures(connection, captures)))
+def store_in_one_group(store: Store, payloads: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Store a batch in one group; fail where the store would retry its captures one by one."""
+    asked = parse_batch(payloads)
+    captures = [job.capture for job in asked.jobs]
+    return build_results(
+        asked, store.write(lambda connection: record_captures(connection, captures))
+    )
 
 
-def content(store: Store) -> dict[str, list[dict[str, Any]]]:
-    """Every row of every table, but for what is drawn by lot."""
+def read_tables(store: Store) -> dict[str, list[dict[str, Any]]]:
+    """Return every row of every table, without the random columns."""
 
     def read(connection: sqlite3.Connection) -> dict[str, list[dict[str, Any]]]:
         names = connection.execute(
@@ -165,7 +175,8 @@ def content(store: Store) -> dict[str, list[dict[str, Any]]]:
             columns = [column[0] for column in rows.description]
             of_table = [dict(zip(columns, row, strict=True)) for row in rows]
             tables[name] = [
-                {key: row[key] for key in row.keys() - BY_LOT.get(name, set())} for row in of_table
+                {key: row[key] for key in row.keys() - RANDOM_COLUMNS.get(name, set())}
+                for row in of_table
             ]
         tables["data_capture_erasures"] = []  # hashed under each database's own key
         return tables
@@ -173,7 +184,7 @@ def content(store: Store) -> dict[str, list[dict[str, Any]]]:
     return store.read(read)
 
 
-def assert_chained(store: Store) -> None:
+def assert_chain_verifies(store: Store) -> None:
     key = load_key(audit_key_file(store.database))
     assert (
         store.read(
@@ -183,7 +194,7 @@ def assert_chained(store: Store) -> None:
     )
 
 
-def payment(capture_id: str, **more: Any) -> dict[str, Any]:
+def make_payment(capture_id: str, **more: Any) -> dict[str, Any]:
     return {
         "type": "payment",
         "user_email": NEW,
@@ -194,77 +205,94 @@ def payment(capture_id: str, **more: Any) -> dict[str, Any]:
 
 
 @settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
-@given(mix=MIXES, first_group=st.integers(0, 11))
-@example(mix=[payment("a"), payment("b"), payment("c", payment_status="completed")], first_group=0)
-@example(mix=[payment("a"), payment("a"), payment("a", payment_status="completed")], first_group=0)
+@given(captures=CAPTURE_LISTS, first_group=st.integers(0, 11))
 @example(
-    mix=[
-        payment("a"),
-        payment("b", user_email=KNOWN),
-        payment("c", payment_status="x"),
-        payment("d"),
+    captures=[make_payment("a"), make_payment("b"), make_payment("c", payment_status="completed")],
+    first_group=0,
+)
+@example(
+    captures=[make_payment("a"), make_payment("a"), make_payment("a", payment_status="completed")],
+    first_group=0,
+)
+@example(
+    captures=[
+        make_payment("a"),
+        make_payment("b", user_email=KNOWN),
+        make_payment("c", payment_status="x"),
+        make_payment("d"),
     ],
     first_group=0,
 )
 @example(
-    mix=[payment("a", vat_id="DE1"), payment("b", vat_id="DE2"), payment("c", vat_id="DE1")],
-    first_group=1,
-)
-@example(
-    mix=[
-        payment("a", final_price=1),
-        payment("b", **{CONFIRMED: True}),
-        payment("c", final_price=1),
-    ],
-    first_group=0,
-)
-@example(
-    mix=[payment("a"), payment("a", **{CONFIRMED: True}), payment("b", **{CONFIRMED: True})],
-    first_group=0,
-)
-@example(
-    mix=[
-        payment("a", final_price=1),
-        payment("a", **{CONFIRMED: True}),
-        payment("a", final_price=1),
+    captures=[
+        make_payment("a", vat_id="DE1"),
+        make_payment("b", vat_id="DE2"),
+        make_payment("c", vat_id="DE1"),
     ],
     first_group=1,
 )
 @example(
-    mix=[
-        payment("a"),
-        payment("a", user_email=KNOWN),
-        payment("a", user_email=KNOWN, final_price=1),
+    captures=[
+        make_payment("a", final_price=1),
+        make_payment("b", **{CONFIRMED: True}),
+        make_payment("c", final_price=1),
     ],
     first_group=0,
 )
 @example(
-    mix=[
-        payment("a", user_email=ERASED, capture_timestamp=timestamp(NOW - timedelta(days=1))),
-        payment("a"),
+    captures=[
+        make_payment("a"),
+        make_payment("a", **{CONFIRMED: True}),
+        make_payment("b", **{CONFIRMED: True}),
     ],
     first_group=0,
 )
-def test_a_group_is_stored_and_answered_as_one_by_one(
-    a_store: OpenStore, mix: list[dict[str, Any]], first_group: int
+@example(
+    captures=[
+        make_payment("a", final_price=1),
+        make_payment("a", **{CONFIRMED: True}),
+        make_payment("a", final_price=1),
+    ],
+    first_group=1,
+)
+@example(
+    captures=[
+        make_payment("a"),
+        make_payment("a", user_email=KNOWN),
+        make_payment("a", user_email=KNOWN, final_price=1),
+    ],
+    first_group=0,
+)
+@example(
+    captures=[
+        make_payment("a", user_email=ERASED, capture_timestamp=timestamp(NOW - timedelta(days=1))),
+        make_payment("a"),
+    ],
+    first_group=0,
+)
+def test_group_has_the_same_rows_and_results_as_captures_stored_one_by_one(
+    open_store: OpenStore, captures: list[dict[str, Any]], first_group: int
 ) -> None:
-    with a_store() as together, a_store() as apart:
-        groups = [group for group in (mix[:first_group], mix[first_group:]) if group]
-        answers = [answer for group in groups for answer in send_together(together, group)]
-        assert answers == [answer for one in mix for answer in send(apart, [one])]
-        assert content(together) == content(apart)
-        assert_chained(together)
+    with open_store() as together, open_store() as apart:
+        groups = [group for group in (captures[:first_group], captures[first_group:]) if group]
+        results = [result for group in groups for result in store_in_one_group(together, group)]
+        assert results == [result for one in captures for result in store_batch(apart, [one])]
+        assert read_tables(together) == read_tables(apart)
+        assert_chain_verifies(together)
 
 
-REFUSES_A_PRICE = """
-    CREATE TRIGGER no_price BEFORE INSERT ON payment_data WHEN NEW.final_price > 0 BEGIN SELECT RAISE(ABORT, 'no price'); END
+REJECT_PRICES = """
+    CREATE TRIGGER no_price BEFORE INSERT ON payment_data WHEN NEW.final_price > 0
+    BEGIN SELECT RAISE(ABORT, 'no price'); END
 """
 
 
-def test_an_admission_is_asked_once_a_capture_and_refuses_it_alone(a_store: OpenStore) -> None:
-    """Also where the group is rolled back, and its captures are stored one by one."""
+def test_new_user_admission_is_asked_once_per_capture_and_rejects_only_it(
+    open_store: OpenStore,
+) -> None:
+    """This also holds where the group is rolled back and stored one by one."""
     refused = Problem(TOO_MANY, "Too many new users.", retry_after_seconds=60)
-    for trigger in ("", REFUSES_A_PRICE):
+    for trigger in ("", REJECT_PRICES):
         asked: list[int] = []
 
         def admit(asked: list[int] = asked) -> None:
@@ -272,8 +300,8 @@ def test_an_admission_is_asked_once_a_capture_and_refuses_it_alone(a_store: Open
             if len(asked) > 2:
                 raise refused
 
-        with a_store() as store:
-            alter(store, trigger)
+        with open_store() as store:
+            run_as_other_program(store, trigger)
             users = [
                 "1@example.com",
                 "2@example.com",
@@ -282,58 +310,75 @@ def test_an_admission_is_asked_once_a_capture_and_refuses_it_alone(a_store: Open
                 KNOWN,
                 "3@example.com",
             ]
-            mix = [payment(f"{place}", user_email=email) for place, email in enumerate(users)]
-            mix.append(payment("fails", user_email=KNOWN, final_price=5))
-            wanted = asked_by(mix, admit)
+            captures = [
+                make_payment(f"{place}", user_email=email) for place, email in enumerate(users)
+            ]
+            captures.append(make_payment("fails", user_email=KNOWN, final_price=5))
+            wanted = parse_batch(captures, admit)
             statuses = [
-                one["status"] for one in answers_to(wanted, store.write_together(wanted.jobs))
+                one["status"] for one in build_results(wanted, store.write_together(wanted.jobs))
             ]
             assert statuses == [201, 201, 200, 429, 201, 429, 503 if trigger else 201]
             assert len(asked) == 4
-            users = {row["email"] for row in content(store)["users"]}
+            users = {row["email"] for row in read_tables(store)["users"]}
             assert {"1@example.com", "2@example.com"} == users - {KNOWN, IN_CAPITALS}
 
 
-def alter(store: Store, statement: str) -> None:
-    """What another program does to the database while it is in use."""
+def run_as_other_program(store: Store, statement: str) -> None:
+    """Run a statement in the connection of another program."""
     with closing(sqlite3.connect(store.database)) as connection:
         connection.execute(statement)
 
 
-def test_what_can_not_be_stored_together_is_stored_one_by_one(a_store: OpenStore) -> None:
-    """A trigger takes the ids that would follow each other."""
-    with a_store() as store:
-        alter(store, """
+def test_group_with_unexpected_row_ids_is_stored_one_by_one(open_store: OpenStore) -> None:
+    """A trigger inserts rows, so that the ids of the group are not consecutive."""
+    with open_store() as store:
+        run_as_other_program(store, """
             CREATE TRIGGER twice AFTER INSERT ON payment_data WHEN NEW.user_name IS NULL
-            BEGIN INSERT INTO payment_data (user_email, user_name) VALUES (NEW.user_email, 'by a trigger'); END
+            BEGIN
+                INSERT INTO payment_data (user_email, user_name)
+                VALUES (NEW.user_email, 'by a trigger');
+            END
         """)  # fmt: skip
-        answers = send(
-            store, [payment(f"{number}", transaction_id=f"TX-{number}") for number in range(3)]
+        results = store_batch(
+            store, [make_payment(f"{number}", transaction_id=f"TX-{number}") for number in range(3)]
         )
-        assert [(answer["status"], answer["payment_id"]) for answer in answers] == [
+        assert [(result["status"], result["payment_id"]) for result in results] == [
             (201, 1),
             (201, 3),
             (201, 5),
         ]
-        assert_chained(store)
+        assert_chain_verifies(store)
 
 
-def test_what_fails_in_a_group_fails_alone(a_store: OpenStore) -> None:
-    with a_store() as store:
-        alter(store, f"""
-            CREATE TRIGGER not_here BEFORE INSERT ON users WHEN NEW.email = '{NEW}' BEGIN SELECT RAISE(ABORT, 'not here'); END
+def test_failing_capture_in_a_group_fails_alone(open_store: OpenStore) -> None:
+    with open_store() as store:
+        run_as_other_program(store, f"""
+            CREATE TRIGGER not_here BEFORE INSERT ON users WHEN NEW.email = '{NEW}'
+            BEGIN SELECT RAISE(ABORT, 'not here'); END
         """)  # fmt: skip
-        mix = [payment("a", user_email=KNOWN), payment("b"), payment("c", user_email=IN_CAPITALS)]
-        assert [answer["status"] for answer in send(store, mix)] == [201, 503, 201]
-        assert [row["user_email"] for row in content(store)["payment_data"]] == [KNOWN, IN_CAPITALS]
-        assert_chained(store)
+        captures = [
+            make_payment("a", user_email=KNOWN),
+            make_payment("b"),
+            make_payment("c", user_email=IN_CAPITALS),
+        ]
+        assert [result["status"] for result in store_batch(store, captures)] == [201, 503, 201]
+        assert [row["user_email"] for row in read_tables(store)["payment_data"]] == [
+            KNOWN,
+            IN_CAPITALS,
+        ]
+        assert_chain_verifies(store)
 
 
-def test_a_tampered_chain_keeps_nobody_out(a_store: OpenStore) -> None:
-    """The next record's entry is there already: what was put there stays to be found, and captures are taken."""
-    with a_store() as store:
-        send(store, [payment("a")])
-        alter(store, "INSERT INTO data_capture_audit_chain VALUES (3, 0, x'00', x'00', x'00')")
-        mix = [payment(f"{number}", transaction_id=f"TX-{number}") for number in (2, 3, 4)]
-        assert [answer["status"] for answer in send(store, mix)] == [201, 201, 201]
-        assert len(content(store)["data_capture_audit"]) == 4
+def test_captures_are_stored_after_a_tampered_chain(open_store: OpenStore) -> None:
+    """The chain entry of the next record exists already. It stays, and captures are stored."""
+    with open_store() as store:
+        store_batch(store, [make_payment("a")])
+        run_as_other_program(
+            store, "INSERT INTO data_capture_audit_chain VALUES (3, 0, x'00', x'00', x'00')"
+        )
+        captures = [
+            make_payment(f"{number}", transaction_id=f"TX-{number}") for number in (2, 3, 4)
+        ]
+        assert [result["status"] for result in store_batch(store, captures)] == [201, 201, 201]
+        assert len(read_tables(store)["data_capture_audit"]) == 4

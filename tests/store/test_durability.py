@@ -1,4 +1,4 @@
-"""The log is synced before the acknowledgement is sent: looked at from outside, in the system calls of the service."""
+"""Test by the system calls of the service that the WAL is synced before the response."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from tests.faults.shim import Shim
 from tests.support.managed import worker_of
 from tests.support.services import RunningService, capture_service_in
 
-# One line of strace -f -yy: the call, or its end where another thread's came between.
+# A line of `strace -f -yy`: a call, or its end if a call of another thread came between.
 _CALL = re.compile(
     r"^(?P<thread>\d+) +(?P<begins>\w+)\((?P<descriptor>\d+)<(?P<file>.*?)>(?P<rest>.*)$"
 )
@@ -33,11 +33,8 @@ def new_mark() -> str:
 
 def send_one(service: RunningService) -> list[str]:
     mark = new_mark()
-    payment = {
-        "user_email": "a@example.com",
-        "transaction_id": mark,
-        "capture_id": mark,
-    }  # the answer has the capture_id
+    # The response contains the capture_id.
+    payment = {"user_email": "a@example.com", "transaction_id": mark, "capture_id": mark}
     assert service.capture("payment", payment).status_code == 201
     return [mark]
 
@@ -53,104 +50,98 @@ def send_batch(service: RunningService) -> list[str]:
         }
         for mark in marks
     ]
-    answer = requests.post(
+    response = requests.post(
         f"{service.url}/api/data-capture/batch", json={"captures": captures}, timeout=30
     )
-    assert [one["status"] for one in answer.json()["answers"]] == [201] * 5
+    assert [one["status"] for one in response.json()["answers"]] == [201] * 5
     return marks
 
 
-def assert_synced_before_answered(events: list[str], marks: list[str]) -> None:
-    """Each mark is written to the log, then the log is synced, then the mark is sent in an answer."""
+def assert_synced_before_response(events: list[str], marks: list[str]) -> None:
+    """Check that each mark is written to the WAL, then synced, then sent in a response."""
     assert marks
     for mark in marks:
         written, answered = events.index(f"wrote {mark}"), events.index(f"answered {mark}")
         assert "synced" in events[written:answered], (
-            f"answered before the sync: {events[written : answered + 1]}"
+            f"response before the sync: {events[written : answered + 1]}"
         )
 
 
-def traffic(service: RunningService) -> list[str]:
-    """The marks of single captures and of batches, first one after the other, then many at once."""
+def send_traffic(service: RunningService) -> list[str]:
+    """Send captures and batches, in sequence, then concurrently, and return their marks."""
     marks = [mark for send in (send_one, send_batch) * 5 for mark in send(service)]
     with ThreadPoolExecutor(8) as pool:
         sent = [pool.submit((send_one, send_batch)[number % 2], service) for number in range(80)]
         return marks + [mark for future in sent for mark in future.result()]
 
 
-def test_the_log_is_synced_before_the_acknowledgement_by_a_recorder_below_the_service(
+def test_wal_is_synced_before_the_response_as_recorded_by_the_shim(
     tmp_path: Path, shim: Shim
 ) -> None:
     service = capture_service_in(tmp_path, **shim.environment, FAULTS_RECORD=str(shim.record))
     try:
         service.start()
-        marks = traffic(service)
+        marks = send_traffic(service)
     finally:
         service.stop()
-    # The free room of a page holds parts of earlier marks, with other bytes behind them, which the recorder sees, too.
-    assert_synced_before_answered(shim.record.read_text(errors="replace").splitlines(), marks)
+    # Free space in a page may contain truncated earlier marks, so that the record is not UTF-8.
+    assert_synced_before_response(shim.record.read_text(errors="replace").splitlines(), marks)
 
 
 @pytest.mark.skipif(shutil.which("strace") is None, reason="strace is not installed")
-def test_the_log_is_synced_before_the_acknowledgement_by_the_kernels_account(
+def test_wal_is_synced_before_the_response_as_traced_by_strace(
     tmp_path: Path,
 ) -> None:
     service = capture_service_in(tmp_path)
     try:
         service.start()
-        with traced(service, tmp_path / "trace") as trace:
-            marks = traffic(service)
+        with trace_calls(service, tmp_path / "trace") as trace:
+            marks = send_traffic(service)
     finally:
         service.stop()
-    assert_synced_before_answered(list(events_of(trace.read_text())), marks)
+    assert_synced_before_response(list(parse_trace(trace.read_text())), marks)
 
 
 @contextmanager
-def traced(service: RunningService, trace: Path) -> Iterator[Path]:
-    """Records the system calls of the process that serves."""
+def trace_calls(service: RunningService, trace: Path) -> Iterator[Path]:
+    """Trace the system calls of the worker process."""
     assert service._process is not None
     calls = "pwrite64,fdatasync,fsync,write,writev,sendto,sendmsg"
-    arguments = [
-        "-f",
-        "-yy",
-        "-s",
-        "16384",
-        "-o",
-        str(trace),
-        "-e",
-        f"trace={calls}",
-        "-p",
-        str(worker_of(service._process.pid)),
-    ]
-    with subprocess.Popen(["strace", *arguments], stderr=subprocess.PIPE, text=True) as tracer:
+    command = ["strace", "-f", "-yy", "-s", "16384", "-o", str(trace), "-e", f"trace={calls}"]
+    command += ["-p", str(worker_of(service._process.pid))]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as tracer:
         try:
             assert tracer.stderr is not None
-            said = tracer.stderr.readline()
-            if "attached" not in said:
-                pytest.skip(f"strace may not look into a process here: {said.strip()}")
+            output = tracer.stderr.readline()
+            if "attached" not in output:
+                pytest.skip(f"strace may not attach to a process: {output.strip()}")
             yield trace
         finally:
             tracer.terminate()
 
 
-def events_of(trace: str) -> Iterator[str]:
-    """`wrote <mark>` and `synced` of the log, when the call has returned, and `answered <mark>`, when it begins."""
-    under_way: dict[str, list[str]] = {}
+def parse_trace(trace: str) -> Iterator[str]:
+    """Yield the events of a trace, in the format of the shim's record.
+
+    `wrote <mark>` and `synced` are for the WAL, at the end of the call. `answered <mark>` is at its
+    beginning.
+    """
+    unfinished: dict[str, list[str]] = {}
     for line in trace.splitlines():
         if end := _END.match(line):
-            events = under_way.pop(end["thread"], [])
+            events = unfinished.pop(end["thread"], [])
             if int(end["result"]) >= 0:
                 yield from events
         elif call := _CALL.match(line):
-            events = list(_meaning(call))
+            events = list(_events_of_call(call))
             if call["begins"] in _SENDING or "<unfinished" not in line:
                 if re.search(r"= -\d", line) is None:
                     yield from events
             else:
-                under_way[call["thread"]] = events
+                unfinished[call["thread"]] = events
 
 
-def _meaning(call: re.Match[str]) -> Iterator[str]:
+def _events_of_call(call: re.Match[str]) -> Iterator[str]:
     if call["begins"] == "pwrite64" and call["file"].endswith("-wal"):
         yield from (f"wrote {mark}" for mark in _MARK.findall(call["rest"]))
     elif call["begins"] in ("fdatasync", "fsync") and call["file"].endswith("-wal"):
@@ -159,16 +150,16 @@ def _meaning(call: re.Match[str]) -> Iterator[str]:
         yield from (f"answered {mark}" for mark in _MARK.findall(call["rest"]))
 
 
-def test_an_answer_before_the_sync_is_seen() -> None:
+def test_response_before_the_sync_fails_the_check() -> None:
     mark = "mark-" + "0" * 32
     wrote = f'1 pwrite64(9</d/t.db-wal>, "{mark}", 44, 0) = 44'
     begins, ends = (
         "1 fdatasync(9</d/t.db-wal> <unfinished ...>",
         "1 <... fdatasync resumed>)            = 0",
     )
-    answer = f'2 sendto(12<TCP:[1->2]>, "HTTP/1.1 201 Created {mark}", 20, 0, NULL, 0) = 20'
-    assert_synced_before_answered(list(events_of("\n".join([wrote, begins, ends, answer]))), [mark])
+    send = f'2 sendto(12<TCP:[1->2]>, "HTTP/1.1 201 Created {mark}", 20, 0, NULL, 0) = 20'
+    assert_synced_before_response(list(parse_trace("\n".join([wrote, begins, ends, send]))), [mark])
     with pytest.raises(AssertionError, match="before the sync"):
-        assert_synced_before_answered(
-            list(events_of("\n".join([wrote, begins, answer, ends]))), [mark]
+        assert_synced_before_response(
+            list(parse_trace("\n".join([wrote, begins, send, ends]))), [mark]
         )

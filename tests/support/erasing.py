@@ -1,4 +1,8 @@
-"""What the tests of exports and erasures share: a person whose every value can be found by its bytes, and the search for them."""
+"""Share helpers of the tests of exports and erasures.
+
+A `TraceableUser` has values that occur nowhere else, so that `find_traces` finds what is left of
+them in any file.
+"""
 
 from __future__ import annotations
 
@@ -30,16 +34,16 @@ ADMIN = {"Authorization": f"Bearer {TOKEN}"}
 
 @contextmanager
 def service_in(directory: Path) -> Iterator[RunningService]:
-    """A capture service with the admin token, over a database of its own."""
+    """Run a capture service with an admin token and its own database."""
     running = capture_service_in(directory, EDC_ADMIN_TOKEN=TOKEN)
     running.start()
     yield running
     running.stop()
 
 
-def picture(mark: str, size_bytes: int = 900) -> str:
-    """A screenshot as pages send it, different for each mark."""
-    noise = random.Random(mark).randbytes(size_bytes)
+def make_screenshot(seed: str, size_bytes: int = 900) -> str:
+    """Return a screenshot as pages send it, different for each seed."""
+    noise = random.Random(seed).randbytes(size_bytes)
     return (
         "data:image/png;base64,"
         + base64.b64encode(b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR" + noise).decode()
@@ -47,8 +51,8 @@ def picture(mark: str, size_bytes: int = 900) -> str:
 
 
 @dataclass(frozen=True)
-class Marked:
-    """A person all of whose values are unlike anybody's else."""
+class TraceableUser:
+    """A user whose values all differ from those of every other user."""
 
     name: str
 
@@ -56,8 +60,8 @@ class Marked:
     def email(self) -> str:
         return f"{self.name}.marked@example.com"
 
-    def mark(self, what: str) -> str:
-        """A text that stands nowhere else, for something of the person."""
+    def unique_text(self, what: str) -> str:
+        """Return a text for one of the user's fields that occurs nowhere else."""
         return f"{what}-{hashlib.sha256(f'{self.name} {what}'.encode()).hexdigest()[:16]}"
 
     @property
@@ -65,25 +69,31 @@ class Marked:
         return f"{int(hashlib.sha256(self.name.encode()).hexdigest()[:6], 16)}.37"
 
     def captures(self, count: int) -> list[dict[str, Any]]:
-        """Captures of every kind, as members of a batch."""
+        """Return captures of all kinds, as members of a batch."""
         kinds = [self._payment, self._questionnaire, self._dashboard, self._activity]
         return [
-            {"type": list(KINDS)[number % 4], "user_email": self.email.title(), "capture_id": f"{self.mark('id')}-{number}",
-             **kinds[number % 4](number)}
+            {
+                "type": list(KINDS)[number % 4],
+                "user_email": self.email.title(),
+                "capture_id": f"{self.unique_text('id')}-{number}",
+                **kinds[number % 4](number),
+            }
             for number in range(count)
-        ]  # fmt: skip
+        ]
 
     def traces(self) -> dict[str, bytes]:
-        """What may be left nowhere, by its name."""
-        names = ("full name", "plan", "coupon", "transaction", "hash", "wallet", "firm", "pair", "file", "type", "detail",
-                 "state", "trading", "unknown", "id", "not a number", "agent")  # fmt: skip
-        picture_text = picture(self.mark("picture"))
+        """Return the bytes that an erasure must remove, by a name."""
+        names = (
+            "full name", "plan", "coupon", "transaction", "hash", "wallet", "firm", "pair", "file",
+            "type", "detail", "state", "trading", "unknown", "id", "not a number", "agent",
+        )  # fmt: skip
+        screenshot = make_screenshot(self.unique_text("picture"))
         return {
             "email": self.email.encode(),
             "email as given": self.email.title().encode(),
-            **{name: self.mark(name).encode() for name in names},
-            "picture": picture_text[60:100].encode(),
-            "picture's hash": hashlib.sha256(base64.b64decode(picture_text.partition(",")[2]))
+            **{name: self.unique_text(name).encode() for name in names},
+            "picture": screenshot[60:100].encode(),
+            "picture's hash": hashlib.sha256(base64.b64decode(screenshot.partition(",")[2]))
             .hexdigest()
             .encode(),
             "number": struct.pack(">d", float(self.equity)),
@@ -91,42 +101,52 @@ class Marked:
         }
 
     def _payment(self, number: int) -> dict[str, Any]:
-        return {"user_name": self.mark("full name"), "plan_name": self.mark("plan"), "coupon_code": self.mark("coupon"),
-                "transaction_id": f"{self.mark('transaction')}-{number}", "crypto_transaction_hash": self.mark("hash"),
-                "crypto_from_address": self.mark("wallet"), "final_price": self.mark("not a number"),
-                "favourite": self.mark("unknown")}  # fmt: skip
+        return {
+            "user_name": self.unique_text("full name"),
+            "plan_name": self.unique_text("plan"),
+            "coupon_code": self.unique_text("coupon"),
+            "transaction_id": f"{self.unique_text('transaction')}-{number}",
+            "crypto_transaction_hash": self.unique_text("hash"),
+            "crypto_from_address": self.unique_text("wallet"),
+            "final_price": self.unique_text("not a number"),
+            "favourite": self.unique_text("unknown"),
+        }
 
     def _questionnaire(self, number: int) -> dict[str, Any]:
-        return {"propFirm": self.mark("firm"), "customForexPairs": [self.mark("pair")], "tradesPerDay": str(number),
-                "screenshot": picture(self.mark("picture")), "screenshotFilename": self.mark("file"),
-                "accountEquity": self.equity}  # fmt: skip
+        return {
+            "propFirm": self.unique_text("firm"),
+            "customForexPairs": [self.unique_text("pair")],
+            "tradesPerDay": str(number),
+            "screenshot": make_screenshot(self.unique_text("picture")),
+            "screenshotFilename": self.unique_text("file"),
+            "accountEquity": self.equity,
+        }
 
     def _dashboard(self, number: int) -> dict[str, Any]:
         trading_state = {
-            "note": self.mark("trading"),
+            "note": self.unique_text("trading"),
             "totalTrades": number,
             "currentEquity": self.equity,
         }
-        return {"dashboardData": {"note": self.mark("state")}, "tradingState": trading_state}
+        return {"dashboardData": {"note": self.unique_text("state")}, "tradingState": trading_state}
 
     def _activity(self, number: int) -> dict[str, Any]:
         return {
-            "activity_type": self.mark("type"),
-            "activity_data": {"detail": self.mark("detail"), "number": number},
+            "activity_type": self.unique_text("type"),
+            "activity_data": {"detail": self.unique_text("detail"), "number": number},
         }
 
 
-def send(service: RunningService, user: Marked, captures: list[dict[str, Any]]) -> list[int]:
-    """Sends captures in batches, from the person's browser; the statuses of their answers."""
+def send_captures(
+    service: RunningService, user: TraceableUser, captures: list[dict[str, Any]]
+) -> list[int]:
+    """Send captures in batches, with the user's user agent, and return their statuses."""
     statuses: list[int] = []
     for start in range(0, len(captures), 100):
-        answer = service.capture(
-            "batch",
-            {"captures": captures[start : start + 100]},
-            **{"User-Agent": user.mark("agent")},
-        )
-        assert answer.status_code in (200, 207), answer.text
-        statuses += [one["status"] for one in answer.json()["answers"]]
+        batch = {"captures": captures[start : start + 100]}
+        response = service.capture("batch", batch, **{"User-Agent": user.unique_text("agent")})
+        assert response.status_code in (200, 207), response.text
+        statuses += [result["status"] for result in response.json()["answers"]]
     return statuses
 
 
@@ -135,28 +155,24 @@ def user_url(service: RunningService, email: str) -> str:
 
 
 def export(service: RunningService, email: str, form: str = "json") -> bytes:
-    """What the service hands out of a person."""
-    answer = requests.get(
-        f"{user_url(service, email)}/export", params={"format": form}, headers=ADMIN, timeout=60
-    )
-    assert answer.status_code == 200, answer.text
-    return answer.content
+    """Return the service's export of a user."""
+    url = f"{user_url(service, email)}/export"
+    response = requests.get(url, params={"format": form}, headers=ADMIN, timeout=60)
+    assert response.status_code == 200, response.text
+    return response.content
 
 
 def erase(service: RunningService, email: str) -> requests.Response:
     return requests.delete(user_url(service, email), headers=ADMIN, timeout=60)
 
 
-def erasures_pending(service: RunningService) -> int:
-    return int(
-        requests.get(f"{service.url}/api/data-capture/health", timeout=10).json()[
-            "erasures_pending"
-        ]
-    )
+def count_pending_erasures(service: RunningService) -> int:
+    health = requests.get(f"{service.url}/api/data-capture/health", timeout=30).json()
+    return int(health["erasures_pending"])
 
 
-def found_in(directory: Path, traces: dict[str, bytes]) -> list[str]:
-    """Which traces are in which files, of every file below the folder."""
+def find_traces(directory: Path, traces: dict[str, bytes]) -> list[str]:
+    """Return which traces are in which files below the folder."""
     contents = {path: path.read_bytes() for path in directory.rglob("*") if path.is_file()}
     assert any(path.name.endswith(".db") for path in contents)
     return [
@@ -168,35 +184,30 @@ def found_in(directory: Path, traces: dict[str, bytes]) -> list[str]:
 
 
 def assert_whole(service: RunningService) -> None:
-    """The database is undamaged, every row refers to somebody who is there, and the audit trail verifies."""
+    """Check that the database is undamaged, has no orphaned rows, and its audit trail verifies."""
     assert service.rows("PRAGMA integrity_check") == [{"integrity_check": "ok"}]
     assert service.rows("PRAGMA foreign_key_check") == []
-    command = [
-        sys.executable,
-        "-m",
-        "data_capture",
-        "verify-audit",
-        "--database",
-        str(service.database),
-    ]
+    command = [sys.executable, "-m", "data_capture", "verify-audit"]
+    command += ["--database", str(service.database)]
     verified = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, check=False)
     assert verified.returncode == 0, verified.stdout + verified.stderr
 
 
 def store_in(directory: Path) -> Store:
-    """The store of a database in this process, without a service."""
+    """Open a store in this process, without a service."""
     prepare(directory / "trading_bots.db")
-    return Store(directory / "trading_bots.db", 5)
+    return Store(directory / "trading_bots.db", request_seconds=30)
 
 
-def record(store: Store, captures: list[dict[str, Any]], now: datetime | None = None) -> None:
-    """Stores captures directly."""
+def store_captures(
+    store: Store, captures: list[dict[str, Any]], now: datetime | None = None
+) -> None:
+    """Store captures directly, as if they arrived now or at the given time."""
     caller = Caller(
         "/api/data-capture/batch", "192.0.2.7", "a browser", now or datetime.now(timezone.utc)
     )
     parsed = [parse_capture(KINDS[one["type"]], {**one}, caller, ()) for one in captures]
-    for outcome in store.write_together(
-        [lambda connection, one=one: record_capture(connection, one) for one in parsed]
-    ):  # type: ignore[misc]
+    jobs = [lambda connection, one=one: record_capture(connection, one) for one in parsed]
+    for outcome in store.write_together(jobs):
         if isinstance(outcome, Exception):
             raise outcome

@@ -1,51 +1,72 @@
-"""Tampering with the schema by plain SQL: the statements, and what verify-audit has to name."""
+"""List ways to tamper with the schema by plain SQL.
 
-# ruff: noqa: S608  (every statement is spelled out here)
+`TAMPERING` maps a description to the statements and to a text that verify-audit must report.
+"""
+
+# ruff: noqa: S608  (every statement is written in this file)
 
 from __future__ import annotations
 
-from tests.support.schema_edits import edited, quoted, rebuilt, schema, sql_of, trigger
-from tests.support.trail_tampering import A_ROW, ANN, AUDIT, CHAIN, CHAIN_ID, TRAIL_TAMPERING
+from tests.support.schema_edits import (
+    create_trigger,
+    edit_schema,
+    edit_sql,
+    quote,
+    rebuild_table,
+    schema_sql_of,
+    swap_root_pages,
+)
+from tests.support.trail_tampering import (
+    ANN,
+    AUDIT,
+    CHAIN,
+    CHAIN_ID,
+    RECORD_VALUES,
+    TRAIL_TAMPERING,
+)
 
 TAMPERING: dict[str, tuple[str, str]] = {
     **TRAIL_TAMPERING,
     # --- triggers
-    "a trigger on new records": trigger(AUDIT),
-    "a trigger that drops records": trigger(AUDIT, "BEFORE INSERT", "SELECT RAISE(IGNORE)"),
-    "a trigger that changes records": trigger(
+    "a trigger on new records": create_trigger(AUDIT),
+    "a trigger that drops records": create_trigger(AUDIT, "BEFORE INSERT", "SELECT RAISE(IGNORE)"),
+    "a trigger that changes records": create_trigger(
         AUDIT, "AFTER INSERT", f"UPDATE {AUDIT} SET status = 'success' WHERE id = new.id"
     ),
-    "a trigger on erased records": trigger(AUDIT, "AFTER UPDATE OF user_email"),
-    "a trigger on removed records": trigger(AUDIT, "AFTER DELETE"),
-    "a trigger on the chain": trigger(CHAIN),
-    "a trigger on payments": trigger("payment_data"),
-    "a trigger on main.payment_data": trigger("main.payment_data"),
-    "a trigger on questionnaires": trigger("questionnaire_data", "BEFORE UPDATE"),
-    "a trigger on dashboards": trigger("dashboard_data"),
-    "a trigger on activities": trigger("trading_activity_log"),
-    "a trigger on receipts": trigger("capture_receipts", "BEFORE INSERT", "SELECT RAISE(IGNORE)"),
-    "a trigger on erasures": trigger(
+    "a trigger on erased records": create_trigger(AUDIT, "AFTER UPDATE OF user_email"),
+    "a trigger on removed records": create_trigger(AUDIT, "AFTER DELETE"),
+    "a trigger on the chain": create_trigger(CHAIN),
+    "a trigger on payments": create_trigger("payment_data"),
+    "a trigger on main.payment_data": create_trigger("main.payment_data"),
+    "a trigger on questionnaires": create_trigger("questionnaire_data", "BEFORE UPDATE"),
+    "a trigger on dashboards": create_trigger("dashboard_data"),
+    "a trigger on activities": create_trigger("trading_activity_log"),
+    "a trigger on receipts": create_trigger(
+        "capture_receipts", "BEFORE INSERT", "SELECT RAISE(IGNORE)"
+    ),
+    "a trigger on erasures": create_trigger(
         "data_capture_erasures", "AFTER INSERT", "DELETE FROM data_capture_erasures"
     ),
-    "a trigger on passwords": trigger("user_credentials"),
-    "a trigger on users": trigger("users", "AFTER UPDATE OF password_hash"),
-    "a trigger INSTEAD OF the view": trigger("audit_logs", "INSTEAD OF DELETE"),
-    "a trigger in capitals": trigger(AUDIT.upper()),
-    "a trigger of the view's name": trigger(AUDIT, name="audit_logs"),
-    "a trigger that says it is a view": (
-        trigger(AUDIT)[0]
+    "a trigger on passwords": create_trigger("user_credentials"),
+    "a trigger on users": create_trigger("users", "AFTER UPDATE OF password_hash"),
+    "a trigger INSTEAD OF the view": create_trigger("audit_logs", "INSTEAD OF DELETE"),
+    "a trigger in capitals": create_trigger(AUDIT.upper()),
+    "a trigger with the name of the view": create_trigger(AUDIT, name="audit_logs"),
+    "a trigger disguised as a view": (
+        create_trigger(AUDIT)[0]
         + ";"
-        + schema("UPDATE sqlite_master SET type = 'view' WHERE name = 'helper'"),
+        + edit_schema("UPDATE sqlite_master SET type = 'view' WHERE name = 'helper'"),
         "helper",
     ),
-    "a trigger that says it is on another table": (
-        trigger(AUDIT)[0]
+    "a trigger disguised as another table's": (
+        create_trigger(AUDIT)[0]
         + ";"
-        + schema("UPDATE sqlite_master SET tbl_name = 'other' WHERE name = 'helper'"),
+        + edit_schema("UPDATE sqlite_master SET tbl_name = 'other' WHERE name = 'helper'"),
         "helper",
     ),
-    "a trigger in a comment's shade": (
-        f"CREATE TRIGGER /* ON users */ helper -- ON users\n AFTER INSERT ON {AUDIT} BEGIN SELECT 1; END",
+    "a trigger with its table in comments": (
+        f"CREATE TRIGGER /* ON users */ helper -- ON users\n AFTER INSERT ON {AUDIT} "
+        "BEGIN SELECT 1; END",
         "helper",
     ),
     # --- indexes
@@ -70,9 +91,15 @@ TAMPERING: dict[str, tuple[str, str]] = {
         ON dashboard_data (user_email, created_at)""",
         "payment_data_by_person",
     ),
-    "a unique index more": (f"CREATE UNIQUE INDEX once ON {AUDIT} (id)", "once"),
-    "a unique index of receipts": ("CREATE UNIQUE INDEX once ON capture_receipts (row_id)", "once"),
-    "a partial index more": (f"CREATE INDEX part ON {AUDIT} (status) WHERE status = 'x'", "part"),
+    "an additional unique index": (f"CREATE UNIQUE INDEX once ON {AUDIT} (id)", "once"),
+    "an additional unique index of receipts": (
+        "CREATE UNIQUE INDEX once ON capture_receipts (row_id)",
+        "once",
+    ),
+    "an additional partial index": (
+        f"CREATE INDEX part ON {AUDIT} (status) WHERE status = 'x'",
+        "part",
+    ),
     "an index over an expression": (
         "CREATE INDEX expression ON payment_data (abs(final_price))",
         "expression",
@@ -85,29 +112,29 @@ TAMPERING: dict[str, tuple[str, str]] = {
         "CREATE UNIQUE INDEX one_plan ON users (normalized_email, plan_type)",
         "one_plan",
     ),
-    # --- other tables of ours
-    "a payment table with a CHECK": rebuilt(
+    # --- our other tables
+    "a payment table with a CHECK": rebuild_table(
         "payment_data",
         "final_price             DECIMAL(10,2)",
         "final_price DECIMAL(10,2) CHECK (final_price < 100000)",
     ),
-    "a payment table without its foreign key": rebuilt(
+    "a payment table without its foreign key": rebuild_table(
         "payment_data", ",\n    FOREIGN KEY (user_email) REFERENCES users (email)", ""
     ),
-    "receipts that replace": rebuilt(
+    "receipts that replace rows with a NULL": rebuild_table(
         "capture_receipts",
         "outcome        TEXT NOT NULL",
         "outcome TEXT NOT NULL ON CONFLICT REPLACE",
     ),
-    "erasures that do not last": rebuilt(
+    "erasures with a nullable column": rebuild_table(
         "data_capture_erasures", "remaining    INTEGER NOT NULL", "remaining INTEGER"
     ),
-    "our users with one email for several": rebuilt(
+    "our users where a duplicate email replaces the row": rebuild_table(
         "users",
         "email             TEXT NOT NULL UNIQUE",
         "email TEXT NOT NULL UNIQUE ON CONFLICT REPLACE",
     ),
-    "our users with a column more": (
+    "our users with an additional column": (
         "ALTER TABLE users ADD COLUMN is_admin INTEGER DEFAULT 1",
         "users",
     ),
@@ -119,10 +146,10 @@ TAMPERING: dict[str, tuple[str, str]] = {
     "the chain removed": (f"DROP TABLE {CHAIN}", CHAIN),
     "payments renamed, and an empty table in their place": (
         f"""PRAGMA legacy_alter_table = ON; ALTER TABLE payment_data RENAME TO hidden;
-            {sql_of("payment_data")}""",
+            {schema_sql_of("payment_data")}""",
         "payment_data_by_person",
     ),
-    "a view in an index's place": (
+    "a view in place of an index": (
         "DROP INDEX payment_data_by_person; CREATE VIEW payment_data_by_person AS SELECT 1",
         "payment_data_by_person",
     ),
@@ -131,29 +158,29 @@ TAMPERING: dict[str, tuple[str, str]] = {
         "helper??[31m",
     ),
     "a hundred triggers": (
-        ";".join(trigger(AUDIT, name=f"helper_{number}")[0] for number in range(100)),
+        ";".join(create_trigger(AUDIT, name=f"helper_{number}")[0] for number in range(100)),
         "and 50 findings more",
     ),
-    "a default that needs a function": edited(
+    "a default that needs a function": edit_sql(
         AUDIT, "DEFAULT 'success'", "DEFAULT (no_such_function())"
     ),
-    "a generated column that needs a function": edited(
+    "a generated column that needs a function": edit_sql(
         CHAIN, "link       BLOB NOT NULL", "link BLOB AS (no_such_function())"
     ),
-    "a collation that is not there": edited(
+    "an unknown collation": edit_sql(
         AUDIT, "capture_type    TEXT NOT NULL", "capture_type TEXT NOT NULL COLLATE nowhere"
     ),
-    "a collation of the ids that is not there": edited(
+    "an unknown collation of the ids": edit_sql(
         CHAIN, CHAIN_ID, "audit_id TEXT COLLATE nowhere PRIMARY KEY"
     ),
-    "a NULL behind a rule that was lifted and put back": (
-        edited(AUDIT, "user_email      TEXT NOT NULL", "user_email TEXT")[0]
+    "a NULL inserted while NOT NULL was removed": (
+        edit_sql(AUDIT, "user_email      TEXT NOT NULL", "user_email TEXT")[0]
         + f"UPDATE {AUDIT} SET user_email = NULL WHERE id = 9;",
         "record 9 ",
     ),
-    "an id of -1": (f"INSERT INTO {AUDIT} VALUES (-1, {A_ROW[1:]}", "record -1 "),
+    "an id of -1": (f"INSERT INTO {AUDIT} VALUES (-1, {RECORD_VALUES[1:]}", "record -1 "),
     "the highest id": (
-        f"INSERT INTO {AUDIT} VALUES (9223372036854775807, {A_ROW[1:]}",
+        f"INSERT INTO {AUDIT} VALUES (9223372036854775807, {RECORD_VALUES[1:]}",
         "record 9223372036854775807 ",
     ),
     "an entry of the highest id": (
@@ -164,56 +191,57 @@ TAMPERING: dict[str, tuple[str, str]] = {
         f"INSERT INTO {CHAIN} VALUES (-9223372036854775808, 1, NULL, zeroblob(32), zeroblob(32))",
         "record -9223372036854775808 ",
     ),
-    "erasures nested deeper than can be read": (
+    "an erasure nested too deeply to be parsed": (
         f"""UPDATE {AUDIT} SET capture_type = 'erasure',
             data_snapshot = replace(hex(zeroblob(100000)), '0', '[') WHERE id = 8""",
         "record 8 ",
     ),
-    "an erasure of a number that is none": (
+    "an erasure of a number that is too large": (
         f"""UPDATE {AUDIT} SET capture_type = 'erasure',
-            data_snapshot = '{{"left": {{"' || replace(hex(zeroblob(5000)), '0', '9') || '": "00"}}}}'
+            data_snapshot =
+            '{{"left": {{"' || replace(hex(zeroblob(5000)), '0', '9') || '": "00"}}}}'
             WHERE id = 8""",
         "record 8 ",
     ),
     # --- by PRAGMA writable_schema
-    "a comment that hides a rule": edited(
+    "NOT NULL in a comment": edit_sql(
         AUDIT, "    user_email      TEXT NOT NULL,", "    user_email TEXT /* NOT NULL */,"
     ),
-    "a default by writable_schema": edited(AUDIT, "DEFAULT 'success'", "DEFAULT 'partial'"),
-    "a CHECK by writable_schema": edited(
+    "a default by writable_schema": edit_sql(AUDIT, "DEFAULT 'success'", "DEFAULT 'partial'"),
+    "a CHECK by writable_schema": edit_sql(
         AUDIT,
         "capture_type    TEXT NOT NULL",
         "capture_type TEXT NOT NULL CHECK (capture_type <> 'login_failed')",
     ),
-    "a view by writable_schema": edited(
+    "a view by writable_schema": edit_sql(
         "audit_logs", f"FROM {AUDIT}", f"FROM {AUDIT} WHERE id < 100"
     ),
     "SQL that is a BLOB": (
-        schema("UPDATE sqlite_master SET sql = CAST(sql AS BLOB) WHERE name = 'audit_logs'"),
+        edit_schema("UPDATE sqlite_master SET sql = CAST(sql AS BLOB) WHERE name = 'audit_logs'"),
         "audit_logs",
     ),
     "no SQL": (
-        schema("UPDATE sqlite_master SET sql = NULL WHERE name = 'audit_logs'"),
+        edit_schema("UPDATE sqlite_master SET sql = NULL WHERE name = 'audit_logs'"),
         "audit_logs",
     ),
     "SQL that is empty": (
-        schema("UPDATE sqlite_master SET sql = '' WHERE name = 'audit_logs'"),
+        edit_schema("UPDATE sqlite_master SET sql = '' WHERE name = 'audit_logs'"),
         "audit_logs",
     ),
-    "SQL that is none": (
-        schema(
+    "SQL that is invalid": (
+        edit_schema(
             "UPDATE sqlite_master SET sql = 'CREATE VIEW audit_logs AS' WHERE name = 'audit_logs'"
         ),
         "audit_logs",
     ),
     "SQL with a zero byte": (
-        schema(
+        edit_schema(
             "UPDATE sqlite_master SET sql = sql || char(0) || ' WHERE 0' WHERE name = 'audit_logs'"
         ),
         "audit_logs",
     ),
     "SQL that is no UTF-8": (
-        schema(
+        edit_schema(
             "UPDATE sqlite_master SET sql = sql || CAST(x'2d2dff' AS TEXT) || ' ' || char(10) || "
             "'LIMIT 3' "
             "WHERE name = 'audit_logs'"
@@ -221,38 +249,40 @@ TAMPERING: dict[str, tuple[str, str]] = {
         "audit_logs",
     ),
     "SQL of another object": (
-        schema(
-            f"UPDATE sqlite_master SET sql = {quoted(sql_of('payments_latest'))} WHERE name = "
-            "'audit_logs'"
+        edit_schema(
+            f"UPDATE sqlite_master SET sql = {quote(schema_sql_of('payments_latest'))} "
+            "WHERE name = 'audit_logs'"
         ),
         "audit_logs",
     ),
     "a name of another object": (
-        schema("UPDATE sqlite_master SET name = 'logs' WHERE name = 'audit_logs'"),
+        edit_schema("UPDATE sqlite_master SET name = 'logs' WHERE name = 'audit_logs'"),
         "audit_logs",
     ),
-    "a row of the schema twice": (
-        schema("INSERT INTO sqlite_master SELECT * FROM sqlite_master WHERE name = 'audit_logs'"),
+    "a duplicate row of the schema": (
+        edit_schema(
+            "INSERT INTO sqlite_master SELECT * FROM sqlite_master WHERE name = 'audit_logs'"
+        ),
         "audit_logs",
     ),
     "a row of the schema removed": (
-        schema("DELETE FROM sqlite_master WHERE name = 'payments_latest'"),
+        edit_schema("DELETE FROM sqlite_master WHERE name = 'payments_latest'"),
         "payments_latest",
     ),
     "the row of an automatic index removed": (
-        schema("DELETE FROM sqlite_master WHERE name = 'sqlite_autoindex_users_1'"),
+        edit_schema("DELETE FROM sqlite_master WHERE name = 'sqlite_autoindex_users_1'"),
         "sqlite_autoindex_users_1",
     ),
     "the row of the audit table removed": (
-        schema(f"DELETE FROM sqlite_master WHERE name = '{AUDIT}'"),
+        edit_schema(f"DELETE FROM sqlite_master WHERE name = '{AUDIT}'"),
         AUDIT,
     ),
-    "a type that is none": (
-        schema(f"UPDATE sqlite_master SET type = 'other' WHERE name = '{CHAIN}'"),
+    "an invalid type": (
+        edit_schema(f"UPDATE sqlite_master SET type = 'other' WHERE name = '{CHAIN}'"),
         CHAIN,
     ),
     "two tables on one page": (
-        schema(
+        edit_schema(
             """UPDATE sqlite_master SET rootpage = (SELECT rootpage FROM sqlite_master
                WHERE name = 'payment_data') WHERE name = 'users'"""
         ),
@@ -260,42 +290,34 @@ TAMPERING: dict[str, tuple[str, str]] = {
     ),
     "a second name for the audit table": (
         "CREATE TABLE other (a);"
-        + schema(
+        + edit_schema(
             f"""UPDATE sqlite_master SET rootpage = (SELECT rootpage FROM sqlite_master
                 WHERE name = '{AUDIT}') WHERE name = 'other'"""
         ),
         "other",
     ),
-    "two indexes exchanged": (
-        schema("""UPDATE sqlite_master SET rootpage = (SELECT sum(rootpage) FROM sqlite_master WHERE name IN
-        ('payment_data_by_person', 'payment_data_by_transaction')) - rootpage
-        WHERE name IN ('payment_data_by_person', 'payment_data_by_transaction')"""),
+    "two indexes swapped": (
+        swap_root_pages("payment_data_by_person", "payment_data_by_transaction"),
         "payment_data_by_",
     ),
     "an index of other rows": (
-        f"""CREATE TABLE other (user_email, timestamp); INSERT INTO other SELECT user_email, timestamp FROM {AUDIT}
-        WHERE id > 100; CREATE INDEX others ON other (user_email, timestamp);"""
-        + schema(
-            """UPDATE sqlite_master SET rootpage = (SELECT sum(rootpage) FROM sqlite_master WHERE name IN
-        ('others', 'data_capture_audit_by_person')) - rootpage WHERE name IN ('others',
-        'data_capture_audit_by_person')"""
-        ),
+        f"""CREATE TABLE other (user_email, timestamp);
+            INSERT INTO other SELECT user_email, timestamp FROM {AUDIT} WHERE id > 100;
+            CREATE INDEX others ON other (user_email, timestamp);"""
+        + swap_root_pages("others", "data_capture_audit_by_person"),
         "data_capture_audit_by_person",
     ),
-    "the audit table on another one's page": (
+    "the audit table on the page of another table": (
         f"""CREATE TABLE other AS SELECT * FROM {AUDIT} WHERE id > 100;"""
-        + schema(
-            f"""UPDATE sqlite_master SET rootpage = (SELECT sum(rootpage) FROM sqlite_master WHERE name IN
-        ('other', '{AUDIT}')) - rootpage WHERE name IN ('other', '{AUDIT}')"""
-        ),
+        + swap_root_pages("other", AUDIT),
         "record 1 ",
     ),
-    "a page that is not there": (
-        schema("UPDATE sqlite_master SET rootpage = 99999 WHERE name = 'payment_data'"),
+    "a page that does not exist": (
+        edit_schema("UPDATE sqlite_master SET rootpage = 99999 WHERE name = 'payment_data'"),
         "payment_data",
     ),
     "no page": (
-        schema("UPDATE sqlite_master SET rootpage = 0 WHERE name = 'payment_data_by_person'"),
+        edit_schema("UPDATE sqlite_master SET rootpage = 0 WHERE name = 'payment_data_by_person'"),
         "payment_data_by_person",
     ),
     # --- counters
@@ -312,11 +334,11 @@ TAMPERING: dict[str, tuple[str, str]] = {
         "UPDATE sqlite_sequence SET seq = 9223372036854775807 WHERE name = 'payment_data'",
         "counter of payment_data",
     ),
-    "a counter that JSON does not hold": (
+    "a counter above what JSON can represent": (
         "UPDATE sqlite_sequence SET seq = 4611686018427387903 WHERE name = 'payment_data'",
         "counter of payment_data",
     ),
-    "a counter after a row far off": (
+    "a counter after a row with a huge id": (
         f"INSERT INTO payment_data (id, user_email) VALUES ({2**53}, '{ANN}')",
         "counter of payment_data",
     ),
