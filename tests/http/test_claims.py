@@ -1,4 +1,4 @@
-"""Anyone may send a capture for any address. What that can do is bounded: forged captures hide nothing and drop nothing."""
+"""Test claims: a forged capture hides no state, drops no data and confirms nothing."""
 
 from __future__ import annotations
 
@@ -53,16 +53,16 @@ def snapshots(database: Path, user: str) -> list[dict[str, Any]]:
     return [json.loads(row["data_snapshot"]) for row in rows(database, statement, user)]
 
 
-class TestTimes:
-    def test_a_forged_refund_of_the_future_does_not_hide_what_comes_after_it(
+class TestForgedTimes:
+    def test_forged_refund_with_a_future_time_does_not_hide_later_states(
         self, capture_service: RunningService, user: str
     ) -> None:
-        for status, said in (("pending", None), ("refunded", soon()), ("completed", None)):
+        for status, capture_time in (("pending", None), ("refunded", soon()), ("completed", None)):
             payload = {
                 "user_email": user,
                 **PAYMENT,
                 "payment_status": status,
-                "capture_timestamp": said,
+                "capture_timestamp": capture_time,
             }
             assert capture_service.capture("payment", payload).status_code == 201
         assert latest(capture_service, user) == ["completed"]
@@ -72,27 +72,27 @@ class TestTimes:
             for row in capture_service.rows("SELECT created_at FROM payment_data")
         )
 
-    def test_nor_one_that_says_it_was_a_second_later_than_the_page_does(
+    def test_forged_refund_dated_after_the_real_capture_does_not_hide_it(
         self, capture_service: RunningService, user: str
     ) -> None:
-        for status, said in (("refunded", ago(1)), ("completed", ago(2))):
+        for status, capture_time in (("refunded", ago(1)), ("completed", ago(2))):
             payload = {
                 "user_email": user,
                 **PAYMENT,
                 "payment_status": status,
-                "capture_timestamp": said,
+                "capture_timestamp": capture_time,
             }
             capture_service.capture("payment", payload)
         assert latest(capture_service, user) == ["completed"]
 
-    def test_a_forged_dashboard_of_the_future_does_not_hide_the_state(
+    def test_forged_dashboard_with_a_future_time_does_not_hide_the_state(
         self, capture_service: RunningService, user: str
     ) -> None:
-        def send(equity: int, said: str | None = None) -> Any:
+        def send(equity: int, capture_time: str | None = None) -> Any:
             payload = {
                 "user_email": user,
                 "tradingState": {"currentEquity": equity},
-                "capture_timestamp": said,
+                "capture_timestamp": capture_time,
             }
             return capture_service.capture("dashboard", payload).json()
 
@@ -108,11 +108,13 @@ class TestTimes:
         assert [row["id"] for row in states][1:] == [state["dashboard_id"]]
         assert states[0]["updated_at"] <= states[1]["updated_at"]
 
-    def test_nor_does_a_questionnaire(self, capture_service: RunningService, user: str) -> None:
-        for trades, said in (("forged", soon()), ("3-5", None), ("3-5", None)):
+    def test_forged_questionnaire_with_a_future_time_does_not_hide_the_real_one(
+        self, capture_service: RunningService, user: str
+    ) -> None:
+        for trades, capture_time in (("forged", soon()), ("3-5", None), ("3-5", None)):
             capture_service.capture(
                 "questionnaire",
-                {"user_email": user, "tradesPerDay": trades, "capture_timestamp": said},
+                {"user_email": user, "tradesPerDay": trades, "capture_timestamp": capture_time},
             )
         statement = (
             "SELECT trades_per_day FROM questionnaire_data WHERE user_email = ? ORDER BY id DESC"
@@ -123,11 +125,11 @@ class TestTimes:
         ]
 
 
-class TestNothingIsDropped:
-    def test_what_only_a_repetition_says_is_in_the_audit_trail(
+class TestRepetitions:
+    def test_new_fields_of_a_repetition_are_in_the_audit_trail(
         self, capture_service: RunningService, user: str
     ) -> None:
-        """Someone sends the columns of a payment first; the real one repeats them, and says more that has no column."""
+        """A claim has the columns of a payment; the real capture also has other fields."""
         capture_service.capture(
             "payment", {"user_email": user, **PAYMENT, "payment_status": "completed"}
         )
@@ -138,13 +140,13 @@ class TestNothingIsDropped:
             "billing_address": "1 High St",
             "vat_id": "DE1",
         }
-        answers = [
+        responses = [
             capture_service.capture("payment", {**real, "capture_timestamp": soon(-n)})
             for n in range(3)
         ]
-        assert [answer.json().get("duplicate") for answer in answers] == [True] * 3
+        assert [response.json().get("duplicate") for response in responses] == [True] * 3
         kept = [one.get("vat_id") for one in snapshots(capture_service.database, user)]
-        assert kept == [None, "DE1"], "once, and not each time"
+        assert kept == [None, "DE1"], "once, not each time"
         batch = {
             "captures": [
                 {"type": "payment", **real, "vat_id": f"DE{number % 4}"} for number in range(12)
@@ -158,7 +160,7 @@ class TestNothingIsDropped:
         )
 
     @pytest.mark.parametrize("place", ["top", "inside"])
-    def test_a_dashboard_saved_again_and_again_adds_no_records(
+    def test_repeated_dashboard_with_new_times_adds_no_audit_records(
         self, capture_service: RunningService, user: str, place: str
     ) -> None:
         for number in range(5):
@@ -173,7 +175,7 @@ class TestNothingIsDropped:
             )
         assert len(snapshots(capture_service.database, user)) == 1
 
-    def test_another_spelling_of_the_address_says_nothing_new(
+    def test_other_spelling_of_the_address_adds_no_audit_record(
         self, capture_service: RunningService, user: str
     ) -> None:
         for key in ("user_email", "userEmail", "email"):
@@ -183,7 +185,7 @@ class TestNothingIsDropped:
         records = capture_service.rows(
             "SELECT id FROM data_capture_audit WHERE user_email = ?", user
         )
-        assert len(records) == 3, "one a payment"
+        assert len(records) == 3, "one per payment"
         billing = {
             "user_email": user,
             "email": f"billing-{user}",
@@ -194,9 +196,11 @@ class TestNothingIsDropped:
         records = capture_service.rows(
             "SELECT id FROM data_capture_audit WHERE user_email = ?", user
         )
-        assert len(records) == 4, "another address is something new"
+        assert len(records) == 4, "another address is a new field"
 
-    def test_a_time_in_a_list_is_content(self, capture_service: RunningService, user: str) -> None:
+    def test_changed_time_in_a_list_adds_an_audit_record(
+        self, capture_service: RunningService, user: str
+    ) -> None:
         for number in (1, 2):
             history = [{"timestamp": number}]
             capture_service.capture("payment", {"user_email": user, **PAYMENT, "history": history})
@@ -204,7 +208,7 @@ class TestNothingIsDropped:
 
 
 class TestCaptureIds:
-    def test_a_capture_id_of_one_user_keeps_no_other_out(
+    def test_capture_id_of_one_user_does_not_block_another_user(
         self, capture_service: RunningService, user: str
     ) -> None:
         victim, capture_id = f"victim-{user}", f"id-{user[:19]}"
@@ -231,20 +235,22 @@ class TestCaptureIds:
         )
         assert other.status_code == 422
 
-    def test_also_in_one_batch(self, capture_service: RunningService, user: str) -> None:
+    def test_capture_id_of_ten_users_in_one_batch_stores_ten_captures(
+        self, capture_service: RunningService, user: str
+    ) -> None:
         one = {"type": "activity", "capture_id": f"id-{user[:19]}", "activity_type": "login"}
         batch = {"captures": [{**one, "user_email": f"{number}-{user}"} for number in range(10)]}
-        answers = capture_service.capture("batch", batch).json()["answers"]
-        assert [answer["status"] for answer in answers] == [201] * 10
-        assert len({answer["activity_id"] for answer in answers}) == 10
+        responses = capture_service.capture("batch", batch).json()["answers"]
+        assert [response["status"] for response in responses] == [201] * 10
+        assert len({response["activity_id"] for response in responses}) == 10
 
 
-# --- Claims and confirmed captures ----------------------------------------------------------------------------------------
+# --- Claims and confirmed captures ----------------------------------------------------------------
 
 
 @pytest.fixture
 def store(tmp_path: Path) -> Iterator[Store]:
-    """An empty database."""
+    """An empty database, whose audit trail is verified after the test."""
     with closing(store_in(tmp_path)) as store:
         yield store
         key = load_key(audit_key_file(store.database))
@@ -282,7 +288,7 @@ def latest_in(store: Store) -> list[tuple[Any, ...]]:
     ]
 
 
-def test_a_claim_never_hides_a_confirmed_state(store: Store) -> None:
+def test_claim_never_hides_a_confirmed_state(store: Store) -> None:
     send(store, **PAYMENT, payment_status="completed")
     assert latest_in(store) == [("completed", "claim")]
     send(store, **PAYMENT, payment_status="pending", confirmed=True)
@@ -295,7 +301,7 @@ def test_a_claim_never_hides_a_confirmed_state(store: Store) -> None:
 
 
 @pytest.mark.parametrize("kind", list(KINDS))
-def test_every_kind_has_a_source(store: Store, kind: str) -> None:
+def test_rows_of_every_kind_have_a_source(store: Store, kind: str) -> None:
     claimed = send(store, kind, transaction_id="1")
     confirmed = send(
         store, kind, transaction_id="2", tradesPerDay="1", current_equity=5, confirmed=True
@@ -304,7 +310,7 @@ def test_every_kind_has_a_source(store: Store, kind: str) -> None:
     assert sources(store, kind) == ["claim", "confirmed"]
 
 
-def test_a_confirmed_repetition_confirms_a_claim_and_says_so_in_the_audit_trail(
+def test_confirmed_repetition_confirms_a_claim_and_adds_an_audit_record(
     store: Store,
 ) -> None:
     claimed = send(store, **PAYMENT, payment_status="completed")
@@ -312,12 +318,15 @@ def test_a_confirmed_repetition_confirms_a_claim_and_says_so_in_the_audit_trail(
     assert (confirmed.row_id, confirmed.outcome) == (claimed.row_id, "unchanged")
     send(store, **PAYMENT, payment_status="completed", confirmed=True)
     assert latest_in(store) == [("completed", "confirmed")]
-    statement = "SELECT capture_type, json_extract(data_snapshot, '$.row_id') AS row_id FROM data_capture_audit ORDER BY id"
+    statement = (
+        "SELECT capture_type, json_extract(data_snapshot, '$.row_id') AS row_id"
+        " FROM data_capture_audit ORDER BY id"
+    )
     records = [tuple(row.values()) for row in rows(store.database, statement)]
     assert records == [("payment", None), ("confirmation", claimed.row_id)]
 
 
-def test_a_confirmation_does_not_confirm_what_only_a_claim_says(store: Store) -> None:
+def test_confirmation_does_not_confirm_fields_that_only_the_claim_has(store: Store) -> None:
     forged = send(
         store, **PAYMENT, payment_status="completed", coupon_code="FREE", discount_amount=49
     )
@@ -328,9 +337,7 @@ def test_a_confirmation_does_not_confirm_what_only_a_claim_says(store: Store) ->
 
 
 @pytest.mark.parametrize("kind", ["payment", "activity"])
-def test_the_same_capture_confirmed_under_its_capture_id_is_the_same_row(
-    store: Store, kind: str
-) -> None:
+def test_confirmation_with_the_same_capture_id_keeps_the_row(store: Store, kind: str) -> None:
     claimed = send(store, kind, capture_id="one", activity_type="login", final_price=1)
     confirmed = send(
         store, kind, capture_id="one", activity_type="login", final_price=1, confirmed=True
@@ -346,7 +353,7 @@ def test_the_same_capture_confirmed_under_its_capture_id_is_the_same_row(
 
 
 @pytest.mark.parametrize("capture_id", [{}, {"capture_id": "order-1"}])
-def test_a_confirmed_row_has_the_time_and_the_origin_of_who_confirmed_it(
+def test_confirmed_row_has_the_time_and_origin_of_the_confirmation(
     store: Store, capture_id: dict[str, str]
 ) -> None:
     week_ago = datetime.now(timezone.utc) - timedelta(days=6)
@@ -369,11 +376,11 @@ def test_a_confirmed_row_has_the_time_and_the_origin_of_who_confirmed_it(
     assert (claim["ip_address"], claim["user_agent"]) == ("203.0.113.9", "a stranger's")
 
 
-def test_a_claim_does_not_say_that_a_confirmed_dashboard_still_holds(store: Store) -> None:
+def test_claim_does_not_change_updated_at_of_a_confirmed_dashboard(store: Store) -> None:
     hour_ago = (datetime.now(timezone.utc) - timedelta(hours=1)).isoformat()
     seen = []
-    for confirmed, said in ((True, {"capture_timestamp": hour_ago}), (False, {}), (True, {})):
-        send(store, "dashboard", current_equity=5, confirmed=confirmed, **said)
+    for confirmed, times in ((True, {"capture_timestamp": hour_ago}), (False, {}), (True, {})):
+        send(store, "dashboard", current_equity=5, confirmed=confirmed, **times)
         seen += [
             row["updated_at"]
             for row in rows(store.database, "SELECT updated_at FROM dashboard_data")
@@ -381,7 +388,7 @@ def test_a_claim_does_not_say_that_a_confirmed_dashboard_still_holds(store: Stor
     assert seen[0] == seen[1] < seen[2]
 
 
-def test_a_claim_under_a_guessed_capture_id_does_not_keep_the_confirmed_capture_out(
+def test_claim_with_a_guessed_capture_id_does_not_block_a_confirmed_capture(
     store: Store,
 ) -> None:
     send(store, capture_id="order-1", **PAYMENT, payment_status="refunded")
@@ -394,7 +401,7 @@ def test_a_claim_under_a_guessed_capture_id_does_not_keep_the_confirmed_capture_
         send(store, capture_id="order-1", **PAYMENT, payment_status="refunded")
 
 
-def test_an_export_tells_claims_and_confirmed_captures_apart(store: Store) -> None:
+def test_export_distinguishes_claims_from_confirmed_captures(store: Store) -> None:
     send(store, **PAYMENT, payment_status="pending", capture_id="a")
     send(store, **PAYMENT, payment_status="completed", capture_id="b", confirmed=True)
     document = json.loads(b"".join(stream_export(store.database, ANN, "json")))
@@ -404,10 +411,13 @@ def test_an_export_tells_claims_and_confirmed_captures_apart(store: Store) -> No
     }
 
 
-def test_a_digest_can_not_be_confirmed_by_a_guess_without_the_key(
+def test_receipt_digests_depend_on_the_key_of_the_installation(
     store: Store, tmp_path: Path
 ) -> None:
-    """The same capture in two installations has two digests, in every column."""
+    """The same capture has different digests in two installations, in every column.
+
+    So a guess cannot be confirmed without the key.
+    """
     (tmp_path / "other").mkdir()
     with closing(store_in(tmp_path / "other")) as other:
         digests: list[set[bytes]] = []
@@ -424,7 +434,7 @@ def test_a_digest_can_not_be_confirmed_by_a_guess_without_the_key(
         )
 
 
-def test_a_user_removed_by_hand_can_send_the_same_capture_again(store: Store) -> None:
+def test_capture_can_be_sent_again_after_its_user_was_deleted_by_hand(store: Store) -> None:
     send(store, capture_id="a", **PAYMENT)
     with closing(sqlite3.connect(store.database)) as connection, connection:
         connection.execute("DELETE FROM payment_data")
@@ -433,7 +443,7 @@ def test_a_user_removed_by_hand_can_send_the_same_capture_again(store: Store) ->
 
 
 @pytest.mark.parametrize("kind", list(KINDS))
-def test_a_receipt_without_its_row_answers_nothing(store: Store, kind: str) -> None:
+def test_receipt_without_its_row_is_ignored(store: Store, kind: str) -> None:
     given = {
         "transaction_id": "TX-1",
         "activity_type": "login",
@@ -449,23 +459,26 @@ def test_a_receipt_without_its_row_answers_nothing(store: Store, kind: str) -> N
     assert len(rows(store.database, "SELECT * FROM capture_receipts")) == 1
 
 
-def test_reports_and_captures_stay_quick_however_many_claims_of_one_payment_there_are(
+def test_payments_latest_time_grows_linearly_with_the_claims_of_a_payment(
     tmp_path: Path,
 ) -> None:
-    """Of 8 times as many states the last capture, and the view, take no more than 8 times as long, with room for noise."""
+    """With 8 times as many states, the view takes 8 times as long; 24 leaves room for noise."""
     schema = (REPOSITORY / "schema.sql").read_text()
-    took: list[float] = []
+    seconds: list[float] = []
     for number in (2000, 16000):
         with closing(sqlite3.connect(tmp_path / f"{number}.db")) as connection:
             connection.executescript(schema)
             connection.execute(ADD_USER, (ANN, ANN))
-            insert = "INSERT INTO payment_data (user_email, transaction_id, payment_status) VALUES (?, 'TX-1', ?)"
+            insert = (
+                "INSERT INTO payment_data (user_email, transaction_id, payment_status)"
+                " VALUES (?, 'TX-1', ?)"
+            )
             connection.executemany(insert, [(ANN, f"state {n}") for n in range(number)])
             began_at = time.process_time()
             for _ in range(3):
                 found = connection.execute(
                     "SELECT payment_status, source FROM payments_latest"
                 ).fetchall()
-            took.append(time.process_time() - began_at)
+            seconds.append(time.process_time() - began_at)
             assert found == [(f"state {number - 1}", "claim")]
-    assert took[1] <= 24 * took[0]
+    assert seconds[1] <= 24 * seconds[0]
