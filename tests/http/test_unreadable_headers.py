@@ -130,11 +130,13 @@ def test_unreadable_header_value_gets_400(
     line = f"{name}: ".encode() + value + b"\r\n"
     small, large = {"user_email": user}, {"user_email": user, "note": "x" * 100_000}
     host = "localhost" if name != "Host" else ""
-    asked = [request("GET", path, line, host=host) for path in (HEALTH, STATISTICS)]
-    asked += [request("POST", PAYMENT, line, payload, host=host) for payload in (small, large)]
+    raw_requests = [request("GET", path, line, host=host) for path in (HEALTH, STATISTICS)]
+    raw_requests += [
+        request("POST", PAYMENT, line, payload, host=host) for payload in (small, large)
+    ]
     if name == "Host":
-        asked = [raw_request.replace(b"Host: \r\n", b"") for raw_request in asked]
-    for raw_request in asked:
+        raw_requests = [raw_request.replace(b"Host: \r\n", b"") for raw_request in raw_requests]
+    for raw_request in raw_requests:
         status, body = send(capture_service, raw_request)
         assert status == 400
         assert json.loads(body)["type"].endswith(":not-json")

@@ -37,7 +37,7 @@ def protected_server(settings: Settings) -> Iterator[SendRequest]:
     @app.get("/secret")
     def secret() -> str:
         require_admin(request, settings)
-        return "secret"
+        return "admin data"
 
     with make_server("127.0.0.1", 0, app, handler_class=_SilentHandler) as server:
         serving = threading.Thread(target=server.serve_forever, args=(0.01,))
@@ -71,7 +71,7 @@ def is_rejected(response: requests.Response) -> bool:
     assert response.status_code == 401
     assert response.headers["Content-Type"] == "application/problem+json"
     assert response.headers["WWW-Authenticate"] == "Bearer"
-    return "secret" not in response.text
+    return "admin data" not in response.text
 
 
 def test_only_the_admin_token_gives_access(
@@ -79,8 +79,8 @@ def test_only_the_admin_token_gives_access(
 ) -> None:
     token = fetch_token(Installation(tmp_path, server))
     with protected_server(settings) as send:
-        assert send(f"Bearer {token}").text == "secret"
-        assert send(f"bearer  {token} ").text == "secret"
+        assert send(f"Bearer {token}").text == "admin data"
+        assert send(f"bearer  {token} ").text == "admin data"
         stored_hash = (settings.keys_directory / "admin-token.sha256").read_text().strip()
         for wrong in (
             None, "", "Bearer", "Bearer ", token, f"Basic {token}", f"Bearer {token[:-1]}",
@@ -153,13 +153,13 @@ def test_header_option_writes_a_private_header_file(
     assert name == "Authorization"
     assert value.removeprefix("Bearer ") not in outcome.output + outcome.complaint
     with protected_server(settings) as send:
-        assert send(value).text == "secret"
+        assert send(value).text == "admin data"
     for arguments in ((), ("--rotate",)):
         again = installation.run("admin-token", *arguments, "--header", header)
         assert again.status == 1
         assert f"There is a file {header} already" in again.complaint
     with protected_server(settings) as send:
-        assert send(value).text == "secret", "the token was not rotated"
+        assert send(value).text == "admin data", "the token was not rotated"
     assert (
         installation.run("admin-token", "--rotate", "--header", tmp_path / "new-header").status == 0
     )

@@ -398,9 +398,8 @@ class TestWritesInTheEventLoop:
     def test_event_loop_waits_briefly_for_a_writing_thread(
         self, both_apps: tuple[Flask, Flask], monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(
-            "data_capture.store.loop_committer._TURN_SECONDS", 60
-        )  # a brief wait can be long on a busy machine
+        # A brief wait can be long on a busy machine.
+        monkeypatch.setattr("data_capture.store.loop_committer._TURN_SECONDS", 60)
         assert self.writes_in_loop(both_apps[0].extensions["store"], hold_seconds=0.005)
 
     def test_event_loop_hands_writes_to_a_thread_after_a_long_wait(

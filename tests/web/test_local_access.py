@@ -34,6 +34,7 @@ from tests.support.services import (
 TOKEN = "for-these-tests-0123456789abcdef0123"
 ADMIN = {"Authorization": f"Bearer {TOKEN}"}
 HEALTH = "/api/data-capture/health"
+LOOPBACK_ORIGINS = "local,file,http://localhost:3000,http://127.0.0.1,http://[::1]:80"
 PUBLIC_HEALTH = {"status": "healthy", "service": "enhanced-data-capture"}
 EXPOSING = {
     "EDC_TRUSTED_PROXIES": "1",
@@ -240,8 +241,7 @@ class TestLocalInstallation:
     [
         ({}, ()),
         ({"EDC_ALLOWED_ORIGINS": ""}, ()),
-        ({"EDC_ALLOWED_ORIGINS": "local,file,http://localhost:3000"}, ()),
-        ({"EDC_ALLOWED_ORIGINS": "local,file,http://127.0.0.1,http://[::1]:80"}, ()),
+        ({"EDC_ALLOWED_ORIGINS": LOOPBACK_ORIGINS}, ()),
         ({"EDC_HOST": "::1"}, ()),
         ({"EDC_HOST": "127.0.0.2"}, ()),
         ({"EDC_HOST": "0.0.0.0"}, ("EDC_HOST",)),  # noqa: S104
