@@ -1,4 +1,4 @@
-"""Anyone may send a capture for any address. What that can do is bounded: forged captures hide nothing and drop nothing."""
+"""Test claims: a claim confirms nothing and hides no confirmed state."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from data_capture.store.sqlite.captures import record_capture
 from data_capture.store.sqlite.keys import receipts_key_file
 from data_capture.store.sqlite.receipts import Receipt
 from tests.support.erasing import store_in
-from tests.support.services import REPOSITORY, RunningService, rows
+from tests.support.services import REPOSITORY, rows
 
 PAYMENT = {"transaction_id": "TX-1", "plan_name": "Pro", "final_price": "49.00"}
 ANN = "ann@example.com"
@@ -35,216 +35,9 @@ ADD_USER = (
 )
 
 
-def soon(seconds: float = 299) -> str:
-    return (datetime.now(timezone.utc) + timedelta(seconds=seconds)).isoformat()
-
-
-def ago(seconds: float) -> str:
-    return soon(-seconds)
-
-
-def latest(service: RunningService, user: str) -> list[str]:
-    found = service.rows("SELECT payment_status FROM payments_latest WHERE user_email = ?", user)
-    return [row["payment_status"] for row in found]
-
-
-def snapshots(database: Path, user: str) -> list[dict[str, Any]]:
-    statement = "SELECT data_snapshot FROM data_capture_audit WHERE user_email = ? ORDER BY id"
-    return [json.loads(row["data_snapshot"]) for row in rows(database, statement, user)]
-
-
-class TestTimes:
-    def test_a_forged_refund_of_the_future_does_not_hide_what_comes_after_it(
-        self, capture_service: RunningService, user: str
-    ) -> None:
-        for status, said in (("pending", None), ("refunded", soon()), ("completed", None)):
-            payload = {
-                "user_email": user,
-                **PAYMENT,
-                "payment_status": status,
-                "capture_timestamp": said,
-            }
-            assert capture_service.capture("payment", payload).status_code == 201
-        assert latest(capture_service, user) == ["completed"]
-        now = datetime.now(timezone.utc).isoformat()
-        assert all(
-            row["created_at"] <= now
-            for row in capture_service.rows("SELECT created_at FROM payment_data")
-        )
-
-    def test_nor_one_that_says_it_was_a_second_later_than_the_page_does(
-        self, capture_service: RunningService, user: str
-    ) -> None:
-        for status, said in (("refunded", ago(1)), ("completed", ago(2))):
-            payload = {
-                "user_email": user,
-                **PAYMENT,
-                "payment_status": status,
-                "capture_timestamp": said,
-            }
-            capture_service.capture("payment", payload)
-        assert latest(capture_service, user) == ["completed"]
-
-    def test_a_forged_dashboard_of_the_future_does_not_hide_the_state(
-        self, capture_service: RunningService, user: str
-    ) -> None:
-        def send(equity: int, said: str | None = None) -> Any:
-            payload = {
-                "user_email": user,
-                "tradingState": {"currentEquity": equity},
-                "capture_timestamp": said,
-            }
-            return capture_service.capture("dashboard", payload).json()
-
-        send(1, soon(290))
-        state = send(1000)
-        again = [send(1000) for _ in range(3)]
-        assert [(one["dashboard_id"], one["duplicate"]) for one in again] == [
-            (state["dashboard_id"], True)
-        ] * 3
-        states = capture_service.rows(
-            "SELECT id, updated_at FROM dashboard_data WHERE user_email = ? ORDER BY id", user
-        )
-        assert [row["id"] for row in states][1:] == [state["dashboard_id"]]
-        assert states[0]["updated_at"] <= states[1]["updated_at"]
-
-    def test_nor_does_a_questionnaire(self, capture_service: RunningService, user: str) -> None:
-        for trades, said in (("forged", soon()), ("3-5", None), ("3-5", None)):
-            capture_service.capture(
-                "questionnaire",
-                {"user_email": user, "tradesPerDay": trades, "capture_timestamp": said},
-            )
-        statement = (
-            "SELECT trades_per_day FROM questionnaire_data WHERE user_email = ? ORDER BY id DESC"
-        )
-        assert [row["trades_per_day"] for row in capture_service.rows(statement, user)] == [
-            "3-5",
-            "forged",
-        ]
-
-
-class TestNothingIsDropped:
-    def test_what_only_a_repetition_says_is_in_the_audit_trail(
-        self, capture_service: RunningService, user: str
-    ) -> None:
-        """Someone sends the columns of a payment first; the real one repeats them, and says more that has no column."""
-        capture_service.capture(
-            "payment", {"user_email": user, **PAYMENT, "payment_status": "completed"}
-        )
-        real = {
-            "user_email": user,
-            **PAYMENT,
-            "payment_status": "completed",
-            "billing_address": "1 High St",
-            "vat_id": "DE1",
-        }
-        answers = [
-            capture_service.capture("payment", {**real, "capture_timestamp": soon(-n)})
-            for n in range(3)
-        ]
-        assert [answer.json().get("duplicate") for answer in answers] == [True] * 3
-        kept = [one.get("vat_id") for one in snapshots(capture_service.database, user)]
-        assert kept == [None, "DE1"], "once, and not each time"
-        batch = {
-            "captures": [
-                {"type": "payment", **real, "vat_id": f"DE{number % 4}"} for number in range(12)
-            ]
-        }
-        capture_service.capture("batch", batch)
-        kept = [one.get("vat_id") for one in snapshots(capture_service.database, user)]
-        assert kept == [None, "DE1", "DE0", "DE2", "DE3"]
-        assert (
-            len(capture_service.rows("SELECT id FROM payment_data WHERE user_email = ?", user)) == 1
-        )
-
-    @pytest.mark.parametrize("place", ["top", "inside"])
-    def test_a_dashboard_saved_again_and_again_adds_no_records(
-        self, capture_service: RunningService, user: str, place: str
-    ) -> None:
-        for number in range(5):
-            times = {
-                "lastUpdated": f"2026-01-01T00:00:0{number}Z",
-                "ts": number,
-                "request_id": f"r{number}",
-            }
-            more = times if place == "top" else {"meta": {"client": times}}
-            capture_service.capture(
-                "dashboard", {"user_email": user, "tradingState": {"currentEquity": 5}, **more}
-            )
-        assert len(snapshots(capture_service.database, user)) == 1
-
-    def test_another_spelling_of_the_address_says_nothing_new(
-        self, capture_service: RunningService, user: str
-    ) -> None:
-        for key in ("user_email", "userEmail", "email"):
-            for spelling in (user, user.upper(), f" {user.title()} "):
-                payload = {key: spelling, "transaction_id": f"TX-{key}", "final_price": 5}
-                assert capture_service.capture("payment", payload).ok
-        records = capture_service.rows(
-            "SELECT id FROM data_capture_audit WHERE user_email = ?", user
-        )
-        assert len(records) == 3, "one a payment"
-        billing = {
-            "user_email": user,
-            "email": f"billing-{user}",
-            "transaction_id": "TX-user_email",
-            "final_price": 5,
-        }
-        assert capture_service.capture("payment", billing).json()["duplicate"]
-        records = capture_service.rows(
-            "SELECT id FROM data_capture_audit WHERE user_email = ?", user
-        )
-        assert len(records) == 4, "another address is something new"
-
-    def test_a_time_in_a_list_is_content(self, capture_service: RunningService, user: str) -> None:
-        for number in (1, 2):
-            history = [{"timestamp": number}]
-            capture_service.capture("payment", {"user_email": user, **PAYMENT, "history": history})
-        assert len(snapshots(capture_service.database, user)) == 2
-
-
-class TestCaptureIds:
-    def test_a_capture_id_of_one_user_keeps_no_other_out(
-        self, capture_service: RunningService, user: str
-    ) -> None:
-        victim, capture_id = f"victim-{user}", f"id-{user[:19]}"
-        forged = capture_service.capture(
-            "payment", {"user_email": user, "capture_id": capture_id, "final_price": 1}
-        )
-        real = capture_service.capture(
-            "payment", {"user_email": victim, "capture_id": capture_id, "final_price": 99}
-        )
-        assert (forged.status_code, real.status_code) == (201, 201)
-        assert "Idempotency-Replayed" not in real.headers
-        assert capture_service.rows(
-            "SELECT final_price FROM payment_data WHERE user_email = ?", victim
-        ) == [{"final_price": 99}]
-        again = capture_service.capture(
-            "payment", {"user_email": victim, "capture_id": capture_id, "final_price": 99}
-        )
-        assert (again.json()["payment_id"], again.headers["Idempotency-Replayed"]) == (
-            real.json()["payment_id"],
-            "true",
-        )
-        other = capture_service.capture(
-            "payment", {"user_email": victim, "capture_id": capture_id, "final_price": 98}
-        )
-        assert other.status_code == 422
-
-    def test_also_in_one_batch(self, capture_service: RunningService, user: str) -> None:
-        one = {"type": "activity", "capture_id": f"id-{user[:19]}", "activity_type": "login"}
-        batch = {"captures": [{**one, "user_email": f"{number}-{user}"} for number in range(10)]}
-        answers = capture_service.capture("batch", batch).json()["answers"]
-        assert [answer["status"] for answer in answers] == [201] * 10
-        assert len({answer["activity_id"] for answer in answers}) == 10
-
-
-# --- Claims and confirmed captures ----------------------------------------------------------------------------------------
-
-
 @pytest.fixture
 def store(tmp_path: Path) -> Iterator[Store]:
-    """An empty database."""
+    """An empty database, whose audit trail is verified after the test."""
     with closing(store_in(tmp_path)) as store:
         yield store
         key = load_key(audit_key_file(store.database))
@@ -282,7 +75,7 @@ def latest_in(store: Store) -> list[tuple[Any, ...]]:
     ]
 
 
-def test_a_claim_never_hides_a_confirmed_state(store: Store) -> None:
+def test_claim_never_hides_a_confirmed_state(store: Store) -> None:
     send(store, **PAYMENT, payment_status="completed")
     assert latest_in(store) == [("completed", "claim")]
     send(store, **PAYMENT, payment_status="pending", confirmed=True)
@@ -295,7 +88,7 @@ def test_a_claim_never_hides_a_confirmed_state(store: Store) -> None:
 
 
 @pytest.mark.parametrize("kind", list(KINDS))
-def test_every_kind_has_a_source(store: Store, kind: str) -> None:
+def test_rows_of_every_kind_have_a_source(store: Store, kind: str) -> None:
     claimed = send(store, kind, transaction_id="1")
     confirmed = send(
         store, kind, transaction_id="2", tradesPerDay="1", current_equity=5, confirmed=True
@@ -304,7 +97,7 @@ def test_every_kind_has_a_source(store: Store, kind: str) -> None:
     assert sources(store, kind) == ["claim", "confirmed"]
 
 
-def test_a_confirmed_repetition_confirms_a_claim_and_says_so_in_the_audit_trail(
+def test_confirmed_repetition_confirms_a_claim_and_adds_an_audit_record(
     store: Store,
 ) -> None:
     claimed = send(store, **PAYMENT, payment_status="completed")
@@ -312,12 +105,15 @@ def test_a_confirmed_repetition_confirms_a_claim_and_says_so_in_the_audit_trail(
     assert (confirmed.row_id, confirmed.outcome) == (claimed.row_id, "unchanged")
     send(store, **PAYMENT, payment_status="completed", confirmed=True)
     assert latest_in(store) == [("completed", "confirmed")]
-    statement = "SELECT capture_type, json_extract(data_snapshot, '$.row_id') AS row_id FROM data_capture_audit ORDER BY id"
+    statement = (
+        "SELECT capture_type, json_extract(data_snapshot, '$.row_id') AS row_id"
+        " FROM data_capture_audit ORDER BY id"
+    )
     records = [tuple(row.values()) for row in rows(store.database, statement)]
     assert records == [("payment", None), ("confirmation", claimed.row_id)]
 
 
-def test_a_confirmation_does_not_confirm_what_only_a_claim_says(store: Store) -> None:
+def test_confirmation_does_not_confirm_fields_that_only_the_claim_has(store: Store) -> None:
     forged = send(
         store, **PAYMENT, payment_status="completed", coupon_code="FREE", discount_amount=49
     )
@@ -328,9 +124,7 @@ def test_a_confirmation_does_not_confirm_what_only_a_claim_says(store: Store) ->
 
 
 @pytest.mark.parametrize("kind", ["payment", "activity"])
-def test_the_same_capture_confirmed_under_its_capture_id_is_the_same_row(
-    store: Store, kind: str
-) -> None:
+def test_confirmation_with_the_same_capture_id_keeps_the_row(store: Store, kind: str) -> None:
     claimed = send(store, kind, capture_id="one", activity_type="login", final_price=1)
     confirmed = send(
         store, kind, capture_id="one", activity_type="login", final_price=1, confirmed=True
@@ -346,7 +140,7 @@ def test_the_same_capture_confirmed_under_its_capture_id_is_the_same_row(
 
 
 @pytest.mark.parametrize("capture_id", [{}, {"capture_id": "order-1"}])
-def test_a_confirmed_row_has_the_time_and_the_origin_of_who_confirmed_it(
+def test_confirmed_row_has_the_time_and_origin_of_the_confirmation(
     store: Store, capture_id: dict[str, str]
 ) -> None:
     week_ago = datetime.now(timezone.utc) - timedelta(days=6)
@@ -369,11 +163,11 @@ def test_a_confirmed_row_has_the_time_and_the_origin_of_who_confirmed_it(
     assert (claim["ip_address"], claim["user_agent"]) == ("203.0.113.9", "a stranger's")
 
 
-def test_a_claim_does_not_say_that_a_confirmed_dashboard_still_holds(store: Store) -> None:
+def test_claim_does_not_change_updated_at_of_a_confirmed_dashboard(store: Store) -> None:
     hour_ago = (datetime.now(timezone.utc) - timedelta(hours=1)).isoformat()
     seen = []
-    for confirmed, said in ((True, {"capture_timestamp": hour_ago}), (False, {}), (True, {})):
-        send(store, "dashboard", current_equity=5, confirmed=confirmed, **said)
+    for confirmed, times in ((True, {"capture_timestamp": hour_ago}), (False, {}), (True, {})):
+        send(store, "dashboard", current_equity=5, confirmed=confirmed, **times)
         seen += [
             row["updated_at"]
             for row in rows(store.database, "SELECT updated_at FROM dashboard_data")
@@ -381,7 +175,7 @@ def test_a_claim_does_not_say_that_a_confirmed_dashboard_still_holds(store: Stor
     assert seen[0] == seen[1] < seen[2]
 
 
-def test_a_claim_under_a_guessed_capture_id_does_not_keep_the_confirmed_capture_out(
+def test_claim_with_a_guessed_capture_id_does_not_block_a_confirmed_capture(
     store: Store,
 ) -> None:
     send(store, capture_id="order-1", **PAYMENT, payment_status="refunded")
@@ -394,7 +188,7 @@ def test_a_claim_under_a_guessed_capture_id_does_not_keep_the_confirmed_capture_
         send(store, capture_id="order-1", **PAYMENT, payment_status="refunded")
 
 
-def test_an_export_tells_claims_and_confirmed_captures_apart(store: Store) -> None:
+def test_export_distinguishes_claims_from_confirmed_captures(store: Store) -> None:
     send(store, **PAYMENT, payment_status="pending", capture_id="a")
     send(store, **PAYMENT, payment_status="completed", capture_id="b", confirmed=True)
     document = json.loads(b"".join(stream_export(store.database, ANN, "json")))
@@ -404,10 +198,13 @@ def test_an_export_tells_claims_and_confirmed_captures_apart(store: Store) -> No
     }
 
 
-def test_a_digest_can_not_be_confirmed_by_a_guess_without_the_key(
+def test_receipt_digests_depend_on_the_key_of_the_installation(
     store: Store, tmp_path: Path
 ) -> None:
-    """The same capture in two installations has two digests, in every column."""
+    """The same capture has different digests in two installations, in every column.
+
+    So a guess cannot be confirmed without the key.
+    """
     (tmp_path / "other").mkdir()
     with closing(store_in(tmp_path / "other")) as other:
         digests: list[set[bytes]] = []
@@ -424,7 +221,7 @@ def test_a_digest_can_not_be_confirmed_by_a_guess_without_the_key(
         )
 
 
-def test_a_user_removed_by_hand_can_send_the_same_capture_again(store: Store) -> None:
+def test_capture_can_be_sent_again_after_its_user_was_deleted_by_hand(store: Store) -> None:
     send(store, capture_id="a", **PAYMENT)
     with closing(sqlite3.connect(store.database)) as connection, connection:
         connection.execute("DELETE FROM payment_data")
@@ -433,7 +230,7 @@ def test_a_user_removed_by_hand_can_send_the_same_capture_again(store: Store) ->
 
 
 @pytest.mark.parametrize("kind", list(KINDS))
-def test_a_receipt_without_its_row_answers_nothing(store: Store, kind: str) -> None:
+def test_receipt_without_its_row_is_ignored(store: Store, kind: str) -> None:
     given = {
         "transaction_id": "TX-1",
         "activity_type": "login",
@@ -449,23 +246,26 @@ def test_a_receipt_without_its_row_answers_nothing(store: Store, kind: str) -> N
     assert len(rows(store.database, "SELECT * FROM capture_receipts")) == 1
 
 
-def test_reports_and_captures_stay_quick_however_many_claims_of_one_payment_there_are(
+def test_payments_latest_time_grows_linearly_with_the_claims_of_a_payment(
     tmp_path: Path,
 ) -> None:
-    """Of 8 times as many states the last capture, and the view, take no more than 8 times as long, with room for noise."""
+    """With 8 times as many states, the view takes 8 times as long; 24 leaves room for noise."""
     schema = (REPOSITORY / "schema.sql").read_text()
-    took: list[float] = []
+    seconds: list[float] = []
     for number in (2000, 16000):
         with closing(sqlite3.connect(tmp_path / f"{number}.db")) as connection:
             connection.executescript(schema)
             connection.execute(ADD_USER, (ANN, ANN))
-            insert = "INSERT INTO payment_data (user_email, transaction_id, payment_status) VALUES (?, 'TX-1', ?)"
+            insert = (
+                "INSERT INTO payment_data (user_email, transaction_id, payment_status)"
+                " VALUES (?, 'TX-1', ?)"
+            )
             connection.executemany(insert, [(ANN, f"state {n}") for n in range(number)])
             began_at = time.process_time()
             for _ in range(3):
                 found = connection.execute(
                     "SELECT payment_status, source FROM payments_latest"
                 ).fetchall()
-            took.append(time.process_time() - began_at)
+            seconds.append(time.process_time() - began_at)
             assert found == [(f"state {number - 1}", "claim")]
-    assert took[1] <= 24 * took[0]
+    assert seconds[1] <= 24 * seconds[0]

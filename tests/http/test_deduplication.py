@@ -1,4 +1,4 @@
-"""Nothing twice: what repeats a row that is there adds none, and what says something new is never taken for a repetition."""
+"""Test deduplication: a repetition adds no row, and new data always adds one."""
 
 from __future__ import annotations
 
@@ -39,8 +39,8 @@ def audit_count(service: RunningService, user: str) -> int:
     )
 
 
-class TestAPaymentIsOnce:
-    def test_the_same_payment_adds_no_row_whatever_its_capture_id(
+class TestPayments:
+    def test_same_payment_with_another_capture_id_adds_no_row(
         self, capture_service: RunningService, user: str
     ) -> None:
         first = capture_service.capture(
@@ -56,7 +56,7 @@ class TestAPaymentIsOnce:
         assert statuses(capture_service, user) == ["pending"]
         assert audit_count(capture_service, user) == 1
 
-    def test_a_part_of_what_is_known_is_nothing_new(
+    def test_subset_of_a_stored_payment_adds_no_row(
         self, capture_service: RunningService, user: str
     ) -> None:
         capture_service.capture("payment", {"user_email": user, **PAYMENT})
@@ -69,7 +69,7 @@ class TestAPaymentIsOnce:
         assert statuses(capture_service, user) == ["pending"]
 
     @pytest.mark.parametrize(
-        "news",
+        "change",
         [
             {"payment_status": "completed"},
             {"final_price": 49.01},
@@ -78,23 +78,23 @@ class TestAPaymentIsOnce:
             {"transaction_id": ""},
         ],
     )
-    def test_anything_new_is_a_new_row(
-        self, capture_service: RunningService, user: str, news: dict[str, Any]
+    def test_payment_with_a_changed_field_adds_a_row(
+        self, capture_service: RunningService, user: str, change: dict[str, Any]
     ) -> None:
         capture_service.capture("payment", {"user_email": user, **PAYMENT})
-        answer = capture_service.capture("payment", {"user_email": user, **PAYMENT, **news})
-        assert answer.status_code == 201
-        assert "duplicate" not in answer.json()
+        response = capture_service.capture("payment", {"user_email": user, **PAYMENT, **change})
+        assert response.status_code == 201
+        assert "duplicate" not in response.json()
         assert len(statuses(capture_service, user)) == audit_count(capture_service, user) == 2
 
-    def test_payments_without_a_transaction_are_told_apart_by_nothing_so_all_are_kept(
+    def test_payments_without_a_transaction_id_are_all_stored(
         self, capture_service: RunningService, user: str
     ) -> None:
         for _ in range(2):
             capture_service.capture("payment", {"user_email": user, "final_price": 10})
         assert len(statuses(capture_service, user)) == 2
 
-    def test_another_user_may_have_the_same_transaction(
+    def test_two_users_can_have_the_same_transaction_id(
         self, capture_service: RunningService, user: str
     ) -> None:
         other = f"other-{user}"
@@ -104,45 +104,43 @@ class TestAPaymentIsOnce:
                 == 201
             )
 
-    def test_payments_latest_shows_the_latest_state_of_each(
+    def test_payments_latest_shows_the_latest_state_of_each_payment(
         self, capture_service: RunningService, user: str
     ) -> None:
         for status in ("pending", "completed", "refunded", "completed"):
             capture_service.capture(
                 "payment", {"user_email": user, **PAYMENT, "payment_status": status}
             )
-        early = {
-            "payment_status": "authorised",
-            "capture_timestamp": ago(hours=2),
-        }  # a time that its sender says
+        early = {"payment_status": "authorised", "capture_timestamp": ago(hours=2)}
         capture_service.capture("payment", {"user_email": user, **PAYMENT, **early})
         capture_service.capture("payment", {"user_email": user, "final_price": 1})
         assert len(statuses(capture_service, user)) == 6
         latest = capture_service.rows(
-            "SELECT transaction_id, payment_status FROM payments_latest WHERE user_email = ? ORDER BY transaction_id",
+            "SELECT transaction_id, payment_status FROM payments_latest"
+            " WHERE user_email = ? ORDER BY transaction_id",
             user,
         )
         assert [tuple(row.values()) for row in latest] == [(None, None), ("TX-1", "authorised")], (
-            "what arrived last"
+            "the last arrival is the latest state, whatever its time"
         )
 
-    def test_two_tabs_that_save_one_payment_at_once_make_one_row(
+    def test_payment_saved_by_16_tabs_at_once_is_one_row(
         self, capture_service: RunningService, user: str
     ) -> None:
         with ThreadPoolExecutor(16) as tabs:
-            answers = list(
+            responses = list(
                 tabs.map(
                     lambda _: capture_service.capture("payment", {"user_email": user, **PAYMENT}),
                     range(16),
                 )
             )
-        assert sorted(answer.status_code for answer in answers) == [200] * 15 + [201]
-        assert len({answer.json()["payment_id"] for answer in answers}) == 1
+        assert sorted(response.status_code for response in responses) == [200] * 15 + [201]
+        assert len({response.json()["payment_id"] for response in responses}) == 1
         assert statuses(capture_service, user) == ["pending"]
 
 
-class TestAQuestionnaireIsOnce:
-    def test_the_same_answers_within_minutes_add_no_row(
+class TestQuestionnaires:
+    def test_same_questionnaire_within_minutes_adds_no_row(
         self, capture_service: RunningService, user: str
     ) -> None:
         first = capture_service.capture("questionnaire", {"user_email": user, **ANSWERS})
@@ -151,7 +149,7 @@ class TestAQuestionnaireIsOnce:
         assert second.json()["questionnaire_id"] == first.json()["questionnaire_id"]
         assert audit_count(capture_service, user) == 1
 
-    def test_the_same_answers_later_are_an_answer(
+    def test_same_questionnaire_after_11_minutes_adds_a_row(
         self, capture_service: RunningService, user: str
     ) -> None:
         earlier = {"user_email": user, **ANSWERS, "capture_timestamp": ago(minutes=11)}
@@ -164,7 +162,7 @@ class TestAQuestionnaireIsOnce:
     @pytest.mark.parametrize(
         "change", [{"tradesPerDay": "1-2"}, {"accountSize": ""}, {"screenshot": "iVBORw0KGgo="}]
     )
-    def test_other_answers_are_kept(
+    def test_questionnaire_with_changed_answers_adds_a_row(
         self, capture_service: RunningService, user: str, change: dict[str, str]
     ) -> None:
         capture_service.capture("questionnaire", {"user_email": user, **ANSWERS})
@@ -175,56 +173,60 @@ class TestAQuestionnaireIsOnce:
             == 201
         )
 
-    def test_it_is_compared_with_the_previous_one_alone(
+    def test_questionnaire_is_compared_only_with_the_previous_one(
         self, capture_service: RunningService, user: str
     ) -> None:
         for trades in ("3-5", "1-2", "3-5"):
-            answer = capture_service.capture(
+            response = capture_service.capture(
                 "questionnaire", {"user_email": user, **ANSWERS, "tradesPerDay": trades}
             )
-            assert answer.status_code == 201
+            assert response.status_code == 201
 
 
-class TestTheIdempotencyKeyHeader:
-    def test_stands_for_a_capture_id_that_the_body_lacks(
+class TestIdempotencyKeyHeader:
+    def test_idempotency_key_replaces_a_missing_capture_id(
         self, capture_service: RunningService, user: str
     ) -> None:
         header = {"Idempotency-Key": f'"{capture_id("key", user)}"'}
-        answers = [
+        responses = [
             capture_service.capture("payment", {"user_email": user, "final_price": 1}, **header)
             for _ in range(2)
         ]
-        assert [answer.json()["capture_id"] for answer in answers] == [
+        assert [response.json()["capture_id"] for response in responses] == [
             header["Idempotency-Key"].strip('"')
         ] * 2
-        assert "Idempotency-Replayed" not in answers[0].headers
-        assert answers[1].headers["Idempotency-Replayed"] == "true"
+        assert "Idempotency-Replayed" not in responses[0].headers
+        assert responses[1].headers["Idempotency-Replayed"] == "true"
         assert len(statuses(capture_service, user)) == 1
 
-    def test_gives_way_to_the_body(self, capture_service: RunningService, user: str) -> None:
+    def test_capture_id_takes_precedence_over_the_idempotency_key(
+        self, capture_service: RunningService, user: str
+    ) -> None:
         payload = {"user_email": user, "capture_id": capture_id("body", user)}
-        answer = capture_service.capture("payment", payload, **{"Idempotency-Key": "header"})
-        assert answer.json()["capture_id"] == payload["capture_id"]
+        response = capture_service.capture("payment", payload, **{"Idempotency-Key": "header"})
+        assert response.json()["capture_id"] == payload["capture_id"]
 
-    def test_that_is_none_is_refused(self, capture_service: RunningService, user: str) -> None:
-        answer = capture_service.capture(
+    def test_invalid_idempotency_key_is_rejected(
+        self, capture_service: RunningService, user: str
+    ) -> None:
+        response = capture_service.capture(
             "payment", {"user_email": user}, **{"Idempotency-Key": "two words"}
         )
-        assert answer.status_code == 422
-        assert answer.json()["errors"][0]["field"] == "capture_id"
+        assert response.status_code == 422
+        assert response.json()["errors"][0]["field"] == "capture_id"
 
 
 def ago(**distance: int) -> str:
     return (datetime.now(timezone.utc) - timedelta(**distance)).isoformat()
 
 
-class TestABatch:
+class TestBatch:
     def send(self, service: RunningService, captures: Any) -> requests.Response:
         return requests.post(
-            f"{service.url}/api/data-capture/batch", json={"captures": captures}, timeout=20
+            f"{service.url}/api/data-capture/batch", json={"captures": captures}, timeout=30
         )
 
-    def test_is_answered_for_each_in_order_what_it_would_have_got_alone(
+    def test_batch_response_has_the_result_of_each_capture_in_order(
         self, capture_service: RunningService, user: str
     ) -> None:
         captures = [
@@ -239,9 +241,9 @@ class TestABatch:
             {"user_email": user},
             7,
         ]
-        answer = self.send(capture_service, captures)
-        assert answer.status_code == 207
-        body = answer.json()
+        response = self.send(capture_service, captures)
+        assert response.status_code == 207
+        body = response.json()
         assert body["success"] is False
         each = body["answers"]
         assert [one["status"] for one in each] == [201, 201, 422, 201, 200, 201, 201, 422, 422, 400]
@@ -255,19 +257,19 @@ class TestABatch:
         )
         assert audit_count(capture_service, user) == 4
 
-    def test_of_which_all_were_taken_is_answered_200(
+    def test_batch_with_only_accepted_captures_gets_200(
         self, capture_service: RunningService, user: str
     ) -> None:
         captures = [
             {"type": "activity", "user_email": user, "activity_data": {"n": n}} for n in range(100)
         ]
-        answer = self.send(capture_service, captures)
-        assert (answer.status_code, answer.json()["success"]) == (200, True)
-        ids = [one["activity_id"] for one in answer.json()["answers"]]
+        response = self.send(capture_service, captures)
+        assert (response.status_code, response.json()["success"]) == (200, True)
+        ids = [one["activity_id"] for one in response.json()["answers"]]
         assert ids == sorted(set(ids))
         assert len(ids) == 100
 
-    def test_finds_what_was_captured_alone_and_the_other_way_round(
+    def test_batch_replays_the_response_of_a_single_capture(
         self, capture_service: RunningService, user: str
     ) -> None:
         payload = {"user_email": user, **PAYMENT, "capture_id": capture_id("either", user)}
@@ -277,14 +279,14 @@ class TestABatch:
         assert statuses(capture_service, user) == ["pending"]
 
     @pytest.mark.parametrize("captures", [None, [], {}, "x", [{"type": "activity"}] * 101])
-    def test_that_is_none_is_refused_whole(
+    def test_invalid_batch_is_rejected_completely(
         self, capture_service: RunningService, captures: Any
     ) -> None:
-        answer = self.send(capture_service, captures)
-        assert answer.status_code == 422
-        assert answer.json()["errors"][0]["field"] == "captures"
+        response = self.send(capture_service, captures)
+        assert response.status_code == 422
+        assert response.json()["errors"][0]["field"] == "captures"
 
-    def test_may_be_20_megabytes(self, capture_service: RunningService, user: str) -> None:
+    def test_batch_can_have_20_megabytes(self, capture_service: RunningService, user: str) -> None:
         captures = [
             {"type": "dashboard", "user_email": user, "tradingState": {"n": n, "t": "x" * 900_000}}
             for n in range(20)
@@ -294,18 +296,20 @@ class TestABatch:
         captures.append({"type": "activity", "activity_data": "x" * 1_500_000})
         assert self.send(capture_service, captures).status_code == 413
 
-    def test_does_not_let_a_capture_in_that_is_too_large_alone(
+    def test_oversized_capture_in_a_batch_is_rejected(
         self, capture_service: RunningService, user: str
     ) -> None:
         captures = [
             {"type": "activity", "user_email": user, "activity_data": "x" * 1_100_000},
             {"type": "activity", "user_email": user, "activity_data": "x"},
         ]
-        answer = self.send(capture_service, captures)
-        assert [one["status"] for one in answer.json()["answers"]] == [413, 201]
+        response = self.send(capture_service, captures)
+        assert [one["status"] for one in response.json()["answers"]] == [413, 201]
 
-    def test_is_one_commit(self, capture_service: RunningService, user: str) -> None:
-        """Whoever reads sees all of it or none."""
+    def test_batch_is_committed_in_one_transaction(
+        self, capture_service: RunningService, user: str
+    ) -> None:
+        """A reader sees the whole batch or nothing."""
         captures = [
             {"type": "activity", "user_email": user, "activity_data": {"n": n}} for n in range(50)
         ]

@@ -1,6 +1,6 @@
-"""The API's description says what the services do: its calls are the routes, and schemathesis finds nothing that differs.
+"""Test the API description: it has every route, and the services respond as it says.
 
-EDC_OPENAPI_CASES=2000 python3 test_enhanced_data_capture.py tests/http/test_openapi.py      # the full size: some 15 minutes
+`EDC_OPENAPI_CASES=2000` runs schemathesis in full size, which takes about 15 minutes.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ LONG = st.text(alphabet="a", min_size=245, max_size=260)
 CASES = os.environ.get("EDC_OPENAPI_CASES")
 
 
-def app_of(module: ModuleType, directory: Path) -> Flask:
+def make_app(module: ModuleType, directory: Path) -> Flask:
     settings = load_settings({"database": str(directory / "trading_bots.db")}, {})
     prepare(settings.database)
     app: Flask = module.create_app(settings)
@@ -45,8 +45,8 @@ def app_of(module: ModuleType, directory: Path) -> Flask:
 
 
 @pytest.mark.parametrize("module", SERVICES)
-def test_every_route_is_described_and_nothing_else(module: ModuleType, tmp_path: Path) -> None:
-    app = app_of(module, tmp_path)
+def test_document_describes_exactly_the_routes(module: ModuleType, tmp_path: Path) -> None:
+    app = make_app(module, tmp_path)
     document = build_document(app, "")
     described = {
         (method.upper(), path) for path, methods in document["paths"].items() for method in methods
@@ -59,19 +59,19 @@ def test_every_route_is_described_and_nothing_else(module: ModuleType, tmp_path:
     assert len(set(names)) == len(names)
 
 
-def test_no_call_is_described_that_there_is_not(tmp_path: Path) -> None:
+def test_operations_are_exactly_the_routes(tmp_path: Path) -> None:
     routes = {
         f"{method} {path}"
         for module in SERVICES
-        for method, path in list_routes(app_of(module, tmp_path))
+        for method, path in list_routes(make_app(module, tmp_path))
     }
     assert set(OPERATIONS) == routes
 
 
-def test_every_field_of_every_kind_is_described_with_its_other_names(
+def test_every_field_is_described_with_its_aliases(
     capture_service: RunningService,
 ) -> None:
-    document = requests.get(f"{capture_service.url}/openapi.json", timeout=10).json()
+    document = requests.get(f"{capture_service.url}/openapi.json", timeout=30).json()
     for kind in KINDS.values():
         properties = document["components"]["schemas"][kind.title]["properties"]
         assert set(properties) == {field.column for field in kind.fields}
@@ -89,14 +89,14 @@ def test_every_field_of_every_kind_is_described_with_its_other_names(
     st.text(alphabet="ab.@@ \n\t\u200bé😍-/\0\ufeff", max_size=8)
     | st.builds("{}{}@b{}".format, PADDING, LONG, PADDING)
 )
-def test_the_schema_of_an_address_is_what_the_services_take(text: str) -> None:
+def test_email_schema_matches_the_addresses_that_are_accepted(text: str) -> None:
     schema = all_schemas()["Email"]
     described = len(text) <= schema["maxLength"] and re.search(schema["pattern"], text) is not None
     assert described == (normalise_email(text) is not None)
 
 
-def test_every_capture_s_refusals_are_described(capture_service: RunningService) -> None:
-    document = requests.get(f"{capture_service.url}/openapi.json", timeout=10).json()
+def test_all_status_codes_of_a_capture_are_described(capture_service: RunningService) -> None:
+    document = requests.get(f"{capture_service.url}/openapi.json", timeout=30).json()
     assert document["openapi"].startswith("3.1")
     statuses = set(document["paths"]["/api/data-capture/payment"]["post"]["responses"])
     assert statuses == {
@@ -116,12 +116,12 @@ def test_every_capture_s_refusals_are_described(capture_service: RunningService)
 
 
 @pytest.mark.parametrize("service_name", ["capture_service", "signup_service"])
-def test_the_page_shows_every_call_and_needs_nothing_from_elsewhere(
+def test_docs_page_shows_every_operation_and_loads_nothing_external(
     service_name: str, request: pytest.FixtureRequest
 ) -> None:
     service: RunningService = request.getfixturevalue(service_name)
-    document = requests.get(f"{service.url}/openapi.json", timeout=10).json()
-    page = requests.get(f"{service.url}/docs", timeout=10)
+    document = requests.get(f"{service.url}/openapi.json", timeout=30).json()
+    page = requests.get(f"{service.url}/docs", timeout=30)
     for path, methods in document["paths"].items():
         for method in methods:
             assert f"{method.upper()} {path}" in page.text
@@ -132,16 +132,18 @@ def test_the_page_shows_every_call_and_needs_nothing_from_elsewhere(
 
 
 @pytest.mark.parametrize(
-    ("service_in", "quick_cases"),
+    ("make_service", "default_cases"),
     [(capture_service_in, "20"), (signup_service_in, "5")],
     ids=["capture", "signup"],
 )
-def test_schemathesis_finds_nothing(service_in: Any, quick_cases: str, tmp_path: Path) -> None:
-    """Every check that it has: what is described is answered, what is not is refused, nothing is a 500."""
-    service = service_in(
+def test_schemathesis_finds_no_difference(
+    make_service: Any, default_cases: str, tmp_path: Path
+) -> None:
+    """Run every check of schemathesis: documented requests, undocumented ones, and no 500."""
+    service = make_service(
         tmp_path, EDC_LOGIN_RATE="", EDC_ADMIN_TOKEN="for-schemathesis-0123456789abcdef"
     )
-    # The phase of systematic cases is of one size, which takes 15 seconds.
+    # The coverage phase has only one size, which takes 15 seconds.
     phases = (
         ["examples", "coverage", "fuzzing", "stateful"]
         if CASES
@@ -150,15 +152,18 @@ def test_schemathesis_finds_nothing(service_in: Any, quick_cases: str, tmp_path:
     service.start()
     try:
         outcome = subprocess.run(
-            [sys.executable, "-m", "schemathesis.cli", "run", f"{service.url}/openapi.json", "--checks", "all",
-             # The quick cases are the same each time.
-             "--max-examples", CASES or quick_cases, *([] if CASES else ["--seed", "1"]),
+            [sys.executable, "-m", "schemathesis.cli", "run", f"{service.url}/openapi.json",
+             "--checks", "all",
+             # The default size uses the same cases in each run.
+             "--max-examples", CASES or default_cases, *([] if CASES else ["--seed", "1"]),
              "--phases", ",".join(phases), "--continue-on-failure", "--no-color",
-             # Of what it makes for an address in a path it throws much away, which says nothing of the service.
+             # It discards many of the addresses that it makes for a path; that is no fault of
+             # the service.
              "--suppress-health-check", "filter_too_much",
              "--header", "Authorization: Bearer for-schemathesis-0123456789abcdef"],
             cwd=tmp_path, capture_output=True, text=True, check=False,
-            env={**os.environ, "SCHEMATHESIS_HOOKS": "tests.support.schemathesis_fields", "PYTHONPATH": str(REPOSITORY)},
+            env={**os.environ, "SCHEMATHESIS_HOOKS": "tests.support.schemathesis_fields",
+                 "PYTHONPATH": str(REPOSITORY)},
         )  # fmt: skip
         assert outcome.returncode == 0, outcome.stdout + outcome.stderr
         assert re.search(r"No issues found|\d+ passed", outcome.stdout), outcome.stdout

@@ -1,4 +1,4 @@
-"""Every payload that pages were seen to send, and the columns that it becomes."""
+"""Test that every known payload of a page becomes the expected columns."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ TABLES = {
     "dashboard": "dashboard_data",
     "activity": "trading_activity_log",
 }
-NOT_FROM_THE_PAYLOAD = {
+SERVICE_COLUMNS = {
     "id",
     "user_email",
     "ip_address",
@@ -38,27 +38,27 @@ JSON_COLUMNS = {
 CASES = [*PAYMENTS, *QUESTIONNAIRES, *DASHBOARDS, *ACTIVITIES]
 
 
-def addressed_to(user: str, payload: Any) -> Any:
+def replace_user(user: str, payload: Any) -> Any:
     return json.loads(json.dumps(payload).replace(USER, user))
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: f"{case.kind}: {case.name}")
-def test_a_payload_becomes_the_columns_that_it_means(
+def test_payload_becomes_the_expected_columns(
     capture_service: RunningService, user: str, case: Case
 ) -> None:
-    answer = capture_service.capture(case.kind, addressed_to(user, case.payload))
+    response = capture_service.capture(case.kind, replace_user(user, case.payload))
 
-    assert answer.status_code == 201, answer.text
-    assert [warning["field"] for warning in answer.json().get("warnings", [])] == list(
+    assert response.status_code == 201, response.text
+    assert [warning["field"] for warning in response.json().get("warnings", [])] == list(
         case.not_understood
     )
     [row] = capture_service.rows(f"SELECT * FROM {TABLES[case.kind]} WHERE user_email = ?", user)  # noqa: S608
-    held = {
+    stored = {
         column: json.loads(value) if column in JSON_COLUMNS else value
         for column, value in row.items()
-        if value is not None and column not in NOT_FROM_THE_PAYLOAD
+        if value is not None and column not in SERVICE_COLUMNS
     }
-    assert held == case.columns
+    assert stored == case.columns
     [audit] = capture_service.rows(
         "SELECT status, error_details FROM data_capture_audit WHERE user_email = ?", user
     )
@@ -79,13 +79,13 @@ def test_a_payload_becomes_the_columns_that_it_means(
         "customerEmail",
     ],
 )
-def test_an_address_is_found_in_any_spelling(
+def test_address_is_found_in_every_spelling_of_its_field(
     capture_service: RunningService, user: str, spelling: str
 ) -> None:
     assert capture_service.capture("payment", {spelling: user}).status_code == 201
 
 
-def test_a_placeholder_beside_the_real_address_does_not_hide_it(
+def test_placeholder_address_does_not_hide_the_real_one(
     capture_service: RunningService, user: str
 ) -> None:
     payload = {"user_email": "Unknown@Example.com", "userData": {"email": user}}
@@ -93,7 +93,7 @@ def test_a_placeholder_beside_the_real_address_does_not_hide_it(
     assert len(capture_service.rows("SELECT id FROM payment_data WHERE user_email = ?", user)) == 1
 
 
-def test_what_has_no_column_lives_on_in_the_audit_snapshot(
+def test_fields_without_a_column_are_in_the_audit_snapshot(
     capture_service: RunningService, user: str
 ) -> None:
     payload = {

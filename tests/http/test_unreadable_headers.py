@@ -1,4 +1,4 @@
-"""A header whose value the server can't read must not count as a header that is missing: it is answered 400."""
+"""Test that a header with an unreadable value gets 400, and never counts as missing."""
 
 from __future__ import annotations
 
@@ -17,28 +17,30 @@ HEALTH = "/api/data-capture/health"
 STATISTICS = "/api/data-capture/stats/someone@example.com"
 PAYMENT = "/api/data-capture/payment"
 LOGIN = "/api/auth/login"
-LOCAL = "X-Forwarded-For: 127.0.0.1"
-BAD = [b"\xff", "é".encode(), b"\x80", b"127.0.0.1, \xff", b"\xff, 127.0.0.1"]
+LOOPBACK = "X-Forwarded-For: 127.0.0.1"
+UNREADABLE = [b"\xff", "é".encode(), b"\x80", b"127.0.0.1, \xff", b"\xff, 127.0.0.1"]
 FORWARDING = [
-    "X-Forwarded-For", "Forwarded", "X-Real-IP", "Via", "X-Forwarded-Host", "X-Forwarded-Proto", "True-Client-IP",
-    "CF-Connecting-IP", "X-Client-IP",
+    "X-Forwarded-For", "Forwarded", "X-Real-IP", "Via", "X-Forwarded-Host", "X-Forwarded-Proto",
+    "True-Client-IP", "CF-Connecting-IP", "X-Client-IP",
 ]  # fmt: skip
-EVERY_NAME = [*FORWARDING, "Origin", "Host", "Authorization", "User-Agent", "Idempotency-Key", "X-Any",
-              "Sec-Fetch-Site", "Expect", "Content-Encoding"]  # fmt: skip
+EVERY_NAME = [
+    *FORWARDING, "Origin", "Host", "Authorization", "User-Agent", "Idempotency-Key", "X-Any",
+    "Sec-Fetch-Site", "Expect", "Content-Encoding",
+]  # fmt: skip
 
-# What a client may send before a proxy; the proxy adds the client's address.
+# Header lines that a client sends to a proxy, which adds the client's address.
 ATTACKS: dict[str, bytes] = {
     **{
         f"{name}: {value!r}": f"{name}: ".encode() + value + b"\r\n"
         for name in FORWARDING
-        for value in BAD[:1] + BAD[3:]
+        for value in UNREADABLE[:1] + UNREADABLE[3:]
     },
-    "a good line, then a bad one": f"{LOCAL}\r\nX-Forwarded-For: ".encode() + b"\xff\r\n",
-    "a bad line, then a good one": b"X-Forwarded-For: \xff\r\n" + f"{LOCAL}\r\n".encode(),
-    "a bad line between good ones": f"{LOCAL}\r\nX-Forwarded-For: ".encode()
+    "a good line, then a bad one": f"{LOOPBACK}\r\nX-Forwarded-For: ".encode() + b"\xff\r\n",
+    "a bad line, then a good one": b"X-Forwarded-For: \xff\r\n" + f"{LOOPBACK}\r\n".encode(),
+    "a bad line between good ones": f"{LOOPBACK}\r\nX-Forwarded-For: ".encode()
     + b"\xff\r\n"
-    + f"{LOCAL}\r\n".encode(),
-    "many good lines": f"{LOCAL}\r\n".encode() * 50,
+    + f"{LOOPBACK}\r\n".encode(),
+    "many good lines": f"{LOOPBACK}\r\n".encode() * 50,
     "many bad lines": b"X-Forwarded-For: \xff\r\n" * 50,
     "a long line": b"X-Forwarded-For: " + b"127.0.0.1," * 600 + b"\r\n",
     "a long bad line": b"X-Forwarded-For: " + b"\xff" * 6000 + b"\r\n",
@@ -62,22 +64,22 @@ def request(
     return head + lines + b"\r\n" + body
 
 
-def status_and_body(answer: bytes) -> tuple[int, bytes]:
-    head, _, body = answer.partition(b"\r\n\r\n")
+def status_and_body(response: bytes) -> tuple[int, bytes]:
+    head, _, body = response.partition(b"\r\n\r\n")
     return int(head.split(b" ", 2)[1]), body
 
 
-def ask(service: RunningService, words: bytes) -> tuple[int, bytes]:
-    with closing(socket.create_connection(("127.0.0.1", service.port), timeout=20)) as connection:
-        connection.sendall(words)
-        answer = b""
+def send(service: RunningService, raw_request: bytes) -> tuple[int, bytes]:
+    with closing(socket.create_connection(("127.0.0.1", service.port), timeout=30)) as connection:
+        connection.sendall(raw_request)
+        response = b""
         while part := connection.recv(65536):
-            answer += part
-    return status_and_body(answer)
+            response += part
+    return status_and_body(response)
 
 
-class Lines:
-    """A request's headers as granian has them: it hides the values that are not visible ASCII."""
+class FakeHeaders:
+    """Headers of a request as granian returns them: without values beyond visible ASCII."""
 
     def __init__(self, *lines: tuple[str, bytes]) -> None:
         self._lines = lines
@@ -92,8 +94,8 @@ class Lines:
         return [(name, value.decode()) for name, value in self._lines if value.isascii()]
 
 
-def test_the_lines_of_a_header_are_joined_in_their_order() -> None:
-    headers = Lines(
+def test_lines_of_a_header_are_joined_in_order() -> None:
+    headers = FakeHeaders(
         ("x-forwarded-for", b"192.0.2.1"),
         ("cookie", b"a=1"),
         ("x-forwarded-for", b"192.0.2.2"),
@@ -111,93 +113,100 @@ def test_the_lines_of_a_header_are_joined_in_their_order() -> None:
 
 @pytest.mark.parametrize(("name", "is_unreadable"), [("origin", True), ("cookie", False)])
 def test_only_a_cookie_may_be_unreadable(name: str, is_unreadable: bool) -> None:
-    headers = Lines(("host", b"localhost"), (name, b"\xff"))
+    headers = FakeHeaders(("host", b"localhost"), (name, b"\xff"))
     joined = join_header_lines(headers)
     assert joined == {"host": "localhost"}
     assert has_unreadable_header(headers, joined) is is_unreadable
 
 
-# --- Without a proxy --------------------------------------------------------------------------------------------------
+# --- Without a proxy ------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("value", BAD, ids=str)
+@pytest.mark.parametrize("value", UNREADABLE, ids=str)
 @pytest.mark.parametrize("name", EVERY_NAME)
-def test_an_unreadable_value_is_answered_400_whatever_the_request(
+def test_unreadable_header_value_gets_400(
     capture_service: RunningService, user: str, name: str, value: bytes
 ) -> None:
     line = f"{name}: ".encode() + value + b"\r\n"
     small, large = {"user_email": user}, {"user_email": user, "note": "x" * 100_000}
     host = "localhost" if name != "Host" else ""
-    asked = [request("GET", path, line, host=host) for path in (HEALTH, STATISTICS)]
-    asked += [request("POST", PAYMENT, line, payload, host=host) for payload in (small, large)]
+    raw_requests = [request("GET", path, line, host=host) for path in (HEALTH, STATISTICS)]
+    raw_requests += [
+        request("POST", PAYMENT, line, payload, host=host) for payload in (small, large)
+    ]
     if name == "Host":
-        asked = [words.replace(b"Host: \r\n", b"") for words in asked]
-    for words in asked:
-        status, body = ask(capture_service, words)
+        raw_requests = [raw_request.replace(b"Host: \r\n", b"") for raw_request in raw_requests]
+    for raw_request in raw_requests:
+        status, body = send(capture_service, raw_request)
         assert status == 400
         assert json.loads(body)["type"].endswith(":not-json")
     assert capture_service.rows("SELECT * FROM users WHERE email = ?", user) == []
 
 
-def test_so_it_is_in_the_signup_service(signup_service: RunningService, user: str) -> None:
+def test_unreadable_header_value_gets_400_from_the_signup_service(
+    signup_service: RunningService, user: str
+) -> None:
     account = {"email": user, "password": "correct horse battery"}
     for method, path, payload in (
         ("GET", "/api/health", None),
         ("POST", LOGIN, account),
         ("POST", "/auth/register", account),
     ):
-        status, body = ask(
+        status, body = send(
             signup_service, request(method, path, b"X-Forwarded-For: \xff\r\n", payload)
         )
         assert (status, b"database" in body) == (400, False)
     assert signup_service.rows("SELECT * FROM users WHERE email = ?", user) == []
 
 
-def test_a_page_can_read_why_and_a_cookie_of_any_bytes_is_no_reason(
+def test_page_can_read_the_rejection_and_cookies_may_have_any_bytes(
     capture_service: RunningService, user: str
 ) -> None:
-    """A page's own cookies may hold any byte, go to a service behind a path of its site, and are never read here."""
+    """A service behind a path of the page's site gets its cookies, which may contain any byte.
+
+    The service never reads cookies.
+    """
     line = b"Origin: http://localhost:3000\r\nX-Any: \xff\r\n"
     with closing(
-        socket.create_connection(("127.0.0.1", capture_service.port), timeout=20)
+        socket.create_connection(("127.0.0.1", capture_service.port), timeout=30)
     ) as connection:
         connection.sendall(request("POST", PAYMENT, line, {"user_email": user}))
-        answer = connection.recv(65536)
-    assert answer.startswith(b"HTTP/1.1 400 ")
-    assert b"access-control-allow-origin: http://localhost:3000" in answer.lower()
-    assert b"nosniff" in answer
+        response = connection.recv(65536)
+    assert response.startswith(b"HTTP/1.1 400 ")
+    assert b"access-control-allow-origin: http://localhost:3000" in response.lower()
+    assert b"nosniff" in response
     cookie = "Cookie: name=Jürgen\r\n".encode()
-    assert ask(capture_service, request("POST", PAYMENT, cookie, {"user_email": user}))[0] == 201
-    assert ask(capture_service, request("GET", HEALTH, cookie))[0] == 200
+    assert send(capture_service, request("POST", PAYMENT, cookie, {"user_email": user}))[0] == 201
+    assert send(capture_service, request("GET", HEALTH, cookie))[0] == 200
 
 
 @pytest.mark.parametrize("attack", [attack for attack in ATTACKS if "line" in attack])
-def test_several_lines_of_which_one_is_unreadable_make_nobody_a_local_caller(
+def test_unreadable_line_among_readable_ones_gives_no_local_access(
     capture_service: RunningService, attack: str
 ) -> None:
     lines = ATTACKS[attack]
-    assert ask(capture_service, request("GET", STATISTICS, lines))[0] in (400, 401, 403)
-    assert b"database" not in ask(capture_service, request("GET", HEALTH, lines))[1]
+    assert send(capture_service, request("GET", STATISTICS, lines))[0] in (400, 401, 403)
+    assert b"database" not in send(capture_service, request("GET", HEALTH, lines))[1]
 
 
 @pytest.mark.parametrize(
     "target", ["/?a=€", "/api/data-capture/stats/€@example.com?€", "/api/data-capture/%FF%E2", "/€"]
 )
-def test_a_target_of_any_bytes_is_no_fault_of_the_service(
+def test_request_target_of_any_bytes_gets_no_500(
     capture_service: RunningService, target: str
 ) -> None:
     for method, payload in (("GET", None), ("POST", {}), ("DELETE", {})):
-        assert ask(capture_service, request(method, target, b"", payload))[0] < 500
+        assert send(capture_service, request(method, target, b"", payload))[0] < 500
 
 
-# --- Behind real proxies ----------------------------------------------------------------------------------------------
+# --- Behind real proxies --------------------------------------------------------------------------
 
 PROXIED = {"EDC_TRUSTED_PROXIES": "1", "EDC_ALLOWED_ORIGINS": "local,https://www.example.com"}
 
 
 @pytest.fixture(scope="module")
 def proxied_capture(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningService]:
-    """A capture service set as docs/operations.md says, with a low rate."""
+    """A capture service, configured as in docs/operations.md, with a low rate."""
     service = capture_service_in(
         tmp_path_factory.mktemp("capture"), **PROXIED, EDC_RATE_PER_CALLER="5/hour"
     )
@@ -208,7 +217,7 @@ def proxied_capture(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Runnin
 
 @pytest.fixture(scope="module")
 def proxied_signup(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningService]:
-    """A signup service set as docs/operations.md says, with a low rate."""
+    """A signup service, configured as in docs/operations.md, with a low rate."""
     service = signup_service_in(
         tmp_path_factory.mktemp("signup"), **PROXIED, EDC_LOGIN_RATE="3/hour"
     )
@@ -219,30 +228,32 @@ def proxied_signup(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running
 
 @pytest.fixture(scope="module", params=[nginx, caddy], ids=["nginx", "caddy"])
 def proxy(request: pytest.FixtureRequest, proxied_capture: RunningService) -> Iterator[Proxy]:
-    """A proxy before the capture service."""
+    """Both kinds of proxies, in front of the capture service."""
     with request.param(proxied_capture.port) as running:
         yield running
 
 
 @pytest.fixture(scope="module")
 def capture_nginx(proxied_capture: RunningService) -> Iterator[Proxy]:
-    """nginx before the capture service, which tells it different clients."""
+    """nginx in front of the capture service; a request can name its client."""
     with nginx(proxied_capture.port) as running:
         yield running
 
 
 @pytest.fixture(scope="module")
 def signup_nginx(proxied_signup: RunningService) -> Iterator[Proxy]:
-    """nginx before the signup service."""
+    """nginx in front of the signup service."""
     with nginx(proxied_signup.port) as running:
         yield running
 
 
-def test_a_proxy_passes_requests_on(
+def test_proxy_forwards_requests_with_the_client_address(
     capture_nginx: Proxy, proxied_capture: RunningService, user: str
 ) -> None:
-    answer = capture_nginx.ask(request("POST", PAYMENT, b"", {"user_email": user}), "203.0.113.1")
-    assert status_and_body(answer)[0] == 201
+    response = capture_nginx.send(
+        request("POST", PAYMENT, b"", {"user_email": user}), "203.0.113.1"
+    )
+    assert status_and_body(response)[0] == 201
     [row] = proxied_capture.rows(
         "SELECT ip_address FROM data_capture_audit WHERE user_email = ?", user
     )
@@ -250,43 +261,41 @@ def test_a_proxy_passes_requests_on(
 
 
 @pytest.mark.parametrize("attack", ATTACKS)
-def test_behind_a_proxy_no_header_makes_a_stranger_a_local_caller(
-    proxy: Proxy, attack: str
-) -> None:
+def test_no_header_through_a_proxy_gives_local_access(proxy: Proxy, attack: str) -> None:
     client = f"198.51.100.{list(ATTACKS).index(attack)}"
-    status, body = status_and_body(proxy.ask(request("GET", STATISTICS, ATTACKS[attack]), client))
+    status, body = status_and_body(proxy.send(request("GET", STATISTICS, ATTACKS[attack]), client))
     assert 400 <= status < 500
     assert b"data_counts" not in body
-    status, body = status_and_body(proxy.ask(request("GET", HEALTH, ATTACKS[attack]), client))
+    status, body = status_and_body(proxy.send(request("GET", HEALTH, ATTACKS[attack]), client))
     assert status == 200 or 400 <= status < 500
     assert b"database" not in body
     assert b"pid" not in body
 
 
-def test_behind_a_proxy_no_header_switches_the_rate_of_captures_off(
+def test_no_header_through_a_proxy_disables_the_capture_rate_limit(
     capture_nginx: Proxy, user: str
 ) -> None:
     def send(lines: bytes) -> int:
         return status_and_body(
-            capture_nginx.ask(request("POST", PAYMENT, lines, {"user_email": user}), "203.0.113.2")
+            capture_nginx.send(request("POST", PAYMENT, lines, {"user_email": user}), "203.0.113.2")
         )[0]
 
     assert [send(b"") for _ in range(6)] == [201] * 5 + [429]
-    answered = {attack: send(lines) for attack, lines in ATTACKS.items()}
-    assert {attack: status for attack, status in answered.items() if status not in (400, 429)} == {}
+    statuses = {attack: send(lines) for attack, lines in ATTACKS.items()}
+    assert {attack: status for attack, status in statuses.items() if status not in (400, 429)} == {}
 
 
-def test_behind_a_proxy_no_header_switches_the_rate_of_logins_off(
+def test_no_header_through_a_proxy_disables_the_login_rate_limit(
     signup_nginx: Proxy, user: str
 ) -> None:
     def log_in(number: int, lines: bytes) -> int:
         account = {"email": f"{number}-{user}", "password": "not the password"}
         return status_and_body(
-            signup_nginx.ask(request("POST", LOGIN, lines, account), "203.0.113.3")
+            signup_nginx.send(request("POST", LOGIN, lines, account), "203.0.113.3")
         )[0]
 
     assert [log_in(number, b"") for number in range(4)] == [401] * 3 + [429]
-    answered = {
+    statuses = {
         attack: log_in(10 + number, ATTACKS[attack]) for number, attack in enumerate(ATTACKS)
     }
-    assert {attack: status for attack, status in answered.items() if status not in (400, 429)} == {}
+    assert {attack: status for attack, status in statuses.items() if status not in (400, 429)} == {}

@@ -1,4 +1,4 @@
-"""BodyBuffer that are made to take long, by name and size: what used to be, or could become, more than linear."""
+"""Bodies that take, or could take, more than linear time to process, by name."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from itertools import count, islice, product
 from typing import NamedTuple
 
 EMAIL = "shapes@example.com"
-MAX_VALUES = 49_000  # a little less than what the service takes of commas, and of brackets
+MAX_VALUES = 49_000  # a little less than the commas, and the brackets, that the service accepts
 
 _LETTERS = "abcdefghijklmnopqrstuvwxyz"
 
 
 class Shape(NamedTuple):
-    """A kind of capture, and what makes a body of about so many bytes for it."""
+    """A kind of capture, and the function that makes a body of about the given bytes."""
 
     kind: str
     body: Callable[[int], bytes]
@@ -24,16 +24,16 @@ def _json(value: object) -> bytes:
     return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode()
 
 
-def around(members: bytes) -> bytes:
+def capture_body(members: bytes) -> bytes:
     return b'{"user_email":"%s",%s}' % (EMAIL.encode(), members)
 
 
 def _note(text: str) -> bytes:
-    return around(b'"note":' + _json(text))
+    return capture_body(b'"note":' + _json(text))
 
 
 def _repeated(piece: str, end: str = "", start: str = "") -> Callable[[int], bytes]:
-    """A text of one piece again and again."""
+    """Return a maker of bodies whose text repeats one piece."""
 
     def body(size: int) -> bytes:
         return _note(start + piece * max(1, size // len(_json(piece)[1:-1])) + end)
@@ -42,10 +42,10 @@ def _repeated(piece: str, end: str = "", start: str = "") -> Callable[[int], byt
 
 
 def _members(spell: Callable[[int], str], value: str = "1") -> Callable[[int], bytes]:
-    """An object with many members, each key spelled from its number."""
+    """Return a maker of objects with many members, whose keys `spell` makes from numbers."""
 
     def body(size: int) -> bytes:
-        return around(
+        return capture_body(
             _joined(
                 (f"{json.dumps(spell(number), ensure_ascii=False)}:{value}" for number in count()),
                 size,
@@ -58,10 +58,10 @@ def _members(spell: Callable[[int], str], value: str = "1") -> Callable[[int], b
 def _items(
     spell: Callable[[int], str], before: str = '"list":[', after: str = "]"
 ) -> Callable[[int], bytes]:
-    """A list of many values, each written from its number."""
+    """Return a maker of lists of many values, which `spell` makes from numbers."""
 
     def body(size: int) -> bytes:
-        return around(
+        return capture_body(
             before.encode() + _joined((spell(number) for number in count()), size) + after.encode()
         )
 
@@ -69,7 +69,7 @@ def _items(
 
 
 def _joined(pieces: Iterator[str], size: int) -> bytes:
-    """Pieces with commas between, up to a size and to as many values as the service takes."""
+    """Join pieces with commas, up to a size and to the values that the service accepts."""
     chosen: list[str] = []
     length = commas = brackets = 0
     for piece in pieces:
@@ -83,7 +83,7 @@ def _joined(pieces: Iterator[str], size: int) -> bytes:
 
 
 def _name_of(number: int, letters: str = _LETTERS) -> str:
-    """A short name of letters alone for each number."""
+    """Return a short name for a number, of letters only."""
     name = ""
     while True:
         number, place = divmod(number, len(letters))
@@ -93,7 +93,7 @@ def _name_of(number: int, letters: str = _LETTERS) -> str:
 
 
 def _spelled(name: str) -> Callable[[int], str]:
-    """Many spellings of one name: in capitals or not, with hyphens and underscores or not."""
+    """Return a maker of many spellings of a name, with hyphens and underscores in it."""
 
     def spell(number: int) -> str:
         between = "".join("-_"[number >> place & 1] for place in range(number.bit_length()))
@@ -104,7 +104,7 @@ def _spelled(name: str) -> Callable[[int], str]:
 
 def _nested(size: int, opening: str, closing: str, depth: int = 60) -> bytes:
     chain = opening * depth + "1" + closing * depth
-    return around(b'"list":[' + _joined((chain for _ in count()), size) + b"]")
+    return capture_body(b'"list":[' + _joined((chain for _ in count()), size) + b"]")
 
 
 def _nested_objects(size: int) -> bytes:
@@ -117,11 +117,11 @@ def _nested_secrets(size: int) -> bytes:
 
 def _nested_pairs(size: int) -> bytes:
     chain = '{"value":' * 50 + "1" + ',"name":"cvv"}' * 50
-    return around(b'"list":[' + _joined((chain for _ in count()), size) + b"]")
+    return capture_body(b'"list":[' + _joined((chain for _ in count()), size) + b"]")
 
 
 def _json_in_texts(size: int) -> bytes:
-    """A text that is JSON with texts in it that are JSON, and so on, down to where nothing is left."""
+    """Make a string of JSON that contains strings of JSON, five levels deep."""
     inner = "x" * (size // 40)
     for _ in range(5):
         inner = json.dumps({"state": inner, "pin": 1})
@@ -130,12 +130,12 @@ def _json_in_texts(size: int) -> bytes:
 
 def _many_json_texts(size: int) -> bytes:
     text = json.dumps(json.dumps({"api": {"key": "abc"}}))
-    return around(b'"list":[' + _joined((text for _ in count()), size) + b"]")
+    return capture_body(b'"list":[' + _joined((text for _ in count()), size) + b"]")
 
 
 def _broken_json_texts(size: int) -> bytes:
     text = json.dumps("[" * 62 + "{")
-    return around(b'"list":[' + _joined((text for _ in count()), size) + b"]")
+    return capture_body(b'"list":[' + _joined((text for _ in count()), size) + b"]")
 
 
 def _large_broken_json(size: int) -> bytes:
@@ -144,7 +144,7 @@ def _large_broken_json(size: int) -> bytes:
 
 def _several_pictures(size: int) -> bytes:
     picture = "iVBORw0KGg" + "A" * 1_000
-    return around(
+    return capture_body(
         _joined(
             (
                 f"{json.dumps(_spelled('screenshot')(number))}:{json.dumps(picture)}"
@@ -196,7 +196,8 @@ def _batch_of_new_users(size: int) -> bytes:
     kinds = ("payment", "dashboard", "questionnaire")
     note = "x" * max(1, size // 100 - 110)
     return _json({"captures": [
-        {"type": kinds[number % 3], "user_email": f"{number}-{size}@example.com", "transaction_id": f"t{number}", "note": note}
+        {"type": kinds[number % 3], "user_email": f"{number}-{size}@example.com",
+         "transaction_id": f"t{number}", "note": note}
         for number in range(100)
     ]})  # fmt: skip
 
@@ -204,7 +205,8 @@ def _batch_of_new_users(size: int) -> bytes:
 def _batch_of_one_user(size: int) -> bytes:
     note = "x" * max(1, size // 100 - 90)
     return _json({"captures": [
-        {"type": "dashboard", "user_email": EMAIL, "total_pnl": number, "note": note} for number in range(100)
+        {"type": "dashboard", "user_email": EMAIL, "total_pnl": number, "note": note}
+        for number in range(100)
     ]})  # fmt: skip
 
 
@@ -219,29 +221,29 @@ def _sections(size: int) -> bytes:
         f'"{name}":{{{inner}}},' for name in ("performanceMetrics", "riskSettings", "dailyStats")
     )
     parts.append(f'"trading-state":{{{metrics}"x":1}}')
-    return around(",".join(parts).encode())
+    return capture_body(",".join(parts).encode())
 
 
 def _keys_in_sections(size: int) -> bytes:
-    """The same short keys in each of the sections in which a dashboard's fields are looked for."""
+    """Make a dashboard with the same short keys in each section that is searched for fields."""
     spelled = (
         f'"{_name_of(number)}":1' for number in range(max(1, min(size // 45, MAX_VALUES // 5)))
     )
     inner = ",".join(spelled)
     data = "".join(f',"{name}":{{{inner}}}' for name in ("performance", "riskProtocol", "account"))
-    return around(f'"dashboardData":{{{inner}{data}}},"tradingState":{{{inner}}}'.encode())
+    return capture_body(f'"dashboardData":{{{inner}{data}}},"tradingState":{{{inner}}}'.encode())
 
 
 def _spellings_of_sections(size: int) -> bytes:
-    return around(
+    return capture_body(
         _joined((f"{json.dumps(_spelled('paymentdata')(number))}:{{}}" for number in count()), size)
     )
 
 
 def _texts_as_sections(size: int) -> bytes:
-    """Sections that are texts, each with JSON in it that is refused only at its end."""
+    """Make sections that are strings of JSON, each invalid only at its end."""
     broken = json.dumps('{"a":[' + "1," * min(size // 6, MAX_VALUES // 8))
-    return around(
+    return capture_body(
         ",".join(
             f'"{name}":{broken}' for name in ("tradingState", "dashboardData", "user", "userData")
         ).encode()
@@ -249,7 +251,10 @@ def _texts_as_sections(size: int) -> bytes:
 
 
 def _emails(size: int) -> bytes:
-    """Many spellings of the address, none of which is one, each as long as is looked at and out of order for Unicode."""
+    """Make many spellings of the address field, none of which has an address.
+
+    Each value has the maximum length that is examined, with marks out of Unicode's order.
+    """
     value = json.dumps("a" + "\u0301\u0323" * 250, ensure_ascii=False)
     return (
         b"{"
@@ -261,20 +266,20 @@ def _emails(size: int) -> bytes:
 
 
 def _name_of_a_pair(size: int) -> bytes:
-    return around(
+    return capture_body(
         b'"list":[{"name":%s,"value":1}]' % _json("\uff41" + "\u0301\u0323" * (size // 4))
     )
 
 
 def _names_of_pairs(size: int) -> bytes:
     names = ("key:a " * 40 + _name_of(number) for number in count())
-    return around(
+    return capture_body(
         b'"list":[' + _joined((f'{{"name":"{name}","value":1}}' for name in names), size) + b"]"
     )
 
 
 def _letters(size: int) -> bytes:
-    """As many different characters as fit in, and a digit of another script."""
+    """Make a text of as many different characters as fit, and a digit of another script."""
     characters = (chr(code) for code in range(0x4E00, 0x110000) if not 0xD800 <= code < 0xE000)
     return _note("\u0664=" + "".join(islice(characters, size // 4)))
 
@@ -284,11 +289,11 @@ def _surrogate_keys(size: int) -> bytes:
     many = (
         f'"\\ud{one}\\ud{other}":1' for one in spelled for other in ("800", "900", "a00", "b00")
     )
-    return around(_joined(many, size))
+    return capture_body(_joined(many, size))
 
 
 SHAPES: dict[str, Shape] = {
-    # Keys, and what is under them.
+    # Keys and their values.
     "keys that are masked to one name": Shape("payment", _members(lambda number: f"pwd=a{number}")),
     "keys that are masked to one card": Shape(
         "payment", _members(lambda number: f"{number} 4111111111111111"[-19:])
@@ -296,7 +301,7 @@ SHAPES: dict[str, Shape] = {
     "keys with a card and a number": Shape(
         "payment", _members(lambda number: "4111 1111 1111 1111" + " " * (number % 200))
     ),
-    "keys that are masked to names that are there": Shape(
+    "keys that are masked to existing names": Shape(
         "payment",
         _members(
             lambda number: f"pwd=a{number}" if number % 2 else f"pwd=[redacted] ({number // 2 + 2})"
@@ -325,7 +330,7 @@ SHAPES: dict[str, Shape] = {
     "keys whose marks are out of order": Shape(
         "payment", _members(lambda number: f"{number}" + "\u0301\u0323" * 120)
     ),
-    "keys that are half characters": Shape("payment", _surrogate_keys),
+    "keys that are lone surrogates": Shape("payment", _surrogate_keys),
     "many spellings of one name": Shape("payment", _members(_spelled("finalprice"), "[]")),
     "many spellings of one name, all empty": Shape("payment", _members(_spelled("username"), '""')),
     "many spellings of the address": Shape("payment", _emails),
@@ -357,23 +362,24 @@ SHAPES: dict[str, Shape] = {
         "dashboard", _items(lambda _: f"4.{'9' * 990}", '"tradingState":[')
     ),
     "a decimal with very many digits": Shape(
-        "dashboard", lambda size: around(b'"total_pnl":4.' + b"1" * size)
+        "dashboard", lambda size: capture_body(b'"total_pnl":4.' + b"1" * size)
     ),
     "a large decimal with very many digits": Shape(
-        "payment", lambda size: around(b'"plan_name":4111111111111.' + b"1" * size)
+        "payment", lambda size: capture_body(b'"plan_name":4111111111111.' + b"1" * size)
     ),
     "pairs": Shape("payment", _items(lambda _: '{"name":"cvv","value":1}')),
     "pairs with many names": Shape("payment", _names_of_pairs),
     "a pair with a very long name": Shape("payment", _name_of_a_pair),
     "a pair whose name is letters": Shape(
         "payment",
-        lambda size: around(b'"list":[{"name":"%s","value":"1"}]' % (b"A" * size)),
+        lambda size: capture_body(b'"list":[{"name":"%s","value":"1"}]' % (b"A" * size)),
     ),
     "a card number without end": Shape(
-        "payment", lambda size: around(b'"cardNumber":"%s"' % (b"4-" * (size // 2)))
+        "payment", lambda size: capture_body(b'"cardNumber":"%s"' % (b"4-" * (size // 2)))
     ),
     "a state of quotes": Shape(
-        "dashboard", lambda size: around(b'"tradingState":{"a":"%s"}' % (b'\\"' * (size // 2)))
+        "dashboard",
+        lambda size: capture_body(b'"tradingState":{"a":"%s"}' % (b'\\"' * (size // 2))),
     ),
     "a coupon whose type is a list": Shape(
         "payment", _items(lambda _: "1.5", '"coupon":{"type":[', "]}")
@@ -390,8 +396,8 @@ SHAPES: dict[str, Shape] = {
     "texts with a card": Shape("payment", _items(lambda _: '"4111 1111 1111 1111"')),
     "empty objects": Shape("dashboard", _items(lambda _: "{}", '"trades":[')),
     "a batch with warnings and secrets": Shape("batch", _a_batch),
-    "a batch for new people": Shape("batch", _batch_of_new_users),
-    "a batch for one person": Shape("batch", _batch_of_one_user),
+    "a batch for new users": Shape("batch", _batch_of_new_users),
+    "a batch for one user": Shape("batch", _batch_of_one_user),
     "a batch of masked keys": Shape("batch", _batch_of_names),
     # Texts.
     "words that name a secret": Shape("payment", _repeated("pwd=")),
@@ -419,10 +425,10 @@ SHAPES: dict[str, Shape] = {
     "nearly cards": Shape("payment", _repeated("4111111111111112 ")),
     "cards in words": Shape("payment", _repeated("abcdefghijklmnopqrstuvwxyzabcd4111111111111111")),
     "cards in groups": Shape("payment", _repeated("4111.1111.1111.1111.")),
-    "digits as a URL escapes them": Shape("payment", _repeated("%34")),
-    "digits and blanks as a URL escapes them": Shape("payment", _repeated("%34%20%20%20%20%20%20")),
+    "percent-encoded digits": Shape("payment", _repeated("%34")),
+    "percent-encoded digits and blanks": Shape("payment", _repeated("%34%20%20%20%20%20%20")),
     "digits that are escaped twice": Shape("payment", _repeated("%5Cu0034")),
-    "escapes that are broken": Shape("payment", _repeated("%3%2\\u003\\u00")),
+    "broken escapes": Shape("payment", _repeated("%3%2\\u003\\u00")),
     "digits of other scripts": Shape("payment", _repeated("\u0664 ")),
     "letters of all scripts": Shape("payment", _letters),
     "equals signs and words": Shape("payment", _repeated("=a ")),
@@ -431,31 +437,31 @@ SHAPES: dict[str, Shape] = {
     "backslashes": Shape("payment", _repeated("\\")),
     "quotes": Shape("payment", _repeated('"')),
     "times": Shape("payment", _repeated("12:30:00 ")),
-    "base64 with an end that is none": Shape("payment", _repeated("A", "!")),
-    "base64 with line ends and an end that is none": Shape(
+    "base64 with an invalid end": Shape("payment", _repeated("A", "!")),
+    "base64 with line ends and an invalid end": Shape(
         "payment", _repeated("\n", "!", "iVBORw0KGg")
     ),
     "base64 with line ends": Shape("payment", _repeated("A" * 59 + "\n", "=\n!", "iVBORw0KGg")),
     "base64 with blanks": Shape("payment", _repeated(" ", "!", "iVBORw0KGg==")),
     "many beginnings of pictures": Shape("payment", _items(lambda _: '"iVBORw0KGg\\n\\n\\n!"')),
-    "a picture that is none": Shape(
+    "an invalid picture": Shape(
         "questionnaire",
-        lambda size: around(
+        lambda size: capture_body(
             b'"screenshot":"data:image/png;base64,iVBORw0KGg' + b"\\n" * (size // 2) + b'!"'
         ),
     ),
     "a list in a text": Shape(
         "questionnaire",
-        lambda size: around(b'"crypto_assets":"%s"' % (b"a," * min(size // 2, MAX_VALUES))),
+        lambda size: capture_body(b'"crypto_assets":"%s"' % (b"a," * min(size // 2, MAX_VALUES))),
     ),
     "a number with blanks": Shape(
-        "payment", lambda size: around(b'"final_price":"$%s"' % (b" " * size))
+        "payment", lambda size: capture_body(b'"final_price":"$%s"' % (b" " * size))
     ),
     "a time with decimals": Shape(
         "payment",
-        lambda size: around(b'"capture_timestamp":"2024-01-15T10:30:00.%sZ"' % (b"1" * size)),
+        lambda size: capture_body(b'"capture_timestamp":"2024-01-15T10:30:00.%sZ"' % (b"1" * size)),
     ),
-    "names that are taken": Shape(
+    "masked names that exist": Shape(
         "payment", _members(lambda number: "_" * (number % 240) + f"masked{number // 240 or ''}")
     ),
 }

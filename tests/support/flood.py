@@ -1,7 +1,9 @@
-"""A flood of connections that keep a service waiting, and honest captures beside it, each in a process of its own.
+"""Open a flood of slow connections, or send ordinary captures meanwhile.
+
+Each command runs in a process of its own:
 
 python3 -m tests.support.flood flood PORT NUMBER SECONDS [KIND]
-python3 -m tests.support.flood honest PORT SECONDS
+python3 -m tests.support.flood captures PORT SECONDS
 """
 
 from __future__ import annotations
@@ -19,15 +21,15 @@ import uuid
 from collections import Counter
 
 PAYMENT = "/api/data-capture/payment"
-_OPENED_AGAIN_WITHIN_SECONDS = (
-    60  # all of them: faster ones would be a flood of requests, which rates are for
-)
-# To open them costs the service up to 0.2 ms each; on a busy machine that takes a while, and is not what is measured.
+# Closed connections are opened again, all of them within this time. Faster would be a flood of
+# requests, which the rate limits handle.
+_REOPEN_SECONDS = 60
+# Opening a connection costs the service up to 0.2 ms. That takes a while on a busy machine, and is
+# not measured: "ready" is printed only after one round for each thousand connections.
 _OPENED_PER_SECOND = 1000
 _THREADS = 4
-_KEPT_FOR = (
-    20  # requests of one connection, so that some of the honest ones have to be accepted, too
-)
+# Requests per connection; after these, the sender opens a new one, which has to be accepted, too.
+_REQUESTS_PER_CONNECTION = 20
 
 
 def _head(announced_bytes: int, host: str = "127.0.0.1") -> bytes:
@@ -37,33 +39,33 @@ def _head(announced_bytes: int, host: str = "127.0.0.1") -> bytes:
     ).encode()
 
 
-# What a connection of each kind sends when it is opened, and what every second.
+# What a connection of each kind sends when it opens, and then every second.
 KINDS: dict[str, tuple[bytes, bytes]] = {
     "idle": (b"", b""),
     "half-sent head": (_head(400)[:60], b""),
     "dripping head": (_head(400)[:60], b"x"),
     "announced body": (_head(65_536), b""),
-    "announced for another host": (_head(65_536, "elsewhere.example"), b""),
+    "announced body for another host": (_head(65_536, "elsewhere.example"), b""),
     "announced large body": (_head(900_000), b""),
     "dripping body": (_head(65_536), b" "),
     "dripping large body": (_head(900_000), b" "),
 }
 
 
-def flood(port: int, number: int, seconds: float, *only: str) -> None:
-    """Hold `number` connections of all kinds, or of one, and say when they have been open for a while.
+def flood(port: int, number: int, seconds: float, *kind_names: str) -> None:
+    """Hold `number` connections of all kinds or of some, and print "ready" once they are open.
 
-    Those that are closed are opened again.
+    Connections that the service closes are opened again.
     """
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if soft < number + 64:
         resource.setrlimit(resource.RLIMIT_NOFILE, (min(number + 64, hard), hard))
     connections: dict[int, socket.socket | None] = dict.fromkeys(range(number))
-    kinds = [KINDS[kind] for kind in only or KINDS]
+    kinds = [KINDS[kind] for kind in kind_names or KINDS]
     rounds, end = 0, time.monotonic() + seconds
     while time.monotonic() < end:
         next_round = time.monotonic() + 1
-        to_open = number // _OPENED_AGAIN_WITHIN_SECONDS if rounds else number
+        to_open = number // _REOPEN_SECONDS if rounds else number
         for index, connection in connections.items():
             first, every_second = kinds[index % len(kinds)]
             if connection is not None and _is_closed(connection):
@@ -90,7 +92,7 @@ def flood(port: int, number: int, seconds: float, *only: str) -> None:
 def _is_closed(connection: socket.socket) -> bool:
     try:
         while connection.recv(4096):
-            pass  # an answer
+            pass  # a response
     except BlockingIOError:
         return False
     except OSError:
@@ -98,8 +100,8 @@ def _is_closed(connection: socket.socket) -> bool:
     return True
 
 
-def honest(port: int, seconds: float) -> None:
-    """Send captures for a while, and print how many were stored a second, and what else was answered."""
+def send_captures(port: int, seconds: float) -> None:
+    """Send captures for a while, and print the captures stored per second and other results."""
     end, outcomes = time.monotonic() + seconds, Counter[str]()
 
     def send() -> None:
@@ -108,7 +110,7 @@ def honest(port: int, seconds: float) -> None:
             if time.monotonic() > end:
                 break
             payload = {
-                "user_email": "honest@example.com",
+                "user_email": "flood@example.com",
                 "transaction_id": str(uuid.uuid4()),
                 "final_price": "9.50",
             }
@@ -122,7 +124,7 @@ def honest(port: int, seconds: float) -> None:
             except (OSError, http.client.HTTPException) as error:
                 outcomes[type(error).__name__] += 1
                 connection.close()
-            if number % _KEPT_FOR == 0:
+            if number % _REQUESTS_PER_CONNECTION == 0:
                 connection.close()
         connection.close()
 
@@ -132,7 +134,9 @@ def honest(port: int, seconds: float) -> None:
     for thread in threads:
         thread.join()
     stored = outcomes.pop("201", 0)
-    print(json.dumps({"stored_per_second": stored / seconds, "refused": outcomes}), flush=True)
+    print(
+        json.dumps({"stored_per_second": stored / seconds, "other_results": outcomes}), flush=True
+    )
 
 
 if __name__ == "__main__":
@@ -140,4 +144,4 @@ if __name__ == "__main__":
         if sys.argv[1] == "flood":
             flood(int(sys.argv[2]), int(sys.argv[3]), float(sys.argv[4]), *sys.argv[5:])
         else:
-            honest(int(sys.argv[2]), float(sys.argv[3]))
+            send_captures(int(sys.argv[2]), float(sys.argv[3]))

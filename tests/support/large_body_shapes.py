@@ -1,19 +1,19 @@
-"""BodyBuffer of more than 1 MB that are made to take long, by name and size."""
+"""Bodies of more than 1 MB that take, or could take, long to process, by name."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from typing import NamedTuple
 
-from tests.support.body_shapes import around
+from tests.support.body_shapes import capture_body
 
 
 class LargeShape(NamedTuple):
-    """A body of more than 1 MB, and whether it is taken."""
+    """A maker of bodies of more than 1 MB, and whether the service accepts them."""
 
     kind: str
     body: Callable[[int], bytes]
-    is_taken: bool = False
+    is_accepted: bool = False
 
 
 def _string_of(
@@ -22,19 +22,19 @@ def _string_of(
     before: bytes = b'"note":"',
     after: bytes = b'"',
     *,
-    is_taken: bool = False,
+    is_accepted: bool = False,
 ) -> LargeShape:
-    """One capture with a text of one piece again and again, alone or in a batch."""
+    """Return one capture whose text repeats one piece, alone or in a batch."""
 
     def body(size: int) -> bytes:
-        capture = around(before + piece * (size // len(piece)) + after)
+        capture = capture_body(before + piece * (size // len(piece)) + after)
         return b'{"captures":[{"type":"payment",%s]}' % capture[1:] if kind == "batch" else capture
 
-    return LargeShape(kind, body, is_taken)
+    return LargeShape(kind, body, is_accepted)
 
 
 def _captures_of(piece: bytes, size_of_each: int) -> LargeShape:
-    """A batch of captures that are as large as a capture may be, or smaller."""
+    """Return a batch of captures of `size_of_each` bytes, at most the limit of a capture."""
 
     def body(size: int) -> bytes:
         note = piece * (size_of_each // len(piece))
@@ -43,39 +43,41 @@ def _captures_of(piece: bytes, size_of_each: int) -> LargeShape:
             for number in range(size // (size_of_each + 100))
         )
 
-    return LargeShape("batch", body, is_taken=True)
+    return LargeShape("batch", body, is_accepted=True)
 
 
 def _picture_in(line: bytes) -> LargeShape:
-    """A questionnaire with the largest picture that is taken; its base64 is written in such pieces."""
+    """Return a questionnaire with the largest accepted picture, in base64 of these lines."""
 
     def body(size: int) -> bytes:
         pieces = line * (min(size, 13_500_000) // len(line))
-        return around(b'"account_screenshot":"iVBORw0KGgoA' + pieces + b'AA=="')
+        return capture_body(b'"account_screenshot":"iVBORw0KGgoA' + pieces + b'AA=="')
 
-    return LargeShape("questionnaire", body, is_taken=True)
+    return LargeShape("questionnaire", body, is_accepted=True)
 
 
 LARGE_SHAPES: dict[str, LargeShape] = {
-    "halves of characters": _string_of(b"\\ud800"),
+    "lone surrogates": _string_of(b"\\ud800"),
     "letters that are longer in lower case": _string_of("\u0130".encode()),
-    "the same with words": _string_of("\u0130=".encode()),
+    "letters that are longer in lower case, and words": _string_of("\u0130=".encode()),
     "equals signs and words": _string_of(b"=a "),
     "backslashes": _string_of(b"\\\\"),
     "quotes": _string_of(b'\\"'),
     "escaped letters": _string_of(b"\\u0041"),
     "digits with blanks": _string_of(b"4 "),
-    "a list of halves of characters": _string_of(
+    "a list of lone surrogates": _string_of(
         b'\\ud800\\ud800",' + b'"', "batch", b'"list":["', b'"]'
     ),
-    "blanks": _string_of(b" ", "batch", b'"number":', b"1", is_taken=True),
+    "blanks": _string_of(b" ", "batch", b'"number":', b"1", is_accepted=True),
     "captures of words": _captures_of(b"=a ", 980_000),
     "captures of letters that are longer in lower case": _captures_of("\u0130=".encode(), 960_000),
     "captures of backslashes": _captures_of(b"\\\\", 980_000),
     "captures of digits with blanks": _captures_of(b"4 ", 980_000),
     "small captures of words": _captures_of(b"=a ", 196_000),
-    "a questionnaire of halves of characters": _string_of(b"\\ud800", "questionnaire"),
-    "the same with letters between": _string_of(b"a" * 150 + b"\\ud800", "questionnaire"),
+    "a questionnaire of lone surrogates": _string_of(b"\\ud800", "questionnaire"),
+    "a questionnaire of letters and lone surrogates": _string_of(
+        b"a" * 150 + b"\\ud800", "questionnaire"
+    ),
     "a questionnaire of words": _string_of(b"a" * 24 + b" ", "questionnaire"),
     "a number without end": _string_of(b"1", "questionnaire", b'"number":1.', b""),
     "small pictures": _string_of(
@@ -86,15 +88,17 @@ LARGE_SHAPES: dict[str, LargeShape] = {
     "a picture in lines": _picture_in(b"A" * 76 + b"\\n"),
     "a picture's letters as a name in a pair": LargeShape(
         "questionnaire",
-        lambda size: around(b'"list":[{"name":"%s","value":"1"}]' % (b"A" * size)),
-        is_taken=True,
+        lambda size: capture_body(b'"list":[{"name":"%s","value":"1"}]' % (b"A" * size)),
+        is_accepted=True,
     ),
     "a picture's digits as a card number": LargeShape(
-        "questionnaire", lambda size: around(b'"cardNumber":"%s"' % (b"4" * size)), is_taken=True
+        "questionnaire",
+        lambda size: capture_body(b'"cardNumber":"%s"' % (b"4" * size)),
+        is_accepted=True,
     ),
     "a picture's letters in another column": LargeShape(
         "questionnaire",
-        lambda size: around(b'"custom_forex_pairs":"%s"' % (b"A" * size)),
-        is_taken=True,
+        lambda size: capture_body(b'"custom_forex_pairs":"%s"' % (b"A" * size)),
+        is_accepted=True,
     ),
 }

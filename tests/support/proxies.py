@@ -1,4 +1,4 @@
-"""Real reverse proxies before a service, configured as docs/operations.md says."""
+"""Real reverse proxies in front of a service, configured as in docs/operations.md."""
 
 from __future__ import annotations
 
@@ -15,8 +15,9 @@ import pytest
 
 from tests.support.services import eventually, free_port
 
-# Neither refuses any name, and nginx passes its upstream's name on, 127.0.0.1: the settings in which most gets through.
-# The PROXY protocol gives this nginx its clients' addresses; over loopback all would be this machine's own.
+# Both proxies accept every host name, and nginx forwards the name of its upstream, 127.0.0.1: these
+# settings let most requests through. The PROXY protocol gives this nginx the addresses of its
+# clients; over loopback, all would have this machine's own.
 _NGINX = """
 daemon off;
 master_process off;
@@ -58,39 +59,39 @@ http://:{port} {{
 class Proxy:
     """A running proxy."""
 
-    def __init__(self, port: int, *, tells_clients_address: bool) -> None:
+    def __init__(self, port: int, *, uses_proxy_protocol: bool) -> None:
         self.port = port
-        self._tells_clients_address = tells_clients_address
+        self._uses_proxy_protocol = uses_proxy_protocol
 
-    def ask(self, request: bytes, client: str = "203.0.113.9") -> bytes:
-        """The answer to a request that asks to close the connection.
+    def send(self, request: bytes, client: str = "203.0.113.9") -> bytes:
+        """Send a request that asks to close the connection, and return the response.
 
         Args:
-            request: all of it.
-            client: whose it is; nginx takes it for that, Caddy sees this machine's own address.
+            request: the bytes of the whole request.
+            client: the address that nginx sees as the client; Caddy sees this machine's own.
         """
-        with closing(socket.create_connection(("127.0.0.1", self.port), timeout=20)) as connection:
-            if self._tells_clients_address:
+        with closing(socket.create_connection(("127.0.0.1", self.port), timeout=30)) as connection:
+            if self._uses_proxy_protocol:
                 connection.sendall(f"PROXY TCP4 {client} 127.0.0.1 4711 {self.port}\r\n".encode())
             connection.sendall(request)
-            answer = b""
+            response = b""
             while part := connection.recv(65536):
-                answer += part
-        return answer
+                response += part
+        return response
 
 
 @contextmanager
 def nginx(upstream: int) -> Iterator[Proxy]:
-    """nginx before the port `upstream` of loopback."""
+    """Run nginx in front of the loopback port `upstream`."""
     with _running("nginx", _NGINX, upstream, "-e", "stderr", "-c") as port:
-        yield Proxy(port, tells_clients_address=True)
+        yield Proxy(port, uses_proxy_protocol=True)
 
 
 @contextmanager
 def caddy(upstream: int) -> Iterator[Proxy]:
-    """Caddy before the port `upstream` of loopback."""
+    """Run Caddy in front of the loopback port `upstream`."""
     with _running("caddy", _CADDY, upstream, "run", "--adapter", "caddyfile", "--config") as port:
-        yield Proxy(port, tells_clients_address=False)
+        yield Proxy(port, uses_proxy_protocol=False)
 
 
 @contextmanager
@@ -107,26 +108,33 @@ def _running(program: str, configuration: str, upstream: int, *arguments: str) -
         output = Path(folder, "output")
         with output.open("w") as stream:
             process = subprocess.Popen(
-                [path, *arguments, str(file)], stdin=subprocess.DEVNULL, stdout=stream, stderr=stream,
-                env={**os.environ, "HOME": folder, "XDG_DATA_HOME": folder, "XDG_CONFIG_HOME": folder},
-            )  # fmt: skip
+                [path, *arguments, str(file)],
+                stdin=subprocess.DEVNULL,
+                stdout=stream,
+                stderr=stream,
+                env={
+                    **os.environ,
+                    "HOME": folder,
+                    "XDG_DATA_HOME": folder,
+                    "XDG_CONFIG_HOME": folder,
+                },
+            )
         try:
             eventually(
-                lambda: _answers(port, process, output),
+                lambda: _is_listening(port, process, output),
                 f"{program} listens: {output.read_text()}",
-                20,
             )
             yield port
         finally:
             process.terminate()
             try:
-                process.wait(timeout=10)
+                process.wait(timeout=30)
             except subprocess.TimeoutExpired:
                 process.kill()
-                process.wait(timeout=10)
+                process.wait(timeout=30)
 
 
-def _answers(port: int, process: subprocess.Popen[bytes], output: Path) -> bool:
+def _is_listening(port: int, process: subprocess.Popen[bytes], output: Path) -> bool:
     assert process.poll() is None, output.read_text()
     with socket.socket() as probe:
         return probe.connect_ex(("127.0.0.1", port)) == 0

@@ -1,6 +1,7 @@
-"""What schemathesis puts into captures beside what their schema tells it: the fields, with all that JSON can hold.
+"""Make schemathesis put fields into captures, with any JSON value.
 
-A field is described as anything at all, since nothing in one is a reason to refuse, and so schemathesis makes none of them.
+The schema allows any value in a field, because no value is a reason for a rejection. So
+schemathesis makes no fields by itself.
 """
 
 from __future__ import annotations
@@ -13,8 +14,9 @@ from hypothesis import strategies as st
 
 from data_capture.capture.kinds import KINDS
 
-# Hypothesis 6.168, where schemathesis gives it a target, ends some runs with a ValueError of its own ("is not in list").
-# What a profile says comes before schemathesis' own options, so this one has nothing of the profile that Hypothesis takes on CI.
+# With schemathesis' targets, Hypothesis 6.168 ends some runs with a ValueError ("is not in list").
+# A profile overrides the options of schemathesis. This one starts from the default profile, so that
+# it has nothing of the profile that Hypothesis uses on CI.
 settings.register_profile(
     "without a target",
     settings.get_profile("default"),
@@ -22,7 +24,7 @@ settings.register_profile(
 )
 settings.load_profile("without a target")
 
-_SPELLINGS = [
+_UNUSUAL_TEXTS = [
     "$50,000",
     "1.5%",
     "1.234,50",
@@ -38,7 +40,7 @@ _SPELLINGS = [
 ]
 _NUMBERS = st.integers() | st.floats(allow_nan=False, allow_infinity=False)
 _ANYTHING = st.recursive(
-    st.none() | st.booleans() | _NUMBERS | st.text(max_size=20) | st.sampled_from(_SPELLINGS),
+    st.none() | st.booleans() | _NUMBERS | st.text(max_size=20) | st.sampled_from(_UNUSUAL_TEXTS),
     lambda inner: (
         st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3)
     ),
@@ -64,7 +66,7 @@ def _fields(kind_name: str) -> st.SearchStrategy[dict[str, Any]]:
 
 @schemathesis.hook
 def flatmap_body(context: schemathesis.HookContext, body: Any) -> st.SearchStrategy[Any]:
-    """A capture with some of its kind's fields; everything else as it is."""
+    """Add some of its kind's fields to a capture; leave other bodies unchanged."""
     kind_name = context.operation.path.rpartition("/")[2] if context.operation is not None else ""
     if kind_name not in KINDS or not isinstance(body, dict):
         return st.just(body)

@@ -1,4 +1,4 @@
-"""What tests share: real services on free ports over temporary files, and waiting for things instead of sleeping."""
+"""Run real services on free ports and temporary files, and wait for conditions."""
 
 from __future__ import annotations
 
@@ -20,38 +20,48 @@ import requests
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 
-CALIBRATION_STEPS = 1_500_000  # 50 ms of work on an idle machine here, 90 to 130 ms where the processor is slowed down
+# About 50 ms of work on the idle reference machine, 90 to 130 ms on a throttled processor.
+CALIBRATION_STEPS = 1_500_000
 
-MAX_PROCESSES = 2  # that share the suite, with `-n 2`
+MAX_PROCESSES = 2  # of one run of the suite, with `-n 2`
 
-Answer = TypeVar("Answer")
+Result = TypeVar("Result")
 
 
 class PatientServer(ThreadingHTTPServer):
-    """Python's server, with room for the burst of connections that a browser begins with.
+    """Python's HTTP server, with a backlog for the burst of connections of a browser.
 
-    Of more than 5 that wait, Python's default, Linux drops what comes. The browser tries again after 1, 3, 7, 15 and 31
-    seconds, so that a page of 17 frames may take half a minute on a busy machine.
+    Linux drops connections over the backlog, which is 5 by default. The browser tries again after
+    1, 3, 7, 15 and 31 seconds, so a page of 17 frames could take half a minute on a busy machine.
     """
 
     request_queue_size = 128
 
 
-def eventually(look: Callable[[], Answer], what: str, seconds: float = 10.0) -> Answer:
-    """What `look` returns, once that is true; fails with `what` was waited for when it isn't within `seconds`."""
+def eventually(check: Callable[[], Result], what: str, seconds: float = 60.0) -> Result:
+    """Wait until `check` returns a true value, and return it.
+
+    Args:
+        check: called every 20 ms.
+        what: the expected condition, for the error message.
+        seconds: a deadline that only ends a hang; no promise of the product.
+
+    Raises:
+        AssertionError: the deadline has passed.
+    """
     deadline = time.monotonic() + seconds
-    while not (seen := look()):
+    while not (result := check()):
         if time.monotonic() > deadline:
             raise AssertionError(f"Not within {seconds:g} s: {what}")
         time.sleep(0.02)
-    return seen
+    return result
 
 
 def free_port() -> int:
-    """A port on loopback that nothing listens on at this moment, and that nothing takes before the caller does.
+    """Return a port on loopback that is free, and that no other test takes.
 
-    Linux gives connections ports above 32767, so those are left to them. Tests that run in another process of the suite
-    take every second one, and this process never takes one twice.
+    Linux uses ports above 32767 for outgoing connections, so these are avoided. The processes of a
+    suite use alternate ports, and a process reuses a port only after all others.
     """
     while True:
         port = next(_PORTS)
@@ -74,7 +84,7 @@ _PORTS = _ports()
 
 
 def seconds_of_a_calibration(clock: Callable[[], float] = time.perf_counter) -> float:
-    """How long a fixed amount of Python work takes now, on this machine, which others may keep busy."""
+    """Measure a fixed amount of Python work, as a unit for times on a busy machine."""
     began = clock()
     total = 0
     for number in range(CALIBRATION_STEPS):
@@ -83,7 +93,7 @@ def seconds_of_a_calibration(clock: Callable[[], float] = time.perf_counter) -> 
 
 
 def rows(database: Path, statement: str, *parameters: Any) -> list[dict[str, Any]]:
-    """What a SELECT finds in the file, as people with the sqlite3 shell would see it."""
+    """Return the rows of a SELECT, read from the file as by the sqlite3 shell."""
     connection = sqlite3.connect(f"{database.as_uri()}?mode=ro", uri=True)
     connection.row_factory = sqlite3.Row
     try:
@@ -93,7 +103,7 @@ def rows(database: Path, statement: str, *parameters: Any) -> list[dict[str, Any
 
 
 class RunningService:
-    """One of the two services as a real process over a real file; `stop` and `start` keep its port and database."""
+    """One of the two services as a process; a restart keeps its port and database."""
 
     def __init__(self, script: str, health_path: str, directory: Path, **environment: str) -> None:
         self.database = directory / "trading_bots.db"
@@ -111,8 +121,8 @@ class RunningService:
         self._process: subprocess.Popen[str] | None = None
         self.output = directory / f"{script}.output"
 
-    def start(self, seconds: float = 20) -> None:
-        """Starts it and waits until it is healthy, for `seconds` at most; does nothing when it runs."""
+    def start(self, seconds: float = 60) -> None:
+        """Start the service and wait until it is healthy; do nothing if it runs."""
         if self._process is not None and self._process.poll() is None:
             return
         with self.output.open("a") as output:
@@ -127,17 +137,17 @@ class RunningService:
             )
         eventually(
             self._is_healthy,
-            f"{self._script} is healthy; it said: {self.output.read_text()}",
+            f"{self._script} is healthy; its output: {self.output.read_text()}",
             seconds,
         )
 
     def stop(self) -> None:
-        """Stops it as an operator would and waits for its end."""
+        """Stop the service with SIGTERM, as an operator would, and wait for its end."""
         if self._process is None:
             return
         self._process.send_signal(signal.SIGTERM)
         try:
-            self._process.wait(timeout=15)
+            self._process.wait(timeout=60)
         except subprocess.TimeoutExpired:
             os.killpg(self._process.pid, signal.SIGKILL)
             raise
@@ -145,27 +155,28 @@ class RunningService:
             self._process = None
 
     def kill(self) -> None:
-        """Ends it and its worker at once, as a power cut would, and waits for that."""
+        """Kill the service and its worker, as a power cut would, and wait for their end."""
         assert self._process is not None
         os.killpg(self._process.pid, signal.SIGKILL)  # a group of its own: start_new_session
-        self._process.wait(timeout=15)
+        self._process.wait(timeout=30)
         self._process = None
 
     def capture(self, kind: str, payload: Any, **headers: str) -> requests.Response:
-        """Sends a capture as a server would, without an Origin."""
+        """Send a capture as a server would, without an Origin."""
         return requests.post(
             f"{self.url}/api/data-capture/{kind}", json=payload, headers=headers, timeout=30
         )
 
     def rows(self, statement: str, *parameters: Any) -> list[dict[str, Any]]:
-        """What a SELECT finds in this service's database."""
+        """Return the rows of a SELECT in this service's database."""
         return rows(self.database, statement, *parameters)
 
     def _is_healthy(self) -> bool:
         assert self._process is not None
         if self._process.poll() is not None:
             raise AssertionError(
-                f"{self._script} ended with status {self._process.returncode}: {self.output.read_text()}"
+                f"{self._script} ended with status {self._process.returncode}: "
+                f"{self.output.read_text()}"
             )
         try:
             return requests.get(self._health_url, timeout=2).status_code == 200
@@ -174,12 +185,12 @@ class RunningService:
 
 
 def capture_service_in(directory: Path, **environment: str) -> RunningService:
-    """A capture service over `directory`/trading_bots.db, not started yet."""
+    """Return a capture service over `directory`/trading_bots.db, not started yet."""
     return RunningService(
         "enhanced_data_capture_system.py", "/api/data-capture/health", directory, **environment
     )
 
 
 def signup_service_in(directory: Path, **environment: str) -> RunningService:
-    """A signup service over `directory`/trading_bots.db, not started yet."""
+    """Return a signup service over `directory`/trading_bots.db, not started yet."""
     return RunningService("enhanced_signup_handler.py", "/api/health", directory, **environment)

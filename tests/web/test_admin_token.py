@@ -1,4 +1,4 @@
-"""The admin token: made at the first start, shown once, kept as a hash, and the only thing that opens an admin's route."""
+"""Test the admin token: its creation, rotation, storage and use."""
 
 from __future__ import annotations
 
@@ -20,37 +20,37 @@ from data_capture.web.admin_token import ensure_admin_token
 from tests.support.installations import CommandServer, Installation
 from tests.support.services import capture_service_in
 
-ASK = Callable[..., requests.Response]
+SendRequest = Callable[..., requests.Response]
 
 
-class _Silent(WSGIRequestHandler):
+class _SilentHandler(WSGIRequestHandler):
     def log_message(self, *_: object) -> None:
         pass
 
 
 @contextmanager
-def guarded(settings: Settings) -> Iterator[ASK]:
-    """A server with one address, for admins only; what asks it."""
+def protected_server(settings: Settings) -> Iterator[SendRequest]:
+    """Run a server with one admin route, and return a function that sends requests to it."""
     app = Flask(__name__, static_folder=None)
     error_handlers.init_app(app)
 
     @app.get("/secret")
     def secret() -> str:
         require_admin(request, settings)
-        return "all of it"
+        return "admin data"
 
-    with make_server("127.0.0.1", 0, app, handler_class=_Silent) as server:
+    with make_server("127.0.0.1", 0, app, handler_class=_SilentHandler) as server:
         serving = threading.Thread(target=server.serve_forever, args=(0.01,))
         serving.start()
 
-        def ask(authorization: str | bytes | None, query: str = "") -> requests.Response:
+        def send(authorization: str | bytes | None, query: str = "") -> requests.Response:
             headers = {} if authorization is None else {"Authorization": authorization}
             return requests.get(
-                f"http://127.0.0.1:{server.server_port}/secret{query}", headers=headers, timeout=10
+                f"http://127.0.0.1:{server.server_port}/secret{query}", headers=headers, timeout=30
             )
 
         try:
-            yield ask
+            yield send
         finally:
             server.shutdown()
             serving.join()
@@ -61,88 +61,88 @@ def settings(tmp_path: Path) -> Settings:
     return load_settings({"database": str(tmp_path / "trading_bots.db")}, {})
 
 
-def token_of(installation: Installation, *arguments: str) -> str:
+def fetch_token(installation: Installation, *arguments: str) -> str:
     outcome = installation.run("admin-token", *arguments)
     assert outcome.status == 0, outcome.complaint
     return outcome.output.strip()
 
 
-def is_refused(answer: requests.Response) -> bool:
-    assert answer.status_code == 401
-    assert answer.headers["Content-Type"] == "application/problem+json"
-    assert answer.headers["WWW-Authenticate"] == "Bearer"
-    return "all of it" not in answer.text
+def is_rejected(response: requests.Response) -> bool:
+    assert response.status_code == 401
+    assert response.headers["Content-Type"] == "application/problem+json"
+    assert response.headers["WWW-Authenticate"] == "Bearer"
+    return "admin data" not in response.text
 
 
-def test_the_token_opens_the_door_and_nothing_else_does(
+def test_only_the_admin_token_gives_access(
     tmp_path: Path, settings: Settings, server: CommandServer
 ) -> None:
-    token = token_of(Installation(tmp_path, server))
-    with guarded(settings) as ask:
-        assert ask(f"Bearer {token}").text == "all of it"
-        assert ask(f"bearer  {token} ").text == "all of it"
-        hash_kept = (settings.keys_directory / "admin-token.sha256").read_text().strip()
+    token = fetch_token(Installation(tmp_path, server))
+    with protected_server(settings) as send:
+        assert send(f"Bearer {token}").text == "admin data"
+        assert send(f"bearer  {token} ").text == "admin data"
+        stored_hash = (settings.keys_directory / "admin-token.sha256").read_text().strip()
         for wrong in (
-            None, "", "Bearer", "Bearer ", token, f"Basic {token}", f"Bearer {token[:-1]}", f"Bearer {token}x",
-            f"Bearer {token.upper()}", f"Bearer {hash_kept}", "Bearer None", "Bearer " + "x" * 10_000, f"Bearer {token} {token}",
-            "Bearer ü".encode("latin-1"),
+            None, "", "Bearer", "Bearer ", token, f"Basic {token}", f"Bearer {token[:-1]}",
+            f"Bearer {token}x", f"Bearer {token.upper()}", f"Bearer {stored_hash}", "Bearer None",
+            "Bearer " + "x" * 10_000, f"Bearer {token} {token}", "Bearer ü".encode("latin-1"),
         ):  # fmt: skip
-            assert is_refused(ask(wrong)), wrong
+            assert is_rejected(send(wrong)), wrong
         for query in (f"?token={token}", f"?access_token={token}", f"?admin_token={token}"):
-            assert is_refused(ask(None, query))
+            assert is_rejected(send(None, query))
 
 
-def test_the_token_has_256_random_bits_and_only_its_hash_stays(
+def test_token_has_256_random_bits_and_only_its_hash_is_stored(
     tmp_path: Path, server: CommandServer
 ) -> None:
     first, second = (
-        token_of(Installation(tmp_path, server)),
-        token_of(Installation(tmp_path, server), "--rotate"),
+        fetch_token(Installation(tmp_path, server)),
+        fetch_token(Installation(tmp_path, server), "--rotate"),
     )
     for token in (first, second):
-        assert len(token.removeprefix("edc_")) == 43  # 256 bits at 6 a letter
+        assert len(token.removeprefix("edc_")) == 43  # 256 bits, 6 per character
         assert not any(
             token.encode() in path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()
         )
     assert first != second
 
 
-def test_it_is_made_at_the_first_start_for_its_owner_s_eyes_and_shown_once(
+def test_first_start_creates_a_private_token_that_is_shown_once(
     tmp_path: Path, server: CommandServer
 ) -> None:
     service = capture_service_in(tmp_path)
     service.start()
     keys = tmp_path / "trading_bots.keys"
-    unfetched = (keys / "admin-token").read_text().strip()
+    token = (keys / "admin-token").read_text().strip()
     try:
         assert stat.S_IMODE(keys.stat().st_mode) == 0o700
         assert {stat.S_IMODE(path.stat().st_mode) for path in keys.glob("admin-token*")} == {0o600}
-        assert unfetched not in service.log_file.read_text() + service.output.read_text()
-        assert token_of(Installation(tmp_path, server)) == unfetched
+        assert token not in service.log_file.read_text() + service.output.read_text()
+        assert fetch_token(Installation(tmp_path, server)) == token
     finally:
         service.stop()
     assert not (keys / "admin-token").exists()
     again = Installation(tmp_path, server).run("admin-token")
     assert again.status == 1
-    assert unfetched not in again.output + again.complaint
+    assert token not in again.output + again.complaint
     assert "--rotate" in again.complaint
     service.start()
     service.stop()
     assert not (keys / "admin-token").exists()
 
 
-def test_a_rotation_holds_at_once_and_the_token_before_it_is_void(
+def test_rotation_takes_effect_at_once_and_revokes_the_old_token(
     tmp_path: Path, settings: Settings, server: CommandServer
 ) -> None:
-    first = token_of(Installation(tmp_path, server))
-    with guarded(settings) as ask:
-        assert ask(f"Bearer {first}").ok
-        second = token_of(Installation(tmp_path, server), "--rotate")
-        assert ask(f"Bearer {second}").ok
-        assert is_refused(ask(f"Bearer {first}"))
+    first = fetch_token(Installation(tmp_path, server))
+    with protected_server(settings) as send:
+        assert send(f"Bearer {first}").ok
+        second = fetch_token(Installation(tmp_path, server), "--rotate")
+        assert send(f"Bearer {second}").ok
+        assert is_rejected(send(f"Bearer {first}"))
 
 
-def test_it_is_written_as_a_header_that_curl_takes_for_its_owner_s_eyes_only(
+def test_header_option_writes_a_private_header_file(
     tmp_path: Path, settings: Settings, server: CommandServer
 ) -> None:
     installation, header = Installation(tmp_path, server), tmp_path / "admin-header"
@@ -152,26 +152,26 @@ def test_it_is_written_as_a_header_that_curl_takes_for_its_owner_s_eyes_only(
     name, _, value = header.read_text().rstrip("\n").partition(": ")
     assert name == "Authorization"
     assert value.removeprefix("Bearer ") not in outcome.output + outcome.complaint
-    with guarded(settings) as ask:
-        assert ask(value).text == "all of it"
+    with protected_server(settings) as send:
+        assert send(value).text == "admin data"
     for arguments in ((), ("--rotate",)):
         again = installation.run("admin-token", *arguments, "--header", header)
         assert again.status == 1
         assert f"There is a file {header} already" in again.complaint
-    with guarded(settings) as ask:
-        assert ask(value).text == "all of it", "nothing was rotated"
+    with protected_server(settings) as send:
+        assert send(value).text == "admin data", "the token was not rotated"
     assert (
         installation.run("admin-token", "--rotate", "--header", tmp_path / "new-header").status == 0
     )
-    with guarded(settings) as ask:
-        assert is_refused(ask(value))
+    with protected_server(settings) as send:
+        assert is_rejected(send(value))
 
 
-def test_no_header_file_is_left_where_there_is_no_token_to_write(
+def test_no_header_file_is_left_without_a_token_to_write(
     tmp_path: Path, server: CommandServer
 ) -> None:
     installation, elsewhere = Installation(tmp_path, server), tmp_path / "elsewhere"
-    token_of(installation)
+    fetch_token(installation)
     outcome = installation.run("admin-token", "--header", tmp_path / "admin-header")
     assert outcome.status == 1
     assert "--rotate" in outcome.complaint
@@ -181,48 +181,50 @@ def test_no_header_file_is_left_where_there_is_no_token_to_write(
     assert not elsewhere.exists()
 
 
-def test_the_environment_s_token_can_be_written_as_a_header(
+def test_token_from_the_environment_can_be_written_as_a_header(
     tmp_path: Path, server: CommandServer
 ) -> None:
     token = "from-a-secret-store-0123456789abcdef"
-    order = [
+    arguments = [
         "admin-token",
         "--header",
         str(tmp_path / "admin-header"),
         "--database",
         str(tmp_path / "trading_bots.db"),
     ]
-    assert server.run(order, {"EDC_ADMIN_TOKEN": token}, tmp_path, 0, 0).status == 0
+    assert server.run(arguments, {"EDC_ADMIN_TOKEN": token}, tmp_path, 0, 0).status == 0
     assert (tmp_path / "admin-header").read_text() == f"Authorization: Bearer {token}\n"
 
 
-def test_a_token_that_was_never_fetched_is_void_after_a_rotation(
+def test_rotation_revokes_a_token_that_was_never_shown(
     tmp_path: Path, settings: Settings, server: CommandServer
 ) -> None:
     ensure_admin_token(settings)
     first = (settings.keys_directory / "admin-token").read_text().strip()
-    token_of(Installation(tmp_path, server), "--rotate")
+    fetch_token(Installation(tmp_path, server), "--rotate")
     assert not (settings.keys_directory / "admin-token").exists()
-    with guarded(settings) as ask:
-        assert is_refused(ask(f"Bearer {first}"))
+    with protected_server(settings) as send:
+        assert is_rejected(send(f"Bearer {first}"))
 
 
-def test_without_its_files_nothing_opens_the_door(settings: Settings) -> None:
-    with guarded(settings) as ask:
-        assert is_refused(ask("Bearer "))
-        assert is_refused(ask("Bearer x"))
+def test_no_token_gives_access_without_the_key_files(settings: Settings) -> None:
+    with protected_server(settings) as send:
+        assert is_rejected(send("Bearer "))
+        assert is_rejected(send("Bearer x"))
 
 
-def test_the_environment_s_token_is_the_token(tmp_path: Path, server: CommandServer) -> None:
+def test_token_from_the_environment_is_the_only_token(
+    tmp_path: Path, server: CommandServer
+) -> None:
     token = "from-a-secret-store-0123456789abcdef"
     settings = load_settings(
         {"database": str(tmp_path / "trading_bots.db")}, {"EDC_ADMIN_TOKEN": token}
     )
     ensure_admin_token(settings)
     assert not settings.keys_directory.exists()
-    with guarded(settings) as ask:
-        assert ask(f"Bearer {token}").ok
-        assert is_refused(ask("Bearer from-a-secret-store-0123456789abcdeg"))
+    with protected_server(settings) as send:
+        assert send(f"Bearer {token}").ok
+        assert is_rejected(send("Bearer from-a-secret-store-0123456789abcdeg"))
     rotation = ["admin-token", "--rotate", "--database", str(settings.database)]
     outcome = server.run(rotation, {"EDC_ADMIN_TOKEN": token}, tmp_path, 0, 0)
     assert outcome.status == 1
@@ -230,9 +232,7 @@ def test_the_environment_s_token_is_the_token(tmp_path: Path, server: CommandSer
     assert token not in outcome.output + outcome.complaint
 
 
-def test_no_command_takes_the_token_on_its_command_line(
-    tmp_path: Path, server: CommandServer
-) -> None:
+def test_no_command_accepts_the_token_as_an_argument(tmp_path: Path, server: CommandServer) -> None:
     for command in ("admin-token", "doctor", "backup"):
         outcome = server.run(
             [command, "--admin-token", "x" * 40, "--database", str(tmp_path / "a.db")],

@@ -1,4 +1,4 @@
-"""The fast path and the Flask routes are two adapters of one operation: same responses, same counts."""
+"""Test that the fast path and the Flask routes respond in the same way."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ PAYMENT = {
 CARD = "4111 1111 1111 1111"
 
 
-def app_in(folder: Path) -> Flask:
+def make_app(folder: Path) -> Flask:
     folder.mkdir()
     settings = load_settings({"database": str(folder / "t.db"), "rate_per_person": "5/minute"}, {})
     prepare(settings.database)
@@ -56,15 +56,15 @@ def app_in(folder: Path) -> Flask:
 
 
 @pytest.fixture
-def two_ways(tmp_path: Path) -> Iterator[tuple[Flask, Flask]]:
-    """The service twice: one is asked by the quick way, the other through Flask."""
-    apps = app_in(tmp_path / "quick"), app_in(tmp_path / "app")
+def both_apps(tmp_path: Path) -> Iterator[tuple[Flask, Flask]]:
+    """Two equal apps: one for the fast path, one for the Flask routes."""
+    apps = make_app(tmp_path / "fast"), make_app(tmp_path / "flask")
     yield apps
     for app in apps:
         app.extensions["store"].close()
 
 
-def ask_fast_path(
+def send_to_fast_path(
     app: Flask,
     path: str,
     content: bytes,
@@ -85,29 +85,28 @@ def ask_fast_path(
             return asyncio.run(fast_path.respond(admitted, header, content))
 
     try:
-        with ThreadPoolExecutor(
-            1
-        ) as thread:  # in this one the browser's driver may have a loop of its own
+        # In a thread, because Playwright may keep an event loop running in this one.
+        with ThreadPoolExecutor(1) as thread:
             status, given, body = thread.submit(respond).result()
-    except Problem as problem:  # by its head, which the server answers
+    except Problem as problem:  # rejected by the head, to which the server responds
         status, given, body = problem.response()
         given += [NOSNIFF, *guard.cors_headers(path, header("origin"))]
     return status, dict(given), json.loads(body)
 
 
-def ask_app(
+def send_to_flask(
     app: Flask,
     path: str,
     content: bytes,
     headers: dict[str, str],
     remote_address: str = "127.0.0.1",
 ) -> tuple[int, dict[str, str], Any]:
-    answer = app.test_client().post(
+    response = app.test_client().post(
         path, data=content, headers=headers, environ_base={"REMOTE_ADDR": remote_address}
     )
-    # The server adds the length itself; werkzeug names the charset of problems' JSON, which has no other.
-    given = {name: value for name, value in answer.headers.items() if name != "Content-Length"}
-    return answer.status_code, given, json.loads(answer.data)
+    # The server adds the length itself.
+    given = {name: value for name, value in response.headers.items() if name != "Content-Length"}
+    return response.status_code, given, json.loads(response.data)
 
 
 HEADERS = {"Host": "127.0.0.1:5003", "Content-Type": "application/json"}
@@ -121,19 +120,17 @@ BATCH = {
     ]
 }
 
-ORDINARY = [
+ACCEPTED = [
     pytest.param("payment", [PAYMENT], {}, id="a payment"),
-    pytest.param("payment", [PAYMENT, PAYMENT], {}, id="sent again"),
+    pytest.param("payment", [PAYMENT, PAYMENT], {}, id="a repetition"),
     pytest.param("payment", [PAYMENT, {**PAYMENT, "capture_id": "two"}], {}, id="the same payment"),
     pytest.param(
         "payment",
         [PAYMENT, {**PAYMENT, "final_price": 1}],
         {},
-        id="another under the same capture_id",
+        id="another payment with the same capture_id",
     ),
-    pytest.param(
-        "payment", [{**PAYMENT, "final_price": "much"}], {}, id="a field that is not understood"
-    ),
+    pytest.param("payment", [{**PAYMENT, "final_price": "much"}], {}, id="an unreadable field"),
     pytest.param(
         "questionnaire",
         [{"userEmail": USER, "capture_id": "q", "cryptoAssets": ["BTC"]}],
@@ -153,24 +150,24 @@ ORDINARY = [
 ]
 
 
-@pytest.mark.parametrize(("kind", "payloads", "headers"), ORDINARY)
-def test_ordinary_requests_get_the_apps_answers(
-    two_ways: tuple[Flask, Flask], kind: str, payloads: list[Any], headers: dict[str, str]
+@pytest.mark.parametrize(("kind", "payloads", "headers"), ACCEPTED)
+def test_ordinary_requests_get_the_same_response_from_both_adapters(
+    both_apps: tuple[Flask, Flask], kind: str, payloads: list[Any], headers: dict[str, str]
 ) -> None:
-    quick, app = two_ways
+    fast_app, app = both_apps
     for payload in payloads:
-        asked = f"/api/data-capture/{kind}", json.dumps(payload).encode(), {**HEADERS, **headers}
-        assert ask_fast_path(quick, *asked) == ask_app(app, *asked)
+        request = f"/api/data-capture/{kind}", json.dumps(payload).encode(), {**HEADERS, **headers}
+        assert send_to_fast_path(fast_app, *request) == send_to_flask(app, *request)
 
 
-REFUSED = [
+REJECTED = [
     pytest.param(b"{", {}, id="not JSON"),
     pytest.param(b"", {}, id="no body"),
     pytest.param(b'{"user_email": "nobody"}', {}, id="no user"),
     pytest.param(
         json.dumps({**PAYMENT, "capture_id": CARD.replace(" ", "")}).encode(),
         {},
-        id="a card number for a capture_id",
+        id="a card number as capture_id",
     ),
     pytest.param(
         json.dumps(PAYMENT).encode(), {"Content-Type": "text/html"}, id="another media type"
@@ -192,55 +189,57 @@ REFUSED = [
 ]
 
 
-@pytest.mark.parametrize(("content", "headers"), REFUSED)
+@pytest.mark.parametrize(("content", "headers"), REJECTED)
 @pytest.mark.parametrize(
     "page", [{}, {"Origin": "http://localhost:8080"}], ids=["a server", "a page"]
 )
-def test_refusals_are_the_same(
-    two_ways: tuple[Flask, Flask], content: bytes, headers: dict[str, str], page: dict[str, str]
+def test_rejections_are_the_same_from_both_adapters(
+    both_apps: tuple[Flask, Flask], content: bytes, headers: dict[str, str], page: dict[str, str]
 ) -> None:
-    fast, app = two_ways
-    asked = "/api/data-capture/payment", content, {**HEADERS, **headers, **page}
-    answer = ask_fast_path(fast, *asked)
-    assert answer is not None
-    assert answer[0] in (400, 401, 415, 422)
-    assert answer == ask_app(app, *asked)
-    for either in two_ways:
+    fast, app = both_apps
+    request = "/api/data-capture/payment", content, {**HEADERS, **headers, **page}
+    response = send_to_fast_path(fast, *request)
+    assert response is not None
+    assert response[0] in (400, 401, 415, 422)
+    assert response == send_to_flask(app, *request)
+    for either in both_apps:
         store: Store = either.extensions["store"]
         assert store.read(
             lambda connection: connection.execute("SELECT count(*) FROM payment_data").fetchone()
         ) == (0,)
 
 
-def test_an_idempotency_key_is_the_capture_id_in_either_way(two_ways: tuple[Flask, Flask]) -> None:
+def test_idempotency_key_is_the_capture_id_in_both_adapters(both_apps: tuple[Flask, Flask]) -> None:
     payment = json.dumps({"user_email": USER, "final_price": 1}).encode()
-    asked = "/api/data-capture/payment", payment, {**HEADERS, "Idempotency-Key": '"key-1"'}
-    for app in two_ways:
-        for ask in (ask_fast_path, ask_app):
-            answer = ask(app, *asked)
-            assert answer is not None
-            assert answer[2]["capture_id"] == "key-1"
-            assert answer[1].get("Idempotency-Replayed") == ("true" if ask is ask_app else None)
+    request = "/api/data-capture/payment", payment, {**HEADERS, "Idempotency-Key": '"key-1"'}
+    for app in both_apps:
+        for ask in (send_to_fast_path, send_to_flask):
+            response = ask(app, *request)
+            assert response is not None
+            assert response[2]["capture_id"] == "key-1"
+            assert response[1].get("Idempotency-Replayed") == (
+                "true" if ask is send_to_flask else None
+            )
 
 
 @pytest.mark.parametrize("failing", ["parse_request", "build_result"])
-def test_a_fault_of_ours_is_answered_and_logged_once_in_either_way(
-    two_ways: tuple[Flask, Flask],
+def test_internal_error_gets_500_and_is_logged_once_by_both_adapters(
+    both_apps: tuple[Flask, Flask],
     failing: str,
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     monkeypatch.setattr(capture_service, failing, lambda *_arguments, **_names: 1 // 0)
-    asked = "/api/data-capture/payment", json.dumps(PAYMENT).encode(), HEADERS
-    answers = [ask_fast_path(two_ways[0], *asked), ask_app(two_ways[1], *asked)]
-    assert answers[0] == answers[1]
-    assert answers[1] is not None
-    assert answers[1][0] == 500
+    request = "/api/data-capture/payment", json.dumps(PAYMENT).encode(), HEADERS
+    responses = [send_to_fast_path(both_apps[0], *request), send_to_flask(both_apps[1], *request)]
+    assert responses[0] == responses[1]
+    assert responses[1] is not None
+    assert responses[1][0] == 500
     assert [record.exc_info is not None for record in caplog.records] == [True, True]
 
 
-def test_parsing_over_its_time_goes_on_in_a_thread(
-    two_ways: tuple[Flask, Flask], monkeypatch: pytest.MonkeyPatch
+def test_parsing_over_its_deadline_continues_in_a_thread(
+    both_apps: tuple[Flask, Flask], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     threads = []
     parse = capture_service.parse_request
@@ -254,11 +253,11 @@ def test_parsing_over_its_time_goes_on_in_a_thread(
         return parse(kind, payload, caller, *arguments, **names)
 
     monkeypatch.setattr(capture_service, "parse_request", parse_slowly)
-    answer = ask_fast_path(
-        two_ways[0], "/api/data-capture/payment", json.dumps(PAYMENT).encode(), HEADERS
+    response = send_to_fast_path(
+        both_apps[0], "/api/data-capture/payment", json.dumps(PAYMENT).encode(), HEADERS
     )
-    assert answer is not None
-    assert answer[0] == 201
+    assert response is not None
+    assert response[0] == 201
     assert len({*threads}) == len(threads) == 2
 
 
@@ -274,8 +273,8 @@ capture_service.receive_capture = counted
 """
 
 
-def test_each_request_is_received_once_however_it_is_sent(tmp_path: Path) -> None:
-    """A breakpoint in `receive_capture` is hit once by each."""
+def test_each_request_calls_receive_capture_once(tmp_path: Path) -> None:
+    """So a breakpoint in `receive_capture` is hit once per request."""
     (tmp_path / "sitecustomize.py").write_text(COUNTER)
     path = os.pathsep.join([str(tmp_path), str(REPOSITORY)])
     service = capture_service_in(
@@ -286,13 +285,13 @@ def test_each_request_is_received_once_however_it_is_sent(tmp_path: Path) -> Non
 
     def send(kind: str, content: Any, status: int, **headers: str) -> None:
         before = (tmp_path / "count").read_text()
-        answer = requests.post(
+        response = requests.post(
             url + kind,
             data=content,
             headers={"Content-Type": "application/json", **headers},
             timeout=30,
         )
-        assert answer.status_code == status, answer.text
+        assert response.status_code == status, response.text
         assert (tmp_path / "count").read_text() == before + "."
 
     def body(**members: Any) -> bytes:
@@ -313,72 +312,77 @@ def test_each_request_is_received_once_however_it_is_sent(tmp_path: Path) -> Non
         service.stop()
 
 
-def test_a_user_over_their_rate_is_refused_in_either_way(two_ways: tuple[Flask, Flask]) -> None:
-    quick, _ = two_ways
+def test_user_over_the_rate_is_rejected(both_apps: tuple[Flask, Flask]) -> None:
+    fast_app, _ = both_apps
     outcomes = []
     for number in range(6):
         content = json.dumps({**PAYMENT, "capture_id": str(number)}).encode()
-        asked = "/api/data-capture/payment", content, HEADERS, "192.0.2.1"
-        outcomes.append((ask_fast_path(quick, *asked) or ask_app(quick, *asked))[0])
+        request = "/api/data-capture/payment", content, HEADERS, "192.0.2.1"
+        outcomes.append(
+            (send_to_fast_path(fast_app, *request) or send_to_flask(fast_app, *request))[0]
+        )
     assert outcomes == [201, 200, 200, 200, 200, 429]
 
 
-class TestTheQueue:
-    def test_too_many_writes_are_refused_until_some_are_settled(self) -> None:
-        waiting = WriteQueue()
+class TestWriteQueue:
+    def test_too_many_writes_are_rejected_until_some_are_settled(self) -> None:
+        queue = WriteQueue()
         deadline = time.monotonic() + 60
         for _ in range(MAX_WAITING_JOBS):
             pending = QueuedWrite([lambda _connection: None], deadline)
-            waiting.admit(pending)
-            waiting.put(pending)
-        with pytest.raises(Problem, match="Too many") as refused:
-            waiting.admit(QueuedWrite([lambda _connection: None], deadline))
-        assert refused.value.problem_type.status == 503
-        assert refused.value.retry_after_seconds
-        group = waiting.take_group()
-        waiting.settle(group)
-        waiting.admit(QueuedWrite([lambda _connection: None] * len(group), deadline))
+            queue.admit(pending)
+            queue.put(pending)
+        with pytest.raises(Problem, match="Too many") as rejected:
+            queue.admit(QueuedWrite([lambda _connection: None], deadline))
+        assert rejected.value.problem_type.status == 503
+        assert rejected.value.retry_after_seconds
+        group = queue.take_group()
+        queue.settle(group)
+        queue.admit(QueuedWrite([lambda _connection: None] * len(group), deadline))
 
-    def test_too_much_is_refused_but_never_a_large_one_alone(self) -> None:
-        waiting = WriteQueue()
+    def test_too_many_bytes_are_rejected_but_never_the_only_write(self) -> None:
+        queue = WriteQueue()
         deadline = time.monotonic() + 60
-        waiting.admit(QueuedWrite([lambda _connection: None], deadline, MAX_WAITING_BYTES + 1))
+        queue.admit(QueuedWrite([lambda _connection: None], deadline, MAX_WAITING_BYTES + 1))
         with pytest.raises(Problem, match="Too many"):
-            waiting.admit(QueuedWrite([lambda _connection: None], deadline, 1))
+            queue.admit(QueuedWrite([lambda _connection: None], deadline, 1))
 
-    def test_the_store_answers_503_while_its_queue_is_full(
-        self, two_ways: tuple[Flask, Flask]
-    ) -> None:
-        quick, _ = two_ways
-        store: Store = quick.extensions["store"]
-        asked = "/api/data-capture/payment", json.dumps(PAYMENT).encode(), HEADERS
+    def test_full_write_queue_gets_503(self, both_apps: tuple[Flask, Flask]) -> None:
+        fast_app, _ = both_apps
+        store: Store = fast_app.extensions["store"]
+        request = "/api/data-capture/payment", json.dumps(PAYMENT).encode(), HEADERS
         full = QueuedWrite([lambda _connection: None], time.monotonic() + 60, 2 * MAX_WAITING_BYTES)
         another_process = WriterLock(store.database)
         with another_process.hold(1):
             store._queue.admit(full)
             store._queue.put(full)
-            refused = ask_fast_path(quick, *asked)
-            assert refused is not None
-            assert (refused[0], refused[1]["Retry-After"]) == (503, "1")
-            assert ask_app(quick, *asked) == refused
+            rejected = send_to_fast_path(fast_app, *request)
+            assert rejected is not None
+            assert (rejected[0], rejected[1]["Retry-After"]) == (503, "1")
+            assert send_to_flask(fast_app, *request) == rejected
         another_process.close()
         assert full.wait() == [None]
-        assert (ask_fast_path(quick, *asked) or (0,))[0] == 201
+        assert (send_to_fast_path(fast_app, *request) or (0,))[0] == 201
 
 
-class TestTheEventLoop:
-    """Whose writes are run in it, unless a thread has to wait for a lock all the same."""
+class TestWritesInTheEventLoop:
+    """The event loop runs its own writes, unless it would have to wait for long."""
 
-    def wrote_in_loop(self, store: Store, hold_seconds: float) -> bool:
-        """Whether a write of the event loop is run in it, when a thread is at a write that ends a while after it came."""
-        is_held, let_go = threading.Event(), threading.Event()
+    def writes_in_loop(self, store: Store, hold_seconds: float) -> bool:
+        """Return whether the event loop runs its write while a thread holds the writer.
+
+        Args:
+            store: whose writer is held.
+            hold_seconds: the time from the loop's write to the end of the thread's.
+        """
+        is_held, release = threading.Event(), threading.Event()
 
         def hold(_connection: sqlite3.Connection) -> None:
             is_held.set()
-            let_go.wait(10)
+            release.wait(60)
 
         async def write() -> bool:
-            asyncio.get_running_loop().call_later(hold_seconds, let_go.set)
+            asyncio.get_running_loop().call_later(hold_seconds, release.set)
             [thread] = await store.write_together_in_loop(
                 [lambda _connection: threading.current_thread()]
             )
@@ -386,33 +390,32 @@ class TestTheEventLoop:
 
         with ThreadPoolExecutor(2) as threads:
             holding = threads.submit(store.write, hold)
-            is_held.wait(10)
+            is_held.wait(60)
             in_loop = threads.submit(lambda: asyncio.run(write())).result()
             holding.result()
         return in_loop
 
-    def test_waits_a_moment_for_a_thread_that_writes(
-        self, two_ways: tuple[Flask, Flask], monkeypatch: pytest.MonkeyPatch
+    def test_event_loop_waits_briefly_for_a_writing_thread(
+        self, both_apps: tuple[Flask, Flask], monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(
-            "data_capture.store.loop_committer._TURN_SECONDS", 10
-        )  # the moment is long on a busy machine
-        assert self.wrote_in_loop(two_ways[0].extensions["store"], hold_seconds=0.005)
+        # A brief wait can be long on a busy machine.
+        monkeypatch.setattr("data_capture.store.loop_committer._TURN_SECONDS", 60)
+        assert self.writes_in_loop(both_apps[0].extensions["store"], hold_seconds=0.005)
 
-    def test_leaves_its_writes_to_a_thread_that_waits_for_long(
-        self, two_ways: tuple[Flask, Flask]
+    def test_event_loop_hands_writes_to_a_thread_after_a_long_wait(
+        self, both_apps: tuple[Flask, Flask]
     ) -> None:
-        assert not self.wrote_in_loop(two_ways[0].extensions["store"], hold_seconds=0.5)
+        assert not self.writes_in_loop(both_apps[0].extensions["store"], hold_seconds=0.5)
 
-    def test_gives_up_what_is_not_written_in_time(self, tmp_path: Path) -> None:
-        """Nobody has to come by for that: the thread that would say so is held up as well."""
+    def test_writes_fail_when_their_deadline_passes(self, tmp_path: Path) -> None:
+        """The event loop fails them by itself, because the thread of the store is blocked, too."""
         prepare(tmp_path / "t.db")
         store = Store(tmp_path / "t.db", request_seconds=0.2)
-        is_held, let_go = threading.Event(), threading.Event()
+        is_held, release = threading.Event(), threading.Event()
 
         def hold(_connection: sqlite3.Connection) -> None:
             is_held.set()
-            let_go.wait(20)
+            release.wait(60)
 
         async def write() -> list[Any]:
             jobs = [store.write_together_in_loop([lambda _connection: None]) for _ in range(3)]
@@ -420,17 +423,17 @@ class TestTheEventLoop:
 
         with ThreadPoolExecutor(2) as threads:
             holding = threads.submit(store.write, hold)
-            is_held.wait(10)
-            outcomes = threads.submit(lambda: asyncio.run(write())).result(10)
-            let_go.set()
-            assert holding.exception() is not None  # its caller, too, waited no longer
+            is_held.wait(60)
+            outcomes = threads.submit(lambda: asyncio.run(write())).result(60)
+            release.set()
+            assert holding.exception() is not None  # the thread's write has timed out, too
         store.close()
         assert [str(outcome) for [outcome] in outcomes] == [
             "The database is busy; this was not stored within the time a request may take."
         ] * 3
 
-    def test_is_answered_what_was_begun_when_the_store_is_closed(self, tmp_path: Path) -> None:
-        """The loop that would go on after the commit is the one that closes it."""
+    def test_close_finishes_a_write_that_has_begun(self, tmp_path: Path) -> None:
+        """The event loop that waits for the commit is the one that closes the store."""
         prepare(tmp_path / "t.db")
         store = Store(tmp_path / "t.db", request_seconds=60)
 
@@ -442,21 +445,21 @@ class TestTheEventLoop:
             while not committer._is_busy or committer._gathered:
                 await asyncio.sleep(0)
             store.close()
-            return await asyncio.wait_for(writing, 10)
+            return await asyncio.wait_for(writing, 60)
 
         with ThreadPoolExecutor(1) as thread:
-            assert thread.submit(lambda: asyncio.run(write_and_close())).result(30) == [True]
-        assert not (tmp_path / "t.db-wal").exists()  # closed in good order
+            assert thread.submit(lambda: asyncio.run(write_and_close())).result(60) == [True]
+        assert not (tmp_path / "t.db-wal").exists()  # the last connection was closed cleanly
 
-    def test_leaves_the_turn_to_others_when_it_is_closed_before_the_commit(
+    def test_other_writers_continue_after_the_loop_closes_before_its_commit(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         prepare(tmp_path / "t.db")
-        store = Store(tmp_path / "t.db", request_seconds=10)
+        store = Store(tmp_path / "t.db", request_seconds=60)
         is_closed, commit = threading.Event(), store._writer.commit
 
         def commit_late() -> BaseException | None:
-            is_closed.wait(10)
+            is_closed.wait(60)
             return commit()
 
         monkeypatch.setattr(store._writer, "commit", commit_late)
@@ -472,7 +475,7 @@ class TestTheEventLoop:
             writing.cancel()
 
         with ThreadPoolExecutor(1) as thread:
-            thread.submit(lambda: asyncio.run(begin())).result(10)
+            thread.submit(lambda: asyncio.run(begin())).result(60)
         is_closed.set()
         count = "SELECT count(*) FROM data_capture_erasures"
         assert store.write(lambda connection: connection.execute(count).fetchone()) == (1,)

@@ -1,4 +1,4 @@
-"""What a proxy that adds nothing opens: nothing, once a setting says that others reach the installation."""
+"""Test who may read statistics and health details, directly and through bare proxies."""
 
 from __future__ import annotations
 
@@ -34,7 +34,8 @@ from tests.support.services import (
 TOKEN = "for-these-tests-0123456789abcdef0123"
 ADMIN = {"Authorization": f"Bearer {TOKEN}"}
 HEALTH = "/api/data-capture/health"
-STRANGERS_HEALTH = {"status": "healthy", "service": "enhanced-data-capture"}
+LOOPBACK_ORIGINS = "local,file,http://localhost:3000,http://127.0.0.1,http://[::1]:80"
+PUBLIC_HEALTH = {"status": "healthy", "service": "enhanced-data-capture"}
 EXPOSING = {
     "EDC_TRUSTED_PROXIES": "1",
     "EDC_ALLOWED_ORIGINS": "local,https://www.example.com",
@@ -42,27 +43,27 @@ EXPOSING = {
 }
 
 
-class PassThrough:
-    """A reverse proxy of the plainest kind: it adds no header, and names the service as the address that it calls."""
+class BareProxy:
+    """A reverse proxy that adds no header and sends the service's own Host."""
 
     def __init__(self, port: int) -> None:
         class Handler(BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
 
             def do_GET(self) -> None:
-                connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
+                connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
                 connection.request(
                     "GET",
                     self.path,
                     headers={**dict(self.headers.items()), "Host": f"127.0.0.1:{port}"},
                 )
-                answer = connection.getresponse()
-                body = answer.read()
+                response = connection.getresponse()
+                body = response.read()
                 connection.close()
-                self.send_response(answer.status)
+                self.send_response(response.status)
                 for name in ("Content-Type", "WWW-Authenticate", "Cache-Control"):
-                    if name in answer.headers:
-                        self.send_header(name, answer.headers[name])
+                    if name in response.headers:
+                        self.send_header(name, response.headers[name])
                 self.send_header("Content-Length", str(len(body)))
                 self.end_headers()
                 self.wfile.write(body)
@@ -84,8 +85,8 @@ class PassThrough:
 
 
 @contextmanager
-def nginx_before(service: RunningService, folder: Path) -> Iterator[str]:
-    """The URL of a real nginx with `proxy_pass` and nothing else."""
+def bare_nginx(service: RunningService, folder: Path) -> Iterator[str]:
+    """Run nginx with only `proxy_pass`, and return its URL."""
     program = shutil.which("nginx") or shutil.which("nginx", path="/usr/sbin")
     if program is None:
         pytest.skip("there is no nginx on this machine")
@@ -101,19 +102,22 @@ def nginx_before(service: RunningService, folder: Path) -> Iterator[str]:
         f" location / {{ proxy_pass {service.url}; }} }} }}"
     )
     process = subprocess.Popen(
-        [program, "-c", str(folder / "nginx.conf"), "-p", str(folder), "-e", str(folder / "error.log")],
+        [program, "-c", str(folder / "nginx.conf"), "-p", str(folder),
+         "-e", str(folder / "error.log")],
         stdin=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
     )  # fmt: skip
     url = f"http://127.0.0.1:{port}"
     try:
-        eventually(lambda: process.poll() is not None or answers(url), "nginx passes requests on")
+        eventually(
+            lambda: process.poll() is not None or is_reachable(url), "nginx forwards requests"
+        )
         yield url
     finally:
         process.terminate()
-        process.wait(timeout=10)
+        process.wait(timeout=60)
 
 
-def answers(url: str) -> bool:
+def is_reachable(url: str) -> bool:
     try:
         return requests.get(url + HEALTH, timeout=2).ok
     except requests.ConnectionError:
@@ -124,7 +128,7 @@ def answers(url: str) -> bool:
 def exposed(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[RunningService]:
-    """A capture service that one setting says others can reach."""
+    """A capture service that other machines reach, according to one setting."""
     setting = {request.param: EXPOSING[request.param]}
     running = capture_service_in(
         tmp_path_factory.mktemp("exposed"), EDC_ADMIN_TOKEN=TOKEN, **setting
@@ -135,16 +139,16 @@ def exposed(
 
 
 def stats(url: str, headers: dict[str, str] | None = None) -> requests.Response:
-    return requests.get(f"{url}/api/data-capture/stats/a@example.com", headers=headers, timeout=10)
+    return requests.get(f"{url}/api/data-capture/stats/a@example.com", headers=headers, timeout=30)
 
 
-def assert_closed(url: str) -> None:
-    """Without the token, nothing is told; the answer says how."""
-    refused = stats(url)
-    assert refused.status_code == 401
-    assert refused.headers["WWW-Authenticate"] == "Bearer"
-    assert refused.headers["Content-Type"] == "application/problem+json"
-    assert "Authorization: Bearer" in refused.json()["detail"]
+def assert_token_required(url: str) -> None:
+    """Assert that statistics and details need the token, and that the 401 says so."""
+    rejected = stats(url)
+    assert rejected.status_code == 401
+    assert rejected.headers["WWW-Authenticate"] == "Bearer"
+    assert rejected.headers["Content-Type"] == "application/problem+json"
+    assert "Authorization: Bearer" in rejected.json()["detail"]
     assert stats(url, {"Authorization": f"Bearer {TOKEN}x"}).status_code == 401
     for headers in (
         {},
@@ -152,34 +156,36 @@ def assert_closed(url: str) -> None:
         {"Authorization": "Bearer"},
         {"Authorization": "EDC-Health 1.2"},
     ):
-        assert requests.get(url + HEALTH, headers=headers, timeout=10).json() == STRANGERS_HEALTH
+        assert requests.get(url + HEALTH, headers=headers, timeout=30).json() == PUBLIC_HEALTH
 
 
-def assert_open_with_token(url: str, service: RunningService) -> None:
+def assert_readable_with_token(url: str, service: RunningService) -> None:
     assert stats(url, ADMIN).json()["total_data_points"] == 0
-    assert requests.get(url + HEALTH, headers=ADMIN, timeout=10).json()["database"] == str(
+    assert requests.get(url + HEALTH, headers=ADMIN, timeout=30).json()["database"] == str(
         service.database
     )
 
 
-class TestAnExposedInstallation:
-    def test_statistics_and_details_need_the_token_through_a_proxy_that_adds_nothing(
+class TestExposedInstallation:
+    def test_statistics_and_details_need_the_token_through_a_bare_proxy(
         self, exposed: RunningService
     ) -> None:
-        with PassThrough(exposed.port) as url:
-            assert_closed(url)
-            assert_open_with_token(url, exposed)
+        with BareProxy(exposed.port) as url:
+            assert_token_required(url)
+            assert_readable_with_token(url, exposed)
 
-    def test_so_they_do_through_nginx_with_a_plain_proxy_pass(
+    def test_statistics_and_details_need_the_token_through_bare_nginx(
         self, exposed: RunningService, tmp_path: Path
     ) -> None:
-        with nginx_before(exposed, tmp_path) as url:
-            assert_closed(url)
-            assert_open_with_token(url, exposed)
+        with bare_nginx(exposed, tmp_path) as url:
+            assert_token_required(url)
+            assert_readable_with_token(url, exposed)
 
-    def test_so_they_do_for_a_direct_caller(self, exposed: RunningService) -> None:
-        assert_closed(exposed.url)
-        assert_open_with_token(exposed.url, exposed)
+    def test_statistics_and_details_need_the_token_from_a_direct_caller(
+        self, exposed: RunningService
+    ) -> None:
+        assert_token_required(exposed.url)
+        assert_readable_with_token(exposed.url, exposed)
 
     @pytest.mark.parametrize(
         "page",
@@ -189,47 +195,45 @@ class TestAnExposedInstallation:
             {"Origin": "https://www.example.com"},
         ],
     )
-    def test_no_page_of_another_origin_reads_them_even_with_the_token(
+    def test_pages_of_other_origins_cannot_read_even_with_the_token(
         self, exposed: RunningService, page: dict[str, str]
     ) -> None:
         assert stats(exposed.url, {**ADMIN, **page}).status_code == 403
-        health = requests.get(exposed.url + HEALTH, headers={**ADMIN, **page}, timeout=10)
+        health = requests.get(exposed.url + HEALTH, headers={**ADMIN, **page}, timeout=30)
         assert "database" not in health.json()
 
 
-class TestAnInstallationForThisMachine:
-    def test_the_token_opens_them_to_whoever_is_not_a_direct_caller(
+class TestLocalInstallation:
+    def test_forwarded_caller_reads_statistics_and_details_with_the_token(
         self, tmp_path_factory: pytest.TempPathFactory
     ) -> None:
         service = capture_service_in(tmp_path_factory.mktemp("alone"), EDC_ADMIN_TOKEN=TOKEN)
         service.start()
         try:
-            passed_on = {"X-Forwarded-For": "192.0.2.1"}
-            assert stats(service.url, passed_on).status_code == 403
-            assert stats(service.url, {**passed_on, **ADMIN}).status_code == 200
-            assert stats(service.url, {**passed_on, "Authorization": "Bearer x"}).status_code == 401
+            forwarded = {"X-Forwarded-For": "192.0.2.1"}
+            assert stats(service.url, forwarded).status_code == 403
+            assert stats(service.url, {**forwarded, **ADMIN}).status_code == 200
+            assert stats(service.url, {**forwarded, "Authorization": "Bearer x"}).status_code == 401
             health = requests.get(
-                service.url + HEALTH, headers={**passed_on, **ADMIN}, timeout=10
+                service.url + HEALTH, headers={**forwarded, **ADMIN}, timeout=30
             ).json()
             assert health["database"] == str(service.database)
         finally:
             service.stop()
 
-    def test_nginx_as_it_comes_is_no_direct_caller(
+    def test_bare_nginx_is_not_a_direct_caller(
         self, capture_service: RunningService, tmp_path: Path
     ) -> None:
-        """Where it speaks HTTP/1.0 to the service, as it did by itself up to 1.29."""
-        with nginx_before(capture_service, tmp_path) as url:
+        """By default, nginx up to 1.29 sends HTTP/1.0 to the service."""
+        with bare_nginx(capture_service, tmp_path) as url:
             version = subprocess.run(
                 ["/usr/sbin/nginx", "-v"], capture_output=True, text=True, check=True
             ).stderr
-            if tuple(map(int, version.strip().rpartition("/")[2].split()[0].split(".")[:2])) > (
-                1,
-                28,
-            ):
-                pytest.skip("this nginx may speak HTTP/1.1 by itself")
+            number = version.strip().rpartition("/")[2].split()[0]
+            if tuple(map(int, number.split(".")[:2])) > (1, 28):
+                pytest.skip("this nginx may send HTTP/1.1 by default")
             assert stats(url).status_code == 403
-            assert requests.get(url + HEALTH, timeout=10).json() == STRANGERS_HEALTH
+            assert requests.get(url + HEALTH, timeout=30).json() == PUBLIC_HEALTH
 
 
 @pytest.mark.parametrize(
@@ -237,12 +241,7 @@ class TestAnInstallationForThisMachine:
     [
         ({}, ()),
         ({"EDC_ALLOWED_ORIGINS": ""}, ()),
-        (
-            {
-                "EDC_ALLOWED_ORIGINS": "local,file,http://localhost:3000,http://127.0.0.1,http://[::1]:80"
-            },
-            (),
-        ),
+        ({"EDC_ALLOWED_ORIGINS": LOOPBACK_ORIGINS}, ()),
         ({"EDC_HOST": "::1"}, ()),
         ({"EDC_HOST": "127.0.0.2"}, ()),
         ({"EDC_HOST": "0.0.0.0"}, ("EDC_HOST",)),  # noqa: S104
@@ -256,25 +255,25 @@ class TestAnInstallationForThisMachine:
         ),
     ],
 )
-def test_which_settings_say_that_others_reach_it(
+def test_exposing_settings_are_recognised(
     environment: dict[str, str], exposing: tuple[str, ...]
 ) -> None:
     assert exposing_settings(load_settings({}, environment)) == exposing
 
 
-class TestProbes:
-    """How our own programs have the details of an exposed service without the admin token."""
+class TestHealthProbes:
+    """The product's own programs read health details of an exposed service with a probe."""
 
-    def test_a_probe_opens_details_and_nothing_else(self, exposed: RunningService) -> None:
+    def test_probe_reads_health_details_and_nothing_else(self, exposed: RunningService) -> None:
         headers = probe_headers(load_settings({"database": str(exposed.database)}, {}))
-        assert requests.get(exposed.url + HEALTH, headers=headers, timeout=10).json()[
+        assert requests.get(exposed.url + HEALTH, headers=headers, timeout=30).json()[
             "database"
         ] == str(exposed.database)
         assert stats(exposed.url, headers).status_code == 401
         export = f"{exposed.url}/api/data-capture/users/a@example.com/export"
-        assert requests.get(export, headers=headers, timeout=10).status_code == 401
+        assert requests.get(export, headers=headers, timeout=30).status_code == 401
 
-    def test_it_lasts_for_seconds_and_only_for_its_key(
+    def test_probe_expires_and_is_bound_to_its_key(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         settings = load_settings({"database": str(tmp_path / "trading_bots.db")}, {})
@@ -289,14 +288,14 @@ class TestProbes:
         monkeypatch.setattr("data_capture.web.health_probe.time.time", lambda: now[0] + 1)
         assert not is_probe(signed, key)
         monkeypatch.setattr("data_capture.web.health_probe.time.time", lambda: now[0] - 60)
-        assert not is_probe(signed, key), "nobody signs for later than that"
+        assert not is_probe(signed, key), "a probe from the future is invalid"
 
 
 @pytest.fixture(scope="module")
 def exposed_both(
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[tuple[RunningService, RunningService]]:
-    """Both services, behind a proxy."""
+    """Both services, configured for a proxy."""
     folder = tmp_path_factory.mktemp("both")
     both = [of(folder, EDC_TRUSTED_PROXIES="1") for of in (capture_service_in, signup_service_in)]
     for one in both:
@@ -306,8 +305,8 @@ def exposed_both(
         one.stop()
 
 
-class TestOurOwnPrograms:
-    def test_the_manager_knows_running_services_as_its_own(
+class TestProductPrograms:
+    def test_manager_recognises_its_running_services(
         self, exposed_both: tuple[RunningService, RunningService]
     ) -> None:
         ports = exposed_both[0].port, exposed_both[1].port
@@ -325,7 +324,7 @@ class TestOurOwnPrograms:
         finally:
             manager.clean_up()
 
-    def test_it_uses_none_that_is_over_another_database(
+    def test_manager_rejects_a_service_with_another_database(
         self,
         exposed_both: tuple[RunningService, RunningService],
         tmp_path_factory: pytest.TempPathFactory,
@@ -333,14 +332,14 @@ class TestOurOwnPrograms:
         port = exposed_both[0].port
         manager = RunningManager(tmp_path_factory.mktemp("another"), ports=(port, free_port()))
         try:
-            assert manager.process.wait(timeout=15) == 1
+            assert manager.process.wait(timeout=30) == 1
             assert (
                 f"Port {port} is used by a capture service with another database" in manager.output
             )
         finally:
             manager.clean_up()
 
-    def test_doctor_and_the_live_check_work(
+    def test_doctor_and_live_check_work_on_an_exposed_installation(
         self, exposed_both: tuple[RunningService, RunningService], server: CommandServer
     ) -> None:
         capture, signup = exposed_both
@@ -352,18 +351,27 @@ class TestOurOwnPrograms:
         ).output
         assert f"the capture service at {capture.port} (process " in found
         assert (
-            "reachable through EDC_TRUSTED_PROXIES; statistics and health details need the admin token"
-            in found
-        )
+            "reachable through EDC_TRUSTED_PROXIES; "
+            "statistics and health details need the admin token"
+        ) in found
         checked = subprocess.run(
-            [sys.executable, str(REPOSITORY / "test_enhanced_data_capture.py"), "--live", capture.url],
-            env={**os.environ, **installation.environment}, capture_output=True, text=True, timeout=60, check=False,
-        )  # fmt: skip
+            [
+                sys.executable,
+                str(REPOSITORY / "test_enhanced_data_capture.py"),
+                "--live",
+                capture.url,
+            ],
+            env={**os.environ, **installation.environment},
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
+        )
         assert checked.returncode == 0, checked.stderr
         assert "set EDC_ADMIN_TOKEN" in checked.stdout
         assert "Everything works." in checked.stdout
 
-    def test_without_such_a_setting_doctor_says_that_it_is_for_this_machine(
+    def test_doctor_reports_an_installation_for_this_machine_alone(
         self, installation: Installation
     ) -> None:
         assert "access             for this machine alone\n" in installation.run("doctor").output
