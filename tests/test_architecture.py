@@ -48,20 +48,20 @@ def test_every_folder_is_a_documented_room() -> None:
     assert {"".join(parts) for parts in folders} == {*documented_rooms()}
 
 
-def test_each_room_imports_what_the_page_says() -> None:
+def test_each_room_imports_exactly_its_documented_rooms() -> None:
     for room, documented in documented_rooms().items():
         files = [path for path in files_of(room) if path != ENTRY]
         imported = set().union(*map(imported_by, files)) - {room, ""}
         assert imported == documented, room
 
 
-def test_no_room_imports_one_below_it() -> None:
+def test_no_room_imports_a_room_listed_below_it() -> None:
     rooms = [*documented_rooms()]
     for place, (room, imported) in enumerate(documented_rooms().items()):
         assert imported <= {*rooms[:place]}, room
 
 
-def test_a_package_re_exports_and_holds_no_logic() -> None:
+def test_init_files_contain_only_re_exports() -> None:
     for path in PACKAGE.rglob("__init__.py"):
         for node in ast.parse(path.read_text()).body:
             is_docstring = isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)

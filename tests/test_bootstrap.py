@@ -103,7 +103,7 @@ def assert_is_one_sentence(refused: subprocess.CompletedProcess[str]) -> None:
 
 
 @pytest.mark.parametrize("command", COMMANDS)
-def test_without_the_venv_module_it_says_what_to_install(
+def test_a_missing_venv_module_is_reported_with_its_package(
     machine: NewMachine, tmp_path: Path, command: str
 ) -> None:
     refused = machine.run(
@@ -117,7 +117,7 @@ def test_without_the_venv_module_it_says_what_to_install(
     assert not (machine.clone / ".venv").exists()
 
 
-def test_without_a_network_it_says_so(machine: NewMachine) -> None:
+def test_a_missing_network_is_reported(machine: NewMachine) -> None:
     index = f"http://127.0.0.1:{free_port()}/simple"
     only_there = {
         "PIP_INDEX_URL": index,
@@ -133,7 +133,7 @@ def test_without_a_network_it_says_so(machine: NewMachine) -> None:
     assert "NewConnectionError" in (machine.clone / ".venv" / "pip.log").read_text()
 
 
-def test_what_pip_complains_about_is_passed_on(machine: NewMachine) -> None:
+def test_errors_of_pip_are_shown(machine: NewMachine) -> None:
     (machine.clone / "requirements.txt").write_text("flask>=3.1\n")
     (machine.clone / "constraints.txt").write_text("flask==0.0.0.1\n")
     refused = machine.run(PIP_NO_INDEX="1")
@@ -142,7 +142,7 @@ def test_what_pip_complains_about_is_passed_on(machine: NewMachine) -> None:
     assert "flask" in refused.stderr.splitlines()[-1]
 
 
-def test_a_folder_that_cannot_be_written_is_said_with_another_way(machine: NewMachine) -> None:
+def test_a_folder_without_write_access_is_reported_with_an_alternative(machine: NewMachine) -> None:
     (machine.clone / ".venv.lock").mkdir()  # nobody can open this as a file, the superuser neither
     refused = machine.run()
     assert_is_one_sentence(refused)
@@ -171,7 +171,7 @@ def is_python(path: str) -> bool:
     )
 
 
-def test_an_old_python_is_told_which_it_needs(machine: NewMachine) -> None:
+def test_an_old_python_is_refused_with_the_required_version(machine: NewMachine) -> None:
     for file in (*COMMANDS, "data_capture/__init__.py", "data_capture/bootstrap.py"):
         ast.parse((REPOSITORY / file).read_text(), feature_version=(3, 7))
     for python in older_pythons():
@@ -187,7 +187,7 @@ def test_an_old_python_is_told_which_it_needs(machine: NewMachine) -> None:
 # --- An environment that has the packages is used as it is ----------------------------------------------------------------
 
 
-def test_an_environment_that_has_the_packages_is_used_as_it_is(machine: NewMachine) -> None:
+def test_an_environment_with_the_packages_is_used_unchanged(machine: NewMachine) -> None:
     helped = machine.run(python=sys.executable)
     assert helped.returncode == 0
     assert helped.stderr == ""
@@ -236,7 +236,7 @@ def interrupted(tmp_path_factory: pytest.TempPathFactory) -> NewMachine:
     return machine
 
 
-def test_an_interrupted_first_run_is_finished_by_the_next_and_two_at_once_do_it_once(
+def test_two_concurrent_runs_finish_an_interrupted_installation_once(
     interrupted: NewMachine,
 ) -> None:
     first, second = interrupted.start(*HELP), interrupted.start(*HELP)
@@ -250,7 +250,9 @@ def test_an_interrupted_first_run_is_finished_by_the_next_and_two_at_once_do_it_
     assert sum("Another command is making .venv; waiting for it" in errors for errors in said) == 1
 
 
-def test_after_it_the_command_goes_on_at_once_and_says_nothing(interrupted: NewMachine) -> None:
+def test_a_complete_environment_is_used_without_output_or_installation(
+    interrupted: NewMachine,
+) -> None:
     interrupted.run()
     times = []
     for python in (interrupted.python, interrupted.clone / ".venv" / "bin" / "python"):
@@ -261,7 +263,7 @@ def test_after_it_the_command_goes_on_at_once_and_says_nothing(interrupted: NewM
     assert times[0] - times[1] < 0.5  # finding and using .venv, beside Python's own start
 
 
-def test_what_is_installed_is_what_the_constraints_pin(interrupted: NewMachine) -> None:
+def test_installed_packages_are_pinned_in_constraints_txt(interrupted: NewMachine) -> None:
     interrupted.run()
     pip = [str(interrupted.clone / ".venv" / "bin" / "python"), "-m", "pip", "freeze"]
     installed = subprocess.run(pip, capture_output=True, text=True, check=True).stdout.splitlines()
@@ -270,7 +272,7 @@ def test_what_is_installed_is_what_the_constraints_pin(interrupted: NewMachine) 
     assert [one for one in installed if one not in pinned] == []
 
 
-def test_a_package_that_was_not_installed_to_the_end_is_installed_again(
+def test_an_incomplete_package_is_installed_again(
     interrupted: NewMachine,
 ) -> None:
     interrupted.run()
@@ -284,7 +286,7 @@ def test_a_package_that_was_not_installed_to_the_end_is_installed_again(
     assert (packages / "flask" / "app.py").exists()
 
 
-def test_a_venv_whose_python_has_gone_is_made_again(interrupted: NewMachine) -> None:
+def test_a_venv_without_its_python_is_recreated(interrupted: NewMachine) -> None:
     interrupted.run()
     python = interrupted.clone / ".venv" / "bin" / "python"
     python.unlink()

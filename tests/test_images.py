@@ -37,7 +37,7 @@ def stored(
 @pytest.mark.parametrize(
     "before", ["", "data:image/png;base64,", "data:application/octet-stream;base64,"]
 )
-def test_a_picture_is_stored_as_given_and_described_in_the_snapshot(
+def test_a_picture_is_stored_unchanged_and_described_in_the_snapshot(
     capture_service: RunningService, user: str, content: bytes, media_type: str, before: str
 ) -> None:
     given = before + in_base64(content)
@@ -64,7 +64,7 @@ def test_a_picture_is_stored_as_given_and_described_in_the_snapshot(
     assert record["status"] == "success"
 
 
-def test_its_content_decides_its_type_whatever_the_page_says(
+def test_the_media_type_is_detected_from_the_content(
     capture_service: RunningService, user: str
 ) -> None:
     payload = {
@@ -90,7 +90,7 @@ def test_its_content_decides_its_type_whatever_the_page_says(
     ],
     ids=["gif", "long gif", "pdf", "svg", "html"],
 )
-def test_another_file_is_kept_out_with_a_warning(
+def test_other_files_are_stored_as_null_with_a_warning(
     capture_service: RunningService, user: str, given: str
 ) -> None:
     answer = capture_service.capture(
@@ -106,7 +106,7 @@ def test_another_file_is_kept_out_with_a_warning(
     }  # fmt: skip
 
 
-def test_a_name_or_an_address_in_its_place_lives_on_in_the_snapshot(
+def test_a_url_instead_of_a_picture_is_kept_in_the_snapshot(
     capture_service: RunningService, user: str
 ) -> None:
     given = "https://files.example.com/screenshots/account.png"
@@ -124,7 +124,7 @@ def test_a_name_or_an_address_in_its_place_lives_on_in_the_snapshot(
     ],
     ids=lambda given: given[:20],
 )  # fmt: skip
-def test_what_is_a_picture(given: str) -> None:
+def test_pictures_are_accepted(given: str) -> None:
     check_picture(given)
 
 
@@ -140,6 +140,6 @@ def test_what_is_a_picture(given: str) -> None:
     ],
     ids=lambda given: str(given)[:20],
 )  # fmt: skip
-def test_what_is_not_a_picture(given: Any, why: str) -> None:
+def test_values_that_are_not_pictures_are_rejected(given: Any, why: str) -> None:
     with pytest.raises(NotAPicture, match=why):
         check_picture(given)

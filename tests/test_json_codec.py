@@ -64,7 +64,9 @@ def outcomes(text: str) -> list[Any]:
 
 @given(VALUES, st.booleans(), st.sampled_from([None, 1, 10]))
 @settings(max_examples=EXAMPLES, deadline=None, database=None)
-def test_a_value_is_the_same(value: Any, ascii_only: bool, indent: int | None) -> None:
+def test_large_decoder_returns_the_same_values_as_json(
+    value: Any, ascii_only: bool, indent: int | None
+) -> None:
     body = json.dumps(value, ensure_ascii=ascii_only, indent=indent).encode("utf-8", "replace")
     standard, ours = outcomes(body.decode())
     assert ours == standard
@@ -72,7 +74,7 @@ def test_a_value_is_the_same(value: Any, ascii_only: bool, indent: int | None) -
 
 @given(SIGNS | SIGNS.map('"{}"'.format) | SIGNS.map('{{"a":"{}"}}'.format))
 @settings(max_examples=EXAMPLES, deadline=None, database=None)
-def test_and_what_is_no_json_is_none(text: str) -> None:
+def test_large_decoder_accepts_and_rejects_the_same_texts_as_json(text: str) -> None:
     standard, ours = outcomes(text)
     assert ours == standard
 
@@ -82,7 +84,7 @@ def test_and_what_is_no_json_is_none(text: str) -> None:
     ["", "[1,]", '{"a"}', '{"a":1,}', '{"a" 1}', "[1 2]", '"abc', '"ab\\', '"\\u12', '"\\x"', '"a\nb"', "[1] 2", "nul", "-",
      '["0123456789", "0123456\nb"]'],
 )  # fmt: skip
-def test_a_refusal_says_where(text: str) -> None:
+def test_decode_errors_have_the_position(text: str) -> None:
     with pytest.raises(json.JSONDecodeError) as of_standard:
         DECODERS[0].decode(text)
     with pytest.raises(json.JSONDecodeError) as of_ours:
@@ -92,12 +94,12 @@ def test_a_refusal_says_where(text: str) -> None:
 
 
 class TestLargeBodies:
-    def test_a_byte_that_is_no_utf_8_is_named(self) -> None:
+    def test_invalid_utf_8_is_reported_with_its_position(self) -> None:
         body = b'{"a":"' + b"\xc3\xa9" * MAX_BYTES + b"\xe2\x82" + b'"}'
         with pytest.raises(Problem, match=f"byte {6 + 2 * MAX_BYTES} "):
             decode_json_object(body)
 
-    def test_half_characters_become_what_every_reader_can_read(self) -> None:
+    def test_lone_surrogates_become_replacement_characters(self) -> None:
         text = decode_json_object(
             b'{"a":"%s"}' % (b"\\ud83d\\ude00\\ud83d" * (MAX_BYTES // 18 + 1))
         )["a"]
@@ -106,7 +108,7 @@ class TestLargeBodies:
     @pytest.mark.parametrize(
         "number", [b"9" * 1_001, b"1." + b"1" * MAX_BYTES, b"1e" + b"9" * MAX_BYTES]
     )
-    def test_numbers_have_so_many_digits(self, number: bytes) -> None:
+    def test_numbers_with_too_many_digits_are_rejected(self, number: bytes) -> None:
         with pytest.raises(Problem, match="too many digits"):
             decode_json_object(b'{"a":%s,"b":"%s"}' % (number, b"x" * MAX_BYTES))
 
@@ -122,10 +124,10 @@ class TestLargeBodies:
             ("A" * 59 + "\n" * 1_200_000 + "AA", False),
         ],
     )  # fmt: skip
-    def test_a_file_is_known_by_all_of_its_lines(self, text: str, is_one: bool) -> None:
+    def test_a_base64_file_is_recognised_by_all_its_lines(self, text: str, is_one: bool) -> None:
         assert is_file(text) is is_one
 
-    def test_what_is_no_file_is_counted_before_it_is_decoded(self) -> None:
+    def test_bytes_outside_files_are_counted_before_decoding(self) -> None:
         picture = "data:image/png;base64,iVBORw0KGg" + ("A" * 62 + "+/\r\n") * 20_000
         for encoded in (
             json.dumps(picture),

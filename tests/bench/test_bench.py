@@ -17,7 +17,7 @@ from bench.targets import PLAIN, TARGETS, count_payments
 from tests.support.services import REPOSITORY
 
 
-def test_it_measures_what_is_there_says_what_it_left_out_and_clears_up(tmp_path: Path) -> None:
+def test_benchmark_measures_names_skipped_targets_and_cleans_up(tmp_path: Path) -> None:
     results = _bench(tmp_path, "--sizes", "1000", "--memory-captures", "20")
 
     measured = {(row["name"], row["connections"]): row for row in results["rows"]}
@@ -76,7 +76,7 @@ def test_both_clients_send_every_capture_once(
     assert 0 < outcome.captures <= count_payments(tmp_path) <= outcome.captures + unanswered
 
 
-def test_the_client_is_wrk_where_there_is_one() -> None:
+def test_wrk_is_the_client_if_it_is_installed() -> None:
     assert client_name() == ("wrk" if shutil.which("wrk") else "bench.client")
 
 
@@ -102,7 +102,7 @@ rmdir installing
 """
 
 
-def test_packages_that_two_processes_want_at_once_are_installed_once(tmp_path: Path) -> None:
+def test_concurrent_processes_install_packages_once(tmp_path: Path) -> None:
     for name, text in (("node", NODE), ("npm", NPM)):
         (tmp_path / name).write_text(text)
         (tmp_path / name).chmod(0o755)

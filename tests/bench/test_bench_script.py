@@ -13,7 +13,7 @@ from tests.engines.engines import ENGINES
 from tests.support.services import REPOSITORY
 
 
-def test_it_measures_the_script_in_a_browser_and_holds_it_against_what_has_to_be() -> None:
+def test_script_benchmark_measures_in_a_browser_and_checks_its_limits() -> None:
     if ENGINES["chromium"].missing():
         pytest.skip(ENGINES["chromium"].missing())
     outcome = subprocess.run(

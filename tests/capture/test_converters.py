@@ -42,7 +42,7 @@ def parsed(json_text: str) -> Any:
         ("1,00,000", "100000.00"), ("1,000", "1000.00"), ("99999999.99", "99999999.99"),
     ],
 )  # fmt: skip
-def test_an_amount_is_read_however_it_is_spelled(spelled: str, stored: str) -> None:
+def test_amounts_are_read_in_every_common_notation(spelled: str, stored: str) -> None:
     assert MONEY(spelled) == stored
 
 
@@ -53,7 +53,7 @@ def test_an_amount_is_read_however_it_is_spelled(spelled: str, stored: str) -> N
         ("1e-3", "0.00"), ("12345678.905", "12345678.90"), ("1e-1000000", "0.00"), ("0.1" + "1" * 900, "0.11"),
     ],
 )  # fmt: skip
-def test_a_number_keeps_its_digits_and_is_rounded_half_even(json_text: str, stored: str) -> None:
+def test_json_numbers_are_exact_and_rounded_half_even(json_text: str, stored: str) -> None:
     assert MONEY(parsed(json_text)) == stored
 
 
@@ -66,18 +66,18 @@ def test_a_number_keeps_its_digits_and_is_rounded_half_even(json_text: str, stor
     ],
     ids=lambda value: str(value)[:20],
 )  # fmt: skip
-def test_what_is_no_amount_or_too_large_for_the_column_is_not_guessed_at(value: Any) -> None:
+def test_invalid_and_too_large_amounts_raise_a_conversion_error(value: Any) -> None:
     with pytest.raises(ConversionError):
         MONEY(value)
 
 
 @pytest.mark.parametrize("value", ["", " ", "N/A", "n/a", "null", "None", "undefined", "NaN", "-"])
-def test_a_page_that_says_there_is_no_number_is_understood(value: str) -> None:
+def test_placeholders_for_no_number_become_null(value: str) -> None:
     assert is_absent(value) or MONEY(value) is None
 
 
 @given(st.decimals(min_value=-99999999, max_value=99999999, places=2))
-def test_every_amount_with_cents_is_stored_to_the_cent(amount: Decimal) -> None:
+def test_amounts_are_stored_to_the_cent(amount: Decimal) -> None:
     assert (
         Decimal(str(MONEY(parsed(str(amount)))))
         == Decimal(str(MONEY(f"${amount:,}".replace("$-", "-$"))))
@@ -90,7 +90,7 @@ def test_every_amount_with_cents_is_stored_to_the_cent(amount: Decimal) -> None:
         r"[+-]?([0-9]{1,40}\.?[0-9]{0,40}|\.[0-9]{1,9})([eE][+-]?[0-9]{1,3})?", fullmatch=True
     )
 )
-def test_a_plain_number_is_read_as_it_is_with_a_currency_behind_it(spelled: str) -> None:
+def test_a_currency_after_a_number_does_not_change_its_value(spelled: str) -> None:
     def read(value: str) -> Any:
         try:
             return MONEY(value)
@@ -101,17 +101,17 @@ def test_a_plain_number_is_read_as_it_is_with_a_currency_behind_it(spelled: str)
 
 
 @pytest.mark.parametrize("value", [None, "", " \n", "N/A", "n/a", " N/a ", "n/A"])
-def test_what_says_nothing_is_absent(value: Any) -> None:
+def test_empty_texts_null_and_na_are_absent(value: Any) -> None:
     assert is_absent(value)
 
 
 @pytest.mark.parametrize("value", [0, False, [], {}, "0", "no", "N / A", "na", "N/A."])
-def test_what_says_something_is_not_absent(value: Any) -> None:
+def test_zero_false_and_empty_lists_are_not_absent(value: Any) -> None:
     assert not is_absent(value)
 
 
 @given(st.text())
-def test_no_text_is_more_than_not_understood(value: str) -> None:
+def test_converters_raise_only_conversion_errors_for_any_text(value: str) -> None:
     for read in (MONEY, integer, page_user_id, json_list, json_state):
         try:
             read(value)
@@ -131,19 +131,19 @@ def test_no_text_is_more_than_not_understood(value: str) -> None:
         (-(2**63), -(2**63)),
     ],
 )
-def test_a_count_is_a_whole_number(value: Any, stored: int) -> None:
+def test_integers_are_read_from_numbers_and_texts(value: Any, stored: int) -> None:
     assert integer(value) == stored
 
 
 @pytest.mark.parametrize(
     "value", [2**63, -(2**63) - 1, "7.5", Decimal("0.1"), Decimal("1e1000000"), True, "seven"]
 )
-def test_what_is_no_whole_number_of_64_bits_is_not_understood(value: Any) -> None:
+def test_fractions_and_integers_beyond_64_bits_raise_a_conversion_error(value: Any) -> None:
     with pytest.raises(ConversionError):
         integer(value)
 
 
-def test_a_uuid_for_a_user_id_is_no_fault_but_has_no_place_in_an_integer_column() -> None:
+def test_a_uuid_as_user_id_becomes_null_without_an_error() -> None:
     assert page_user_id("1f0e7d2c-8c55-4b9a-9d57-1b2c3d4e5f60") is None
     assert page_user_id("42") == 42
 
@@ -155,7 +155,7 @@ def test_a_uuid_for_a_user_id_is_no_fault_but_has_no_place_in_an_integer_column(
         (Decimal("2.50"), "2.50"), ("a\0b", "a\N{REPLACEMENT CHARACTER}b"),
     ],
 )  # fmt: skip
-def test_a_text_is_trimmed_and_what_is_no_text_is_spelled_out(value: Any, stored: str) -> None:
+def test_texts_are_trimmed_and_other_values_become_text(value: Any, stored: str) -> None:
     assert text(value) == stored
 
 
@@ -166,17 +166,17 @@ def test_a_text_is_trimmed_and_what_is_no_text_is_spelled_out(value: Any, stored
         ([Decimal("1.5"), None], "[1.5,null]"), ("EURUSD", '["EURUSD"]'),
     ],
 )  # fmt: skip
-def test_a_list_becomes_a_json_array(value: Any, stored: str) -> None:
+def test_lists_become_json_arrays(value: Any, stored: str) -> None:
     assert json_list(value) == stored
 
 
 @pytest.mark.parametrize("value", ['[1],"x":[2]', "[1", '["a"] tail', {}, 1, True])
-def test_what_is_no_list_is_not_understood(value: Any) -> None:
+def test_values_other_than_lists_raise_a_conversion_error(value: Any) -> None:
     with pytest.raises(ConversionError):
         json_list(value)
 
 
-def test_a_state_is_taken_as_an_object_and_as_the_text_of_one() -> None:
+def test_a_state_is_accepted_as_object_and_as_json_text() -> None:
     assert json_state({"a": Decimal("1.10")}) == json_state('{"a": 1.1}') == '{"a":1.1}'
 
 
@@ -200,7 +200,7 @@ NOW = datetime(2024, 1, 15, 10, 30, tzinfo=timezone.utc)
         ("9999-12-31T23:59:59-14:00", "2024-01-15T10:30:00.000Z"),
     ],
 )
-def test_a_capture_keeps_the_time_at_which_it_happened(said: Any, held: str) -> None:
+def test_a_valid_capture_timestamp_is_stored(said: Any, held: str) -> None:
     assert timestamp(resolve_capture_time(said, NOW)) == held
 
 
@@ -212,7 +212,7 @@ def test_a_capture_keeps_the_time_at_which_it_happened(said: Any, held: str) -> 
     ],
     ids=lambda said: str(said)[:20],
 )  # fmt: skip
-def test_a_time_that_is_too_old_ahead_or_unclear_is_the_time_of_storing(said: Any) -> None:
+def test_an_invalid_capture_timestamp_is_replaced_by_the_current_time(said: Any) -> None:
     assert resolve_capture_time(said, NOW) == NOW
 
 
@@ -220,9 +220,7 @@ def test_a_time_that_is_too_old_ahead_or_unclear_is_the_time_of_storing(said: An
     st.datetimes(min_value=datetime(1970, 1, 1), max_value=datetime(2100, 1, 1)),
     st.timedeltas(timedelta(0), timedelta(days=365)),
 )
-def test_the_order_of_times_as_text_is_the_order_in_which_things_happened(
-    moment: datetime, later: timedelta
-) -> None:
+def test_timestamps_sort_as_text_in_chronological_order(moment: datetime, later: timedelta) -> None:
     first = timestamp(moment.replace(tzinfo=timezone.utc))
     second = timestamp((moment + later).replace(tzinfo=timezone.utc))
     assert first <= second

@@ -10,7 +10,7 @@ from data_capture.capture.email import normalise_email
 
 
 @given(st.text() | st.emails())
-def test_an_address_has_one_spelling(text: str) -> None:
+def test_normalising_an_address_is_idempotent(text: str) -> None:
     email = normalise_email(text)
     if email is not None:
         assert normalise_email(email) == email
@@ -40,7 +40,7 @@ def test_an_address_has_one_spelling(text: str) -> None:
         (17, None),
     ],
 )
-def test_addresses_in_their_one_spelling(given_as: object, email: str | None) -> None:
+def test_addresses_are_normalised(given_as: object, email: str | None) -> None:
     assert normalise_email(given_as) == email
 
 
@@ -52,7 +52,7 @@ UNSEEN = [chr(code) for code in (
 
 
 @pytest.mark.parametrize("character", UNSEEN, ids=ascii)
-def test_an_address_with_a_character_that_can_not_be_seen_is_refused(character: str) -> None:
+def test_addresses_with_invisible_characters_are_rejected(character: str) -> None:
     for address in (
         "an{}n@example.com",
         "a{}@example.com",
@@ -72,5 +72,5 @@ MARKS = [
 
 
 @pytest.mark.parametrize("address", MARKS, ids=ascii)
-def test_an_address_with_the_marks_of_a_script_is_taken(address: str) -> None:
+def test_addresses_in_other_scripts_are_accepted(address: str) -> None:
     assert normalise_email(address) is not None

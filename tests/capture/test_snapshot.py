@@ -29,7 +29,9 @@ PAYLOADS = st.dictionaries(
 
 @settings(max_examples=50, deadline=None)
 @given(PAYLOADS, st.permutations(range(9)))
-def test_they_are_those_of_the_whole_payload(payload: dict[str, Any], order: list[int]) -> None:
+def test_snapshot_and_digest_are_those_of_the_whole_payload(
+    payload: dict[str, Any], order: list[int]
+) -> None:
     """The text of each member is made once for both; the digests are those in the receipts of existing databases."""
     in_digest = {key: value for key, value in payload.items() if key != "type"}
     digest = hashlib.sha256(encode_json(in_digest, sort_keys=True).encode()).digest()
@@ -41,7 +43,9 @@ def test_they_are_those_of_the_whole_payload(payload: dict[str, Any], order: lis
 
 @settings(max_examples=30, deadline=None)
 @given(PAYLOADS)
-def test_what_was_masked_is_told_beside_the_pages_own_members(payload: dict[str, Any]) -> None:
+def test_masked_paths_are_added_without_replacing_a_member_of_the_page(
+    payload: dict[str, Any],
+) -> None:
     told = json.loads(snapshot_and_digest(payload, ["cvv"])[0])
     name = "__masked" if "_masked" in payload else "_masked"
     assert told.pop(name) == ["cvv"]

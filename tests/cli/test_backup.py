@@ -30,7 +30,7 @@ from tests.support.services import RunningService, eventually, rows
 BACKUP_NAME = re.compile(r"trading_bots-\d{8}T\d{6}\.\d{3}Z\.db")
 
 
-def test_a_backup_holds_every_capture_that_was_acknowledged_before_it_began(
+def test_backup_contains_every_capture_acknowledged_before_it_began(
     capture_service: RunningService, user: str, tmp_path: Path, server: CommandServer
 ) -> None:
     installation = Installation(tmp_path, server)
@@ -72,7 +72,7 @@ def test_a_backup_holds_every_capture_that_was_acknowledged_before_it_began(
     )
 
 
-def test_a_backup_comes_to_an_end_while_others_write_all_the_time(
+def test_backup_ends_while_another_program_writes_continuously(
     large_installation: Installation,
 ) -> None:
     writer = subprocess.Popen(
@@ -96,7 +96,7 @@ def test_a_backup_comes_to_an_end_while_others_write_all_the_time(
     assert is_whole(Path(said.partition(": ")[0]))
 
 
-def test_a_backup_is_for_its_owners_eyes_only_and_complete_in_one_file(
+def test_backup_is_one_complete_file_that_only_its_owner_can_read(
     installation: Installation,
 ) -> None:
     with closing(sqlite3.connect(installation.database)) as writer:  # its rows are still in the log
@@ -112,7 +112,7 @@ def test_a_backup_is_for_its_owners_eyes_only_and_complete_in_one_file(
     assert [path.name for path in installation.backups.iterdir()] == [backup.name]
 
 
-def test_what_a_killed_writer_left_in_the_log_is_in_the_backup(installation: Installation) -> None:
+def test_backup_contains_commits_in_the_wal_of_a_killed_writer(installation: Installation) -> None:
     leave_in_log(installation.database, 7)
     assert payments(installation.back_up()) == 10
 
@@ -140,7 +140,7 @@ def test_keep_deletes_the_oldest_backups_and_nothing_else(installation: Installa
     assert all((installation.backups / name).exists() for name in others)
 
 
-def test_keep_never_deletes_the_backup_just_made_though_the_clock_went_back(
+def test_keep_never_deletes_the_new_backup_after_the_clock_went_back(
     installation: Installation,
 ) -> None:
     installation.backups.mkdir()
@@ -152,7 +152,7 @@ def test_keep_never_deletes_the_backup_just_made_though_the_clock_went_back(
     ]
 
 
-def test_a_damaged_database_gives_no_backup_and_costs_none(
+def test_backup_of_a_damaged_database_fails_and_deletes_no_older_backup(
     large_installation: Installation,
 ) -> None:
     large_installation.backups.mkdir()
@@ -166,7 +166,7 @@ def test_a_damaged_database_gives_no_backup_and_costs_none(
     ]
 
 
-def test_a_full_disk_leaves_nothing_of_a_backup(large_installation: Installation) -> None:
+def test_backup_on_a_full_disk_leaves_no_file(large_installation: Installation) -> None:
     outcome = large_installation.run("backup", "--keep", 1, limit_bytes=20_000_000)
     assert outcome.status == 1
     assert outcome.complaint.startswith("Copying …\nThe copy can't be written to ")
@@ -174,7 +174,7 @@ def test_a_full_disk_leaves_nothing_of_a_backup(large_installation: Installation
     assert list(large_installation.backups.iterdir()) == []
 
 
-def test_rows_that_refer_to_nobody_do_not_keep_the_owner_from_a_backup(
+def test_broken_references_are_reported_and_do_not_prevent_a_backup(
     installation: Installation,
 ) -> None:
     forget_users(installation.database)
@@ -199,7 +199,7 @@ def test_rows_that_refer_to_nobody_do_not_keep_the_owner_from_a_backup(
         (["--keep", "0"], 2, "it takes a number, 1 or more"),
     ],
 )
-def test_a_backup_that_can_not_be_made_says_why_in_a_sentence(
+def test_a_failed_backup_says_why(
     installation: Installation, arguments: list[str], status: int, words: str
 ) -> None:
     (installation.directory / "text.db").write_text("no database at all")
@@ -219,7 +219,7 @@ def test_a_backup_that_can_not_be_made_says_why_in_a_sentence(
 
 
 @pytest.mark.parametrize("ending", [signal.SIGINT, signal.SIGTERM])
-def test_an_interrupted_backup_leaves_nothing_behind(
+def test_an_interrupted_backup_leaves_no_file(
     large_installation: Installation, ending: signal.Signals
 ) -> None:
     backup = large_installation.start("backup")
@@ -233,7 +233,7 @@ def test_an_interrupted_backup_leaves_nothing_behind(
     assert list(large_installation.backups.iterdir()) == []
 
 
-def test_a_backup_killed_at_any_moment_leaves_no_half_copy_under_its_name(
+def test_a_backup_killed_at_any_step_leaves_no_incomplete_backup(
     installation: Installation,
 ) -> None:
     killed = 0
@@ -250,7 +250,7 @@ def test_a_backup_killed_at_any_moment_leaves_no_half_copy_under_its_name(
     ] == []
 
 
-def test_a_backup_killed_while_it_copies_is_cleaned_up_by_the_next(
+def test_the_next_backup_removes_the_files_of_a_killed_backup(
     large_installation: Installation,
 ) -> None:
     for moment in range(4):

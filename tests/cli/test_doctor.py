@@ -66,15 +66,13 @@ def state_of(folder: Path) -> dict[str, bytes]:
     }
 
 
-def test_a_folder_where_nothing_was_started_yet_is_in_order_and_stays_empty(
-    tmp_path: Path, server: CommandServer
-) -> None:
+def test_an_empty_folder_is_ok_and_stays_empty(tmp_path: Path, server: CommandServer) -> None:
     diagnosis = Diagnosis(Installation(tmp_path, server))
     assert diagnosis.status == "ok"
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_running_service_is_found_healthy_over_its_database(
+def test_a_running_service_is_reported_as_healthy(
     capture_service: RunningService, tmp_path: Path, server: CommandServer
 ) -> None:
     installation = Installation(tmp_path, server)
@@ -111,7 +109,7 @@ def test_one_port_for_both_services_is_a_problem(installation: Installation) -> 
     }
 
 
-def test_the_text_has_a_line_for_each_question_and_what_to_do(installation: Installation) -> None:
+def test_text_output_has_a_line_per_question_and_advice(installation: Installation) -> None:
     forget_users(installation.database)
     outcome = installation.run("doctor")
     assert outcome.status == 1
@@ -126,7 +124,7 @@ def test_the_text_has_a_line_for_each_question_and_what_to_do(installation: Inst
     assert lines[-1] == "1 problem, 0 warnings"
 
 
-def test_rows_that_refer_to_nobody_are_counted_and_not_named(installation: Installation) -> None:
+def test_broken_references_are_counted_without_naming_users(installation: Installation) -> None:
     forget_users(installation.database)
     diagnosis = Diagnosis(installation)
     assert diagnosis.problems() == {"foreign keys"}
@@ -136,7 +134,7 @@ def test_rows_that_refer_to_nobody_are_counted_and_not_named(installation: Insta
     assert "example.com" not in diagnosis.text
 
 
-def test_an_older_programs_broken_references_are_its_own_business(
+def test_broken_references_of_another_programs_table_are_a_warning(
     installation: Installation,
 ) -> None:
     with closing(sqlite3.connect(installation.database)) as connection, connection:
@@ -145,7 +143,7 @@ def test_an_older_programs_broken_references_are_its_own_business(
     assert Diagnosis(installation).warnings() == {"foreign keys"}
 
 
-def test_a_damaged_file_is_named(installation: Installation, tmp_path: Path) -> None:
+def test_a_damaged_database_is_a_problem(installation: Installation, tmp_path: Path) -> None:
     damage(installation.database)
     diagnosis = Diagnosis(installation)
     assert "integrity" in diagnosis.problems()
@@ -155,7 +153,7 @@ def test_a_damaged_file_is_named(installation: Installation, tmp_path: Path) -> 
 
 
 @pytest.mark.parametrize("content", [b"not a database at all, but a text" * 100, b"\xa5" * 8192])
-def test_a_file_that_is_no_database_is_a_problem(
+def test_a_file_that_is_not_a_database_is_a_problem(
     installation: Installation, content: bytes
 ) -> None:
     installation.database.write_bytes(content)
@@ -163,14 +161,14 @@ def test_a_file_that_is_no_database_is_a_problem(
     assert installation.database.read_bytes() == content
 
 
-def test_a_read_only_file_is_a_problem(installation: Installation) -> None:
+def test_a_read_only_database_is_a_problem(installation: Installation) -> None:
     installation.database.chmod(0o444)
     diagnosis = Diagnosis(installation)
     assert "database file" in diagnosis.problems()
     assert "chmod u+rw" in diagnosis.findings["database file"]["advice"]
 
 
-def test_a_file_that_others_can_read_is_a_warning_and_a_key_a_problem(
+def test_a_database_readable_by_others_is_a_warning_and_a_key_a_problem(
     installation: Installation,
 ) -> None:
     installation.database.chmod(0o644)
@@ -188,7 +186,7 @@ def test_a_file_that_others_can_read_is_a_warning_and_a_key_a_problem(
 @pytest.mark.parametrize(
     "begin", ["BEGIN IMMEDIATE", "PRAGMA locking_mode = EXCLUSIVE; BEGIN EXCLUSIVE"]
 )
-def test_another_programs_lock_is_a_problem(installation: Installation, begin: str) -> None:
+def test_a_lock_of_another_program_is_a_problem(installation: Installation, begin: str) -> None:
     with closing(sqlite3.connect(installation.database, isolation_level=None)) as other:
         other.executescript(begin)
         other.execute("INSERT INTO payment_data (user_email) VALUES ('p@example.com')")
@@ -198,14 +196,14 @@ def test_another_programs_lock_is_a_problem(installation: Installation, begin: s
         assert f"(process {os.getpid()})" in diagnosis.answer("lock")
 
 
-def test_the_log_of_a_killed_service_is_left_as_it_is(installation: Installation) -> None:
+def test_doctor_does_not_change_the_wal_of_a_killed_service(installation: Installation) -> None:
     leave_in_log(installation.database, 5)
     before = state_of(installation.directory)
     assert Diagnosis(installation).status == "ok"
     assert state_of(installation.directory) == before
 
 
-def test_a_database_that_no_service_has_used_yet_gets_nothing_beside_it(
+def test_doctor_creates_no_lock_file(
     installation: Installation,
 ) -> None:
     (installation.directory / "trading_bots.db-gate").unlink()
@@ -214,7 +212,7 @@ def test_a_database_that_no_service_has_used_yet_gets_nothing_beside_it(
 
 
 @pytest.mark.parametrize("loss", ["deleted", "emptied"])
-def test_a_log_without_its_database_is_a_problem_and_is_kept(
+def test_a_wal_without_its_database_is_a_problem_and_is_kept(
     installation: Installation, loss: str
 ) -> None:
     leave_in_log(installation.database, 5)
@@ -227,13 +225,13 @@ def test_a_log_without_its_database_is_a_problem_and_is_kept(
     assert state_of(installation.directory) == before
 
 
-def test_a_log_that_has_grown_large_is_a_warning(installation: Installation) -> None:
+def test_a_large_wal_is_a_warning(installation: Installation) -> None:
     with (installation.directory / "trading_bots.db-wal").open("wb") as log:
         log.truncate(100_000_000)
     assert "write-ahead log" in Diagnosis(installation).warnings()
 
 
-def test_folders_that_are_not_there_are_problems(tmp_path: Path, server: CommandServer) -> None:
+def test_missing_folders_are_problems(tmp_path: Path, server: CommandServer) -> None:
     installation = Installation(tmp_path, server)
     installation.database = tmp_path / "nowhere" / "trading_bots.db"
     installation.log_file = tmp_path / "nowhere" / "enhanced_data_capture.log"
@@ -241,12 +239,12 @@ def test_folders_that_are_not_there_are_problems(tmp_path: Path, server: Command
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_log_file_that_is_a_folder_is_a_problem(installation: Installation) -> None:
+def test_a_folder_in_place_of_the_log_file_is_a_problem(installation: Installation) -> None:
     installation.log_file.mkdir()
     assert Diagnosis(installation).problems() == {"log file"}
 
 
-def test_what_a_killed_backup_or_restore_left_is_named(installation: Installation) -> None:
+def test_leftover_files_of_a_killed_backup_or_restore_are_named(installation: Installation) -> None:
     installation.backups.mkdir()
     left = [
         "backups/trading_bots-20240115T103000.000Z.db.partial",

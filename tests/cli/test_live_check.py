@@ -72,7 +72,7 @@ def assert_audit_trail_verifies(database: Path) -> None:
     assert verified.returncode == 0, verified.stdout + verified.stderr
 
 
-def test_it_passes_on_a_running_system_and_leaves_nothing_of_the_throwaway_user(
+def test_live_check_passes_and_deletes_its_test_user(
     system: RunningManager,
 ) -> None:
     before = contents(system.database)
@@ -118,7 +118,7 @@ class BrokenCaptureService(BaseHTTPRequestHandler):
         """Says nothing."""
 
 
-def test_what_does_not_work_is_said_and_leaves_nothing_either(system: RunningManager) -> None:
+def test_live_check_reports_a_failure_and_deletes_its_test_user(system: RunningManager) -> None:
     before = contents(system.database)
     BrokenCaptureService.database = system.database
     with ThreadingHTTPServer(("127.0.0.1", 0), BrokenCaptureService) as broken:
@@ -135,7 +135,7 @@ def test_what_does_not_work_is_said_and_leaves_nothing_either(system: RunningMan
     assert contents(system.database) == before
 
 
-def test_where_nothing_runs_it_says_how_to_start_it() -> None:
+def test_live_check_without_services_says_how_to_start_them() -> None:
     url = f"http://127.0.0.1:{free_port()}"
     checked = check_live(url)
     assert checked.returncode == 1

@@ -42,7 +42,7 @@ def shown_on_terminal() -> str:
     return shown.decode()
 
 
-def test_a_terminal_gets_a_bar_with_rate_and_time_left_and_nothing_of_it_stays() -> None:
+def test_a_terminal_shows_a_bar_with_rate_and_time_left_and_erases_it() -> None:
     shown = shown_on_terminal()
     bars = [part for part in shown.split("\r") if "Copying  [" in part]
     assert any("%  00:00:0" in bar and "MB/s  trading_bots.db" in bar for bar in bars), shown

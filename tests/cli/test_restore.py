@@ -46,7 +46,7 @@ def set_aside_by(outcome: Outcome) -> Path:
     return Path(found[1])
 
 
-def test_a_restore_puts_the_backup_in_place_and_can_be_undone(installation: Installation) -> None:
+def test_restore_replaces_the_database_and_can_be_undone(installation: Installation) -> None:
     backup = installation.back_up()
     add_payments(installation.database, 2)
     outcome = installation.run("restore", backup)
@@ -63,7 +63,7 @@ def test_a_restore_puts_the_backup_in_place_and_can_be_undone(installation: Inst
     assert installation.database.stat().st_mode & 0o777 == 0o600
 
 
-def test_the_old_databases_log_is_never_applied_to_the_restored_one(
+def test_the_old_wal_is_never_applied_to_the_restored_database(
     installation: Installation,
 ) -> None:
     backup = installation.back_up()
@@ -77,7 +77,7 @@ def test_the_old_databases_log_is_never_applied_to_the_restored_one(
 
 
 @pytest.mark.parametrize("state", ["first bytes overwritten", "emptied", "deleted"])
-def test_a_restore_replaces_what_no_program_can_open_and_keeps_its_log_apart(
+def test_restore_replaces_an_unreadable_database_and_keeps_its_wal(
     installation: Installation, state: str
 ) -> None:
     backup = installation.back_up()
@@ -98,7 +98,9 @@ def test_a_restore_replaces_what_no_program_can_open_and_keeps_its_log_apart(
     assert kept.read_bytes() == log
 
 
-def test_a_damaged_database_is_replaced_and_set_aside(large_installation: Installation) -> None:
+def test_restore_replaces_a_damaged_database_and_sets_it_aside(
+    large_installation: Installation,
+) -> None:
     backup = large_installation.back_up()
     damage(large_installation.database)
     outcome = large_installation.run("restore", backup)
@@ -108,7 +110,7 @@ def test_a_damaged_database_is_replaced_and_set_aside(large_installation: Instal
     assert not is_whole(set_aside_by(outcome))
 
 
-def test_a_restore_refuses_while_the_service_runs(
+def test_restore_is_refused_while_the_service_runs(
     capture_service: RunningService, user: str, tmp_path: Path, server: CommandServer
 ) -> None:
     installation = Installation(tmp_path, server)
@@ -131,7 +133,7 @@ def test_a_restore_refuses_while_the_service_runs(
     assert len(capture_service.rows("SELECT id FROM payment_data WHERE user_email = ?", user)) == 1
 
 
-def test_a_restore_refuses_while_another_program_has_the_database_open(
+def test_restore_is_refused_while_another_program_uses_the_database(
     installation: Installation,
 ) -> None:
     backup = installation.back_up()
@@ -148,7 +150,7 @@ def test_a_restore_refuses_while_another_program_has_the_database_open(
 @pytest.mark.skipif(
     not Path("/proc/self/fd").exists(), reason="only Linux shows who has a file open"
 )
-def test_a_program_that_has_only_opened_the_database_keeps_it_from_being_exchanged(
+def test_restore_is_refused_while_a_program_without_a_lock_has_the_file_open(
     installation: Installation,
 ) -> None:
     backup = installation.back_up()
@@ -161,7 +163,7 @@ def test_a_program_that_has_only_opened_the_database_keeps_it_from_being_exchang
 
 
 @pytest.mark.parametrize("statement", ["", "SELECT count(*) FROM users"])
-def test_a_program_that_looks_at_the_database_for_a_moment_is_waited_for(
+def test_restore_waits_for_a_program_that_opens_the_database_briefly(
     installation: Installation, statement: str
 ) -> None:
     backup = installation.back_up()
@@ -184,7 +186,7 @@ def test_a_program_that_looks_at_the_database_for_a_moment_is_waited_for(
     assert payments(installation.database) == 3
 
 
-def test_a_file_that_is_no_good_backup_is_refused_and_nothing_changes(
+def test_invalid_backups_are_refused_and_nothing_is_changed(
     installation: Installation, large_database: Path
 ) -> None:
     folder = installation.directory
@@ -217,7 +219,7 @@ def test_a_file_that_is_no_good_backup_is_refused_and_nothing_changes(
     assert payments(installation.database) == 3
 
 
-def test_rows_that_refer_to_nobody_are_restored_when_that_is_wanted(
+def test_broken_references_are_restored_with_the_accept_flag(
     installation: Installation,
 ) -> None:
     forget_users(installation.database)
@@ -225,7 +227,7 @@ def test_rows_that_refer_to_nobody_are_restored_when_that_is_wanted(
     assert outcome.status == 0, outcome.complaint
 
 
-def test_a_full_disk_leaves_the_database_as_it_was(
+def test_restore_on_a_full_disk_changes_nothing(
     large_installation: Installation, large_database: Path
 ) -> None:
     shutil.copyfile(large_database, large_installation.directory / "file.db")
@@ -239,7 +241,7 @@ def test_a_full_disk_leaves_the_database_as_it_was(
     assert payments(large_installation.database) == 6001
 
 
-def test_a_restore_killed_at_any_moment_leaves_the_old_database_or_the_new_one(
+def test_a_restore_killed_at_any_step_leaves_the_old_or_the_new_database(
     installation: Installation,
 ) -> None:
     backup = installation.back_up()
@@ -287,7 +289,7 @@ def test_a_restore_killed_at_any_moment_leaves_the_old_database_or_the_new_one(
     assert set(found) == {43, 3}
 
 
-def test_a_restore_over_a_ruined_database_killed_at_any_moment_never_mixes_old_and_new(
+def test_a_killed_restore_over_an_unreadable_database_never_mixes_files(
     installation: Installation,
 ) -> None:
     backup = installation.back_up()
@@ -311,7 +313,7 @@ def test_a_restore_over_a_ruined_database_killed_at_any_moment_never_mixes_old_a
     assert change > 12
 
 
-def test_whoever_sits_at_a_terminal_is_asked_first(installation: Installation) -> None:
+def test_restore_asks_for_confirmation_at_a_terminal(installation: Installation) -> None:
     backup = installation.back_up()
     add_payments(installation.database, 1)
     for answer, status, left in ((b"\n", 1, 4), (b"y\n", 0, 3)):
@@ -333,7 +335,7 @@ def test_whoever_sits_at_a_terminal_is_asked_first(installation: Installation) -
     assert not [name for name in installation.files() if "partial" in name]
 
 
-def test_a_restore_killed_while_it_copies_leaves_the_old_database(
+def test_a_restore_killed_while_copying_leaves_the_old_database(
     large_installation: Installation, large_database: Path
 ) -> None:
     shutil.copyfile(large_database, large_installation.directory / "file.db")

@@ -67,7 +67,7 @@ def execute(database: Path, statement: str, *parameters: str) -> None:
     )
 
 
-def test_who_was_squatted_gets_the_account_from_the_owner(
+def test_owner_returns_squatted_account_to_its_user(
     signup_service: RunningService, user: str
 ) -> None:
     assert register(signup_service, user, password="the squatter's password").status_code == 201
@@ -86,7 +86,7 @@ def test_who_was_squatted_gets_the_account_from_the_owner(
     assert record["data_snapshot"] is None
 
 
-def test_a_user_who_paid_first_gets_an_account(
+def test_a_user_who_paid_before_signing_up_gets_an_account(
     signup_service: RunningService, capture_service: RunningService, user: str
 ) -> None:
     payment = {"user_email": user, "final_price": 49}
@@ -105,7 +105,7 @@ def test_a_user_who_paid_first_gets_an_account(
     assert register(signup_service, user).status_code == 409
 
 
-def test_at_a_terminal_it_asks_twice_and_shows_nothing(
+def test_a_terminal_asks_for_the_password_twice_and_does_not_echo_it(
     signup_service: RunningService, user: str
 ) -> None:
     register(signup_service, user)
@@ -123,7 +123,7 @@ def test_at_a_terminal_it_asks_twice_and_shows_nothing(
     "given",
     [b"", b"\n", b"five5\n", b"x" * 1025 + b"\n", b"\xff\xfe\xfd\xfc\xfb\xfa\n", b"x" * 5_000_000],
 )
-def test_a_password_that_can_not_be_used_changes_nothing(
+def test_an_invalid_password_changes_nothing(
     signup_service: RunningService, user: str, given: bytes
 ) -> None:
     register(signup_service, user)
@@ -134,7 +134,7 @@ def test_a_password_that_can_not_be_used_changes_nothing(
 
 
 @pytest.mark.parametrize("given", ["nobody-{}", "{}", "not an address"])
-def test_an_unknown_address_is_no_account(
+def test_an_unknown_address_is_refused_and_creates_no_user(
     signup_service: RunningService, user: str, given: str
 ) -> None:
     before = signup_service.rows("SELECT count(*) AS number FROM users")
@@ -144,7 +144,9 @@ def test_an_unknown_address_is_no_account(
     assert signup_service.rows("SELECT count(*) AS number FROM users") == before
 
 
-def test_the_password_is_no_argument(signup_service: RunningService, user: str) -> None:
+def test_a_password_on_the_command_line_is_refused(
+    signup_service: RunningService, user: str
+) -> None:
     register(signup_service, user)
     for more in ([SECRET], ["--password", SECRET]):
         database = ["--database", str(signup_service.database)]
@@ -189,7 +191,7 @@ FOREIGN = {
 
 
 @pytest.mark.parametrize("case", FOREIGN)
-def test_an_account_whose_password_another_program_keeps_is_left_alone(
+def test_an_account_with_another_programs_password_column_is_unchanged(
     tmp_path: Path, case: str
 ) -> None:
     columns, column, stored = FOREIGN[case]
@@ -210,7 +212,7 @@ def test_an_account_whose_password_another_program_keeps_is_left_alone(
     assert rows(database, "SELECT * FROM user_credentials") == []
 
 
-def test_a_hash_of_another_kind_in_our_column_is_replaced_and_told_of(tmp_path: Path) -> None:
+def test_a_foreign_hash_in_password_hash_is_replaced_and_reported(tmp_path: Path) -> None:
     database = tmp_path / "trading_bots.db"
     database.touch()
     execute(
@@ -229,7 +231,7 @@ def test_a_hash_of_another_kind_in_our_column_is_replaced_and_told_of(tmp_path: 
     )
 
 
-def test_a_table_without_room_for_passwords_gets_none(tmp_path: Path) -> None:
+def test_a_users_table_without_a_password_column_is_unchanged(tmp_path: Path) -> None:
     database = tmp_path / "trading_bots.db"
     database.touch()
     execute(
@@ -260,7 +262,7 @@ def test_a_table_without_room_for_passwords_gets_none(tmp_path: Path) -> None:
         signup.stop()
 
 
-def test_there_is_nothing_to_set_without_a_database(tmp_path: Path) -> None:
+def test_set_password_without_a_database_is_refused(tmp_path: Path) -> None:
     outcome = set_password(signup_service_in(tmp_path), "ann@example.com", SECRET.encode())
     assert outcome.returncode == 1
     assert b"There is no database" in outcome.stderr

@@ -11,7 +11,7 @@ from tests.support.installations import CommandServer, Installation
 from tests.support.services import capture_service_in
 
 
-def test_a_changed_row_is_not_noticed_and_its_audit_record_tells_what_it_was(
+def test_a_changed_row_is_not_detected_and_its_snapshot_has_the_original(
     tmp_path: Path, server: CommandServer
 ) -> None:
     service = capture_service_in(tmp_path)

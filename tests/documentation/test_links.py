@@ -29,7 +29,7 @@ MAX_README_LINES = 200
 MAX_LINE_CHARACTERS = 100
 
 
-def test_the_readme_can_be_read_in_a_minute() -> None:
+def test_readme_has_fewer_than_200_lines() -> None:
     assert len(text_of(README).splitlines()) < MAX_README_LINES
 
 
@@ -38,7 +38,7 @@ def test_every_page_is_linked_from_the_readme() -> None:
 
 
 @pytest.mark.parametrize("page", [*PAGES, CHANGELOG])
-def test_every_link_leads_somewhere(page: str) -> None:
+def test_every_link_has_a_target(page: str) -> None:
     for link in links(page):
         path, _, anchor = link.partition("#")
         if re.match(r"https?:", link):
@@ -50,7 +50,7 @@ def test_every_link_leads_somewhere(page: str) -> None:
 
 
 @pytest.mark.parametrize("page", [*PAGES, CHANGELOG])
-def test_no_line_of_prose_is_too_long(page: str) -> None:
+def test_lines_of_prose_have_at_most_100_characters(page: str) -> None:
     for line in prose_of(page).splitlines():
         cannot_break = len(line.split()) == 1 or line.startswith(("|", "!["))
         assert cannot_break or len(line) <= MAX_LINE_CHARACTERS, line
@@ -66,7 +66,7 @@ def places() -> list[str]:
     return [place for cell in cells for place in code_in(cell)]
 
 
-def test_every_place_that_the_architecture_names_exists() -> None:
+def test_every_path_in_the_architecture_page_exists() -> None:
     assert len(places()) >= 20
     for place in places():
         assert (REPOSITORY / place).exists(), place
@@ -82,7 +82,7 @@ def functions_of(path: Path) -> set[str]:
 
 
 @pytest.mark.parametrize("page", PAGES)
-def test_every_test_that_is_named_exists(page: str) -> None:
+def test_every_documented_test_exists(page: str) -> None:
     for path, function in re.findall(r"(tests/[\w/]+\.py)(?:::(\w+))?", text_of(page)):
         assert (REPOSITORY / path).exists(), path
         names = functions_of(REPOSITORY / path)

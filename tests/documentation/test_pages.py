@@ -92,7 +92,9 @@ def assert_like(printed: Any, written: Any) -> None:
         assert printed == written
 
 
-def test_every_curl_command_prints_what_its_page_shows(printed: list[tuple[Command, str]]) -> None:
+def test_every_curl_command_prints_the_documented_output(
+    printed: list[tuple[Command, str]],
+) -> None:
     assert len(printed) >= 20
     for command, output in printed:
         try:
@@ -103,7 +105,7 @@ def test_every_curl_command_prints_what_its_page_shows(printed: list[tuple[Comma
             assert_like(json.loads(output), expected)
 
 
-def test_no_command_line_of_ours_holds_a_token() -> None:
+def test_no_documented_command_line_contains_a_token() -> None:
     """Everyone on the machine can see it there."""
     pages = map(text_of, (*PAGES, CHANGELOG))
     texts = [*pages, *(path.read_text() for path in (REPOSITORY / "data_capture").rglob("*.py"))]
@@ -111,7 +113,7 @@ def test_no_command_line_of_ours_holds_a_token() -> None:
     assert [line for text in texts for line in text.splitlines() if with_token.search(line)] == []
 
 
-def test_every_sql_statement_runs_and_finds_the_pages_user(
+def test_every_documented_sql_statement_runs_and_returns_rows(
     services: Services, printed: list[tuple[Command, str]]
 ) -> None:
     statements = [
@@ -134,7 +136,7 @@ def test_every_sql_statement_runs_and_finds_the_pages_user(
     connection.close()
 
 
-def test_the_start_says_what_the_readme_says(tmp_path: Path) -> None:
+def test_start_output_matches_the_readme(tmp_path: Path) -> None:
     manager = RunningManager(tmp_path)
     try:
         manager.wait_until_running()
@@ -149,7 +151,7 @@ def test_the_start_says_what_the_readme_says(tmp_path: Path) -> None:
     assert said == documented_output(README, "Enhanced Data Capture is running.")
 
 
-def test_the_doctor_asks_what_the_page_shows() -> None:
+def test_doctor_output_matches_the_operations_page() -> None:
     shown, rest = documented_output("docs/operations.md", "ok       capture port").split("\n…\n")
     asked = [line[9:28].strip() for line in shown.splitlines()]
     assert asked == QUESTIONS[: len(asked)]

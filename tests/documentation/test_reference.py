@@ -53,7 +53,7 @@ OTHER_TOOLS_FLAGS = {
 # --- settings ---
 
 
-def test_the_settings_table_is_the_code_s() -> None:
+def test_settings_table_matches_the_settings() -> None:
     documented = {row[0].strip("`"): row for row in table_rows(CONFIGURATION, "## Settings")}
     assert list(documented) == [setting.variable for setting in SETTINGS]
     for setting in SETTINGS:
@@ -65,7 +65,7 @@ def test_the_settings_table_is_the_code_s() -> None:
         assert explanation == setting.explanation
 
 
-def test_every_variable_that_is_named_exists() -> None:
+def test_every_documented_variable_exists() -> None:
     files = [*(REPOSITORY / "tests").rglob("*.py"), REPOSITORY / ".ci" / "run"]
     of_tests = {name for file in files for name in re.findall(r"EDC_[A-Z_]+", file.read_text())}
     for page in PAGES:
@@ -103,7 +103,7 @@ def documented_endpoints(port: int) -> set[str]:
 
 
 @pytest.mark.parametrize("port", [5003, 5001])
-def test_the_endpoint_tables_are_the_services(port: int, routes: dict[int, Map]) -> None:
+def test_endpoint_tables_match_the_routes(port: int, routes: dict[int, Map]) -> None:
     served = set()
     for rule in routes[port].iter_rules():
         for method in rule.methods - {"HEAD", "OPTIONS"}:
@@ -113,7 +113,7 @@ def test_the_endpoint_tables_are_the_services(port: int, routes: dict[int, Map])
     assert documented_endpoints(port) == served
 
 
-def test_every_described_endpoint_is_documented() -> None:
+def test_endpoint_tables_match_the_openapi_operations() -> None:
     described = {re.sub(r"\{(\w+)\}", r"<\1>", call) for call in OPERATIONS}
     assert described - {"GET /examples/<name>"} == documented_endpoints(
         5003
@@ -141,7 +141,7 @@ def is_served(url_map: Map, method: str, path: str) -> bool:
 
 
 @pytest.mark.parametrize("page", PAGES)
-def test_every_endpoint_that_is_named_exists(page: str, routes: dict[int, Map]) -> None:
+def test_every_documented_endpoint_exists(page: str, routes: dict[int, Map]) -> None:
     for method, path in re.findall(r"\b(GET|POST|PUT|PATCH|DELETE) (/[^\s`]*)", text_of(page)):
         assert any(is_served(url_map, method, path) for url_map in routes.values()), (
             f"{method} {path}"
@@ -178,7 +178,7 @@ def commands_of_operator() -> dict[str, argparse.ArgumentParser]:
     return subcommands_of(parsers()["-m data_capture"])
 
 
-def test_the_command_table_is_the_parser_s() -> None:
+def test_command_table_matches_the_parser() -> None:
     documented = {
         row[0].strip("`").split()[0]: row for row in table_rows(OPERATIONS_PAGE, "## Commands")
     }
@@ -194,12 +194,12 @@ def test_the_command_table_is_the_parser_s() -> None:
     ("command", "heading"),
     [("-m bench", "## The capture service"), ("-m bench.script", "## The browser script")],
 )
-def test_the_flag_tables_of_the_benchmarks_are_the_parsers(command: str, heading: str) -> None:
+def test_flag_tables_of_the_benchmarks_match_the_parsers(command: str, heading: str) -> None:
     documented = [code_in(row[0])[0] for row in table_rows(BENCHMARKS, heading)]
     assert set(documented) == flags_of(parsers()[command])
 
 
-def test_the_flags_of_the_tests_commands_are_documented() -> None:
+def test_flags_of_the_test_commands_are_documented() -> None:
     for command in ("-m tests.engines", "-m tests.faults"):
         for flag in flags_of(parsers()[command]):
             assert f"{flag} " in text_of(CONTRIBUTING), flag
@@ -211,7 +211,7 @@ def flags_of_test_command() -> set[str]:
     return set(re.findall(r'"(--[a-z]+)"', text_of("test_enhanced_data_capture.py")))
 
 
-def test_the_flags_of_the_services_are_settings_or_port() -> None:
+def test_flags_of_the_services_are_settings_or_port() -> None:
     for command in (
         "enhanced_data_capture_system.py",
         "enhanced_signup_handler.py",
@@ -223,7 +223,7 @@ def test_the_flags_of_the_services_are_settings_or_port() -> None:
 
 
 @pytest.mark.parametrize("page", PAGES)
-def test_every_flag_that_is_named_exists(page: str) -> None:
+def test_every_documented_flag_exists(page: str) -> None:
     known = {
         flag
         for parser in (*parsers().values(), *commands_of_operator().values())
@@ -233,7 +233,7 @@ def test_every_flag_that_is_named_exists(page: str) -> None:
     assert named <= known | flags_of_test_command() | OTHER_TOOLS_FLAGS | {"--help"}
 
 
-def test_every_command_line_can_be_parsed() -> None:
+def test_every_documented_command_line_can_be_parsed() -> None:
     head = f"1:{'0' * 64}"
     parsed = 0
     for command in all_commands():
@@ -278,13 +278,13 @@ def schema() -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("kind", ["table", "view"])
-def test_the_tables_of_tables_and_views_are_the_schema_s(kind: str) -> None:
+def test_documented_tables_and_views_match_the_schema(kind: str) -> None:
     documented = {row[0].strip("`") for row in all_table_rows(DATA, kind)}
     assert documented == {name for name, its in schema()["kinds"].items() if its == kind}
 
 
 @pytest.mark.parametrize("page", PAGES)
-def test_every_table_that_is_named_exists(page: str) -> None:
+def test_every_documented_table_exists(page: str) -> None:
     columns = set().union(*schema()["columns"].values())
     like_tables = (
         r"`([a-z_]+_(?:data|log|logs|audit|chain|erasures|receipts|credentials|sources|latest))`"

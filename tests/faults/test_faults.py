@@ -72,7 +72,7 @@ def another_program(database: Path) -> Iterator[sqlite3.Connection]:
 # --- Kills ------------------------------------------------------------------------------------------------------------
 
 
-def test_kills_under_load_lose_nothing_and_store_nothing_twice(tmp_path: Path) -> None:
+def test_kills_under_load_lose_and_duplicate_nothing(tmp_path: Path) -> None:
     with Campaign(tmp_path) as campaign:
         for _ in range(KILLS):
             campaign.kill_once()
@@ -86,7 +86,7 @@ def test_kills_under_load_lose_nothing_and_store_nothing_twice(tmp_path: Path) -
 # --- Other programs ---------------------------------------------------------------------------------------------------
 
 
-def test_while_another_program_holds_the_lock_reads_go_on_and_writes_wait_their_time(
+def test_while_another_program_holds_the_lock_reads_work_and_writes_time_out(
     tmp_path: Path,
 ) -> None:
     service = capture_service_in(tmp_path, EDC_REQUEST_SECONDS="1")
@@ -136,7 +136,7 @@ def test_while_another_program_holds_the_lock_reads_go_on_and_writes_wait_their_
         service.stop()
 
 
-def test_a_reader_of_an_old_state_lets_the_log_grow_and_afterwards_it_shrinks(
+def test_wal_grows_during_a_long_read_transaction_and_shrinks_afterwards(
     managed: Managed,
 ) -> None:
     with another_program(managed.database) as reader:
@@ -194,7 +194,7 @@ def assert_full_and_then_not(managed: Managed, make_room: Callable[[], object]) 
 @pytest.mark.skipif(
     not hasattr(resource, "prlimit"), reason="this system can't limit a running process (prlimit)"
 )
-def test_where_a_file_may_not_grow_captures_are_refused_until_it_may(managed: Managed) -> None:
+def test_captures_get_503_until_a_file_size_limit_is_lifted(managed: Managed) -> None:
     assert managed.capture().status_code == 201
     worker = managed.manager.worker_process("capture")
     _, hard = resource.prlimit(worker, resource.RLIMIT_FSIZE)
@@ -204,7 +204,7 @@ def test_where_a_file_may_not_grow_captures_are_refused_until_it_may(managed: Ma
     )
 
 
-def test_on_a_full_disk_captures_are_refused_until_there_is_room(tmp_path: Path) -> None:
+def test_captures_get_503_until_a_full_disk_has_room(tmp_path: Path) -> None:
     disk = tmp_path / "disk"
     disk.mkdir()
     mount = ["mount", "-t", "tmpfs", "-o", "size=6m", "tmpfs", str(disk)]
@@ -235,7 +235,7 @@ def fill(ballast: Path) -> None:
 
 
 @pytest.mark.parametrize("fault", ["write_errno", "sync_errno"])
-def test_a_failing_disk_is_never_acknowledged_and_the_service_starts_anew(
+def test_a_failed_write_or_sync_is_not_acknowledged_and_the_service_restarts(
     shimmed: Managed, shim: Shim, fault: str
 ) -> None:
     assert shimmed.capture().status_code == 201
@@ -258,7 +258,7 @@ def test_a_failing_disk_is_never_acknowledged_and_the_service_starts_anew(
 # --- The file ---------------------------------------------------------------------------------------------------------
 
 
-def test_a_deleted_file_is_noticed_said_and_used_again_when_it_is_back(
+def test_a_deleted_database_is_reported_and_used_again_when_it_is_back(
     managed: Managed, tmp_path: Path
 ) -> None:
     assert managed.capture().status_code == 201
@@ -280,7 +280,7 @@ def test_a_deleted_file_is_noticed_said_and_used_again_when_it_is_back(
     managed.assert_each_is_there_once()
 
 
-def test_a_file_that_is_deleted_with_all_beside_it_is_not_replaced_by_an_empty_one(
+def test_a_database_deleted_with_its_wal_is_not_replaced_by_an_empty_one(
     managed: Managed, tmp_path: Path
 ) -> None:
     assert managed.capture().status_code == 201
@@ -298,7 +298,7 @@ def test_a_file_that_is_deleted_with_all_beside_it_is_not_replaced_by_an_empty_o
     assert managed.health() == {}
 
 
-def test_a_new_database_where_one_was_is_said_at_the_start(tmp_path: Path) -> None:
+def test_a_new_database_in_place_of_an_earlier_one_is_logged(tmp_path: Path) -> None:
     first = Managed(tmp_path)
     assert first.capture().status_code == 201
     assert first.manager.stop() == 0
@@ -315,7 +315,7 @@ def test_a_new_database_where_one_was_is_said_at_the_start(tmp_path: Path) -> No
         second.manager.clean_up()
 
 
-def test_a_replaced_file_is_noticed_and_not_damaged_by_the_log_of_the_old_one(
+def test_a_replaced_database_is_detected_and_not_damaged_by_the_old_wal(
     managed: Managed, tmp_path: Path
 ) -> None:
     assert managed.capture().status_code == 201
@@ -341,7 +341,7 @@ def test_a_replaced_file_is_noticed_and_not_damaged_by_the_log_of_the_old_one(
     assert list(tmp_path.glob("trading_bots.db-wal.of-replaced-file-*"))
 
 
-def test_a_deleted_log_is_noticed(managed: Managed) -> None:
+def test_a_deleted_wal_is_detected(managed: Managed) -> None:
     assert managed.capture().status_code == 201
     process = managed.health()["pid"]
     managed.database.with_name("trading_bots.db-wal").unlink()
@@ -353,7 +353,7 @@ def test_a_deleted_log_is_noticed(managed: Managed) -> None:
     managed.manager.assert_database_is_sound()
 
 
-def test_a_damaged_file_stops_the_start_and_is_left_as_it_is(tmp_path: Path) -> None:
+def test_a_damaged_database_prevents_the_start_and_is_unchanged(tmp_path: Path) -> None:
     service = capture_service_in(tmp_path)
     service.start()
     for number in range(50):
@@ -373,7 +373,7 @@ def test_a_damaged_file_stops_the_start_and_is_left_as_it_is(tmp_path: Path) -> 
 
 
 @pytest.mark.parametrize("days", [1, -1])
-def test_a_clock_that_jumps_a_day_changes_no_order_and_no_deadline(
+def test_a_clock_jump_of_a_day_changes_no_order_and_no_deadline(
     shimmed: Managed, shim: Shim, days: int
 ) -> None:
     assert shimmed.capture().status_code == 201
@@ -408,7 +408,7 @@ def test_a_clock_that_jumps_a_day_changes_no_order_and_no_deadline(
 # --- Callers ----------------------------------------------------------------------------------------------------------
 
 
-def test_5000_connections_at_once_cost_bounded_memory_and_threads_and_keep_nobody_waiting(
+def test_5000_connections_use_bounded_memory_and_do_not_block_captures(
     tmp_path: Path,
 ) -> None:
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)

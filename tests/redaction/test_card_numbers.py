@@ -65,7 +65,7 @@ def rows_of(service: RunningService, user: str) -> Iterator[tuple[str, str]]:
             yield table["name"], json.dumps(row, ensure_ascii=False, default=bytes.hex)
 
 
-def test_a_card_number_posted_anywhere_is_in_no_table_no_log_and_no_answer(
+def test_a_card_number_in_any_field_reaches_no_table_log_or_response(
     service: RunningService,
 ) -> None:
     sent: list[str] = []
@@ -111,7 +111,7 @@ def test_a_card_number_posted_anywhere_is_in_no_table_no_log_and_no_answer(
         assert [digits for digits in sent if digits.encode() in content] == [], path
 
 
-def test_an_error_repeats_no_card_number(service: RunningService) -> None:
+def test_errors_contain_no_card_number(service: RunningService) -> None:
     url = f"{service.url}/api/data-capture"
     bodies = [
         f'{{"a": {VISA}', f'{{"{VISA}": 1, "{VISA}": 2}}', f'["{VISA}"]', f'{{"user_email": "{VISA}"}}',
@@ -127,7 +127,7 @@ def test_an_error_repeats_no_card_number(service: RunningService) -> None:
     assert VISA not in service.log_file.read_text() + service.output.read_text()
 
 
-def test_a_card_number_in_the_place_of_an_id_or_an_address_is_refused(
+def test_a_card_number_as_capture_id_or_address_is_rejected(
     service: RunningService, user: str
 ) -> None:
     for payload in (
@@ -144,7 +144,7 @@ def test_a_card_number_in_the_place_of_an_id_or_an_address_is_refused(
     )
 
 
-def test_the_secrets_beside_a_questionnaire_are_never_stored(
+def test_passwords_tokens_and_keys_in_a_payload_are_not_stored(
     service: RunningService, user: str
 ) -> None:
     payload = {
@@ -159,8 +159,10 @@ def test_the_secrets_beside_a_questionnaire_are_never_stored(
         assert WEB_TOKEN.encode() not in content
 
 
-class TestTheAuditRecordSaysWhatWasMasked:
-    def test_by_its_place_in_the_snapshot(self, service: RunningService, user: str) -> None:
+class TestMaskedPathsInAuditRecords:
+    def test_masked_values_are_listed_by_path_in_the_snapshot(
+        self, service: RunningService, user: str
+    ) -> None:
         payload = {
             "user_email": user,
             "paymentData": {"cardNumber": VISA, "cvv": "123", "method": "card"},
@@ -180,9 +182,7 @@ class TestTheAuditRecordSaysWhatWasMasked:
         assert snapshot["_masked"] == ["paymentData.cardNumber", "paymentData.cvv", "User-Agent"]
         assert (record["first"], record["status"]) == ("paymentData.cardNumber", "success")
 
-    def test_and_leaves_a_member_of_that_name_alone(
-        self, service: RunningService, user: str
-    ) -> None:
+    def test_a_member_named_masked_is_kept(self, service: RunningService, user: str) -> None:
         service.capture("payment", {"user_email": user, "_masked": "mine", "pin": 1})
         [record] = service.rows(
             "SELECT data_snapshot FROM data_capture_audit WHERE user_email = ?", user
@@ -191,14 +191,16 @@ class TestTheAuditRecordSaysWhatWasMasked:
             "user_email": user, "_masked": "mine", "pin": "[redacted]", "__masked": ["pin"],
         }  # fmt: skip
 
-    def test_and_says_nothing_where_nothing_was(self, service: RunningService, user: str) -> None:
+    def test_a_snapshot_without_masked_values_lists_none(
+        self, service: RunningService, user: str
+    ) -> None:
         service.capture("payment", {"user_email": user, "plan": "pro"})
         [record] = service.rows(
             "SELECT data_snapshot FROM data_capture_audit WHERE user_email = ?", user
         )
         assert json.loads(record["data_snapshot"]) == {"user_email": user, "plan": "pro"}
 
-    def test_and_the_same_payload_sent_again_is_the_same(
+    def test_a_masked_payload_sent_again_is_a_duplicate(
         self, service: RunningService, user: str
     ) -> None:
         payload = {

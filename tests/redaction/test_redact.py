@@ -27,7 +27,7 @@ WEB_TOKEN = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiI0MiJ9.c2lnbmF0dXJlLW9mLWl0"
     "card",
     [VISA, VISA_13, MASTERCARD, MASTERCARD_2, AMEX, DINERS, DISCOVER, JCB, UNION_PAY, MAESTRO],
 )
-def test_a_card_of_any_issuer_keeps_its_last_four_digits_only(card: str) -> None:
+def test_only_the_last_four_digits_of_a_card_number_are_kept(card: str) -> None:
     assert redact_text(card) == f"[card ****{card[-4:]}]"
 
 
@@ -97,7 +97,7 @@ def test_a_card_of_any_issuer_keeps_its_last_four_digits_only(card: str) -> None
         ('{"password": "hunter 2", "broken', '{"password": [redacted], "broken'),
     ],
 )
-def test_a_secret_inside_a_text_is_masked_and_the_rest_is_kept(text: str, masked: str) -> None:
+def test_a_secret_in_a_text_is_masked_and_the_rest_is_kept(text: str, masked: str) -> None:
     assert redact_text(text) == masked
 
 
@@ -117,7 +117,7 @@ def test_a_secret_inside_a_text_is_masked_and_the_rest_is_kept(text: str, masked
         "secrets", "investorPassword", "mt5_pass", "ｐａｓｓｗｏｒｄ",
     ],
 )  # fmt: skip
-def test_the_value_of_a_key_that_names_a_secret_is_masked(key: str) -> None:
+def test_values_of_keys_that_name_a_secret_are_masked(key: str) -> None:
     assert redact({key: "abc"}) == {key: "[redacted]"}
     assert redact({"deep": [{key: 123}]}) == {"deep": [{key: "[redacted]"}]}
     assert redact({key: ["one", "two"]}) == {key: ["[redacted]", "[redacted]"]}
@@ -144,7 +144,7 @@ def test_the_value_of_a_key_that_names_a_secret_is_masked(key: str) -> None:
         "creditCard",
     ],
 )
-def test_the_value_of_a_key_that_names_a_card_is_masked_even_if_it_is_mistyped(key: str) -> None:
+def test_values_of_keys_that_name_a_card_are_masked_even_if_mistyped(key: str) -> None:
     assert redact({key: "4111 1111 1111 1112"}) == {key: "[card ****1112]"}
     assert redact({key: "411"}) == {key: "[redacted]"}
 
@@ -166,7 +166,7 @@ def test_the_value_of_a_key_that_names_a_card_is_masked_even_if_it_is_mistyped(k
     ],
     ids=str,
 )  # fmt: skip
-def test_a_secret_is_masked_for_what_is_around_it(member: Any, masked: Any) -> None:
+def test_secrets_are_recognised_by_their_context(member: Any, masked: Any) -> None:
     assert redact(member) == masked
 
 
@@ -179,7 +179,7 @@ def test_a_secret_is_masked_for_what_is_around_it(member: Any, masked: Any) -> N
         Decimal("4.111111111111111e15"),
     ],
 )
-def test_a_card_number_that_is_a_number_is_masked(number: Any) -> None:
+def test_a_card_number_given_as_a_number_is_masked(number: Any) -> None:
     assert redact({"note": number})["note"].startswith("[card ****1111]")
 
 
@@ -200,7 +200,7 @@ def test_a_card_number_that_is_a_number_is_masked(number: Any) -> None:
         "EURUSD, GBPUSD, XAUUSD", "What is the password policy?", "passed phase 1", "spinning", "",
     ],
 )  # fmt: skip
-def test_what_only_looks_like_a_secret_is_left_alone(value: str) -> None:
+def test_texts_that_only_look_like_secrets_are_unchanged(value: str) -> None:
     assert redact_text(value) == value
 
 
@@ -217,11 +217,11 @@ def test_what_only_looks_like_a_secret_is_left_alone(value: str) -> None:
     ],
     ids=str,
 )  # fmt: skip
-def test_members_that_name_no_secret_are_left_alone(member: dict[str, Any]) -> None:
+def test_members_that_name_no_secret_are_unchanged(member: dict[str, Any]) -> None:
     assert redact(member) == member
 
 
-def test_json_texts_inside_json_texts_are_masked_however_deep() -> None:
+def test_nested_json_texts_are_masked_at_any_depth() -> None:
     layered: Any = {"password": "hunter2", "card": VISA}
     for _ in range(6):
         layered = {"stored": json.dumps(layered)}
@@ -244,7 +244,7 @@ _PIECES = st.one_of(
 
 @settings(max_examples=1500, deadline=None)
 @given(st.lists(_PIECES, max_size=6).map("".join))
-def test_the_quick_look_passes_over_no_text_that_would_be_masked(text: str) -> None:
+def test_the_prefilter_skips_no_text_that_contains_a_secret(text: str) -> None:
     quick = redact(text)
     with pytest.MonkeyPatch.context() as patch:
         for module in ("redact", "plain_text"):  # look closely at every text
@@ -254,13 +254,13 @@ def test_the_quick_look_passes_over_no_text_that_would_be_masked(text: str) -> N
 
 @settings(max_examples=1000, deadline=None)
 @given(card_in_json())
-def test_no_card_number_survives_in_any_value_of_any_shape(card: tuple[str, Any]) -> None:
+def test_no_card_number_remains_in_any_json_value(card: tuple[str, Any]) -> None:
     digits, value = card
     left = encode_json(redact(decode_json(json.dumps(value))))
     assert not digits_with_anything_between(digits).search(left)
 
 
-class TestWhatWasMaskedIsTold:
+class TestMaskedPaths:
     @pytest.mark.parametrize(
         ("payload", "places"),
         [
@@ -278,18 +278,20 @@ class TestWhatWasMaskedIsTold:
         ],
         ids=str,
     )
-    def test_by_its_place(self, payload: dict[str, Any], places: list[str]) -> None:
+    def test_each_masked_value_is_listed_by_its_path(
+        self, payload: dict[str, Any], places: list[str]
+    ) -> None:
         assert redact_with_paths(payload)[1] == places
 
-    def test_and_what_is_too_much_to_name_is_counted(self) -> None:
+    def test_paths_beyond_the_limit_are_counted(self) -> None:
         places = redact_with_paths({"pins": list(range(150))})[1]
         assert places[99:] == ["pins[99]", "… and 50 more"]
 
-    def test_and_nothing_masked_is_nothing_copied(self) -> None:
+    def test_a_payload_without_secrets_is_not_copied(self) -> None:
         payload = {"plan": "pro", "trades": [{"profit": Decimal("12.5")}]}
         assert redact(payload) is payload
 
 
-def test_more_that_may_be_secret_than_there_is_time_for_is_masked_unseen() -> None:
+def test_texts_beyond_the_inspection_limit_are_masked_completely() -> None:
     text = "4111111111111112 " * 60_000
     assert redact([text, "plan: pro", "pro"]) == [REDACTED, REDACTED, "pro"]

@@ -95,7 +95,7 @@ def capture_in_vain(manager: RunningManager, user: str) -> None:
 # --- Starting ---------------------------------------------------------------------------------------------------------
 
 
-def test_it_prints_what_a_user_needs(manager: RunningManager) -> None:
+def test_start_prints_urls_files_and_the_script_tag(manager: RunningManager) -> None:
     capture_url = manager.urls["capture"]
     for needed in (
         capture_url,
@@ -108,7 +108,7 @@ def test_it_prints_what_a_user_needs(manager: RunningManager) -> None:
         assert needed in manager.output
 
 
-def test_what_it_says_is_served_is_served(manager: RunningManager) -> None:
+def test_printed_urls_are_served(manager: RunningManager) -> None:
     script = requests.get(
         f"{manager.urls['capture']}/frontend_data_capture_integration.js", timeout=5
     )
@@ -117,7 +117,7 @@ def test_what_it_says_is_served_is_served(manager: RunningManager) -> None:
     assert manager.is_healthy("signup")
 
 
-def test_log_lines_of_the_services_come_with_their_names(manager: RunningManager) -> None:
+def test_log_lines_name_their_service(manager: RunningManager) -> None:
     for service in ("capture", "signup"):
         assert f"[{service}] " in manager.output
         assert f"INFO {service} Listening on {manager.urls[service]}" in manager.output
@@ -126,7 +126,7 @@ def test_log_lines_of_the_services_come_with_their_names(manager: RunningManager
         )
 
 
-def test_the_log_file_has_one_form_and_one_reader(manager: RunningManager) -> None:
+def test_log_file_has_one_format_and_only_its_owner_can_read_it(manager: RunningManager) -> None:
     lines = manager.log_file.read_text().splitlines()
     assert lines
     assert all(LOG_LINE.match(line) for line in lines)
@@ -134,7 +134,7 @@ def test_the_log_file_has_one_form_and_one_reader(manager: RunningManager) -> No
 
 
 @pytest.mark.parametrize(("service", "position"), [("capture", 0), ("signup", 1)])
-def test_a_taken_port_is_named_with_the_flag_that_changes_it(
+def test_a_port_in_use_is_reported_with_its_flag_and_variable(
     start: Start, service: str, position: int
 ) -> None:
     with closing(socket.socket()) as other:
@@ -150,7 +150,7 @@ def test_a_taken_port_is_named_with_the_flag_that_changes_it(
     assert not manager.database.exists()
 
 
-def test_a_service_over_another_database_is_not_used(start: Start, tmp_path: Path) -> None:
+def test_a_running_service_with_another_database_is_not_used(start: Start, tmp_path: Path) -> None:
     elsewhere = tmp_path / "elsewhere"
     elsewhere.mkdir()
     other = capture_service_in(elsewhere)
@@ -166,22 +166,20 @@ def test_a_service_over_another_database_is_not_used(start: Start, tmp_path: Pat
     )
 
 
-def test_one_port_for_both_is_refused(start: Start) -> None:
+def test_one_port_for_both_services_is_refused(start: Start) -> None:
     port = free_port()
     manager = start(ports=(port, port))
     assert manager.process.wait(timeout=15) == 1
     assert f"Both services were given port {port}." in manager.output
 
 
-def test_a_host_that_is_not_of_this_machine_is_refused(start: Start) -> None:
+def test_a_host_address_of_another_machine_is_refused(start: Start) -> None:
     manager = start("--host", "192.0.2.1")  # TEST-NET-1 (RFC 5737)
     assert manager.process.wait(timeout=15) == 1
     assert "can't be listened on at 192.0.2.1" in manager.output
 
 
-def test_a_host_that_can_not_be_resolved_is_refused(
-    start: Start, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_an_unresolvable_host_is_refused(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(
         "RES_OPTIONS", "attempts:1 timeout:1"
     )  # resolv.conf(5): where no name server answers
@@ -193,9 +191,7 @@ def test_a_host_that_can_not_be_resolved_is_refused(
     assert "Traceback" not in manager.output
 
 
-def test_a_database_that_cannot_be_written_is_said_in_a_sentence(
-    start: Start, tmp_path: Path
-) -> None:
+def test_a_read_only_database_is_reported_in_one_line(start: Start, tmp_path: Path) -> None:
     (tmp_path / "trading_bots.db").touch(mode=0o400)
     manager = start()
     assert manager.process.wait(timeout=15) == 1
@@ -203,7 +199,7 @@ def test_a_database_that_cannot_be_written_is_said_in_a_sentence(
     assert f"{manager.database} is read-only" in manager.output
 
 
-def test_a_service_that_cannot_start_is_said_with_the_reason_and_stops_everything(
+def test_a_service_that_cannot_start_is_reported_and_stops_the_other(
     start: Start, tmp_path: Path
 ) -> None:
     (tmp_path / "trading_bots.keys").mkdir(mode=0o700)
@@ -216,7 +212,7 @@ def test_a_service_that_cannot_start_is_said_with_the_reason_and_stops_everythin
     assert not manager.is_healthy("capture")
 
 
-def test_running_services_are_used_left_running_and_replaced_when_they_go(
+def test_running_services_are_used_left_running_and_replaced_when_they_end(
     start: Start, tmp_path: Path
 ) -> None:
     services: dict[str, RunningService] = {
@@ -250,7 +246,7 @@ def test_running_services_are_used_left_running_and_replaced_when_they_go(
             service.stop()
 
 
-def test_of_two_managers_started_at_once_one_starts_the_services_and_the_other_uses_them(
+def test_two_managers_started_at_once_share_the_services(
     start: Start,
 ) -> None:
     ports = free_port(), free_port()
@@ -298,7 +294,7 @@ def service_that_does_not_get_on(tmp_path: Path) -> Iterator[tuple[int, subproce
             process.terminate()
 
 
-def test_a_service_that_someone_else_is_just_starting_is_waited_for(
+def test_the_manager_waits_for_a_service_that_is_starting(
     start: Start, service_that_does_not_get_on: tuple[int, subprocess.Popen[bytes]]
 ) -> None:
     port, slow_one = service_that_does_not_get_on
@@ -313,7 +309,7 @@ def test_a_service_that_someone_else_is_just_starting_is_waited_for(
     assert manager.stop() == 0
 
 
-def test_a_service_that_never_gets_on_is_said_in_a_sentence(
+def test_a_service_that_never_responds_is_reported_in_one_line(
     start: Start, service_that_does_not_get_on: tuple[int, subprocess.Popen[bytes]]
 ) -> None:
     port, _ = service_that_does_not_get_on
@@ -331,7 +327,7 @@ def test_a_service_that_never_gets_on_is_said_in_a_sentence(
 
 @pytest.mark.parametrize("process_of", [RunningManager.main_process, RunningManager.worker_process])
 @pytest.mark.parametrize(("killed", "other"), [("capture", "signup"), ("signup", "capture")])
-def test_a_killed_service_is_back_within_5_s_and_the_other_never_stopped_answering(
+def test_a_killed_service_is_restarted_and_the_other_keeps_responding(
     manager: RunningManager,
     killed: str,
     other: str,
@@ -354,7 +350,7 @@ def test_a_killed_service_is_back_within_5_s_and_the_other_never_stopped_answeri
     manager.all_processes()
 
 
-def test_a_suspended_service_is_replaced_after_15_s(start: Start) -> None:
+def test_a_suspended_service_is_replaced_after_15_seconds(start: Start) -> None:
     manager = start().wait_until_running()
     os.kill(manager.worker_process("capture"), signal.SIGSTOP)
     eventually(
@@ -370,7 +366,7 @@ def test_a_suspended_service_is_replaced_after_15_s(start: Start) -> None:
 
 
 @pytest.mark.parametrize("process_of", [RunningManager.main_process, RunningManager.worker_process])
-def test_a_suspended_process_does_not_keep_the_others_from_stopping(
+def test_a_suspended_process_does_not_prevent_the_stop(
     start: Start, process_of: Callable[[RunningManager, str], int]
 ) -> None:
     manager = start().wait_until_running()
@@ -398,7 +394,7 @@ def test_no_process_outlives_a_manager_killed_with_its_services(start: Start) ->
     assert start(ports=_ports_of(manager)).wait_until_running().stop() == 0
 
 
-def test_a_manager_killed_while_it_starts_leaves_nothing(start: Start) -> None:
+def test_no_process_outlives_a_manager_killed_while_starting(start: Start) -> None:
     manager = start()
     eventually(lambda: len(manager.all_processes()) > 1, "a service is being started", 10)
     manager.all_processes()
@@ -418,7 +414,7 @@ def _ports_of(manager: RunningManager) -> tuple[int, int]:
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
-def test_a_signal_stops_everything_and_leaves_a_sound_database(
+def test_a_signal_stops_all_processes_and_leaves_an_intact_database(
     start: Start, number: signal.Signals, user: str
 ) -> None:
     manager = start().wait_until_running()
@@ -431,7 +427,7 @@ def test_a_signal_stops_everything_and_leaves_a_sound_database(
     assert rows(manager.database, "SELECT count(*) AS n FROM payment_data") == [{"n": 1}]
 
 
-def test_ctrl_c_in_a_terminal_reaches_the_services_through_the_manager_alone(start: Start) -> None:
+def test_ctrl_c_reaches_the_services_only_through_the_manager(start: Start) -> None:
     manager = start().wait_until_running()
     os.killpg(
         manager.process.pid, signal.SIGINT
@@ -441,7 +437,7 @@ def test_ctrl_c_in_a_terminal_reaches_the_services_through_the_manager_alone(sta
     assert manager.leftovers() == []
 
 
-def test_requests_under_way_are_finished_before_it_stops(start: Start, user: str) -> None:
+def test_pending_requests_are_finished_before_the_stop(start: Start, user: str) -> None:
     manager = start().wait_until_running()
     answers: list[requests.Response] = []
     with closing(sqlite3.connect(manager.database, isolation_level=None)) as other_program:
@@ -463,7 +459,7 @@ def test_requests_under_way_are_finished_before_it_stops(start: Start, user: str
     assert rows(manager.database, "SELECT count(*) AS n FROM payment_data") == [{"n": 5}]
 
 
-def test_half_of_a_request_does_not_hold_up_the_stop(start: Start) -> None:
+def test_an_incomplete_request_does_not_delay_the_stop(start: Start) -> None:
     manager = start().wait_until_running()
     with closing(socket.create_connection(("127.0.0.1", _ports_of(manager)[0]))) as caller:
         caller.sendall(
