@@ -1,4 +1,4 @@
-"""Whatever is sent, no card number reaches a table, a log or an answer: through the real service, from end to end."""
+"""Test end to end that no card number reaches a table, a log or a response."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import requests
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tests.support.cards import card_in_json, digits_with_anything_between
+from tests.support.cards import card_in_json, separated_digits_pattern
 from tests.support.services import RunningService, capture_service_in
 
 EXAMPLES = int(os.environ.get("EDC_CARD_EXAMPLES", "60"))
@@ -47,18 +47,19 @@ WEB_TOKEN = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiI0MiJ9.c2lnbmF0dXJlLW9mLWl0"
 
 @pytest.fixture(scope="module")
 def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningService]:
-    """A capture service of its own, so that every byte that it writes can be looked at."""
+    """A separate capture service, so that the test can read every byte that it writes."""
     running = capture_service_in(tmp_path_factory.mktemp("cards"), EDC_DEBUG="1")
     running.start()
     yield running
     running.stop()
 
 
-def rows_of(service: RunningService, user: str) -> Iterator[tuple[str, str]]:
-    """Every row that belongs to a person, as its table and its text."""
+def user_rows(service: RunningService, user: str) -> Iterator[tuple[str, str]]:
+    """Yield each row of a user as the table's name and the row as JSON."""
     tables = service.rows("""
-        SELECT made.name FROM sqlite_master AS made, pragma_table_info(made.name) AS held
-        WHERE made.type = 'table' AND held.name = 'user_email'
+        SELECT tables.name
+        FROM sqlite_master AS tables, pragma_table_info(tables.name) AS columns
+        WHERE tables.type = 'table' AND columns.name = 'user_email'
     """)
     for table in tables:
         for row in service.rows(f"SELECT * FROM {table['name']} WHERE user_email = ?", user):  # noqa: S608
@@ -78,7 +79,7 @@ def test_a_card_number_in_any_field_reaches_no_table_log_or_response(
         (kind, name), (digits, value) = place, card
         sent.append(digits)
         user = f"{uuid.uuid4().hex}@example.com"
-        # Where a page might put it, under a key of any name, and where it has no business to be.
+        # In a field of the page, in a key, in the capture_id and in the User-Agent.
         payload = {
             "user_email": user,
             name: value,
@@ -92,18 +93,19 @@ def test_a_card_number_in_any_field_reaches_no_table_log_or_response(
         browser = {"User-Agent": f"Browser/1.0 ({digits})"}
         if in_batch:
             captures = [{"type": kind, **one} for one in payloads]
-            answers = [service.capture("batch", {"captures": captures}, **browser)]
-            assert [answer["status"] for answer in answers[0].json()["answers"]] == [422, 201]
+            responses = [service.capture("batch", {"captures": captures}, **browser)]
+            results = responses[0].json()["answers"]
+            assert [result["status"] for result in results] == [422, 201]
         else:
-            answers = [service.capture(kind, one, **browser) for one in payloads]
-            assert [answer.status_code for answer in answers] == [422, 201]
-        wanted = digits_with_anything_between(digits)
-        for answer in answers:
-            assert not wanted.search(answer.text)
-        found_in = dict(rows_of(service, user))
-        assert len(found_in) >= 2  # the kind's own table and the audit trail
+            responses = [service.capture(kind, one, **browser) for one in payloads]
+            assert [response.status_code for response in responses] == [422, 201]
+        pattern = separated_digits_pattern(digits)
+        for response in responses:
+            assert not pattern.search(response.text)
+        found_in = dict(user_rows(service, user))
+        assert len(found_in) >= 2  # the kind's table and the audit trail
         for table, row in found_in.items():
-            assert not wanted.search(row), table
+            assert not pattern.search(row), table
 
     send()
     for path in service.database.parent.rglob("*"):
@@ -114,14 +116,16 @@ def test_a_card_number_in_any_field_reaches_no_table_log_or_response(
 def test_errors_contain_no_card_number(service: RunningService) -> None:
     url = f"{service.url}/api/data-capture"
     bodies = [
-        f'{{"a": {VISA}', f'{{"{VISA}": 1, "{VISA}": 2}}', f'["{VISA}"]', f'{{"user_email": "{VISA}"}}',
-        f'{{"user_email": "{VISA}@example.com"}}', f'{{"user_email": "a@example.com", "final_price": "{VISA}!"}}',
+        f'{{"a": {VISA}', f'{{"{VISA}": 1, "{VISA}": 2}}', f'["{VISA}"]',
+        f'{{"user_email": "{VISA}"}}',
+        f'{{"user_email": "{VISA}@example.com"}}',
+        f'{{"user_email": "a@example.com", "final_price": "{VISA}!"}}',
     ]  # fmt: skip
     for body in bodies:
-        answer = requests.post(
+        response = requests.post(
             f"{url}/payment", data=body, headers={"Content-Type": "application/json"}, timeout=10
         )
-        assert VISA not in answer.text
+        assert VISA not in response.text
     for path in (f"stats/{VISA}", f"stats/{VISA}@example.com", VISA):
         requests.get(f"{url}/{path}", timeout=10)
     assert VISA not in service.log_file.read_text() + service.output.read_text()
@@ -134,9 +138,9 @@ def test_a_card_number_as_capture_id_or_address_is_rejected(
         {"user_email": user, "capture_id": VISA},
         {"user_email": f"{VISA}@example.com"},
     ):
-        answer = service.capture("payment", payload)
-        assert answer.status_code == 422
-        assert VISA not in answer.text
+        response = service.capture("payment", payload)
+        assert response.status_code == 422
+        assert VISA not in response.text
     assert service.rows("SELECT * FROM users WHERE email LIKE '%4111111111111111%'") == []
     assert (
         service.rows("SELECT * FROM capture_receipts WHERE capture_id LIKE '%4111111111111111%'")
@@ -148,9 +152,12 @@ def test_passwords_tokens_and_keys_in_a_payload_are_not_stored(
     service: RunningService, user: str
 ) -> None:
     payload = {
-        "email": user, "password": "hunter2-secret", "token": WEB_TOKEN, "questionnaire": {"accountSize": "$100,000"},
+        "email": user,
+        "password": "hunter2-secret",
+        "token": WEB_TOKEN,
+        "questionnaire": {"accountSize": "$100,000"},
         "tradingState": json.dumps({"apiKey": "hunter2-key"}),
-    }  # fmt: skip
+    }
     for kind in ("questionnaire", "dashboard", "payment"):
         assert service.capture(kind, payload).status_code == 201
     for file in (service.database, service.database.with_name(service.database.name + "-wal")):
