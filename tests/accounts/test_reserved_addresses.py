@@ -85,4 +85,4 @@ def test_what_the_retention_s_records_cover_stays_covered(
 def test_the_command_refuses_it(tmp_path: Path, server: CommandServer) -> None:
     prepare(tmp_path / "trading_bots.db")
     outcome = Installation(tmp_path, server).run("erase", RETENTION_USER, "--yes")
-    assert (outcome.status, "not an email address" in outcome.complaint) == (1, True)
+    assert (outcome.status, "not an email address" in outcome.errors) == (1, True)

@@ -61,7 +61,7 @@ def key_of(database: Path) -> bytes:
 
 def verified(installation: Installation, *arguments: object) -> str:
     outcome = installation.run("verify-audit", *arguments)
-    assert outcome.status == 0, (outcome.output, outcome.complaint)
+    assert outcome.status == 0, (outcome.output, outcome.errors)
     return outcome.output
 
 
@@ -267,7 +267,7 @@ def test_a_database_that_came_without_its_key_begins_a_new_chain_and_earlier_hea
     key = installation.directory / "trading_bots.keys" / "audit.key"
     key.unlink()
     outcome = installation.run("verify-audit")
-    assert (outcome.status, "There is no key" in outcome.complaint) == (1, True)
+    assert (outcome.status, "There is no key" in outcome.errors) == (1, True)
     installation.database.with_name("trading_bots.db-audit-head").unlink()
     prepare(installation.database)
     assert "Of these, 4 were there before the chain began" in verified(installation)
@@ -388,7 +388,7 @@ def test_a_head_of_earlier_proves_that_nothing_before_it_changed(
 def test_a_head_that_is_none_is_refused_in_words(installation: Installation, text: str) -> None:
     outcome = installation.run("verify-audit", f"--since={text}")
     assert outcome.status == 2
-    assert "a number, a colon, 64 hexadecimal digits" in outcome.complaint
+    assert "a number, a colon, 64 hexadecimal digits" in outcome.errors
 
 
 def test_a_backup_verifies_with_the_installations_key_and_not_without(
@@ -398,7 +398,7 @@ def test_a_backup_verifies_with_the_installations_key_and_not_without(
     backup = installation.back_up()
     erase(installation.database, "p@example.com", "erased-2@data-capture.invalid")
     outcome = installation.run("verify-audit", "--database", backup)
-    assert (outcome.status, "--key" in outcome.complaint) == (1, True)
+    assert (outcome.status, "--key" in outcome.errors) == (1, True)
     key = installation.directory / "trading_bots.keys" / "audit.key"
     assert verified(installation, "--database", backup, "--key", key, "--head").strip() == head
 
@@ -441,7 +441,7 @@ def test_what_has_no_audit_trail_is_refused_in_words(installation: Installation)
         ("nowhere.db", "There is no file"),
     ):
         outcome = installation.run("verify-audit", "--database", installation.directory / name)
-        assert (outcome.status, words in outcome.complaint) == (1, True), outcome.complaint
+        assert (outcome.status, words in outcome.errors) == (1, True), outcome.errors
 
 
 def test_on_a_terminal_it_shows_how_far_it_is(installation: Installation) -> None:

@@ -87,7 +87,7 @@ def run(database: Path, *statements: str) -> None:
 def assert_found(installation: Installation, *words: str) -> None:
     for command in ("verify-audit", "doctor"):
         outcome = installation.run(command, *(["--quick"] if command == "doctor" else []))
-        assert outcome.status == 1, (command, outcome.output, outcome.complaint)
+        assert outcome.status == 1, (command, outcome.output, outcome.errors)
         for word in words:
             assert word in outcome.output, (command, outcome.output)
 
@@ -288,10 +288,10 @@ def test_what_has_the_name_of_a_function_is_in_nobody_s_way(
 ) -> None:
     run(installation.database, SHADOWS[name])
     outcome = installation.run("backup")
-    assert outcome.status == 0, outcome.complaint
+    assert outcome.status == 0, outcome.errors
     prepare(installation.database)
     outcome = installation.run("erase", ANN, "--yes")
-    assert outcome.status == 0, outcome.complaint
+    assert outcome.status == 0, outcome.errors
 
 
 # --- What keeps SQLite's check from looking -------------------------------------------------------------------------------
@@ -358,7 +358,7 @@ def test_what_another_program_s_table_lacks_is_no_damage(
     run(installation.database, *HIDING[kind])
     assert_good(installation)
     outcome = installation.run("backup")
-    assert outcome.status == 0, outcome.complaint
+    assert outcome.status == 0, outcome.errors
 
 
 def test_a_check_of_our_own_table_that_fails_is_damage(installation: Installation) -> None:

@@ -120,7 +120,7 @@ def taking(
 
 def assert_found_at(installation: Installation, record: int) -> str:
     outcome = installation.run("verify-audit")
-    assert outcome.output.startswith(f"Audit record {record} "), (outcome.output, outcome.complaint)
+    assert outcome.output.startswith(f"Audit record {record} "), (outcome.output, outcome.errors)
     assert outcome.status == 1
     return outcome.output
 

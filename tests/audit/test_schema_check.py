@@ -152,7 +152,7 @@ def test_a_database_of_ours_is_good_whatever_is_usual_with_it(
     backup = installation.back_up()
     assert_good(backup, capsys, tmp_path / "trading_bots.keys" / "audit.key")
     outcome = installation.run("restore", backup)
-    assert outcome.status == 0, outcome.complaint
+    assert outcome.status == 0, outcome.errors
     assert_good(database, capsys)
     prepare(database)
     assert_good(database, capsys)

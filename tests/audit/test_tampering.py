@@ -103,7 +103,7 @@ class Tampered:
         outcome = self.installation.run("verify-audit")
         assert outcome.output.startswith(f"Audit record {record} "), (
             outcome.output,
-            outcome.complaint,
+            outcome.errors,
         )
         assert outcome.status == 1
 
@@ -364,7 +364,7 @@ def test_records_are_written_on_after_a_link_that_is_none_and_it_is_still_found(
 def test_a_chain_that_was_dropped_is_found_also_after_a_restart(tampered: Tampered) -> None:
     tampered.run("DROP TABLE data_capture_audit_chain")
     outcome = tampered.installation.run("verify-audit")
-    assert (outcome.status, "is gone" in outcome.complaint) == (1, True)
+    assert (outcome.status, "is gone" in outcome.errors) == (1, True)
     prepare(tampered.database)
     tampered.assert_found_at(1)
 

@@ -1,4 +1,4 @@
-"""`python3 -m data_capture doctor`: every state that it can find an installation in."""
+"""Test `python3 -m data_capture doctor` with every state of an installation."""
 
 from __future__ import annotations
 
@@ -15,50 +15,65 @@ import pytest
 from tests.support.installations import (
     CommandServer,
     Installation,
-    damage,
-    forget_users,
-    leave_in_log,
+    damage_file,
+    delete_users,
+    leave_in_wal,
 )
 from tests.support.services import RunningService
 
-QUESTIONS = ["capture port", "signup port", "access", "database file", "database folder", "keys", "integrity", "foreign keys",
-             "lock", "SQLite version", "write-ahead log", "disk space", "log file", "leftovers", "backups"]  # fmt: skip
+QUESTIONS = [
+    "capture port",
+    "signup port",
+    "access",
+    "database file",
+    "database folder",
+    "keys",
+    "integrity",
+    "foreign keys",
+    "lock",
+    "SQLite version",
+    "write-ahead log",
+    "disk space",
+    "log file",
+    "leftovers",
+    "backups",
+]
 
 
 class Diagnosis:
-    """What the doctor says, by question."""
+    """The findings of the doctor, by question."""
 
     def __init__(self, installation: Installation, *arguments: object) -> None:
         outcome = installation.run("doctor", "--json", *arguments)
-        answer = json.loads(outcome.output)
+        report = json.loads(outcome.output)
         self.exit_status = outcome.status
-        self.status = answer["status"]
+        self.status = report["status"]
         self.text = outcome.output
-        self.findings = {finding["question"]: finding for finding in answer["findings"]}
+        self.findings = {finding["question"]: finding for finding in report["findings"]}
         assert list(self.findings) == QUESTIONS
         assert (self.exit_status == 1) is (self.status == "problem")
         for finding in self.findings.values():
             assert (finding["level"] == "ok") is (finding["advice"] == "")
 
     def problems(self) -> set[str]:
-        """The questions that were answered with a problem."""
+        """Return the questions whose finding is a problem."""
         return {
             question for question, finding in self.findings.items() if finding["level"] == "problem"
         }
 
     def warnings(self) -> set[str]:
-        """The questions that were answered with a warning."""
+        """Return the questions whose finding is a warning."""
         return {
             question for question, finding in self.findings.items() if finding["level"] == "warning"
         }
 
     def answer(self, question: str) -> str:
-        """What it says of one question."""
+        """Return the answer to a question."""
         return str(self.findings[question]["answer"])
 
 
-def state_of(folder: Path) -> dict[str, bytes]:
-    """Everything in a folder, but for the index of the log, which is shared memory and made anew from it."""
+def read_files(folder: Path) -> dict[str, bytes]:
+    """Return the files of a folder, without the WAL index, which SQLite rebuilds from the WAL."""
     return {
         path.name: path.read_bytes()
         for path in folder.iterdir()
@@ -110,7 +125,7 @@ def test_one_port_for_both_services_is_a_problem(installation: Installation) -> 
 
 
 def test_text_output_has_a_line_per_question_and_advice(installation: Installation) -> None:
-    forget_users(installation.database)
+    delete_users(installation.database)
     outcome = installation.run("doctor")
     assert outcome.status == 1
     lines = outcome.output.splitlines()
@@ -125,7 +140,7 @@ def test_text_output_has_a_line_per_question_and_advice(installation: Installati
 
 
 def test_broken_references_are_counted_without_naming_users(installation: Installation) -> None:
-    forget_users(installation.database)
+    delete_users(installation.database)
     diagnosis = Diagnosis(installation)
     assert diagnosis.problems() == {"foreign keys"}
     assert diagnosis.answer("foreign keys").endswith(
@@ -144,7 +159,7 @@ def test_broken_references_of_another_programs_table_are_a_warning(
 
 
 def test_a_damaged_database_is_a_problem(installation: Installation, tmp_path: Path) -> None:
-    damage(installation.database)
+    damage_file(installation.database)
     diagnosis = Diagnosis(installation)
     assert "integrity" in diagnosis.problems()
     assert diagnosis.answer("integrity").startswith("damaged: ")
@@ -197,10 +212,10 @@ def test_a_lock_of_another_program_is_a_problem(installation: Installation, begi
 
 
 def test_doctor_does_not_change_the_wal_of_a_killed_service(installation: Installation) -> None:
-    leave_in_log(installation.database, 5)
-    before = state_of(installation.directory)
+    leave_in_wal(installation.database, 5)
+    before = read_files(installation.directory)
     assert Diagnosis(installation).status == "ok"
-    assert state_of(installation.directory) == before
+    assert read_files(installation.directory) == before
 
 
 def test_doctor_creates_no_lock_file(
@@ -215,19 +230,19 @@ def test_doctor_creates_no_lock_file(
 def test_a_wal_without_its_database_is_a_problem_and_is_kept(
     installation: Installation, loss: str
 ) -> None:
-    leave_in_log(installation.database, 5)
+    leave_in_wal(installation.database, 5)
     if loss == "deleted":
         installation.database.unlink()
     else:
         os.truncate(installation.database, 0)
-    before = state_of(installation.directory)
+    before = read_files(installation.directory)
     assert "write-ahead log" in Diagnosis(installation).problems()
-    assert state_of(installation.directory) == before
+    assert read_files(installation.directory) == before
 
 
 def test_a_large_wal_is_a_warning(installation: Installation) -> None:
-    with (installation.directory / "trading_bots.db-wal").open("wb") as log:
-        log.truncate(100_000_000)
+    with (installation.directory / "trading_bots.db-wal").open("wb") as wal:
+        wal.truncate(100_000_000)
     assert "write-ahead log" in Diagnosis(installation).warnings()
 
 
@@ -246,17 +261,17 @@ def test_a_folder_in_place_of_the_log_file_is_a_problem(installation: Installati
 
 def test_leftover_files_of_a_killed_backup_or_restore_are_named(installation: Installation) -> None:
     installation.backups.mkdir()
-    left = [
+    leftovers = [
         "backups/trading_bots-20240115T103000.000Z.db.partial",
         "trading_bots.restoring.partial",
     ]
-    for name in left:
+    for name in leftovers:
         (installation.directory / name).write_text("")
-    left.append("trading_bots.before-restore-20240115T103000.000Z.db")
-    os.link(installation.database, installation.directory / left[-1])
+    leftovers.append("trading_bots.before-restore-20240115T103000.000Z.db")
+    os.link(installation.database, installation.directory / leftovers[-1])
     diagnosis = Diagnosis(installation)
     assert diagnosis.warnings() == {"leftovers"}
-    assert all(name in diagnosis.answer("leftovers") for name in left)
+    assert all(name in diagnosis.answer("leftovers") for name in leftovers)
 
 
 def test_backups_are_counted(installation: Installation) -> None:

@@ -1,4 +1,4 @@
-"""`python3 -m data_capture set-password`: the owner gives an account to whom it belongs, with the services running."""
+"""Test `python3 -m data_capture set-password` while the services run."""
 
 from __future__ import annotations
 
@@ -11,7 +11,6 @@ import time
 from pathlib import Path
 
 import pytest
-import requests
 
 from tests.accounts.test_signup import PASSWORD, audit_of, log_in, register
 from tests.support.services import (
@@ -28,28 +27,42 @@ SECRET = "the owner's choice ü"
 def set_password(
     service: RunningService, email: str, given: bytes
 ) -> subprocess.CompletedProcess[bytes]:
-    """Runs the command as a script would, the password on its standard input."""
+    """Run the command as a script does, with the password on its standard input."""
     return subprocess.run(
-        [sys.executable, "-m", "data_capture", "set-password", email, "--database", str(service.database)],
-        cwd=REPOSITORY, input=given, capture_output=True, timeout=60, check=False,
-    )  # fmt: skip
+        command_for(service, email),
+        cwd=REPOSITORY,
+        input=given,
+        capture_output=True,
+        timeout=300,
+        check=False,
+    )
 
 
-def typed(service: RunningService, email: str, *lines: str) -> tuple[int, str]:
-    """Runs the command at a terminal, where someone types; its status, and what the terminal showed."""
+def command_for(service: RunningService, email: str, *arguments: str) -> list[str]:
+    """Return the command line that sets a user's password."""
+    command = [sys.executable, "-m", "data_capture", "set-password", email, *arguments]
+    return [*command, "--database", str(service.database)]
+
+
+def set_password_at_terminal(service: RunningService, email: str, *lines: str) -> tuple[int, str]:
+    """Run the command at a terminal, type lines, and return the status and the output."""
     terminal, end = pty.openpty()
     process = subprocess.Popen(
-        [sys.executable, "-m", "data_capture", "set-password", email, "--database", str(service.database)],
-        cwd=REPOSITORY, stdin=end, stdout=end, stderr=end, start_new_session=True,
-    )  # fmt: skip
+        command_for(service, email),
+        cwd=REPOSITORY,
+        stdin=end,
+        stdout=end,
+        stderr=end,
+        start_new_session=True,
+    )
     os.close(end)
-    shown, waiting, deadline = b"", list(lines), time.monotonic() + 60
+    shown, waiting, deadline = b"", list(lines), time.monotonic() + 300
     while time.monotonic() < deadline:
         if not select.select([terminal], [], [], 1)[0]:
             continue
         try:
             part = os.read(terminal, 4096)
-        except OSError:  # its end
+        except OSError:  # Linux: the program has ended
             break
         if not part:
             break
@@ -57,11 +70,14 @@ def typed(service: RunningService, email: str, *lines: str) -> tuple[int, str]:
         if part.rstrip().endswith(b":") and waiting:
             os.write(terminal, waiting.pop(0).encode() + b"\n")
     os.close(terminal)
-    return process.wait(timeout=60), shown.decode()
+    return process.wait(timeout=300), shown.decode()
 
 
 def execute(database: Path, statement: str, *parameters: str) -> None:
-    program = "import sqlite3, sys; c = sqlite3.connect(sys.argv[1]); c.execute(sys.argv[2], sys.argv[3:]); c.commit()"
+    program = (
+        "import sqlite3, sys; c = sqlite3.connect(sys.argv[1]); "
+        "c.execute(sys.argv[2], sys.argv[3:]); c.commit()"
+    )
     subprocess.run(
         [sys.executable, "-c", program, str(database), statement, *parameters], check=True
     )
@@ -90,13 +106,8 @@ def test_a_user_who_paid_before_signing_up_gets_an_account(
     signup_service: RunningService, capture_service: RunningService, user: str
 ) -> None:
     payment = {"user_email": user, "final_price": 49}
-    assert (
-        requests.post(
-            f"{capture_service.url}/api/data-capture/payment", json=payment, timeout=30
-        ).status_code
-        == 201
-    )
-    outcome = set_password(signup_service, user, SECRET.encode())  # also without a line's end
+    assert capture_service.capture("payment", payment).status_code == 201
+    outcome = set_password(signup_service, user, SECRET.encode())  # without a newline
     assert outcome.returncode == 0, outcome.stderr
     assert b"active now" in outcome.stdout
     (row,) = signup_service.rows("SELECT status FROM users WHERE email = ?", user)
@@ -109,11 +120,13 @@ def test_a_terminal_asks_for_the_password_twice_and_does_not_echo_it(
     signup_service: RunningService, user: str
 ) -> None:
     register(signup_service, user)
-    status, shown = typed(signup_service, user, SECRET, SECRET)
+    status, shown = set_password_at_terminal(signup_service, user, SECRET, SECRET)
     assert status == 0, shown
     assert SECRET not in shown
     assert log_in(signup_service, user, SECRET).status_code == 200
-    status, shown = typed(signup_service, user, "one password", "another password")
+    status, shown = set_password_at_terminal(
+        signup_service, user, "one password", "another password"
+    )
     assert status == 1
     assert "not the same" in shown
     assert log_in(signup_service, user, SECRET).status_code == 200
@@ -148,15 +161,13 @@ def test_a_password_on_the_command_line_is_refused(
     signup_service: RunningService, user: str
 ) -> None:
     register(signup_service, user)
-    for more in ([SECRET], ["--password", SECRET]):
-        database = ["--database", str(signup_service.database)]
-        command = [sys.executable, "-m", "data_capture", "set-password", user, *more, *database]
+    for arguments in ([SECRET], ["--password", SECRET]):
         outcome = subprocess.run(
-            command,
+            command_for(signup_service, user, *arguments),
             cwd=REPOSITORY,
             stdin=subprocess.DEVNULL,
             capture_output=True,
-            timeout=60,
+            timeout=300,
             check=False,
         )
         assert outcome.returncode == 2
@@ -199,7 +210,8 @@ def test_an_account_with_another_programs_password_column_is_unchanged(
     database.touch()
     execute(
         database,
-        f"CREATE TABLE users (id INTEGER PRIMARY KEY, email TEXT UNIQUE, is_admin INTEGER, {columns})",
+        "CREATE TABLE users "
+        f"(id INTEGER PRIMARY KEY, email TEXT UNIQUE, is_admin INTEGER, {columns})",
     )
     insert = f"INSERT INTO users (email, is_admin, {column}) VALUES ('owner@example.com', 1, ?)"  # noqa: S608
     execute(database, insert, stored)
@@ -221,7 +233,8 @@ def test_a_foreign_hash_in_password_hash_is_replaced_and_reported(tmp_path: Path
     )
     execute(
         database,
-        "INSERT INTO users (email, password_hash) VALUES ('owner@example.com', '5f4dcc3b5aa765d61d8327deb882cf99')",
+        "INSERT INTO users (email, password_hash) "
+        "VALUES ('owner@example.com', '5f4dcc3b5aa765d61d8327deb882cf99')",
     )
     outcome = set_password(signup_service_in(tmp_path), "owner@example.com", SECRET.encode())
     assert outcome.returncode == 0, outcome.stderr
@@ -242,12 +255,8 @@ def test_a_users_table_without_a_password_column_is_unchanged(tmp_path: Path) ->
     capture.start()
     signup.start()
     try:
-        assert (
-            capture.capture(
-                "payment", {"user_email": "ann@example.com", "final_price": 49}
-            ).status_code
-            == 201
-        )
+        payment = {"user_email": "ann@example.com", "final_price": 49}
+        assert capture.capture("payment", payment).status_code == 201
         before = rows(database, "SELECT * FROM users")
         outcome = set_password(signup, "ann@example.com", SECRET.encode())
         assert outcome.returncode == 0, outcome.stderr

@@ -232,7 +232,7 @@ def place(service: RunningService, server: CommandServer) -> Installation:
 def restore(place: Installation, service: RunningService, backup: Path) -> str:
     service.stop()
     outcome = place.run("restore", backup)
-    assert outcome.status == 0, outcome.complaint
+    assert outcome.status == 0, outcome.errors
     service.start()
     return outcome.output
 

@@ -44,7 +44,7 @@ def counts(store: Store) -> dict[str, int]:
 
 def verified(store: Store, tmp_path: Path, server: CommandServer) -> str:
     outcome = Installation(tmp_path, server).run("verify-audit")
-    assert outcome.status == 0, outcome.output + outcome.complaint
+    assert outcome.status == 0, outcome.output + outcome.errors
     return outcome.output
 
 
@@ -239,10 +239,10 @@ def test_the_service_applies_it_by_itself(store: Store, tmp_path: Path) -> None:
 
 def test_the_command_says_what_it_does(store: Store, tmp_path: Path, server: CommandServer) -> None:
     installation = Installation(tmp_path, server)
-    assert "EDC_RETENTION_DAYS" in installation.run("retention").complaint
+    assert "EDC_RETENTION_DAYS" in installation.run("retention").errors
     told = installation.run("retention", "--retention-days", "payment=90", "--dry-run")
     assert (told.status, "payment_data: 2 rows would be deleted" in told.output) == (0, True), (
-        told.complaint
+        told.errors
     )
     assert (
         "payment_data: 2 rows deleted"

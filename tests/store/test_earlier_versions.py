@@ -286,7 +286,7 @@ def test_the_services_and_commands_work_on_it_and_on_its_backups(
     finally:
         service.stop()
     restored = installation.run("restore", backup)
-    assert restored.status == 0, restored.complaint
+    assert restored.status == 0, restored.errors
     assert "Erased again" in restored.output
     assert installation.run("export", ANN).status == 0
     assert installation.run("verify-audit").status == 0

@@ -63,7 +63,7 @@ def settings(tmp_path: Path) -> Settings:
 
 def token_of(installation: Installation, *arguments: str) -> str:
     outcome = installation.run("admin-token", *arguments)
-    assert outcome.status == 0, outcome.complaint
+    assert outcome.status == 0, outcome.errors
     return outcome.output.strip()
 
 
@@ -124,8 +124,8 @@ def test_it_is_made_at_the_first_start_for_its_owner_s_eyes_and_shown_once(
     assert not (keys / "admin-token").exists()
     again = Installation(tmp_path, server).run("admin-token")
     assert again.status == 1
-    assert unfetched not in again.output + again.complaint
-    assert "--rotate" in again.complaint
+    assert unfetched not in again.output + again.errors
+    assert "--rotate" in again.errors
     service.start()
     service.stop()
     assert not (keys / "admin-token").exists()
@@ -147,17 +147,17 @@ def test_it_is_written_as_a_header_that_curl_takes_for_its_owner_s_eyes_only(
 ) -> None:
     installation, header = Installation(tmp_path, server), tmp_path / "admin-header"
     outcome = installation.run("admin-token", "--header", header)
-    assert outcome.status == 0, outcome.complaint
+    assert outcome.status == 0, outcome.errors
     assert stat.S_IMODE(header.stat().st_mode) == 0o600
     name, _, value = header.read_text().rstrip("\n").partition(": ")
     assert name == "Authorization"
-    assert value.removeprefix("Bearer ") not in outcome.output + outcome.complaint
+    assert value.removeprefix("Bearer ") not in outcome.output + outcome.errors
     with guarded(settings) as ask:
         assert ask(value).text == "all of it"
     for arguments in ((), ("--rotate",)):
         again = installation.run("admin-token", *arguments, "--header", header)
         assert again.status == 1
-        assert f"There is a file {header} already" in again.complaint
+        assert f"There is a file {header} already" in again.errors
     with guarded(settings) as ask:
         assert ask(value).text == "all of it", "nothing was rotated"
     assert (
@@ -174,7 +174,7 @@ def test_no_header_file_is_left_where_there_is_no_token_to_write(
     token_of(installation)
     outcome = installation.run("admin-token", "--header", tmp_path / "admin-header")
     assert outcome.status == 1
-    assert "--rotate" in outcome.complaint
+    assert "--rotate" in outcome.errors
     (tmp_path / "link").symlink_to(elsewhere)
     assert installation.run("admin-token", "--rotate", "--header", tmp_path / "link").status == 1
     assert not (tmp_path / "admin-header").exists()
@@ -226,8 +226,8 @@ def test_the_environment_s_token_is_the_token(tmp_path: Path, server: CommandSer
     rotation = ["admin-token", "--rotate", "--database", str(settings.database)]
     outcome = server.run(rotation, {"EDC_ADMIN_TOKEN": token}, tmp_path, 0, 0)
     assert outcome.status == 1
-    assert "EDC_ADMIN_TOKEN" in outcome.complaint
-    assert token not in outcome.output + outcome.complaint
+    assert "EDC_ADMIN_TOKEN" in outcome.errors
+    assert token not in outcome.output + outcome.errors
 
 
 def test_no_command_takes_the_token_on_its_command_line(
@@ -242,4 +242,4 @@ def test_no_command_takes_the_token_on_its_command_line(
             0,
         )
         assert outcome.status == 2
-        assert "unrecognized arguments" in outcome.complaint
+        assert "unrecognized arguments" in outcome.errors
