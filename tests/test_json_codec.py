@@ -1,4 +1,4 @@
-"""A body of many MB becomes what a small one becomes, though it is decoded in steps."""
+"""Test that large JSON, decoded in steps, gives the same results as small JSON."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from data_capture.json_codec import MAX_BYTES, MAX_DIGITS, decode_json_object
 from data_capture.large_json import LargeDecoder
 from data_capture.problems import Problem
 
-STEP = 8  # no escape is longer
+STEP = 8  # at least as long as any escape sequence
 EXAMPLES = 150
 
 VALUES = st.recursive(
@@ -23,23 +23,27 @@ VALUES = st.recursive(
     | st.text() | st.text('\\"\n\ud83d\ude00\u00e9a', max_size=40),
     lambda values: st.lists(values) | st.dictionaries(st.text(), values),
 )  # fmt: skip
-SIGNS = st.text('{}[]",:\\u0dD8cC1a.-+eE \n\ttrfn', max_size=40)
+JSON_CHARACTERS = st.text('{}[]",:\\u0dD8cC1a.-+eE \n\ttrfn', max_size=40)
 
 
-class Refused(Exception):
+class InvalidConstant(Exception):
     """A constant that is not JSON."""
 
 
-def refuse(name: str) -> Any:
-    raise Refused(name)
+def raise_invalid_constant(name: str) -> Any:
+    raise InvalidConstant(name)
 
 
 DECODERS = (
-    json.JSONDecoder(parse_constant=refuse, object_pairs_hook=list),
+    json.JSONDecoder(parse_constant=raise_invalid_constant, object_pairs_hook=list),
     LargeDecoder(
-        parse_int=int, parse_float=float, parse_constant=refuse, object_pairs_hook=list, max_digits=MAX_DIGITS
+        parse_int=int,
+        parse_float=float,
+        parse_constant=raise_invalid_constant,
+        object_pairs_hook=list,
+        max_digits=MAX_DIGITS,
     ),
-)  # fmt: skip
+)
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -51,15 +55,15 @@ def _short_steps() -> Any:
         yield
 
 
-def outcomes(text: str) -> list[Any]:
-    """What each decoder makes of a text: its value, or that it is none."""
-    found: list[Any] = []
+def decode_with_both(text: str) -> list[Any]:
+    """Return the value or the type of the exception of the standard and of our decoder."""
+    results: list[Any] = []
     for decoder in DECODERS:
         try:
-            found.append(repr(decoder.decode(text)))
-        except (ValueError, Refused) as error:
-            found.append(type(error))
-    return found
+            results.append(repr(decoder.decode(text)))
+        except (ValueError, InvalidConstant) as error:
+            results.append(type(error))
+    return results
 
 
 @given(VALUES, st.booleans(), st.sampled_from([None, 1, 10]))
@@ -68,29 +72,35 @@ def test_large_decoder_returns_the_same_values_as_json(
     value: Any, ascii_only: bool, indent: int | None
 ) -> None:
     body = json.dumps(value, ensure_ascii=ascii_only, indent=indent).encode("utf-8", "replace")
-    standard, ours = outcomes(body.decode())
+    standard, ours = decode_with_both(body.decode())
     assert ours == standard
 
 
-@given(SIGNS | SIGNS.map('"{}"'.format) | SIGNS.map('{{"a":"{}"}}'.format))
+@given(
+    JSON_CHARACTERS
+    | JSON_CHARACTERS.map('"{}"'.format)
+    | JSON_CHARACTERS.map('{{"a":"{}"}}'.format)
+)
 @settings(max_examples=EXAMPLES, deadline=None, database=None)
 def test_large_decoder_accepts_and_rejects_the_same_texts_as_json(text: str) -> None:
-    standard, ours = outcomes(text)
+    standard, ours = decode_with_both(text)
     assert ours == standard
 
 
 @pytest.mark.parametrize(
     "text",
-    ["", "[1,]", '{"a"}', '{"a":1,}', '{"a" 1}', "[1 2]", '"abc', '"ab\\', '"\\u12', '"\\x"', '"a\nb"', "[1] 2", "nul", "-",
-     '["0123456789", "0123456\nb"]'],
+    [
+        "", "[1,]", '{"a"}', '{"a":1,}', '{"a" 1}', "[1 2]", '"abc', '"ab\\', '"\\u12', '"\\x"',
+        '"a\nb"', "[1] 2", "nul", "-", '["0123456789", "0123456\nb"]',
+    ],
 )  # fmt: skip
 def test_decode_errors_have_the_position(text: str) -> None:
-    with pytest.raises(json.JSONDecodeError) as of_standard:
+    with pytest.raises(json.JSONDecodeError) as standard:
         DECODERS[0].decode(text)
-    with pytest.raises(json.JSONDecodeError) as of_ours:
+    with pytest.raises(json.JSONDecodeError) as ours:
         DECODERS[1].decode(text)
-    assert of_ours.value.lineno == of_standard.value.lineno
-    assert abs(of_ours.value.pos - of_standard.value.pos) <= STEP
+    assert ours.value.lineno == standard.value.lineno
+    assert abs(ours.value.pos - standard.value.pos) <= STEP
 
 
 class TestLargeBodies:
@@ -113,7 +123,7 @@ class TestLargeBodies:
             decode_json_object(b'{"a":%s,"b":"%s"}' % (number, b"x" * MAX_BYTES))
 
     @pytest.mark.parametrize(
-        ("text", "is_one"),
+        ("text", "expected"),
         [
             ("A" * 1_200_000, True),
             ("A" * 1_200_000 + "!" + "A" * 10, False),
@@ -124,8 +134,8 @@ class TestLargeBodies:
             ("A" * 59 + "\n" * 1_200_000 + "AA", False),
         ],
     )  # fmt: skip
-    def test_a_base64_file_is_recognised_by_all_its_lines(self, text: str, is_one: bool) -> None:
-        assert is_file(text) is is_one
+    def test_a_base64_file_is_recognised_by_all_its_lines(self, text: str, expected: bool) -> None:
+        assert is_file(text) is expected
 
     def test_bytes_outside_files_are_counted_before_decoding(self) -> None:
         picture = "data:image/png;base64,iVBORw0KGg" + ("A" * 62 + "+/\r\n") * 20_000

@@ -1,4 +1,4 @@
-"""Files that only their owner may open: the keys, drafts, and a warning about a database that others can read."""
+"""Test the permissions of key files, log files and the database, and symlinks in their place."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def test_a_keys_folder_behind_another_users_symlink_is_refused(database: Path) -
     keys = database.with_name("trading_bots.keys")
     elsewhere = keys.rename(keys.with_name("elsewhere"))
     keys.symlink_to(elsewhere)
-    prepare(database)  # a link of one's own is fine
+    prepare(database)  # a symlink of the same user is allowed
     os.chown(keys, NOBODY, NOBODY, follow_symlinks=False)
     with pytest.raises(DatabaseRefused, match="belongs to another user"):
         prepare(database)
@@ -181,8 +181,8 @@ def test_the_temporary_file_of_the_audit_head_follows_no_symlink(
     victim = database.with_name("victim")
     victim.write_text("kept")
     monkeypatch.setattr("secrets.token_hex", lambda _bytes=None: "guessed")
-    draft = head_file(database).with_name(f"{head_file(database).name}.{os.getpid()}.guessed")
-    draft.symlink_to(victim)
+    temporary = head_file(database).with_name(f"{head_file(database).name}.{os.getpid()}.guessed")
+    temporary.symlink_to(victim)
     with closing(sqlite3.connect(database)) as connection, pytest.raises(FileExistsError):
         update_head_file(connection, database, ChainKey(load_key(audit_key_file(database))))
     assert victim.read_text() == "kept"
@@ -196,6 +196,9 @@ def test_a_database_readable_by_others_causes_a_warning_at_the_start(tmp_path: P
     service.database.chmod(0o644)
     service.start()
     service.stop()
-    warning = f"Other users of this machine can open the database (mode 0644): chmod 600 {service.database}"
+    warning = (
+        "Other users of this machine can open the database (mode 0644): "
+        f"chmod 600 {service.database}"
+    )
     assert service.output.read_text().count(warning) == 1
-    assert stat.S_IMODE(service.database.stat().st_mode) == 0o644, "it is the owner's to change"
+    assert stat.S_IMODE(service.database.stat().st_mode) == 0o644, "the service does not change it"

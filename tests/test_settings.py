@@ -1,4 +1,4 @@
-"""Settings: flags before environment variables before defaults, and a sentence for what can't be used."""
+"""Test settings: flags, environment variables, defaults, and errors for invalid values."""
 
 from __future__ import annotations
 
@@ -29,10 +29,8 @@ def test_flags_override_variables_and_variables_override_defaults() -> None:
 def test_variable_and_flag_of_a_setting_follow_from_its_name() -> None:
     for setting in SETTINGS:
         assert setting.variable == "EDC_" + setting.name.upper()
-        secret = setting.name in (
-            "admin_token",
-            "mail_url",
-        )  # a command line can be read by everyone on the machine
+        # Secrets have no flag, because all users of a machine can read command lines.
+        secret = setting.name in ("admin_token", "mail_url")
         assert setting.flag == ("" if secret else "--" + setting.name.replace("_", "-"))
 
 
@@ -57,7 +55,7 @@ def test_port_sets_the_port_of_the_started_service(monkeypatch: pytest.MonkeyPat
         ("EDC_HOST", "a..example.com"),
         ("EDC_HOST", "::1::2"),
         ("EDC_HOST", "localhost:5003"),
-        ("EDC_HOST", "\udcff"),  # as the byte 255 on a command line
+        ("EDC_HOST", "\udcff"),  # how Python decodes the byte 255 of a command line
         ("EDC_DATABASE", ""),
         ("EDC_ALLOWED_ORIGINS", "www.example.com"),
         ("EDC_ALLOWED_ORIGINS", "https://www.example.com/shop"),
@@ -92,10 +90,16 @@ def test_an_invalid_value_is_reported_with_the_accepted_ones(variable: str, text
 
 
 def test_origins_are_normalised_as_browsers_send_them() -> None:
-    text = "HTTPS://WWW.example.com:443,http://www.example.com:80,http://www.example.com:443,http://[2001:DB8::1]:8080"
+    text = (
+        "HTTPS://WWW.example.com:443,http://www.example.com:80,"
+        "http://www.example.com:443,http://[2001:DB8::1]:8080"
+    )
     assert load_settings({}, {"EDC_ALLOWED_ORIGINS": text}).allowed_origins == (
-        "https://www.example.com", "http://www.example.com", "http://www.example.com:443", "http://[2001:db8::1]:8080",
-    )  # fmt: skip
+        "https://www.example.com",
+        "http://www.example.com",
+        "http://www.example.com:443",
+        "http://[2001:db8::1]:8080",
+    )
 
 
 def test_an_invalid_secret_is_not_shown() -> None:
