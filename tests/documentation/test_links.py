@@ -1,4 +1,4 @@
-"""The documentation hangs together: its links lead somewhere, and the places and tests that it names exist."""
+"""Test the links of the documentation, and the paths and tests that it names."""
 
 from __future__ import annotations
 
@@ -56,24 +56,26 @@ def test_lines_of_prose_have_at_most_100_characters(page: str) -> None:
         assert cannot_break or len(line) <= MAX_LINE_CHARACTERS, line
 
 
-def places() -> list[str]:
+def documented_paths() -> list[str]:
+    """Return the paths in the tables of the architecture page."""
     cells = [
         row[0]
         for heading in ("## Rooms", "## Where things are")
         for row in table_rows(ARCHITECTURE, heading)
     ]
     cells += [row[1] for row in table_rows(ARCHITECTURE, "## Where a change belongs")]
-    return [place for cell in cells for place in code_in(cell)]
+    return [path for cell in cells for path in code_in(cell)]
 
 
 def test_every_path_in_the_architecture_page_exists() -> None:
-    assert len(places()) >= 20
-    for place in places():
-        assert (REPOSITORY / place).exists(), place
+    assert len(documented_paths()) >= 20
+    for path in documented_paths():
+        assert (REPOSITORY / path).exists(), path
 
 
 @cache
 def functions_of(path: Path) -> set[str]:
+    """Return the names of a file's functions and methods."""
     return {
         node.name
         for node in ast.walk(ast.parse(path.read_text()))
@@ -86,6 +88,5 @@ def test_every_documented_test_exists(page: str) -> None:
     for path, function in re.findall(r"(tests/[\w/]+\.py)(?:::(\w+))?", text_of(page)):
         assert (REPOSITORY / path).exists(), path
         names = functions_of(REPOSITORY / path)
-        assert function in names if function else any(name.startswith("test_") for name in names), (
-            f"{path}::{function}"
-        )
+        has_tests = any(name.startswith("test_") for name in names)
+        assert function in names if function else has_tests, f"{path}::{function}"

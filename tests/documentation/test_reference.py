@@ -1,4 +1,4 @@
-"""The documentation is complete, and names nothing that does not exist."""
+"""Test that the reference pages match the code, and that all names in pages exist."""
 
 from __future__ import annotations
 
@@ -42,12 +42,8 @@ from tests.support.services import REPOSITORY
 CONFIGURATION, HTTP_API, DATA = "docs/configuration.md", "docs/http-api.md", "docs/data.md"
 OPERATIONS_PAGE, BENCHMARKS = "docs/operations.md", "docs/benchmarks.md"
 
-OTHER_TOOLS_FLAGS = {
-    "--test",
-    "--prefix",
-    "--dist",
-    "--install",
-}  # of npm, node, pytest-xdist and wsl
+# Of npm, node, pytest-xdist and wsl.
+OTHER_TOOLS_FLAGS = {"--test", "--prefix", "--dist", "--install"}
 
 
 # --- settings ---
@@ -67,10 +63,10 @@ def test_settings_table_matches_the_settings() -> None:
 
 def test_every_documented_variable_exists() -> None:
     files = [*(REPOSITORY / "tests").rglob("*.py"), REPOSITORY / ".ci" / "run"]
-    of_tests = {name for file in files for name in re.findall(r"EDC_[A-Z_]+", file.read_text())}
+    in_tests = {name for file in files for name in re.findall(r"EDC_[A-Z_]+", file.read_text())}
     for page in PAGES:
         known = {setting.variable for setting in SETTINGS} | (
-            of_tests if page == CONTRIBUTING else set()
+            in_tests if page == CONTRIBUTING else set()
         )
         assert set(re.findall(r"EDC_\w*[A-Z]", text_of(page))) <= known, page
 
@@ -80,7 +76,7 @@ def test_every_documented_variable_exists() -> None:
 
 @pytest.fixture(scope="module")
 def routes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[int, Map]]:
-    """The routes of each service, by the port that the pages give it."""
+    """The routes of each service, by its default port."""
     settings = load_settings(
         {"database": str(tmp_path_factory.mktemp("routes") / "trading_bots.db")}, {}
     )
@@ -98,6 +94,7 @@ SECTIONS = {5003: "## The capture service, port 5003", 5001: "## The signup serv
 
 
 def documented_endpoints(port: int) -> set[str]:
+    """Return the endpoints in a service's table, such as `GET /api/health`."""
     cells = [row[0] for row in table_rows(HTTP_API, SECTIONS[port])]
     return {call for cell in cells for call in code_in(cell)}
 
@@ -121,15 +118,16 @@ def test_endpoint_tables_match_the_openapi_operations() -> None:
 
 
 def test_every_endpoint_has_a_curl_command() -> None:
-    typed = "\n".join(
+    command_lines = "\n".join(
         command.line for command in all_commands() if command.line.startswith("curl ")
     )
     for port in SECTIONS:
         for call in documented_endpoints(port):
-            assert call.split()[1].split("<")[0] in typed, call
+            assert call.split()[1].split("<")[0] in command_lines, call
 
 
 def is_served(url_map: Map, method: str, path: str) -> bool:
+    """Tell whether a service has a route for a documented path."""
     address = (
         path.partition("?")[0].replace("<email>", "user@example.com").replace("<name>", "page.js")
     )
@@ -157,7 +155,7 @@ def test_every_documented_endpoint_exists(page: str, routes: dict[int, Map]) -> 
 
 @cache
 def parsers() -> dict[str, argparse.ArgumentParser]:
-    """Every command's parser, by how the command is written."""
+    """Return the parser of each command, by the command as it is written."""
     return {
         "-m data_capture": parser_of(partial(data_capture.__main__.main, ["doctor"])),
         "-m bench": parser_of(partial(bench.__main__.main, [])),
@@ -183,11 +181,11 @@ def test_command_table_matches_the_parser() -> None:
         row[0].strip("`").split()[0]: row for row in table_rows(OPERATIONS_PAGE, "## Commands")
     }
     assert list(documented) == list(commands_of_operator())
-    of_settings = {setting.flag for setting in SETTINGS}
+    setting_flags = {setting.flag for setting in SETTINGS}
     for name, parser in commands_of_operator().items():
         _, own, settings, _ = documented[name]
-        assert set(code_in(own)) == flags_of(parser) - of_settings, name
-        assert set(code_in(settings)) == flags_of(parser) & of_settings, name
+        assert set(code_in(own)) == flags_of(parser) - setting_flags, name
+        assert set(code_in(settings)) == flags_of(parser) & setting_flags, name
 
 
 @pytest.mark.parametrize(
@@ -242,7 +240,7 @@ def test_every_documented_command_line_can_be_parsed() -> None:
             for word in shlex.split(command.line, comments=True)
             if not re.match(r"EDC_\w+=", word)
         ]
-        assert words[0] != "python", "stock Debian has no python"
+        assert words[0] != "python", "Debian has no command `python`"
         if words[0] != "python3":
             continue
         name, *arguments = words[1:] if words[1] != "-m" else [f"-m {words[2]}", *words[3:]]
@@ -263,7 +261,7 @@ def test_commands_are_written_with_python3(page: str) -> None:
 
 @cache
 def schema() -> dict[str, Any]:
-    """The columns of every table and view of schema.sql."""
+    """Return the kinds and the columns of the tables and views in schema.sql."""
     with closing(sqlite3.connect(":memory:")) as connection:
         connection.executescript(text_of("schema.sql"))
         found = connection.execute(
@@ -280,13 +278,13 @@ def schema() -> dict[str, Any]:
 @pytest.mark.parametrize("kind", ["table", "view"])
 def test_documented_tables_and_views_match_the_schema(kind: str) -> None:
     documented = {row[0].strip("`") for row in all_table_rows(DATA, kind)}
-    assert documented == {name for name, its in schema()["kinds"].items() if its == kind}
+    assert documented == {name for name, of_kind in schema()["kinds"].items() if of_kind == kind}
 
 
 @pytest.mark.parametrize("page", PAGES)
 def test_every_documented_table_exists(page: str) -> None:
     columns = set().union(*schema()["columns"].values())
-    like_tables = (
+    table_names = (
         r"`([a-z_]+_(?:data|log|logs|audit|chain|erasures|receipts|credentials|sources|latest))`"
     )
-    assert set(re.findall(like_tables, text_of(page))) <= schema()["kinds"].keys() | columns
+    assert set(re.findall(table_names, text_of(page))) <= schema()["kinds"].keys() | columns
