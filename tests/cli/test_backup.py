@@ -232,7 +232,9 @@ def test_an_interrupted_backup_leaves_no_file(
 ) -> None:
     backup = large_installation.start("backup")
     eventually(
-        lambda: list(large_installation.directory.glob("backups/*.partial")), "the copy is begun"
+        lambda: list(large_installation.directory.glob("backups/*.partial")),
+        "the copy is begun",
+        60,
     )
     backup.send_signal(number)
     _, errors = backup.communicate(timeout=60)
@@ -266,6 +268,7 @@ def test_the_next_backup_removes_the_files_of_a_killed_backup(
         eventually(
             lambda: list(large_installation.directory.glob("backups/*.partial")),
             "the copy is begun",
+            60,
         )
         time.sleep(step * 0.05)  # another part of the copy each time
         backup.kill()

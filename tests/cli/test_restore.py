@@ -346,7 +346,7 @@ def test_a_restore_killed_while_copying_leaves_the_old_database(
     for step in range(3):
         restore = large_installation.start("restore", large_installation.directory / "file.db")
         eventually(
-            lambda: list(large_installation.directory.glob("*.partial")), "the copy is begun"
+            lambda: list(large_installation.directory.glob("*.partial")), "the copy is begun", 60
         )
         time.sleep(step * 0.05)  # another part of the copy each time
         restore.kill()
