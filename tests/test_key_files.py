@@ -23,9 +23,9 @@ from data_capture.store.sqlite.schema import DatabaseRefused, prepare
 from data_capture.store.sqlite.users import ensure_user
 from tests.support.services import REPOSITORY, capture_service_in, rows
 
-NOBODY = 65534
+OTHER_UID = 65534
 NOW = "2024-01-15T10:30:00.000Z"
-AS_ROOT = pytest.mark.skipif(
+ROOT_ONLY = pytest.mark.skipif(
     os.geteuid() != 0, reason="only the superuser can give a file to another user"
 )
 
@@ -49,38 +49,38 @@ def test_a_keys_folder_accessible_to_others_is_refused(database: Path, mode: int
     prepare(database)
 
 
-@AS_ROOT
+@ROOT_ONLY
 @pytest.mark.parametrize("name", ["", "audit.key"])
 def test_keys_owned_by_another_user_are_refused(database: Path, name: str) -> None:
-    os.chown(database.with_name("trading_bots.keys") / name, NOBODY, NOBODY)
-    with pytest.raises(DatabaseRefused, match=f"belongs to another user \\(uid {NOBODY}\\)"):
+    os.chown(database.with_name("trading_bots.keys") / name, OTHER_UID, OTHER_UID)
+    with pytest.raises(DatabaseRefused, match=f"belongs to another user \\(uid {OTHER_UID}\\)"):
         prepare(database)
 
 
-@AS_ROOT
+@ROOT_ONLY
 def test_a_keys_folder_behind_another_users_symlink_is_refused(database: Path) -> None:
     keys = database.with_name("trading_bots.keys")
     elsewhere = keys.rename(keys.with_name("elsewhere"))
     keys.symlink_to(elsewhere)
     prepare(database)  # a symlink of the same user is allowed
-    os.chown(keys, NOBODY, NOBODY, follow_symlinks=False)
+    os.chown(keys, OTHER_UID, OTHER_UID, follow_symlinks=False)
     with pytest.raises(DatabaseRefused, match="belongs to another user"):
         prepare(database)
 
 
-@AS_ROOT
+@ROOT_ONLY
 def test_root_may_use_the_keys_of_the_databases_owner(database: Path) -> None:
     keys = database.with_name("trading_bots.keys")
     for path in (database, keys, *keys.iterdir()):
-        os.chown(path, NOBODY, NOBODY)
+        os.chown(path, OTHER_UID, OTHER_UID)
     prepare(database)
 
 
-@AS_ROOT
+@ROOT_ONLY
 def test_root_may_not_use_the_keys_in_a_world_writable_folder(database: Path) -> None:
     keys = database.with_name("trading_bots.keys")
     for path in (database, keys, *keys.iterdir()):
-        os.chown(path, NOBODY, NOBODY)
+        os.chown(path, OTHER_UID, OTHER_UID)
     database.parent.chmod(0o1777)
     with pytest.raises(DatabaseRefused, match="belongs to another user"):
         prepare(database)
@@ -118,11 +118,11 @@ def test_the_log_file_is_not_written_through_a_symlink(tmp_path: Path, name: str
     assert "can't be written (it is a link" in service.output.read_text()
 
 
-@AS_ROOT
+@ROOT_ONLY
 def test_the_log_is_not_written_to_another_users_file(tmp_path: Path) -> None:
     planted = tmp_path / "edc.log"
     planted.touch()
-    os.chown(planted, NOBODY, NOBODY)
+    os.chown(planted, OTHER_UID, OTHER_UID)
     service = capture_service_in(tmp_path, EDC_LOG_FILE=str(planted))
     service.start()
     service.stop()

@@ -36,7 +36,7 @@ from tests.support.services import REPOSITORY, RunningService, eventually, free_
 _BRIEF_SECONDS = 0.3  # several attempts of the restore, which gives up after two seconds
 
 
-def set_aside_by(outcome: Outcome) -> Path:
+def previous_database_of(outcome: Outcome) -> Path:
     """Return the path of the previous database, which the output names twice."""
     message = (
         r"The previous database is now (\S+)\. To go back: python3 -m data_capture restore (\S+)$"
@@ -53,13 +53,13 @@ def test_restore_replaces_the_database_and_can_be_undone(installation: Installat
     outcome = installation.run("restore", backup)
     assert outcome.status == 0, outcome.errors
     assert count_payments(installation.database) == 3
-    aside = set_aside_by(outcome)
-    assert count_payments(aside) == 5
-    outcome = installation.run("restore", aside)
+    previous = previous_database_of(outcome)
+    assert count_payments(previous) == 5
+    outcome = installation.run("restore", previous)
     assert outcome.status == 0, outcome.errors
     assert count_payments(installation.database) == 5
     assert backup.exists()
-    assert aside.exists()
+    assert previous.exists()
     prepare(installation.database)  # as the services do when they start
     assert installation.database.stat().st_mode & 0o777 == 0o600
 
@@ -73,7 +73,7 @@ def test_the_old_wal_is_never_applied_to_the_restored_database(
     assert outcome.status == 0, outcome.errors
     assert count_payments(installation.database) == 3
     assert is_intact(installation.database)
-    assert count_payments(set_aside_by(outcome)) == 43  # also the payments in the WAL
+    assert count_payments(previous_database_of(outcome)) == 43  # also the payments in the WAL
     assert not installation.database.with_name("trading_bots.db-wal").exists()
 
 
@@ -108,7 +108,7 @@ def test_restore_replaces_a_damaged_database_and_sets_it_aside(
     assert outcome.status == 0, outcome.errors
     assert count_payments(large_installation.database) == 6000
     assert is_intact(large_installation.database)
-    assert not is_intact(set_aside_by(outcome))
+    assert not is_intact(previous_database_of(outcome))
 
 
 def test_restore_is_refused_while_the_service_runs(
@@ -269,9 +269,9 @@ def test_a_restore_killed_at_any_step_leaves_the_old_or_the_new_database(
                 shutil.copyfile(source, copy.with_name(copy.name + end))
         assert is_intact(copy)
         found.append(count_payments(copy))
-        set_aside = list(folder.glob("trading_bots.before-restore-*.db"))
+        previous_databases = list(folder.glob("trading_bots.before-restore-*.db"))
         if found[-1] == 3:
-            assert [count_payments(path) for path in set_aside] == [43]
+            assert [count_payments(path) for path in previous_databases] == [43]
         if status != KILLED:
             assert status == 0
             break

@@ -186,7 +186,7 @@ def test_a_disabled_account_stays_disabled(signup_service: RunningService, user:
     assert log_in(signup_service, user, SECRET).status_code == 403
 
 
-FOREIGN = {
+FOREIGN_PASSWORD_COLUMNS = {
     "a column password": (
         "password TEXT",
         "password",
@@ -201,11 +201,11 @@ FOREIGN = {
 }
 
 
-@pytest.mark.parametrize("case", FOREIGN)
+@pytest.mark.parametrize("case", FOREIGN_PASSWORD_COLUMNS)
 def test_an_account_with_another_programs_password_column_is_unchanged(
     tmp_path: Path, case: str
 ) -> None:
-    columns, column, stored = FOREIGN[case]
+    columns, column, stored = FOREIGN_PASSWORD_COLUMNS[case]
     database = tmp_path / "trading_bots.db"
     database.touch()
     execute(
