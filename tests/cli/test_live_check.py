@@ -71,6 +71,7 @@ def read_tables(database: Path) -> dict[str, list[dict[str, object]]]:
 
 
 def assert_audit_trail_verifies(database: Path) -> None:
+    """Verify the audit trail, which also proves that records were only added."""
     command = [sys.executable, "-m", "data_capture", "verify-audit", "--database", str(database)]
     verified = subprocess.run(
         command, cwd=REPOSITORY, capture_output=True, text=True, timeout=300, check=False
