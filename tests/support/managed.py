@@ -19,7 +19,7 @@ import requests
 
 from tests.support.services import REPOSITORY, eventually, free_port
 
-DEADLINE_SECONDS = 60  # only ends a hang
+DEADLINE_SECONDS = 120  # only ends a hang
 
 HEALTH = {"capture": "/api/data-capture/health", "signup": "/api/health"}
 
