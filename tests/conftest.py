@@ -1,4 +1,4 @@
-"""Fixtures: a person nobody else is, and both services, running over one temporary database."""
+"""Fixtures: a user, both services over one temporary database, and installations."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pathlib import Path
 import hypothesis
 import pytest
 
-from tests.faults.shim import NoShim, Shim
+from tests.faults.shim import Shim, ShimUnavailable
 from tests.support.installations import CommandServer, Installation, make_database
 from tests.support.services import RunningService, capture_service_in, signup_service_in
 
@@ -25,8 +25,10 @@ hypothesis.settings.load_profile("any-machine")
 
 
 def pytest_configure() -> None:
-    """A run in the background, or under nohup, ignores these, and so would all programs that it starts: a handler ends at
-    their start, and still does nothing here.
+    """Give programs that tests start the default handlers of SIGINT and SIGHUP.
+
+    A run in the background or under nohup ignores these signals, and its programs inherit that.
+    They do not inherit a handler. This one does nothing.
     """
     for number in (signal.SIGINT, signal.SIGHUP):
         if signal.getsignal(number) == signal.SIG_IGN:
@@ -36,7 +38,7 @@ def pytest_configure() -> None:
 @pytest.fixture
 def user() -> str:
     """An address that no other test uses."""
-    return f"person-{uuid.uuid4().hex[:12]}@example.com"
+    return f"user-{uuid.uuid4().hex[:12]}@example.com"
 
 
 @pytest.fixture(scope="session")
@@ -60,14 +62,14 @@ def _signup_service(_service_directory: Path) -> Iterator[RunningService]:
 
 @pytest.fixture
 def capture_service(_capture_service: RunningService) -> RunningService:
-    """The capture service, running; shared by all tests, so each uses a `person` of its own."""
+    """The running capture service. All tests share it, so that each uses its own `user`."""
     _capture_service.start()
     return _capture_service
 
 
 @pytest.fixture
 def signup_service(_signup_service: RunningService) -> RunningService:
-    """The signup service, running over the same database as `capture_service`; shared likewise."""
+    """The running signup service, with the database of `capture_service`; also shared."""
     _signup_service.start()
     return _signup_service
 
@@ -89,7 +91,7 @@ def installation(tmp_path: Path, server: CommandServer) -> Installation:
 
 @pytest.fixture(scope="module")
 def large_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """60 MB, which take about a quarter of a second to copy and check."""
+    """A database of 60 MB, so that a backup can be interrupted while it copies."""
     database = tmp_path_factory.mktemp("large") / "trading_bots.db"
     make_database(database, 6000, kilobytes=10)
     return database
@@ -104,8 +106,8 @@ def large_installation(tmp_path: Path, server: CommandServer, large_database: Pa
 
 @pytest.fixture
 def shim(tmp_path: Path) -> Shim:
-    """What is put below a service, so that the disk can fail, the clock jump and the system calls be recorded."""
+    """Makes the disk fail and the clock jump below a service, and records system calls."""
     try:
         return Shim(tmp_path)
-    except NoShim as reason:
+    except ShimUnavailable as reason:
         pytest.skip(str(reason))

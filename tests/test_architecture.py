@@ -1,4 +1,4 @@
-"""docs/architecture.md names the rooms of the package and what each imports; the code agrees."""
+"""Test that the package's imports match the rooms in docs/architecture.md."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from tests.support.documentation import code_in, table_rows
 from tests.support.services import REPOSITORY
 
 PACKAGE = REPOSITORY / "data_capture"
-ENTRY = PACKAGE / "__main__.py"  # calls the commands; nothing imports it
+MAIN = PACKAGE / "__main__.py"  # may import any room, because nothing imports it
 
 
 def documented_rooms() -> dict[str, set[str]]:
-    """Each room's name and the rooms that it imports, in the order of the page."""
+    """Return each room and the rooms that it imports, in the order of the page."""
     return {
         code_in(place)[0].removeprefix("data_capture/").rstrip("/"): {*code_in(imports)}
         for place, _, imports in table_rows("docs/architecture.md", "## Rooms")
@@ -25,8 +25,8 @@ def room_of(module: str) -> str:
     return name if (PACKAGE / name).is_dir() else ""
 
 
-def imported_by(path: Path) -> set[str]:
-    """The rooms that a file imports, wherever in the file."""
+def rooms_imported_by(path: Path) -> set[str]:
+    """Return the rooms that a file imports, also inside functions."""
     rooms = set()
     for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.Import):
@@ -48,26 +48,25 @@ def test_every_folder_is_a_documented_room() -> None:
     assert {"".join(parts) for parts in folders} == {*documented_rooms()}
 
 
-def test_each_room_imports_what_the_page_says() -> None:
+def test_each_room_imports_exactly_its_documented_rooms() -> None:
     for room, documented in documented_rooms().items():
-        files = [path for path in files_of(room) if path != ENTRY]
-        imported = set().union(*map(imported_by, files)) - {room, ""}
+        files = [path for path in files_of(room) if path != MAIN]
+        imported = set().union(*map(rooms_imported_by, files)) - {room, ""}
         assert imported == documented, room
 
 
-def test_no_room_imports_one_below_it() -> None:
+def test_no_room_imports_a_room_listed_below_it() -> None:
     rooms = [*documented_rooms()]
     for place, (room, imported) in enumerate(documented_rooms().items()):
         assert imported <= {*rooms[:place]}, room
 
 
-def test_a_package_re_exports_and_holds_no_logic() -> None:
+def test_init_files_contain_only_re_exports() -> None:
     for path in PACKAGE.rglob("__init__.py"):
         for node in ast.parse(path.read_text()).body:
             is_docstring = isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
             is_assignment = isinstance(node, ast.Assign) and isinstance(
                 node.value, (ast.List, ast.Constant)
             )
-            assert (
-                is_docstring or is_assignment or isinstance(node, (ast.Import, ast.ImportFrom))
-            ), path
+            is_import = isinstance(node, (ast.Import, ast.ImportFrom))
+            assert is_docstring or is_assignment or is_import, path

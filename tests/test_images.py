@@ -1,4 +1,4 @@
-"""A screenshot stays in its column as it was given; its content says what it is; what is no picture is kept out."""
+"""Test screenshots: pictures are stored unchanged, and other content becomes NULL."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ PNG = b"\x89PNG\r\n\x1a\n" + bytes(range(200))
 JPEG = b"\xff\xd8\xff\xe0" + bytes(range(200))
 WEBP = b"RIFF\xd8\x00\x00\x00WEBPVP8 " + bytes(range(200))
 GIF = b"GIF89a" + bytes(range(200))
-NO_PICTURE = "is not a picture (PNG, JPEG or WebP) in base64, so it was stored as NULL"
+NOT_A_PICTURE = "is not a picture (PNG, JPEG or WebP) in base64, so it was stored as NULL"
 
 
-def in_base64(content: bytes) -> str:
+def encode_base64(content: bytes) -> str:
     return base64.b64encode(content).decode()
 
 
-def stored(
+def read_stored(
     service: RunningService, user: str
 ) -> tuple[dict[str, Any], dict[str, Any], dict[str, Any]]:
     [row] = service.rows("SELECT * FROM questionnaire_data WHERE user_email = ?", user)
@@ -35,46 +35,46 @@ def stored(
     ("content", "media_type"), [(PNG, "image/png"), (JPEG, "image/jpeg"), (WEBP, "image/webp")]
 )
 @pytest.mark.parametrize(
-    "before", ["", "data:image/png;base64,", "data:application/octet-stream;base64,"]
+    "prefix", ["", "data:image/png;base64,", "data:application/octet-stream;base64,"]
 )
-def test_a_picture_is_stored_as_given_and_described_in_the_snapshot(
-    capture_service: RunningService, user: str, content: bytes, media_type: str, before: str
+def test_a_picture_is_stored_unchanged_and_described_in_the_snapshot(
+    capture_service: RunningService, user: str, content: bytes, media_type: str, prefix: str
 ) -> None:
-    given = before + in_base64(content)
+    given = prefix + encode_base64(content)
     payload = {
         "user_email": user,
         "screenshot": given,
         "answers": {"again": given, "propFirm": "FTMO"},
     }
-    answer = capture_service.capture("questionnaire", payload)
-    assert (answer.status_code, answer.json().get("warnings")) == (201, None)
-    row, record, snapshot = stored(capture_service, user)
-    described = {
+    response = capture_service.capture("questionnaire", payload)
+    assert (response.status_code, response.json().get("warnings")) == (201, None)
+    row, record, snapshot = read_stored(capture_service, user)
+    description = {
         "sha256": hashlib.sha256(content).hexdigest(),
         "size": len(content),
         "type": media_type,
     }
     assert snapshot == {
         "user_email": user,
-        "screenshot": described,
-        "answers": {"again": described, "propFirm": "FTMO"},
+        "screenshot": description,
+        "answers": {"again": description, "propFirm": "FTMO"},
     }
     assert row["account_screenshot"] == given
     assert (row["screenshot_type"], row["screenshot_size"]) == (media_type, len(content))
     assert record["status"] == "success"
 
 
-def test_its_content_decides_its_type_whatever_the_page_says(
+def test_the_media_type_is_detected_from_the_content(
     capture_service: RunningService, user: str
 ) -> None:
     payload = {
         "user_email": user,
-        "account_screenshot": in_base64(JPEG),
+        "account_screenshot": encode_base64(JPEG),
         "screenshot_type": "image/png",
         "screenshot_size": 17,
     }
     capture_service.capture("questionnaire", payload)
-    row, _, snapshot = stored(capture_service, user)
+    row, _, snapshot = read_stored(capture_service, user)
     assert (row["screenshot_type"], row["screenshot_size"]) == ("image/jpeg", 17)
     assert snapshot["screenshot_type"] == "image/png"
 
@@ -82,64 +82,77 @@ def test_its_content_decides_its_type_whatever_the_page_says(
 @pytest.mark.parametrize(
     "given",
     [
-        "data:image/gif;base64," + in_base64(GIF),
-        in_base64(GIF + bytes(10_000)),
-        in_base64(b"%PDF-1.7" + bytes(1_500_000)),  # beyond what a body without a picture may have
+        "data:image/gif;base64," + encode_base64(GIF),
+        encode_base64(GIF + bytes(10_000)),
+        encode_base64(
+            b"%PDF-1.7" + bytes(1_500_000)
+        ),  # larger than a body without a picture may be
         "data:image/svg+xml," + "<svg onload=alert(1)>",
-        "data:image/png;base64," + in_base64(b"<html>" + bytes(10_000)),
+        "data:image/png;base64," + encode_base64(b"<html>" + bytes(10_000)),
     ],
     ids=["gif", "long gif", "pdf", "svg", "html"],
 )
-def test_another_file_is_kept_out_with_a_warning(
+def test_other_files_are_stored_as_null_with_a_warning(
     capture_service: RunningService, user: str, given: str
 ) -> None:
-    answer = capture_service.capture(
+    response = capture_service.capture(
         "questionnaire", {"user_email": user, "screenshot": given, "propFirm": "FTMO"}
     )
-    assert answer.status_code == 201
-    assert answer.json()["warnings"] == [{"field": "screenshot", "message": NO_PICTURE}]
-    row, record, snapshot = stored(capture_service, user)
+    assert response.status_code == 201
+    assert response.json()["warnings"] == [{"field": "screenshot", "message": NOT_A_PICTURE}]
+    row, record, snapshot = read_stored(capture_service, user)
     assert (row["account_screenshot"], row["prop_firm"]) == (None, "FTMO")
-    assert (record["status"], record["error_details"]) == ("partial", f"screenshot {NO_PICTURE}")
+    assert (record["status"], record["error_details"]) == ("partial", f"screenshot {NOT_A_PICTURE}")
     assert snapshot["screenshot"] == {
-        "sha256": hashlib.sha256(given.encode()).hexdigest(), "size": len(given.encode()), "type": None,
-    }  # fmt: skip
+        "sha256": hashlib.sha256(given.encode()).hexdigest(),
+        "size": len(given.encode()),
+        "type": None,
+    }
 
 
-def test_a_name_or_an_address_in_its_place_lives_on_in_the_snapshot(
+def test_a_url_instead_of_a_picture_is_kept_in_the_snapshot(
     capture_service: RunningService, user: str
 ) -> None:
     given = "https://files.example.com/screenshots/account.png"
-    answer = capture_service.capture("questionnaire", {"user_email": user, "screenshot": given})
-    assert [warning["field"] for warning in answer.json()["warnings"]] == ["screenshot"]
-    row, _, snapshot = stored(capture_service, user)
+    response = capture_service.capture("questionnaire", {"user_email": user, "screenshot": given})
+    assert [warning["field"] for warning in response.json()["warnings"]] == ["screenshot"]
+    row, _, snapshot = read_stored(capture_service, user)
     assert (row["account_screenshot"], snapshot["screenshot"]) == (None, given)
 
 
 @pytest.mark.parametrize(
     "given",
     [
-        in_base64(PNG), in_base64(PNG).rstrip("="), "iVBORw0KGgo=", base64.encodebytes(PNG).decode(),
-        "DATA:image/PNG;BASE64," + in_base64(PNG), in_base64(b"\xff\xd8\xff" + bytes(MAX_PICTURE_BYTES - 3)),
+        encode_base64(PNG),
+        encode_base64(PNG).rstrip("="),
+        "iVBORw0KGgo=",
+        base64.encodebytes(PNG).decode(),
+        "DATA:image/PNG;BASE64," + encode_base64(PNG),
+        encode_base64(b"\xff\xd8\xff" + bytes(MAX_PICTURE_BYTES - 3)),
     ],
     ids=lambda given: given[:20],
-)  # fmt: skip
-def test_what_is_a_picture(given: str) -> None:
+)
+def test_pictures_are_accepted(given: str) -> None:
     check_picture(given)
 
 
 @pytest.mark.parametrize(
-    ("given", "why"),
+    ("given", "reason"),
     [
-        (None, "not a picture"), (17, "not a picture"), ({}, "not a picture"), ("account.png", "not a picture"),
-        ("iVBORw0K", "not a picture"), ("iVBORw0KGgo \n4111111111111111\n", "not a picture"),
-        (in_base64(PNG) + "!", "not a picture"), (in_base64(WEBP.replace(b"WEBP", b"WAVE")), "not a picture"),
-        ("data:image/png;name=4111111111111111;base64," + in_base64(PNG), "not a picture"),
-        (in_base64(PNG[:12]).rstrip("=") + "A", "not whole base64"),
-        (in_base64(PNG + bytes(MAX_PICTURE_BYTES)), "larger than 10,485,760 bytes"),
+        (None, "not a picture"),
+        (17, "not a picture"),
+        ({}, "not a picture"),
+        ("account.png", "not a picture"),
+        ("iVBORw0K", "not a picture"),
+        ("iVBORw0KGgo \n4111111111111111\n", "not a picture"),
+        (encode_base64(PNG) + "!", "not a picture"),
+        (encode_base64(WEBP.replace(b"WEBP", b"WAVE")), "not a picture"),
+        ("data:image/png;name=4111111111111111;base64," + encode_base64(PNG), "not a picture"),
+        (encode_base64(PNG[:12]).rstrip("=") + "A", "not whole base64"),
+        (encode_base64(PNG + bytes(MAX_PICTURE_BYTES)), "larger than 10,485,760 bytes"),
     ],
     ids=lambda given: str(given)[:20],
-)  # fmt: skip
-def test_what_is_not_a_picture(given: Any, why: str) -> None:
-    with pytest.raises(NotAPicture, match=why):
+)
+def test_values_that_are_not_pictures_are_rejected(given: Any, reason: str) -> None:
+    with pytest.raises(NotAPicture, match=reason):
         check_picture(given)

@@ -1,4 +1,4 @@
-"""A body of many MB becomes what a small one becomes, though it is decoded in steps."""
+"""Test that large JSON, decoded in steps, gives the same results as small JSON."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from data_capture.json_codec import MAX_BYTES, MAX_DIGITS, decode_json_object
 from data_capture.large_json import LargeDecoder
 from data_capture.problems import Problem
 
-STEP = 8  # no escape is longer
+STEP = 8  # at least as long as any escape sequence
 EXAMPLES = 150
 
 VALUES = st.recursive(
@@ -23,23 +23,27 @@ VALUES = st.recursive(
     | st.text() | st.text('\\"\n\ud83d\ude00\u00e9a', max_size=40),
     lambda values: st.lists(values) | st.dictionaries(st.text(), values),
 )  # fmt: skip
-SIGNS = st.text('{}[]",:\\u0dD8cC1a.-+eE \n\ttrfn', max_size=40)
+JSON_CHARACTERS = st.text('{}[]",:\\u0dD8cC1a.-+eE \n\ttrfn', max_size=40)
 
 
-class Refused(Exception):
+class InvalidConstant(Exception):
     """A constant that is not JSON."""
 
 
-def refuse(name: str) -> Any:
-    raise Refused(name)
+def raise_invalid_constant(name: str) -> Any:
+    raise InvalidConstant(name)
 
 
 DECODERS = (
-    json.JSONDecoder(parse_constant=refuse, object_pairs_hook=list),
+    json.JSONDecoder(parse_constant=raise_invalid_constant, object_pairs_hook=list),
     LargeDecoder(
-        parse_int=int, parse_float=float, parse_constant=refuse, object_pairs_hook=list, max_digits=MAX_DIGITS
+        parse_int=int,
+        parse_float=float,
+        parse_constant=raise_invalid_constant,
+        object_pairs_hook=list,
+        max_digits=MAX_DIGITS,
     ),
-)  # fmt: skip
+)
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -51,53 +55,61 @@ def _short_steps() -> Any:
         yield
 
 
-def outcomes(text: str) -> list[Any]:
-    """What each decoder makes of a text: its value, or that it is none."""
-    found: list[Any] = []
+def decode_with_both(text: str) -> list[Any]:
+    """Return the value or the type of the exception of the standard and of our decoder."""
+    results: list[Any] = []
     for decoder in DECODERS:
         try:
-            found.append(repr(decoder.decode(text)))
-        except (ValueError, Refused) as error:
-            found.append(type(error))
-    return found
+            results.append(repr(decoder.decode(text)))
+        except (ValueError, InvalidConstant) as error:
+            results.append(type(error))
+    return results
 
 
 @given(VALUES, st.booleans(), st.sampled_from([None, 1, 10]))
 @settings(max_examples=EXAMPLES, deadline=None, database=None)
-def test_a_value_is_the_same(value: Any, ascii_only: bool, indent: int | None) -> None:
+def test_large_decoder_returns_the_same_values_as_json(
+    value: Any, ascii_only: bool, indent: int | None
+) -> None:
     body = json.dumps(value, ensure_ascii=ascii_only, indent=indent).encode("utf-8", "replace")
-    standard, ours = outcomes(body.decode())
+    standard, ours = decode_with_both(body.decode())
     assert ours == standard
 
 
-@given(SIGNS | SIGNS.map('"{}"'.format) | SIGNS.map('{{"a":"{}"}}'.format))
+@given(
+    JSON_CHARACTERS
+    | JSON_CHARACTERS.map('"{}"'.format)
+    | JSON_CHARACTERS.map('{{"a":"{}"}}'.format)
+)
 @settings(max_examples=EXAMPLES, deadline=None, database=None)
-def test_and_what_is_no_json_is_none(text: str) -> None:
-    standard, ours = outcomes(text)
+def test_large_decoder_accepts_and_rejects_the_same_texts_as_json(text: str) -> None:
+    standard, ours = decode_with_both(text)
     assert ours == standard
 
 
 @pytest.mark.parametrize(
     "text",
-    ["", "[1,]", '{"a"}', '{"a":1,}', '{"a" 1}', "[1 2]", '"abc', '"ab\\', '"\\u12', '"\\x"', '"a\nb"', "[1] 2", "nul", "-",
-     '["0123456789", "0123456\nb"]'],
+    [
+        "", "[1,]", '{"a"}', '{"a":1,}', '{"a" 1}', "[1 2]", '"abc', '"ab\\', '"\\u12', '"\\x"',
+        '"a\nb"', "[1] 2", "nul", "-", '["0123456789", "0123456\nb"]',
+    ],
 )  # fmt: skip
-def test_a_refusal_says_where(text: str) -> None:
-    with pytest.raises(json.JSONDecodeError) as of_standard:
+def test_decode_errors_have_the_position(text: str) -> None:
+    with pytest.raises(json.JSONDecodeError) as standard:
         DECODERS[0].decode(text)
-    with pytest.raises(json.JSONDecodeError) as of_ours:
+    with pytest.raises(json.JSONDecodeError) as ours:
         DECODERS[1].decode(text)
-    assert of_ours.value.lineno == of_standard.value.lineno
-    assert abs(of_ours.value.pos - of_standard.value.pos) <= STEP
+    assert ours.value.lineno == standard.value.lineno
+    assert abs(ours.value.pos - standard.value.pos) <= STEP
 
 
 class TestLargeBodies:
-    def test_a_byte_that_is_no_utf_8_is_named(self) -> None:
+    def test_invalid_utf_8_is_reported_with_its_position(self) -> None:
         body = b'{"a":"' + b"\xc3\xa9" * MAX_BYTES + b"\xe2\x82" + b'"}'
         with pytest.raises(Problem, match=f"byte {6 + 2 * MAX_BYTES} "):
             decode_json_object(body)
 
-    def test_half_characters_become_what_every_reader_can_read(self) -> None:
+    def test_lone_surrogates_become_replacement_characters(self) -> None:
         text = decode_json_object(
             b'{"a":"%s"}' % (b"\\ud83d\\ude00\\ud83d" * (MAX_BYTES // 18 + 1))
         )["a"]
@@ -106,12 +118,12 @@ class TestLargeBodies:
     @pytest.mark.parametrize(
         "number", [b"9" * 1_001, b"1." + b"1" * MAX_BYTES, b"1e" + b"9" * MAX_BYTES]
     )
-    def test_numbers_have_so_many_digits(self, number: bytes) -> None:
+    def test_numbers_with_too_many_digits_are_rejected(self, number: bytes) -> None:
         with pytest.raises(Problem, match="too many digits"):
             decode_json_object(b'{"a":%s,"b":"%s"}' % (number, b"x" * MAX_BYTES))
 
     @pytest.mark.parametrize(
-        ("text", "is_one"),
+        ("text", "expected"),
         [
             ("A" * 1_200_000, True),
             ("A" * 1_200_000 + "!" + "A" * 10, False),
@@ -122,10 +134,10 @@ class TestLargeBodies:
             ("A" * 59 + "\n" * 1_200_000 + "AA", False),
         ],
     )  # fmt: skip
-    def test_a_file_is_known_by_all_of_its_lines(self, text: str, is_one: bool) -> None:
-        assert is_file(text) is is_one
+    def test_a_base64_file_is_recognised_by_all_its_lines(self, text: str, expected: bool) -> None:
+        assert is_file(text) is expected
 
-    def test_what_is_no_file_is_counted_before_it_is_decoded(self) -> None:
+    def test_bytes_outside_files_are_counted_before_decoding(self) -> None:
         picture = "data:image/png;base64,iVBORw0KGg" + ("A" * 62 + "+/\r\n") * 20_000
         for encoded in (
             json.dumps(picture),

@@ -1,4 +1,4 @@
-"""Files that only their owner may open: the keys, drafts, and a warning about a database that others can read."""
+"""Test the permissions of key files, log files and the database, and symlinks in their place."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ from data_capture.store.sqlite.schema import DatabaseRefused, prepare
 from data_capture.store.sqlite.users import ensure_user
 from tests.support.services import REPOSITORY, capture_service_in, rows
 
-NOBODY = 65534
+OTHER_UID = 65534
 NOW = "2024-01-15T10:30:00.000Z"
-AS_ROOT = pytest.mark.skipif(
+ROOT_ONLY = pytest.mark.skipif(
     os.geteuid() != 0, reason="only the superuser can give a file to another user"
 )
 
@@ -38,9 +38,7 @@ def database(tmp_path: Path) -> Path:
 
 
 @pytest.mark.parametrize("mode", [0o755, 0o750, 0o701, 0o777, 0o720])
-def test_a_keys_folder_that_others_can_open_is_refused_at_the_start(
-    database: Path, mode: int
-) -> None:
+def test_a_keys_folder_accessible_to_others_is_refused(database: Path, mode: int) -> None:
     keys = database.with_name("trading_bots.keys")
     before = sorted(keys.iterdir())
     keys.chmod(mode)
@@ -51,38 +49,38 @@ def test_a_keys_folder_that_others_can_open_is_refused_at_the_start(
     prepare(database)
 
 
-@AS_ROOT
+@ROOT_ONLY
 @pytest.mark.parametrize("name", ["", "audit.key"])
-def test_keys_of_another_user_are_refused_at_the_start(database: Path, name: str) -> None:
-    os.chown(database.with_name("trading_bots.keys") / name, NOBODY, NOBODY)
-    with pytest.raises(DatabaseRefused, match=f"belongs to another user \\(uid {NOBODY}\\)"):
+def test_keys_owned_by_another_user_are_refused(database: Path, name: str) -> None:
+    os.chown(database.with_name("trading_bots.keys") / name, OTHER_UID, OTHER_UID)
+    with pytest.raises(DatabaseRefused, match=f"belongs to another user \\(uid {OTHER_UID}\\)"):
         prepare(database)
 
 
-@AS_ROOT
-def test_a_keys_folder_behind_another_user_s_link_is_refused(database: Path) -> None:
+@ROOT_ONLY
+def test_a_keys_folder_behind_another_users_symlink_is_refused(database: Path) -> None:
     keys = database.with_name("trading_bots.keys")
     elsewhere = keys.rename(keys.with_name("elsewhere"))
     keys.symlink_to(elsewhere)
-    prepare(database)  # a link of one's own is fine
-    os.chown(keys, NOBODY, NOBODY, follow_symlinks=False)
+    prepare(database)  # a symlink of the same user is allowed
+    os.chown(keys, OTHER_UID, OTHER_UID, follow_symlinks=False)
     with pytest.raises(DatabaseRefused, match="belongs to another user"):
         prepare(database)
 
 
-@AS_ROOT
-def test_the_superuser_may_use_the_keys_of_the_user_whose_database_it_is(database: Path) -> None:
+@ROOT_ONLY
+def test_root_may_use_the_keys_of_the_databases_owner(database: Path) -> None:
     keys = database.with_name("trading_bots.keys")
     for path in (database, keys, *keys.iterdir()):
-        os.chown(path, NOBODY, NOBODY)
+        os.chown(path, OTHER_UID, OTHER_UID)
     prepare(database)
 
 
-@AS_ROOT
-def test_nor_where_everyone_may_have_put_it(database: Path) -> None:
+@ROOT_ONLY
+def test_root_may_not_use_the_keys_in_a_world_writable_folder(database: Path) -> None:
     keys = database.with_name("trading_bots.keys")
     for path in (database, keys, *keys.iterdir()):
-        os.chown(path, NOBODY, NOBODY)
+        os.chown(path, OTHER_UID, OTHER_UID)
     database.parent.chmod(0o1777)
     with pytest.raises(DatabaseRefused, match="belongs to another user"):
         prepare(database)
@@ -92,7 +90,7 @@ def test_nor_where_everyone_may_have_put_it(database: Path) -> None:
     "command",
     [["admin-token"], ["write-token", "shop"], ["verify-audit"], ["export", "a@example.com"]],
 )
-def test_no_command_uses_keys_that_others_can_open(database: Path, command: list[str]) -> None:
+def test_no_command_uses_keys_accessible_to_others(database: Path, command: list[str]) -> None:
     keys = database.with_name("trading_bots.keys")
     before = sorted(keys.iterdir())
     keys.chmod(0o777)
@@ -106,7 +104,7 @@ def test_no_command_uses_keys_that_others_can_open(database: Path, command: list
 
 
 @pytest.mark.parametrize("name", ["edc.log", ".__edc.lock"])
-def test_the_log_is_written_behind_no_link(tmp_path: Path, name: str) -> None:
+def test_the_log_file_is_not_written_through_a_symlink(tmp_path: Path, name: str) -> None:
     victim = tmp_path / "victim"
     victim.write_text("kept")
     victim.chmod(0o644)
@@ -120,11 +118,11 @@ def test_the_log_is_written_behind_no_link(tmp_path: Path, name: str) -> None:
     assert "can't be written (it is a link" in service.output.read_text()
 
 
-@AS_ROOT
-def test_nor_into_another_users_file(tmp_path: Path) -> None:
+@ROOT_ONLY
+def test_the_log_is_not_written_to_another_users_file(tmp_path: Path) -> None:
     planted = tmp_path / "edc.log"
     planted.touch()
-    os.chown(planted, NOBODY, NOBODY)
+    os.chown(planted, OTHER_UID, OTHER_UID)
     service = capture_service_in(tmp_path, EDC_LOG_FILE=str(planted))
     service.start()
     service.stop()
@@ -132,7 +130,7 @@ def test_nor_into_another_users_file(tmp_path: Path) -> None:
     assert "can't be written (it belongs to another user)" in service.output.read_text()
 
 
-def test_the_service_says_in_a_sentence_why_it_does_not_start(tmp_path: Path) -> None:
+def test_a_service_says_why_it_refuses_an_accessible_keys_folder(tmp_path: Path) -> None:
     service = capture_service_in(tmp_path)
     service.start()
     service.stop()
@@ -142,7 +140,7 @@ def test_the_service_says_in_a_sentence_why_it_does_not_start(tmp_path: Path) ->
     assert rows(service.database, "SELECT * FROM payment_data") == []
 
 
-def test_a_draft_is_a_new_file_and_never_behind_a_link(tmp_path: Path) -> None:
+def test_temporary_files_are_new_and_follow_no_symlink(tmp_path: Path) -> None:
     victim = tmp_path / "victim"
     victim.write_text("kept")
     for name, target in (("link", victim), ("dangling", tmp_path / "missing")):
@@ -157,7 +155,7 @@ def test_a_draft_is_a_new_file_and_never_behind_a_link(tmp_path: Path) -> None:
     assert stat.S_IMODE(tmp_path.joinpath("new").stat().st_mode) == 0o600
 
 
-def test_the_lock_file_is_not_opened_behind_a_link(tmp_path: Path) -> None:
+def test_the_lock_file_is_not_opened_through_a_symlink(tmp_path: Path) -> None:
     victim = tmp_path / "victim"
     tmp_path.joinpath("trading_bots.db-gate").symlink_to(victim)
     with pytest.raises(OSError, match="symbolic links"):
@@ -165,7 +163,7 @@ def test_the_lock_file_is_not_opened_behind_a_link(tmp_path: Path) -> None:
     assert not victim.exists()
 
 
-def test_the_audit_head_s_draft_follows_no_link_that_was_planted(
+def test_the_temporary_file_of_the_audit_head_follows_no_symlink(
     database: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     store = Store(database, 5)
@@ -183,14 +181,14 @@ def test_the_audit_head_s_draft_follows_no_link_that_was_planted(
     victim = database.with_name("victim")
     victim.write_text("kept")
     monkeypatch.setattr("secrets.token_hex", lambda _bytes=None: "guessed")
-    draft = head_file(database).with_name(f"{head_file(database).name}.{os.getpid()}.guessed")
-    draft.symlink_to(victim)
+    temporary = head_file(database).with_name(f"{head_file(database).name}.{os.getpid()}.guessed")
+    temporary.symlink_to(victim)
     with closing(sqlite3.connect(database)) as connection, pytest.raises(FileExistsError):
         update_head_file(connection, database, ChainKey(load_key(audit_key_file(database))))
     assert victim.read_text() == "kept"
 
 
-def test_a_database_that_others_can_read_is_warned_of_at_the_start(tmp_path: Path) -> None:
+def test_a_database_readable_by_others_causes_a_warning_at_the_start(tmp_path: Path) -> None:
     service = capture_service_in(tmp_path)
     service.start()
     service.stop()
@@ -198,6 +196,9 @@ def test_a_database_that_others_can_read_is_warned_of_at_the_start(tmp_path: Pat
     service.database.chmod(0o644)
     service.start()
     service.stop()
-    warning = f"Other users of this machine can open the database (mode 0644): chmod 600 {service.database}"
+    warning = (
+        "Other users of this machine can open the database (mode 0644): "
+        f"chmod 600 {service.database}"
+    )
     assert service.output.read_text().count(warning) == 1
-    assert stat.S_IMODE(service.database.stat().st_mode) == 0o644, "it is the owner's to change"
+    assert stat.S_IMODE(service.database.stat().st_mode) == 0o644, "the service does not change it"

@@ -1,4 +1,4 @@
-"""Settings: flags before environment variables before defaults, and a sentence for what can't be used."""
+"""Test settings: flags, environment variables, defaults, and errors for invalid values."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from data_capture.settings import SETTINGS, SettingError, load_settings, setting
 from tests.support.services import REPOSITORY
 
 
-def test_the_defaults_serve_this_machine_only_with_everything_beside_the_scripts() -> None:
+def test_defaults_listen_on_loopback_and_keep_files_next_to_the_scripts() -> None:
     settings = load_settings({}, {})
     assert settings.host == "127.0.0.1"
     assert (settings.signup_port, settings.capture_port) == (5001, 5003)
@@ -20,23 +20,21 @@ def test_the_defaults_serve_this_machine_only_with_everything_beside_the_scripts
     assert settings.debug is False
 
 
-def test_a_flag_wins_over_its_variable_which_wins_over_the_default() -> None:
+def test_flags_override_variables_and_variables_override_defaults() -> None:
     environment = {"EDC_CAPTURE_PORT": "6003", "EDC_SIGNUP_PORT": "6001"}
     settings = load_settings({"capture_port": "7003"}, environment)
     assert (settings.capture_port, settings.signup_port) == (7003, 6001)
 
 
-def test_every_setting_has_the_variable_and_the_flag_of_its_name() -> None:
+def test_variable_and_flag_of_a_setting_follow_from_its_name() -> None:
     for setting in SETTINGS:
         assert setting.variable == "EDC_" + setting.name.upper()
-        secret = setting.name in (
-            "admin_token",
-            "mail_url",
-        )  # a command line can be read by everyone on the machine
+        # Secrets have no flag, because all users of a machine can read command lines.
+        secret = setting.name in ("admin_token", "mail_url")
         assert setting.flag == ("" if secret else "--" + setting.name.replace("_", "-"))
 
 
-def test_port_is_short_for_the_services_own_port(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_port_sets_the_port_of_the_started_service(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("EDC_CAPTURE_PORT", raising=False)
     monkeypatch.delenv("EDC_SIGNUP_PORT", raising=False)
     assert settings_from_command_line("capture", "", ["--port", "7000"]).capture_port == 7000
@@ -57,7 +55,7 @@ def test_port_is_short_for_the_services_own_port(monkeypatch: pytest.MonkeyPatch
         ("EDC_HOST", "a..example.com"),
         ("EDC_HOST", "::1::2"),
         ("EDC_HOST", "localhost:5003"),
-        ("EDC_HOST", "\udcff"),  # as the byte 255 on a command line
+        ("EDC_HOST", "\udcff"),  # how Python decodes the byte 255 of a command line
         ("EDC_DATABASE", ""),
         ("EDC_ALLOWED_ORIGINS", "www.example.com"),
         ("EDC_ALLOWED_ORIGINS", "https://www.example.com/shop"),
@@ -86,19 +84,25 @@ def test_port_is_short_for_the_services_own_port(monkeypatch: pytest.MonkeyPatch
         ("EDC_DEBUG", "maybe"),
     ],
 )
-def test_a_value_that_cannot_be_used_is_named_with_what_would_do(variable: str, text: str) -> None:
+def test_an_invalid_value_is_reported_with_the_accepted_ones(variable: str, text: str) -> None:
     with pytest.raises(SettingError, match=f"^{variable}=.* is not usable: it takes ."):
         load_settings({}, {variable: text})
 
 
-def test_origins_are_compared_as_browsers_send_them() -> None:
-    text = "HTTPS://WWW.example.com:443,http://www.example.com:80,http://www.example.com:443,http://[2001:DB8::1]:8080"
+def test_origins_are_normalised_as_browsers_send_them() -> None:
+    text = (
+        "HTTPS://WWW.example.com:443,http://www.example.com:80,"
+        "http://www.example.com:443,http://[2001:DB8::1]:8080"
+    )
     assert load_settings({}, {"EDC_ALLOWED_ORIGINS": text}).allowed_origins == (
-        "https://www.example.com", "http://www.example.com", "http://www.example.com:443", "http://[2001:db8::1]:8080",
-    )  # fmt: skip
+        "https://www.example.com",
+        "http://www.example.com",
+        "http://www.example.com:443",
+        "http://[2001:db8::1]:8080",
+    )
 
 
-def test_a_secret_that_cannot_be_used_is_not_repeated() -> None:
+def test_an_invalid_secret_is_not_shown() -> None:
     with pytest.raises(
         SettingError, match=r"^EDC_ADMIN_TOKEN=… is not usable: it takes ."
     ) as refused:
@@ -107,7 +111,7 @@ def test_a_secret_that_cannot_be_used_is_not_repeated() -> None:
     assert "s3cret" not in repr(load_settings({}, {"EDC_ADMIN_TOKEN": "s3cret" * 8}))
 
 
-def test_a_command_with_an_unusable_flag_ends_with_a_sentence(
+def test_an_invalid_flag_ends_the_command_with_a_message(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     with pytest.raises(SystemExit) as ended:
@@ -116,7 +120,7 @@ def test_a_command_with_an_unusable_flag_ends_with_a_sentence(
     assert "it takes a port number from 1 to 65535" in capsys.readouterr().err
 
 
-def test_settings_survive_being_handed_to_a_service_as_environment(tmp_path: Path) -> None:
+def test_settings_are_passed_to_services_as_environment_unchanged(tmp_path: Path) -> None:
     given = {
         "database": str(tmp_path / "a.db"),
         "allowed_origins": "local, file, https://www.example.com",

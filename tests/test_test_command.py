@@ -1,4 +1,4 @@
-"""`python3 test_enhanced_data_capture.py --help` explains each way to call the command."""
+"""Test the help of `python3 test_enhanced_data_capture.py`."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tests.support.services import REPOSITORY
 
 @pytest.mark.parametrize("flag", ["--help", "-h"])
 def test_help_explains_each_mode(flag: str) -> None:
-    ran = subprocess.run(
+    result = subprocess.run(
         [sys.executable, "test_enhanced_data_capture.py", flag],
         cwd=REPOSITORY,
         capture_output=True,
@@ -20,5 +20,5 @@ def test_help_explains_each_mode(flag: str) -> None:
         check=True,
     )
     for words in ("runs all tests", "passes arguments on to pytest", "--live [URL]", "--lint"):
-        assert words in ran.stdout
-    assert ran.stderr == ""
+        assert words in result.stdout
+    assert result.stderr == ""

@@ -93,4 +93,4 @@ def test_erase_command_rejects_the_retention_user(tmp_path: Path, server: Comman
     prepare(tmp_path / "trading_bots.db")
     outcome = Installation(tmp_path, server).run("erase", RETENTION_USER, "--yes")
     assert outcome.status == 1
-    assert "not an email address" in outcome.complaint
+    assert "not an email address" in outcome.errors

@@ -127,7 +127,7 @@ def apply_retention(installation: Installation, column: str, numbers: tuple[int,
 
 def assert_reported_at(installation: Installation, record: int) -> str:
     outcome = installation.run("verify-audit")
-    assert outcome.output.startswith(f"Audit record {record} "), (outcome.output, outcome.complaint)
+    assert outcome.output.startswith(f"Audit record {record} "), (outcome.output, outcome.errors)
     assert outcome.status == 1
     return outcome.output
 

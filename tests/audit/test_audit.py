@@ -42,7 +42,7 @@ def test_malformed_head_is_rejected_with_an_explanation(
 ) -> None:
     outcome = installation.run("verify-audit", f"--since={text}")
     assert outcome.status == 2
-    assert "a number, a colon, 64 hexadecimal digits" in outcome.complaint
+    assert "a number, a colon, 64 hexadecimal digits" in outcome.errors
 
 
 def test_backup_verifies_only_with_the_installations_key(
@@ -52,7 +52,7 @@ def test_backup_verifies_only_with_the_installations_key(
     backup = installation.back_up()
     erase_records(installation.database, "p@example.com", "erased-2@data-capture.invalid")
     outcome = installation.run("verify-audit", "--database", backup)
-    assert (outcome.status, "--key" in outcome.complaint) == (1, True)
+    assert (outcome.status, "--key" in outcome.errors) == (1, True)
     key = installation.directory / "trading_bots.keys" / "audit.key"
     assert verify(installation, "--database", backup, "--key", key, "--head").strip() == head
 
@@ -97,7 +97,7 @@ def test_file_without_audit_trail_is_rejected_with_an_explanation(
         ("nowhere.db", "There is no file"),
     ):
         outcome = installation.run("verify-audit", "--database", installation.directory / name)
-        assert (outcome.status, message in outcome.complaint) == (1, True), outcome.complaint
+        assert (outcome.status, message in outcome.errors) == (1, True), outcome.errors
 
 
 def test_verify_audit_shows_progress_on_a_terminal(installation: Installation) -> None:

@@ -254,7 +254,7 @@ def test_database_without_its_key_starts_a_new_chain_and_earlier_heads_fail(
     key = installation.directory / "trading_bots.keys" / "audit.key"
     key.unlink()
     outcome = installation.run("verify-audit")
-    assert (outcome.status, "There is no key" in outcome.complaint) == (1, True)
+    assert (outcome.status, "There is no key" in outcome.errors) == (1, True)
     installation.database.with_name("trading_bots.db-audit-head").unlink()
     prepare(installation.database)
     assert "Of these, 4 were there before the chain began" in verify(installation)

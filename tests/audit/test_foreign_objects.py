@@ -102,7 +102,7 @@ def run_sql(database: Path, *statements: str) -> None:
 def assert_reported(installation: Installation, *words: str) -> None:
     for command in ("verify-audit", "doctor"):
         outcome = installation.run(command, *(["--quick"] if command == "doctor" else []))
-        assert outcome.status == 1, (command, outcome.output, outcome.complaint)
+        assert outcome.status == 1, (command, outcome.output, outcome.errors)
         for word in words:
             assert word in outcome.output, (command, outcome.output)
 
@@ -221,10 +221,10 @@ def test_backup_and_erasure_work_despite_a_table_named_like_a_function(
 ) -> None:
     run_sql(installation.database, NAMED_LIKE_FUNCTIONS[name])
     outcome = installation.run("backup")
-    assert outcome.status == 0, outcome.complaint
+    assert outcome.status == 0, outcome.errors
     prepare(installation.database)
     outcome = installation.run("erase", ANN, "--yes")
-    assert outcome.status == 0, outcome.complaint
+    assert outcome.status == 0, outcome.errors
 
 
 # --- Content that stops the integrity check -------------------------------------------------------
@@ -305,7 +305,7 @@ def test_broken_table_of_another_program_is_not_damage(
     run_sql(installation.database, *DISTRACTIONS[kind])
     assert_verifies(installation)
     outcome = installation.run("backup")
-    assert outcome.status == 0, outcome.complaint
+    assert outcome.status == 0, outcome.errors
 
 
 def test_own_table_that_cannot_be_checked_is_damage(installation: Installation) -> None:

@@ -103,7 +103,7 @@ def test_new_database_verifies_after_vacuum_backup_restore_and_restart(
     backup = installation.back_up()
     assert_verifies(backup, capsys, tmp_path / "trading_bots.keys" / "audit.key")
     outcome = installation.run("restore", backup)
-    assert outcome.status == 0, outcome.complaint
+    assert outcome.status == 0, outcome.errors
     assert_verifies(database, capsys)
     prepare(database)
     assert_verifies(database, capsys)

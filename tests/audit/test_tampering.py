@@ -105,7 +105,7 @@ class TamperedInstallation:
 
     def assert_reported_at(self, record: int) -> None:
         outcome = self.installation.run("verify-audit")
-        report = (outcome.output, outcome.complaint)
+        report = (outcome.output, outcome.errors)
         assert outcome.output.startswith(f"Audit record {record} "), report
         assert outcome.status == 1
 
@@ -208,7 +208,7 @@ def test_dropped_chain_is_reported_before_and_after_a_restart(
 ) -> None:
     tampered.run("DROP TABLE data_capture_audit_chain")
     outcome = tampered.installation.run("verify-audit")
-    assert (outcome.status, "is gone" in outcome.complaint) == (1, True)
+    assert (outcome.status, "is gone" in outcome.errors) == (1, True)
     prepare(tampered.database)
     tampered.assert_reported_at(1)
 

@@ -1,4 +1,4 @@
-"""The one spelling of an address."""
+"""Test the normalisation of email addresses."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from data_capture.capture.email import normalise_email
 
 
 @given(st.text() | st.emails())
-def test_an_address_has_one_spelling(text: str) -> None:
+def test_normalising_an_address_is_idempotent(text: str) -> None:
     email = normalise_email(text)
     if email is not None:
         assert normalise_email(email) == email
@@ -19,7 +19,7 @@ def test_an_address_has_one_spelling(text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("given_as", "email"),
+    ("given", "email"),
     [
         ("Ann@Example.COM", "ann@example.com"),
         ("  ann@example.com\n", "ann@example.com"),
@@ -40,19 +40,19 @@ def test_an_address_has_one_spelling(text: str) -> None:
         (17, None),
     ],
 )
-def test_addresses_in_their_one_spelling(given_as: object, email: str | None) -> None:
-    assert normalise_email(given_as) == email
+def test_addresses_are_normalised(given: object, email: str | None) -> None:
+    assert normalise_email(given) == email
 
 
-UNSEEN = [chr(code) for code in (
-    0xAD, 0x34F, 0x61C, 0x115F, 0x1160, 0x17B4, 0x17B5, 0x180B, 0x180E, 0x180F, 0x200B, 0x200D, 0x202E, 0x2060, 0x2065,
-    0x206F, 0x2800, 0x3164, 0xFE00, 0xFE0F, 0xFEFF, 0xFFA0, 0xFFF0, 0x1BCA0, 0x1D173, 0xE0001, 0xE0020, 0xE0100, 0xE0FFF,
-    0xA0, 0x2028, 0x3000, 0, 0x7F, 0x85,
+INVISIBLE_CHARACTERS = [chr(code) for code in (
+    0xAD, 0x34F, 0x61C, 0x115F, 0x1160, 0x17B4, 0x17B5, 0x180B, 0x180E, 0x180F, 0x200B, 0x200D,
+    0x202E, 0x2060, 0x2065, 0x206F, 0x2800, 0x3164, 0xFE00, 0xFE0F, 0xFEFF, 0xFFA0, 0xFFF0, 0x1BCA0,
+    0x1D173, 0xE0001, 0xE0020, 0xE0100, 0xE0FFF, 0xA0, 0x2028, 0x3000, 0, 0x7F, 0x85,
 )]  # fmt: skip
 
 
-@pytest.mark.parametrize("character", UNSEEN, ids=ascii)
-def test_an_address_with_a_character_that_can_not_be_seen_is_refused(character: str) -> None:
+@pytest.mark.parametrize("character", INVISIBLE_CHARACTERS, ids=ascii)
+def test_addresses_with_invisible_characters_are_rejected(character: str) -> None:
     for address in (
         "an{}n@example.com",
         "a{}@example.com",
@@ -62,7 +62,7 @@ def test_an_address_with_a_character_that_can_not_be_seen_is_refused(character: 
         assert normalise_email(address.format(character)) is None
 
 
-MARKS = [
+ADDRESSES_IN_OTHER_SCRIPTS = [
     "दीपक@उदाहरण.com",
     "jo\u0323rg@example.com",
     "สมชาย@example.com",
@@ -71,6 +71,6 @@ MARKS = [
 ]
 
 
-@pytest.mark.parametrize("address", MARKS, ids=ascii)
-def test_an_address_with_the_marks_of_a_script_is_taken(address: str) -> None:
+@pytest.mark.parametrize("address", ADDRESSES_IN_OTHER_SCRIPTS, ids=ascii)
+def test_addresses_in_other_scripts_are_accepted(address: str) -> None:
     assert normalise_email(address) is not None

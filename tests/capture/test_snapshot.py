@@ -1,4 +1,4 @@
-"""What is kept of a payload: its text, and a digest that does not tell in which order its members came."""
+"""Test the snapshot of a payload, and its digest, which ignores the order of members."""
 
 from __future__ import annotations
 
@@ -29,8 +29,10 @@ PAYLOADS = st.dictionaries(
 
 @settings(max_examples=50, deadline=None)
 @given(PAYLOADS, st.permutations(range(9)))
-def test_they_are_those_of_the_whole_payload(payload: dict[str, Any], order: list[int]) -> None:
-    """The text of each member is made once for both; the digests are those in the receipts of existing databases."""
+def test_snapshot_and_digest_are_those_of_the_whole_payload(
+    payload: dict[str, Any], order: list[int]
+) -> None:
+    # Both are computed in one pass. The digests must equal those in existing databases' receipts.
     in_digest = {key: value for key, value in payload.items() if key != "type"}
     digest = hashlib.sha256(encode_json(in_digest, sort_keys=True).encode()).digest()
     assert snapshot_and_digest(payload, []) == (encode_json(payload), digest)
@@ -41,8 +43,10 @@ def test_they_are_those_of_the_whole_payload(payload: dict[str, Any], order: lis
 
 @settings(max_examples=30, deadline=None)
 @given(PAYLOADS)
-def test_what_was_masked_is_told_beside_the_pages_own_members(payload: dict[str, Any]) -> None:
-    told = json.loads(snapshot_and_digest(payload, ["cvv"])[0])
+def test_masked_paths_are_added_without_replacing_a_member_of_the_page(
+    payload: dict[str, Any],
+) -> None:
+    snapshot = json.loads(snapshot_and_digest(payload, ["cvv"])[0])
     name = "__masked" if "_masked" in payload else "_masked"
-    assert told.pop(name) == ["cvv"]
-    assert told == json.loads(encode_json(payload))
+    assert snapshot.pop(name) == ["cvv"]
+    assert snapshot == json.loads(encode_json(payload))

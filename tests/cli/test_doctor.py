@@ -1,4 +1,4 @@
-"""`python3 -m data_capture doctor`: every state that it can find an installation in."""
+"""Test `python3 -m data_capture doctor` with every state of an installation."""
 
 from __future__ import annotations
 
@@ -15,50 +15,65 @@ import pytest
 from tests.support.installations import (
     CommandServer,
     Installation,
-    damage,
-    forget_users,
-    leave_in_log,
+    damage_file,
+    delete_users,
+    leave_in_wal,
 )
 from tests.support.services import RunningService
 
-QUESTIONS = ["capture port", "signup port", "access", "database file", "database folder", "keys", "integrity", "foreign keys",
-             "lock", "SQLite version", "write-ahead log", "disk space", "log file", "leftovers", "backups"]  # fmt: skip
+QUESTIONS = [
+    "capture port",
+    "signup port",
+    "access",
+    "database file",
+    "database folder",
+    "keys",
+    "integrity",
+    "foreign keys",
+    "lock",
+    "SQLite version",
+    "write-ahead log",
+    "disk space",
+    "log file",
+    "leftovers",
+    "backups",
+]
 
 
 class Diagnosis:
-    """What the doctor says, by question."""
+    """The findings of the doctor, by question."""
 
     def __init__(self, installation: Installation, *arguments: object) -> None:
         outcome = installation.run("doctor", "--json", *arguments)
-        answer = json.loads(outcome.output)
+        report = json.loads(outcome.output)
         self.exit_status = outcome.status
-        self.status = answer["status"]
+        self.status = report["status"]
         self.text = outcome.output
-        self.findings = {finding["question"]: finding for finding in answer["findings"]}
+        self.findings = {finding["question"]: finding for finding in report["findings"]}
         assert list(self.findings) == QUESTIONS
         assert (self.exit_status == 1) is (self.status == "problem")
         for finding in self.findings.values():
             assert (finding["level"] == "ok") is (finding["advice"] == "")
 
     def problems(self) -> set[str]:
-        """The questions that were answered with a problem."""
+        """Return the questions whose finding is a problem."""
         return {
             question for question, finding in self.findings.items() if finding["level"] == "problem"
         }
 
     def warnings(self) -> set[str]:
-        """The questions that were answered with a warning."""
+        """Return the questions whose finding is a warning."""
         return {
             question for question, finding in self.findings.items() if finding["level"] == "warning"
         }
 
     def answer(self, question: str) -> str:
-        """What it says of one question."""
+        """Return the answer to a question."""
         return str(self.findings[question]["answer"])
 
 
-def state_of(folder: Path) -> dict[str, bytes]:
-    """Everything in a folder, but for the index of the log, which is shared memory and made anew from it."""
+def read_files(folder: Path) -> dict[str, bytes]:
+    """Return the files of a folder, without the WAL index, which SQLite rebuilds from the WAL."""
     return {
         path.name: path.read_bytes()
         for path in folder.iterdir()
@@ -66,15 +81,13 @@ def state_of(folder: Path) -> dict[str, bytes]:
     }
 
 
-def test_a_folder_where_nothing_was_started_yet_is_in_order_and_stays_empty(
-    tmp_path: Path, server: CommandServer
-) -> None:
+def test_an_empty_folder_is_ok_and_stays_empty(tmp_path: Path, server: CommandServer) -> None:
     diagnosis = Diagnosis(Installation(tmp_path, server))
     assert diagnosis.status == "ok"
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_running_service_is_found_healthy_over_its_database(
+def test_a_running_service_is_reported_as_healthy(
     capture_service: RunningService, tmp_path: Path, server: CommandServer
 ) -> None:
     installation = Installation(tmp_path, server)
@@ -111,8 +124,8 @@ def test_one_port_for_both_services_is_a_problem(installation: Installation) -> 
     }
 
 
-def test_the_text_has_a_line_for_each_question_and_what_to_do(installation: Installation) -> None:
-    forget_users(installation.database)
+def test_text_output_has_a_line_per_question_and_advice(installation: Installation) -> None:
+    delete_users(installation.database)
     outcome = installation.run("doctor")
     assert outcome.status == 1
     lines = outcome.output.splitlines()
@@ -126,8 +139,8 @@ def test_the_text_has_a_line_for_each_question_and_what_to_do(installation: Inst
     assert lines[-1] == "1 problem, 0 warnings"
 
 
-def test_rows_that_refer_to_nobody_are_counted_and_not_named(installation: Installation) -> None:
-    forget_users(installation.database)
+def test_broken_references_are_counted_without_naming_users(installation: Installation) -> None:
+    delete_users(installation.database)
     diagnosis = Diagnosis(installation)
     assert diagnosis.problems() == {"foreign keys"}
     assert diagnosis.answer("foreign keys").endswith(
@@ -136,7 +149,7 @@ def test_rows_that_refer_to_nobody_are_counted_and_not_named(installation: Insta
     assert "example.com" not in diagnosis.text
 
 
-def test_an_older_programs_broken_references_are_its_own_business(
+def test_broken_references_of_another_programs_table_are_a_warning(
     installation: Installation,
 ) -> None:
     with closing(sqlite3.connect(installation.database)) as connection, connection:
@@ -145,8 +158,8 @@ def test_an_older_programs_broken_references_are_its_own_business(
     assert Diagnosis(installation).warnings() == {"foreign keys"}
 
 
-def test_a_damaged_file_is_named(installation: Installation, tmp_path: Path) -> None:
-    damage(installation.database)
+def test_a_damaged_database_is_a_problem(installation: Installation, tmp_path: Path) -> None:
+    damage_file(installation.database)
     diagnosis = Diagnosis(installation)
     assert "integrity" in diagnosis.problems()
     assert diagnosis.answer("integrity").startswith("damaged: ")
@@ -155,7 +168,7 @@ def test_a_damaged_file_is_named(installation: Installation, tmp_path: Path) -> 
 
 
 @pytest.mark.parametrize("content", [b"not a database at all, but a text" * 100, b"\xa5" * 8192])
-def test_a_file_that_is_no_database_is_a_problem(
+def test_a_file_that_is_not_a_database_is_a_problem(
     installation: Installation, content: bytes
 ) -> None:
     installation.database.write_bytes(content)
@@ -163,14 +176,14 @@ def test_a_file_that_is_no_database_is_a_problem(
     assert installation.database.read_bytes() == content
 
 
-def test_a_read_only_file_is_a_problem(installation: Installation) -> None:
+def test_a_read_only_database_is_a_problem(installation: Installation) -> None:
     installation.database.chmod(0o444)
     diagnosis = Diagnosis(installation)
     assert "database file" in diagnosis.problems()
     assert "chmod u+rw" in diagnosis.findings["database file"]["advice"]
 
 
-def test_a_file_that_others_can_read_is_a_warning_and_a_key_a_problem(
+def test_a_database_readable_by_others_is_a_warning_and_a_key_a_problem(
     installation: Installation,
 ) -> None:
     installation.database.chmod(0o644)
@@ -188,7 +201,7 @@ def test_a_file_that_others_can_read_is_a_warning_and_a_key_a_problem(
 @pytest.mark.parametrize(
     "begin", ["BEGIN IMMEDIATE", "PRAGMA locking_mode = EXCLUSIVE; BEGIN EXCLUSIVE"]
 )
-def test_another_programs_lock_is_a_problem(installation: Installation, begin: str) -> None:
+def test_a_lock_of_another_program_is_a_problem(installation: Installation, begin: str) -> None:
     with closing(sqlite3.connect(installation.database, isolation_level=None)) as other:
         other.executescript(begin)
         other.execute("INSERT INTO payment_data (user_email) VALUES ('p@example.com')")
@@ -198,14 +211,14 @@ def test_another_programs_lock_is_a_problem(installation: Installation, begin: s
         assert f"(process {os.getpid()})" in diagnosis.answer("lock")
 
 
-def test_the_log_of_a_killed_service_is_left_as_it_is(installation: Installation) -> None:
-    leave_in_log(installation.database, 5)
-    before = state_of(installation.directory)
+def test_doctor_does_not_change_the_wal_of_a_killed_service(installation: Installation) -> None:
+    leave_in_wal(installation.database, 5)
+    before = read_files(installation.directory)
     assert Diagnosis(installation).status == "ok"
-    assert state_of(installation.directory) == before
+    assert read_files(installation.directory) == before
 
 
-def test_a_database_that_no_service_has_used_yet_gets_nothing_beside_it(
+def test_doctor_creates_no_lock_file(
     installation: Installation,
 ) -> None:
     (installation.directory / "trading_bots.db-gate").unlink()
@@ -214,26 +227,26 @@ def test_a_database_that_no_service_has_used_yet_gets_nothing_beside_it(
 
 
 @pytest.mark.parametrize("loss", ["deleted", "emptied"])
-def test_a_log_without_its_database_is_a_problem_and_is_kept(
+def test_a_wal_without_its_database_is_a_problem_and_is_kept(
     installation: Installation, loss: str
 ) -> None:
-    leave_in_log(installation.database, 5)
+    leave_in_wal(installation.database, 5)
     if loss == "deleted":
         installation.database.unlink()
     else:
         os.truncate(installation.database, 0)
-    before = state_of(installation.directory)
+    before = read_files(installation.directory)
     assert "write-ahead log" in Diagnosis(installation).problems()
-    assert state_of(installation.directory) == before
+    assert read_files(installation.directory) == before
 
 
-def test_a_log_that_has_grown_large_is_a_warning(installation: Installation) -> None:
-    with (installation.directory / "trading_bots.db-wal").open("wb") as log:
-        log.truncate(100_000_000)
+def test_a_large_wal_is_a_warning(installation: Installation) -> None:
+    with (installation.directory / "trading_bots.db-wal").open("wb") as wal:
+        wal.truncate(100_000_000)
     assert "write-ahead log" in Diagnosis(installation).warnings()
 
 
-def test_folders_that_are_not_there_are_problems(tmp_path: Path, server: CommandServer) -> None:
+def test_missing_folders_are_problems(tmp_path: Path, server: CommandServer) -> None:
     installation = Installation(tmp_path, server)
     installation.database = tmp_path / "nowhere" / "trading_bots.db"
     installation.log_file = tmp_path / "nowhere" / "enhanced_data_capture.log"
@@ -241,24 +254,24 @@ def test_folders_that_are_not_there_are_problems(tmp_path: Path, server: Command
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_log_file_that_is_a_folder_is_a_problem(installation: Installation) -> None:
+def test_a_folder_in_place_of_the_log_file_is_a_problem(installation: Installation) -> None:
     installation.log_file.mkdir()
     assert Diagnosis(installation).problems() == {"log file"}
 
 
-def test_what_a_killed_backup_or_restore_left_is_named(installation: Installation) -> None:
+def test_leftover_files_of_a_killed_backup_or_restore_are_named(installation: Installation) -> None:
     installation.backups.mkdir()
-    left = [
+    leftovers = [
         "backups/trading_bots-20240115T103000.000Z.db.partial",
         "trading_bots.restoring.partial",
     ]
-    for name in left:
+    for name in leftovers:
         (installation.directory / name).write_text("")
-    left.append("trading_bots.before-restore-20240115T103000.000Z.db")
-    os.link(installation.database, installation.directory / left[-1])
+    leftovers.append("trading_bots.before-restore-20240115T103000.000Z.db")
+    os.link(installation.database, installation.directory / leftovers[-1])
     diagnosis = Diagnosis(installation)
     assert diagnosis.warnings() == {"leftovers"}
-    assert all(name in diagnosis.answer("leftovers") for name in left)
+    assert all(name in diagnosis.answer("leftovers") for name in leftovers)
 
 
 def test_backups_are_counted(installation: Installation) -> None:

@@ -1,4 +1,4 @@
-"""Commands show their progress: a bar on a terminal, plain lines in a log file or in mail."""
+"""Test the progress of commands: a bar on a terminal, plain lines elsewhere."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ COMMAND = [sys.executable, "-c", PROGRAM]
 
 
 def shown_on_terminal() -> str:
-    """Everything that the program sends to a terminal, as text."""
+    """Run the program at a terminal, and return everything that it prints."""
     screen, terminal = pty.openpty()
     process = subprocess.Popen(
         COMMAND, cwd=REPOSITORY, stdin=terminal, stdout=terminal, stderr=terminal
@@ -38,17 +38,17 @@ def shown_on_terminal() -> str:
     except OSError:  # Linux: the program has ended
         pass
     os.close(screen)
-    assert process.wait(timeout=20) == 0
+    assert process.wait(timeout=60) == 0
     return shown.decode()
 
 
-def test_a_terminal_gets_a_bar_with_rate_and_time_left_and_nothing_of_it_stays() -> None:
+def test_a_terminal_shows_a_bar_with_rate_and_time_left_and_erases_it() -> None:
     shown = shown_on_terminal()
     bars = [part for part in shown.split("\r") if "Copying  [" in part]
     assert any("%  00:00:0" in bar and "MB/s  trading_bots.db" in bar for bar in bars), shown
     assert "[##############################]  100%" in bars[-1]
     assert "Checking the copy …" in shown
-    # The last line was erased, and the cursor, which the bar hides, is back.
+    # The bar is erased, and the cursor, which it hides, is visible again.
     assert shown.endswith("\r\x1b[K\x1b[?25hdone\r\n")
 
 

@@ -1,4 +1,4 @@
-"""`python3 -m data_capture set-password`: the owner gives an account to whom it belongs, with the services running."""
+"""Test `python3 -m data_capture set-password` while the services run."""
 
 from __future__ import annotations
 
@@ -11,7 +11,6 @@ import time
 from pathlib import Path
 
 import pytest
-import requests
 
 from tests.support.accounts import PASSWORD, audit_of, log_in, register
 from tests.support.services import (
@@ -28,28 +27,42 @@ SECRET = "the owner's choice ü"
 def set_password(
     service: RunningService, email: str, given: bytes
 ) -> subprocess.CompletedProcess[bytes]:
-    """Runs the command as a script would, the password on its standard input."""
+    """Run the command as a script does, with the password on its standard input."""
     return subprocess.run(
-        [sys.executable, "-m", "data_capture", "set-password", email, "--database", str(service.database)],
-        cwd=REPOSITORY, input=given, capture_output=True, timeout=60, check=False,
-    )  # fmt: skip
+        command_for(service, email),
+        cwd=REPOSITORY,
+        input=given,
+        capture_output=True,
+        timeout=300,
+        check=False,
+    )
 
 
-def typed(service: RunningService, email: str, *lines: str) -> tuple[int, str]:
-    """Runs the command at a terminal, where someone types; its status, and what the terminal showed."""
+def command_for(service: RunningService, email: str, *arguments: str) -> list[str]:
+    """Return the command line that sets a user's password."""
+    command = [sys.executable, "-m", "data_capture", "set-password", email, *arguments]
+    return [*command, "--database", str(service.database)]
+
+
+def set_password_at_terminal(service: RunningService, email: str, *lines: str) -> tuple[int, str]:
+    """Run the command at a terminal, type lines, and return the status and the output."""
     terminal, end = pty.openpty()
     process = subprocess.Popen(
-        [sys.executable, "-m", "data_capture", "set-password", email, "--database", str(service.database)],
-        cwd=REPOSITORY, stdin=end, stdout=end, stderr=end, start_new_session=True,
-    )  # fmt: skip
+        command_for(service, email),
+        cwd=REPOSITORY,
+        stdin=end,
+        stdout=end,
+        stderr=end,
+        start_new_session=True,
+    )
     os.close(end)
-    shown, waiting, deadline = b"", list(lines), time.monotonic() + 60
+    shown, waiting, deadline = b"", list(lines), time.monotonic() + 300
     while time.monotonic() < deadline:
         if not select.select([terminal], [], [], 1)[0]:
             continue
         try:
             part = os.read(terminal, 4096)
-        except OSError:  # its end
+        except OSError:  # Linux: the program has ended
             break
         if not part:
             break
@@ -57,17 +70,20 @@ def typed(service: RunningService, email: str, *lines: str) -> tuple[int, str]:
         if part.rstrip().endswith(b":") and waiting:
             os.write(terminal, waiting.pop(0).encode() + b"\n")
     os.close(terminal)
-    return process.wait(timeout=60), shown.decode()
+    return process.wait(timeout=300), shown.decode()
 
 
 def execute(database: Path, statement: str, *parameters: str) -> None:
-    program = "import sqlite3, sys; c = sqlite3.connect(sys.argv[1]); c.execute(sys.argv[2], sys.argv[3:]); c.commit()"
+    program = (
+        "import sqlite3, sys; c = sqlite3.connect(sys.argv[1]); "
+        "c.execute(sys.argv[2], sys.argv[3:]); c.commit()"
+    )
     subprocess.run(
         [sys.executable, "-c", program, str(database), statement, *parameters], check=True
     )
 
 
-def test_who_was_squatted_gets_the_account_from_the_owner(
+def test_owner_returns_squatted_account_to_its_user(
     signup_service: RunningService, user: str
 ) -> None:
     assert register(signup_service, user, password="the squatter's password").status_code == 201
@@ -86,17 +102,12 @@ def test_who_was_squatted_gets_the_account_from_the_owner(
     assert record["data_snapshot"] is None
 
 
-def test_a_user_who_paid_first_gets_an_account(
+def test_a_user_who_paid_before_signing_up_gets_an_account(
     signup_service: RunningService, capture_service: RunningService, user: str
 ) -> None:
     payment = {"user_email": user, "final_price": 49}
-    assert (
-        requests.post(
-            f"{capture_service.url}/api/data-capture/payment", json=payment, timeout=30
-        ).status_code
-        == 201
-    )
-    outcome = set_password(signup_service, user, SECRET.encode())  # also without a line's end
+    assert capture_service.capture("payment", payment).status_code == 201
+    outcome = set_password(signup_service, user, SECRET.encode())  # without a newline
     assert outcome.returncode == 0, outcome.stderr
     assert b"active now" in outcome.stdout
     (row,) = signup_service.rows("SELECT status FROM users WHERE email = ?", user)
@@ -105,15 +116,17 @@ def test_a_user_who_paid_first_gets_an_account(
     assert register(signup_service, user).status_code == 409
 
 
-def test_at_a_terminal_it_asks_twice_and_shows_nothing(
+def test_a_terminal_asks_for_the_password_twice_and_does_not_echo_it(
     signup_service: RunningService, user: str
 ) -> None:
     register(signup_service, user)
-    status, shown = typed(signup_service, user, SECRET, SECRET)
+    status, shown = set_password_at_terminal(signup_service, user, SECRET, SECRET)
     assert status == 0, shown
     assert SECRET not in shown
     assert log_in(signup_service, user, SECRET).status_code == 200
-    status, shown = typed(signup_service, user, "one password", "another password")
+    status, shown = set_password_at_terminal(
+        signup_service, user, "one password", "another password"
+    )
     assert status == 1
     assert "not the same" in shown
     assert log_in(signup_service, user, SECRET).status_code == 200
@@ -123,7 +136,7 @@ def test_at_a_terminal_it_asks_twice_and_shows_nothing(
     "given",
     [b"", b"\n", b"five5\n", b"x" * 1025 + b"\n", b"\xff\xfe\xfd\xfc\xfb\xfa\n", b"x" * 5_000_000],
 )
-def test_a_password_that_can_not_be_used_changes_nothing(
+def test_an_invalid_password_changes_nothing(
     signup_service: RunningService, user: str, given: bytes
 ) -> None:
     register(signup_service, user)
@@ -134,7 +147,7 @@ def test_a_password_that_can_not_be_used_changes_nothing(
 
 
 @pytest.mark.parametrize("given", ["nobody-{}", "{}", "not an address"])
-def test_an_unknown_address_is_no_account(
+def test_an_unknown_address_is_refused_and_creates_no_user(
     signup_service: RunningService, user: str, given: str
 ) -> None:
     before = signup_service.rows("SELECT count(*) AS number FROM users")
@@ -144,17 +157,17 @@ def test_an_unknown_address_is_no_account(
     assert signup_service.rows("SELECT count(*) AS number FROM users") == before
 
 
-def test_the_password_is_no_argument(signup_service: RunningService, user: str) -> None:
+def test_a_password_on_the_command_line_is_refused(
+    signup_service: RunningService, user: str
+) -> None:
     register(signup_service, user)
-    for more in ([SECRET], ["--password", SECRET]):
-        database = ["--database", str(signup_service.database)]
-        command = [sys.executable, "-m", "data_capture", "set-password", user, *more, *database]
+    for arguments in ([SECRET], ["--password", SECRET]):
         outcome = subprocess.run(
-            command,
+            command_for(signup_service, user, *arguments),
             cwd=REPOSITORY,
             stdin=subprocess.DEVNULL,
             capture_output=True,
-            timeout=60,
+            timeout=300,
             check=False,
         )
         assert outcome.returncode == 2
@@ -173,7 +186,7 @@ def test_a_disabled_account_stays_disabled(signup_service: RunningService, user:
     assert log_in(signup_service, user, SECRET).status_code == 403
 
 
-FOREIGN = {
+FOREIGN_PASSWORD_COLUMNS = {
     "a column password": (
         "password TEXT",
         "password",
@@ -188,16 +201,17 @@ FOREIGN = {
 }
 
 
-@pytest.mark.parametrize("case", FOREIGN)
-def test_an_account_whose_password_another_program_keeps_is_left_alone(
+@pytest.mark.parametrize("case", FOREIGN_PASSWORD_COLUMNS)
+def test_an_account_with_another_programs_password_column_is_unchanged(
     tmp_path: Path, case: str
 ) -> None:
-    columns, column, stored = FOREIGN[case]
+    columns, column, stored = FOREIGN_PASSWORD_COLUMNS[case]
     database = tmp_path / "trading_bots.db"
     database.touch()
     execute(
         database,
-        f"CREATE TABLE users (id INTEGER PRIMARY KEY, email TEXT UNIQUE, is_admin INTEGER, {columns})",
+        "CREATE TABLE users "
+        f"(id INTEGER PRIMARY KEY, email TEXT UNIQUE, is_admin INTEGER, {columns})",
     )
     insert = f"INSERT INTO users (email, is_admin, {column}) VALUES ('owner@example.com', 1, ?)"  # noqa: S608
     execute(database, insert, stored)
@@ -210,7 +224,7 @@ def test_an_account_whose_password_another_program_keeps_is_left_alone(
     assert rows(database, "SELECT * FROM user_credentials") == []
 
 
-def test_a_hash_of_another_kind_in_our_column_is_replaced_and_told_of(tmp_path: Path) -> None:
+def test_a_foreign_hash_in_password_hash_is_replaced_and_reported(tmp_path: Path) -> None:
     database = tmp_path / "trading_bots.db"
     database.touch()
     execute(
@@ -219,7 +233,8 @@ def test_a_hash_of_another_kind_in_our_column_is_replaced_and_told_of(tmp_path: 
     )
     execute(
         database,
-        "INSERT INTO users (email, password_hash) VALUES ('owner@example.com', '5f4dcc3b5aa765d61d8327deb882cf99')",
+        "INSERT INTO users (email, password_hash) "
+        "VALUES ('owner@example.com', '5f4dcc3b5aa765d61d8327deb882cf99')",
     )
     outcome = set_password(signup_service_in(tmp_path), "owner@example.com", SECRET.encode())
     assert outcome.returncode == 0, outcome.stderr
@@ -229,7 +244,7 @@ def test_a_hash_of_another_kind_in_our_column_is_replaced_and_told_of(tmp_path: 
     )
 
 
-def test_a_table_without_room_for_passwords_gets_none(tmp_path: Path) -> None:
+def test_a_users_table_without_a_password_column_is_unchanged(tmp_path: Path) -> None:
     database = tmp_path / "trading_bots.db"
     database.touch()
     execute(
@@ -240,12 +255,8 @@ def test_a_table_without_room_for_passwords_gets_none(tmp_path: Path) -> None:
     capture.start()
     signup.start()
     try:
-        assert (
-            capture.capture(
-                "payment", {"user_email": "ann@example.com", "final_price": 49}
-            ).status_code
-            == 201
-        )
+        payment = {"user_email": "ann@example.com", "final_price": 49}
+        assert capture.capture("payment", payment).status_code == 201
         before = rows(database, "SELECT * FROM users")
         outcome = set_password(signup, "ann@example.com", SECRET.encode())
         assert outcome.returncode == 0, outcome.stderr
@@ -260,7 +271,7 @@ def test_a_table_without_room_for_passwords_gets_none(tmp_path: Path) -> None:
         signup.stop()
 
 
-def test_there_is_nothing_to_set_without_a_database(tmp_path: Path) -> None:
+def test_set_password_without_a_database_is_refused(tmp_path: Path) -> None:
     outcome = set_password(signup_service_in(tmp_path), "ann@example.com", SECRET.encode())
     assert outcome.returncode == 1
     assert b"There is no database" in outcome.stderr

@@ -1,4 +1,4 @@
-"""The documentation hangs together: its links lead somewhere, and the places and tests that it names exist."""
+"""Test the links of the documentation, and the paths and tests that it names."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ MAX_README_LINES = 200
 MAX_LINE_CHARACTERS = 100
 
 
-def test_the_readme_can_be_read_in_a_minute() -> None:
+def test_readme_has_fewer_than_200_lines() -> None:
     assert len(text_of(README).splitlines()) < MAX_README_LINES
 
 
@@ -38,7 +38,7 @@ def test_every_page_is_linked_from_the_readme() -> None:
 
 
 @pytest.mark.parametrize("page", [*PAGES, CHANGELOG])
-def test_every_link_leads_somewhere(page: str) -> None:
+def test_every_link_has_a_target(page: str) -> None:
     for link in links(page):
         path, _, anchor = link.partition("#")
         if re.match(r"https?:", link):
@@ -50,30 +50,32 @@ def test_every_link_leads_somewhere(page: str) -> None:
 
 
 @pytest.mark.parametrize("page", [*PAGES, CHANGELOG])
-def test_no_line_of_prose_is_too_long(page: str) -> None:
+def test_lines_of_prose_have_at_most_100_characters(page: str) -> None:
     for line in prose_of(page).splitlines():
         cannot_break = len(line.split()) == 1 or line.startswith(("|", "!["))
         assert cannot_break or len(line) <= MAX_LINE_CHARACTERS, line
 
 
-def places() -> list[str]:
+def documented_paths() -> list[str]:
+    """Return the paths in the tables of the architecture page."""
     cells = [
         row[0]
         for heading in ("## Rooms", "## Where things are")
         for row in table_rows(ARCHITECTURE, heading)
     ]
     cells += [row[1] for row in table_rows(ARCHITECTURE, "## Where a change belongs")]
-    return [place for cell in cells for place in code_in(cell)]
+    return [path for cell in cells for path in code_in(cell)]
 
 
-def test_every_place_that_the_architecture_names_exists() -> None:
-    assert len(places()) >= 20
-    for place in places():
-        assert (REPOSITORY / place).exists(), place
+def test_every_path_in_the_architecture_page_exists() -> None:
+    assert len(documented_paths()) >= 20
+    for path in documented_paths():
+        assert (REPOSITORY / path).exists(), path
 
 
 @cache
 def functions_of(path: Path) -> set[str]:
+    """Return the names of a file's functions and methods."""
     return {
         node.name
         for node in ast.walk(ast.parse(path.read_text()))
@@ -82,10 +84,9 @@ def functions_of(path: Path) -> set[str]:
 
 
 @pytest.mark.parametrize("page", PAGES)
-def test_every_test_that_is_named_exists(page: str) -> None:
+def test_every_documented_test_exists(page: str) -> None:
     for path, function in re.findall(r"(tests/[\w/]+\.py)(?:::(\w+))?", text_of(page)):
         assert (REPOSITORY / path).exists(), path
         names = functions_of(REPOSITORY / path)
-        assert function in names if function else any(name.startswith("test_") for name in names), (
-            f"{path}::{function}"
-        )
+        has_tests = any(name.startswith("test_") for name in names)
+        assert function in names if function else has_tests, f"{path}::{function}"

@@ -1,4 +1,4 @@
-"""The documentation is true: its commands are run, and print what it shows; its statements find its user."""
+"""Test that documented commands and SQL statements run, and print the documented output."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ Services = tuple[RunningService, RunningService]
 
 @pytest.fixture(scope="module")
 def services(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Services]:
-    """Both services over an empty database, as on a first day."""
+    """Both services over an empty database."""
     directory = tmp_path_factory.mktemp("documentation")
     capture, signup = (
         capture_service_in(directory, EDC_ADMIN_TOKEN=TOKEN),
@@ -50,49 +50,52 @@ def services(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Services]:
 
 @pytest.fixture(scope="module")
 def printed(services: Services) -> list[tuple[Command, str]]:
-    """Every curl command of the pages, typed in their order, and what it prints."""
+    """Run the curl commands of all pages, in their order, and return each with its output."""
     if shutil.which("curl") is None:
-        pytest.skip("there is no curl on this machine")
+        pytest.skip("curl is not installed")
     directory = services[0].database.parent
     (directory / "admin-header").write_text(f"Authorization: Bearer {TOKEN}\n")
     found = []
     for command in all_commands():
         if command.line.startswith("curl "):
-            line = with_ports_of(services, command.line)
-            ran = subprocess.run(
+            line = replace_ports(services, command.line)
+            result = subprocess.run(
                 shlex.split(line),
                 capture_output=True,
                 text=True,
-                timeout=30,
+                timeout=60,
                 cwd=directory,
                 check=True,
             )
-            found.append((command, ran.stdout.strip()))
+            found.append((command, result.stdout.strip()))
     return found
 
 
-def with_ports_of(services: Services, text: str) -> str:
+def replace_ports(services: Services, text: str) -> str:
+    """Replace the documented ports with those of the services."""
     for port, service in zip((5003, 5001), services, strict=True):
         text = text.replace(f"127.0.0.1:{port}", f"127.0.0.1:{service.port}")
     return text
 
 
-def assert_like(printed: Any, written: Any) -> None:
-    """Equal, apart from what the page writes as "…": an id, a time, a version."""
-    if isinstance(written, dict):
+def assert_matches(printed: Any, documented: Any) -> None:
+    """Check that two JSON values are equal; "…" in the page matches an id, a time or a version."""
+    if isinstance(documented, dict):
         assert isinstance(printed, dict)
-        assert list(printed) == list(written)
-        for key, value in written.items():
-            assert_like(printed[key], value)
-    elif isinstance(written, list):
-        assert len(printed) == len(written)
-        for one, other in zip(printed, written, strict=True):
-            assert_like(one, other)
-    elif written != "…":
-        assert printed == written
+        assert list(printed) == list(documented)
+        for key, value in documented.items():
+            assert_matches(printed[key], value)
+    elif isinstance(documented, list):
+        assert len(printed) == len(documented)
+        for one, other in zip(printed, documented, strict=True):
+            assert_matches(one, other)
+    elif documented != "…":
+        assert printed == documented
 
 
-def test_every_curl_command_prints_what_its_page_shows(printed: list[tuple[Command, str]]) -> None:
+def test_every_curl_command_prints_the_documented_output(
+    printed: list[tuple[Command, str]],
+) -> None:
     assert len(printed) >= 20
     for command, output in printed:
         try:
@@ -100,18 +103,18 @@ def test_every_curl_command_prints_what_its_page_shows(printed: list[tuple[Comma
         except json.JSONDecodeError:
             assert output == command.output, command
         else:
-            assert_like(json.loads(output), expected)
+            assert_matches(json.loads(output), expected)
 
 
-def test_no_command_line_of_ours_holds_a_token() -> None:
-    """Everyone on the machine can see it there."""
+def test_no_documented_command_line_contains_a_token() -> None:
+    # All users of a machine can read its command lines.
     pages = map(text_of, (*PAGES, CHANGELOG))
     texts = [*pages, *(path.read_text() for path in (REPOSITORY / "data_capture").rglob("*.py"))]
     with_token = re.compile(r"curl\b.*(?:Bearer|\$TOKEN|[?&]\w*token=)")
     assert [line for text in texts for line in text.splitlines() if with_token.search(line)] == []
 
 
-def test_every_sql_statement_runs_and_finds_the_pages_user(
+def test_every_documented_sql_statement_runs_and_returns_rows(
     services: Services, printed: list[tuple[Command, str]]
 ) -> None:
     statements = [
@@ -134,23 +137,25 @@ def test_every_sql_statement_runs_and_finds_the_pages_user(
     connection.close()
 
 
-def test_the_start_says_what_the_readme_says(tmp_path: Path) -> None:
+def test_start_output_matches_the_readme(tmp_path: Path) -> None:
     manager = RunningManager(tmp_path)
     try:
         manager.wait_until_running()
-        said = manager.output[manager.output.index("Enhanced Data Capture is running.") :].rstrip(
-            "\n"
-        )
+        begin = manager.output.index("Enhanced Data Capture is running.")
+        output = manager.output[begin:].rstrip("\n")
     finally:
         manager.clean_up()
-    for url, place in ((manager.urls["capture"], "http://127.0.0.1:5003"), (manager.urls["signup"], "http://127.0.0.1:5001"),
-                       (str(tmp_path), FOLDER)):  # fmt: skip
-        said = said.replace(url, place)
-    assert said == documented_output(README, "Enhanced Data Capture is running.")
+    for actual, documented in (
+        (manager.urls["capture"], "http://127.0.0.1:5003"),
+        (manager.urls["signup"], "http://127.0.0.1:5001"),
+        (str(tmp_path), FOLDER),
+    ):
+        output = output.replace(actual, documented)
+    assert output == documented_output(README, "Enhanced Data Capture is running.")
 
 
-def test_the_doctor_asks_what_the_page_shows() -> None:
+def test_doctor_output_matches_the_operations_page() -> None:
     shown, rest = documented_output("docs/operations.md", "ok       capture port").split("\n…\n")
-    asked = [line[9:28].strip() for line in shown.splitlines()]
-    assert asked == QUESTIONS[: len(asked)]
+    questions = [line[9:28].strip() for line in shown.splitlines()]
+    assert questions == QUESTIONS[: len(questions)]
     assert rest == "0 problems, 0 warnings"

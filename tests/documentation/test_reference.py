@@ -1,4 +1,4 @@
-"""The documentation is complete, and names nothing that does not exist."""
+"""Test that the reference pages match the code, and that all names in pages exist."""
 
 from __future__ import annotations
 
@@ -42,18 +42,14 @@ from tests.support.services import REPOSITORY
 CONFIGURATION, HTTP_API, DATA = "docs/configuration.md", "docs/http-api.md", "docs/data.md"
 OPERATIONS_PAGE, BENCHMARKS = "docs/operations.md", "docs/benchmarks.md"
 
-OTHER_TOOLS_FLAGS = {
-    "--test",
-    "--prefix",
-    "--dist",
-    "--install",
-}  # of npm, node, pytest-xdist and wsl
+# Of npm, node, pytest-xdist and wsl.
+OTHER_TOOLS_FLAGS = {"--test", "--prefix", "--dist", "--install"}
 
 
 # --- settings ---
 
 
-def test_the_settings_table_is_the_code_s() -> None:
+def test_settings_table_matches_the_settings() -> None:
     documented = {row[0].strip("`"): row for row in table_rows(CONFIGURATION, "## Settings")}
     assert list(documented) == [setting.variable for setting in SETTINGS]
     for setting in SETTINGS:
@@ -65,12 +61,12 @@ def test_the_settings_table_is_the_code_s() -> None:
         assert explanation == setting.explanation
 
 
-def test_every_variable_that_is_named_exists() -> None:
+def test_every_documented_variable_exists() -> None:
     files = [*(REPOSITORY / "tests").rglob("*.py"), REPOSITORY / ".ci" / "run"]
-    of_tests = {name for file in files for name in re.findall(r"EDC_[A-Z_]+", file.read_text())}
+    in_tests = {name for file in files for name in re.findall(r"EDC_[A-Z_]+", file.read_text())}
     for page in PAGES:
         known = {setting.variable for setting in SETTINGS} | (
-            of_tests if page == CONTRIBUTING else set()
+            in_tests if page == CONTRIBUTING else set()
         )
         assert set(re.findall(r"EDC_\w*[A-Z]", text_of(page))) <= known, page
 
@@ -80,7 +76,7 @@ def test_every_variable_that_is_named_exists() -> None:
 
 @pytest.fixture(scope="module")
 def routes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[int, Map]]:
-    """The routes of each service, by the port that the pages give it."""
+    """The routes of each service, by its default port."""
     settings = load_settings(
         {"database": str(tmp_path_factory.mktemp("routes") / "trading_bots.db")}, {}
     )
@@ -98,12 +94,13 @@ SECTIONS = {5003: "## The capture service, port 5003", 5001: "## The signup serv
 
 
 def documented_endpoints(port: int) -> set[str]:
+    """Return the endpoints in a service's table, such as `GET /api/health`."""
     cells = [row[0] for row in table_rows(HTTP_API, SECTIONS[port])]
     return {call for cell in cells for call in code_in(cell)}
 
 
 @pytest.mark.parametrize("port", [5003, 5001])
-def test_the_endpoint_tables_are_the_services(port: int, routes: dict[int, Map]) -> None:
+def test_endpoint_tables_match_the_routes(port: int, routes: dict[int, Map]) -> None:
     served = set()
     for rule in routes[port].iter_rules():
         for method in rule.methods - {"HEAD", "OPTIONS"}:
@@ -113,7 +110,7 @@ def test_the_endpoint_tables_are_the_services(port: int, routes: dict[int, Map])
     assert documented_endpoints(port) == served
 
 
-def test_every_described_endpoint_is_documented() -> None:
+def test_endpoint_tables_match_the_openapi_operations() -> None:
     described = {re.sub(r"\{(\w+)\}", r"<\1>", call) for call in OPERATIONS}
     assert described - {"GET /examples/<name>"} == documented_endpoints(
         5003
@@ -121,15 +118,16 @@ def test_every_described_endpoint_is_documented() -> None:
 
 
 def test_every_endpoint_has_a_curl_command() -> None:
-    typed = "\n".join(
+    command_lines = "\n".join(
         command.line for command in all_commands() if command.line.startswith("curl ")
     )
     for port in SECTIONS:
         for call in documented_endpoints(port):
-            assert call.split()[1].split("<")[0] in typed, call
+            assert call.split()[1].split("<")[0] in command_lines, call
 
 
 def is_served(url_map: Map, method: str, path: str) -> bool:
+    """Tell whether a service has a route for a documented path."""
     address = (
         path.partition("?")[0].replace("<email>", "user@example.com").replace("<name>", "page.js")
     )
@@ -141,7 +139,7 @@ def is_served(url_map: Map, method: str, path: str) -> bool:
 
 
 @pytest.mark.parametrize("page", PAGES)
-def test_every_endpoint_that_is_named_exists(page: str, routes: dict[int, Map]) -> None:
+def test_every_documented_endpoint_exists(page: str, routes: dict[int, Map]) -> None:
     for method, path in re.findall(r"\b(GET|POST|PUT|PATCH|DELETE) (/[^\s`]*)", text_of(page)):
         assert any(is_served(url_map, method, path) for url_map in routes.values()), (
             f"{method} {path}"
@@ -157,7 +155,7 @@ def test_every_endpoint_that_is_named_exists(page: str, routes: dict[int, Map]) 
 
 @cache
 def parsers() -> dict[str, argparse.ArgumentParser]:
-    """Every command's parser, by how the command is written."""
+    """Return the parser of each command, by the command as it is written."""
     return {
         "-m data_capture": parser_of(partial(data_capture.__main__.main, ["doctor"])),
         "-m bench": parser_of(partial(bench.__main__.main, [])),
@@ -178,28 +176,28 @@ def commands_of_operator() -> dict[str, argparse.ArgumentParser]:
     return subcommands_of(parsers()["-m data_capture"])
 
 
-def test_the_command_table_is_the_parser_s() -> None:
+def test_command_table_matches_the_parser() -> None:
     documented = {
         row[0].strip("`").split()[0]: row for row in table_rows(OPERATIONS_PAGE, "## Commands")
     }
     assert list(documented) == list(commands_of_operator())
-    of_settings = {setting.flag for setting in SETTINGS}
+    setting_flags = {setting.flag for setting in SETTINGS}
     for name, parser in commands_of_operator().items():
         _, own, settings, _ = documented[name]
-        assert set(code_in(own)) == flags_of(parser) - of_settings, name
-        assert set(code_in(settings)) == flags_of(parser) & of_settings, name
+        assert set(code_in(own)) == flags_of(parser) - setting_flags, name
+        assert set(code_in(settings)) == flags_of(parser) & setting_flags, name
 
 
 @pytest.mark.parametrize(
     ("command", "heading"),
     [("-m bench", "## The capture service"), ("-m bench.script", "## The browser script")],
 )
-def test_the_flag_tables_of_the_benchmarks_are_the_parsers(command: str, heading: str) -> None:
+def test_flag_tables_of_the_benchmarks_match_the_parsers(command: str, heading: str) -> None:
     documented = [code_in(row[0])[0] for row in table_rows(BENCHMARKS, heading)]
     assert set(documented) == flags_of(parsers()[command])
 
 
-def test_the_flags_of_the_tests_commands_are_documented() -> None:
+def test_flags_of_the_test_commands_are_documented() -> None:
     for command in ("-m tests.engines", "-m tests.faults"):
         for flag in flags_of(parsers()[command]):
             assert f"{flag} " in text_of(CONTRIBUTING), flag
@@ -211,7 +209,7 @@ def flags_of_test_command() -> set[str]:
     return set(re.findall(r'"(--[a-z]+)"', text_of("test_enhanced_data_capture.py")))
 
 
-def test_the_flags_of_the_services_are_settings_or_port() -> None:
+def test_flags_of_the_services_are_settings_or_port() -> None:
     for command in (
         "enhanced_data_capture_system.py",
         "enhanced_signup_handler.py",
@@ -223,7 +221,7 @@ def test_the_flags_of_the_services_are_settings_or_port() -> None:
 
 
 @pytest.mark.parametrize("page", PAGES)
-def test_every_flag_that_is_named_exists(page: str) -> None:
+def test_every_documented_flag_exists(page: str) -> None:
     known = {
         flag
         for parser in (*parsers().values(), *commands_of_operator().values())
@@ -233,7 +231,7 @@ def test_every_flag_that_is_named_exists(page: str) -> None:
     assert named <= known | flags_of_test_command() | OTHER_TOOLS_FLAGS | {"--help"}
 
 
-def test_every_command_line_can_be_parsed() -> None:
+def test_every_documented_command_line_can_be_parsed() -> None:
     head = f"1:{'0' * 64}"
     parsed = 0
     for command in all_commands():
@@ -242,7 +240,7 @@ def test_every_command_line_can_be_parsed() -> None:
             for word in shlex.split(command.line, comments=True)
             if not re.match(r"EDC_\w+=", word)
         ]
-        assert words[0] != "python", "stock Debian has no python"
+        assert words[0] != "python", "Debian has no command `python`"
         if words[0] != "python3":
             continue
         name, *arguments = words[1:] if words[1] != "-m" else [f"-m {words[2]}", *words[3:]]
@@ -263,7 +261,7 @@ def test_commands_are_written_with_python3(page: str) -> None:
 
 @cache
 def schema() -> dict[str, Any]:
-    """The columns of every table and view of schema.sql."""
+    """Return the kinds and the columns of the tables and views in schema.sql."""
     with closing(sqlite3.connect(":memory:")) as connection:
         connection.executescript(text_of("schema.sql"))
         found = connection.execute(
@@ -278,15 +276,15 @@ def schema() -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("kind", ["table", "view"])
-def test_the_tables_of_tables_and_views_are_the_schema_s(kind: str) -> None:
+def test_documented_tables_and_views_match_the_schema(kind: str) -> None:
     documented = {row[0].strip("`") for row in all_table_rows(DATA, kind)}
-    assert documented == {name for name, its in schema()["kinds"].items() if its == kind}
+    assert documented == {name for name, of_kind in schema()["kinds"].items() if of_kind == kind}
 
 
 @pytest.mark.parametrize("page", PAGES)
-def test_every_table_that_is_named_exists(page: str) -> None:
+def test_every_documented_table_exists(page: str) -> None:
     columns = set().union(*schema()["columns"].values())
-    like_tables = (
+    table_names = (
         r"`([a-z_]+_(?:data|log|logs|audit|chain|erasures|receipts|credentials|sources|latest))`"
     )
-    assert set(re.findall(like_tables, text_of(page))) <= schema()["kinds"].keys() | columns
+    assert set(re.findall(table_names, text_of(page))) <= schema()["kinds"].keys() | columns

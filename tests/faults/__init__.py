@@ -1,1 +1,1 @@
-"""What one machine can do to the services, caused and not imitated: kills (`python3 -m tests.faults`), failing disks, clocks."""
+"""Faults of one machine: killed processes, failing disks, lost files and jumping clocks."""

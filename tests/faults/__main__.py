@@ -1,6 +1,6 @@
-"""`python3 -m tests.faults --kills 1000`: kills the services and their manager under load, and counts what was lost."""
+"""`python3 -m tests.faults --kills 1000`: kill processes under load and count lost captures."""
 
-# ruff: noqa: E402  (the environment is made before anything from a package is imported)
+# ruff: noqa: E402  (the environment is set up before a package is imported)
 
 import os
 
@@ -17,24 +17,29 @@ from data_capture.cli.progress import Progress
 from tests.faults.kills import Campaign
 
 _ABOUT = """\
-Starts the manager and both services over a temporary database, sends captures of all kinds, alone and in batches, and kills
-the service, its worker, the manager or several of them at random moments. What was not acknowledged is sent again, as the
-browser does. In the end every acknowledged capture has to be there once, with its audit record and its receipt.
+Starts the manager and both services over a temporary database, sends captures of all kinds, alone
+and in batches, and kills the service, its worker, the manager or several of them at random moments.
+Captures without an acknowledgement are sent again, as the browser does. In the end the database
+must have every acknowledged capture once, with its audit record and its receipt.
 """
 
 
 def main() -> int:
-    """The exit status: 0 when nothing was lost and nothing is there twice."""
+    """Return 0 if no capture is lost or duplicated, otherwise 1."""
     parser = argparse.ArgumentParser(prog="python3 -m tests.faults", description=_ABOUT)
     parser.add_argument(
-        "--kills", type=int, default=30, metavar="N", help="how many (default: 30; about 2 s each)"
+        "--kills",
+        type=int,
+        default=30,
+        metavar="N",
+        help="the number of kills (default: 30; about 2 s each)",
     )
     parser.add_argument(
         "--seed",
         type=int,
         default=None,
         metavar="NUMBER",
-        help="chooses the same processes and pauses again",
+        help="repeats the processes and pauses of the run with this seed",
     )
     given = parser.parse_args()
     progress = Progress()
@@ -50,7 +55,7 @@ def main() -> int:
         outcome = campaign.finish()
         progress.clear()
     print(outcome)
-    return 0 if outcome.all_held else 1
+    return 0 if outcome.passed else 1
 
 
 if __name__ == "__main__":

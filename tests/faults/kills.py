@@ -1,4 +1,4 @@
-"""SIGKILL at random moments, of the service's processes, the manager, or both, under load."""
+"""Kill the processes of the services and the manager at random moments, under load."""
 
 from __future__ import annotations
 
@@ -16,19 +16,20 @@ from typing import Any
 
 import requests
 
-from tests.faults.report import Verdict, examine
+from tests.faults.report import Report, check_database
 from tests.faults.senders import Sender
 from tests.support.managed import HEALTH, RunningManager
 from tests.support.services import eventually
 
 _SENDERS = 5
-_HURRY_SECONDS = 0.2
-# The manager waits longer and longer for a service that dies within a second of its start, as one does that can't start.
+_MAX_BURST_SECONDS = 0.2
+# The manager takes a service that ends within a second of its start for one that cannot start, and
+# restarts it with longer and longer delays.
 _MIN_HEALTHY_SECONDS = 1.25
-_BACK_SECONDS = 20.0
+_RECOVERY_DEADLINE_SECONDS = 60.0  # only ends a hang
 
-_Killed = Sequence[str]
-_WHOM: Sequence[tuple[_Killed, int]] = (
+_Targets = Sequence[str]
+_TARGETS_AND_WEIGHTS: Sequence[tuple[_Targets, int]] = (
     (("capture",), 3),
     (("worker of capture",), 3),
     (("manager",), 3),
@@ -40,63 +41,68 @@ _WHOM: Sequence[tuple[_Killed, int]] = (
 
 @dataclass(frozen=True)
 class Outcome:
-    """What came of all the kills. `start_seconds` is what a first start took, on this machine in this run."""
+    """The result of a campaign.
+
+    `start_seconds` is the duration of the first start in this run. `recoveries` has, for each kill,
+    the seconds until the killed processes' successors were healthy, and the killed processes.
+    """
 
     start_seconds: float
     kills: int
     acknowledged: int
     resent: int
-    times: list[tuple[float, _Killed]]
-    verdict: Verdict
-    broken: list[str]
+    recoveries: list[tuple[float, _Targets]]
+    report: Report
+    errors: list[str]
 
     @property
-    def seconds(self) -> list[float]:
-        """From each kill until what was killed served again, the shortest first."""
-        return sorted(seconds for seconds, _ in self.times)
+    def recovery_seconds(self) -> list[float]:
+        """The durations of the recoveries, the shortest first."""
+        return sorted(seconds for seconds, _ in self.recoveries)
 
     @property
-    def all_held(self) -> bool:
-        """Nothing lost, nothing twice, nothing else wrong; how long it took is another matter."""
-        return self.verdict.all_held and not self.broken
+    def passed(self) -> bool:
+        """Whether the database is correct and no error occurred, however long it took."""
+        return self.report.passed and not self.errors
 
     def __str__(self) -> str:
-        seconds = self.seconds or [0.0]
+        seconds = self.recovery_seconds or [0.0]
         slowest = [
-            f"{taken:.2f} s ({', '.join(whom)})"
-            for taken, whom in sorted(self.times, reverse=True)[:3]
+            f"{taken:.2f} s ({', '.join(targets)})"
+            for taken, targets in sorted(self.recoveries, reverse=True)[:3]
         ]
         lines = [
-            f"{self.kills} kills, {self.acknowledged:,} captures acknowledged, {self.resent:,} sent again",
-            f"{len(self.verdict.lost)} lost, {len(self.verdict.twice)} twice",
-            f"first start in {self.start_seconds:.2f} s; serving again after {statistics.median(seconds):.2f} s (median), "
+            f"{self.kills} kills, {self.acknowledged:,} captures acknowledged, "
+            f"{self.resent:,} sent again",
+            f"{len(self.report.lost)} lost, {len(self.report.duplicated)} duplicated",
+            f"first start in {self.start_seconds:.2f} s; healthy again after "
+            f"{statistics.median(seconds):.2f} s (median), "
             f"{seconds[int(len(seconds) * 0.99)]:.2f} s (99 %), "
             f"{seconds[-1]:.2f} s (longest)",
-            f"slowest after the killing of: {'; '.join(slowest)}",
+            f"slowest after a kill of: {'; '.join(slowest)}",
         ]
-        return "\n".join([*lines, *self.verdict.unsound, *self.broken[:10]])
+        return "\n".join([*lines, *self.report.faults, *self.errors[:10]])
 
 
 class Campaign:
-    """A manager with both services over a database of its own, under load from its start to `finish`."""
+    """A manager with both services over a new database, under load until `finish`."""
 
     def __init__(self, directory: Path, seed: int | None = None) -> None:
         self._directory = directory
-        self._chance = random.Random(seed)
-        started_at = time.monotonic()
+        self._random = random.Random(seed)
         self._manager = RunningManager(directory).wait_until_running()
-        self._start_seconds = time.monotonic() - started_at
+        self._start_seconds = self._manager.start_seconds
         self._managers = [self._manager]
         self._ports: tuple[int, int] = tuple(
             int(url.rpartition(":")[2]) for url in self._manager.urls.values()
         )  # type: ignore[assignment]
         self._session = requests.Session()
-        self._hurry, self._done = threading.Event(), threading.Event()
+        self._is_burst, self._done = threading.Event(), threading.Event()
         self._senders = [
-            Sender(number, self._ports[0], self._hurry, self._done)
+            Sender(number, self._ports[0], self._is_burst, self._done)
             for number in range(1, _SENDERS + 1)
         ]
-        self._times: list[tuple[float, _Killed]] = []
+        self._recoveries: list[tuple[float, _Targets]] = []
         for sender in self._senders:
             sender.start()
 
@@ -110,63 +116,63 @@ class Campaign:
 
     @property
     def acknowledged(self) -> int:
-        """How many captures have been, up to now."""
+        """The number of captures acknowledged so far."""
         return sum(len(sender.acknowledged) for sender in self._senders)
 
     def kill_once(self) -> None:
-        """Kills some of the processes and waits until everything is healthy again."""
-        [whom] = self._chance.choices([whom for whom, _ in _WHOM], [weight for _, weight in _WHOM])
-        least_seconds = _MIN_HEALTHY_SECONDS if "manager" not in whom else 0.05
-        time.sleep(least_seconds + self._chance.random() * 0.4)
-        self._hurry.set()
-        time.sleep(_HURRY_SECONDS * self._chance.random())
+        """Kill random processes, and wait until all services are healthy again."""
+        choices, weights = zip(*_TARGETS_AND_WEIGHTS, strict=True)
+        [targets] = self._random.choices(choices, weights)
+        min_seconds = _MIN_HEALTHY_SECONDS if "manager" not in targets else 0.05
+        time.sleep(min_seconds + self._random.random() * 0.4)
+        self._is_burst.set()
+        time.sleep(_MAX_BURST_SECONDS * self._random.random())
         before = self._processes()
-        targets = [self._process_of(name) for name in whom]
+        processes = [self._process_of(name) for name in targets]
         killed_at = time.monotonic()
-        for target in targets:
+        for process in processes:
             with suppress(ProcessLookupError):
-                os.kill(target, signal.SIGKILL)
-        if "manager" in whom:
+                os.kill(process, signal.SIGKILL)
+        if "manager" in targets:
             self._manager.process.wait()
             self._start_manager()
-        self._wait_until_back(
-            before if "manager" in whom else {name: before[name] for name in _services(whom)},
-            killed_at,
-        )
-        self._times.append((time.monotonic() - killed_at, whom))
-        self._hurry.clear()
+        if "manager" not in targets:
+            before = {name: before[name] for name in _services_of(targets)}
+        self._wait_until_recovered(before, killed_at)
+        self._recoveries.append((time.monotonic() - killed_at, targets))
+        self._is_burst.clear()
 
     def finish(self) -> Outcome:
-        """Ends the load when all is acknowledged, sends some of it again, stops everything and looks into the file."""
+        """Wait for all acknowledgements, stop all processes, and check the database."""
         self._done.set()
         for sender in self._senders:
             sender.join(timeout=60)
-        broken = [
-            f"{sender.name} never got its acknowledgements"
+        errors = [
+            f"{sender.name} did not get its acknowledgements"
             for sender in self._senders
             if sender.is_alive()
         ]
         status = self._manager.stop()
         if status != 0:
-            broken.append(f"the manager ended with status {status}")
+            errors.append(f"the manager ended with status {status}")
         acknowledged: dict[str, tuple[str, int]] = {}
         sent: set[str] = set()
         for sender in self._senders:
             acknowledged |= sender.acknowledged
             sent |= sender.sent
-            broken += sender.broken
+            errors += sender.errors
         if len(acknowledged) != len(sent):
-            broken.append(f"{len(sent) - len(acknowledged)} captures were never acknowledged")
-        verdict = examine(self._manager.database, acknowledged, sent)
+            errors.append(f"{len(sent) - len(acknowledged)} captures were never acknowledged")
+        report = check_database(self._manager.database, acknowledged, sent)
         resent = sum(sender.resent for sender in self._senders)
         return Outcome(
             self._start_seconds,
-            len(self._times),
+            len(self._recoveries),
             len(acknowledged),
             resent,
-            self._times,
-            verdict,
-            broken,
+            self._recoveries,
+            report,
+            errors,
         )
 
     def _process_of(self, name: str) -> int:
@@ -177,30 +183,32 @@ class Campaign:
         return self._manager.main_process(name)
 
     def _processes(self) -> dict[str, Any]:
-        """The process that answers for each service."""
+        """Return the process that responds for each service."""
         self._manager.all_processes()
 
         def processes() -> dict[str, Any]:
-            answers = {name: self._health(name).get("pid") for name in HEALTH}
-            return answers if all(answers.values()) else {}
+            found = {name: self._health(name).get("pid") for name in HEALTH}
+            return found if all(found.values()) else {}
 
-        return eventually(processes, "both services are healthy", _BACK_SECONDS)
+        return eventually(processes, "both services are healthy", _RECOVERY_DEADLINE_SECONDS)
 
     def _start_manager(self) -> None:
         self._manager = RunningManager(self._directory, ports=self._ports)
         self._managers.append(self._manager)
 
-    def _wait_until_back(self, before: dict[str, Any], killed_at: float) -> None:
-        """Returns when other processes than those `before` answer that they are healthy."""
-        deadline = killed_at + _BACK_SECONDS
+    def _wait_until_recovered(self, before: dict[str, Any], killed_at: float) -> None:
+        """Wait until other processes than those in `before` are healthy."""
+        deadline = killed_at + _RECOVERY_DEADLINE_SECONDS
         waiting = dict(before)
         while waiting:
             if time.monotonic() > deadline:
                 raise AssertionError(
-                    f"Not back within {_BACK_SECONDS:g} s: {', '.join(waiting)}\n{self._manager.output[-2000:]}"
+                    f"Not healthy within {_RECOVERY_DEADLINE_SECONDS:g} s: {', '.join(waiting)}\n"
+                    f"{self._manager.output[-2000:]}"
                 )
             if self._manager.process.poll() is not None:
-                self._start_manager()  # the port was not free yet; who keeps it running would do the same
+                # The port was still in use. An init system would also start the manager again.
+                self._start_manager()
             for name, process in list(waiting.items()):
                 health = self._health(name)
                 if health and health["pid"] != process:
@@ -208,14 +216,14 @@ class Campaign:
             time.sleep(0.01)
 
     def _health(self, name: str) -> dict[str, Any]:
-        """What it says, when it is healthy; else nothing."""
+        """Return the health response of a healthy service; otherwise an empty dict."""
         try:
-            answer = self._session.get(self._manager.urls[name] + HEALTH[name], timeout=2)
-            said: dict[str, Any] = answer.json()
+            response = self._session.get(self._manager.urls[name] + HEALTH[name], timeout=2)
+            health: dict[str, Any] = response.json()
         except requests.RequestException:
             return {}
-        return said if answer.status_code == 200 else {}
+        return health if response.status_code == 200 else {}
 
 
-def _services(whom: _Killed) -> set[str]:
-    return {name.removeprefix("worker of ") for name in whom if name != "manager"}
+def _services_of(targets: _Targets) -> set[str]:
+    return {name.removeprefix("worker of ") for name in targets if name != "manager"}

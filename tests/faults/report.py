@@ -1,4 +1,4 @@
-"""What the database file says after the faults: what of the acknowledged is lost, what is there twice, what is unsound."""
+"""Check the database after the faults: find lost and duplicated captures and other faults."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from data_capture.audit.verify import verify
 from data_capture.key_files import load_key
 from tests.faults.senders import KINDS
 
-# Where a row has the mark of its capture.
+# The expression that selects the mark of a capture from its row.
 _MARKS = {
     "payment": "transaction_id",
     "questionnaire": "prop_firm",
@@ -25,31 +25,36 @@ _MARKS = {
 
 
 @dataclass
-class Verdict:
-    """`lost` and `twice` are capture_ids; `unsound` is everything else that is not as it has to be, in sentences."""
+class Report:
+    """The result of a check: `lost` and `duplicated` are capture_ids, `faults` are sentences."""
 
     lost: list[str] = field(default_factory=list)
-    twice: list[str] = field(default_factory=list)
-    unsound: list[str] = field(default_factory=list)
+    duplicated: list[str] = field(default_factory=list)
+    faults: list[str] = field(default_factory=list)
 
     @property
-    def all_held(self) -> bool:
-        return not (self.lost or self.twice or self.unsound)
+    def passed(self) -> bool:
+        return not (self.lost or self.duplicated or self.faults)
 
 
-def examine(
+def check_database(
     database: Path, acknowledged: Mapping[str, tuple[str, int]], sent: Collection[str]
-) -> Verdict:
-    """Compares the file with what was acknowledged, each with its kind and row id, and with all that was sent.
+) -> Report:
+    """Compare the database with the acknowledged captures and with all sent ones.
 
-    A capture is there when it has its row, its audit record and its receipt.
+    Args:
+        database: the file.
+        acknowledged: the kind and the row's id of each acknowledged capture, by capture_id.
+        sent: the capture_ids of all captures.
+
+    A capture is stored if it has its row, its audit record and its receipt.
     """
-    verdict = Verdict()
+    report = Report()
     with closing(sqlite3.connect(database)) as connection:
-        for check, sound in (("integrity_check", [("ok",)]), ("foreign_key_check", [])):
+        for check, expected in (("integrity_check", [("ok",)]), ("foreign_key_check", [])):
             found = connection.execute(f"PRAGMA {check}").fetchall()
-            if found != sound:
-                verdict.unsound.append(f"{check}: {found[:3]}")
+            if found != expected:
+                report.faults.append(f"{check}: {found[:3]}")
         audit = verify(
             connection,
             load_key(audit_key_file(database)),
@@ -57,9 +62,7 @@ def examine(
             lambda *_: None,
         )
         if audit.tampering is not None:
-            verdict.unsound.append(
-                f"audit record {audit.tampering.audit_id} {audit.tampering.what}"
-            )
+            report.faults.append(f"audit record {audit.tampering.audit_id} {audit.tampering.what}")
         marks = connection.execute(
             "SELECT json_extract(data_snapshot, '$.mark') FROM data_capture_audit"
         )
@@ -72,24 +75,26 @@ def examine(
         }
         stored: dict[str, list[tuple[str, int]]] = {}
         for kind, (_, table) in KINDS.items():
-            for row_id, mark in connection.execute(f"SELECT id, {_MARKS[kind]} FROM {table}"):  # noqa: S608
+            query = f"SELECT id, {_MARKS[kind]} FROM {table}"  # noqa: S608
+            for row_id, mark in connection.execute(query):
                 stored.setdefault(mark, []).append((kind, row_id))
-    for capture_id, answer in acknowledged.items():
+    for capture_id, row in acknowledged.items():
         if (
-            answer not in stored.get(capture_id, ())
+            row not in stored.get(capture_id, ())
             or capture_id not in audited
-            or receipts.get(capture_id) != answer
+            or receipts.get(capture_id) != row
         ):
-            verdict.lost.append(capture_id)
-    verdict.twice = [mark for mark, rows in stored.items() if len(rows) > 1]
-    verdict.twice += [
-        mark for mark, count in audited.items() if count > 1 and mark not in verdict.twice
+            report.lost.append(capture_id)
+    report.duplicated = [mark for mark, rows in stored.items() if len(rows) > 1]
+    report.duplicated += [
+        mark for mark, count in audited.items() if count > 1 and mark not in report.duplicated
     ]
     if not set(audited) == set(receipts) == set(stored):
-        verdict.unsound.append(
-            f"{len(stored)} captures have rows, {len(audited)} audit records, {len(receipts)} receipts"
+        report.faults.append(
+            f"{len(stored)} captures have rows, {len(audited)} audit records, "
+            f"{len(receipts)} receipts"
         )
     unknown = set(stored) - set(sent)
     if unknown:
-        verdict.unsound.append(f"{len(unknown)} captures are stored that nobody sent")
-    return verdict
+        report.faults.append(f"{len(unknown)} stored captures were never sent")
+    return report

@@ -1,9 +1,10 @@
-/* Stands between a program and the C library (LD_PRELOAD): a disk that fails, a clock that jumps, and a record of what
- * was written, synced and answered in which order.
+/* Replaces functions of the C library (LD_PRELOAD): makes the disk fail and the clock jump, and
+ * records the order of writes, syncs and responses.
  *
- * FAULTS_CONTROL names a file of three 64-bit numbers, read at each call: seconds to add to the wall clock, and the errno
- * with which writing and syncing a database or its log fails, or 0. FAULTS_RECORD names a file that gets a line for each
- * mark (mark-<32 hexadecimal digits>) written to a log, each sync of one that returned, and each mark about to be sent.
+ * FAULTS_CONTROL names a file of three 64-bit numbers, read at each call: seconds to add to the
+ * wall clock, and the errno with which writing and syncing a database or its WAL fails, or 0.
+ * FAULTS_RECORD names a file that gets a line for each mark (mark-<32 hexadecimal digits>) written
+ * to a WAL, each successful sync of a WAL, and each mark about to be sent.
  */
 #define _GNU_SOURCE
 #include <dlfcn.h>
@@ -68,8 +69,11 @@ static char kind_of(int descriptor)
 static void note_marks(const char *what, const void *content, size_t size)
 {
     const char *at = content, *end = at + size;
-    while (record >= 0 && at && (at = memmem(at, (size_t)(end - at), MARK, sizeof MARK - 1)) && end - at >= MARK_LENGTH) {
+    while (record >= 0 && at) {
         char line[64];
+        at = memmem(at, (size_t)(end - at), MARK, sizeof MARK - 1);
+        if (!at || end - at < MARK_LENGTH)
+            return;
         note(line, snprintf(line, sizeof line, "%s %.*s", what, MARK_LENGTH, at));
         at += MARK_LENGTH;
     }

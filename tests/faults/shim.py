@@ -1,4 +1,4 @@
-"""Disks that fail and clocks that jump, below a service that runs unchanged: `shim.c`, compiled and preloaded."""
+"""Make disks fail and clocks jump below an unchanged service, with a preloaded `shim.c`."""
 
 from __future__ import annotations
 
@@ -12,20 +12,20 @@ from pathlib import Path
 _NUMBERS = struct.Struct("=qqq")
 
 
-class NoShim(Exception):
-    """It can't be had on this machine; the text says why, as the reason for which a test is skipped."""
+class ShimUnavailable(Exception):
+    """The shim cannot be compiled or preloaded on this machine; the message says why."""
 
 
 class Shim:
-    """What the services that are started with its `environment` meet; it may change while they run."""
+    """The faults of services that run with its `environment`; they can change at any time."""
 
     def __init__(self, directory: Path) -> None:
-        """Raises NoShim where it can't be compiled."""
+        """Compile the shim in a folder; raise ShimUnavailable if that is impossible."""
         compiler = shutil.which("cc") or shutil.which("gcc") or shutil.which("clang")
         if sys.platform != "linux":
-            raise NoShim("preloading works this way on Linux only")
+            raise ShimUnavailable("preloading works this way on Linux only")
         if compiler is None:
-            raise NoShim("there is no C compiler (cc) on this machine")
+            raise ShimUnavailable("there is no C compiler (cc) on this machine")
         library = directory / "shim.so"
         source = Path(__file__).with_name("shim.c")
         command = [
@@ -41,7 +41,9 @@ class Shim:
         ]
         built = subprocess.run(command, capture_output=True, text=True, check=False)
         if built.returncode != 0:
-            raise NoShim(f"the C compiler does not compile {source.name}: {built.stderr[-500:]}")
+            raise ShimUnavailable(
+                f"the C compiler cannot compile {source.name}: {built.stderr[-500:]}"
+            )
         control, self.record = directory / "shim.control", directory / "shim.record"
         control.write_bytes(_NUMBERS.pack(0, 0, 0))
         with control.open("r+b") as file:
@@ -49,5 +51,11 @@ class Shim:
         self.environment = {"LD_PRELOAD": str(library), "FAULTS_CONTROL": str(control)}
 
     def set(self, *, clock_seconds: int = 0, write_errno: int = 0, sync_errno: int = 0) -> None:
-        """From now on: what is added to the wall clock, and how writing and syncing a database fails; 0 is as it should be."""
+        """Set the faults from now on.
+
+        Args:
+            clock_seconds: added to the wall clock.
+            write_errno: the error of each write to a database or WAL; 0 for none.
+            sync_errno: the error of each sync of a database or WAL; 0 for none.
+        """
         self._numbers[:] = _NUMBERS.pack(clock_seconds, write_errno, sync_errno)

@@ -50,7 +50,7 @@ def test_payload_becomes_the_expected_columns(
 
     assert response.status_code == 201, response.text
     assert [warning["field"] for warning in response.json().get("warnings", [])] == list(
-        case.not_understood
+        case.conversion_errors
     )
     [row] = capture_service.rows(f"SELECT * FROM {TABLES[case.kind]} WHERE user_email = ?", user)  # noqa: S608
     stored = {
@@ -62,8 +62,8 @@ def test_payload_becomes_the_expected_columns(
     [audit] = capture_service.rows(
         "SELECT status, error_details FROM data_capture_audit WHERE user_email = ?", user
     )
-    assert audit["status"] == ("partial" if case.not_understood else "success")
-    assert all(field in (audit["error_details"] or "") for field in case.not_understood)
+    assert audit["status"] == ("partial" if case.conversion_errors else "success")
+    assert all(field in (audit["error_details"] or "") for field in case.conversion_errors)
 
 
 @pytest.mark.parametrize(

@@ -246,7 +246,7 @@ def installation(service: RunningService, server: CommandServer) -> Installation
 def restore(installation: Installation, service: RunningService, backup: Path) -> str:
     service.stop()
     outcome = installation.run("restore", backup)
-    assert outcome.status == 0, outcome.complaint
+    assert outcome.status == 0, outcome.errors
     service.start()
     return outcome.output
 

@@ -44,7 +44,7 @@ def count_rows(store: Store) -> dict[str, int]:
 
 def verify_audit(tmp_path: Path, server: CommandServer) -> str:
     outcome = Installation(tmp_path, server).run("verify-audit")
-    assert outcome.status == 0, outcome.output + outcome.complaint
+    assert outcome.status == 0, outcome.output + outcome.errors
     return outcome.output
 
 
@@ -253,9 +253,9 @@ def test_retention_command_reports_its_deletions(
     store: Store, tmp_path: Path, server: CommandServer
 ) -> None:
     installation = Installation(tmp_path, server)
-    assert "EDC_RETENTION_DAYS" in installation.run("retention").complaint
+    assert "EDC_RETENTION_DAYS" in installation.run("retention").errors
     planned = installation.run("retention", "--retention-days", "payment=90", "--dry-run")
-    assert planned.status == 0, planned.complaint
+    assert planned.status == 0, planned.errors
     assert "payment_data: 2 rows would be deleted" in planned.output
     done = installation.run("retention", "--retention-days", "payment=90")
     assert "payment_data: 2 rows deleted" in done.output

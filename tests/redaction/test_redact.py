@@ -1,4 +1,4 @@
-"""Secrets are masked, wherever they are; what only looks like one is left alone."""
+"""Test redaction: secrets are masked everywhere, and other values are unchanged."""
 
 from __future__ import annotations
 
@@ -12,13 +12,14 @@ from hypothesis import strategies as st
 
 from data_capture.json_codec import decode_json, encode_json
 from data_capture.redaction.redact import REDACTED, redact, redact_text, redact_with_paths
-from tests.support.cards import card_in_json, digits_with_anything_between
+from tests.support.cards import card_in_json, separated_digits_pattern
 
 VISA, VISA_13, MASTERCARD, MASTERCARD_2, AMEX = (
     "4111111111111111", "4222222222222", "5555555555554444", "2223003122003222", "378282246310005",
 )  # fmt: skip
 DINERS, DISCOVER, JCB, UNION_PAY, MAESTRO = (
-    "30569309025904", "6011111111111117", "3530111333300000", "6200000000000005", "6304000000000000",
+    "30569309025904", "6011111111111117", "3530111333300000", "6200000000000005",
+    "6304000000000000",
 )  # fmt: skip
 WEB_TOKEN = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiI0MiJ9.c2lnbmF0dXJlLW9mLWl0"
 
@@ -27,7 +28,7 @@ WEB_TOKEN = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiI0MiJ9.c2lnbmF0dXJlLW9mLWl0"
     "card",
     [VISA, VISA_13, MASTERCARD, MASTERCARD_2, AMEX, DINERS, DISCOVER, JCB, UNION_PAY, MAESTRO],
 )
-def test_a_card_of_any_issuer_keeps_its_last_four_digits_only(card: str) -> None:
+def test_only_the_last_four_digits_of_a_card_number_are_kept(card: str) -> None:
     assert redact_text(card) == f"[card ****{card[-4:]}]"
 
 
@@ -97,27 +98,28 @@ def test_a_card_of_any_issuer_keeps_its_last_four_digits_only(card: str) -> None
         ('{"password": "hunter 2", "broken', '{"password": [redacted], "broken'),
     ],
 )
-def test_a_secret_inside_a_text_is_masked_and_the_rest_is_kept(text: str, masked: str) -> None:
+def test_a_secret_in_a_text_is_masked_and_the_rest_is_kept(text: str, masked: str) -> None:
     assert redact_text(text) == masked
 
 
 @pytest.mark.parametrize(
     "key",
     [
-        "password", "Password", "userPassword", "user_password", "password2", "confirmPassword", "passwd", "pwd", "db-pwd",
-        "pass",
-        "passphrase", "passcode", "cvv", "CVV2", "cardCvv", "card_cvc", "securityCode", "security-code", "pin", "card_pin",
-        "token",
-        "access_token", "accessToken", "accesstoken", "refreshToken", "sb-abc-auth-token", "csrf_token", "apiKey", "api_key",
-        "x-api-key", "secret", "clientSecret", "client_secret", "privateKey", "PRIVATE_KEY", "secretKey", "seed_phrase",
-        "seedPhrase", "mnemonic", "recoveryPhrase", "seed", "jwt", "Authorization", "session_cookie", "otp", "c_v_v",
-        "Card CVV Code", "cardCode", "card_verification_value", "verification_code", "CSC", "cvn", "pinCode", "PIN-number",
-        "atmPin", "wif", "WIF", "walletSeed", "secretRecoveryPhrase", "backup_codes", "privKey", "signing-key", "sessionKey",
-        "ACCESS_TOKEN", "refresh-token", "bearerToken", "authTokens", "X-API-KEY", "api.key", "apiKeyValue", "appSecret",
-        "secrets", "investorPassword", "mt5_pass", "ｐａｓｓｗｏｒｄ",
+        "password", "Password", "userPassword", "user_password", "password2", "confirmPassword",
+        "passwd", "pwd", "db-pwd", "pass", "passphrase", "passcode", "cvv", "CVV2", "cardCvv",
+        "card_cvc", "securityCode", "security-code", "pin", "card_pin", "token", "access_token",
+        "accessToken", "accesstoken", "refreshToken", "sb-abc-auth-token", "csrf_token", "apiKey",
+        "api_key", "x-api-key", "secret", "clientSecret", "client_secret", "privateKey",
+        "PRIVATE_KEY", "secretKey", "seed_phrase", "seedPhrase", "mnemonic", "recoveryPhrase",
+        "seed", "jwt", "Authorization", "session_cookie", "otp", "c_v_v", "Card CVV Code",
+        "cardCode", "card_verification_value", "verification_code", "CSC", "cvn", "pinCode",
+        "PIN-number", "atmPin", "wif", "WIF", "walletSeed", "secretRecoveryPhrase", "backup_codes",
+        "privKey", "signing-key", "sessionKey", "ACCESS_TOKEN", "refresh-token", "bearerToken",
+        "authTokens", "X-API-KEY", "api.key", "apiKeyValue", "appSecret", "secrets",
+        "investorPassword", "mt5_pass", "ｐａｓｓｗｏｒｄ",
     ],
 )  # fmt: skip
-def test_the_value_of_a_key_that_names_a_secret_is_masked(key: str) -> None:
+def test_values_of_keys_that_name_a_secret_are_masked(key: str) -> None:
     assert redact({key: "abc"}) == {key: "[redacted]"}
     assert redact({"deep": [{key: 123}]}) == {"deep": [{key: "[redacted]"}]}
     assert redact({key: ["one", "two"]}) == {key: ["[redacted]", "[redacted]"]}
@@ -144,7 +146,7 @@ def test_the_value_of_a_key_that_names_a_secret_is_masked(key: str) -> None:
         "creditCard",
     ],
 )
-def test_the_value_of_a_key_that_names_a_card_is_masked_even_if_it_is_mistyped(key: str) -> None:
+def test_values_of_keys_that_name_a_card_are_masked_even_if_mistyped(key: str) -> None:
     assert redact({key: "4111 1111 1111 1112"}) == {key: "[card ****1112]"}
     assert redact({key: "411"}) == {key: "[redacted]"}
 
@@ -154,19 +156,31 @@ def test_the_value_of_a_key_that_names_a_card_is_masked_even_if_it_is_mistyped(k
     [
         ({"card": {"number": "4111 1111 1111 1112", "code": "123", "brand": "Visa"}},
          {"card": {"number": "[card ****1112]", "code": "[redacted]", "brand": "Visa"}}),
-        ({"private": {"key": "abc"}, "api": [{"key": "a"}]}, {"private": {"key": "[redacted]"}, "api": [{"key": "[redacted]"}]}),
+        (
+            {"private": {"key": "abc"}, "api": [{"key": "a"}]},
+            {"private": {"key": "[redacted]"}, "api": [{"key": "[redacted]"}]},
+        ),
         ([{"name": "cvv", "value": "123"}, {"name": "plan", "value": "pro"}],
          [{"name": "cvv", "value": "[redacted]"}, {"name": "plan", "value": "pro"}]),
-        ({"cardNumber": Decimal("4.111111111111111e15"), "cc": 1}, {"cardNumber": "[card ****1111]", "cc": 1}),
+        (
+            {"cardNumber": Decimal("4.111111111111111e15"), "cc": 1},
+            {"cardNumber": "[card ****1111]", "cc": 1},
+        ),
         ({"cardNumber": Decimal("1e999999999"), "n": Decimal("-1e1000000")},
          {"cardNumber": "[redacted]", "n": Decimal("-1e1000000")}),
         ({"cardNumber": "**** **** **** 1111"}, {"cardNumber": "[card ****1111]"}),
-        ({"4111111111111111": 1, "4111-1111-1111-1111": 2}, {"[card ****1111]": 1, "[card ****1111] (2)": 2}),
-        ({"password": {"old": "a", "new": ["b"]}}, {"password": {"old": "[redacted]", "new": ["[redacted]"]}}),
+        (
+            {"4111111111111111": 1, "4111-1111-1111-1111": 2},
+            {"[card ****1111]": 1, "[card ****1111] (2)": 2},
+        ),
+        (
+            {"password": {"old": "a", "new": ["b"]}},
+            {"password": {"old": "[redacted]", "new": ["[redacted]"]}},
+        ),
     ],
     ids=str,
 )  # fmt: skip
-def test_a_secret_is_masked_for_what_is_around_it(member: Any, masked: Any) -> None:
+def test_secrets_are_recognised_by_their_context(member: Any, masked: Any) -> None:
     assert redact(member) == masked
 
 
@@ -179,49 +193,59 @@ def test_a_secret_is_masked_for_what_is_around_it(member: Any, masked: Any) -> N
         Decimal("4.111111111111111e15"),
     ],
 )
-def test_a_card_number_that_is_a_number_is_masked(number: Any) -> None:
+def test_a_card_number_given_as_a_number_is_masked(number: Any) -> None:
     assert redact({"note": number})["note"].startswith("[card ****1111]")
 
 
 @pytest.mark.parametrize(
     "value",
     [
-        "ch_3MqLiJLkdIwHu7ix0snN0B15", "PAY-1AB23456CD789012EF34GHIJ", "TXN-1700000000000", "pi_3NvXfX2eZvKYlo2C1gDJ1234",
-        "ORD20240115103000123", "7f83b1657ff1fc53b92dc18148a1d65dfc2d4b1fa3d677284addd200126d9069",
-        "0x5c504ed432cb51138bcf09aa5e8a410dd4a1e204ef84bfed1be16dfba1b22060", "1A1zP1eP5QGefi2DMPTfTL5SLmv7DivfNa",
-        "bc1qar0srrr7xfkvy5l643lydnw9re59gtzzwf5mdq", "0x742d35Cc6634C0532925a3b844Bc454e4438f44e",
-        "TJRyWwFs9wTFGZg3JbrVriFbNfCug5tDeC", "a9f4111111111111111b3", "550e8400-e29b-41d4-a716-446655440000",
-        "52345678-1234-4112-8abc-def012345678", "+49 1512 3456787", "+4915123456886", "+1 (555) 010-9999", "020 7946 0958",
-        "50123456", "1098765432", "100000.00", "0.4111111111111111", "63.33333333333333", "$1,234,567.89", "1:2",
-        "2024-01-15T10:30:00.000Z", "2024-01-15 - 2024-02-15", "1705312200000", "1705312200000000", "1705312200000000000",
-        "4111111111111112", "9111111111111111", "411111111111", "41111111111111111111111111111111",
-        "52.1234.5678.9012", "00 49 1512 34567810", "0049 1512 3456787", "4123.50 4125.25 4126.75", "12:30:00 15:45:00",
-        "code: 4711, key: value", "a PIN of 4 digits", "pi_3NvXfX2eZvKYlo2C1gDJ1234_secretary", "T1: 5, C3: 7",
-        "EURUSD, GBPUSD, XAUUSD", "What is the password policy?", "passed phase 1", "spinning", "",
+        "ch_3MqLiJLkdIwHu7ix0snN0B15", "PAY-1AB23456CD789012EF34GHIJ", "TXN-1700000000000",
+        "pi_3NvXfX2eZvKYlo2C1gDJ1234", "ORD20240115103000123",
+        "7f83b1657ff1fc53b92dc18148a1d65dfc2d4b1fa3d677284addd200126d9069",
+        "0x5c504ed432cb51138bcf09aa5e8a410dd4a1e204ef84bfed1be16dfba1b22060",
+        "1A1zP1eP5QGefi2DMPTfTL5SLmv7DivfNa", "bc1qar0srrr7xfkvy5l643lydnw9re59gtzzwf5mdq",
+        "0x742d35Cc6634C0532925a3b844Bc454e4438f44e", "TJRyWwFs9wTFGZg3JbrVriFbNfCug5tDeC",
+        "a9f4111111111111111b3", "550e8400-e29b-41d4-a716-446655440000",
+        "52345678-1234-4112-8abc-def012345678", "+49 1512 3456787", "+4915123456886",
+        "+1 (555) 010-9999", "020 7946 0958", "50123456", "1098765432", "100000.00",
+        "0.4111111111111111", "63.33333333333333", "$1,234,567.89", "1:2",
+        "2024-01-15T10:30:00.000Z", "2024-01-15 - 2024-02-15", "1705312200000", "1705312200000000",
+        "1705312200000000000", "4111111111111112", "9111111111111111", "411111111111",
+        "41111111111111111111111111111111", "52.1234.5678.9012", "00 49 1512 34567810",
+        "0049 1512 3456787", "4123.50 4125.25 4126.75", "12:30:00 15:45:00",
+        "code: 4711, key: value", "a PIN of 4 digits", "pi_3NvXfX2eZvKYlo2C1gDJ1234_secretary",
+        "T1: 5, C3: 7", "EURUSD, GBPUSD, XAUUSD", "What is the password policy?", "passed phase 1",
+        "spinning", "",
     ],
 )  # fmt: skip
-def test_what_only_looks_like_a_secret_is_left_alone(value: str) -> None:
+def test_texts_that_only_look_like_secrets_are_unchanged(value: str) -> None:
     assert redact_text(value) == value
 
 
 @pytest.mark.parametrize(
     "member",
     [
-        {"timestamp": 1705312200000}, {"account_number": 50123456}, {"price": Decimal("0.4111111111111111")}, {"id": 10**30},
-        {"password_set": False, "has_token": True}, {"token": None, "cvv": ""}, {"keyboard": "qwerty"}, {"passed": "yes"},
-        {"company": "Card & Sons"}, {"card": "Visa"}, {"expand": "x"}, {"spinner": "x"}, {"tokens_sold": 5}, {"hotpot": 1},
-        {"card_last4": "1111"}, {"cardBrand": "Visa"}, {"cardNotes": "x"}, {"trading_session": "any"}, {"token_symbol": "USDT"},
-        {"currency_code": "USD"}, {"coupon": {"code": "SAVE10"}}, {"id": "TX-1", "value": 5}, {"public_key": "04ab"},
-        {"wallet": {"address": "0x742d35Cc6634C0532925a3b844Bc454e4438f44e"}}, {"card": {"brand": "Visa"}}, {"key": "R"},
-        {"trades": [{"profit": Decimal("12.5"), "symbol": "XAUUSD"}]}, {"state": '{"a": 1.50, "b": [true]}'},
+        {"timestamp": 1705312200000}, {"account_number": 50123456},
+        {"price": Decimal("0.4111111111111111")}, {"id": 10**30},
+        {"password_set": False, "has_token": True}, {"token": None, "cvv": ""},
+        {"keyboard": "qwerty"}, {"passed": "yes"}, {"company": "Card & Sons"}, {"card": "Visa"},
+        {"expand": "x"}, {"spinner": "x"}, {"tokens_sold": 5}, {"hotpot": 1},
+        {"card_last4": "1111"}, {"cardBrand": "Visa"}, {"cardNotes": "x"},
+        {"trading_session": "any"}, {"token_symbol": "USDT"}, {"currency_code": "USD"},
+        {"coupon": {"code": "SAVE10"}}, {"id": "TX-1", "value": 5}, {"public_key": "04ab"},
+        {"wallet": {"address": "0x742d35Cc6634C0532925a3b844Bc454e4438f44e"}},
+        {"card": {"brand": "Visa"}}, {"key": "R"},
+        {"trades": [{"profit": Decimal("12.5"), "symbol": "XAUUSD"}]},
+        {"state": '{"a": 1.50, "b": [true]}'},
     ],
     ids=str,
 )  # fmt: skip
-def test_members_that_name_no_secret_are_left_alone(member: dict[str, Any]) -> None:
+def test_members_that_name_no_secret_are_unchanged(member: dict[str, Any]) -> None:
     assert redact(member) == member
 
 
-def test_json_texts_inside_json_texts_are_masked_however_deep() -> None:
+def test_nested_json_texts_are_masked_at_any_depth() -> None:
     layered: Any = {"password": "hunter2", "card": VISA}
     for _ in range(6):
         layered = {"stored": json.dumps(layered)}
@@ -229,14 +253,15 @@ def test_json_texts_inside_json_texts_are_masked_however_deep() -> None:
     assert VISA not in json.dumps(redact(layered))
 
 
-# Pieces that are secrets together and harmless alone, or the other way round.
+# Some pieces are secrets only in combination, others only alone.
 _PIECES = st.one_of(
     st.sampled_from([
-        VISA, VISA_13, "4111 1111 1111 1111", "4111-1111\t1111 1111", "4111%201111%201111%201111", AMEX, JCB, "1705312200000",
-        WEB_TOKEN, "eyJ", "J", "password", "PASSWORD", "cvv2", "cvv2=123", "CVC2: 1", "CVC 2", "pwd", "api\u212aey",
-        "pa\u017f\u017fword", "&token", "=", ":", " = ", '": "', "\\\"", "x", "123", "%20", "%", "\\u0020", "\\", "\n", " ",
-        "\u00a0", "-", "+", ".", "0", "2", "{", "}", "[", "]", '{"cvv": 1}', "12:42:02", "550e8400-e29b-41d4-a716-446655440000",
-        REDACTED,
+        VISA, VISA_13, "4111 1111 1111 1111", "4111-1111\t1111 1111", "4111%201111%201111%201111",
+        AMEX, JCB, "1705312200000", WEB_TOKEN, "eyJ", "J", "password", "PASSWORD", "cvv2",
+        "cvv2=123", "CVC2: 1", "CVC 2", "pwd", "api\u212aey", "pa\u017f\u017fword", "&token", "=",
+        ":", " = ", '": "', "\\\"", "x", "123", "%20", "%", "\\u0020", "\\", "\n", " ", "\u00a0",
+        "-", "+", ".", "0", "2", "{", "}", "[", "]", '{"cvv": 1}', "12:42:02",
+        "550e8400-e29b-41d4-a716-446655440000", REDACTED,
     ]),
     st.text(max_size=5),
 )  # fmt: skip
@@ -244,25 +269,25 @@ _PIECES = st.one_of(
 
 @settings(max_examples=1500, deadline=None)
 @given(st.lists(_PIECES, max_size=6).map("".join))
-def test_the_quick_look_passes_over_no_text_that_would_be_masked(text: str) -> None:
-    quick = redact(text)
+def test_the_prefilter_skips_no_text_that_contains_a_secret(text: str) -> None:
+    with_prefilter = redact(text)
     with pytest.MonkeyPatch.context() as patch:
-        for module in ("redact", "plain_text"):  # look closely at every text
+        for module in ("redact", "plain_text"):  # inspect every text
             patch.setattr(f"data_capture.redaction.{module}.may_contain_secret", lambda _text: True)
-        assert redact(text) == quick
+        assert redact(text) == with_prefilter
 
 
 @settings(max_examples=1000, deadline=None)
 @given(card_in_json())
-def test_no_card_number_survives_in_any_value_of_any_shape(card: tuple[str, Any]) -> None:
+def test_no_card_number_remains_in_any_json_value(card: tuple[str, Any]) -> None:
     digits, value = card
-    left = encode_json(redact(decode_json(json.dumps(value))))
-    assert not digits_with_anything_between(digits).search(left)
+    redacted = encode_json(redact(decode_json(json.dumps(value))))
+    assert not separated_digits_pattern(digits).search(redacted)
 
 
-class TestWhatWasMaskedIsTold:
+class TestMaskedPaths:
     @pytest.mark.parametrize(
-        ("payload", "places"),
+        ("payload", "paths"),
         [
             ({"plan": "pro"}, []),
             (
@@ -278,18 +303,20 @@ class TestWhatWasMaskedIsTold:
         ],
         ids=str,
     )
-    def test_by_its_place(self, payload: dict[str, Any], places: list[str]) -> None:
-        assert redact_with_paths(payload)[1] == places
+    def test_each_masked_value_is_listed_by_its_path(
+        self, payload: dict[str, Any], paths: list[str]
+    ) -> None:
+        assert redact_with_paths(payload)[1] == paths
 
-    def test_and_what_is_too_much_to_name_is_counted(self) -> None:
-        places = redact_with_paths({"pins": list(range(150))})[1]
-        assert places[99:] == ["pins[99]", "… and 50 more"]
+    def test_paths_beyond_the_limit_are_counted(self) -> None:
+        paths = redact_with_paths({"pins": list(range(150))})[1]
+        assert paths[99:] == ["pins[99]", "… and 50 more"]
 
-    def test_and_nothing_masked_is_nothing_copied(self) -> None:
+    def test_a_payload_without_secrets_is_not_copied(self) -> None:
         payload = {"plan": "pro", "trades": [{"profit": Decimal("12.5")}]}
         assert redact(payload) is payload
 
 
-def test_more_that_may_be_secret_than_there_is_time_for_is_masked_unseen() -> None:
+def test_texts_beyond_the_budget_for_secrets_are_masked_completely() -> None:
     text = "4111111111111112 " * 60_000
     assert redact([text, "plan: pro", "pro"]) == [REDACTED, REDACTED, "pro"]

@@ -292,7 +292,7 @@ def test_services_and_commands_work_on_an_earlier_database_and_its_backups(
     finally:
         service.stop()
     restored = installation.run("restore", backup)
-    assert restored.status == 0, restored.complaint
+    assert restored.status == 0, restored.errors
     assert "Erased again" in restored.output
     assert installation.run("export", ANN).status == 0
     assert installation.run("verify-audit").status == 0

@@ -18,7 +18,7 @@ PSEUDONYM = "erased-1@data-capture.invalid"
 def verify(installation: Installation, *arguments: object) -> str:
     """Check that the audit trail verifies, and return the output."""
     outcome = installation.run("verify-audit", *arguments)
-    assert outcome.status == 0, (outcome.output, outcome.complaint)
+    assert outcome.status == 0, (outcome.output, outcome.errors)
     return outcome.output
 
 

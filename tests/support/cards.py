@@ -1,4 +1,4 @@
-"""Card numbers as people, programs and pages write them, and JSON with one somewhere in it."""
+"""Hypothesis strategies: card numbers in many notations, and JSON that contains one."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ PREFIXES = {
 
 @st.composite
 def cards(draw: st.DrawFn) -> tuple[str, str]:
-    """A card number: its digits, and how somebody writes it."""
+    """Generate a card number: its digits, and the same with separators."""
     prefix = draw(st.sampled_from(draw(st.sampled_from(list(PREFIXES.values())))))
     length = draw(st.integers(13, 19))
     body = prefix + draw(
@@ -65,19 +65,25 @@ def cards(draw: st.DrawFn) -> tuple[str, str]:
     return digits, "".join(f"{group}{draw(separators)}" for group in groups[:-1]) + groups[-1]
 
 
-# Beside a card: anything that makes it no other number (a longer one, a fraction, a phone number, a mixed identifier, an escape).
-_AROUND = st.text(
+# Text next to a card number. It must not turn the digits into another number: a longer one, a
+# fraction, a phone number, an identifier with letters, or an escape sequence.
+_SURROUNDING = st.text(
     st.characters(exclude_categories=["Cs", "Nd"], exclude_characters="+%\\"), max_size=12
 )
 
 
 @st.composite
 def card_in_json(draw: st.DrawFn) -> tuple[str, Any]:
-    """A card's digits, and a JSON value with the card somewhere in it: in a text, a number, a key, at any depth."""
+    """Generate a card's digits, and a JSON value with the card in a text, a number or a key."""
     digits, written = draw(cards())
     value: Any = draw(
         st.sampled_from(
-            [written, f"{draw(_AROUND)}{written}{draw(_AROUND)}", int(digits), float(digits)]
+            [
+                written,
+                f"{draw(_SURROUNDING)}{written}{draw(_SURROUNDING)}",
+                int(digits),
+                float(digits),
+            ]
         )
     )
     if isinstance(value, float) and f"{value:.0f}" != digits:
@@ -86,7 +92,7 @@ def card_in_json(draw: st.DrawFn) -> tuple[str, Any]:
         keys = st.sampled_from(
             ["note", "paymentData", "trades", "phone", "user_name", written, f"note {written}"]
         )
-        key = draw(st.one_of(keys, _AROUND))
+        key = draw(st.one_of(keys, _SURROUNDING))
         value = draw(
             st.sampled_from([{key: value}, [value], {"a": 1, key: value}, [None, value, 1.5]])
         )
@@ -95,6 +101,6 @@ def card_in_json(draw: st.DrawFn) -> tuple[str, Any]:
     return digits, value
 
 
-def digits_with_anything_between(digits: str) -> re.Pattern[str]:
-    """What finds a card's digits in a text, however they are separated or escaped there."""
+def separated_digits_pattern(digits: str) -> re.Pattern[str]:
+    """Return a pattern that finds the digits with any separators or escapes between them."""
     return re.compile(r"(?:[ \-\N{NO-BREAK SPACE}]|\\u00a0|%20)*".join(digits))

@@ -1,4 +1,4 @@
-"""What dashboard pages were seen to send, and the columns that it means."""
+"""Payloads of dashboard pages and activities, with the columns that they set."""
 
 from __future__ import annotations
 
@@ -7,9 +7,10 @@ import json
 from tests.support.page_payloads import USER, Case
 
 METRICS = {
-    "total_pnl": 1250.75, "win_rate": 63.64, "total_trades": 22, "winning_trades": 14, "losing_trades": 8, "average_win": 150.5,
-    "average_loss": -107.03, "profit_factor": 2.4607, "max_drawdown": 320.1, "current_drawdown": 0, "gross_profit": 2107,
-    "gross_loss": -856.25, "consecutive_wins": 3, "consecutive_losses": 0,
+    "total_pnl": 1250.75, "win_rate": 63.64, "total_trades": 22, "winning_trades": 14,
+    "losing_trades": 8, "average_win": 150.5, "average_loss": -107.03, "profit_factor": 2.4607,
+    "max_drawdown": 320.1, "current_drawdown": 0, "gross_profit": 2107, "gross_loss": -856.25,
+    "consecutive_wins": 3, "consecutive_losses": 0,
 }  # fmt: skip
 RISK = {"risk_per_trade": 1, "daily_loss_limit": 5, "consecutive_losses_limit": 3}
 EQUITY = {"initial_equity": 100000, "current_equity": 101250.75}
@@ -18,9 +19,10 @@ TRADING_STATE = {
     "initialEquity": 100000, "currentEquity": 101250.75, "trades": TRADES, "openPositions": [],
     "riskSettings": {"riskPerTrade": 1, "dailyLossLimit": 5, "consecutiveLossesLimit": 3},
     "performanceMetrics": {
-        "totalPnl": 1250.75, "winRate": 63.6363636363, "totalTrades": 22, "winningTrades": 14, "losingTrades": 8,
-        "averageWin": 150.5, "averageLoss": -107.03125, "profitFactor": 2.46072, "maxDrawdown": 320.1, "currentDrawdown": 0,
-        "grossProfit": 2107, "grossLoss": -856.25, "consecutiveWins": 3, "consecutiveLosses": 0,
+        "totalPnl": 1250.75, "winRate": 63.6363636363, "totalTrades": 22, "winningTrades": 14,
+        "losingTrades": 8, "averageWin": 150.5, "averageLoss": -107.03125, "profitFactor": 2.46072,
+        "maxDrawdown": 320.1, "currentDrawdown": 0, "grossProfit": 2107, "grossLoss": -856.25,
+        "consecutiveWins": 3, "consecutiveLosses": 0,
     },
     "dailyStats": {"pnl": 65.5, "trades": 1},
 }  # fmt: skip
@@ -31,12 +33,14 @@ DASHBOARD = {
     "account": {"balance": 101250.75, "equity": "101,300.00"},
 }
 FROM_DASHBOARD = {
-    "user_name": "Ada", "risk_per_trade": 1.5, "total_pnl": 1250.75, "win_rate": 63.6, "total_trades": 22, "daily_loss_limit": 5,
-    "consecutive_losses_limit": 3, "account_balance": 101250.75, "account_equity_dash": 101300,
+    "user_name": "Ada", "risk_per_trade": 1.5, "total_pnl": 1250.75, "win_rate": 63.6,
+    "total_trades": 22, "daily_loss_limit": 5, "consecutive_losses_limit": 3,
+    "account_balance": 101250.75, "account_equity_dash": 101300,
 }  # fmt: skip
 FLAT = {
-    **METRICS, **EQUITY, "account_balance": 101250.75, "account_equity": 101300, "risk_per_trade_percentage": 1,
-    "daily_loss_limit": 5, "consecutive_losses_limit": 3, "open_positions": [], "trade_history": TRADES, "currency": "USD",
+    **METRICS, **EQUITY, "account_balance": 101250.75, "account_equity": 101300,
+    "risk_per_trade_percentage": 1, "daily_loss_limit": 5, "consecutive_losses_limit": 3,
+    "open_positions": [], "trade_history": TRADES, "currency": "USD",
     **{f"signal_{number}_enabled": True for number in range(30)},
 }  # fmt: skip
 
@@ -46,56 +50,69 @@ DASHBOARDS = [
         "dashboard",
         {"user_email": USER, "user_id": 42, "user_name": "Ada", "selected_theme": "matrix", **FLAT},
         {
-            "user_id": 42, "user_name": "Ada", **METRICS, **EQUITY, **RISK, "account_balance": 101250.75,
-            "account_equity_dash": 101300, "theme": "matrix", "dashboard_state": FLAT,
+            "user_id": 42, "user_name": "Ada", **METRICS, **EQUITY, **RISK,
+            "account_balance": 101250.75, "account_equity_dash": 101300, "theme": "matrix",
+            "dashboard_state": FLAT,
         },
     ),
     Case(
-        "the same with numbers as texts",
+        "POST /api/simple/dashboard with numbers as texts",
         "dashboard",
         {
-            "user_email": USER, "initial_equity": "100000", "current_equity": "101250.75", "win_rate": "63.64%",
-            "total_pnl": None,
+            "user_email": USER, "initial_equity": "100000", "current_equity": "101250.75",
+            "win_rate": "63.64%", "total_pnl": None,
         },
         {
             **EQUITY, "win_rate": 63.64, "theme": "dark",
             "dashboard_state": {
-                "initial_equity": "100000", "current_equity": "101250.75", "win_rate": "63.64%", "total_pnl": None,
+                "initial_equity": "100000", "current_equity": "101250.75", "win_rate": "63.64%",
+                "total_pnl": None,
             },
         },
     ),
     Case(
         "PUT /api/dashboard/equity",
         "dashboard",
-        {"user_email": USER, "user_id": 42, "current_equity": "101250.75", "total_pnl": 1250.75, "account_balance": 101250.75},
         {
-            "user_id": 42, "current_equity": 101250.75, "total_pnl": 1250.75, "account_balance": 101250.75, "theme": "dark",
-            "dashboard_state": {"current_equity": "101250.75", "total_pnl": 1250.75, "account_balance": 101250.75},
+            "user_email": USER, "user_id": 42, "current_equity": "101250.75", "total_pnl": 1250.75,
+            "account_balance": 101250.75,
+        },
+        {
+            "user_id": 42, "current_equity": 101250.75, "total_pnl": 1250.75,
+            "account_balance": 101250.75, "theme": "dark",
+            "dashboard_state": {
+                "current_equity": "101250.75", "total_pnl": 1250.75, "account_balance": 101250.75,
+            },
         },
     ),
     Case(
         "the arguments of saveDashboardToSupabase",
         "dashboard",
         {
-            "user": {"id": 42, "email": USER, "username": "ada", "token": "abc"}, "theme": "light", "dashboardData": DASHBOARD,
-            "tradingState": TRADING_STATE,
+            "user": {"id": 42, "email": USER, "username": "ada", "token": "abc"}, "theme": "light",
+            "dashboardData": DASHBOARD, "tradingState": TRADING_STATE,
         },
         {
-            **FROM_DASHBOARD, "user_id": 42, "user_name": "ada", **METRICS, **EQUITY, **RISK, "theme": "light",
-            "dashboard_state": DASHBOARD, "trading_state": TRADING_STATE,
+            **FROM_DASHBOARD, "user_id": 42, "user_name": "ada", **METRICS, **EQUITY, **RISK,
+            "theme": "light", "dashboard_state": DASHBOARD, "trading_state": TRADING_STATE,
         },
     ),
     Case(
-        "the same in snake_case, the states as texts",
+        "saveDashboardToSupabase in snake_case, the states as JSON texts",
         "dashboard",
         {
-            "user_email": USER, "selected_theme": "light", "dashboard_data": json.dumps({"account": {"balance": 5}}),
-            "trading_state": json.dumps({"current_equity": "101250.75", "performance_metrics": {"total_pnl": 1250.75}}),
+            "user_email": USER, "selected_theme": "light",
+            "dashboard_data": json.dumps({"account": {"balance": 5}}),
+            "trading_state": json.dumps(
+                {"current_equity": "101250.75", "performance_metrics": {"total_pnl": 1250.75}},
+            ),
         },
         {
-            "current_equity": 101250.75, "total_pnl": 1250.75, "account_balance": 5, "theme": "light",
-            "dashboard_state": {"account": {"balance": 5}},
-            "trading_state": {"current_equity": "101250.75", "performance_metrics": {"total_pnl": 1250.75}},
+            "current_equity": 101250.75, "total_pnl": 1250.75, "account_balance": 5,
+            "theme": "light", "dashboard_state": {"account": {"balance": 5}},
+            "trading_state": {
+                "current_equity": "101250.75", "performance_metrics": {"total_pnl": 1250.75},
+            },
         },
     ),
     Case(
@@ -103,8 +120,8 @@ DASHBOARDS = [
         "dashboard",
         {"user_email": USER, "dashboard_state": DASHBOARD, "trading_state": TRADING_STATE},
         {
-            **FROM_DASHBOARD, **METRICS, **EQUITY, **RISK, "theme": "dark", "dashboard_state": DASHBOARD,
-            "trading_state": TRADING_STATE,
+            **FROM_DASHBOARD, **METRICS, **EQUITY, **RISK, "theme": "dark",
+            "dashboard_state": DASHBOARD, "trading_state": TRADING_STATE,
         },
     ),
     Case(
@@ -120,17 +137,24 @@ DASHBOARDS = [
         {**FROM_DASHBOARD, "theme": "dark", "dashboard_state": DASHBOARD},
     ),
     Case(
-        "a dashboard with a figure that is none",
+        "a dashboard with invalid metrics",
         "dashboard",
         {
             "user_email": USER,
-            "tradingState": {"performanceMetrics": {"profitFactor": "∞", "winRate": "NaN", "totalTrades": 1.5}},
+            "tradingState": {
+                "performanceMetrics": {"profitFactor": "∞", "winRate": "NaN", "totalTrades": 1.5},
+            },
         },
         {
             "theme": "dark",
-            "trading_state": {"performanceMetrics": {"profitFactor": "∞", "winRate": "NaN", "totalTrades": 1.5}},
+            "trading_state": {
+                "performanceMetrics": {"profitFactor": "∞", "winRate": "NaN", "totalTrades": 1.5},
+            },
         },
-        ("tradingState.performanceMetrics.totalTrades", "tradingState.performanceMetrics.profitFactor"),
+        (
+            "tradingState.performanceMetrics.totalTrades",
+            "tradingState.performanceMetrics.profitFactor",
+        ),
     ),
 ]  # fmt: skip
 

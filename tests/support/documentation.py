@@ -1,4 +1,4 @@
-"""The documentation as text: its pages, blocks, tables, commands, links and anchors."""
+"""Read the documentation: its pages, code blocks, tables, commands, links and anchors."""
 
 from __future__ import annotations
 
@@ -17,47 +17,44 @@ CHANGELOG = "CHANGELOG.md"
 DOCS = sorted(
     path.relative_to(REPOSITORY).as_posix() for path in (REPOSITORY / "docs").glob("*.md")
 )
-FIRST = (
-    "docs/http-api.md",
-    "docs/privacy.md",
-)  # in this order their commands are typed into an empty installation
+# Their commands run first, in this order, with an empty installation.
+FIRST = ("docs/http-api.md", "docs/privacy.md")
 PAGES = (*FIRST, README, CONTRIBUTING, "SECURITY.md", *(page for page in DOCS if page not in FIRST))
-"""All pages that say how it is. The changelog says how it was."""
-
+"""All pages about the present state, which the changelog is not."""
 
 FOLDER = "/home/you/enhanced-data-capture"
-"""Where the installation of the pages is."""
+"""The folder of the installation in the pages."""
 
 
 def text_of(page: str) -> str:
-    """The text of a page, named by its path in the repository."""
+    """Return the text of a page, named by its path in the repository."""
     return (REPOSITORY / page).read_text()
 
 
 def prose_of(page: str) -> str:
-    """The text of a page without its blocks of code."""
+    """Return the text of a page without its code blocks."""
     return re.sub(r"^```.*?^```$", "", text_of(page), flags=re.DOTALL | re.MULTILINE)
 
 
 def blocks(page: str, language: str) -> list[str]:
-    """The blocks of code of a language."""
+    """Return a page's code blocks in a language."""
     return re.findall(rf"^```{language}\n(.*?)^```$", text_of(page), re.DOTALL | re.MULTILINE)
 
 
 def documented_output(page: str, beginning: str) -> str:
-    """The output of a command as a page shows it, by its first words."""
-    (written,) = (block for block in blocks(page, "text") if block.startswith(beginning))
-    return written.rstrip("\n")
+    """Return the documented output that begins with some words."""
+    (output,) = (block for block in blocks(page, "text") if block.startswith(beginning))
+    return output.rstrip("\n")
 
 
 def table_rows(page: str, heading: str) -> list[list[str]]:
-    """The rows of the first table below a heading, as cells."""
+    """Return the rows of the first table below a heading, as cells."""
     section = re.split(r"\n#{1,6} ", text_of(page).split(f"\n{heading}\n", 1)[1], maxsplit=1)[0]
     return _cells_of(section[section.index("\n|") + 1 :].split("\n\n", 1)[0])
 
 
 def all_table_rows(page: str, title: str) -> list[list[str]]:
-    """The rows of the table whose first column has this title."""
+    """Return the rows of the table whose first column has a title."""
     text = text_of(page)
     return _cells_of(text[text.index(f"\n| {title} |") + 1 :].split("\n\n", 1)[0])
 
@@ -68,12 +65,12 @@ def _cells_of(table: str) -> list[list[str]]:
 
 
 def code_in(cell: str) -> list[str]:
-    """The code in a cell of a table."""
+    """Return the code in a cell of a table."""
     return re.findall(r"`([^`]+)`", cell)
 
 
 class Command(NamedTuple):
-    """A command line of a page, and the output that the page shows."""
+    """A command line of a page, with its documented output."""
 
     page: str
     line: str
@@ -81,20 +78,23 @@ class Command(NamedTuple):
 
 
 def commands(page: str) -> list[Command]:
-    """The command lines of a page; a line that ends in a backslash or inside quotes goes on in the next."""
+    """Return a page's command lines.
+
+    A line that ends with a backslash or inside quotes continues in the next line.
+    """
     found = []
     for block in blocks(page, "console"):
         for part in re.split(r"^\$ ", block, flags=re.MULTILINE)[1:]:
             lines = part.splitlines()
             end = 1
-            while _goes_on("\n".join(lines[:end])):
+            while _continues("\n".join(lines[:end])):
                 end += 1
             line = "\n".join(lines[:end]).replace("\\\n", " ")
             found.append(Command(page, line, "\n".join(lines[end:]).strip()))
     return found
 
 
-def _goes_on(text: str) -> bool:
+def _continues(text: str) -> bool:
     if text.endswith("\\"):
         return True
     try:
@@ -105,32 +105,32 @@ def _goes_on(text: str) -> bool:
 
 
 def all_commands() -> list[Command]:
-    """The command lines of all pages."""
+    """Return the command lines of all pages."""
     return [command for page in PAGES for command in commands(page)]
 
 
 def links(page: str) -> list[str]:
-    """The targets of a page's links and pictures."""
+    """Return the targets of a page's links and images."""
     return re.findall(r"\]\(([^)\s]+)\)", prose_of(page))
 
 
 def anchors(page: str) -> set[str]:
-    """The anchors of a page's headings, as repository hosts make them."""
+    """Return the anchors of a page's headings, as repository hosts form them."""
     headings = re.findall(r"^#{1,6} (.+)$", prose_of(page), re.MULTILINE)
     return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
 
 
-class _Found(Exception):
+class _ParserFound(Exception):
     def __init__(self, parser: argparse.ArgumentParser) -> None:
         super().__init__()
         self.parser = parser
 
 
 def parser_of(command: Callable[[], object]) -> argparse.ArgumentParser:
-    """The parser that a command parses its arguments with; nothing else of the command is run."""
+    """Return the argument parser of a command; the command ends when it parses its arguments."""
 
     def find(parser: argparse.ArgumentParser, *_: object) -> NoReturn:
-        raise _Found(parser)
+        raise _ParserFound(parser)
 
     with (
         patch("argparse.ArgumentParser.parse_args", find),
@@ -138,13 +138,13 @@ def parser_of(command: Callable[[], object]) -> argparse.ArgumentParser:
     ):
         try:
             command()
-        except _Found as found:
+        except _ParserFound as found:
             return found.parser
-    raise AssertionError("it parses no arguments")
+    raise AssertionError("the command parses no arguments")
 
 
 def flags_of(parser: argparse.ArgumentParser) -> set[str]:
-    """The long flags of a parser, but for --help."""
+    """Return the long flags of a parser, except --help."""
     return {
         flag
         for action in _actions(parser)
@@ -154,7 +154,7 @@ def flags_of(parser: argparse.ArgumentParser) -> set[str]:
 
 
 def subcommands_of(parser: argparse.ArgumentParser) -> dict[str, argparse.ArgumentParser]:
-    """The parsers of a parser's commands, by name."""
+    """Return the parsers of a parser's subcommands, by name."""
     (choices,) = (
         action.choices
         for action in _actions(parser)

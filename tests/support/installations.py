@@ -1,4 +1,4 @@
-"""An installation as whoever runs it sees it: a folder, a database, and the commands of `python3 -m data_capture`."""
+"""An installation: a folder, a database, and the commands of `python3 -m data_capture`."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ from tests.support.services import REPOSITORY, free_port, rows
 
 KILLED = -signal.SIGKILL
 
-# Runs each command that it is told in a fork of itself, which takes a tenth of the time that starting Python does; on
-# request the fork kills itself before its n-th change to the files of a folder.
+# Runs each command in a fork, which takes a tenth of the time that a start of Python takes. On
+# request, the fork kills itself before its n-th change to the files of a folder.
 _SERVER = """
 import json, os, resource, signal, sys, tempfile
 import data_capture.cli.main as program, data_capture.cli.backup, data_capture.cli.doctor.report
@@ -39,47 +39,47 @@ def die_before(change, folder):
     sys.addaudithook(hook)
 
 for line in sys.stdin:
-    order = json.loads(line)
-    with tempfile.TemporaryFile("w+") as output, tempfile.TemporaryFile("w+") as complaints:
+    request = json.loads(line)
+    with tempfile.TemporaryFile("w+") as output, tempfile.TemporaryFile("w+") as errors:
         child = os.fork()
         if child == 0:
             os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
             os.dup2(output.fileno(), 1)
-            os.dup2(complaints.fileno(), 2)
-            os.environ.update(order["environment"])
-            if order["limit_bytes"]:
-                resource.setrlimit(resource.RLIMIT_FSIZE, (order["limit_bytes"],) * 2)
-            if order["killed_before"]:
-                die_before(order["killed_before"], order["folder"])
+            os.dup2(errors.fileno(), 2)
+            os.environ.update(request["environment"])
+            if request["limit_bytes"]:
+                resource.setrlimit(resource.RLIMIT_FSIZE, (request["limit_bytes"],) * 2)
+            if request["killed_before"]:
+                die_before(request["killed_before"], request["folder"])
             try:
-                status = program.main(order["arguments"])
+                status = program.main(request["arguments"])
             except SystemExit as end:
                 status = end.code
             sys.stdout.flush()
             sys.stderr.flush()
             os._exit(status)
         status = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
-        texts = [stream.seek(0) or stream.read() for stream in (output, complaints)]
+        texts = [stream.seek(0) or stream.read() for stream in (output, errors)]
         print(json.dumps([status, *texts]), flush=True)
 """
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """How a command ended: its exit status (`KILLED` when it was), and what it said."""
+    """The result of a command: its exit status (`KILLED` after a kill), and what it printed."""
 
     status: int
     output: str
-    complaint: str
+    errors: str
 
     @property
     def error(self) -> str:
         """The last line of standard error, after the lines that show progress."""
-        return self.complaint.removesuffix("\n").rpartition("\n")[2]
+        return self.errors.removesuffix("\n").rpartition("\n")[2]
 
 
 class CommandServer:
-    """Runs commands, one after the other."""
+    """Run commands one after the other, in forks of a process that has imported the product."""
 
     def __init__(self) -> None:
         environment = {
@@ -98,12 +98,17 @@ class CommandServer:
         limit_bytes: int,
         killed_before: int,
     ) -> Outcome:
-        """What came of one command."""
+        """Run a command, and return its result. `Installation.run` explains the arguments."""
         assert self._process.stdin is not None
         assert self._process.stdout is not None
-        order = {"arguments": arguments, "environment": environment, "folder": str(folder), "limit_bytes": limit_bytes,
-                 "killed_before": killed_before}  # fmt: skip
-        self._process.stdin.write(json.dumps(order) + "\n")
+        request = {
+            "arguments": arguments,
+            "environment": environment,
+            "folder": str(folder),
+            "limit_bytes": limit_bytes,
+            "killed_before": killed_before,
+        }
+        self._process.stdin.write(json.dumps(request) + "\n")
         self._process.stdin.flush()
         return Outcome(*json.loads(self._process.stdout.readline()))
 
@@ -111,11 +116,11 @@ class CommandServer:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._process.communicate(timeout=10)
+        self._process.communicate(timeout=60)
 
 
 class Installation:
-    """A folder with a database in it; no service runs unless a test starts one."""
+    """A folder with a database; no service runs unless a test starts one."""
 
     def __init__(self, directory: Path, server: CommandServer) -> None:
         self.directory = directory
@@ -127,37 +132,47 @@ class Installation:
 
     @property
     def environment(self) -> dict[str, str]:
-        """The settings."""
-        return {"EDC_CAPTURE_PORT": str(self.capture_port), "EDC_SIGNUP_PORT": str(self.signup_port),
-                "EDC_DATABASE": str(self.database), "EDC_LOG_FILE": str(self.log_file)}  # fmt: skip
+        """The settings as environment variables."""
+        return {
+            "EDC_CAPTURE_PORT": str(self.capture_port),
+            "EDC_SIGNUP_PORT": str(self.signup_port),
+            "EDC_DATABASE": str(self.database),
+            "EDC_LOG_FILE": str(self.log_file),
+        }
 
     def run(self, *arguments: object, limit_bytes: int = 0, killed_before: int = 0) -> Outcome:
-        """Runs a command to its end.
+        """Run a command to its end.
 
         Args:
             arguments: of `python3 -m data_capture`.
-            limit_bytes: how large a file of its can grow, as if the disk were full then; 0 for any size.
-            killed_before: before which of its changes to the folder it is killed, counted from 1; 0 for none.
+            limit_bytes: the maximum size of a file that it writes, like a full disk; 0 for none.
+            killed_before: the number of the change to the folder before which it is killed, counted
+                from 1; 0 for no kill.
         """
         return self._server.run(
             [*map(str, arguments)], self.environment, self.directory, limit_bytes, killed_before
         )
 
     def start(self, *arguments: object) -> subprocess.Popen[str]:
-        """Starts a command in a process of its own, exactly as people do."""
+        """Start a command in its own process, as an operator does."""
         return subprocess.Popen(
-            [sys.executable, "-m", "data_capture", *map(str, arguments)], cwd=REPOSITORY, text=True,
-            env={**os.environ, **self.environment}, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-        )  # fmt: skip
+            [sys.executable, "-m", "data_capture", *map(str, arguments)],
+            cwd=REPOSITORY,
+            env={**os.environ, **self.environment},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
 
     def back_up(self) -> Path:
-        """A backup of the database as it is."""
+        """Back up the database, and return the backup."""
         outcome = self.run("backup")
-        assert outcome.status == 0, outcome.complaint
+        assert outcome.status == 0, outcome.errors
         return Path(outcome.output.partition(": ")[0])
 
     def files(self) -> set[str]:
-        """The names of everything in the folder, without what SQLite and the services keep beside a database."""
+        """Return the names in the folder, without the auxiliary files of the database."""
         names = (str(path.relative_to(self.directory)) for path in self.directory.rglob("*"))
         return {
             name
@@ -168,7 +183,10 @@ class Installation:
 
 @contextmanager
 def writing_to(database: Path, users: Iterable[str], now: str) -> Iterator[sqlite3.Connection]:
-    """A transaction in a database of ours with these users; the services' next start has seen what it leaves."""
+    """Run a transaction in a database with these users, and prepare the database afterwards.
+
+    The services prepare a database at each start, so that they accept the changes.
+    """
     prepare(database)
     with closing(open_connection(database, 5)) as connection:
         connection.execute("BEGIN IMMEDIATE")
@@ -180,13 +198,13 @@ def writing_to(database: Path, users: Iterable[str], now: str) -> Iterator[sqlit
 
 
 def make_database(database: Path, number: int, *, kilobytes: int = 0) -> None:
-    """A database as the services make it, with so many payments."""
+    """Create a database as the services do, with a number of payments."""
     prepare(database)
     add_payments(database, number, kilobytes=kilobytes)
 
 
 def add_payments(database: Path, number: int, *, kilobytes: int = 0) -> None:
-    """Adds payments of one person with their audit records, each with a snapshot of so many kilobytes."""
+    """Add payments of one user with audit records, each with a snapshot of `kilobytes`."""
     with closing(sqlite3.connect(database)) as connection, connection:
         connection.execute("PRAGMA foreign_keys = ON")
         connection.execute(
@@ -198,19 +216,21 @@ def add_payments(database: Path, number: int, *, kilobytes: int = 0) -> None:
                 "INSERT INTO payment_data (user_email, final_price) VALUES ('p@example.com', 9.5)"
             )
             connection.execute(
-                "INSERT INTO data_capture_audit (user_email, capture_type, data_snapshot) VALUES ('p@example.com', 'payment', ?)",
+                "INSERT INTO data_capture_audit (user_email, capture_type, data_snapshot) "
+                "VALUES ('p@example.com', 'payment', ?)",
                 ("x" * 1000 * kilobytes,),
             )
 
 
-def leave_in_log(database: Path, number: int) -> None:
-    """Adds payments in a process that is killed, so that they are in the log and not in the file."""
+def leave_in_wal(database: Path, number: int) -> None:
+    """Add payments in a process that is killed, so that they are in the WAL and not in the file."""
     program = (
         "import sqlite3, sys, time\n"
         "connection = sqlite3.connect(sys.argv[1], isolation_level=None)\n"
         "connection.execute('PRAGMA journal_mode = WAL')\n"
         "for _ in range(int(sys.argv[2])):\n"
-        "    connection.execute(\"INSERT INTO payment_data (user_email) VALUES ('p@example.com')\")\n"
+        "    connection.execute("
+        "        \"INSERT INTO payment_data (user_email) VALUES ('p@example.com')\")\n"
         "print(flush=True)\n"
         "time.sleep(60)\n"
     )
@@ -224,29 +244,27 @@ def leave_in_log(database: Path, number: int) -> None:
     assert database.with_name(database.name + "-wal").stat().st_size > 0
 
 
-def forget_users(database: Path) -> None:
-    """What a hand in the database can do: the rows of the person refer to nobody afterwards."""
+def delete_users(database: Path) -> None:
+    """Delete all users with SQL, so that their rows have broken references."""
     with closing(sqlite3.connect(database)) as connection, connection:
         connection.execute("DELETE FROM users")
 
 
-def damage(database: Path) -> None:
-    """Overwrites a part of the middle of the file."""
+def damage_file(database: Path) -> None:
+    """Overwrite two pages in the middle of the file."""
     with database.open("r+b") as file:
         file.seek(database.stat().st_size // 2 // 4096 * 4096)
         file.write(b"\xa5" * 8192)
 
 
-def payments(database: Path) -> int:
-    """How many payments there are."""
+def count_payments(database: Path) -> int:
+    """Return the number of payments."""
     return int(rows(database, "SELECT count(*) AS number FROM payment_data")[0]["number"])
 
 
-def is_whole(database: Path) -> bool:
-    """What SQLite says."""
+def is_intact(database: Path) -> bool:
+    """Run SQLite's integrity check."""
     try:
-        return [tuple(row.values()) for row in rows(database, "PRAGMA integrity_check")] == [
-            ("ok",)
-        ]
+        return rows(database, "PRAGMA integrity_check") == [{"integrity_check": "ok"}]
     except sqlite3.DatabaseError:
         return False

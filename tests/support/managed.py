@@ -1,4 +1,4 @@
-"""A running startup manager, and the processes below it."""
+"""Run the startup manager as a process, and inspect the processes below it."""
 
 from __future__ import annotations
 
@@ -8,8 +8,9 @@ import signal
 import sqlite3
 import subprocess
 import sys
+import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing, suppress
 from pathlib import Path
 from typing import NamedTuple
@@ -18,13 +19,20 @@ import requests
 
 from tests.support.services import REPOSITORY, eventually, free_port
 
+DEADLINE_SECONDS = 120  # only ends a hang
+
 HEALTH = {"capture": "/api/data-capture/health", "signup": "/api/health"}
 
 
 class RunningManager:
-    """`python3 start_enhanced_data_capture.py` as a real process, over a database of its own and on free ports."""
+    """`python3 start_enhanced_data_capture.py` as a process, with a database in `directory`.
+
+    It uses free ports unless `ports` are given. `start_seconds` is the duration of its start, after
+    `wait_until_running`.
+    """
 
     def __init__(self, directory: Path, *flags: str, ports: tuple[int, int] | None = None) -> None:
+        self.start_seconds = 0.0
         self.database = directory / "trading_bots.db"
         self.log_file = directory / "enhanced_data_capture.log"
         capture_port, signup_port = ports or (free_port(), free_port())
@@ -34,8 +42,14 @@ class RunningManager:
         }
         self._output = directory / f"manager-{uuid.uuid4().hex}.output"
         self._seen: set[int] = set()
-        arguments = ["--database", str(self.database), "--log-file", str(self.log_file),
-                     "--capture-port", str(capture_port), "--signup-port", str(signup_port), *flags]  # fmt: skip
+        arguments = [
+            *("--database", str(self.database)),
+            *("--log-file", str(self.log_file)),
+            *("--capture-port", str(capture_port)),
+            *("--signup-port", str(signup_port)),
+            *flags,
+        ]
+        self._started_at = time.monotonic()
         with self._output.open("w") as output:
             self.process = subprocess.Popen(
                 [sys.executable, str(REPOSITORY / "start_enhanced_data_capture.py"), *arguments],
@@ -50,34 +64,31 @@ class RunningManager:
 
     @property
     def output(self) -> str:
-        """What it has printed up to now."""
+        """Its output so far."""
         return self._output.read_text()
 
     def wait_until_running(self) -> RunningManager:
-        """Waits until it says so."""
+        """Wait until it reports that both services run."""
 
-        def says_so() -> bool:
+        def reports_running() -> bool:
             assert self.process.poll() is None, self.output
             return "Ctrl-C stops it." in self.output
 
-        eventually(says_so, "the manager says that everything runs", 20)
+        eventually(reports_running, "the manager reports that it runs", DEADLINE_SECONDS)
+        self.start_seconds = time.monotonic() - self._started_at
         self.all_processes()
         return self
 
     def is_healthy(self, service: str, timeout_seconds: float = 2.0) -> bool:
-        """Whether the service answers that it is."""
+        """Tell whether the service responds that it is healthy."""
+        url = self.urls[service] + HEALTH[service]
         try:
-            return (
-                requests.get(
-                    self.urls[service] + HEALTH[service], timeout=timeout_seconds
-                ).status_code
-                == 200
-            )
+            return requests.get(url, timeout=timeout_seconds).status_code == 200
         except requests.RequestException:
             return False
 
     def main_process(self, service: str) -> int:
-        """The process of the service that the manager started."""
+        """Return the process of the service that the manager started."""
         script = {
             "capture": "enhanced_data_capture_system.py",
             "signup": "enhanced_signup_handler.py",
@@ -86,29 +97,29 @@ class RunningManager:
         return process
 
     def worker_process(self, service: str) -> int:
-        """The process that answers the service's requests."""
+        """Return the process that handles the service's requests."""
         return worker_of(self.main_process(service))
 
     def all_processes(self) -> set[int]:
-        """The manager and everything that it was ever seen to have started."""
-        below = [self.process.pid]
-        while below:
-            process = below.pop()
+        """Record the manager's processes, and return all that were recorded so far."""
+        found = [self.process.pid]
+        while found:
+            process = found.pop()
             self._seen.add(process)
-            below += children_of(process)
+            found += children_of(process)
         return self._seen
 
     def leftovers(self) -> list[int]:
-        """Which of all its processes are still there."""
+        """Return the recorded processes that still run."""
         return [process for process in self._seen if is_running(process)]
 
     def stop(self) -> int:
-        """Stops it as Ctrl-C does; its exit status."""
+        """Stop it as Ctrl-C does, and return its exit status."""
         self.process.send_signal(signal.SIGINT)
-        return self.process.wait(timeout=12)
+        return self.process.wait(timeout=DEADLINE_SECONDS)
 
     def clean_up(self) -> None:
-        """Whatever the test has left is gone after this."""
+        """Kill the manager and all recorded processes."""
         if self.process.poll() is None:
             self.all_processes()
             self.process.kill()
@@ -117,20 +128,32 @@ class RunningManager:
             with suppress(ProcessLookupError):
                 os.kill(process, signal.SIGKILL)
 
-    def assert_database_is_sound(self) -> None:
-        """What SQLite's own checks say."""
+    def assert_database_is_intact(self) -> None:
+        """Run SQLite's integrity and foreign key checks."""
         with closing(sqlite3.connect(self.database)) as connection:
             assert connection.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
             assert connection.execute("PRAGMA foreign_key_check").fetchall() == []
 
 
+StartManager = Callable[..., RunningManager]
+
+
+def ports_of(manager: RunningManager) -> tuple[int, int]:
+    """Return the ports of the capture service and the signup service."""
+    capture, signup = (int(url.rsplit(":", 1)[1]) for url in manager.urls.values())
+    return capture, signup
+
+
 def children_of(process: int) -> list[int]:
-    """The processes that it started and that have not ended."""
+    """Return the running processes that a process started."""
     return [one.number for one in _processes() if one.parent == process and not one.is_zombie]
 
 
 def worker_of(main_process: int) -> int:
-    """The process that answers a service's requests; where Python spawns and doesn't fork, its resource tracker is beside it."""
+    """Return the process that handles a service's requests.
+
+    Where Python spawns processes instead of forking, a resource tracker is another child.
+    """
     (process,) = (
         one for one in children_of(main_process) if "resource_tracker" not in command_of(one)
     )
@@ -138,12 +161,12 @@ def worker_of(main_process: int) -> int:
 
 
 def is_running(process: int) -> bool:
-    """Whether it has not ended; one that only waits for its parent to notice (a zombie) has."""
+    """Tell whether a process runs. A zombie, whose parent has not waited for it, does not."""
     return any(one.number == process and not one.is_zombie for one in _processes())
 
 
 def command_of(process: int) -> str:
-    """Its command line."""
+    """Return a process's command line."""
     return next((one.command for one in _processes() if one.number == process), "")
 
 
@@ -155,7 +178,7 @@ class _Process(NamedTuple):
 
 
 def _processes() -> Iterator[_Process]:
-    """All that there are: from /proc, since a small Linux has no `ps`, or from `ps`, since macOS has no /proc."""
+    """Yield all processes, from /proc (a small Linux has no `ps`) or from `ps` (macOS)."""
     if Path("/proc/self/stat").exists():
         for folder in Path("/proc").glob("[0-9]*"):
             with suppress(OSError):  # it has just ended
@@ -175,5 +198,6 @@ def _processes() -> Iterator[_Process]:
 
 
 LOG_LINE = re.compile(
-    r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z (DEBUG|INFO|WARNING|ERROR) (capture|signup|manager) \S"
+    r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z (DEBUG|INFO|WARNING|ERROR) "
+    r"(capture|signup|manager) \S"
 )

@@ -63,7 +63,7 @@ def settings(tmp_path: Path) -> Settings:
 
 def fetch_token(installation: Installation, *arguments: str) -> str:
     outcome = installation.run("admin-token", *arguments)
-    assert outcome.status == 0, outcome.complaint
+    assert outcome.status == 0, outcome.errors
     return outcome.output.strip()
 
 
@@ -124,8 +124,8 @@ def test_first_start_creates_a_private_token_that_is_shown_once(
     assert not (keys / "admin-token").exists()
     again = Installation(tmp_path, server).run("admin-token")
     assert again.status == 1
-    assert token not in again.output + again.complaint
-    assert "--rotate" in again.complaint
+    assert token not in again.output + again.errors
+    assert "--rotate" in again.errors
     service.start()
     service.stop()
     assert not (keys / "admin-token").exists()
@@ -147,17 +147,17 @@ def test_header_option_writes_a_private_header_file(
 ) -> None:
     installation, header = Installation(tmp_path, server), tmp_path / "admin-header"
     outcome = installation.run("admin-token", "--header", header)
-    assert outcome.status == 0, outcome.complaint
+    assert outcome.status == 0, outcome.errors
     assert stat.S_IMODE(header.stat().st_mode) == 0o600
     name, _, value = header.read_text().rstrip("\n").partition(": ")
     assert name == "Authorization"
-    assert value.removeprefix("Bearer ") not in outcome.output + outcome.complaint
+    assert value.removeprefix("Bearer ") not in outcome.output + outcome.errors
     with protected_server(settings) as send:
         assert send(value).text == "admin data"
     for arguments in ((), ("--rotate",)):
         again = installation.run("admin-token", *arguments, "--header", header)
         assert again.status == 1
-        assert f"There is a file {header} already" in again.complaint
+        assert f"There is a file {header} already" in again.errors
     with protected_server(settings) as send:
         assert send(value).text == "admin data", "the token was not rotated"
     assert (
@@ -174,7 +174,7 @@ def test_no_header_file_is_left_without_a_token_to_write(
     fetch_token(installation)
     outcome = installation.run("admin-token", "--header", tmp_path / "admin-header")
     assert outcome.status == 1
-    assert "--rotate" in outcome.complaint
+    assert "--rotate" in outcome.errors
     (tmp_path / "link").symlink_to(elsewhere)
     assert installation.run("admin-token", "--rotate", "--header", tmp_path / "link").status == 1
     assert not (tmp_path / "admin-header").exists()
@@ -228,8 +228,8 @@ def test_token_from_the_environment_is_the_only_token(
     rotation = ["admin-token", "--rotate", "--database", str(settings.database)]
     outcome = server.run(rotation, {"EDC_ADMIN_TOKEN": token}, tmp_path, 0, 0)
     assert outcome.status == 1
-    assert "EDC_ADMIN_TOKEN" in outcome.complaint
-    assert token not in outcome.output + outcome.complaint
+    assert "EDC_ADMIN_TOKEN" in outcome.errors
+    assert token not in outcome.output + outcome.errors
 
 
 def test_no_command_accepts_the_token_as_an_argument(tmp_path: Path, server: CommandServer) -> None:
@@ -242,4 +242,4 @@ def test_no_command_accepts_the_token_as_an_argument(tmp_path: Path, server: Com
             0,
         )
         assert outcome.status == 2
-        assert "unrecognized arguments" in outcome.complaint
+        assert "unrecognized arguments" in outcome.errors

@@ -20,7 +20,7 @@ def test_write_token_confirms_captures_until_it_is_revoked(
     capture_service: RunningService, owner: Installation, user: str
 ) -> None:
     outcome = owner.run("write-token", "shop")
-    assert outcome.status == 0, outcome.complaint
+    assert outcome.status == 0, outcome.errors
     token = outcome.output.strip()
     try:
         keys = capture_service.database.with_name("trading_bots.keys")
@@ -32,7 +32,7 @@ def test_write_token_confirms_captures_until_it_is_revoked(
         ).ok
         again = owner.run("write-token", "shop")
         assert (again.status, again.output) == (1, "")
-        assert "already" in again.complaint
+        assert "already" in again.errors
     finally:
         assert owner.run("write-token", "shop", "--revoke").status == 0
     rejected = capture_service.capture(
