@@ -15,7 +15,7 @@ from tests.engines.browser import Browser, BrowserProcess, Tab
 from tests.engines.connection import BrowserError, Connection
 from tests.support.commands import BROWSERS
 
-# Chromium's own network requests and dialogs would disturb the tests.
+# Chromium has no sandbox as root. Its own network requests and dialogs would disturb the tests.
 _FLAGS = (
     "--no-sandbox",
     "--no-first-run",

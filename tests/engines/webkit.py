@@ -91,9 +91,10 @@ class WebKit(Browser):
         if self._is_first_unused:
             self._is_first_unused = False
             return _Tab(self, self._first_handle)
-        # The current tab may be closed; the first one stays open.
+        # A tab of this window would be hidden, and WebKit runs the timers of a hidden page once a
+        # second. The current window may be closed; the first one stays open.
         self.send("POST", "/window", {"handle": self._first_handle})
-        return _Tab(self, self.send("POST", "/window/new", {"type": "tab"})["handle"])
+        return _Tab(self, self.send("POST", "/window/new", {"type": "window"})["handle"])
 
     def close(self) -> None:
         self.send("DELETE", "")
