@@ -10,6 +10,6 @@ report.py      prints the figures and checks the claims
 output.py      formats tables and claims, for this benchmark and that of the script
 processes.py   starts, measures and stops servers
 machine.py     describes the machine
-installing.py  installs what the other servers need, inside bench/
+installing.py  installs the packages of the other servers, inside bench/
 script/        benchmarks the browser script: `python3 -m bench.script`
 """

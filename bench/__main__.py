@@ -38,25 +38,36 @@ The first run installs what the other servers need, inside bench/.
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the benchmark; the exit status is 0 whatever the figures are."""
     parser = _build_parser()
-    given = parser.parse_args(arguments)
-    if given.rounds < 1 or given.seconds <= 0:
+    options = parser.parse_args(arguments)
+    if options.rounds < 1 or options.seconds <= 0:
         parser.error("--rounds takes 1 or more, and --seconds more than 0")
-    sizes = given.sizes if given.sizes is not None else _FULL_SIZES if given.full else _QUICK_SIZES
-    memory_captures = given.memory_captures
+    sizes = (
+        options.sizes
+        if options.sizes is not None
+        else _FULL_SIZES
+        if options.full
+        else _QUICK_SIZES
+    )
+    memory_captures = options.memory_captures
     if memory_captures is None:
-        memory_captures = _FULL_MEMORY_CAPTURES if given.full else _QUICK_MEMORY_CAPTURES
+        memory_captures = _FULL_MEMORY_CAPTURES if options.full else _QUICK_MEMORY_CAPTURES
 
     exit_on_sigterm()
     with tempfile.TemporaryDirectory(prefix="edc-bench-", dir=_folder_on_disk()) as folder:
         directory = Path(folder)
         comparison = compare(
-            directory, rounds=given.rounds, seconds=given.seconds, install=not given.no_install
+            directory,
+            rounds=options.rounds,
+            seconds=options.seconds,
+            install=not options.no_install,
         )
         results = Results(describe_machine(directory, _versions(comparison)), comparison)
-        results.sizes = measure_sizes(directory, sizes, rounds=given.rounds, seconds=given.seconds)
+        results.sizes = measure_sizes(
+            directory, sizes, rounds=options.rounds, seconds=options.seconds
+        )
         if memory_captures:
-            results.memory = measure_memory(directory, memory_captures, given.seconds)
-    print_report(as_text(results), as_json(results), as_json=given.json)
+            results.memory = measure_memory(directory, memory_captures, options.seconds)
+    print_report(as_text(results), as_json(results), as_json=options.json)
     return 0
 
 

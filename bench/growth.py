@@ -102,10 +102,12 @@ def measure_memory(directory: Path, captures: int, seconds: float) -> Memory:
     server = start_service(folder)
     try:
         server.wait_until_ready()
-        taken, first_captures = 0, 0
+        acknowledged, first_captures = 0, 0
         megabytes_at_first = 0.0
-        while taken < captures:
-            print(f"memory: {taken:,} of {captures:,} captures …", file=sys.stderr, flush=True)
+        while acknowledged < captures:
+            print(
+                f"memory: {acknowledged:,} of {captures:,} captures …", file=sys.stderr, flush=True
+            )
             outcome = send(
                 server.port,
                 PAYMENT_PATH,
@@ -115,10 +117,12 @@ def measure_memory(directory: Path, captures: int, seconds: float) -> Memory:
             )
             if not outcome.captures:
                 raise RuntimeError("The capture service no longer accepts captures.")
-            taken += outcome.captures
-            if not first_captures and taken >= captures // _FIRST_READING_DIVISOR:
-                first_captures, megabytes_at_first = taken, server.usage().resident_megabytes
-        return Memory(taken, first_captures, megabytes_at_first, server.usage().resident_megabytes)
+            acknowledged += outcome.captures
+            if not first_captures and acknowledged >= captures // _FIRST_READING_DIVISOR:
+                first_captures, megabytes_at_first = acknowledged, server.usage().resident_megabytes
+        return Memory(
+            acknowledged, first_captures, megabytes_at_first, server.usage().resident_megabytes
+        )
     finally:
         server.stop()
 

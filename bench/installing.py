@@ -1,4 +1,4 @@
-"""Install what the other servers need, inside `bench/`.
+"""Install the packages of the other servers, inside `bench/`.
 
 Node's packages go to node_modules, Datasette to .venv. better-sqlite3 downloads a binary from
 GitHub. Where GitHub can't be reached, it is compiled. That needs a C++ compiler, make, and Node's

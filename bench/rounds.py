@@ -151,7 +151,7 @@ def _create_rows(servers: dict[str, Server], comparison: Comparison) -> list[Row
             ]
             if _status_of(servers[SERVICE], BATCH_PATH) == _NOT_FOUND:
                 comparison.left_out[f"batches of {BATCH_CAPTURES}"] = (
-                    f"{BATCH_PATH} answers {_NOT_FOUND}"
+                    f"{BATCH_PATH} responds with {_NOT_FOUND}"
                 )
             else:
                 rows.append(Row(target, CONNECTIONS, BATCH_CAPTURES))

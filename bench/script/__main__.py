@@ -23,7 +23,7 @@ from bench.script.report import Results, as_json, as_text
 from bench.script.senders import Sender, find_senders
 from data_capture.cli.progress import Progress
 from tests.engines.engines import ENGINES, Engine
-from tests.engines.scenario_runner import FAULT_SECONDS
+from tests.engines.harness import FAULT_SECONDS
 from tests.engines.scenarios import SCENARIOS
 from tests.support.services import RunningService, capture_service_in
 
@@ -42,30 +42,30 @@ faults. The first run installs the SDKs in bench/script/.
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the benchmark; the exit status is 0 whatever the figures are."""
     parser = _build_parser()
-    given = parser.parse_args(arguments)
-    if given.runs < 1:
+    options = parser.parse_args(arguments)
+    if options.runs < 1:
         parser.error("--runs takes 1 or more")
-    engine = ENGINES[given.engine]
+    engine = ENGINES[options.engine]
     if engine.missing():
         parser.error(f"{engine.name}: {engine.missing()}")
 
     exit_on_sigterm()
-    found, left_out = find_senders(given.only, install=not given.no_install)
+    found, left_out = find_senders(options.only, install=not options.no_install)
     results = Results(engine.name, found, left_out)
     with tempfile.TemporaryDirectory(prefix="edc-bench-", ignore_cleanup_errors=True) as folder:
         service = capture_service_in(Path(folder))
         service.start()
         try:
-            if not given.no_costs:
-                effort = QUICK if given.quick else Effort()
+            if not options.no_costs:
+                effort = QUICK if options.quick else Effort()
                 results.costs = _measure_costs(
-                    engine, found, service.url, Path(folder), given.runs, effort
+                    engine, found, service.url, Path(folder), options.runs, effort
                 )
-            if not given.no_faults:
-                results.losses = _measure_losses(engine, found, service, given)
+            if not options.no_faults:
+                results.losses = _measure_losses(engine, found, service, options)
         finally:
             service.stop()
-    print_report(as_text(results), as_json(results), as_json=given.json)
+    print_report(as_text(results), as_json(results), as_json=options.json)
     return 0
 
 
@@ -131,20 +131,22 @@ def _measure_costs(
 
 
 def _measure_losses(
-    engine: Engine, found: Sequence[Sender], service: RunningService, given: argparse.Namespace
+    engine: Engine, found: Sequence[Sender], service: RunningService, options: argparse.Namespace
 ) -> dict[str, Losses]:
-    scenarios = given.scenario or list(SCENARIOS)
-    fault_seconds = _QUICK_FAULT_SECONDS if given.quick else FAULT_SECONDS
+    scenarios = options.scenario or list(SCENARIOS)
+    fault_seconds = _QUICK_FAULT_SECONDS if options.quick else FAULT_SECONDS
     losses = {sender.name: Losses() for sender in found}
     progress = Progress()
     try:
         for sender in found:
-            runs = given.runs if sender.is_ours else given.sdk_fault_runs
+            runs = options.runs if sender.is_ours else options.sdk_fault_runs
             for number, scenario in enumerate(scenarios):
                 progress.bar(f"{sender.name}: faults", number, len(scenarios), item=scenario)
                 for run in range(runs):
-                    lost, twice = cause_fault(engine, sender, service, scenario, run, fault_seconds)
-                    losses[sender.name].add(scenario, lost, twice)
+                    lost, duplicates = cause_fault(
+                        engine, sender, service, scenario, run, fault_seconds
+                    )
+                    losses[sender.name].add(scenario, lost, duplicates)
     finally:
         progress.clear()
     return losses

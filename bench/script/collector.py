@@ -1,4 +1,4 @@
-"""Collect the SDKs' requests, and fail in every way that the tests' gate can."""
+"""Collect the SDKs' requests, and simulate the faults of the tests' proxy."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from collections import Counter
 from collections.abc import Mapping
 
 from tests.browser.site import Reply
-from tests.engines.servers import Gate
+from tests.engines.servers import FaultProxy
 
 _CAPTURE = re.compile(r"capture-\d+-\d+")
 
 
-class Collector(Gate):
+class Collector(FaultProxy):
     """Accepts all requests, and counts for each capture how many requests contained it."""
 
     def reset(self) -> None:
@@ -41,7 +41,7 @@ class Collector(Gate):
         if self.state == self.UNAVAILABLE:
             return Reply(503, cors, b"{}")
         self.times.update(set(_CAPTURE.findall(f"{path} {_decode(body)}")))
-        if self.state == self.ANSWERS_LOST and method == "POST":
+        if self.state == self.RESPONSES_LOST and method == "POST":
             return None
         return Reply(200, cors, b'{"success": true, "status": 1, "id": "1"}')
 

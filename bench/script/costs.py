@@ -11,7 +11,7 @@ from typing import Any
 from bench.script.collector import Collector
 from bench.script.senders import HERE, Sender
 from tests.engines.browser import Browser, Tab
-from tests.engines.servers import Gate, Shop
+from tests.engines.servers import FaultProxy, Shop
 
 _BURST_CALLS = 50
 _PAUSE_BETWEEN_CALLS_MS = 25
@@ -146,13 +146,13 @@ class Bench:
     @contextmanager
     def _page(self, sender: Sender) -> Iterator[Tab]:
         shop = Shop()
-        gate: Gate = Gate() if sender.is_ours else Collector()
-        gate.service = self._service
+        proxy: FaultProxy = FaultProxy() if sender.is_ours else Collector()
+        proxy.service = self._service
         tab = self._browser.open_tab()
-        self._attributes: dict[str, Any] = {"data-endpoint": gate.url} if sender.is_ours else {}
+        self._attributes: dict[str, Any] = {"data-endpoint": proxy.url} if sender.is_ours else {}
         try:
             head = (
-                f"<script>window.collector = {json.dumps(gate.url)}</script>"
+                f"<script>window.collector = {json.dumps(proxy.url)}</script>"
                 f"<script>{_PAGE_SCRIPT}</script>"
             )
             tab.goto(shop.page(head, **_ISOLATION_HEADERS))
@@ -161,7 +161,7 @@ class Bench:
         finally:
             tab.close()
             shop.close()
-            gate.close()
+            proxy.close()
 
     @staticmethod
     def _wait(tab: Tab, seconds: float) -> None:

@@ -10,10 +10,10 @@ from pathlib import Path
 
 from bench.script.collector import Collector
 from bench.script.senders import Sender
-from tests.engines.captures import CapturePlay
 from tests.engines.engines import Engine
-from tests.engines.scenario_runner import Play
-from tests.engines.scenarios import CAPTURES, SCENARIOS
+from tests.engines.harness import Harness
+from tests.engines.scenarios import CAPTURES_PER_RUN, SCENARIOS
+from tests.engines.script_harness import ScriptHarness
 from tests.support.services import RunningService
 
 _ARRIVAL_TIMEOUT_SECONDS = 20.0
@@ -22,42 +22,42 @@ _DUPLICATES_WAIT_SECONDS = 2.0
 
 @dataclass
 class Losses:
-    """The captures made, lost, and stored or sent twice: counts by scenario."""
+    """The captures made, lost and duplicated: counts by scenario."""
 
     made: dict[str, int] = field(default_factory=dict)
     lost: dict[str, int] = field(default_factory=dict)
-    twice: dict[str, int] = field(default_factory=dict)
+    duplicates: dict[str, int] = field(default_factory=dict)
 
-    def add(self, scenario: str, lost: int, twice: int) -> None:
+    def add(self, scenario: str, lost: int, duplicates: int) -> None:
         """Add the figures of one run."""
-        self.made[scenario] = self.made.get(scenario, 0) + CAPTURES
+        self.made[scenario] = self.made.get(scenario, 0) + CAPTURES_PER_RUN
         self.lost[scenario] = self.lost.get(scenario, 0) + lost
-        self.twice[scenario] = self.twice.get(scenario, 0) + twice
+        self.duplicates[scenario] = self.duplicates.get(scenario, 0) + duplicates
 
 
-class SenderPlay(Play):
-    """Plays a scenario with an SDK and a collector."""
+class SdkHarness(Harness):
+    """An SDK in front of a collector."""
 
     def __init__(self, engine: Engine, sender: Sender, folder: Path, fault_seconds: float) -> None:
         self._collector = Collector()
         super().__init__(engine, folder, self._collector, "in this process", fault_seconds)
         self._shop.put("/sender.js", sender.code, "text/javascript")
         self.put_page(
-            f'<script>window.collector = "{self._gate.url}"</script>'
+            f'<script>window.collector = "{self._proxy.url}"</script>'
             '<script src="/sender.js"></script>'
         )
 
-    def saves(self) -> str:
+    def save_function(self) -> str:
         """Return the JavaScript function that saves captures through the SDK."""
         return (
             "(ids) => ids.forEach((id) => sendCapture({ transaction_id: id, final_price: 179.99 }))"
         )
 
-    def arrived(self, captures: Sequence[str]) -> int:
+    def count_stored(self, captures: Sequence[str]) -> int:
         """Count the captures that the collector received."""
         return sum(self._collector.times[capture] > 0 for capture in captures)
 
-    def twice(self, captures: Sequence[str]) -> int:
+    def count_duplicates(self, captures: Sequence[str]) -> int:
         """Count the captures that the collector received in more than one request."""
         return sum(self._collector.times[capture] > 1 for capture in captures)
 
@@ -76,19 +76,19 @@ def cause_fault(
         How many captures are lost, and how many are stored or sent twice.
     """
     number = list(SCENARIOS).index(scenario) * 1000 + run
-    captures = [f"capture-{number}-{index}" for index in range(CAPTURES)]
+    captures = [f"capture-{number}-{index}" for index in range(CAPTURES_PER_RUN)]
     with tempfile.TemporaryDirectory(prefix="edc-bench-", ignore_cleanup_errors=True) as folder:
-        play: Play
+        harness: Harness
         if sender.is_ours:
-            play = CapturePlay(
-                engine, service, f"person-{number}@example.com", Path(folder), fault_seconds
+            harness = ScriptHarness(
+                engine, service, f"user-{number}@example.com", Path(folder), fault_seconds
             )
         else:
-            play = SenderPlay(engine, sender, Path(folder), fault_seconds)
+            harness = SdkHarness(engine, sender, Path(folder), fault_seconds)
         try:
-            SCENARIOS[scenario](play, captures)
-            arrived = play.arrive(captures, _ARRIVAL_TIMEOUT_SECONDS)
-            time.sleep(_DUPLICATES_WAIT_SECONDS)
-            return CAPTURES - arrived, play.twice(captures)
+            SCENARIOS[scenario](harness, captures)
+            stored = harness.wait_until_stored(captures, _ARRIVAL_TIMEOUT_SECONDS)
+            time.sleep(_DUPLICATES_WAIT_SECONDS)  # duplicates may arrive late
+            return CAPTURES_PER_RUN - stored, harness.count_duplicates(captures)
         finally:
-            play.end()
+            harness.close()

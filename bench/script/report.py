@@ -74,7 +74,7 @@ def claims(results: Results) -> list[Claim]:
     if losses is not None:
         made = sum(losses.made.values())
         found.append(Claim(f"captures lost of {made}", 0, sum(losses.lost.values())))
-        found.append(Claim(f"captures twice of {made}", 0, sum(losses.twice.values())))
+        found.append(Claim(f"duplicate captures of {made}", 0, sum(losses.duplicates.values())))
     return found
 
 
@@ -178,17 +178,20 @@ def _cost_rows(costs: Sequence[Costs]) -> Iterator[list[str]]:
 
 def _loss_rows(losses: Sequence[Losses]) -> Iterator[list[str]]:
     for scenario in losses[0].made:
-        yield [scenario, *(_loss(each.lost[scenario], each.twice[scenario]) for each in losses)]
+        yield [
+            scenario,
+            *(_loss(each.lost[scenario], each.duplicates[scenario]) for each in losses),
+        ]
     yield ["lost", *(f"{sum(each.lost.values())} of {sum(each.made.values())}" for each in losses)]
-    yield ["twice", *(str(sum(each.twice.values())) for each in losses)]
+    yield ["duplicates", *(str(sum(each.duplicates.values())) for each in losses)]
 
 
 def _size(size: int) -> str:
     return f"{size / _KB:.1f}" if size else "–"
 
 
-def _loss(lost: int, twice: int) -> str:
-    return f"{lost} lost" + (f", {twice} twice" if twice else "")
+def _loss(lost: int, duplicates: int) -> str:
+    return f"{lost} lost" + (f", {duplicates} duplicates" if duplicates else "")
 
 
 def as_json(results: Results) -> dict[str, Any]:

@@ -50,11 +50,11 @@ class Sender:
         return self.name == OURS
 
 
-def find_senders(wanted: str, *, install: bool) -> tuple[list[Sender], dict[str, str]]:
+def find_senders(prefix: str, *, install: bool) -> tuple[list[Sender], dict[str, str]]:
     """Return the senders whose name begins with a text, our script first.
 
     Args:
-        wanted: the beginning of a name, in upper or lower case; empty for all.
+        prefix: the beginning of a name, in upper or lower case; empty for all.
         install: whether missing packages may be installed.
 
     Returns:
@@ -67,12 +67,12 @@ def find_senders(wanted: str, *, install: bool) -> tuple[list[Sender], dict[str,
         left_out = {name: str(reason) for name in _SDKS}
     found = [_ours(has_terser=not left_out)]
     for name, (adapter, package) in _SDKS.items():
-        if name not in left_out and name.lower().startswith(wanted.lower()):
+        if name not in left_out and name.lower().startswith(prefix.lower()):
             try:
                 found.append(_sdk(name, adapter, package))
             except NotInstalled as reason:
                 left_out[name] = str(reason)
-    return [sender for sender in found if sender.name.lower().startswith(wanted.lower())], left_out
+    return [sender for sender in found if sender.name.lower().startswith(prefix.lower())], left_out
 
 
 def _ours(*, has_terser: bool) -> Sender:

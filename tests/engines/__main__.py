@@ -1,6 +1,6 @@
-"""`python3 -m tests.engines`: the capture script's tests in Chromium, Firefox and WebKit."""
+"""Test the script in Chromium, Firefox and WebKit: `python3 -m tests.engines`."""
 
-# ruff: noqa: E402  (the environment is made before anything from a package is imported)
+# ruff: noqa: E402  (ensure_environment must run before any package is imported)
 
 import os
 
@@ -15,24 +15,30 @@ import sys
 
 import pytest
 
-from tests.engines.engines import ASKED_FOR, ENGINES
-from tests.engines.scenarios import RUNS
+from tests.engines.engines import ENGINES, ENGINES_VARIABLE
+from tests.engines.scenarios import RUNS_VARIABLE
 
 _ABOUT = """\
-Drives the capture script in real browsers, before the real service. What is missing on Debian, root can install:
+Test the script in real browsers, with the real service. On Debian, root can
+install the browsers:
 apt-get install chromium firefox-esr webkit2gtk-driver xvfb xauth
+Further arguments go to pytest.
 """
 
 
 def main() -> int:
-    """The exit status: pytest's, or 1 when an engine that was asked for by its name is not there."""
+    """Run the tests of the installed engines.
+
+    Returns:
+        pytest's exit status; 1 if none of the requested engines is installed.
+    """
     parser = argparse.ArgumentParser(
         prog="python3 -m tests.engines",
         description=_ABOUT,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument(
-        "--engine", choices=[*ENGINES, "all"], default="all", help="which (%(default)s)"
+        "--engine", choices=[*ENGINES, "all"], default="all", help="the browser (%(default)s)"
     )
     parser.add_argument(
         "--runs",
@@ -41,15 +47,15 @@ def main() -> int:
         metavar="N",
         help="how often each fault is caused (%(default)s)",
     )
-    given, pytest_arguments = parser.parse_known_args()
-    wanted = list(ENGINES) if given.engine == "all" else [given.engine]
-    absent = {name: ENGINES[name].missing() for name in wanted if ENGINES[name].missing()}
-    for name, reason in absent.items():
+    options, pytest_arguments = parser.parse_known_args()
+    requested = list(ENGINES) if options.engine == "all" else [options.engine]
+    missing = {name: reason for name in requested if (reason := ENGINES[name].missing())}
+    for name, reason in missing.items():
         print(f"{name} is left out: {reason}", flush=True)
-    there = [name for name in wanted if name not in absent]
-    if not there:
+    installed = [name for name in requested if name not in missing]
+    if not installed:
         return 1
-    os.environ |= {ASKED_FOR: ",".join(there), RUNS: str(given.runs)}
+    os.environ |= {ENGINES_VARIABLE: ",".join(installed), RUNS_VARIABLE: str(options.runs)}
     return int(pytest.main([os.path.dirname(os.path.abspath(__file__)), *pytest_arguments]))
 
 

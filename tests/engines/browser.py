@@ -1,4 +1,4 @@
-"""What the tests ask of a browser, whatever its engine: tabs, scripts, going back, closing, and being killed."""
+"""What the tests need of a browser: tabs, scripts, history, closing and killing."""
 
 from __future__ import annotations
 
@@ -13,13 +13,15 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, TypeVar
 
-from tests.engines.wire import Refused
+from tests.engines.connection import BrowserError
 
-START_SECONDS = 60.0
-_END_SECONDS = 15.0
+START_TIMEOUT_SECONDS = 60.0
+_EXIT_TIMEOUT_SECONDS = 15.0
 _POLL_SECONDS = 0.02
+_TIMEOUT_SECONDS = 60.0  # only ends a hang; a busy machine is slow
+_MAX_SHOWN_CHARACTERS = 1000
 
-Answer = TypeVar("Answer")
+Result = TypeVar("Result")
 
 
 class Tab(ABC):
@@ -27,124 +29,140 @@ class Tab(ABC):
 
     @abstractmethod
     def goto(self, url: str) -> None:
-        """Opens an address and waits for the page's load event."""
+        """Open a URL and wait for the page's load event."""
 
     @abstractmethod
     def back(self) -> None:
-        """Goes one step back in the tab's history and waits until that page is there."""
+        """Go one step back in the tab's history and wait until that page is shown."""
 
     @abstractmethod
     def evaluate(self, expression: str) -> str | None:
-        """What an expression that gives a promise of a string, or of null, resolves to in the page."""
+        """Evaluate an expression in the page and await its promise of a string or of null."""
 
     @abstractmethod
     def close(self) -> None:
-        """Closes the tab as its user would."""
+        """Close the tab as its user would."""
 
     def run(self, script: str, argument: Any = None) -> Any:
-        """What an expression gives in the page, as JSON would carry it.
+        """Evaluate an expression in the page and return its value by way of JSON.
 
         A function is called with `argument`; a promise is awaited.
         """
-        return json.loads(
-            self.evaluate(
-                f"(async () => {{ const given = ({script}\n); const answer = await (typeof given === 'function'"
-                f" ? given({json.dumps(argument)}) : given); return JSON.stringify(answer === undefined ? null : answer); }})()"
-            )
-            or "null"
+        call = (
+            f"(async () => {{ const value = ({script}\n);"
+            " const result = await (typeof value === 'function'"
+            f" ? value({json.dumps(argument)}) : value);"
+            " return JSON.stringify(result === undefined ? null : result); })()"
         )
+        return json.loads(self.evaluate(call) or "null")
 
-    def soon(self, script: str) -> None:
-        """Runs statements in one task of the page's own, which may be its last: nobody waits for them."""
+    def run_without_waiting(self, script: str) -> None:
+        """Run statements in a task of the page, which may be its last task."""
         self.run(f"void setTimeout(() => {{ {script} }})")
 
-    def eventually(self, script: str, what: str, seconds: float = 20.0) -> Any:
-        """What `script` gives, once that is true in the page; a page that is just going gives nothing."""
+    def eventually(self, script: str, what: str, seconds: float = _TIMEOUT_SECONDS) -> Any:
+        """Return what `script` gives, once that is true in the page.
 
-        def look() -> Any:
+        Errors count as false: the page may be navigating.
+        """
+
+        def evaluate() -> Any:
             try:
                 return self.run(script)
-            except Refused:
+            except BrowserError:
                 return None
 
-        return eventually(look, what, seconds)
+        return eventually(evaluate, what, seconds)
 
 
 class Browser(ABC):
-    """A browser that runs, with a profile of its own."""
+    """A running browser with its own profile."""
 
     name: str
 
     @abstractmethod
     def open_tab(self) -> Tab:
-        """A new tab, in front."""
+        """Open a tab in the foreground."""
 
     @abstractmethod
     def close(self) -> None:
-        """Closes the browser as its user would."""
+        """Close the browser as its user would."""
 
     @abstractmethod
     def kill(self) -> None:
-        """Ends all of the browser's processes at once, as a crash or a power cut would."""
+        """Kill all of the browser's processes at once, as a crash or a power cut would."""
 
     def main_thread_seconds(self, tab: Tab) -> float | None:
-        """Processor time that the tab's main thread has used for its page so far; None where the browser doesn't tell."""
+        """Return the CPU time of the tab's main thread so far; None if the browser lacks it."""
         del tab
         return None
 
 
-class Program:
-    """A browser's process with all that it starts, in a group of its own."""
+class BrowserProcess:
+    """A browser's process and its children, in one process group."""
 
     def __init__(
         self, command: Sequence[str], output: Path, environment: dict[str, str] | None = None
     ) -> None:
         with output.open("ab") as stream:
             self._process = subprocess.Popen(
-                command, env={**os.environ, **(environment or {})}, stdin=subprocess.DEVNULL, stdout=stream,
-                stderr=subprocess.STDOUT, start_new_session=True,
-            )  # fmt: skip
+                command,
+                env={**os.environ, **(environment or {})},
+                stdin=subprocess.DEVNULL,
+                stdout=stream,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
         self._output = output
 
-    def ready(self, look: Callable[[], Answer]) -> Answer:
-        """What `look` returns once that is true; fails with what the program printed when it ends before."""
+    def wait_until_ready(self, check: Callable[[], Result]) -> Result:
+        """Return what `check` returns, once that is true.
 
-        def look_while_it_runs() -> Answer:
-            found = look()
-            if not found and self._process.poll() is not None:
-                raise AssertionError(
-                    f"it ended with status {self._process.returncode}: {self._said()}"
-                )
-            return found
+        Raises:
+            AssertionError: the browser ended, or was not ready in time. The text has its output.
+        """
 
-        return eventually(
-            look_while_it_runs, f"the browser is ready; it said: {self._said()}", START_SECONDS
-        )
+        def check_while_it_runs() -> Result:
+            result = check()
+            if not result and self._process.poll() is not None:
+                raise AssertionError(f"The browser ended with status {self._process.returncode}")
+            return result
+
+        try:
+            return eventually(check_while_it_runs, "the browser is ready", START_TIMEOUT_SECONDS)
+        except AssertionError as error:
+            raise AssertionError(f"{error}. Its output: {self._last_output()}") from None
 
     def kill(self) -> None:
-        """Ends the group at once and waits for that."""
+        """Kill the process group and wait for its end."""
         try:
             os.killpg(self._process.pid, signal.SIGKILL)
         except ProcessLookupError:
             return
         finally:
-            self._process.wait(timeout=_END_SECONDS)
+            self._process.wait(timeout=_EXIT_TIMEOUT_SECONDS)
 
     def wait(self) -> None:
-        """Waits until it ends by itself; ends it when it does not."""
+        """Wait until the process ends by itself; kill it if it does not."""
         with suppress(subprocess.TimeoutExpired):
-            self._process.wait(timeout=_END_SECONDS)
+            self._process.wait(timeout=_EXIT_TIMEOUT_SECONDS)
         self.kill()
 
-    def _said(self) -> str:
-        return self._output.read_text(errors="replace")[-1000:]
+    def _last_output(self) -> str:
+        return self._output.read_text(errors="replace")[-_MAX_SHOWN_CHARACTERS:]
 
 
-def eventually(look: Callable[[], Answer], what: str, seconds: float = 20.0) -> Answer:
-    """What `look` returns, once that is true; fails with `what` was waited for when it isn't within `seconds`."""
+def eventually(
+    condition: Callable[[], Result], what: str, seconds: float = _TIMEOUT_SECONDS
+) -> Result:
+    """Return what `condition` returns, once that is true.
+
+    Raises:
+        AssertionError: it was not true within `seconds`; the text says `what` was missing.
+    """
     deadline = time.monotonic() + seconds
-    while not (seen := look()):
+    while not (result := condition()):
         if time.monotonic() > deadline:
             raise AssertionError(f"Not within {seconds:g} s: {what}")
         time.sleep(_POLL_SECONDS)
-    return seen
+    return result

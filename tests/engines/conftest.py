@@ -1,19 +1,18 @@
-"""Fixtures: each engine that this run is about, and a stage in it."""
+"""Fixtures: the requested engines, their browsers, and a visit to the shop."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from tests.engines import packages
 from tests.engines.browser import Browser
-from tests.engines.engines import ASKED_FOR, Engine, asked_for
-from tests.engines.servers import Gate, Shop
-from tests.engines.site import Stage
+from tests.engines.engines import ENGINES_VARIABLE, Engine, requested_engines
+from tests.engines.servers import FaultProxy, Shop
+from tests.engines.visit import Visit
 from tests.support.services import RunningService
 
 HERE = Path(__file__).parent
@@ -21,35 +20,36 @@ HERE = Path(__file__).parent
 
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line(
-        "markers", "quick: belongs to the quick suite; the rest is for python3 -m tests.engines"
+        "markers", "quick: runs in the whole suite; python3 -m tests.engines runs the others, too"
     )
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """In a run of the whole suite only the quick ones of these tests take part; all do when they are asked for."""
-    if ASKED_FOR in os.environ or any("engines" in argument for argument in config.args):
+    """Deselect all but the quick tests of this folder, unless the folder was asked for."""
+    if ENGINES_VARIABLE in os.environ or any("engines" in argument for argument in config.args):
         return
-    left_out = [
+    deselected = [
         item for item in items if HERE in item.path.parents and not item.get_closest_marker("quick")
     ]
-    config.hook.pytest_deselected(items=left_out)
-    items[:] = [item for item in items if item not in left_out]
+    config.hook.pytest_deselected(items=deselected)
+    items[:] = [item for item in items if item not in deselected]
 
 
-@pytest.fixture(scope="session", params=asked_for(), ids=lambda engine: engine.name)
+@pytest.fixture(scope="session", params=requested_engines(), ids=lambda engine: engine.name)
 def engine(request: pytest.FixtureRequest) -> Engine:
-    """An engine that is installed."""
-    found: Engine = request.param
-    if found.missing():
-        if os.environ.get("EDC_REQUIRE_BROWSER") == "1":
-            pytest.fail(f"{found.name}: {found.missing()}, and EDC_REQUIRE_BROWSER=1 asks for it")
-        pytest.skip(f"{found.name}: {found.missing()}")
-    return found
+    """An installed engine."""
+    requested: Engine = request.param
+    reason = requested.missing()
+    if reason and os.environ.get("EDC_REQUIRE_BROWSER") == "1":
+        pytest.fail(f"{requested.name}: {reason}, and EDC_REQUIRE_BROWSER=1 requires it")
+    if reason:
+        pytest.skip(f"{requested.name}: {reason}")
+    return requested
 
 
 @pytest.fixture(scope="session")
 def browser(engine: Engine, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
-    """The engine, running, with one empty tab that keeps it open."""
+    """The engine's running browser; an empty tab keeps it open."""
     browser = engine.start(tmp_path_factory.mktemp(engine.name) / "profile")
     browser.open_tab()
     yield browser
@@ -58,31 +58,34 @@ def browser(engine: Engine, tmp_path_factory: pytest.TempPathFactory) -> Iterato
 
 @pytest.fixture(scope="session")
 def application(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The bundled application's folder, as esbuild makes it."""
-    if packages.why_not():
-        pytest.skip(f"the application can't be built: {packages.why_not()}")
+    """The folder of the application, bundled with esbuild."""
+    if packages.missing():
+        pytest.skip(f"the application can't be built: {packages.missing()}")
     return packages.build(
         "esbuild", packages.APP / "src" / "main.js", tmp_path_factory.mktemp("application")
     ).parent
 
 
 @pytest.fixture
-def stage(
+def visit(
     engine: Engine, browser: Browser, capture_service: RunningService, user: str
-) -> Iterator[Stage]:
-    """A visit to a shop of its own: another port is another origin, so nothing is there from before."""
-    shop, gate = Shop(), Gate()
-    gate.service = capture_service.url
-    stage = Stage(engine, browser, shop, gate, capture_service, user)
-    yield stage
-    for tab in stage.tabs:
+) -> Iterator[Visit]:
+    """A visit to a new shop.
+
+    Its port is new, so its origin is new, and no storage is left from earlier tests.
+    """
+    shop, proxy = Shop(), FaultProxy()
+    proxy.service = capture_service.url
+    visit = Visit(engine, browser, shop, proxy, capture_service, user)
+    yield visit
+    for tab in visit.tabs:
         tab.close()
     shop.close()
-    gate.close()
+    proxy.close()
 
 
 @pytest.fixture
-def shopping(stage: Stage, application: Path) -> Any:
-    """A stage with the bundled application."""
-    stage.application = application
-    return stage
+def application_visit(visit: Visit, application: Path) -> Visit:
+    """A visit to a shop that has the bundled application."""
+    visit.application = application
+    return visit

@@ -1,4 +1,4 @@
-"""The three engines: how each is started, and what is missing where one can't be."""
+"""The three engines: how each one starts, and what it needs to be installed."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from tests.engines import chromium, firefox, webkit
 from tests.engines.browser import Browser
 
-ASKED_FOR = "EDC_ENGINES"
+ENGINES_VARIABLE = "EDC_ENGINES"
 
 
 @dataclass(frozen=True)
@@ -17,7 +17,7 @@ class Engine:
     """One engine.
 
     Attributes:
-        missing: says what has to be installed; an empty text when nothing has.
+        missing: returns what has to be installed; an empty text if nothing has.
         start: takes a profile folder, and whether the window is `private`.
     """
 
@@ -36,6 +36,6 @@ ENGINES = {
 }
 
 
-def asked_for() -> list[Engine]:
-    """The engines that this run is about: those in EDC_ENGINES, else Chromium alone."""
-    return [ENGINES[name] for name in os.environ.get(ASKED_FOR, "chromium").split(",")]
+def requested_engines() -> list[Engine]:
+    """Return the engines that EDC_ENGINES names; without it, Chromium alone."""
+    return [ENGINES[name] for name in os.environ.get(ENGINES_VARIABLE, "chromium").split(",")]

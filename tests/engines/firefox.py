@@ -1,4 +1,7 @@
-"""Firefox, headless, over WebDriver BiDi, which it speaks itself: no geckodriver, no Node."""
+"""Drive headless Firefox over its own WebDriver BiDi server.
+
+Neither geckodriver nor Node is needed.
+"""
 
 from __future__ import annotations
 
@@ -8,12 +11,12 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from tests.engines.browser import Browser, Program, Tab
-from tests.engines.wire import Refused, Wire
+from tests.engines.browser import Browser, BrowserProcess, Tab
+from tests.engines.connection import BrowserError, Connection
 
 _PROGRAMS = ("firefox-esr", "firefox")
 
-# A browser that asks nobody, reports nothing and measures time as finely as it can.
+# No dialogs, no network requests of the browser's own, and the finest resolution of time.
 _PREFERENCES = {
     "app.normandy.enabled": False,
     "app.update.enabled": False,
@@ -36,16 +39,16 @@ _PREFERENCES = {
 
 
 def missing() -> str:
-    """What has to be installed; empty when nothing has."""
-    return "" if _program() else "no Firefox (apt-get install firefox-esr)"
+    """Return what has to be installed; an empty text if nothing has."""
+    return "" if _find_program() else "no Firefox (apt-get install firefox-esr)"
 
 
-def _program() -> str | None:
+def _find_program() -> str | None:
     return next(filter(None, map(shutil.which, _PROGRAMS)), None)
 
 
 class Firefox(Browser):
-    """A Firefox that runs over a profile folder; `private` is its private browsing."""
+    """A running Firefox with a profile folder; `private` is its private browsing."""
 
     name = "firefox"
 
@@ -57,11 +60,11 @@ class Firefox(Browser):
             for name, value in preferences.items()
         ]
         (profile / "user.js").write_text("\n".join(lines))
-        told = profile / "WebDriverBiDiServer.json"
-        told.unlink(missing_ok=True)  # a killed browser's
-        program = _program()
+        port_file = profile / "WebDriverBiDiServer.json"
+        port_file.unlink(missing_ok=True)  # a killed browser leaves its file behind
+        program = _find_program()
         assert program is not None
-        self._program = Program(
+        self._process = BrowserProcess(
             [
                 program,
                 "--headless",
@@ -74,35 +77,36 @@ class Firefox(Browser):
             profile.with_suffix(".output"),
         )
 
-        def port() -> int:
+        def read_port() -> int:
             try:
-                return int(json.loads(told.read_text())["ws_port"])
+                return int(json.loads(port_file.read_text())["ws_port"])
             except (OSError, ValueError):
                 return 0
 
-        self._wire = Wire(f"ws://127.0.0.1:{self._program.ready(port)}/session")
-        self._wire.call(
+        port = self._process.wait_until_ready(read_port)
+        self._connection = Connection(f"ws://127.0.0.1:{port}/session")
+        self._connection.call(
             "session.new", {"capabilities": {"alwaysMatch": {"acceptInsecureCerts": True}}}
         )
 
     def open_tab(self) -> Tab:
-        return _Tab(self._wire)
+        return _Tab(self._connection)
 
     def close(self) -> None:
-        with suppress(Refused):  # it may be quicker than its answer
-            self._wire.call("browser.close")
-        self._program.wait()
-        self._wire.close()
+        with suppress(BrowserError):  # it may end before it has responded
+            self._connection.call("browser.close")
+        self._process.wait()
+        self._connection.close()
 
     def kill(self) -> None:
-        self._program.kill()
-        self._wire.close()
+        self._process.kill()
+        self._connection.close()
 
 
 class _Tab(Tab):
-    def __init__(self, wire: Wire) -> None:
-        self._wire = wire
-        self._context = wire.call("browsingContext.create", {"type": "tab"})["context"]
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+        self._context = connection.call("browsingContext.create", {"type": "tab"})["context"]
 
     def goto(self, url: str) -> None:
         self._call("browsingContext.navigate", {"url": url, "wait": "complete"})
@@ -111,9 +115,10 @@ class _Tab(Tab):
         left = self.run("performance.timeOrigin + location.href")
         self._call("browsingContext.traverseHistory", {"delta": -1})
         self.eventually(
-            f"performance.timeOrigin + location.href !== {json.dumps(left)}", "the page before"
+            f"performance.timeOrigin + location.href !== {json.dumps(left)}",
+            "the tab has left its page",
         )
-        self.eventually("document.readyState === 'complete'", "all of the page before")
+        self.eventually("document.readyState === 'complete'", "the previous page is shown")
 
     def evaluate(self, expression: str) -> str | None:
         parameters = {
@@ -121,14 +126,14 @@ class _Tab(Tab):
             "target": {"context": self._context},
             "awaitPromise": True,
         }
-        answer = self._wire.call("script.evaluate", {**parameters, "userActivation": True})
-        if answer["type"] == "exception":
-            raise Refused(answer["exceptionDetails"]["text"])
-        value = answer["result"].get("value")
+        response = self._connection.call("script.evaluate", {**parameters, "userActivation": True})
+        if response["type"] == "exception":
+            raise BrowserError(response["exceptionDetails"]["text"])
+        value = response["result"].get("value")
         return None if value is None else str(value)
 
     def close(self) -> None:
         self._call("browsingContext.close", {"promptUnload": False})
 
     def _call(self, method: str, parameters: dict[str, Any] | None = None) -> dict[str, Any]:
-        return self._wire.call(method, {"context": self._context, **(parameters or {})})
+        return self._connection.call(method, {"context": self._context, **(parameters or {})})

@@ -1,4 +1,4 @@
-"""The application that the tests visit, built from app/src by the bundlers that its package.json names."""
+"""Build the bundled application from app/src with esbuild, Vite or webpack."""
 
 from __future__ import annotations
 
@@ -9,27 +9,30 @@ from pathlib import Path
 from bench.installing import NotInstalled, prepare_node
 
 APP = Path(__file__).resolve().parent / "app"
-_MAX_SECONDS = 120
+_TIMEOUT_SECONDS = 120
 
 
 @cache
-def why_not() -> str:
-    """Why nothing can be built here; empty when it can. The first call installs the packages, where there is npm."""
+def missing() -> str:
+    """Return what has to be installed before anything can be built; empty if nothing has.
+
+    The first call installs the packages of app/package.json, if npm is installed.
+    """
     try:
         prepare_node(APP, "the bundlers and supabase-js", install=True)
-    except NotInstalled as reason:
-        return str(reason)
+    except NotInstalled as error:
+        return str(error)
     return ""
 
 
 def build(bundler: str, entry: Path, folder: Path) -> Path:
-    """Builds an entry with esbuild, vite or webpack.
+    """Bundle an entry module with esbuild, Vite or webpack.
 
     Returns:
-        The built script, in `folder`, which has its chunks, too.
+        The built script in `folder`, which also has its chunks.
 
     Raises:
-        AssertionError: the bundler complained; the text is its own.
+        AssertionError: the bundler failed; the text is its output.
     """
     folder.mkdir(parents=True, exist_ok=True)
     run_node(["build.mjs", bundler, str(entry), str(folder)])
@@ -37,7 +40,11 @@ def build(bundler: str, entry: Path, folder: Path) -> Path:
 
 
 def run_node(arguments: list[str]) -> str:
-    """What a node program in the app's folder prints; fails when it complains."""
+    """Run a Node program in the application's folder and return its output.
+
+    Raises:
+        AssertionError: the program failed; the text is its output.
+    """
     node = prepare_node(APP, "the bundlers and supabase-js", install=False)
     outcome = subprocess.run(
         [node, *arguments],
@@ -45,7 +52,7 @@ def run_node(arguments: list[str]) -> str:
         capture_output=True,
         text=True,
         check=False,
-        timeout=_MAX_SECONDS,
+        timeout=_TIMEOUT_SECONDS,
         stdin=subprocess.DEVNULL,
     )
     assert outcome.returncode == 0, outcome.stdout + outcome.stderr

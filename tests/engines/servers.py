@@ -1,4 +1,4 @@
-"""What stands around a page: the shop that it belongs to, and a gate before the capture service."""
+"""The two servers of a test: the shop, and a proxy in front of the capture service."""
 
 from __future__ import annotations
 
@@ -15,21 +15,33 @@ from urllib.parse import unquote
 from tests.browser.site import SCRIPT, Front, Reply, Site
 from tests.support.services import PatientServer
 
-RECORDER = """<script>
-window.seen = { console: [], errors: [], rejections: [] };
+# Runs before everything else in a page. It records what the page's developer could observe:
+# console messages, errors, unhandled rejections, and whether the page came from the
+# back/forward cache.
+OBSERVER = """<script>
+window.observed = { console: [], errors: [], rejections: [] };
 for (const level of ['log', 'info', 'warn', 'error', 'debug']) {
   const print = console[level];
-  console[level] = (...words) => { seen.console.push(words.map(String).join(' ')); print.apply(console, words); };
+  console[level] = (...words) => {
+    observed.console.push(words.map(String).join(' '));
+    print.apply(console, words);
+  };
 }
-addEventListener('error', (event) => seen.errors.push(event.message));
-addEventListener('unhandledrejection', (event) => seen.rejections.push(String(event.reason)));
+addEventListener('error', (event) => observed.errors.push(event.message));
+addEventListener('unhandledrejection', (event) => observed.rejections.push(String(event.reason)));
 addEventListener('pageshow', (event) => { window.cameFromCache = event.persisted; });
 </script>"""
 
+_CORS_HEADERS = {
+    "Access-Control-Allow-Origin": "*",
+    "Access-Control-Allow-Headers": "*",
+    "Access-Control-Allow-Methods": "*",
+}
+
 
 @dataclass(frozen=True)
-class Saved:
-    """Something that a page sent to its own shop."""
+class SavedRequest:
+    """A request that a page sent to its own shop."""
 
     method: str
     path: str
@@ -39,18 +51,18 @@ class Saved:
 
     @property
     def body(self) -> Any:
-        """The JSON that it carries."""
+        """The JSON of the body."""
         return json.loads(self.text)
 
 
 class Shop(Site):
-    """The site: pages, the built application, and a server that takes whatever they save.
+    """The shop: its pages, the bundled application, and a server that accepts all saves.
 
-    As a stand-in for Supabase's REST server it answers `POST /rest/v1/<table>` and its like as that does.
+    It also stands in for Supabase's REST server: it responds to `POST /rest/v1/<table>` with 201.
     """
 
     def __init__(self) -> None:
-        self.saved: list[Saved] = []
+        self.saved: list[SavedRequest] = []
         super().__init__()
         self.put("/away.html", "<!doctype html><title>away</title>")
         self._pages = 0
@@ -58,7 +70,7 @@ class Shop(Site):
     def answer(
         self, method: str, path: str, headers: Mapping[str, str], body: bytes
     ) -> Reply | None:
-        """A file for a GET; yes and thanks for everything else, save what is to fail."""
+        """Return a file for a GET, and 200 for a save; two paths below /api/ fail on purpose."""
         where, _, query = path.partition("?")
         if method == "GET" and not where.startswith("/api/"):
             return super().answer(method, path, headers, body)
@@ -67,96 +79,95 @@ class Shop(Site):
             return None
         if where == "/api/refuses":
             return Reply(409, {"Content-Type": "application/json"}, b'{"error": "already exists"}')
-        self.saved.append(
-            Saved(
-                method, unquote(where), unquote(query), body.decode(errors="replace"), dict(headers)
-            )
-        )
-        cors = {
-            "Access-Control-Allow-Origin": "*",
-            "Access-Control-Allow-Headers": "*",
-            "Access-Control-Allow-Methods": "*",
-        }
+        text = body.decode(errors="replace")
+        self.saved.append(SavedRequest(method, unquote(where), unquote(query), text, dict(headers)))
         if where.startswith("/rest/v1/"):
-            return Reply(200 if method == "OPTIONS" else 201, cors)
-        return Reply(200, {"Content-Type": "application/json", **cors}, b'{"ok": true}')
+            return Reply(200 if method == "OPTIONS" else 201, _CORS_HEADERS)
+        return Reply(200, {"Content-Type": "application/json", **_CORS_HEADERS}, b'{"ok": true}')
 
     def put_folder(self, path: str, folder: Path) -> None:
-        """Puts every script of a folder there, as a bundler left them."""
+        """Serve every script of a bundler's output folder."""
         for file in folder.rglob("*.js"):
             self.put(f"{path}/{file.relative_to(folder)}", file.read_text(), "text/javascript")
 
     def page(self, head: str, body: str = "", **headers: str) -> str:
-        """The address of a new page, which records what its visitor could notice, before anything in `head` runs."""
+        """Put up a new page and return its URL; the observer runs before anything in `head`."""
         self._pages += 1
-        html = f"<!doctype html><html><head><meta charset=utf-8>{RECORDER}{head}</head><body>{body}</body></html>"
+        html = (
+            f"<!doctype html><html><head><meta charset=utf-8>{OBSERVER}{head}</head>"
+            f"<body>{body}</body></html>"
+        )
         return self.put(f"/page-{self._pages}.html", html, **headers)
 
 
 def tag(source: str, attributes: str = "") -> str:
-    """The one tag that a site owner pastes."""
+    """Return the script tag that a site owner pastes into a page."""
     return f'<script src="{source}/{SCRIPT}" crossorigin {attributes}></script>'
 
 
-class Gate(Front):
-    """A reverse proxy before the capture service that can be shut, in the ways in which networks and services fail."""
+class FaultProxy(Front):
+    """A reverse proxy in front of the capture service that simulates faults.
 
-    UP, UNAVAILABLE, ANSWERS_LOST, NOT_FOUND = "up", "unavailable", "answers lost", "not found"
+    Attributes:
+        state: UP, or the fault that all requests meet.
+        received: every request, as bytes.
+    """
+
+    UP, UNAVAILABLE, NOT_FOUND = "up", "unavailable", "not found"
+    RESPONSES_LOST = "responses lost"  # the service stores the captures all the same
 
     def reset(self) -> None:
-        """As if new: passes everything on."""
+        """Forward everything again, and forget all requests."""
         super().reset()
         self.state = self.UP
-        self.bytes_seen: list[bytes] = []
+        self.received: list[bytes] = []
 
     def answer(
         self, method: str, path: str, headers: Mapping[str, str], body: bytes
     ) -> Reply | None:
-        """What the service says, or what the fault makes of it."""
-        self.bytes_seen.append(f"{method} {path}\n{headers}\n".encode() + body)
+        """Return the service's response, or that of the present fault."""
+        self.received.append(f"{method} {path}\n{headers}\n".encode() + body)
         if method == "GET" and path.endswith(SCRIPT):
             return super().answer(method, path, headers, body)
         state = self.state
         if state in (self.UNAVAILABLE, self.NOT_FOUND):
             self.requests.append(f"{method} {path}")
             status = 503 if state == self.UNAVAILABLE else 404
-            return Reply(
-                status,
-                {"Access-Control-Allow-Origin": "*"},
-                b'{"success": false, "error": "not now"}',
-            )
+            cors = {"Access-Control-Allow-Origin": "*"}
+            return Reply(status, cors, b'{"success": false, "error": "not now"}')
         reply = super().answer(method, path, headers, body)
-        return None if state == self.ANSWERS_LOST and method == "POST" else reply
+        return None if state == self.RESPONSES_LOST and method == "POST" else reply
 
     def go_down(self) -> None:
-        """Nobody listens on the port any more; connections that are open get no answer."""
-        self.state = self.ANSWERS_LOST
+        """Stop listening on the port; open connections get no response."""
+        self.state = self.RESPONSES_LOST
         self.next_answers.clear()
         self._server.shutdown()
         self._server.server_close()
         self.service = "http://127.0.0.1:1"
 
     def come_back(self, service: str) -> None:
-        """Listens on the same port again, before `service`."""
+        """Listen on the same port again, in front of `service`."""
         self.service = service
         self.state = self.UP
         self._server = PatientServer(("127.0.0.1", self.port), self._server.RequestHandlerClass)
         self._server.daemon_threads = True
-        self._server.handle_error = lambda *_: None  # type: ignore[method-assign]  # a browser that went away
+        # A browser that closes its connection is no error.
+        self._server.handle_error = lambda *_: None  # type: ignore[method-assign]
         threading.Thread(
             target=self._server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True
         ).start()
 
     def captures(self) -> Iterator[dict[str, Any]]:
-        """Every capture that arrived, alone or in a batch, as often as it arrived."""
+        """Yield every capture that arrived, single or in a batch, as often as it arrived."""
         for post in list(self.posts):
             if post.kind == "batch":
                 yield from post.body["captures"]
             else:
                 yield {"type": post.kind, **post.body}
 
-    def ids_by_transaction(self) -> dict[str, set[str]]:
-        """Under which capture ids each transaction was sent."""
+    def capture_ids_by_transaction(self) -> dict[str, set[str]]:
+        """Return the capture ids that each transaction was sent with."""
         found: dict[str, set[str]] = {}
         for capture in self.captures():
             transaction = capture.get("transaction_id") or capture.get("transactionId")
@@ -164,15 +175,19 @@ class Gate(Front):
                 found.setdefault(str(transaction), set()).add(str(capture.get("capture_id")))
         return found
 
-    def kinds(self) -> Counter[str]:
-        """How many captures of each kind arrived."""
+    def count_by_kind(self) -> Counter[str]:
+        """Return how many captures of each kind arrived."""
         return Counter(str(capture["type"]) for capture in self.captures())
 
-    def wait_until_quiet(self, seconds: float = 2.5, most_seconds: float = 20.0) -> None:
-        """Returns once nothing has arrived for so long: longer than the script gathers what belongs to one action."""
-        deadline = time.monotonic() + most_seconds
+    def wait_until_quiet(self, quiet_seconds: float = 2.5, max_seconds: float = 20.0) -> None:
+        """Return when no request has arrived for `quiet_seconds`, or after `max_seconds`.
+
+        The default is longer than the script collects the signals of one action. Nothing tells that
+        no request will follow, so this has to be a time.
+        """
+        deadline = time.monotonic() + max_seconds
         count, since = len(self.requests), time.monotonic()
-        while time.monotonic() - since < seconds and time.monotonic() < deadline:
+        while time.monotonic() - since < quiet_seconds and time.monotonic() < deadline:
             time.sleep(0.05)
             if len(self.requests) != count:
                 count, since = len(self.requests), time.monotonic()

@@ -1,4 +1,4 @@
-"""A page is the same with and without the tag: results, exceptions, rejections, requests, storage, the back/forward cache."""
+"""Test that a page behaves the same with the tag: results, errors, requests and storage."""
 
 from __future__ import annotations
 
@@ -7,18 +7,23 @@ from typing import Any
 
 import pytest
 
+from tests.engines.browser import Tab
 from tests.engines.servers import tag
-from tests.engines.site import NOTHING_SEEN, STARTED, Stage
+from tests.engines.visit import DATABASE_OPENED, NOTHING_OBSERVED, Visit
 
 _BUILTIN_CHECKS = (Path(__file__).parent / "builtin_checks.js").read_text()
-_FUNCTIONS = """<script>
-function savePaymentToSupabase(paymentData, second) { return { me: this === window ? undefined : this, given: paymentData }; }
+
+# Functions with the names that the script wraps.
+_PAGE_FUNCTIONS = """<script>
+function savePaymentToSupabase(paymentData, second) {
+  return { me: this === window ? undefined : this, argument: paymentData };
+}
 savePaymentToSupabase.extra = 7;
-window.theReason = new TypeError('the function failed');
-window.thens = 0;
+window.theError = new TypeError('the function failed');
+window.thenCalls = 0;
 window.storeQuestionnaireData = function (questionnaireData) {
-  if (questionnaireData.throws) throw window.theReason;
-  return { then(resolve) { window.thens += 1; resolve(1); } };
+  if (questionnaireData.throws) throw window.theError;
+  return { then(resolve) { window.thenCalls += 1; resolve(1); } };
 };
 async function saveDashboardToSupabase(dashboardData, tradingState, theme) {
   if (dashboardData.rejects) throw new Error('a rejection of the page');
@@ -27,115 +32,120 @@ async function saveDashboardToSupabase(dashboardData, tradingState, theme) {
 </script>"""
 
 
-def report(stage: Stage, head: str) -> tuple[Any, list[Any]]:
-    """What the checks find in a page with that head, and what the shop got from it."""
-    stage.shop.saved.clear()
-    tab = stage.open(f"{head}{_FUNCTIONS}<script>{_BUILTIN_CHECKS}</script>")
-    found = tab.run("checkBuiltins('shop')")
-    stage.gate.wait_until_quiet(0.5)
-    got = sorted(
-        (saved.method, saved.path, "" if "form-data" in str(saved.headers) else saved.text)
-        for saved in stage.shop.saved
-        if saved.query != "aborted"  # which may have got that far, or not
+def check_builtins(visit: Visit, head: str) -> tuple[Any, list[Any]]:
+    """Run builtin_checks.js in a page with this head.
+
+    Returns:
+        Its report, and the requests that the shop received.
+    """
+    visit.shop.saved.clear()
+    tab = visit.open(f"{head}{_PAGE_FUNCTIONS}<script>{_BUILTIN_CHECKS}</script>")
+    report = tab.run("checkBuiltins('shop')")
+    visit.proxy.wait_until_quiet(0.5)
+    requests = sorted(
+        (
+            request.method,
+            request.path,
+            "" if "form-data" in str(request.headers) else request.text,  # its boundary is random
+        )
+        for request in visit.shop.saved
+        if request.query != "aborted"  # an aborted request may arrive or not
     )
     tab.run("() => { localStorage.clear(); sessionStorage.clear(); }")
-    stage.close(tab)
-    return found, got
+    visit.close(tab)
+    return report, requests
 
 
 @pytest.mark.parametrize(
     "service",
-    [pytest.param("up", marks=pytest.mark.quick), "down", "behind a wall", "on another origin"],
+    [pytest.param("up", marks=pytest.mark.quick), "down", "blocked by CSP", "on another origin"],
 )
-def test_the_page_is_the_same_with_the_tag_and_the_service(service: str, stage: Stage) -> None:
-    bare, bare_requests = report(stage, "")
-    head = stage.tag() if service != "on another origin" else tag(stage.gate.url)
-    if service == "behind a wall":
+def test_page_behaves_the_same_with_and_without_the_tag(service: str, visit: Visit) -> None:
+    expected, expected_requests = check_builtins(visit, "")
+    head = tag(visit.proxy.url) if service == "on another origin" else visit.tag()
+    if service == "blocked by CSP":
         policy = "default-src 'self' 'unsafe-inline' 'unsafe-eval'; connect-src 'self'"
         head = f'<meta http-equiv="Content-Security-Policy" content="{policy}">{head}'
     if service == "down":
-        stage.take_down()
-    tagged, requests = report(stage, head)
+        visit.take_service_down()
+    report, requests = check_builtins(visit, head)
     if service == "down":
-        stage.bring_back()
-    for name, value in bare.items():
-        assert tagged[name] == value, name
-    assert requests == bare_requests
-    assert len(bare["seen"]["rejections"]) == 4
-    assert len(bare["seen"]["errors"]) == 1
+        visit.bring_service_back()
+    for name, value in expected.items():
+        assert report[name] == value, name
+    assert requests == expected_requests
+    assert len(expected["observed"]["rejections"]) == 4
+    assert len(expected["observed"]["errors"]) == 1
 
 
-def test_the_tag_costs_no_page_its_place_in_the_back_forward_cache(stage: Stage) -> None:
+def came_from_cache(tab: Tab) -> Any:
+    """Return, in a list, whether the page came from the back/forward cache."""
+    return tab.eventually(
+        "'cameFromCache' in window && [window.cameFromCache]", "the page is shown again"
+    )
+
+
+def test_tag_does_not_remove_the_page_from_the_back_forward_cache(visit: Visit) -> None:
     outcomes = []
-    for head in ("", stage.tag()):
-        tab = stage.open(head)
-        tab.goto(f"{stage.shop.url}/away.html")
+    for head in ("", visit.tag()):
+        tab = visit.open(head)
+        tab.goto(f"{visit.shop.url}/away.html")
         tab.back()
-        outcomes.append(
-            tab.eventually(
-                "'cameFromCache' in window && [window.cameFromCache]", "the page is shown again"
-            )
-        )
-        stage.close(tab)
+        outcomes.append(came_from_cache(tab))
+        visit.close(tab)
     assert outcomes[0] == outcomes[1]
 
 
-def test_a_page_with_something_in_the_queue_keeps_its_place_too(stage: Stage) -> None:
-    bare = stage.open("")
-    bare.goto(f"{stage.shop.url}/away.html")
+def test_queued_captures_do_not_remove_the_page_from_the_back_forward_cache(visit: Visit) -> None:
+    bare = visit.open("")
+    bare.goto(f"{visit.shop.url}/away.html")
     bare.back()
-    expected = bare.eventually(
-        "'cameFromCache' in window && [window.cameFromCache]", "the page is shown again"
-    )
-    tab = stage.tab()
-    tab.goto(stage.paying_page())
-    stage.gate.state = stage.gate.UNAVAILABLE
-    tab.run(STARTED)
-    stage.pay(tab, "T1")
-    # Firefox keeps no page that is left with a request of its own under way.
+    expected = came_from_cache(bare)
+    tab = visit.open_tab()
+    tab.goto(visit.payment_page())
+    visit.proxy.state = visit.proxy.UNAVAILABLE
+    tab.run(DATABASE_OPENED)
+    visit.pay(tab, "T1")
+    # Firefox does not cache a page that is left while one of its own requests is pending.
     tab.eventually(
         "performance.getEntriesByType('resource').some(({ name }) => name.endsWith('/payments'))",
-        "the page's answer",
+        "the page has the response",
     )
-    tab.goto(f"{stage.shop.url}/away.html")
-    stage.gate.state = stage.gate.UP
+    tab.goto(f"{visit.shop.url}/away.html")
+    visit.proxy.state = visit.proxy.UP
     tab.back()
-    assert (
-        tab.eventually(
-            "'cameFromCache' in window && [window.cameFromCache]", "the page is shown again"
-        )
-        == expected
-    )
-    stage.pay(tab, "T2")
-    rows = stage.wait_for_rows("payment_data", 2)
+    assert came_from_cache(tab) == expected
+    visit.pay(tab, "T2")
+    rows = visit.wait_for_rows("payment_data", 2)
     assert sorted(row["transaction_id"] for row in rows) == ["T1", "T2"]
 
 
-def test_uninstall_puts_everything_back(stage: Stage) -> None:
-    names = (
-        "() => [window.fetch, XMLHttpRequest.prototype.open, XMLHttpRequest.prototype.send, navigator.sendBeacon,"
-        " Storage.prototype.setItem, window.savePaymentToSupabase]"
+def test_uninstall_restores_the_built_in_functions(visit: Visit) -> None:
+    functions = (
+        "() => [window.fetch, XMLHttpRequest.prototype.open, XMLHttpRequest.prototype.send,"
+        " navigator.sendBeacon, Storage.prototype.setItem, window.savePaymentToSupabase]"
     )
-    tab = stage.open(f"<script>window.before = ({names})()</script>{stage.tag()}{_FUNCTIONS}")
+    tab = visit.open(
+        f"<script>window.before = ({functions})()</script>{visit.tag()}{_PAGE_FUNCTIONS}"
+    )
     tab.run("window.enhancedDataCapture.uninstall()")
-    assert (
-        tab.run(f"() => ({names})().map((each, n) => each === window.before[n] || String(each))")[
-            :5
-        ]
-        == [True] * 5
+    restored = tab.run(
+        f"() => ({functions})().map((each, n) => each === window.before[n] || String(each))"
     )
-    tab.run(f"savePaymentToSupabase({{ user_email: '{stage.user}', transaction_id: 'T1' }})")
-    stage.gate.wait_until_quiet()
-    assert stage.rows("payment_data") == []
-    assert stage.seen(tab) == NOTHING_SEEN
+    assert restored[:5] == [True] * 5
+    tab.run(f"savePaymentToSupabase({{ user_email: '{visit.user}', transaction_id: 'T1' }})")
+    visit.proxy.wait_until_quiet()
+    assert visit.rows("payment_data") == []
+    assert visit.observed(tab) == NOTHING_OBSERVED
 
 
-def test_the_tag_included_twice_is_as_once(stage: Stage) -> None:
-    tab = stage.open(f"{stage.tag()}{tag(stage.gate.url)}{_FUNCTIONS}")
+def test_tag_included_twice_captures_once(visit: Visit) -> None:
+    tab = visit.open(f"{visit.tag()}{tag(visit.proxy.url)}{_PAGE_FUNCTIONS}")
     tab.run(
-        f"void savePaymentToSupabase({{ user_email: '{stage.user}', transaction_id: 'T1', final_price: 1 }})"
+        "void savePaymentToSupabase("
+        f"{{ user_email: '{visit.user}', transaction_id: 'T1', final_price: 1 }})"
     )
-    stage.wait_for_rows("payment_data", 1)
-    stage.gate.wait_until_quiet()
-    assert len(stage.gate.ids_by_transaction()["T1"]) == 1
-    assert stage.seen(tab) == NOTHING_SEEN
+    visit.wait_for_rows("payment_data", 1)
+    visit.proxy.wait_until_quiet()
+    assert len(visit.proxy.capture_ids_by_transaction()["T1"]) == 1
+    assert visit.observed(tab) == NOTHING_OBSERVED

@@ -1,4 +1,4 @@
-"""The queue where browsers make it hard: policies, full storage, private windows, large bodies, clocks, wrong addresses."""
+"""Test the queue where browsers make it hard: CSP, quotas, private windows and navigation."""
 
 from __future__ import annotations
 
@@ -12,238 +12,257 @@ from tests.browser.site import Reply
 from tests.engines.browser import Browser, Tab
 from tests.engines.engines import Engine
 from tests.engines.servers import tag
-from tests.engines.site import NOTHING_SEEN, STARTED, Stage
+from tests.engines.visit import DATABASE_OPENED, NOTHING_OBSERVED, Visit
 
-SAVE = """([path, size, id]) => void fetch(path, { method: 'POST', body: JSON.stringify({
-  user_email: 'PERSON', transaction_id: id, plan_name_payment: 'Pro', final_price: 10, notes: 'x'.repeat(size) }) })"""
-
-
-def save(stage: Stage, tab: Tab, transaction: str, size: int = 10) -> None:
-    tab.run(SAVE.replace("PERSON", stage.user), ["/api/payments", size, transaction])
+_SAVE = """([path, size, id]) => void fetch(path, { method: 'POST', body: JSON.stringify({
+  user_email: 'USER_EMAIL', transaction_id: id, plan_name_payment: 'Pro', final_price: 10,
+  notes: 'x'.repeat(size) }) })"""
 
 
-def arrived(stage: Stage) -> list[str]:
-    return sorted(str(row["transaction_id"]) for row in stage.rows("payment_data"))
+def save(visit: Visit, tab: Tab, transaction: str, size: int = 10) -> None:
+    """Let the page save a payment with notes of `size` characters."""
+    tab.run(_SAVE.replace("USER_EMAIL", visit.user), ["/api/payments", size, transaction])
+
+
+def save_and_navigate(visit: Visit, transaction: str, size: int) -> str:
+    """Return statements that save a payment and leave the page in the same task."""
+    save_function = _SAVE.replace("USER_EMAIL", visit.user)
+    return (
+        f"({save_function})(['/api/payments', {size}, '{transaction}']);"
+        f" location.href = '{visit.shop.url}/away.html';"
+    )
+
+
+def wait_until_navigated(tab: Tab) -> None:
+    tab.eventually("location.pathname === '/away.html'", "the other page is shown")
+
+
+def stored_transactions(visit: Visit) -> list[str]:
+    return sorted(str(row["transaction_id"]) for row in visit.rows("payment_data"))
 
 
 @pytest.mark.quick
-def test_a_save_followed_by_leaving_in_the_same_task_is_stored(shopping: Stage) -> None:
-    tab = shopping.open_application()
-    tab.run(STARTED)
-    shopping.gate.delay_seconds = 0.3
-    away = f"{shopping.shop.url}/away.html"
+def test_save_and_navigation_in_one_task_stores_the_capture(application_visit: Visit) -> None:
+    visit = application_visit
+    tab = visit.open_application()
+    tab.run(DATABASE_OPENED)
+    visit.proxy.delay_seconds = 0.3
     tab.run(
         "(detail) => void setTimeout(() => document.dispatchEvent("
-        "new CustomEvent('step', { detail: { ...detail, taken() {} } })))",
-        {"name": "payAndLeave", "given": ["T1", shopping.user, away]},
+        "new CustomEvent('step', { detail: { ...detail, done() {} } })))",
+        {"name": "payAndLeave", "args": ["T1", visit.user, f"{visit.shop.url}/away.html"]},
     )
-    tab.eventually("location.pathname === '/away.html'", "the next page")
-    assert shopping.wait_for_rows("payment_data", 1)[0]["transaction_id"] == "T1"
+    wait_until_navigated(tab)
+    assert visit.wait_for_rows("payment_data", 1)[0]["transaction_id"] == "T1"
 
 
 @pytest.mark.quick
-def test_what_a_policy_forbids_to_send_waits_for_a_page_that_may(stage: Stage) -> None:
-    policy = f"script-src 'self' 'unsafe-inline' 'unsafe-eval' {stage.gate.url}; connect-src 'self'"
-    tab = stage.open(
-        f'<meta http-equiv="Content-Security-Policy" content="{policy}">{tag(stage.gate.url)}'
+def test_capture_blocked_by_csp_is_sent_by_a_later_page_without_that_policy(visit: Visit) -> None:
+    policy = (
+        f"script-src 'self' 'unsafe-inline' 'unsafe-eval' {visit.proxy.url}; connect-src 'self'"
     )
-    save(stage, tab, "T1")
-    stage.gate.wait_until_quiet(2)
-    assert arrived(stage) == []
-    assert stage.seen(tab) == NOTHING_SEEN
-    tab.goto(stage.shop.page(tag(stage.gate.url)))
-    stage.wait_for_rows("payment_data", 1)
+    tab = visit.open(
+        f'<meta http-equiv="Content-Security-Policy" content="{policy}">{tag(visit.proxy.url)}'
+    )
+    save(visit, tab, "T1")
+    visit.proxy.wait_until_quiet(2)
+    assert stored_transactions(visit) == []
+    assert visit.observed(tab) == NOTHING_OBSERVED
+    tab.goto(visit.shop.page(tag(visit.proxy.url)))
+    visit.wait_for_rows("payment_data", 1)
 
 
-def test_a_page_whose_storage_is_full_keeps_every_byte_of_it_and_is_captured(stage: Stage) -> None:
-    """The queue takes none of localStorage's quota, which is the page's."""
-    fill = """() => { let keys = 0; for (let size = 1 << 19; size >= 1; size >>= 1) {
-        try { for (;;) localStorage.setItem(`f${keys++}`, 'x'.repeat(size)); } catch (full) { } }
-        return [localStorage.length, Object.values(localStorage).join('').length]; }"""
-    bare = stage.open("")
+def test_queue_leaves_the_whole_local_storage_quota_to_the_page(visit: Visit) -> None:
+    """A page that fills its localStorage is captured, too."""
+    fill = """() => {
+      let keys = 0;
+      for (let size = 1 << 19; size >= 1; size >>= 1) {
+        try { for (;;) localStorage.setItem(`f${keys++}`, 'x'.repeat(size)); } catch (full) { }
+      }
+      return [localStorage.length, Object.values(localStorage).join('').length];
+    }"""
+    bare = visit.open("")
     expected = bare.run(fill)
     bare.run("localStorage.clear()")
-    tab = stage.open()
-    stage.gate.state = stage.gate.UNAVAILABLE
-    save(stage, tab, "T1")
+    tab = visit.open()
+    visit.proxy.state = visit.proxy.UNAVAILABLE
+    save(visit, tab, "T1")
     assert tab.run(fill) == expected
-    save(stage, tab, "T2")
-    stage.gate.state = stage.gate.UP
-    stage.wait_for_rows("payment_data", 2)
-    assert stage.seen(tab) == NOTHING_SEEN
+    save(visit, tab, "T2")
+    visit.proxy.state = visit.proxy.UP
+    visit.wait_for_rows("payment_data", 2)
+    assert visit.observed(tab) == NOTHING_OBSERVED
 
 
 @pytest.fixture
-def private(engine: Engine, tmp_path: Path) -> Iterator[Browser]:
+def private_browser(engine: Engine, tmp_path: Path) -> Iterator[Browser]:
     browser = engine.start(tmp_path / "private", private=True)
     browser.open_tab()
     yield browser
     browser.close()
 
 
-def test_a_private_window_is_captured_like_any_other(stage: Stage, private: Browser) -> None:
-    stage.browser = private
-    tab = stage.open()
-    stage.gate.state = stage.gate.UNAVAILABLE
-    save(stage, tab, "T1")
-    stage.gate.wait_until_quiet(1)
-    tab.goto(f"{stage.shop.url}/away.html")
-    stage.gate.state = stage.gate.UP
-    tab.goto(stage.shop.page(stage.tag()))
-    stage.wait_for_rows("payment_data", 1)
-    assert stage.seen(tab) == NOTHING_SEEN
-    stage.close(tab)
+def test_private_window_queues_and_sends_captures(visit: Visit, private_browser: Browser) -> None:
+    visit.browser = private_browser
+    tab = visit.open()
+    visit.proxy.state = visit.proxy.UNAVAILABLE
+    save(visit, tab, "T1")
+    visit.proxy.wait_until_quiet(1)
+    tab.goto(f"{visit.shop.url}/away.html")
+    visit.proxy.state = visit.proxy.UP
+    tab.goto(visit.shop.page(visit.tag()))
+    visit.wait_for_rows("payment_data", 1)
+    assert visit.observed(tab) == NOTHING_OBSERVED
+    visit.close(tab)
 
 
-def test_bodies_of_100_kb_arrive_once(stage: Stage) -> None:
-    tab = stage.open()
+def test_bodies_of_100_kb_are_stored_once(visit: Visit) -> None:
+    tab = visit.open()
     for number in range(4):
-        save(stage, tab, f"T{number}", 100_000)
-    stage.wait_for_rows("payment_data", 4)
-    stage.gate.wait_until_quiet()
-    assert arrived(stage) == ["T0", "T1", "T2", "T3"]
-    assert all(len(ids) == 1 for ids in stage.gate.ids_by_transaction().values())
+        save(visit, tab, f"T{number}", 100_000)
+    visit.wait_for_rows("payment_data", 4)
+    visit.proxy.wait_until_quiet()
+    assert stored_transactions(visit) == ["T0", "T1", "T2", "T3"]
+    assert all(len(ids) == 1 for ids in visit.proxy.capture_ids_by_transaction().values())
 
 
-def test_a_body_of_100_kb_that_is_left_at_once_waits_for_the_next_page(stage: Stage) -> None:
-    tab = stage.open()
-    away = f"{stage.shop.url}/away.html"
-    statement = SAVE.replace("PERSON", stage.user)
-    tab.run(STARTED)
-    tab.soon(f"({statement})(['/api/payments', 100000, 'T1']); location.href = '{away}'")
-    tab.eventually("location.pathname === '/away.html'", "the other page")
-    tab.goto(stage.shop.page(stage.tag()))
-    stage.wait_for_rows("payment_data", 1)
+def test_body_of_100_kb_saved_while_leaving_is_stored_by_the_next_page(visit: Visit) -> None:
+    tab = visit.open()
+    tab.run(DATABASE_OPENED)
+    tab.run_without_waiting(save_and_navigate(visit, "T1", 100_000))
+    wait_until_navigated(tab)
+    tab.goto(visit.shop.page(visit.tag()))
+    visit.wait_for_rows("payment_data", 1)
 
 
 @pytest.mark.quick
-def test_a_save_in_a_pages_first_moment_is_kept_when_the_page_is_left_at_once_and_the_service_is_down(
-    stage: Stage,
+def test_save_during_page_load_survives_navigation_while_the_service_is_down(visit: Visit) -> None:
+    """A page does this when a payment provider sends the user back to it."""
+    visit.take_service_down()
+    tab = visit.open(f"{visit.tag()}<script>{save_and_navigate(visit, 'T1', 10)}</script>")
+    wait_until_navigated(tab)
+    visit.bring_service_back()
+    tab.goto(visit.shop.page(visit.tag()))
+    visit.wait_for_rows("payment_data", 1)
+
+
+# Keeps a transaction of the script's database open until `isOver` is set.
+_HOLD_DATABASE = """() => new Promise((begun) => {
+  indexedDB.open('enhanced-data-capture').onsuccess = ({ target }) => {
+    const store = target.result.transaction('enhanced-data-capture', 'readwrite')
+      .objectStore('enhanced-data-capture');
+    const again = () => {
+      if (!window.isOver) store.count().onsuccess = again;
+      begun();
+    };
+    again();
+  };
+})"""
+
+
+def test_capture_that_waits_for_a_busy_database_survives_navigation(visit: Visit) -> None:
+    """WebKit drops a write that waits for another page's transaction."""
+    tab, holder = visit.open(), visit.open("")
+    tab.run("enhancedDataCapture.status()")  # resolves when the database is open
+    holder.run(_HOLD_DATABASE)
+    visit.take_service_down()
+    save(visit, tab, "T1")
+    tab.run_without_waiting(f"location.href = '{visit.shop.url}/away.html'")
+    wait_until_navigated(tab)
+    holder.run("() => { window.isOver = true; }")
+    visit.bring_service_back()
+    tab.goto(visit.shop.page(visit.tag()))
+    visit.wait_for_rows("payment_data", 1)
+    visit.proxy.wait_until_quiet()
+    assert stored_transactions(visit) == ["T1"]
+
+
+def test_captures_for_a_wrong_endpoint_are_kept_shown_and_sent_once_corrected(
+    visit: Visit,
 ) -> None:
-    """As when somebody comes back from a payment provider, and the page saves and moves on."""
-    away = f"{stage.shop.url}/away.html"
-    stage.take_down()
-    statement = SAVE.replace("PERSON", stage.user)
-    tab = stage.open(
-        f"{stage.tag()}<script>({statement})(['/api/payments', 10, 'T1']); location.href = '{away}';</script>"
+    tab = visit.open()
+    visit.proxy.state = visit.proxy.NOT_FOUND
+    save(visit, tab, "T1")
+    visit.proxy.wait_until_quiet(2)
+    assert sum(_numbers_in(tab.run("window.enhancedDataCapture.status()"))) >= 1
+    assert visit.observed(tab) == NOTHING_OBSERVED
+    visit.proxy.state = visit.proxy.UP
+    tab.goto(visit.shop.page(visit.tag()))
+    visit.wait_for_rows("payment_data", 1)
+
+
+def test_rejected_capture_is_shown_with_its_reason_and_not_sent_again(visit: Visit) -> None:
+    tab = visit.open()
+    problem = b'{"success": false, "error": "the reason for it", "detail": "the reason for it"}'
+    visit.proxy.next_answers.append(
+        Reply(422, {"Content-Type": "application/problem+json"}, problem)
     )
-    tab.eventually("location.pathname === '/away.html'", "the other page")
-    stage.bring_back()
-    tab.goto(stage.shop.page(stage.tag()))
-    stage.wait_for_rows("payment_data", 1)
-
-
-WRITES_ON_AND_ON = """() => new Promise((begun) => { indexedDB.open('enhanced-data-capture').onsuccess = ({ target }) => {
-  const shelf = target.result.transaction('enhanced-data-capture', 'readwrite').objectStore('enhanced-data-capture');
-  const again = () => { if (!window.over) shelf.count().onsuccess = again; begun(); };
-  again(); }; })"""
-
-
-def test_what_the_database_has_not_taken_when_the_page_is_left_is_kept_all_the_same(
-    stage: Stage,
-) -> None:
-    """WebKit drops what waits behind another page's writing."""
-    away = f"{stage.shop.url}/away.html"
-    tab, writing = stage.open(), stage.open("")
-    tab.run("enhancedDataCapture.status()")  # its database is open
-    writing.run(WRITES_ON_AND_ON)
-    stage.take_down()
-    save(stage, tab, "T1")
-    tab.soon(f"location.href = '{away}'")
-    tab.eventually("location.pathname === '/away.html'", "the other page")
-    writing.run("() => { window.over = true; }")
-    stage.bring_back()
-    tab.goto(stage.shop.page(stage.tag()))
-    stage.wait_for_rows("payment_data", 1)
-    stage.gate.wait_until_quiet()
-    assert arrived(stage) == ["T1"]
-
-
-def test_captures_for_a_wrong_endpoint_are_kept_shown_and_sent_once_it_is_right(
-    stage: Stage,
-) -> None:
-    tab = stage.open()
-    stage.gate.state = stage.gate.NOT_FOUND
-    save(stage, tab, "T1")
-    stage.gate.wait_until_quiet(2)
-    assert sum(_numbers(tab.run("window.enhancedDataCapture.status()"))) >= 1
-    assert stage.seen(tab) == NOTHING_SEEN
-    stage.gate.state = stage.gate.UP
-    tab.goto(stage.shop.page(stage.tag()))
-    stage.wait_for_rows("payment_data", 1)
-
-
-def test_a_capture_that_the_service_refuses_is_shown_with_the_reason(stage: Stage) -> None:
-    tab = stage.open()
-    refusal = b'{"success": false, "error": "the reason for it", "detail": "the reason for it"}'
-    stage.gate.next_answers.append(
-        Reply(422, {"Content-Type": "application/problem+json"}, refusal)
-    )
-    save(stage, tab, "T1")
+    save(visit, tab, "T1")
     tab.eventually(
-        "Promise.resolve(enhancedDataCapture.status()).then((status) => JSON.stringify(status).includes('the reason for it'))",
-        "the refusal is shown",
+        "Promise.resolve(enhancedDataCapture.status())"
+        ".then((status) => JSON.stringify(status).includes('the reason for it'))",
+        "the status shows the reason",
     )
-    stage.gate.wait_until_quiet()
-    assert len(stage.gate.posts) == 1
-    save(stage, tab, "T2")
-    stage.wait_for_rows("payment_data", 1)
+    visit.proxy.wait_until_quiet()
+    assert len(visit.proxy.posts) == 1
+    save(visit, tab, "T2")
+    visit.wait_for_rows("payment_data", 1)
 
 
 @pytest.mark.parametrize("days", [-3, 3])
-def test_a_clock_that_jumps_loses_nothing(days: int, stage: Stage) -> None:
-    clock = "<script>const now = Date.now; window.jump = 0; Date.now = () => now() + window.jump;</script>"
-    tab = stage.open(clock + stage.tag())
-    stage.gate.state = stage.gate.UNAVAILABLE
-    save(stage, tab, "T1")
-    stage.gate.wait_until_quiet(1, 3)
+def test_clock_jump_loses_no_capture(days: int, visit: Visit) -> None:
+    clock = (
+        "<script>const now = Date.now; window.jump = 0;"
+        " Date.now = () => now() + window.jump;</script>"
+    )
+    tab = visit.open(clock + visit.tag())
+    visit.proxy.state = visit.proxy.UNAVAILABLE
+    save(visit, tab, "T1")
+    visit.proxy.wait_until_quiet(1, 3)
     tab.run(f"() => {{ window.jump = {days * 24 * 3600 * 1000}; }}")
-    save(stage, tab, "T2")
-    stage.gate.state = stage.gate.UP
+    save(visit, tab, "T2")
+    visit.proxy.state = visit.proxy.UP
     tab.run("void window.dispatchEvent(new Event('online'))")
-    stage.wait_for_rows("payment_data", 2)
-    stage.gate.wait_until_quiet()
-    assert arrived(stage) == ["T1", "T2"]
+    visit.wait_for_rows("payment_data", 2)
+    visit.proxy.wait_until_quiet()
+    assert stored_transactions(visit) == ["T1", "T2"]
 
 
-def test_nothing_is_captured_before_consent_and_nothing_is_left_when_it_is_taken_back(
-    stage: Stage,
-) -> None:
-    tab = stage.open(stage.tag('data-consent="required"'))
-    save(stage, tab, "before")
-    stage.gate.wait_until_quiet(2)
+def test_nothing_is_captured_before_consent_and_withdrawal_deletes_the_queue(visit: Visit) -> None:
+    tab = visit.open(visit.tag('data-consent="required"'))
+    save(visit, tab, "before consent")
+    visit.proxy.wait_until_quiet(2)
     tab.run("enhancedDataCapture.consent(true)")
-    save(stage, tab, "with")
-    stage.wait_for_rows("payment_data", 1)
-    stage.gate.state = stage.gate.UNAVAILABLE
-    save(stage, tab, "taken back")
-    stage.gate.wait_until_quiet(1, 3)
+    save(visit, tab, "with consent")
+    visit.wait_for_rows("payment_data", 1)
+    visit.proxy.state = visit.proxy.UNAVAILABLE
+    save(visit, tab, "queued at withdrawal")
+    visit.proxy.wait_until_quiet(1, 3)
     tab.run("enhancedDataCapture.consent(false)")
-    stage.gate.state = stage.gate.UP
-    tab.goto(stage.shop.page(stage.tag()))
-    stage.gate.wait_until_quiet(2)
-    assert arrived(stage) == ["with"]
+    visit.proxy.state = visit.proxy.UP
+    tab.goto(visit.shop.page(visit.tag()))
+    visit.proxy.wait_until_quiet(2)
+    assert stored_transactions(visit) == ["with consent"]
 
 
-def test_the_kill_switch_survives_a_reload(stage: Stage) -> None:
-    tab = stage.open()
+def test_kill_switch_survives_a_reload(visit: Visit) -> None:
+    tab = visit.open()
     tab.run("enhancedDataCapture.setEnabled(false)")
-    tab.goto(stage.shop.page(stage.tag()))
-    save(stage, tab, "off")
-    stage.gate.wait_until_quiet(2)
-    assert list(stage.gate.captures()) == []
+    tab.goto(visit.shop.page(visit.tag()))
+    save(visit, tab, "disabled")
+    visit.proxy.wait_until_quiet(2)
+    assert list(visit.proxy.captures()) == []
     tab.run("enhancedDataCapture.setEnabled(true)")
-    save(stage, tab, "on")
-    stage.wait_for_rows("payment_data", 1)
-    assert arrived(stage) == ["on"]
+    save(visit, tab, "enabled")
+    visit.wait_for_rows("payment_data", 1)
+    assert stored_transactions(visit) == ["enabled"]
 
 
-def _numbers(status: Any) -> list[float]:
-    """Every count that a status holds, at any depth."""
+def _numbers_in(status: Any) -> list[float]:
+    """Return all counts in a status, at any depth; a list counts its items."""
     if isinstance(status, dict):
-        return [number for value in status.values() for number in _numbers(value)]
+        return [number for value in status.values() for number in _numbers_in(value)]
     if isinstance(status, list):
         return [float(len(status))]
-    return (
-        [float(status)] if isinstance(status, (int, float)) and not isinstance(status, bool) else []
-    )
+    is_number = isinstance(status, (int, float)) and not isinstance(status, bool)
+    return [float(status)] if is_number else []

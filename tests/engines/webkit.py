@@ -1,7 +1,7 @@
-"""WebKitGTK's MiniBrowser under a virtual screen, over WebDriver as its own driver speaks it (W3C WebDriver, JSON over HTTP).
+"""Drive WebKitGTK's MiniBrowser under Xvfb, through its own driver (W3C WebDriver).
 
-An automated MiniBrowser keeps everything in memory, like a private window. What has to outlive a killed browser is
-therefore looked at in one that nobody drives: `Unattended`.
+An automated MiniBrowser keeps everything in memory, like a private window. Tests of what survives a
+kill therefore use a MiniBrowser without automation: `UnattendedWebKit`.
 """
 
 from __future__ import annotations
@@ -13,13 +13,13 @@ from typing import Any
 
 import requests
 
-from tests.engines.browser import Browser, Program, Tab
-from tests.engines.wire import Refused
+from tests.engines.browser import Browser, BrowserProcess, Tab
+from tests.engines.connection import BrowserError
 from tests.support.services import free_port
 
 _MINI_BROWSERS = "/usr/lib/*/webkit2gtk-4.1/MiniBrowser"
-_MAX_SECONDS = 60.0
-# As root there is no user namespace to make the sandbox of; without a screen's hardware there is nothing to composite with.
+_TIMEOUT_SECONDS = 60.0
+# Root has no user namespace for the sandbox. Xvfb has no graphics hardware for compositing.
 _ENVIRONMENT = {
     "WEBKIT_DISABLE_SANDBOX_THIS_IS_DANGEROUS": "1",
     "WEBKIT_DISABLE_DMABUF_RENDERER": "1",
@@ -29,20 +29,20 @@ _ENVIRONMENT = {
 
 
 def missing() -> str:
-    """What has to be installed; empty when nothing has."""
+    """Return what has to be installed; an empty text if nothing has."""
     absent = [
         package
-        for package, there in (
-            ("webkit2gtk-driver", shutil.which("WebKitWebDriver") and _mini_browser()),
+        for package, is_installed in (
+            ("webkit2gtk-driver", shutil.which("WebKitWebDriver") and _find_mini_browser()),
             ("xvfb", shutil.which("xvfb-run")),
             ("xauth", shutil.which("xauth")),
         )
-        if not there
+        if not is_installed
     ]
     return f"no WebKitGTK (apt-get install {' '.join(absent)})" if absent else ""
 
 
-def _mini_browser() -> str | None:
+def _find_mini_browser() -> str | None:
     return next(iter(sorted(glob.glob(_MINI_BROWSERS))), None)
 
 
@@ -55,7 +55,10 @@ def _environment(profile: Path) -> dict[str, str]:
 
 
 class WebKit(Browser):
-    """A WebKitGTK browser that is driven; nothing of it outlives it, so `private` makes no difference."""
+    """An automated WebKitGTK browser.
+
+    Its storage ends with it, so `private` makes no difference.
+    """
 
     name = "webkit"
 
@@ -64,62 +67,62 @@ class WebKit(Browser):
         profile.mkdir(parents=True, exist_ok=True)
         port = free_port()
         self._url = f"http://127.0.0.1:{port}"
-        self._program = Program(
+        self._process = BrowserProcess(
             ["xvfb-run", "-a", "WebKitWebDriver", f"--port={port}"],
             profile.with_suffix(".output"),
             _environment(profile),
         )
-        self._program.ready(self._answers)
-        options = {"binary": _mini_browser(), "args": ["--automation"]}
-        session = self._ask(
+        self._process.wait_until_ready(self._is_ready)
+        options = {"binary": _find_mini_browser(), "args": ["--automation"]}
+        session = self._request(
             "POST",
             "/session",
             {"capabilities": {"alwaysMatch": {"webkitgtk:browserOptions": options}}},
         )
         self._session = f"/session/{session['sessionId']}"
-        milliseconds = int(_MAX_SECONDS * 1000)
-        self.ask(
+        milliseconds = int(_TIMEOUT_SECONDS * 1000)
+        self.send(
             "POST", "/timeouts", {"script": milliseconds, "pageLoad": milliseconds, "implicit": 0}
         )
-        self._first = str(self.ask("GET", "/window"))
-        self._first_is_free = True
+        self._first_handle = str(self.send("GET", "/window"))
+        self._is_first_unused = True
 
     def open_tab(self) -> Tab:
-        if self._first_is_free:
-            self._first_is_free = False
-            return _Tab(self, self._first)
-        self.ask(
-            "POST", "/window", {"handle": self._first}
-        )  # the one that was looked at last may be closed
-        return _Tab(self, self.ask("POST", "/window/new", {"type": "tab"})["handle"])
+        if self._is_first_unused:
+            self._is_first_unused = False
+            return _Tab(self, self._first_handle)
+        # A tab of this window would be hidden, and WebKit runs the timers of a hidden page once a
+        # second. The current window may be closed; the first one stays open.
+        self.send("POST", "/window", {"handle": self._first_handle})
+        return _Tab(self, self.send("POST", "/window/new", {"type": "window"})["handle"])
 
     def close(self) -> None:
-        self.ask("DELETE", "")
-        self._program.kill()
+        self.send("DELETE", "")
+        self._process.kill()
 
     def kill(self) -> None:
-        self._program.kill()
+        self._process.kill()
 
-    def ask(self, method: str, path: str, body: dict[str, Any] | None = None) -> Any:
-        """What the driver answers to one command of this session."""
-        return self._ask(method, self._session + path, body)
+    def send(self, method: str, path: str, body: dict[str, Any] | None = None) -> Any:
+        """Send a command of this session to the driver and return its result."""
+        return self._request(method, self._session + path, body)
 
-    def _ask(self, method: str, path: str, body: dict[str, Any] | None = None) -> Any:
+    def _request(self, method: str, path: str, body: dict[str, Any] | None = None) -> Any:
         try:
-            answer = requests.request(
+            response = requests.request(
                 method,
                 self._url + path,
                 json=(body or {}) if method == "POST" else None,
-                timeout=_MAX_SECONDS + 10,
+                timeout=_TIMEOUT_SECONDS + 10,
             )
-        except requests.RequestException as reason:
-            raise Refused(f"{method} {path}: {reason}") from None
-        value = answer.json()["value"]
-        if not answer.ok:
-            raise Refused(f"{method} {path}: {value['error']}: {value['message']}")
+        except requests.RequestException as error:
+            raise BrowserError(f"{method} {path}: {error}") from None
+        value = response.json()["value"]
+        if not response.ok:
+            raise BrowserError(f"{method} {path}: {value['error']}: {value['message']}")
         return value
 
-    def _answers(self) -> bool:
+    def _is_ready(self) -> bool:
         try:
             return requests.get(f"{self._url}/status", timeout=2).ok
         except requests.RequestException:
@@ -132,42 +135,44 @@ class _Tab(Tab):
         self._handle = handle
 
     def goto(self, url: str) -> None:
-        self._ask("POST", "/url", {"url": url})
+        self._send("POST", "/url", {"url": url})
 
     def back(self) -> None:
-        self._ask("POST", "/back")
-        self.eventually("document.readyState === 'complete'", "the page before")
+        self._send("POST", "/back")
+        self.eventually("document.readyState === 'complete'", "the previous page is shown")
 
     def evaluate(self, expression: str) -> str | None:
-        script = "const done = arguments[0]; (EXPRESSION).then((v) => done([v]), (e) => done([null, String(e)]))"
-        answer = self._ask(
-            "POST",
-            "/execute/async",
-            {"script": script.replace("EXPRESSION", expression), "args": []},
+        script = (
+            "const done = arguments[0];"
+            f" ({expression}).then((value) => done([value]), (e) => done([null, String(e)]))"
         )
-        if len(answer) > 1:
-            raise Refused(answer[1])
-        return None if answer[0] is None else str(answer[0])
+        value, *errors = self._send("POST", "/execute/async", {"script": script, "args": []})
+        if errors:
+            raise BrowserError(errors[0])
+        return None if value is None else str(value)
 
     def close(self) -> None:
-        self._ask("DELETE", "/window")
+        self._send("DELETE", "/window")
 
-    def _ask(self, method: str, path: str, body: dict[str, Any] | None = None) -> Any:
-        self._browser.ask("POST", "/window", {"handle": self._handle})
-        return self._browser.ask(method, path, body)
+    def _send(self, method: str, path: str, body: dict[str, Any] | None = None) -> Any:
+        self._browser.send("POST", "/window", {"handle": self._handle})
+        return self._browser.send(method, path, body)
 
 
-class Unattended:
-    """A WebKitGTK browser that nobody drives: it opens one page, keeps its storage in `profile`, and is killed."""
+class UnattendedWebKit:
+    """A WebKitGTK browser without automation, so that its storage outlives it.
+
+    It opens one page, keeps its storage in `profile`, and ends when it is killed.
+    """
 
     def __init__(self, profile: Path, url: str) -> None:
         profile.mkdir(parents=True, exist_ok=True)
-        program = _mini_browser()
+        program = _find_mini_browser()
         assert program is not None
-        self._program = Program(
+        self._process = BrowserProcess(
             ["xvfb-run", "-a", program, url], profile.with_suffix(".output"), _environment(profile)
         )
 
     def kill(self) -> None:
-        """Ends all of its processes at once."""
-        self._program.kill()
+        """Kill all of its processes at once."""
+        self._process.kill()

@@ -6,8 +6,9 @@ window.senderReady = new Promise((ready) => {
     configUrl: window.collector,
     getSourceConfig: () => ({
       source: {
-        id: 'source', name: 'shop', writeKey: 'key-of-the-source', enabled: true, workspaceId: 'workspace',
-        config: {}, connections: [], destinations: [], dataplanes: {}, sourceDefinition: { name: 'Javascript' },
+        id: 'source', name: 'shop', writeKey: 'key-of-the-source', enabled: true,
+        workspaceId: 'workspace', config: {}, connections: [], destinations: [], dataplanes: {},
+        sourceDefinition: { name: 'Javascript' },
       },
     }),
   });

@@ -1,4 +1,4 @@
-// Builds one entry with one bundler: node build.mjs esbuild|vite|webpack ENTRY FOLDER
+// Bundles an entry module: node build.mjs esbuild|vite|webpack ENTRY FOLDER
 import path from 'node:path';
 
 const [bundler, entry, folder] = process.argv.slice(2);
@@ -8,8 +8,9 @@ const bundlers = {
   async esbuild() {
     const { build } = await import('esbuild');
     await build({
-      entryPoints: { [name]: entry }, outdir: folder, bundle: true, format: 'esm', splitting: true, minify: true,
-      target: 'es2020', logLevel: 'error', nodePaths: ['node_modules'],
+      entryPoints: { [name]: entry }, outdir: folder, bundle: true, format: 'esm',
+      splitting: true, minify: true, target: 'es2020', logLevel: 'error',
+      nodePaths: ['node_modules'],
     });
   },
   async vite() {
@@ -18,17 +19,25 @@ const bundlers = {
       configFile: false, logLevel: 'error', root: path.dirname(entry), base: './',
       build: {
         outDir: folder, emptyOutDir: false, minify: true, modulePreload: false,
-        rollupOptions: { input: { [name]: entry }, output: { entryFileNames: '[name].js', format: 'es' } },
+        rollupOptions: {
+          input: { [name]: entry },
+          output: { entryFileNames: '[name].js', format: 'es' },
+        },
       },
     });
   },
   async webpack() {
     const { default: webpack } = await import('webpack');
     const compiler = webpack({
-      mode: 'production', entry: { [name]: entry }, output: { path: folder, filename: '[name].js' }, performance: { hints: false },
+      mode: 'production', entry: { [name]: entry },
+      output: { path: folder, filename: '[name].js' }, performance: { hints: false },
     });
-    const stats = await new Promise((resolve, reject) => compiler.run((error, made) => (error ? reject(error) : resolve(made))));
-    if (stats.hasErrors() || stats.hasWarnings()) throw new Error(stats.toString('errors-warnings'));
+    const stats = await new Promise((resolve, reject) => {
+      compiler.run((error, result) => (error ? reject(error) : resolve(result)));
+    });
+    if (stats.hasErrors() || stats.hasWarnings()) {
+      throw new Error(stats.toString('errors-warnings'));
+    }
   },
 };
 

@@ -1,25 +1,25 @@
-// Who is signed in, kept as such applications keep it: with the token, and a password beside it.
+// Keeps the signed-in user as many applications do: with the token and a password in storage.
 
 export const PASSWORD = 'hunter2-plain-text';
 export const TOKEN = 'eyJhbGciOiJIUzI1NiJ9.secret-of-the-session';
 
-let person = null;
+let user = null;
 
-export const signedIn = () => person;
+export const signedInUser = () => user;
 
 export function signIn(email) {
-  person = { id: 'u-17', name: 'Example User', email };
-  localStorage.setItem('current_user', JSON.stringify({ ...person, token: TOKEN }));
+  user = { id: 'u-17', name: 'Example User', email };
+  localStorage.setItem('current_user', JSON.stringify({ ...user, token: TOKEN }));
   localStorage.setItem('access_token', TOKEN);
-  localStorage.setItem('userData', JSON.stringify({ ...person, password: PASSWORD }));
-  localStorage.setItem('user_data', JSON.stringify(person));
-  sessionStorage.setItem('userData', JSON.stringify({ id: person.id, email, fullName: person.name }));
+  localStorage.setItem('userData', JSON.stringify({ ...user, password: PASSWORD }));
+  localStorage.setItem('user_data', JSON.stringify(user));
+  sessionStorage.setItem('userData', JSON.stringify({ id: user.id, email, fullName: user.name }));
 }
 
-/** Leaves behind what such applications leave behind. */
+/** Leaves `user_data` and the session behind, as many applications do. */
 export function signOut() {
   localStorage.removeItem('current_user');
   localStorage.removeItem('access_token');
   localStorage.removeItem('userData');
-  person = null;
+  user = null;
 }

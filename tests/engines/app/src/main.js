@@ -1,38 +1,41 @@
 import { signIn, signOut } from './account.js';
-import { pay, payAndLeave, rewriteForEver } from './payment.js';
-import { show } from './questionnaire.js';
-import { prepare } from './shell.js';
+import { pay, payAndLeave, rewriteForever } from './payment.js';
+import { addSubmitHandler } from './questionnaire.js';
+import { wrapBuiltIns } from './shell.js';
 
-prepare();
+wrapBuiltIns();
 document.body.innerHTML = `
-  <form id="questionnaire-form"><input name="tradesPerDay" value="3-5"><button>Send</button></form>
+  <form id="questionnaire-form">
+    <input name="tradesPerDay" value="3-5"><button>Send</button>
+  </form>
   <output></output>`;
-show();
+addSubmitHandler();
 
 const steps = {
   signIn,
   signOut,
   pay,
   payAndLeave,
-  rewriteForEver,
-  answer: () => document.querySelector('#questionnaire-form button').click(),
-  dashboard: async (equity) => {
+  rewriteForever,
+  submitQuestionnaire: () => document.querySelector('#questionnaire-form button').click(),
+  saveDashboard: async (equity) => {
     const { Dashboard } = await import('./dashboard.js');
     await new Dashboard().save(equity);
   },
-  // As after a logout: a default state for somebody whose own was just removed.
-  defaultState: (email) => {
+  // After a logout, some applications write a default state for the user who has left.
+  writeDefaultState: (email) => {
+    const state = { initialEquity: 10000, currentEquity: 10000, trades: [] };
     localStorage.removeItem(`trading_state_${email}`);
-    localStorage.setItem(`trading_state_${email}`, JSON.stringify({ initialEquity: 10000, currentEquity: 10000, trades: [] }));
+    localStorage.setItem(`trading_state_${email}`, JSON.stringify(state));
   },
 };
 
-// The buttons of this page: a step is taken by an event, so that nothing of the application is global.
-document.addEventListener('step', async ({ detail: { name, given, taken } }) => {
+// A test runs a step by an event, so that nothing of the application is global.
+document.addEventListener('step', async ({ detail: { name, args, done } }) => {
   try {
-    taken(await steps[name](...given));
-  } catch (reason) {
-    taken(`failed: ${reason}`);
+    done(await steps[name](...args));
+  } catch (error) {
+    done(`failed: ${error}`);
   }
 });
 document.body.dataset.ready = 'yes';

@@ -1,10 +1,14 @@
-// How the application talks to its own server.
+// Sends requests to the application's own server, with fetch and with XMLHttpRequest.
 
 export function send(method, path, body, headers = {}) {
-  return fetch(path, { method, headers: { 'Content-Type': 'application/json', ...headers }, body: JSON.stringify(body) });
+  return fetch(path, {
+    method,
+    headers: { 'Content-Type': 'application/json', ...headers },
+    body: JSON.stringify(body),
+  });
 }
 
-export function sendOld(method, path, body) {
+export function sendByXhr(method, path, body) {
   return new Promise((resolve) => {
     const request = new XMLHttpRequest();
     request.open(method, path);

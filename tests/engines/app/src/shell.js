@@ -1,7 +1,7 @@
-// What such an application does to the page around it before anything else runs.
+// Wraps the page's built-in functions, as many applications do before anything else runs.
 
-/** Wraps fetch once more: each layer adds a header, as tracing and token refreshing do. */
-function throughOneMoreLayer(name) {
+/** Wraps fetch so that it adds a header, as tracing and token refreshing do. */
+function addFetchLayer(name) {
   const inner = window.fetch;
   window.fetch = async function (input, init = {}) {
     const headers = new Headers(init.headers);
@@ -10,8 +10,8 @@ function throughOneMoreLayer(name) {
   };
 }
 
-export function prepare() {
-  ['trace', 'refresh', 'retry'].forEach(throughOneMoreLayer);
+export function wrapBuiltIns() {
+  ['trace', 'refresh', 'retry'].forEach(addFetchLayer);
 
   const open = XMLHttpRequest.prototype.open;
   XMLHttpRequest.prototype.open = function (...call) {
@@ -19,13 +19,17 @@ export function prepare() {
     return open.apply(this, call);
   };
 
-  // An own property of localStorage: from here on a patch of Storage.prototype is not called any more.
-  const store = localStorage.setItem.bind(localStorage);
-  localStorage.setItem = (key, value) => store(key, value);
+  // localStorage gets a setItem of its own, which hides any later patch of Storage.prototype.
+  const setItem = localStorage.setItem.bind(localStorage);
+  localStorage.setItem = (key, value) => setItem(key, value);
 
   const fallBack = (reason) => {
     document.body.dataset.fallback = String(reason);
   };
-  addEventListener('error', (event) => event.error instanceof TypeError && fallBack(event.message));
-  addEventListener('unhandledrejection', ({ reason }) => /fetch|network/i.test(String(reason)) && fallBack(reason));
+  addEventListener('error', (event) => {
+    if (event.error instanceof TypeError) fallBack(event.message);
+  });
+  addEventListener('unhandledrejection', ({ reason }) => {
+    if (/fetch|network/i.test(String(reason))) fallBack(reason);
+  });
 }
