@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
-from tests.browser.site import KEPT
+from tests.browser.site import STORED_RECORDS
 from tests.engines.engines import Engine
 from tests.engines.scenario_runner import FAULT_SECONDS, Play
 from tests.engines.scenarios import CAPTURES
@@ -43,7 +43,7 @@ class CapturePlay(Play):
     def landed(self) -> str:
         """Another connection to the script's database sees as many captures as a scenario makes."""
         return f"""(async () => {{
-          const captures = async () => (await {KEPT}).filter(({{ kind }}) => kind);
+          const captures = async () => (await {STORED_RECORDS}).filter(({{ kind }}) => kind);
           while ((await captures()).length < {CAPTURES}) await new Promise((turn) => setTimeout(turn, 20));
         }})()"""
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
 
-from tests.browser.site import SCRIPT, Front, Reply, Site
+from tests.browser.site import SCRIPT, Reply, ReverseProxy, Site
 from tests.support.services import PatientServer
 
 RECORDER = """<script>
@@ -55,13 +55,13 @@ class Shop(Site):
         self.put("/away.html", "<!doctype html><title>away</title>")
         self._pages = 0
 
-    def answer(
+    def respond(
         self, method: str, path: str, headers: Mapping[str, str], body: bytes
     ) -> Reply | None:
         """A file for a GET; yes and thanks for everything else, save what is to fail."""
         where, _, query = path.partition("?")
         if method == "GET" and not where.startswith("/api/"):
-            return super().answer(method, path, headers, body)
+            return super().respond(method, path, headers, body)
         self.requests.append(f"{method} {path}")
         if where == "/api/hangs-up":
             return None
@@ -98,7 +98,7 @@ def tag(source: str, attributes: str = "") -> str:
     return f'<script src="{source}/{SCRIPT}" crossorigin {attributes}></script>'
 
 
-class Gate(Front):
+class Gate(ReverseProxy):
     """A reverse proxy before the capture service that can be shut, in the ways in which networks and services fail."""
 
     UP, UNAVAILABLE, ANSWERS_LOST, NOT_FOUND = "up", "unavailable", "answers lost", "not found"
@@ -109,13 +109,13 @@ class Gate(Front):
         self.state = self.UP
         self.bytes_seen: list[bytes] = []
 
-    def answer(
+    def respond(
         self, method: str, path: str, headers: Mapping[str, str], body: bytes
     ) -> Reply | None:
         """What the service says, or what the fault makes of it."""
         self.bytes_seen.append(f"{method} {path}\n{headers}\n".encode() + body)
         if method == "GET" and path.endswith(SCRIPT):
-            return super().answer(method, path, headers, body)
+            return super().respond(method, path, headers, body)
         state = self.state
         if state in (self.UNAVAILABLE, self.NOT_FOUND):
             self.requests.append(f"{method} {path}")
@@ -125,13 +125,13 @@ class Gate(Front):
                 {"Access-Control-Allow-Origin": "*"},
                 b'{"success": false, "error": "not now"}',
             )
-        reply = super().answer(method, path, headers, body)
+        reply = super().respond(method, path, headers, body)
         return None if state == self.ANSWERS_LOST and method == "POST" else reply
 
     def go_down(self) -> None:
         """Nobody listens on the port any more; connections that are open get no answer."""
         self.state = self.ANSWERS_LOST
-        self.next_answers.clear()
+        self.next_responses.clear()
         self._server.shutdown()
         self._server.server_close()
         self.service = "http://127.0.0.1:1"
@@ -149,7 +149,7 @@ class Gate(Front):
 
     def captures(self) -> Iterator[dict[str, Any]]:
         """Every capture that arrived, alone or in a batch, as often as it arrived."""
-        for post in list(self.posts):
+        for post in list(self.received):
             if post.kind == "batch":
                 yield from post.body["captures"]
             else:

@@ -176,7 +176,7 @@ def test_captures_for_a_wrong_endpoint_are_kept_shown_and_sent_once_it_is_right(
 def test_a_capture_that_the_service_refuses_is_shown_with_the_reason(stage: Stage) -> None:
     tab = stage.open()
     refusal = b'{"success": false, "error": "the reason for it", "detail": "the reason for it"}'
-    stage.gate.next_answers.append(
+    stage.gate.next_responses.append(
         Reply(422, {"Content-Type": "application/problem+json"}, refusal)
     )
     save(stage, tab, "T1")
@@ -185,7 +185,7 @@ def test_a_capture_that_the_service_refuses_is_shown_with_the_reason(stage: Stag
         "the refusal is shown",
     )
     stage.gate.wait_until_quiet()
-    assert len(stage.gate.posts) == 1
+    assert len(stage.gate.received) == 1
     save(stage, tab, "T2")
     stage.wait_for_rows("payment_data", 1)
 
