@@ -63,11 +63,12 @@ def test_save_function_from_a_file_or_module_is_captured(
     module = f"window.savePaymentToSupabase = async function {IMPLEMENTATION}"
     url = site.put("/save.js", FUNCTION, "text/javascript")
     module_url = site.put("/save.mjs", module, "text/javascript")
-    when_loaded = f'addEventListener("DOMContentLoaded", () => window.{PAY})'
+    when_loaded = 'addEventListener("DOMContentLoaded", () => {})'
     html = {
         "src": f'<script src="{url}"></script>{as_scripts(PAY)}',
-        "src, deferred": f'<script defer src="{url}"></script>{as_scripts(when_loaded)}',
-        "module": f'<script type="module">{module}</script>{as_scripts(when_loaded)}',
+        "src, deferred": f'<script defer src="{url}"></script>{as_scripts(when_loaded.format(PAY))}',
+        "module": f'<script type="module">{module}</script>'
+        + as_scripts(when_loaded.format(f"window.{PAY}")),
         "module in a file": (
             f'<script type="module" src="{module_url}"></script>'
             f'<script type="module">window.{PAY}</script>'
