@@ -1,4 +1,4 @@
-"""Test expensive saves: the script's time is short, and grows in proportion to the size.
+"""Test expensive saves: the time is short, and proportional to the size.
 
 Each shape is saved at 25,000 and at 100,000 characters. The limits are multiples of a calibration,
 a fixed amount of work that takes 50 ms on an idle machine. `EDC_FULL_SHAPES=1` repeats each save

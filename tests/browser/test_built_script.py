@@ -1,4 +1,4 @@
-"""Test the build of the script: its bytes, its size, and the unit tests of its modules."""
+"""Test the build of the script, its size, and its unit tests."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Test the example pages: what a page saves arrives in the database, with its audit record."""
+"""Test the example pages: their saves become rows and audit records."""
 
 from __future__ import annotations
 

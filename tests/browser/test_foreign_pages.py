@@ -1,4 +1,4 @@
-"""Test pages of other sites: they cannot store a payment, sign up, or read a response."""
+"""Test pages of other sites, which cannot store, sign up or read a response."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Test the queue: captures outlive their page, and any page of the site sends them."""
+"""Test the queue: captures outlive their page, and any page can send them."""
 
 from __future__ import annotations
 
