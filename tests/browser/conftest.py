@@ -80,7 +80,7 @@ def foreign_server(_foreign_server: Any) -> Any:
 
 @pytest.fixture
 def proxy(_servers: tuple[Any, Any], capture_service: RunningService) -> Any:
-    """Return the reverse proxy before the real service, which records and alters traffic."""
+    """Return the proxy before the real service. It records and alters traffic."""
     _servers[1].reset()
     _servers[1].service = capture_service.url
     return _servers[1]

@@ -124,7 +124,7 @@ class ReceivedCapture:
 
 
 class Site(_Server):
-    """A web site with the pages and scripts of a test, and the capture script as a file."""
+    """A web site with pages of a test, and the capture script as a file."""
 
     def __init__(self) -> None:
         self._files: dict[str, Reply] = {}
@@ -164,7 +164,7 @@ LOSE_RESPONSE = "the service stores the capture and its response is lost"
 
 
 class ReverseProxy(_Server):
-    """A reverse proxy before the real service. It records captures and can replace responses."""
+    """A proxy before the real service that records captures and alters responses."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -240,7 +240,7 @@ class ReverseProxy(_Server):
         return Reply(status, {k: v for k, v in sent if k.lower() not in dropped}, content)
 
     def only_capture(self, user: str) -> dict[str, Any]:
-        """Return the body of the one capture received, without the members the script adds."""
+        """Return the body of the only capture, without what the script adds to it."""
         [capture] = self.received
         body = dict(capture.body)
         assert body.pop("user_email") == user
@@ -263,7 +263,7 @@ def wait_in(
 
 
 class Visit:
-    """A tab with pages of the site. It collects the console and the errors of the pages."""
+    """A tab with pages of the site, which collects their output and errors."""
 
     def __init__(self, context: BrowserContext, site: Site, proxy: ReverseProxy) -> None:
         self.page: Page = context.new_page()

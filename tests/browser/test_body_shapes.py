@@ -49,7 +49,10 @@ def page_without_script(chromium: Any, site: Any) -> Iterator[Any]:
 
 @pytest.fixture
 def visit_with_script(visit: Any, site: Any) -> Any:
-    """Open a page with the shapes and the script. Without a user, nothing is sent meanwhile."""
+    """Open a page with the shapes and the script.
+
+    No user is signed in, so that nothing is sent during the measurements.
+    """
     visit.open(frames(site), tag=f"data-rules='{RULES}'")
     visit.run(SHAPES)
     visit.page.evaluate("enhancedDataCapture.status()")
@@ -66,7 +69,7 @@ def frames(site: Any) -> str:
 
 
 def freeze_ms() -> float:
-    """Return how long a turn of the event loop takes that freezes the page, on this machine now."""
+    """Return the time from which a turn of the event loop counts as a freeze."""
     return FREEZE_CALIBRATIONS * 1000 * max(seconds_of_a_calibration(), IDLE_CALIBRATION_SECONDS)
 
 

@@ -27,7 +27,7 @@ _MAX_SECONDS = 120
 
 @pytest.fixture(scope="module")
 def node() -> str:
-    """Return the path of node. Install the pinned esbuild and terser in browser/node_modules."""
+    """Return the path of node, after installing the pinned esbuild and terser."""
     try:
         return prepare_node(MODULES, "esbuild and terser", install=True, probe=_HAS_PINNED_VERSIONS)
     except NotInstalled as reason:

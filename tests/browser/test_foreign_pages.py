@@ -71,7 +71,7 @@ def as_script(code: str) -> str:
 
 
 def attacks(url: str, body: dict[str, Any]) -> dict[str, tuple[str, dict[str, str]]]:
-    """Return the HTML and the headers of a foreign page for each way to send a request."""
+    """Return a foreign page, as HTML and headers, for each way to send a request."""
     no_referrer = {"Referrer-Policy": "no-referrer"}
     plain, no_cors = fetch_js(url, body), fetch_js(url, body, mode="no-cors")
     beacon = f"navigator.sendBeacon({json.dumps(url)}, {json.dumps(json.dumps(body))})"

@@ -296,7 +296,7 @@ def test_no_secret_is_stored_in_the_database(visit: Any, proxy: Any, user: str) 
 def test_captures_are_sent_from_memory_when_the_database_is_full(
     visit: Any, proxy: Any, stored: Any, user: str
 ) -> None:
-    """With a full disk, some browsers throw from put(), others abort the transaction later."""
+    """With a full disk, put() throws in some browsers; others abort the transaction."""
     visit.open(SAVES, user=user)
     visit.run(f"{API}.status()")
     visit.run(
