@@ -66,7 +66,8 @@ def test_save_function_from_a_file_or_module_is_captured(
     when_loaded = 'addEventListener("DOMContentLoaded", () => {})'
     html = {
         "src": f'<script src="{url}"></script>{as_scripts(PAY)}',
-        "src, deferred": f'<script defer src="{url}"></script>{as_scripts(when_loaded.format(PAY))}',
+        "src, deferred": f'<script defer src="{url}"></script>'
+        + as_scripts(when_loaded.format(PAY)),
         "module": f'<script type="module">{module}</script>'
         + as_scripts(when_loaded.format(f"window.{PAY}")),
         "module in a file": (
