@@ -22,7 +22,7 @@ class Collector(FaultProxy):
         super().reset()
         self.times: Counter[str] = Counter()
 
-    def answer(
+    def respond(
         self, method: str, path: str, headers: Mapping[str, str], body: bytes
     ) -> Reply | None:
         """Return 200, or the response of the present fault; None closes the connection."""

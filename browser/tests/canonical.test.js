@@ -12,7 +12,7 @@ test('all spellings of a name are equal', () => {
     Array(4).fill('useremail'));
 });
 
-test('two saves of the same content are equal, whatever their times and made-up numbers', () => {
+test('saves of the same content are equal despite other times and generated ids', () => {
   const save = (time) => canonicalJson({
     plan: 'Pro',
     timestamp: time,
@@ -25,19 +25,19 @@ test('two saves of the same content are equal, whatever their times and made-up 
   assert.equal(save(1), '{"plan":"Pro","inner":[{"equity":5}]}');
 });
 
-test('a time that means something is no volatile member', () => {
+test('times with a meaning of their own are kept', () => {
   const body = { created: 1, start_at: 2, at: 3 };
   assert.equal(canonicalJson(body), JSON.stringify(body));
 });
 
-test('the first body is preferred, the second fills what it lacks', () => {
+test('the first body is preferred, and the second adds missing members', () => {
   const first = { plan: 'Pro', email: '', note: null };
   const second = { plan: 'x', email: 'a@b', note: 1, more: 2 };
   const merged = mergePreferFirst(first, second);
   assert.deepEqual({ ...merged }, { plan: 'Pro', email: 'a@b', note: 1, more: 2 });
 });
 
-test('a member of another spelling is the same member', () => {
+test('a member in another spelling is the same member', () => {
   const merged = mergePreferFirst({ finalPrice: 5 }, { final_price: 7 });
   assert.deepEqual({ ...merged }, { finalPrice: 5 });
 });
@@ -48,7 +48,7 @@ test('members that are objects are merged, arrays are not', () => {
   assert.equal(JSON.stringify(merged), '{"user":{"name":"A","id":2},"list":[1]}');
 });
 
-test('a text is extended by members at its end alone', () => {
+test('a text is extended only by members at its end', () => {
   assert.ok(isExtended('{"a":1,"b":2}', '{"a":1}'));
   assert.ok(isExtended('{"a":1}', '{"a":1}'));
   assert.ok(!isExtended('{"a":12}', '{"a":1}'));
@@ -77,7 +77,7 @@ test('a part of another source belongs to an open capture of its kind', () => {
   assert.ok(!belongsTo(part({ from: 'fetch', kind: 'dashboard' }), open(part())));
 });
 
-test('what names another user or another transaction is another capture', () => {
+test('a part with another user or transaction belongs to another capture', () => {
   for (const name of ['own', 'number']) {
     const item = record(open(part()), { [name]: 'A' });
     assert.ok(belongsTo(part({ from: 'fetch', [name]: 'A' }), item));
@@ -85,12 +85,12 @@ test('what names another user or another transaction is another capture', () => 
   }
 });
 
-test('the same source belongs to it again only with more of the same', () => {
+test('a second part of a source belongs to a capture only if it extends the first', () => {
   assert.ok(belongsTo(part({ text: '{"a":1,"b":2}' }), open(part())));
   assert.ok(!belongsTo(part({ text: '{"a":2}' }), open(part())));
 });
 
-test('a storage key is rewritten, unless it names another payment', () => {
+test('a rewritten storage key belongs to its capture, unless it names another payment', () => {
   const key = (ids) => part({ from: 'key', rank: STORAGE_KEY, ids, text: JSON.stringify(ids) });
   assert.ok(belongsTo(key(['A']), open(key([]))));
   assert.ok(belongsTo(key(['A', 'B']), open(key(['B']))));

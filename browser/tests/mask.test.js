@@ -17,14 +17,14 @@ test('members with a secret name are masked at all depths', () => {
   }
 });
 
-test('names that only look like secrets are kept, and so are switches and empty values', () => {
+test('similar names, switches and empty values are not masked', () => {
   const innocent = {
     spin: 2, pinned: 'yes', tokens_used: 5, secretary: 'Ann', showPassword: true, password: '',
   };
   assert.deepEqual(masked(innocent), innocent);
 });
 
-test('a card number keeps its last four digits, written in whatever groups', () => {
+test('a card number in any grouping keeps only its last four digits', () => {
   for (const number of ['4242424242424242', '4242 4242 4242 4242', '4242-4242-4242-4242']) {
     assert.equal(maskedText('card ' + number + ' 12/30'), 'card [card ****4242] 12/30');
   }
@@ -32,7 +32,7 @@ test('a card number keeps its last four digits, written in whatever groups', () 
   assert.equal(masked({ amount: 378282246310005 }).amount, '[card ****0005]');
 });
 
-test('numbers that fail the check digit, times and phone numbers are no cards', () => {
+test('times, phone numbers and numbers with a wrong check digit are no card numbers', () => {
   const numbers = {
     wrong: '4242424242424243',
     time: 1705312200000,
@@ -42,7 +42,7 @@ test('numbers that fail the check digit, times and phone numbers are no cards', 
   assert.deepEqual(masked(numbers), numbers);
 });
 
-test('a web token is masked with all its parts, wherever it stands', () => {
+test('a JSON Web Token is masked with all its parts, anywhere in a text', () => {
   const token = 'eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJ4In0.c2lnbmF0dXJl';
   assert.equal(maskedText('a ' + token + ' b'), 'a [redacted] b');
   assert.equal(maskedText(token + '.more'), '[redacted].more');
@@ -56,13 +56,13 @@ test('secrets in a text are masked up to their end', () => {
   assert.equal(maskedText('password: "a b" c'), 'password: [redacted] c');
 });
 
-test('a private key is masked, also without its end', () => {
+test('a private key is masked, even without its end', () => {
   const key = '-----BEGIN RSA PRIVATE KEY-----\nabc\n';
   assert.equal(maskedText(key + '-----END RSA PRIVATE KEY-----.'), '[redacted].');
   assert.equal(maskedText(key), '[redacted]');
 });
 
-test('JSON in a text is masked as JSON, and stays as it is without secrets', () => {
+test('JSON in a text is masked as JSON, and is unchanged without secrets', () => {
   assert.equal(maskedText('{"token":"x", "plan":"Pro"}'), '{"token":"[redacted]","plan":"Pro"}');
   assert.equal(maskedText('{ "plan": "Pro" }'), '{ "plan": "Pro" }');
 });
@@ -73,7 +73,7 @@ test('the innermost of too many layers of JSON is masked as a whole', () => {
   assert.match(maskedText(nested(5)), /\[redacted\]/);
 });
 
-test('a picture is left alone, and a long text of unknown content is not kept', () => {
+test('a picture is kept, and a text too long to search is masked as a whole', () => {
   const picture = 'data:image/png;base64,iVBORw0KGgo' + '/4242424242424242'.repeat(1000);
   assert.equal(maskedText(picture), picture);
   assert.equal(maskedText('a: ' + 'x'.repeat(1024 * 1024)), '[redacted]');

@@ -12,7 +12,7 @@ beforeEach(() => {
 
 const kindOf = (type, text) => findRule(type, text)?.kind;
 
-test('the tables and paths of the three kinds are saves', () => {
+test('requests to the tables and paths of the three kinds are saves', () => {
   const site = 'https://x.supabase.co/rest/v1';
   const kinds = {
     '/payments': 'payment',
@@ -24,7 +24,7 @@ test('the tables and paths of the three kinds are saves', () => {
   for (const path of Object.keys(kinds)) assert.equal(kindOf('url', site + path), kinds[path]);
 });
 
-test('other addresses are none', () => {
+test('requests to other URLs are no saves', () => {
   for (const path of ['/repayments', '/payments/7', '/payment-methods', '/users']) {
     assert.equal(kindOf('url', 'https://x' + path), undefined, path);
   }
@@ -34,22 +34,22 @@ test('other addresses are none', () => {
   for (const path of never) assert.ok(NEVER.test(path), path);
 });
 
-test("a storage key's group is the user's address", () => {
+test("the group in a storage key's pattern is the user's address", () => {
   const [, address] = findRule('key', 'trading_state_a@b.c').key.exec('trading_state_a@b.c');
   assert.equal(address, 'a@b.c');
   assert.equal(kindOf('key', 'payment_draft'), undefined);
 });
 
-test('a form is known by its opening tag', () => {
+test('a form is recognised by its opening tag', () => {
   assert.equal(kindOf('form', '<form id="my-Payment-form">'), 'payment');
   assert.equal(kindOf('form', '<form action="/payment">'), undefined);
 });
 
-test('a long text is not matched, as patterns of sites may be slow', () => {
+test('a long text is not matched, because patterns of sites may be slow', () => {
   assert.equal(kindOf('url', '/' + 'a'.repeat(2000) + '_payments'), undefined);
 });
 
-test('a site adds rules, as objects or as JSON, and takes rules out', () => {
+test('a site adds rules as objects or JSON, and excludes rules', () => {
   const rule = { kind: 'activity', url: '/trades$' };
   for (const rules of [rule, [rule], JSON.stringify([rule])]) {
     config.rules = rules;
@@ -63,7 +63,7 @@ test('a site adds rules, as objects or as JSON, and takes rules out', () => {
   assert.equal(kindOf('key', 'trading_state_a@b'), 'dashboard');
 });
 
-test('an unusable rule is left out, and the others stay', () => {
+test('an unusable rule is ignored, and the others apply', () => {
   const unusable = [{ kind: 'nothing' }, { kind: 'payment', url: '(' }, null];
   for (const rules of ['no JSON', '7', unusable]) {
     config.rules = rules;
@@ -72,7 +72,7 @@ test('an unusable rule is left out, and the others stay', () => {
   }
 });
 
-test('a rule is a plain object', () => {
+test('a rule that is no plain object is ignored', () => {
   class Rule {
     kind = 'payment';
 
@@ -83,7 +83,7 @@ test('a rule is a plain object', () => {
   assert.equal(kindOf('url', 'https://x/trades'), undefined);
 });
 
-test('a rule renames members, `type` always: in a batch it is the kind', () => {
+test('a rule renames members, and always `type`, which is the kind in a batch', () => {
   const { as } = readRule({ kind: 'payment', as: { amount: 'price', other: 7 } });
   assert.deepEqual({ ...as }, { type: 'payload_type', amount: 'price' });
 });

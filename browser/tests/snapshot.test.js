@@ -8,7 +8,7 @@ globalThis.Node = class {};
 
 const textOf = (kind, ...args) => snapshot(kind, args)[0];
 
-test('each kind has its arguments', () => {
+test('the arguments of each kind become members', () => {
   assert.equal(textOf('payment', { a: 1 }), '{"a":1}');
   assert.equal(textOf('activity', 'opened', [1]), '{"activity_type":"opened","activity_data":[1]}');
   assert.equal(textOf('dashboard', { a: 1 }, { b: 2 }, 'dark'),
@@ -16,7 +16,7 @@ test('each kind has its arguments', () => {
   assert.deepEqual(snapshot('dashboard', [{}, {}, 'dark', 'a@b'])[1], { user: 'a@b' });
 });
 
-test('what is no object is refused', () => {
+test('a value that is no object is rejected', () => {
   for (const value of [undefined, null, 7, 'x', [{}], () => 0, Symbol('x')]) {
     assert.throws(() => snapshot('payment', [value]), /no object/);
   }
@@ -31,12 +31,12 @@ test('plain data has no getter, no toJSON and no class', () => {
   for (const value of others) assert.ok(!isPlain(value));
 });
 
-test('other data is taken as JSON has it, and elements are left out', () => {
+test('other data is converted as by JSON.stringify, without elements', () => {
   assert.equal(textOf('payment', { at: new Date(0), get a() { return 1; }, element: new Node() }),
     '{"at":"1970-01-01T00:00:00.000Z","a":1}');
 });
 
-test('a save that would freeze the page is refused and counted', () => {
+test('a save that is too large is rejected and counted', () => {
   const holes = [];
   holes.length = 1e9;
   const large = [holes, new Uint8Array(60000), Array(60000).fill(0), 'x'.repeat(21 * 1024 * 1024)];

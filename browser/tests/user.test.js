@@ -4,7 +4,7 @@ import { test } from 'node:test';
 import { config } from '../config.js';
 import { emailIn, mergeUsers, readUser } from '../user.js';
 
-test('an address is read without spaces around it, a placeholder is none', () => {
+test('an address is trimmed, and a placeholder is no address', () => {
   assert.equal(emailIn(' Ann@Example.com '), 'Ann@Example.com');
   for (const value of ['ann', 'a b@c', '@', 5, null, undefined, 'Unknown@example.com']) {
     assert.equal(emailIn(value), '', String(value));
@@ -18,7 +18,7 @@ test('a site adds placeholders', () => {
   assert.equal(emailIn('Demo@x.com'), 'Demo@x.com');
 });
 
-test('a user is an address, an object, or an object in a session', () => {
+test('a user is read from an address, an object, or an object in a session', () => {
   const expected = { email: 'Ann@b.c', key: 'ann@b.c', name: undefined, id: undefined };
   for (const given of ['Ann@b.c', { userEmail: 'Ann@b.c' }, { user: { email: 'Ann@b.c' } }]) {
     assert.deepEqual({ ...readUser(given) }, expected);
@@ -31,13 +31,13 @@ test('names and ids are read in their usual spellings', () => {
   assert.equal(readUser({ email: 'a@b', id: 'not an id' }).id, undefined);
 });
 
-test('what names no one is no user', () => {
+test('a value without an address is no user', () => {
   for (const given of [undefined, null, 5, 'ann', [], {}, { user: { user: { email: 'a@b' } } }]) {
     assert.equal(readUser(given), undefined);
   }
 });
 
-test('members of Object.prototype name no one', () => {
+test('members of Object.prototype are no user', () => {
   Object.prototype.email = 'evil@x.com';
   try {
     assert.equal(readUser({}), undefined);
@@ -48,19 +48,20 @@ test('members of Object.prototype name no one', () => {
 
 const keyOf = (...given) => mergeUsers(...given)?.key;
 
-test('a payload counts first, then users within it, the argument, and who is here', () => {
-  const here = [undefined, readUser('here@x')];
-  assert.equal(keyOf({ email: 'own@x', user: { email: 'in@x' } }, 'arg@x', here), 'own@x');
-  assert.equal(keyOf({ user: { email: 'in@x' } }, 'arg@x', here), 'in@x');
-  assert.equal(keyOf({ dashboardData: { userProfile: { email: 'in@x' } } }, 'arg@x', here), 'in@x');
-  assert.equal(keyOf({}, 'arg@x', here), 'arg@x');
-  assert.equal(keyOf({}, undefined, here), 'here@x');
+test('the user is the payload, a user in it, the argument, or the signed-in user', () => {
+  const signedIn = [undefined, readUser('here@x')];
+  assert.equal(keyOf({ email: 'own@x', user: { email: 'in@x' } }, 'arg@x', signedIn), 'own@x');
+  assert.equal(keyOf({ user: { email: 'in@x' } }, 'arg@x', signedIn), 'in@x');
+  const nested = { dashboardData: { userProfile: { email: 'in@x' } } };
+  assert.equal(keyOf(nested, 'arg@x', signedIn), 'in@x');
+  assert.equal(keyOf({}, 'arg@x', signedIn), 'arg@x');
+  assert.equal(keyOf({}, undefined, signedIn), 'here@x');
   assert.equal(keyOf({}, undefined, []), undefined);
 });
 
-test('only sources that name the same user complete it', () => {
-  const here = [readUser({ email: 'A@x', name: 'Ann' }), readUser({ email: 'b@x', id: 7 })];
-  const user = mergeUsers({ email: 'a@x' }, undefined, here);
+test('only sources with the same address add a name or an id', () => {
+  const signedIn = [readUser({ email: 'A@x', name: 'Ann' }), readUser({ email: 'b@x', id: 7 })];
+  const user = mergeUsers({ email: 'a@x' }, undefined, signedIn);
   assert.deepEqual([user.email, user.name, user.id, user.own], ['a@x', 'Ann', undefined, true]);
-  assert.equal(mergeUsers({}, undefined, here).own, false);
+  assert.equal(mergeUsers({}, undefined, signedIn).own, false);
 });

@@ -5,7 +5,7 @@ import {
   isPlainObject, member, own, parseJson, record, withoutSlashes,
 } from '../values.js';
 
-test('a record has no member that it was not given', () => {
+test('a polluted Object.prototype adds no members', () => {
   Object.prototype.polluted = true;
   try {
     assert.equal(record({ a: 1 }).polluted, undefined);
@@ -17,20 +17,20 @@ test('a record has no member that it was not given', () => {
   }
 });
 
-test('members of nothing are undefined, inherited ones are members', () => {
+test('own reads only own members, and member also inherited ones', () => {
   assert.equal(own(undefined, 'a'), undefined);
   assert.equal(own(null, 'a'), undefined);
   assert.equal(own(Object.create({ a: 1 }), 'a'), undefined);
   assert.equal(member(Object.create({ a: 1 }), 'a'), 1);
 });
 
-test('a plain object is a literal or a record', () => {
+test('only literals and records are plain objects', () => {
   for (const value of [{}, record()]) assert.ok(isPlainObject(value));
   const others = [null, [], new Date(), 'x', Object.create({})];
   for (const value of others) assert.ok(!isPlainObject(value));
 });
 
-test('parsing changes values at all depths, and does not walk what it replaced', () => {
+test('parseJson replaces values at all depths, and does not visit replaced ones', () => {
   const seen = [];
   const parsed = parseJson('{"a":[1,{"b":2}],"c":{"d":3}}', (key, value) => {
     seen.push(key);
@@ -40,6 +40,6 @@ test('parsing changes values at all depths, and does not walk what it replaced',
   assert.deepEqual(seen, ['', 'a', '0', '1', 'b', 'c']);
 });
 
-test('slashes are removed from the end alone', () => {
+test('slashes are removed only from the end', () => {
   assert.deepEqual(['/a/b//', '//', 'a', ''].map(withoutSlashes), ['/a/b', '', 'a', '']);
 });

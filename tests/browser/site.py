@@ -1,4 +1,4 @@
-"""What the browser tests play on: a site with pages of our choosing, a proxy before the real service, and a visit."""
+"""Servers and visits: a site, a proxy before the real service, and a browser tab."""
 
 from __future__ import annotations
 
@@ -19,24 +19,29 @@ from tests.support.services import REPOSITORY, PatientServer
 
 SCRIPT = "frontend_data_capture_integration.js"
 
-Answer = TypeVar("Answer")
+MAX_WAIT_SECONDS = 60.0  # ends a hang, and is long enough for a busy machine
 
-# Everything that the script keeps in its database.
-KEPT = """(async () => {
-  const answer = (request) => new Promise((done) => { request.onsuccess = () => done(request.result) });
-  const database = await answer(indexedDB.open('enhanced-data-capture'));
-  const records = await answer(database.transaction('enhanced-data-capture').objectStore('enhanced-data-capture').getAll());
+Result = TypeVar("Result")
+
+# Reads all records of the script's database.
+STORED_RECORDS = """(async () => {
+  const resultOf = (request) => new Promise((resolve) => {
+    request.onsuccess = () => resolve(request.result);
+  });
+  const name = 'enhanced-data-capture';
+  const database = await resultOf(indexedDB.open(name));
+  const records = await resultOf(database.transaction(name).objectStore(name).getAll());
   database.close();
   return records;
 })()"""
 
-# Until the page calls openDatabase(), no answer to indexedDB.open arrives.
+# Until the page calls openDatabase(), indexedDB.open does not succeed.
 SLOW_DATABASE = """<script>{
   const open = IDBFactory.prototype.open;
-  const opened = new Promise((done) => { window.openDatabase = done });
-  IDBFactory.prototype.open = function (...given) {
-    const request = open.apply(this, given);
-    const later = (handle) => request.addEventListener('success', () => opened.then(handle));
+  const opened = new Promise((resolve) => { window.openDatabase = resolve });
+  IDBFactory.prototype.open = function (...args) {
+    const request = open.apply(this, args);
+    const later = (handler) => request.addEventListener('success', () => opened.then(handler));
     Object.defineProperty(request, 'onsuccess', { set: later });
     return request;
   };
@@ -51,16 +56,15 @@ class _Server:
 
         class Handler(BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
-            disable_nagle_algorithm = (
-                True  # head and body are written apart, and neither is to wait for the other
-            )
+            # Head and body are written apart; with Nagle's algorithm the body would wait.
+            disable_nagle_algorithm = True
 
-            def answer(self) -> None:
+            def handle_request(self) -> None:
                 body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
-                reply = outer.answer(
+                reply = outer.respond(
                     self.command, self.path, cast("Mapping[str, str]", self.headers), body
                 )
-                if reply is None:  # the connection ends without an answer
+                if reply is None:
                     self.close_connection = True
                     return
                 self.send_response(reply.status)
@@ -70,23 +74,24 @@ class _Server:
                 self.end_headers()
                 self.wfile.write(reply.body)
 
-            do_GET = do_POST = do_PUT = do_PATCH = do_OPTIONS = answer  # noqa: N815
+            do_GET = do_POST = do_PUT = do_PATCH = do_OPTIONS = handle_request  # noqa: N815
 
             def log_message(self, *_: Any) -> None:
                 pass
 
         self._server = PatientServer(("127.0.0.1", 0), Handler)
         self._server.daemon_threads = True
-        self._server.handle_error = lambda *_: None  # type: ignore[method-assign]  # a browser that went away
+        # A browser may close a connection at any time.
+        self._server.handle_error = lambda *_: None  # type: ignore[method-assign]
         self.port = self._server.server_address[1]
         threading.Thread(
             target=self._server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True
         ).start()
 
-    def answer(
+    def respond(
         self, method: str, path: str, _headers: Mapping[str, str], _body: bytes
     ) -> Reply | None:
-        """What to say to a request; None ends the connection without an answer."""
+        """Return the response to a request; None ends the connection without one."""
         raise NotImplementedError
 
     def close(self) -> None:
@@ -96,7 +101,7 @@ class _Server:
 
 @dataclass(frozen=True)
 class Reply:
-    """An answer of a server."""
+    """An HTTP response of a server."""
 
     status: int = 200
     headers: Mapping[str, str] = field(default_factory=dict)
@@ -104,8 +109,8 @@ class Reply:
 
 
 @dataclass(frozen=True)
-class Post:
-    """A capture as it arrived before the service."""
+class ReceivedCapture:
+    """A capture as the proxy received it."""
 
     kind: str
     headers: Mapping[str, str]
@@ -114,12 +119,12 @@ class Post:
 
     @property
     def body(self) -> dict[str, Any]:
-        """The JSON that it carries."""
+        """The JSON of the capture."""
         return dict(json.loads(self.text))
 
 
 class Site(_Server):
-    """A web site: pages and scripts that a test puts there, and the capture script as a file without a service."""
+    """A web site with pages of a test, and the capture script as a file."""
 
     def __init__(self) -> None:
         self._files: dict[str, Reply] = {}
@@ -130,22 +135,22 @@ class Site(_Server):
         self.put("/favicon.ico", "", "image/x-icon")
 
     def put(self, path: str, text: str, media_type: str = "text/html", **headers: str) -> str:
-        """Puts a file there and says its address."""
+        """Add a file and return its URL."""
         named = {name.replace("_", "-"): value for name, value in headers.items()}
         self._files[path] = Reply(
             200, {"Content-Type": f"{media_type}; charset=utf-8", **named}, text.encode()
         )
         return self.url + path
 
-    def answer(
+    def respond(
         self, method: str, path: str, _headers: Mapping[str, str], _body: bytes
     ) -> Reply | None:
         self.requests.append(f"{method} {path}")
         return self._files.get(path.partition("?")[0], Reply(404))
 
 
-def _captures_in(path: str, text: str) -> list[tuple[str, str]]:
-    """The kind and the text of each capture in a request, be it one or a batch of them."""
+def _split_captures(path: str, text: str) -> list[tuple[str, str]]:
+    """Return the kind and the text of each capture in a request, also of a batch."""
     kind = path.rpartition("/")[2]
     if kind != "batch":
         return [(kind, text)]
@@ -155,11 +160,11 @@ def _captures_in(path: str, text: str) -> list[tuple[str, str]]:
     ]
 
 
-LOST = "the service stores the capture and its answer is lost"
+LOSE_RESPONSE = "the service stores the capture and its response is lost"
 
 
-class Front(_Server):
-    """A reverse proxy before the real service. It keeps what arrives, and can answer captures as a test wants."""
+class ReverseProxy(_Server):
+    """A proxy before the real service that records captures and alters responses."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -168,33 +173,53 @@ class Front(_Server):
         self.reset()
 
     def reset(self) -> None:
-        """As if new: passes everything on at once."""
-        self.posts: list[Post] = []
+        """Forget everything, and forward all requests at once."""
+        self.received: list[ReceivedCapture] = []
         self.requests: list[str] = []
-        self.next_answers: deque[Reply | str] = deque()
+        self.next_responses: deque[Reply | str] = deque()
         self.delay_seconds = 0.0
-        self.announces_itself = True
+        self.sends_server_timing = True
         self.prefix = ""
+        self.responded = 0  # captures and batches
+        self._released = threading.Event()
+        self._released.set()
 
-    def answer(
+    def hold_responses(self) -> None:
+        """Keep captures waiting for their responses until `release_responses`."""
+        self._released.clear()
+
+    def release_responses(self) -> None:
+        """Send the responses that were held."""
+        self._released.set()
+
+    def respond(
         self, method: str, path: str, headers: Mapping[str, str], body: bytes
     ) -> Reply | None:
         self.requests.append(f"{method} {path}")
         path = path.removeprefix(self.prefix)
-        planned: Reply | str | None = None
-        if method == "POST":
-            self.posts += [
-                Post(kind, dict(headers), text, time.monotonic())
-                for kind, text in _captures_in(path, body.decode())
-            ]
-            planned = self.next_answers.popleft() if self.next_answers else None
-            time.sleep(self.delay_seconds)
+        if method != "POST":
+            return self._forward(method, path, headers, body)
+        self.received += [
+            ReceivedCapture(kind, dict(headers), text, time.monotonic())
+            for kind, text in _split_captures(path, body.decode())
+        ]
+        planned = self.next_responses.popleft() if self.next_responses else None
+        time.sleep(self.delay_seconds)
+        self._released.wait(2 * MAX_WAIT_SECONDS)
+        self.responded += 1
         if isinstance(planned, Reply):
             cors = {
                 "Access-Control-Allow-Origin": "*",
                 "Access-Control-Expose-Headers": "Retry-After",
             }
             return Reply(planned.status, {**cors, **planned.headers}, planned.body)
+        reply = self._forward(method, path, headers, body)
+        return None if planned == LOSE_RESPONSE else reply
+
+    def _forward(
+        self, method: str, path: str, headers: Mapping[str, str], body: bytes
+    ) -> Reply | None:
+        """Send a request to the service and return its response; None if it is down."""
         connection = http.client.HTTPConnection(urlsplit(self.service).netloc, timeout=20)
         try:
             connection.request(
@@ -204,40 +229,55 @@ class Front(_Server):
                 {k: v for k, v in headers.items() if k.lower() != "connection"},
             )
             response = connection.getresponse()
-            reply = Reply(response.status, dict(response.getheaders()), response.read())
+            status, sent, content = response.status, response.getheaders(), response.read()
         except OSError:
             return None
         finally:
             connection.close()
-        if planned == LOST:
-            return None
         dropped = {"content-length", "connection", "transfer-encoding", "date", "server"}
-        if not self.announces_itself:
+        if not self.sends_server_timing:
             dropped.add("server-timing")
-        return Reply(
-            reply.status,
-            {k: v for k, v in reply.headers.items() if k.lower() not in dropped},
-            reply.body,
-        )
+        return Reply(status, {k: v for k, v in sent if k.lower() not in dropped}, content)
+
+    def only_capture(self, user: str) -> dict[str, Any]:
+        """Return the body of the only capture, without what the script adds to it."""
+        [capture] = self.received
+        body = dict(capture.body)
+        assert body.pop("user_email") == user
+        del body["capture_id"], body["capture_timestamp"]
+        return body
+
+
+def wait_in(
+    page: Page, condition: Callable[[], Result], what: str, seconds: float = MAX_WAIT_SECONDS
+) -> Result:
+    """Wait until `condition` returns something true, and return it.
+
+    Playwright handles events of the browser meanwhile.
+    """
+    deadline = time.monotonic() + seconds
+    while not (result := condition()):
+        assert time.monotonic() < deadline, f"Not within {seconds:g} s: {what}"
+        page.wait_for_timeout(20)
+    return result
 
 
 class Visit:
-    """Somebody at a page. Keeps what a developer would see in the console, and every error that the page would see."""
+    """A tab with pages of the site, which collects their output and errors."""
 
-    def __init__(self, context: BrowserContext, site: Site, front: Front) -> None:
+    def __init__(self, context: BrowserContext, site: Site, proxy: ReverseProxy) -> None:
         self.page: Page = context.new_page()
         self.console: list[str] = []
         self.errors: list[str] = []
         self._site = site
-        self._front = front
+        self._proxy = proxy
         self._pages = 0
-        self.page.on("console", self._heard)
+        self.page.on("console", self._collect)
         self.page.on("pageerror", lambda error: self.errors.append(str(error)))
 
-    def _heard(self, message: ConsoleMessage) -> None:
-        if not message.text.startswith(
-            ("Failed to load resource: ", "[DOM]")
-        ):  # the browser's own; no script can prevent it
+    def _collect(self, message: ConsoleMessage) -> None:
+        # These come from the browser itself; no script can prevent them.
+        if not message.text.startswith(("Failed to load resource: ", "[DOM]")):
             self.console.append(message.text)
 
     def open(
@@ -250,38 +290,44 @@ class Visit:
         user: str = "",
         **headers: str,
     ) -> None:
-        """Opens a page of the site that includes the script from `service`; `person` is signed in, if given."""
+        """Open a page that includes the script.
+
+        Args:
+            body: the HTML after the script.
+            tag: more attributes of the script's tag.
+            service: the URL that serves the script; without it, the proxy does.
+            before: the HTML before the script.
+            user: the address of the user who is signed in.
+            headers: headers of the page, with `_` for `-`.
+        """
         self._pages += 1
         if user:
-            before = (
-                f"<script>localStorage.setItem('current_user', JSON.stringify({{email: '{user}'}}))</script>"
-                + before
-            )
-        source = f"{service or self._front.url}/{SCRIPT}"
-        html = f'<!doctype html><head>{before}<script src="{source}" crossorigin {tag}></script></head><body>{body}</body>'
+            session = f"localStorage.setItem('current_user', JSON.stringify({{email: '{user}'}}))"
+            before = f"<script>{session}</script>" + before
+        source = f"{service or self._proxy.url}/{SCRIPT}"
+        script = f'<script src="{source}" crossorigin {tag}></script>'
+        html = f"<!doctype html><head>{before}{script}</head><body>{body}</body>"
         self.page.goto(self._site.put(f"/page-{id(self)}-{self._pages}.html", html, **headers))
 
     def run(self, script: str, argument: Any = None) -> Any:
-        """What an expression gives in the page; a promise is awaited."""
+        """Return the value of an expression in the page; a promise is awaited."""
         return self.page.evaluate(script, argument)
 
     def flush(self) -> Any:
-        """Has everything sent that can be, and says what the script answers."""
+        """Call the script's flush() and return its result."""
         return self.run("window.enhancedDataCapture.flush()")
 
-    def hurry(self) -> None:
-        """Ends the quiet window after a save, in which further signals of it are waited for."""
+    def send_now(self) -> None:
+        """Send captures without waiting for further signals of the same save."""
         self.run("window.enhancedDataCapture && enhancedDataCapture.flush()")
 
-    def forget(self) -> None:
-        """Empties the page's queue, so that its leaving sends nothing into the next test."""
+    def empty_queue(self) -> None:
+        """Empty the queue, so that the closing page sends nothing into the next test."""
         if not self.page.is_closed():
             self.run("window.enhancedDataCapture?.consent(false)")
 
-    def eventually(self, look: Callable[[], Answer], what: str, seconds: float = 10.0) -> Answer:
-        """What `look` returns, once that is true. The browser's events arrive meanwhile."""
-        deadline = time.monotonic() + seconds
-        while not (seen := look()):
-            assert time.monotonic() < deadline, f"Not within {seconds:g} s: {what}"
-            self.page.wait_for_timeout(20)
-        return seen
+    def eventually(
+        self, condition: Callable[[], Result], what: str, seconds: float = MAX_WAIT_SECONDS
+    ) -> Result:
+        """Wait until `condition` returns something true, and return it."""
+        return wait_in(self.page, condition, what, seconds)

@@ -1,4 +1,4 @@
-"""The script is what its modules build, its functions do what they say, and it is small."""
+"""Test the build of the script, its size, and its unit tests."""
 
 from __future__ import annotations
 
@@ -27,13 +27,13 @@ _MAX_SECONDS = 120
 
 @pytest.fixture(scope="module")
 def node() -> str:
-    """Return the node program, with the pinned esbuild and terser installed in browser/node_modules."""
+    """Return the path of node, after installing the pinned esbuild and terser."""
     try:
         return prepare_node(MODULES, "esbuild and terser", install=True, probe=_HAS_PINNED_VERSIONS)
     except NotInstalled as reason:
-        text = f"the script cannot be built here: {reason}"
+        text = f"the script cannot be built on this machine: {reason}"
     if os.environ.get("EDC_REQUIRE_NODE") == "1":
-        pytest.fail(f"{text}, and EDC_REQUIRE_NODE=1 asks for it")
+        pytest.fail(f"{text}, and EDC_REQUIRE_NODE=1 requires it")
     pytest.skip(text)
 
 
@@ -51,30 +51,30 @@ def run(*command: str) -> bytes:
     return outcome.stdout
 
 
-def zipped_size(text: bytes) -> int:
+def gzipped_size(text: bytes) -> int:
     return len(gzip.compress(text, 9, mtime=0))
 
 
-def test_the_committed_script_is_what_the_modules_build(node: str, tmp_path: Path) -> None:
+def test_committed_script_equals_the_build_of_its_modules(node: str, tmp_path: Path) -> None:
     run(node, "build.js", str(tmp_path / SCRIPT))
     built = (tmp_path / SCRIPT).read_bytes()
     assert built == (REPOSITORY / SCRIPT).read_bytes(), "run: npm --prefix browser run build"
 
 
-def test_the_modules_functions_do_what_they_say(node: str) -> None:
+def test_unit_tests_of_the_modules_pass(node: str) -> None:
     run(node, "--test", *map(str, sorted(MODULES.glob("tests/*.test.js"))))
 
 
-def test_the_script_is_small_as_served() -> None:
-    assert zipped_size((REPOSITORY / SCRIPT).read_bytes()) <= MAX_SERVED_BYTES
+def test_served_script_has_at_most_16_kib_gzipped() -> None:
+    assert gzipped_size((REPOSITORY / SCRIPT).read_bytes()) <= MAX_SERVED_BYTES
 
 
 @pytest.mark.parametrize(
     ("program", "options"), [("terser", ["--compress", "--mangle"]), ("esbuild", ["--minify"])]
 )
-def test_the_script_is_small_when_a_site_minifies_it(
+def test_minified_script_has_at_most_10_kib_gzipped(
     node: str, program: str, options: list[str]
 ) -> None:
     found = MODULES / "node_modules" / ".bin" / program
     minified = run(str(found), str(REPOSITORY / SCRIPT), *options)
-    assert zipped_size(minified) <= MAX_MINIFIED_BYTES
+    assert gzipped_size(minified) <= MAX_MINIFIED_BYTES

@@ -1,61 +1,65 @@
-"""Pages of other sites, in a real browser, try to store a payment and to sign up: nothing is stored, no token is readable."""
+"""Test pages of other sites, which cannot store, sign up or read a response."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
+from functools import partial
 from html import escape
 from typing import Any
 
 import pytest
 
-from tests.browser.site import Front, Reply
-from tests.support.services import RunningService, capture_service_in, eventually, signup_service_in
+from tests.browser.site import Reply, ReverseProxy, wait_in
+from tests.support.services import RunningService, capture_service_in, signup_service_in
 
 PAYMENT = "/api/data-capture/payment"
 SIGN_UP = "/api/auth/register"
-MAX_LOAD_MS = (
-    120_000  # each frame may be a process of its own; five browsers at once take 15 s for them here
-)
+# Each frame may be a process of its own. Five browsers that load at once take 15 s on 2 cores.
+MAX_LOAD_MS = 120_000
 
 
 @pytest.fixture(scope="module")
-def services(
+def public_services(
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[tuple[RunningService, RunningService]]:
-    """Both services, for pages of one site, and for pages opened from disk."""
+    """Run both services, which accept pages of two origins only."""
     folder = tmp_path_factory.mktemp("foreign")
     origins = "https://www.example.com,http://localhost:1"
-    running = [
-        of(folder, EDC_ALLOWED_ORIGINS=origins) for of in (capture_service_in, signup_service_in)
-    ]
-    for one in running:
-        one.start()
-    yield running[0], running[1]
-    for one in running:
-        one.stop()
+    capture = capture_service_in(folder, EDC_ALLOWED_ORIGINS=origins)
+    signup = signup_service_in(folder, EDC_ALLOWED_ORIGINS=origins)
+    for service in (capture, signup):
+        service.start()
+    yield capture, signup
+    for service in (capture, signup):
+        service.stop()
 
 
 @pytest.fixture
 def local_services(
     capture_service: RunningService, signup_service: RunningService
 ) -> tuple[RunningService, RunningService]:
-    """Both services as they come, for local pages."""
+    """Return both services with default settings, which accept local pages."""
     return capture_service, signup_service
 
 
-def send(url: str, body: dict[str, Any], **options: str) -> str:
-    """JavaScript that sends `body` by fetch and tells the outermost page what it could read of the answer."""
-    given = json.dumps({"method": "POST", "body": json.dumps(body), **options})
-    note = "top.postMessage(text, '*')"
-    return f"fetch({json.dumps(url)}, {given}).then((answer) => answer.text()).then((text) => {note}).catch(() => 0)"
+def fetch_js(url: str, body: dict[str, Any], **options: str) -> str:
+    """Return JavaScript that fetches, and posts a readable response to the top page."""
+    arguments = json.dumps({"method": "POST", "body": json.dumps(body), **options})
+    return (
+        f"fetch({json.dumps(url)}, {arguments}).then((response) => response.text())"
+        ".then((text) => top.postMessage(text, '*')).catch(() => 0)"
+    )
 
 
 def form(url: str, body: dict[str, Any]) -> str:
-    """A form that is sent at once, and whose text/plain body is JSON."""
+    """Return a form that submits itself, and whose text/plain body is JSON."""
     text = json.dumps({**body, "rest": "="}).partition("=")
     field = f'<input name="{escape(text[0])}" value="{escape(text[2])}">'
-    return f'<form method="post" enctype="text/plain" action="{url}">{field}</form><script>document.forms[0].submit()</script>'
+    return (
+        f'<form method="post" enctype="text/plain" action="{url}">{field}</form>'
+        "<script>document.forms[0].submit()</script>"
+    )
 
 
 def sandboxed(content: str) -> str:
@@ -67,68 +71,72 @@ def as_script(code: str) -> str:
 
 
 def attacks(url: str, body: dict[str, Any]) -> dict[str, tuple[str, dict[str, str]]]:
-    """Pages of a foreign site, by what they try, with their headers."""
-    quiet = {"Referrer-Policy": "no-referrer"}
-    plain, blind = send(url, body), send(url, body, mode="no-cors")
+    """Return a foreign page, as HTML and headers, for each way to send a request."""
+    no_referrer = {"Referrer-Policy": "no-referrer"}
+    plain, no_cors = fetch_js(url, body), fetch_js(url, body, mode="no-cors")
     beacon = f"navigator.sendBeacon({json.dumps(url)}, {json.dumps(json.dumps(body))})"
-    by_json = plain.replace('"method"', '"headers": {"Content-Type": "application/json"}, "method"')
+    as_json = plain.replace('"method"', '"headers": {"Content-Type": "application/json"}, "method"')
     data_url = escape("data:text/html," + as_script(plain))
-    written = json.dumps(form(url, body)).replace("</", "<\\/")
-    opened = f"const one = open(''); one.document.write({written}); one.document.close()"
-    worker = f"new Worker(URL.createObjectURL(new Blob([{json.dumps(blind)}])))"
+    form_html = json.dumps(form(url, body)).replace("</", "<\\/")
+    popup = f"const popup = open(''); popup.document.write({form_html}); popup.document.close()"
+    worker = f"new Worker(URL.createObjectURL(new Blob([{json.dumps(no_cors)}])))"
     return {
         "fetch": (as_script(plain), {}),
-        "fetch, blind": (as_script(blind), {}),
-        "fetch, JSON": (as_script(by_json), {}),
-        "fetch without a referrer": (as_script(blind), quiet),
+        "fetch, no-cors": (as_script(no_cors), {}),
+        "fetch, JSON": (as_script(as_json), {}),
+        "fetch without a referrer": (as_script(no_cors), no_referrer),
         "beacon": (as_script(beacon), {}),
-        "beacon without a referrer": (as_script(beacon), quiet),
+        "beacon without a referrer": (as_script(beacon), no_referrer),
         "form": (form(url, body), {}),
-        "form without a referrer": (form(url, body), quiet),
+        "form without a referrer": (form(url, body), no_referrer),
         "form in a sandboxed frame": (sandboxed(form(url, body)), {}),
         "fetch in a sandboxed frame": (sandboxed(as_script(plain)), {}),
-        "blind fetch in a sandboxed frame": (sandboxed(as_script(blind)), {}),
+        "no-cors fetch in a sandboxed frame": (sandboxed(as_script(no_cors)), {}),
         "beacon in a sandboxed frame": (sandboxed(as_script(beacon)), {}),
-        "a page in a sandbox of its own": (
+        "page with a sandbox policy": (
             as_script(plain),
             {"Content-Security-Policy": "sandbox allow-scripts"},
         ),
         "fetch in a data: document": (f'<iframe src="{data_url}"></iframe>', {}),
-        "form in a window without an address": (as_script(opened), {}),
-        "a worker": (as_script(worker), {}),
-        "an image": (f'<img src="{url}">', {}),
+        "form in an about:blank window": (as_script(popup), {}),
+        "worker": (as_script(worker), {}),
+        "image": (f'<img src="{url}">', {}),
     }
 
 
 NAMES = list(attacks("", {}))
 
 
-class Recorder(Front):
-    """A reverse proxy that keeps what each attack was answered."""
+class Recorder(ReverseProxy):
+    """A reverse proxy that records the status of the response to each attack."""
 
     def __init__(self, service: RunningService) -> None:
         super().__init__()
         self.service = service.url
-        self.answered: dict[str, int] = {}
+        self.statuses: dict[str, int] = {}
 
-    def answer(
+    def respond(
         self, method: str, path: str, headers: Mapping[str, str], body: bytes
     ) -> Reply | None:
-        reply = super().answer(method, path, headers, body)
+        reply = super().respond(method, path, headers, body)
         if reply is not None:
-            self.answered[path.partition("?")[2]] = reply.status
+            self.statuses[path.partition("?")[2]] = reply.status
         return reply
 
 
-@pytest.mark.parametrize("origins", ["services", "local_services"])
-def test_no_page_of_another_site_stores_a_payment_or_signs_up(
-    chromium: Any, site: Any, user: str, origins: str, request: pytest.FixtureRequest
+def wait_for_responses(page: Any, recorder: Recorder, numbers: set[str]) -> None:
+    wait_in(page, lambda: numbers <= set(recorder.statuses), "a response to each attack")
+
+
+@pytest.mark.parametrize("services", ["public_services", "local_services"])
+def test_page_of_another_site_cannot_store_a_payment_or_sign_up(
+    chromium: Any, site: Any, user: str, services: str, request: pytest.FixtureRequest
 ) -> None:
-    capture, signup = request.getfixturevalue(origins)
-    # Where local pages are allowed, foreign is what sends no origin, or another than its site's.
+    capture, signup = request.getfixturevalue(services)
+    # The default settings accept the site's own pages, so only pages of opaque origins are foreign.
     names = (
         NAMES
-        if origins == "services"
+        if services == "public_services"
         else [name for name in NAMES if "sandbox" in name or "data:" in name]
     )
     numbers = {str(number): name for number, name in enumerate(names)}
@@ -152,29 +160,27 @@ def test_no_page_of_another_site_stores_a_payment_or_signs_up(
                 url = f"{recorder.url}{path}?{number}"
                 content, headers = attacks(url, payment if path == PAYMENT else account)[name]
                 source = site.put(
-                    f"/attack-{origins}{path}-{number}.html",
+                    f"/attack-{services}{path}-{number}.html",
                     f"<!doctype html><body>{content}",
                     **headers,
                 )
                 frames += f'<iframe src="{source}"></iframe>'
             page = context.new_page()
             page.add_init_script(
-                "window.heard = []; addEventListener('message', ({data}) => { heard.push(data) })"
+                "window.readable = [];"
+                "addEventListener('message', ({data}) => { readable.push(data) })"
             )
             page.goto(
                 site.put("/attacks.html", f"<!doctype html><body>{frames}"), timeout=MAX_LOAD_MS
             )
-            for _ in range(500):
-                if set(numbers) <= set(recorder.answered):
-                    break
-                page.wait_for_timeout(20)
-            told = [
+            wait_for_responses(page, recorder, set(numbers))
+            accepted = [
                 name
                 for number, name in numbers.items()
-                if recorder.answered.get(number) not in (403, 405)
+                if recorder.statuses[number] not in (403, 405)
             ]
-            assert told == [], f"not refused: {recorder.answered}"
-            assert "".join(page.evaluate("heard")) == "", "an answer was read"
+            assert accepted == [], f"not rejected: {recorder.statuses}"
+            assert "".join(page.evaluate("readable")) == "", "a response was read"
             page.close()
     finally:
         context.close()
@@ -184,26 +190,24 @@ def test_no_page_of_another_site_stores_a_payment_or_signs_up(
     assert signup.rows("SELECT * FROM users WHERE email LIKE ?", f"%{user}") == []
 
 
-def test_the_same_page_of_an_allowed_origin_is_heard(
+def test_same_requests_from_an_allowed_origin_are_stored(
     chromium: Any, site: Any, user: str, local_services: tuple[RunningService, RunningService]
 ) -> None:
-    """So it is the origin that closes the door to the others."""
+    """The control: without the foreign origin, the same requests are accepted."""
+    service = local_services[0]
     context = chromium.new_context()
     try:
         page = context.new_page()
-        for number, way in enumerate(
-            ("fetch", "fetch, blind", "beacon", "a worker", "fetch without a referrer")
+        for number, name in enumerate(
+            ("fetch", "fetch, no-cors", "beacon", "worker", "fetch without a referrer")
         ):
             body = {"user_email": user, "activity_type": str(number)}
-            content, headers = attacks(local_services[0].url + "/api/data-capture/activity", body)[
-                way
-            ]
+            content, headers = attacks(service.url + "/api/data-capture/activity", body)[name]
             page.goto(site.put("/allowed.html", f"<!doctype html><body>{content}", **headers))
-            stored = "SELECT * FROM trading_activity_log WHERE user_email = ? AND activity_type = ?"
-            asked = stored, user, str(number)
-            eventually(
-                lambda asked=asked: page.wait_for_timeout(20) or local_services[0].rows(*asked),
-                way,
+            statement = (
+                "SELECT * FROM trading_activity_log WHERE user_email = ? AND activity_type = ?"
             )
+            query = (statement, user, str(number))
+            wait_in(page, partial(service.rows, *query), name)
     finally:
         context.close()

@@ -1,4 +1,4 @@
-"""Each capture is of the person whose it is, never of somebody who left, and waits while nobody is known."""
+"""Test identity: captures belong to the right user, and wait while there is none."""
 
 from __future__ import annotations
 
@@ -7,44 +7,48 @@ from typing import Any
 
 import pytest
 
-from tests.browser.site import SLOW_DATABASE
+from tests.browser.site import SLOW_DATABASE, Reply
 
-SAVES = "<script>async function savePaymentToSupabase() {} async function saveDashboardToSupabase() {}</script>"
+SAVES = """<script>
+async function savePaymentToSupabase() {}
+async function saveDashboardToSupabase() {}
+</script>"""
 PAY = "savePaymentToSupabase({transaction_id: 'T'})"
+UNAVAILABLE = Reply(503, {"Content-Type": "application/problem+json"}, b'{"success": false}')
 
 
-def signed_in(**areas: dict[str, Any]) -> str:
-    """A script that fills the storage of a page."""
-    lines = [
-        f"{area}.setItem({json.dumps(key)}, {json.dumps(value if isinstance(value, str) else json.dumps(value))});"
-        for area, items in areas.items()
-        for key, value in items.items()
-    ]
+def fill_storage(**areas: dict[str, Any]) -> str:
+    """Return a script that fills localStorage or sessionStorage."""
+    lines = []
+    for area, items in areas.items():
+        for key, value in items.items():
+            text = value if isinstance(value, str) else json.dumps(value)
+            lines.append(f"{area}.setItem({json.dumps(key)}, {json.dumps(text)});")
     return f"<script>{''.join(lines)}</script>"
 
 
 PLACES = {
-    "current_user": lambda email: signed_in(
+    "current_user": lambda email: fill_storage(
         localStorage={"current_user": {"id": 4, "name": "Ann", "email": email, "token": "s3cret"}}
     ),
-    "user_data": lambda email: signed_in(localStorage={"user_data": {"email": email}}),
-    "userData": lambda email: signed_in(
+    "user_data": lambda email: fill_storage(localStorage={"user_data": {"email": email}}),
+    "userData": lambda email: fill_storage(
         localStorage={"userData": {"email": email, "password": "s3cret"}}
     ),
-    "currentUser": lambda email: signed_in(
+    "currentUser": lambda email: fill_storage(
         localStorage={"currentUser": {"user": {"email": email}}}
     ),
-    "currentUser, plain text": lambda email: signed_in(localStorage={"currentUser": email}),
-    "session userData": lambda email: signed_in(
+    "currentUser, plain text": lambda email: fill_storage(localStorage={"currentUser": email}),
+    "session userData": lambda email: fill_storage(
         sessionStorage={"userData": {"id": 4, "email": email, "fullName": "Ann"}}
     ),
-    "session currentUser": lambda email: signed_in(
+    "session currentUser": lambda email: fill_storage(
         sessionStorage={"currentUser": {"email": email}}
     ),
     "window.currentUser": lambda email: (
         f"<script>window.currentUser = {{email: '{email}'}}</script>"
     ),
-    "supabase": lambda email: signed_in(
+    "supabase": lambda email: fill_storage(
         localStorage={
             "sb-abcdefgh-auth-token": {
                 "access_token": "s3cret",
@@ -56,13 +60,13 @@ PLACES = {
 
 
 @pytest.mark.parametrize("place", PLACES.values(), ids=PLACES)
-def test_the_user_is_found_where_sites_keep_them_and_nothing_beside_them_is_sent(
-    place: Any, visit: Any, front: Any, stored: Any, user: str
+def test_user_is_found_in_the_usual_places_and_no_other_data_in_them_is_sent(
+    place: Any, visit: Any, proxy: Any, stored: Any, user: str
 ) -> None:
     visit.open(f"{SAVES}<script>{PAY}</script>", before=place(user))
     assert len(stored("payment_data")) == 1
-    assert "s3cret" not in front.posts[0].text
-    assert set(front.posts[0].body) <= {
+    assert "s3cret" not in proxy.received[0].text
+    assert set(proxy.received[0].body) <= {
         "transaction_id",
         "user_email",
         "user_name",
@@ -82,71 +86,66 @@ def test_the_user_is_found_where_sites_keep_them_and_nothing_beside_them_is_sent
         "{user: {email: '%s'}}",
     ],
 )
-def test_a_user_named_in_the_payload_comes_before_whoever_is_signed_in(
+def test_user_in_the_payload_overrides_the_signed_in_user(
     payload: str, visit: Any, stored: Any, user: str
 ) -> None:
     visit.open(
         f"{SAVES}<script>savePaymentToSupabase({payload % user})</script>",
-        user="somebody-else@example.com",
+        user="another@example.com",
     )
     assert len(stored("payment_data")) == 1
 
 
-def test_a_dashboards_fourth_argument_names_its_user(
-    visit: Any, front: Any, stored: Any, user: str
+def test_fourth_argument_of_a_dashboard_save_is_its_user(
+    visit: Any, proxy: Any, stored: Any, user: str
 ) -> None:
     visit.open(
         f"{SAVES}<script>saveDashboardToSupabase({{initialEquity: 1}}, {{}}, 'dark',"
         f"{{email: '{user}', name: 'Ann', id: 12, password: 's3cret'}})</script>",
-        user="somebody-else@example.com",
+        user="another@example.com",
     )
     assert stored("dashboard_data")[0]["user_name"] == "Ann"
-    assert front.posts[0].body["user_id"] == 12
-    assert "s3cret" not in front.posts[0].text
+    assert proxy.received[0].body["user_id"] == 12
+    assert "s3cret" not in proxy.received[0].text
 
 
-def test_name_and_id_come_from_another_place_only_for_the_same_address(
-    visit: Any, front: Any, user: str
+def test_name_and_id_are_added_only_from_a_source_with_the_same_address(
+    visit: Any, proxy: Any, user: str
 ) -> None:
     visit.open(SAVES, before=PLACES["current_user"](user.upper()))
-    visit.run(
-        f"() => {{ savePaymentToSupabase({{email: '{user}'}}); savePaymentToSupabase({{email: 'other@example.com'}}) }}"
-    )
+    emails = [user, "other@example.com"]
+    visit.run("(emails) => emails.forEach((email) => savePaymentToSupabase({email}))", emails)
     visit.flush()
-    same, other = (
-        post.body for post in sorted(front.posts, key=lambda post: "other@" in post.text)
-    )
-    assert (same["user_email"], same["user_name"], same["user_id"]) == (user, "Ann", 4)
-    assert (other["user_email"], "user_name" in other, "user_id" in other) == (
-        "other@example.com",
-        False,
-        False,
-    )
+    assert len(proxy.received) == 2
+    by_email = {capture.body["user_email"]: capture.body for capture in proxy.received}
+    assert set(by_email) == set(emails)
+    assert (by_email[user]["user_name"], by_email[user]["user_id"]) == ("Ann", 4)
+    assert not {"user_name", "user_id"} & set(by_email["other@example.com"])
 
 
-def test_identify_names_the_user_and_sends_what_waited_for_one(
-    visit: Any, front: Any, stored: Any, user: str
+def test_identify_sets_the_user_and_sends_waiting_captures(
+    visit: Any, proxy: Any, stored: Any, user: str
 ) -> None:
     visit.open(f"{SAVES}<script>{PAY}</script>")
     assert visit.flush() == {"success": False, "queued": True, "waiting": 1}
-    assert front.posts == []
+    assert proxy.received == []
     assert visit.run(f"enhancedDataCapture.identify({{email: '{user}', name: 'Ann'}})") == {
         "success": True
     }
     assert stored("payment_data")[0]["user_name"] == "Ann"
 
 
-def test_what_waits_is_sent_once_somebody_signs_in(
-    visit: Any, front: Any, stored: Any, user: str
+def test_waiting_captures_are_sent_when_a_user_signs_in(
+    visit: Any, proxy: Any, stored: Any, user: str
 ) -> None:
     visit.open(f"{SAVES}<script>{PAY}</script>")
     visit.run(f"localStorage.setItem('current_user', JSON.stringify({{email: '{user}'}}))")
     assert len(stored("payment_data")) == 1
-    assert len(front.posts) == 1
+    assert len(proxy.received) == 1
 
 
 @pytest.mark.parametrize(
-    ("tag", "before", "nobody"),
+    ("tag", "before", "placeholder"),
     [
         ("", "", "unknown@example.com"),
         ("", "", "Unknown@Example.com "),
@@ -154,32 +153,33 @@ def test_what_waits_is_sent_once_somebody_signs_in(
         ('data-placeholders="guest@shop.example, demo@shop.example"', "", "demo@shop.example"),
         (
             "",
-            "<script>window.enhancedDataCaptureConfig = {placeholders: ['guest@shop.example']}</script>",
+            "<script>"
+            "window.enhancedDataCaptureConfig = {placeholders: ['guest@shop.example']}</script>",
             "guest@shop.example",
         ),
     ],
 )
-def test_a_placeholder_is_nobody(
-    tag: str, before: str, nobody: str, visit: Any, front: Any, stored: Any, user: str
+def test_placeholder_address_is_no_user(
+    tag: str, before: str, placeholder: str, visit: Any, proxy: Any, stored: Any, user: str
 ) -> None:
     visit.open(
-        f"{SAVES}<script>savePaymentToSupabase({{user_email: '{nobody}'}})</script>",
+        f"{SAVES}<script>savePaymentToSupabase({{user_email: '{placeholder}'}})</script>",
         tag=tag,
         before=before,
     )
     visit.flush()
-    assert front.posts == []
+    assert proxy.received == []
     visit.run(f"enhancedDataCapture.identify({{email: '{user}'}})")
     assert len(stored("payment_data")) == 1
 
 
-def test_who_has_signed_out_is_not_found_in_what_the_site_leaves_behind(
-    visit: Any, front: Any, stored: Any, user: str
+def test_signed_out_user_is_not_read_from_the_remaining_storage(
+    visit: Any, proxy: Any, stored: Any, user: str
 ) -> None:
     gone = "gone@example.com"
     visit.open(
         SAVES,
-        before=signed_in(
+        before=fill_storage(
             localStorage={"current_user": {"email": gone}, "user_data": {"email": gone}},
             sessionStorage={"userData": {"email": gone}},
         ),
@@ -187,14 +187,14 @@ def test_who_has_signed_out_is_not_found_in_what_the_site_leaves_behind(
     visit.run("localStorage.removeItem('current_user')")
     visit.run(PAY)
     visit.flush()
-    assert front.posts == []
+    assert proxy.received == []
     visit.run(f"localStorage.setItem('current_user', JSON.stringify({{email: '{user}'}}))")
     visit.flush()
     assert len(stored("payment_data")) == 1
-    assert gone not in front.posts[0].text
+    assert gone not in proxy.received[0].text
 
 
-def test_after_a_logout_a_new_name_in_what_is_left_behind_counts(
+def test_new_user_in_the_remaining_storage_counts_after_a_logout(
     visit: Any, stored: Any, user: str
 ) -> None:
     visit.open(SAVES, user="gone@example.com")
@@ -204,30 +204,30 @@ def test_after_a_logout_a_new_name_in_what_is_left_behind_counts(
     assert len(stored("payment_data")) == 1
 
 
-def test_copies_left_behind_that_name_different_users_name_nobody(visit: Any, front: Any) -> None:
+def test_storage_that_names_two_users_identifies_no_user(visit: Any, proxy: Any) -> None:
     visit.open(
         SAVES,
-        before=signed_in(
+        before=fill_storage(
             localStorage={"user_data": {"email": "a@example.com"}},
             sessionStorage={"userData": {"email": "b@example.com"}},
         ),
     )
     visit.run(PAY)
     assert visit.flush() == {"success": False, "queued": True, "waiting": 1}
-    assert front.posts == []
+    assert proxy.received == []
 
 
-def test_a_logout_ends_what_identify_said_of_the_same_user(visit: Any, front: Any) -> None:
+def test_logout_cancels_identify_of_the_same_user(visit: Any, proxy: Any) -> None:
     visit.open(SAVES, user="gone@example.com")
     visit.run("enhancedDataCapture.identify({email: 'gone@example.com'})")
     visit.run("localStorage.removeItem('current_user')")
     visit.run(PAY)
     visit.flush()
-    assert front.posts == []
+    assert proxy.received == []
 
 
-def test_the_default_dashboard_that_a_logout_writes_is_nobodys(
-    visit: Any, front: Any, user: str
+def test_default_dashboard_written_at_logout_is_not_captured(
+    visit: Any, proxy: Any, user: str
 ) -> None:
     visit.open(SAVES, user=user)
     visit.run("localStorage.removeItem('current_user')")
@@ -237,19 +237,19 @@ def test_the_default_dashboard_that_a_logout_writes_is_nobodys(
     visit.run("saveDashboardToSupabase({initialEquity: 10000}, {}, 'dark')")
     visit.run(f"localStorage.setItem('current_user', JSON.stringify({{email: '{user}'}}))")
     assert visit.flush() == {"success": True}
-    assert front.posts == []
+    assert proxy.received == []
 
 
-def test_the_next_user_gets_nothing_of_the_one_before(
-    visit: Any, front: Any, capture_service: Any, user: str
+def test_next_user_gets_no_capture_of_the_previous_user(
+    visit: Any, proxy: Any, capture_service: Any, user: str
 ) -> None:
     visit.open(SAVES, user="first-" + user)
-    front.next_answers.append(unavailable())
+    proxy.next_responses.append(UNAVAILABLE)
     visit.run("savePaymentToSupabase({transaction_id: 'of the first'})")
     visit.run(f"localStorage.setItem('current_user', JSON.stringify({{email: '{user}'}}))")
     visit.run("savePaymentToSupabase({transaction_id: 'of the second'})")
 
-    def owners() -> dict[str, str]:
+    def find_owners() -> dict[str, str]:
         found = capture_service.rows(
             "SELECT * FROM payment_data WHERE user_email LIKE ?", "%" + user
         )
@@ -257,14 +257,14 @@ def test_the_next_user_gets_nothing_of_the_one_before(
             {row["user_email"]: row["transaction_id"] for row in found} if len(found) == 2 else {}
         )
 
-    assert visit.eventually(owners, "two payments") == {
+    assert visit.eventually(find_owners, "two payments") == {
         "first-" + user: "of the first",
         user: "of the second",
     }
 
 
-def test_who_was_there_counts_however_late_the_database_opens(
-    visit: Any, front: Any, capture_service: Any, user: str
+def test_captures_belong_to_the_user_of_their_time_if_the_database_opens_late(
+    visit: Any, proxy: Any, capture_service: Any, user: str
 ) -> None:
     first, second = "first-" + user, "second-" + user
     visit.open(SAVES, before=SLOW_DATABASE, user=first)
@@ -272,7 +272,7 @@ def test_who_was_there_counts_however_late_the_database_opens(
     visit.run(f"localStorage.setItem('current_user', JSON.stringify({{email: '{second}'}}))")
     visit.run("savePaymentToSupabase({transaction_id: 'of the second'})")
     visit.run("localStorage.removeItem('current_user')")
-    visit.run("savePaymentToSupabase({transaction_id: 'of nobody'})")
+    visit.run("savePaymentToSupabase({transaction_id: 'of no user'})")
     visit.run("openDatabase()")
     assert visit.flush()["waiting"] == 1
     found = capture_service.rows("SELECT * FROM payment_data WHERE user_email LIKE ?", "%" + user)
@@ -283,8 +283,8 @@ def test_who_was_there_counts_however_late_the_database_opens(
 
 
 @pytest.mark.parametrize("leaving", [False, True], ids=["staying", "leaving at once"])
-def test_who_left_on_an_earlier_page_is_not_found_however_late_the_database_opens(
-    leaving: bool, visit: Any, front: Any, site: Any, user: str
+def test_user_who_left_on_an_earlier_page_is_ignored_if_the_database_opens_late(
+    leaving: bool, visit: Any, proxy: Any, site: Any, user: str
 ) -> None:
     visit.open(SAVES, user=user)
     visit.run(f"localStorage.setItem('userData', JSON.stringify({{email: '{user}'}}))")
@@ -297,10 +297,4 @@ def test_who_left_on_an_earlier_page_is_not_found_however_late_the_database_open
     else:
         visit.run("openDatabase()")
     assert visit.flush() == {"success": False, "queued": True, "waiting": 1}
-    assert front.posts == []
-
-
-def unavailable() -> Any:
-    from tests.browser.site import Reply
-
-    return Reply(503, {"Content-Type": "application/problem+json"}, b'{"success": false}')
+    assert proxy.received == []

@@ -1,11 +1,11 @@
-"""One save that a page shows in several places is one capture; two different saves are two."""
+"""Test merging: one capture per save, also if a page saves in several places."""
 
 from __future__ import annotations
 
 import json
 from typing import Any
 
-from tests.browser.test_signals import fetched, sent_by_xhr, written
+from tests.browser.page_code import fetch_js, set_item_js, xhr_js
 
 ANSWERS = {
     "tradesPerDay": "1-2",
@@ -15,8 +15,8 @@ ANSWERS = {
 }
 
 
-def test_a_questionnaire_that_shows_up_in_five_places_is_one_capture_with_the_union(
-    visit: Any, front: Any, stored: Any, user: str
+def test_questionnaire_seen_in_five_places_becomes_one_merged_capture(
+    visit: Any, proxy: Any, stored: Any, user: str
 ) -> None:
     visit.open("<script>function storeQuestionnaireData() {}</script>", user=user)
     request = {
@@ -27,114 +27,126 @@ def test_a_questionnaire_that_shows_up_in_five_places_is_one_capture_with_the_un
         "account_number": "77",
     }
     steps = [
-        written(
+        set_item_js(
             "localStorage",
             "questionnaireAnswers",
             {**ANSWERS, "propFirm": "from storage", "accountType": "demo"},
         ),
-        written("sessionStorage", "currentQuestionnaire", ANSWERS),
+        set_item_js("sessionStorage", "currentQuestionnaire", ANSWERS),
         f"storeQuestionnaireData({json.dumps({**ANSWERS, 'propFirm': 'from the call'})})",
-        sent_by_xhr("/api/users/7/questionnaire", {**ANSWERS, "accountSize": 10000}),
-        fetched("/api/questionnaire", request),
+        xhr_js("/api/users/7/questionnaire", {**ANSWERS, "accountSize": 10000}),
+        fetch_js("/api/questionnaire", request),
     ]
     visit.run(
         "async () => {" + "; await new Promise((ready) => setTimeout(ready, 30));".join(steps) + "}"
     )
-    visit.page.wait_for_timeout(1100)
+    visit.eventually(lambda: proxy.received, "the script stops waiting for further signals")
     [row] = stored("questionnaire_data")
-    assert len(front.posts) == 1
+    assert len(proxy.received) == 1
     assert (row["user_name"], row["prop_firm"], row["account_type"]) == (
         "Ann",
         "from the call",
         "demo",
     )
-    assert front.posts[0].body["account_number"] == "77"
+    assert proxy.received[0].body["account_number"] == "77"
 
 
-def test_a_payment_is_captured_once_a_day_also_on_the_next_page_and_a_new_status_is_news(
-    visit: Any, front: Any, stored: Any, user: str
+def test_payment_is_captured_once_a_day_and_again_with_a_new_status(
+    visit: Any, proxy: Any, stored: Any, user: str
 ) -> None:
     payment = {"transaction_id": "TX-9", "plan": "Pro", "payment_status": "pending"}
     visit.open(user=user)
-    details = written("localStorage", "payment_details", {"paymentId": "TX-9"})
-    visit.run(f"() => {{ {fetched('/api/payments', payment)}; {details} }}")
+    details = set_item_js("localStorage", "payment_details", {"paymentId": "TX-9"})
+    visit.run(f"() => {{ {fetch_js('/api/payments', payment)}; {details} }}")
     assert len(stored("payment_data")) == 1
     visit.open(user=user)
     again = {"email": user, "plan": "Pro", "transactionId": "TX-9", "timestamp": 1}
-    visit.run(written("localStorage", "payment_success_data", again))
-    visit.run(f"() => {{ {fetched('/api/payments', {**payment, 'updated_at': 2})} }}")
+    visit.run(set_item_js("localStorage", "payment_success_data", again))
+    visit.run(f"() => {{ {fetch_js('/api/payments', {**payment, 'updated_at': 2})} }}")
     visit.flush()
-    assert len(front.posts) == 1
-    visit.run(f"() => {{ {fetched('/api/payments', {**payment, 'payment_status': 'completed'})} }}")
+    assert len(proxy.received) == 1
+    visit.run(
+        f"() => {{ {fetch_js('/api/payments', {**payment, 'payment_status': 'completed'})} }}"
+    )
     assert len(stored("payment_data", 2)) == 2
 
 
-def test_different_saves_in_one_moment_are_different_captures(
-    visit: Any, front: Any, user: str
+def test_different_saves_at_the_same_time_are_different_captures(
+    visit: Any, proxy: Any, user: str
 ) -> None:
     visit.open("<script>function storeQuestionnaireData() {}</script>", user=user)
     visit.run(
         """() => {
           for (const n of [1, 2]) {
-            fetch('/api/payments', {method: 'POST', body: JSON.stringify({transaction_id: 'T' + n})});
+            const body = JSON.stringify({transaction_id: 'T' + n});
+            fetch('/api/payments', {method: 'POST', body});
             storeQuestionnaireData({tradesPerDay: String(n)});
           }
           storeQuestionnaireData({tradesPerDay: '2'});
         }"""
     )
     visit.flush()
-    assert sorted(post.kind for post in front.posts) == ["payment"] * 2 + ["questionnaire"] * 2
+    assert (
+        sorted(capture.kind for capture in proxy.received)
+        == ["payment"] * 2 + ["questionnaire"] * 2
+    )
 
 
-def test_a_dashboard_that_did_not_change_is_not_sent_again(
-    visit: Any, front: Any, user: str
-) -> None:
+def test_unchanged_dashboard_is_not_sent_again(visit: Any, proxy: Any, user: str) -> None:
     visit.open("<script>function saveDashboardToSupabase() {}</script>", user=user)
     for equity in (100, 100, 101, 100, 100):
         state = {"currentEquity": equity, "lastUpdated": f"{equity}"}
-        visit.run(written("localStorage", f"trading_state_{user}", state))
+        visit.run(set_item_js("localStorage", f"trading_state_{user}", state))
         visit.run(
-            f"saveDashboardToSupabase({{theme: 1}}, {json.dumps({**state, 'timestamp': id(state)})}, 'dark')"
+            "(state) => saveDashboardToSupabase({theme: 1}, state, 'dark')",
+            {**state, "timestamp": id(state)},
         )
         visit.flush()
-    assert [post.body["tradingState"]["currentEquity"] for post in front.posts] == [100, 101, 100]
+    assert [capture.body["tradingState"]["currentEquity"] for capture in proxy.received] == [
+        100,
+        101,
+        100,
+    ]
 
 
-def test_a_page_that_rewrites_the_same_80_times_a_second_yields_one_capture(
-    visit: Any, front: Any, user: str
+def test_save_repeated_80_times_a_second_becomes_one_capture(
+    visit: Any, proxy: Any, user: str
 ) -> None:
     visit.open(user=user)
     visit.run(
         """async () => {
           for (let n = 0; n < 160; n++) {
-            localStorage.setItem('payment_success_data', JSON.stringify({plan: 'Pro', finalPrice: 49, timestamp: n}));
-            fetch('/api/payments', {method: 'POST', body: JSON.stringify({plan: 'Pro', final_price: 49, timestamp: n})});
+            const stored = JSON.stringify({plan: 'Pro', finalPrice: 49, timestamp: n});
+            const body = JSON.stringify({plan: 'Pro', final_price: 49, timestamp: n});
+            localStorage.setItem('payment_success_data', stored);
+            fetch('/api/payments', {method: 'POST', body});
             await new Promise((ready) => setTimeout(ready, 12));
           }
         }"""
     )
     visit.flush()
-    assert len(front.posts) == 1
+    assert len(proxy.received) == 1
 
 
-def test_a_state_that_is_written_after_the_logout_is_nobodys_also_on_the_next_page(
-    visit: Any, front: Any, user: str
+def test_state_written_after_a_logout_is_not_captured_on_this_or_the_next_page(
+    visit: Any, proxy: Any, user: str
 ) -> None:
     visit.open(user=user)
     visit.eventually(
-        lambda: visit.run("enhancedDataCapture.status()")["storage"] == "indexedDB", "the start"
+        lambda: visit.run("enhancedDataCapture.status()")["storage"] == "indexedDB",
+        "the database is open",
     )
-    default = written("localStorage", f"trading_state_{user}", {"currentEquity": 10000})
+    default = set_item_js("localStorage", f"trading_state_{user}", {"currentEquity": 10000})
     visit.run(f"() => {{ localStorage.removeItem('current_user'); {default} }}")
     visit.flush()
     visit.open()
     visit.run(default)
     assert visit.flush() == {"success": True}
-    assert front.posts == []
+    assert proxy.received == []
 
 
-def test_what_the_site_keeps_of_who_logged_out_names_nobody_on_the_next_page(
-    visit: Any, front: Any, user: str
+def test_remaining_storage_of_a_logged_out_user_identifies_no_user_on_the_next_page(
+    visit: Any, proxy: Any, user: str
 ) -> None:
     visit.open(
         before=f"<script>localStorage.user_data = JSON.stringify({{email: '{user}'}})</script>",
@@ -143,6 +155,6 @@ def test_what_the_site_keeps_of_who_logged_out_names_nobody_on_the_next_page(
     visit.run("enhancedDataCapture.status()")
     visit.run("localStorage.removeItem('current_user')")
     visit.open()
-    visit.run(written("localStorage", "payment_details", {"plan": "Pro"}))
+    visit.run(set_item_js("localStorage", "payment_details", {"plan": "Pro"}))
     assert visit.flush() == {"success": False, "queued": True, "waiting": 1}
-    assert front.posts == []
+    assert proxy.received == []

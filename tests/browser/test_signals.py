@@ -1,4 +1,4 @@
-"""What pages send, store and submit is captured without their code being touched, and what is no save is left alone."""
+"""Test signals: which requests, storage writes and forms of a page are captured."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ import json
 from typing import Any
 
 import pytest
+
+from tests.browser.page_code import fetch_js, set_item_js, xhr_js
 
 PAYMENT = {
     "plan_name_payment": "Pro",
@@ -22,22 +24,8 @@ ANSWERS = {
 STATE = {"currentEquity": 10250, "performanceMetrics": {"totalPnl": 250, "totalTrades": 8}}
 
 
-def fetched(url: str, body: Any, method: str = "POST") -> str:
-    headers = "{'Content-Type': 'application/json'}"
-    return f"fetch('{url}', {{method: '{method}', headers: {headers}, body: {json.dumps(json.dumps(body))}}})"
-
-
-def sent_by_xhr(url: str, body: Any) -> str:
-    text = json.dumps(json.dumps(body))
-    return f"(() => {{ const xhr = new XMLHttpRequest(); xhr.open('POST', '{url}'); xhr.send({text}) }})()"
-
-
-def written(area: str, key: str, value: Any) -> str:
-    return f"{area}.setItem('{key}', {json.dumps(json.dumps(value))})"
-
-
 SAVES = {
-    "fetch": ("payment", fetched("/api/payments", PAYMENT)),
+    "fetch": ("payment", fetch_js("/api/payments", PAYMENT)),
     "fetch with a Request": (
         "payment",
         f"fetch(new Request('/api/payments', {{method: 'POST', body: '{json.dumps(PAYMENT)}'}}))",
@@ -52,75 +40,79 @@ SAVES = {
     ),
     "fetch to process": (
         "payment",
-        fetched("/api/payment/process", {"amount": 49, "planName": "Pro", "coupon": None}),
+        fetch_js("/api/payment/process", {"amount": 49, "planName": "Pro", "coupon": None}),
     ),
     "XHR": (
         "payment",
-        sent_by_xhr(
+        xhr_js(
             "/api/payment/verify-payment", {"token": "s3cret", "plan": "Pro", "amount_paid": 49}
         ),
     ),
     "beacon": ("payment", f"navigator.sendBeacon('/api/payments', JSON.stringify({PAYMENT}))"),
     "payment_success_data": (
         "payment",
-        written("localStorage", "payment_success_data", {"planName": "Pro", "finalPrice": 49}),
+        set_item_js("localStorage", "payment_success_data", {"planName": "Pro", "finalPrice": 49}),
     ),
     "payment_details": (
         "payment",
-        written("localStorage", "payment_details", {"plan": "Pro", "amount": 49, "paymentId": "P"}),
+        set_item_js(
+            "localStorage", "payment_details", {"plan": "Pro", "amount": 49, "paymentId": "P"}
+        ),
     ),
     "paymentRecord": (
         "payment",
-        written("localStorage", "paymentRecord", {"plan": "Pro", "amount": 49, "orderId": "O"}),
+        set_item_js("localStorage", "paymentRecord", {"plan": "Pro", "amount": 49, "orderId": "O"}),
     ),
-    "supabase insert": ("payment", fetched("/rest/v1/user_payments", PAYMENT)),
+    "supabase insert": ("payment", fetch_js("/rest/v1/user_payments", PAYMENT)),
     "supabase insert of a list": (
         "payment",
-        fetched("/rest/v1/payments?columns=%22plan%22", [PAYMENT]),
+        fetch_js("/rest/v1/payments?columns=%22plan%22", [PAYMENT]),
     ),
-    "supabase rpc": ("payment", fetched("/rest/v1/rpc/save_payment", PAYMENT)),
+    "supabase rpc": ("payment", fetch_js("/rest/v1/rpc/save_payment", PAYMENT)),
     "a form": ("payment", "document.querySelector('#checkout').requestSubmit()"),
     "a form without an event": ("payment", "document.querySelector('#checkout').submit()"),
-    "questionnaire, fetch": ("questionnaire", fetched("/api/questionnaire", ANSWERS)),
-    "questionnaire, XHR": ("questionnaire", sent_by_xhr("/api/users/7/questionnaire", ANSWERS)),
+    "questionnaire, fetch": ("questionnaire", fetch_js("/api/questionnaire", ANSWERS)),
+    "questionnaire, XHR": ("questionnaire", xhr_js("/api/users/7/questionnaire", ANSWERS)),
     "questionnaire, simple": (
         "questionnaire",
-        fetched("/api/simple/questionnaire", {"questionnaire": ANSWERS}),
+        fetch_js("/api/simple/questionnaire", {"questionnaire": ANSWERS}),
     ),
-    "questionnaire, submit": ("questionnaire", fetched("/api/questionnaire/submit", ANSWERS)),
+    "questionnaire, submit": ("questionnaire", fetch_js("/api/questionnaire/submit", ANSWERS)),
     "questionnaireAnswers": (
         "questionnaire",
-        written("localStorage", "questionnaireAnswers", ANSWERS),
+        set_item_js("localStorage", "questionnaireAnswers", ANSWERS),
     ),
     "currentQuestionnaire": (
         "questionnaire",
-        written("sessionStorage", "currentQuestionnaire", ANSWERS),
+        set_item_js("sessionStorage", "currentQuestionnaire", ANSWERS),
     ),
     "questionnaires, PATCH": (
         "questionnaire",
-        fetched("/rest/v1/questionnaires?id=eq.1", ANSWERS, "PATCH"),
+        fetch_js("/rest/v1/questionnaires?id=eq.1", ANSWERS, "PATCH"),
     ),
     "dashboard, fetch": (
         "dashboard",
-        fetched("/api/simple/dashboard", {"current_equity": "10250", "total_pnl": 250}),
+        fetch_js("/api/simple/dashboard", {"current_equity": "10250", "total_pnl": 250}),
     ),
     "dashboard, PUT": (
         "dashboard",
-        fetched("/api/dashboard/equity", {"current_equity": 10250, "total_pnl": 250}, "PUT"),
+        fetch_js("/api/dashboard/equity", {"current_equity": 10250, "total_pnl": 250}, "PUT"),
     ),
-    "trading_state": ("dashboard", written("localStorage", "trading_state_$PERSON", STATE)),
+    "trading_state": ("dashboard", set_item_js("localStorage", "trading_state_$USER", STATE)),
     "dashboard_data": (
         "dashboard",
-        written("localStorage", "dashboard_data_$PERSON", {"performance": {"totalPnl": 250}}),
+        set_item_js("localStorage", "dashboard_data_$USER", {"performance": {"totalPnl": 250}}),
     ),
 }
-FORM = """<form id="checkout" class="payment-form" target="away"><input name="id" value="7"><input name="plan" value="Pro">
-<input name="amount" value="49"><input type="password" name="secretWord" value="s3cret">
-<input name="card" autocomplete="cc-number" value="s3cret"></form><iframe name="away" hidden></iframe>"""
+FORM = """<form id="checkout" class="payment-form" target="away">
+<input name="id" value="7"><input name="plan" value="Pro"><input name="amount" value="49">
+<input type="password" name="secretWord" value="s3cret">
+<input name="card" autocomplete="cc-number" value="s3cret">
+</form><iframe name="away" hidden></iframe>"""
 
 
 @pytest.mark.parametrize("name", SAVES)
-def test_a_save_is_captured(name: str, visit: Any, front: Any, stored: Any, user: str) -> None:
+def test_save_is_captured(name: str, visit: Any, proxy: Any, stored: Any, user: str) -> None:
     kind, save = SAVES[name]
     visit.open(FORM, user=user)
     visit.run(f"() => {{ {save.replace('$USER', user)} }}")
@@ -132,10 +124,10 @@ def test_a_save_is_captured(name: str, visit: Any, front: Any, stored: Any, user
         assert row["risk_reward_ratio"] == "3"
     else:
         assert row["total_pnl"] == 250
-    assert "s3cret" not in front.posts[0].text
+    assert "s3cret" not in proxy.received[0].text
 
 
-def test_the_real_hash_of_a_crypto_payment_is_found_and_its_coins_are_no_price(
+def test_crypto_payment_has_its_hash_and_its_coin_amount_is_no_price(
     visit: Any, stored: Any, user: str
 ) -> None:
     visit.open(user=user)
@@ -147,11 +139,11 @@ def test_the_real_hash_of_a_crypto_payment_is_found_and_its_coins_are_no_price(
         "status": "pending",
     }
     visit.run(
-        written(
+        set_item_js(
             "localStorage", "payment_details", {"plan": "Pro", "amount": 49, "method": "crypto"}
         )
     )
-    visit.run(written("localStorage", "crypto_verification", verification))
+    visit.run(set_item_js("localStorage", "crypto_verification", verification))
     [row] = stored("payment_data")
     assert (row["final_price"], row["crypto_amount"], row["crypto_transaction_hash"]) == (
         49,
@@ -160,88 +152,95 @@ def test_the_real_hash_of_a_crypto_payment_is_found_and_its_coins_are_no_price(
     )
 
 
-NO_SAVES = {
-    "an invoice": fetched("/api/payment/create-invoice", PAYMENT),
-    "an intent": fetched("/api/create-payment-intent", PAYMENT),
-    "an intent's rpc": fetched("/rest/v1/rpc/create_payment_intent", PAYMENT),
-    "payment info": fetched("/api/payment-info/7", PAYMENT),
+OTHER_ACTIONS = {
+    "an invoice": fetch_js("/api/payment/create-invoice", PAYMENT),
+    "an intent": fetch_js("/api/create-payment-intent", PAYMENT),
+    "an intent's rpc": fetch_js("/rest/v1/rpc/create_payment_intent", PAYMENT),
+    "payment info": fetch_js("/api/payment-info/7", PAYMENT),
     "a GET": "fetch('/api/payments')",
-    "another capturer's": fetched("/api/payments/capture", PAYMENT),
-    "a mark": "localStorage.setItem('questionnaire_completed', 'true')",
-    "a person's mark": "localStorage.setItem('questionnaire_completed_a@example.com', 'true')",
-    "a step": fetched("/user-flow/mark-step", {"step": "questionnaire"}),
-    "an activity": fetched("/api/activity", {"activity_type": "questionnaire"}),
-    "another table": fetched("/rest/v1/profiles", {"name": "payment"}),
-    "no JSON": "localStorage.setItem('payment_details', 'none')",
+    "a request to another capture service": fetch_js("/api/payments/capture", PAYMENT),
+    "a completion mark": "localStorage.setItem('questionnaire_completed', 'true')",
+    "a user's completion mark": (
+        "localStorage.setItem('questionnaire_completed_a@example.com', 'true')"
+    ),
+    "a step of a journey": fetch_js("/user-flow/mark-step", {"step": "questionnaire"}),
+    "an activity": fetch_js("/api/activity", {"activity_type": "questionnaire"}),
+    "another table": fetch_js("/rest/v1/profiles", {"name": "payment"}),
+    "a value that is no JSON": "localStorage.setItem('payment_details', 'none')",
 }
 
 
-@pytest.mark.parametrize("name", NO_SAVES)
-def test_what_is_no_save_is_left_alone(name: str, visit: Any, front: Any, user: str) -> None:
+@pytest.mark.parametrize("name", OTHER_ACTIONS)
+def test_other_requests_and_writes_are_not_captured(
+    name: str, visit: Any, proxy: Any, user: str
+) -> None:
     visit.open(user=user)
-    visit.run(f"() => {{ {NO_SAVES[name]} }}")
+    visit.run(f"() => {{ {OTHER_ACTIONS[name]} }}")
     assert visit.flush() == {"success": True}
-    assert front.posts == []
+    assert proxy.received == []
 
 
 @pytest.mark.parametrize("how", ["config", "attribute"])
-def test_a_site_adds_rules_and_takes_names_out(how: str, visit: Any, front: Any, user: str) -> None:
+def test_site_adds_rules_and_excludes_names(how: str, visit: Any, proxy: Any, user: str) -> None:
     rules = json.dumps([{"name": "orders", "kind": "payment", "url": "/shop/order$"}])
-    config = f"<script>window.enhancedDataCaptureConfig = {{rules: {rules}, without: ['questionnaire']}}</script>"
+    options = f"{{rules: {rules}, without: ['questionnaire']}}"
+    config = f"<script>window.enhancedDataCaptureConfig = {options}</script>"
     tag = f"data-rules='{rules}' data-without='questionnaire crypto'"
     visit.open(user=user, **({"before": config} if how == "config" else {"tag": tag}))
     visit.run(
-        f"() => {{ {fetched('/shop/order', PAYMENT)}; {fetched('/api/questionnaire', ANSWERS)} }}"
+        f"() => {{ {fetch_js('/shop/order', PAYMENT)}; {fetch_js('/api/questionnaire', ANSWERS)} }}"
     )
     visit.flush()
-    assert [post.kind for post in front.posts] == ["payment"]
+    assert [capture.kind for capture in proxy.received] == ["payment"]
 
 
-def test_the_pages_requests_pass_through_untouched(visit: Any, user: str) -> None:
+def test_requests_of_the_page_are_unchanged(visit: Any, user: str) -> None:
     visit.open(
         """<script>
         window.seen = [];
         const original = window.fetch;
-        window.fetch = function () { seen.push(arguments.length); return original.apply(this, arguments); };
+        window.fetch = function () {
+          seen.push(arguments.length);
+          return original.apply(this, arguments);
+        };
         </script>""",
-        before="<script>window.native = window.fetch; addEventListener('unhandledrejection', (event) => "
-        "{ (window.unhandled ||= []).push(event.reason.name); event.preventDefault() })</script>",
+        before="""<script>
+        window.native = window.fetch;
+        window.unhandled = [];
+        addEventListener('unhandledrejection', (event) => {
+          unhandled.push(event.reason.name);
+          event.preventDefault();
+        });
+        </script>""",
         user=user,
     )
     result = visit.run(
         """async () => {
           const controller = new AbortController(); controller.abort();
           const request = new Request('/api/payments', {method: 'POST', body: '{"plan": 1}'});
-          const answer = await fetch(request);
+          const response = await fetch(request);
           const aborted = {method: 'POST', body: '{}', signal: controller.signal};
           const thrown = await fetch('/api/payments', aborted).catch(({name}) => name);
           fetch('http://127.0.0.1:1/api/payments', {method: 'POST', body: '{}'});
-          await new Promise((ready) => setTimeout(ready, 200));
-          return [request.bodyUsed, answer.bodyUsed, answer.status, thrown, seen, window.unhandled,
-                  fetch.length, native.name, XMLHttpRequest.prototype.send.name, Storage.prototype.setItem.length];
+          return [request.bodyUsed, response.bodyUsed, response.status, thrown, seen];
         }"""
     )
-    assert result == [
-        True,
-        False,
-        404,
-        "AbortError",
-        [1, 2, 2],
-        ["TypeError"],
-        0,
-        "fetch",
-        "send",
-        2,
-    ]
+    assert result == [True, False, 404, "AbortError", [1, 2, 2]]
+    visit.eventually(lambda: visit.run("unhandled.length"), "the last request has failed")
+    visit.page.wait_for_timeout(100)  # in which a second rejection would be reported
+    assert visit.run("unhandled") == ["TypeError"]
+    functions = "[native, XMLHttpRequest.prototype.send, Storage.prototype.setItem]"
+    assert visit.run(f"{functions}.map(({{name}}) => name)") == ["fetch", "send", "setItem"]
+    assert visit.run("[fetch.length, Storage.prototype.setItem.length]") == [0, 2]
 
 
-def test_storage_methods_that_the_page_assigns_keep_their_saves_visible(
+def test_saves_through_storage_methods_of_the_page_are_captured(
     visit: Any, stored: Any, user: str
 ) -> None:
     visit.open(
-        "<script>const set = Storage.prototype.setItem; Storage.prototype.setItem = function (...given) "
-        "{ return set.apply(this, given) }</script>",
+        "<script>const set = Storage.prototype.setItem;"
+        "Storage.prototype.setItem = function (...args) { return set.apply(this, args) }</script>",
         user=user,
     )
-    visit.run(written("localStorage", "payment_details", {"plan": "Pro", "amount": 49}))
+    visit.run(set_item_js("localStorage", "payment_details", {"plan": "Pro", "amount": 49}))
     assert len(stored("payment_data")) == 1

@@ -1,4 +1,4 @@
-"""The three named functions are captured however a page defines them, and the page can't tell."""
+"""Test wrapping: save functions are captured, and the page sees no difference."""
 
 from __future__ import annotations
 
@@ -6,36 +6,49 @@ from typing import Any
 
 import pytest
 
+from tests.browser.site import SCRIPT
+
 PAY = "savePaymentToSupabase({plan_name: 'Pro', transaction_id: 'T-1'})"
 IMPLEMENTATION = (
     "(paymentData) { window.saved = (window.saved || 0) + 1; return Promise.resolve({ok: true}); }"
 )
+FUNCTION = f"function savePaymentToSupabase{IMPLEMENTATION}"
 
 DEFINITIONS = {
-    "function declaration": f"<script>function savePaymentToSupabase{IMPLEMENTATION}</script>",
-    "async function": f"<script>async function savePaymentToSupabase{IMPLEMENTATION}</script>",
-    "window property": f"<script>window.savePaymentToSupabase = function {IMPLEMENTATION}</script>",
-    "globalThis property": f"<script>globalThis.savePaymentToSupabase = function {IMPLEMENTATION}</script>",
-    "bare assignment": f"<script>savePaymentToSupabase = function {IMPLEMENTATION}</script>",
-    "Object.assign": f"<script>Object.assign(window, {{savePaymentToSupabase{IMPLEMENTATION}}})</script>",
-    "var": f"<script>var savePaymentToSupabase = function {IMPLEMENTATION}</script>",
-    "let": f"<script>let savePaymentToSupabase = function {IMPLEMENTATION}</script>",
-    "only where there is none yet": "<script>if (!('savePaymentToSupabase' in window)) "
-    f"window.savePaymentToSupabase = function {IMPLEMENTATION}</script>",
-    "redeclared": "<script>function savePaymentToSupabase() { window.old = true; }</script>"
-    f"<script>function savePaymentToSupabase{IMPLEMENTATION}</script>",
-    "assigned again": "<script>window.savePaymentToSupabase = () => { window.old = true; }</script>"
-    f"<script>window.savePaymentToSupabase = function {IMPLEMENTATION}</script>",
-    "let assigned again": "<script>let savePaymentToSupabase = () => { window.old = true; }</script>"
-    f"<script>savePaymentToSupabase = function {IMPLEMENTATION}</script>",
+    "function declaration": [FUNCTION],
+    "async function": [f"async {FUNCTION}"],
+    "window property": [f"window.savePaymentToSupabase = function {IMPLEMENTATION}"],
+    "globalThis property": [f"globalThis.savePaymentToSupabase = function {IMPLEMENTATION}"],
+    "bare assignment": [f"savePaymentToSupabase = function {IMPLEMENTATION}"],
+    "Object.assign": [f"Object.assign(window, {{savePaymentToSupabase{IMPLEMENTATION}}})"],
+    "var": [f"var savePaymentToSupabase = function {IMPLEMENTATION}"],
+    "let": [f"let savePaymentToSupabase = function {IMPLEMENTATION}"],
+    "only if not defined yet": [
+        "if (!('savePaymentToSupabase' in window)) "
+        f"window.savePaymentToSupabase = function {IMPLEMENTATION}"
+    ],
+    "redeclared": ["function savePaymentToSupabase() { window.old = true; }", FUNCTION],
+    "assigned again": [
+        "window.savePaymentToSupabase = () => { window.old = true; }",
+        f"window.savePaymentToSupabase = function {IMPLEMENTATION}",
+    ],
+    "let assigned again": [
+        "let savePaymentToSupabase = () => { window.old = true; }",
+        f"savePaymentToSupabase = function {IMPLEMENTATION}",
+    ],
 }
 
 
-@pytest.mark.parametrize("definition", DEFINITIONS.values(), ids=DEFINITIONS)
-def test_a_function_is_captured_from_the_next_script_on(
-    definition: str, visit: Any, stored: Any, user: str
+def as_scripts(*sources: str) -> str:
+    """Return HTML with one script element per source."""
+    return "".join(f"<script>{source}</script>" for source in sources)
+
+
+@pytest.mark.parametrize("definitions", DEFINITIONS.values(), ids=DEFINITIONS)
+def test_save_function_is_captured_from_the_next_script(
+    definitions: list[str], visit: Any, stored: Any, user: str
 ) -> None:
-    visit.open(f"{definition}<script>{PAY}</script>", user=user)
+    visit.open(as_scripts(*definitions, PAY), user=user)
     assert stored("payment_data")[0]["transaction_id"] == "T-1"
     assert visit.run("[window.saved, window.old]") == [1, None]
 
@@ -44,33 +57,39 @@ def test_a_function_is_captured_from_the_next_script_on(
     "how",
     ["src", "src, deferred", "module", "module in a file", "inserted", "inserted from a file"],
 )
-def test_a_function_from_a_file_or_module_is_captured(
+def test_save_function_from_a_file_or_module_is_captured(
     how: str, visit: Any, site: Any, stored: Any, user: str
 ) -> None:
-    classic = f"function savePaymentToSupabase{IMPLEMENTATION}"
-    url = site.put("/save.js", classic, "text/javascript")
-    module = site.put(
-        "/save.mjs",
-        f"window.savePaymentToSupabase = async function {IMPLEMENTATION}",
-        "text/javascript",
-    )
-    definition = {
-        "src": f'<script src="{url}"></script><script>{PAY}</script>',
-        "src, deferred": f'<script defer src="{url}"></script><script>addEventListener("DOMContentLoaded", () => {PAY})</script>',
-        "module": f'<script type="module">window.savePaymentToSupabase = async function {IMPLEMENTATION}</script>'
-        f'<script>addEventListener("DOMContentLoaded", () => window.{PAY})</script>',
-        "module in a file": f'<script type="module" src="{module}"></script><script type="module">window.{PAY}</script>',
-        "inserted": "<script>const added = document.createElement('script'); added.textContent = "
-        f"`{classic}`; document.head.append(added);</script><script>{PAY}</script>",
-        "inserted from a file": "<script>const added = document.createElement('script');"
-        f"added.src = '{url}'; added.onload = () => {PAY}; document.head.append(added);</script>",
+    module = f"window.savePaymentToSupabase = async function {IMPLEMENTATION}"
+    url = site.put("/save.js", FUNCTION, "text/javascript")
+    module_url = site.put("/save.mjs", module, "text/javascript")
+    when_loaded = 'addEventListener("DOMContentLoaded", () => {})'
+    html = {
+        "src": f'<script src="{url}"></script>{as_scripts(PAY)}',
+        "src, deferred": f'<script defer src="{url}"></script>'
+        + as_scripts(when_loaded.format(PAY)),
+        "module": f'<script type="module">{module}</script>'
+        + as_scripts(when_loaded.format(f"window.{PAY}")),
+        "module in a file": (
+            f'<script type="module" src="{module_url}"></script>'
+            f'<script type="module">window.{PAY}</script>'
+        ),
+        "inserted": as_scripts(
+            "const added = document.createElement('script');"
+            f"added.textContent = `{FUNCTION}`; document.head.append(added);",
+            PAY,
+        ),
+        "inserted from a file": as_scripts(
+            "const added = document.createElement('script');"
+            f"added.src = '{url}'; added.onload = () => {PAY}; document.head.append(added);"
+        ),
     }[how]
-    visit.open(definition, user=user)
+    visit.open(html, user=user)
     assert stored("payment_data")[0]["transaction_id"] == "T-1"
     assert visit.run("window.saved") == 1
 
 
-def test_a_function_that_appears_long_after_loading_is_captured_at_the_click_that_uses_it(
+def test_save_function_defined_after_loading_is_captured_at_the_next_click(
     visit: Any, stored: Any, user: str
 ) -> None:
     visit.open(f'<button onclick="{PAY}">Pay</button>', user=user)
@@ -79,7 +98,7 @@ def test_a_function_that_appears_long_after_loading_is_captured_at_the_click_tha
     assert len(stored("payment_data")) == 1
 
 
-def test_all_three_functions_are_captured(visit: Any, stored: Any, user: str) -> None:
+def test_all_three_save_functions_are_captured(visit: Any, stored: Any, user: str) -> None:
     visit.open(
         """<script>
         async function savePaymentToSupabase() {}
@@ -101,32 +120,34 @@ def test_all_three_functions_are_captured(visit: Any, stored: Any, user: str) ->
     "definition",
     [
         f"const savePaymentToSupabase = function {IMPLEMENTATION}",
-        f"Object.defineProperty(window, 'savePaymentToSupabase', {{value: function {IMPLEMENTATION}}})",
-        "let reads = 0; Object.defineProperty(window, 'savePaymentToSupabase', "
-        f"{{get: () => {{ window.reads = ++reads; return function {IMPLEMENTATION} }}, configurable: true}})",
+        "Object.defineProperty(window, 'savePaymentToSupabase', "
+        f"{{value: function {IMPLEMENTATION}}})",
+        "let reads = 0; Object.defineProperty(window, 'savePaymentToSupabase', {configurable: true,"
+        f"get: () => {{ window.reads = ++reads; return function {IMPLEMENTATION} }}}})",
     ],
     ids=["const", "read-only", "accessor"],
 )
-def test_what_cannot_be_wrapped_safely_is_left_as_it_is(
-    definition: str, visit: Any, front: Any, user: str
+def test_function_that_cannot_be_wrapped_safely_is_left_alone(
+    definition: str, visit: Any, proxy: Any, user: str
 ) -> None:
-    visit.open(f"<script>{definition}</script><script>{PAY}</script>", user=user)
+    visit.open(as_scripts(definition, PAY), user=user)
     assert visit.run("window.saved") == 1
     assert visit.run("window.reads || 1") == 1
     assert visit.flush() == {"success": True}
-    assert front.posts == []
+    assert proxy.received == []
 
 
-def test_a_let_that_is_not_initialised_yet_does_no_harm(visit: Any, stored: Any, user: str) -> None:
-    visit.open(
-        "<script>document.body.append('a node, at which the script looks'); Promise.resolve().then(() => 0);"
-        f"let savePaymentToSupabase = function {IMPLEMENTATION}</script><script>{PAY}</script>",
-        user=user,
-    )
+def test_let_that_is_not_yet_initialised_is_captured_later(
+    visit: Any, stored: Any, user: str
+) -> None:
+    # The script checks the globals when a node is added, here before the `let` runs.
+    add_node = "document.body.append('a node'); Promise.resolve().then(() => 0);"
+    let = f"let savePaymentToSupabase = function {IMPLEMENTATION}"
+    visit.open(as_scripts(add_node + let, PAY), user=user)
     assert len(stored("payment_data")) == 1
 
 
-def test_the_wrapped_function_is_indistinguishable(visit: Any) -> None:
+def test_wrapped_function_looks_like_the_original(visit: Any) -> None:
     visit.open(
         """<script>
         async function savePaymentToSupabase(paymentData, options = {}) { return this; }
@@ -136,10 +157,12 @@ def test_the_wrapped_function_is_indistinguishable(visit: Any) -> None:
         window.original = savePaymentToSupabase;
         function describe(f) {
           return {
-            type: typeof f, length: f.length, name: f.name, keys: Object.keys(f), own: Reflect.ownKeys(f).map(String),
-            isFunction: f instanceof Function, tag: Object.prototype.toString.call(f), constructor: f.constructor.name,
-            prototype: Object.getPrototypeOf(f) === Object.getPrototypeOf(async () => 0), json: JSON.stringify(f) ?? null,
-            global: JSON.stringify(Object.getOwnPropertyDescriptor(window, 'savePaymentToSupabase')),
+            type: typeof f, length: f.length, name: f.name, keys: Object.keys(f),
+            own: Reflect.ownKeys(f).map(String), isFunction: f instanceof Function,
+            tag: Object.prototype.toString.call(f), constructor: f.constructor.name,
+            prototype: Object.getPrototypeOf(f) === Object.getPrototypeOf(async () => 0),
+            json: JSON.stringify(f) ?? null,
+            global: JSON.stringify(Object.getOwnPropertyDescriptor(window, f.name)),
             names: Object.keys(window).filter((name) => /supabase$/i.test(name)),
           };
         }
@@ -150,40 +173,43 @@ def test_the_wrapped_function_is_indistinguishable(visit: Any) -> None:
     assert visit.run("savePaymentToSupabase.retries = 4, original.retries") == 4
 
 
-def test_the_call_goes_through_with_its_this_arguments_and_very_result(visit: Any) -> None:
+def test_wrapped_call_keeps_this_arguments_and_result(visit: Any) -> None:
     visit.open(
         """<script>
         window.result = Promise.resolve(1);
-        window.savePaymentToSupabase = function (...given) { window.call = {self: this, given}; return window.result; };
+        window.savePaymentToSupabase = function (...args) {
+          window.call = {self: this, args};
+          return window.result;
+        };
         </script>"""
     )
     assert visit.run(
         """() => {
           const self = {}, payment = {user_email: 'a@example.com'}, options = {};
           const result = savePaymentToSupabase.call(self, payment, options, undefined);
-          const {call} = window;
-          return [result === window.result, call.self === self, call.given[0] === payment, call.given[1] === options,
-                  call.given.length, payment.capture_id === undefined];
+          const {args} = call;
+          return [result === window.result, call.self === self, args[0] === payment,
+                  args[1] === options, args.length, payment.capture_id === undefined];
         }"""
     ) == [True, True, True, True, 3, True]
-    assert visit.run(
-        "(0, savePaymentToSupabase)({}) && window.call.self === undefined || window.call.self === window"
-    )
+    assert visit.run("(0, savePaymentToSupabase)({}) && [undefined, window].includes(call.self)")
 
 
-def test_the_pages_own_exception_reaches_the_page_and_the_payment_is_captured(
+def test_exception_of_a_save_function_reaches_the_page_and_the_save_is_captured(
     visit: Any, stored: Any, user: str
 ) -> None:
     visit.open(
-        "<script>function savePaymentToSupabase() { throw window.fault = new RangeError('no') }</script>",
+        as_scripts("function savePaymentToSupabase() { throw window.own = new RangeError('no') }"),
         user=user,
     )
-    caught = "() => { try { savePaymentToSupabase({transaction_id: 'T'}) } catch (error) { return error === window.fault } }"
-    assert visit.run(caught) is True
+    catch = """() => {
+      try { savePaymentToSupabase({transaction_id: 'T'}) } catch (error) { return error === own }
+    }"""
+    assert visit.run(catch) is True
     assert len(stored("payment_data")) == 1
 
 
-def test_a_rejection_that_the_page_does_not_handle_is_still_reported_once(
+def test_unhandled_rejection_of_a_save_function_is_reported_once(
     visit: Any, stored: Any, user: str
 ) -> None:
     visit.open(
@@ -195,10 +221,10 @@ def test_a_rejection_that_the_page_does_not_handle_is_still_reported_once(
     )
     assert len(stored("payment_data")) == 1
     assert visit.run("unhandled") == ["refused by the page"]
-    visit.errors.clear()  # it is the page's own
+    visit.errors.clear()  # the error is the page's own
 
 
-def test_a_lazy_result_is_never_started(visit: Any, stored: Any, user: str) -> None:
+def test_lazy_result_of_a_save_function_is_not_started(visit: Any, stored: Any, user: str) -> None:
     visit.open(
         f"""<script>
         window.inserts = 0;
@@ -211,62 +237,63 @@ def test_a_lazy_result_is_never_started(visit: Any, stored: Any, user: str) -> N
     assert visit.run("async () => { await window.query.then(() => 0); return inserts }") == 1
 
 
-def test_arguments_are_captured_as_they_were_when_the_call_was_made(
-    visit: Any, front: Any, stored: Any, user: str
+def test_arguments_are_captured_as_they_were_at_the_call(
+    visit: Any, proxy: Any, stored: Any, user: str
 ) -> None:
     visit.open(
-        "<script>function savePaymentToSupabase(payment) { payment.transaction_id = 'changed inside' }</script>"
-        "<script>const payment = {transaction_id: 'as given', plan: {name: 'Pro'}}; savePaymentToSupabase(payment);"
-        "payment.plan.name = 'changed after'</script>",
+        as_scripts(
+            "function savePaymentToSupabase(payment) { payment.transaction_id = 'changed inside' }",
+            "const payment = {transaction_id: 'as given', plan: {name: 'Pro'}};"
+            "savePaymentToSupabase(payment); payment.plan.name = 'changed after'",
+        ),
         user=user,
     )
     assert stored("payment_data")[0]["transaction_id"] == "as given"
-    assert front.posts[0].body["plan"] == {"name": "Pro"}
+    assert proxy.received[0].body["plan"] == {"name": "Pro"}
 
 
-def test_included_twice_it_captures_once(visit: Any, front: Any, stored: Any, user: str) -> None:
-    again = f'<script src="{front.url}/frontend_data_capture_integration.js?again" crossorigin></script>'
-    visit.open(
-        f"<script>window.first = enhancedDataCapture; function savePaymentToSupabase{IMPLEMENTATION}</script>{again}"
-        f"<script>{PAY}</script>",
-        user=user,
-    )
+def test_script_included_twice_captures_once(
+    visit: Any, proxy: Any, stored: Any, user: str
+) -> None:
+    again = f'<script src="{proxy.url}/{SCRIPT}?again" crossorigin></script>'
+    definitions = as_scripts("window.first = enhancedDataCapture;" + FUNCTION)
+    visit.open(definitions + again + as_scripts(PAY), user=user)
     assert len(stored("payment_data")) == 1
     visit.flush()
-    assert len(front.posts) == 1
+    assert len(proxy.received) == 1
     assert visit.run("[window.saved, first === enhancedDataCapture]") == [1, True]
 
 
 @pytest.mark.parametrize(
-    "over",
+    "outer",
     [
         "function (payment) { return inner({...payment, currency: 'USD'}); }",
-        "async function (payment) { await new Promise((ready) => setTimeout(ready, 50)); return inner(payment); }",
+        "async function (payment) {"
+        "await new Promise((resolve) => setTimeout(resolve, 50)); return inner(payment); }",
     ],
     ids=["at once", "after awaiting"],
 )
-def test_a_function_that_the_page_puts_over_the_wrapped_one_does_not_double_the_save(
-    over: str, visit: Any, front: Any, stored: Any, user: str
+def test_function_of_the_page_around_a_wrapped_one_does_not_double_the_save(
+    outer: str, visit: Any, proxy: Any, stored: Any, user: str
 ) -> None:
-    visit.open(
-        f"<script>function savePaymentToSupabase{IMPLEMENTATION}</script>"
-        f"<script>const inner = window.savePaymentToSupabase; window.savePaymentToSupabase = {over}</script>"
-        f"<script>window.done = {PAY}</script>",
-        user=user,
-    )
+    wrap = f"const inner = window.savePaymentToSupabase; window.savePaymentToSupabase = {outer}"
+    visit.open(as_scripts(FUNCTION, wrap, f"window.done = {PAY}"), user=user)
     visit.run("window.done")
     assert visit.run("window.saved") == 1
     assert len(stored("payment_data")) == 1
     visit.flush()
-    assert len(front.posts) == 1
+    assert len(proxy.received) == 1
 
 
-def test_a_call_inside_the_function_by_its_own_name_is_a_save_of_its_own(
+def test_recursive_call_of_a_save_function_is_a_separate_save(
     visit: Any, stored: Any, user: str
 ) -> None:
     visit.open(
-        "<script>function savePaymentToSupabase(payment) { if (payment.next) savePaymentToSupabase(payment.next) }</script>"
-        "<script>savePaymentToSupabase({transaction_id: 'A', next: {transaction_id: 'B'}})</script>",
+        as_scripts(
+            "function savePaymentToSupabase(payment) {"
+            "if (payment.next) savePaymentToSupabase(payment.next) }",
+            "savePaymentToSupabase({transaction_id: 'A', next: {transaction_id: 'B'}})",
+        ),
         user=user,
     )
     assert {row["transaction_id"] for row in stored("payment_data", 2)} == {"A", "B"}

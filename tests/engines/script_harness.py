@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
-from tests.browser.site import KEPT
+from tests.browser.site import STORED_RECORDS
 from tests.engines.engines import Engine
 from tests.engines.harness import FAULT_SECONDS, Harness
 from tests.engines.scenarios import CAPTURES_PER_RUN
@@ -43,7 +43,7 @@ class ScriptHarness(Harness):
     def written_promise(self) -> str:
         """Return a promise that another connection to the database sees all captures."""
         return f"""(async () => {{
-          const captures = async () => (await {KEPT}).filter(({{ kind }}) => kind);
+          const captures = async () => (await {STORED_RECORDS}).filter(({{ kind }}) => kind);
           while ((await captures()).length < {CAPTURES_PER_RUN}) {{
             await new Promise((resolve) => setTimeout(resolve, 20));
           }}

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
 
-from tests.browser.site import SCRIPT, Front, Reply, Site
+from tests.browser.site import SCRIPT, Reply, ReverseProxy, Site
 from tests.support.services import PatientServer
 
 # Runs before everything else in a page. It records what the page's developer could observe:
@@ -67,13 +67,13 @@ class Shop(Site):
         self.put("/away.html", "<!doctype html><title>away</title>")
         self._pages = 0
 
-    def answer(
+    def respond(
         self, method: str, path: str, headers: Mapping[str, str], body: bytes
     ) -> Reply | None:
         """Return a file for a GET, and 200 for a save; two paths below /api/ fail on purpose."""
         where, _, query = path.partition("?")
         if method == "GET" and not where.startswith("/api/"):
-            return super().answer(method, path, headers, body)
+            return super().respond(method, path, headers, body)
         self.requests.append(f"{method} {path}")
         if where == "/api/hangs-up":
             return None
@@ -105,12 +105,12 @@ def tag(source: str, attributes: str = "") -> str:
     return f'<script src="{source}/{SCRIPT}" crossorigin {attributes}></script>'
 
 
-class FaultProxy(Front):
+class FaultProxy(ReverseProxy):
     """A reverse proxy in front of the capture service that simulates faults.
 
     Attributes:
         state: UP, or the fault that all requests meet.
-        received: every request, as bytes.
+        received_bytes: every request.
     """
 
     UP, UNAVAILABLE, NOT_FOUND = "up", "unavailable", "not found"
@@ -120,28 +120,28 @@ class FaultProxy(Front):
         """Forward everything again, and forget all requests."""
         super().reset()
         self.state = self.UP
-        self.received: list[bytes] = []
+        self.received_bytes: list[bytes] = []
 
-    def answer(
+    def respond(
         self, method: str, path: str, headers: Mapping[str, str], body: bytes
     ) -> Reply | None:
         """Return the service's response, or that of the present fault."""
-        self.received.append(f"{method} {path}\n{headers}\n".encode() + body)
+        self.received_bytes.append(f"{method} {path}\n{headers}\n".encode() + body)
         if method == "GET" and path.endswith(SCRIPT):
-            return super().answer(method, path, headers, body)
+            return super().respond(method, path, headers, body)
         state = self.state
         if state in (self.UNAVAILABLE, self.NOT_FOUND):
             self.requests.append(f"{method} {path}")
             status = 503 if state == self.UNAVAILABLE else 404
             cors = {"Access-Control-Allow-Origin": "*"}
             return Reply(status, cors, b'{"success": false, "error": "not now"}')
-        reply = super().answer(method, path, headers, body)
+        reply = super().respond(method, path, headers, body)
         return None if state == self.RESPONSES_LOST and method == "POST" else reply
 
     def go_down(self) -> None:
         """Stop listening on the port; open connections get no response."""
         self.state = self.RESPONSES_LOST
-        self.next_answers.clear()
+        self.next_responses.clear()
         self._server.shutdown()
         self._server.server_close()
         self.service = "http://127.0.0.1:1"
@@ -160,7 +160,7 @@ class FaultProxy(Front):
 
     def captures(self) -> Iterator[dict[str, Any]]:
         """Yield every capture that arrived, single or in a batch, as often as it arrived."""
-        for post in list(self.posts):
+        for post in list(self.received):
             if post.kind == "batch":
                 yield from post.body["captures"]
             else:

@@ -55,7 +55,7 @@ def test_journey_stores_one_payment_one_questionnaire_and_each_new_dashboard_sta
         [9900, 62.5, "dark"],
     ]
 
-    sent = b"\n".join(visit.proxy.received)
+    sent = b"\n".join(visit.proxy.received_bytes)
     assert not [secret for secret in _SECRETS if secret in sent]
     assert not _CVV.search(sent)
     preflights = [line for line in visit.proxy.requests if line.startswith("OPTIONS")]

@@ -194,7 +194,7 @@ def test_captures_for_a_wrong_endpoint_are_kept_shown_and_sent_once_corrected(
 def test_rejected_capture_is_shown_with_its_reason_and_not_sent_again(visit: Visit) -> None:
     tab = visit.open()
     problem = b'{"success": false, "error": "the reason for it", "detail": "the reason for it"}'
-    visit.proxy.next_answers.append(
+    visit.proxy.next_responses.append(
         Reply(422, {"Content-Type": "application/problem+json"}, problem)
     )
     save(visit, tab, "T1")
@@ -204,7 +204,7 @@ def test_rejected_capture_is_shown_with_its_reason_and_not_sent_again(visit: Vis
         "the status shows the reason",
     )
     visit.proxy.wait_until_quiet()
-    assert len(visit.proxy.posts) == 1
+    assert len(visit.proxy.received) == 1
     save(visit, tab, "T2")
     visit.wait_for_rows("payment_data", 1)
 

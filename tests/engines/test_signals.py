@@ -149,7 +149,7 @@ def test_payment_without_an_address_belongs_to_the_signed_in_user(
     run_statement(visit, tab, SAVES["fetch"], PAYMENT)
     (row,) = visit.wait_for_rows("payment_data", 1)
     assert row["transaction_id"] == "T1"
-    assert not [request for request in visit.proxy.received if b"t-o-k-e-n" in request]
+    assert not [request for request in visit.proxy.received_bytes if b"t-o-k-e-n" in request]
 
 
 def test_capture_of_an_unknown_user_waits_for_a_sign_in_even_across_a_reload(visit: Visit) -> None:
@@ -203,6 +203,6 @@ def test_payments_written_with_supabase_js_are_captured(
         f"/rest/v1/{table}"
         for table in ("payments", "user_payments", "payments", "payment_data", "customers")
     ]
-    received = visit.proxy.received
+    received = visit.proxy.received_bytes
     assert not [request for request in received if b"anon-key-of-the-project" in request]
     assert visit.observed(tab) == NOTHING_OBSERVED
