@@ -23,6 +23,11 @@ _PACKAGES_PROBE = (
     "for (const name in require('./package.json').dependencies) "
     "require('fs').statSync('node_modules/' + name)"
 )
+# Without a network, npm would try again for minutes.
+_NPM_OPTIONS = (
+    "--no-audit", "--no-fund", "--no-package-lock",
+    "--fetch-retries=1", "--fetch-retry-mintimeout=1000", "--fetch-timeout=60000",
+)  # fmt: skip
 _INSTALL_TIMEOUT_SECONDS = 600
 _MAX_SHOWN_CHARACTERS = 200
 
@@ -76,7 +81,7 @@ def prepare_node(folder: Path, what: str, *, install: bool, probe: str = _PACKAG
                 else {}
             )
             _run(
-                [npm, "install", "--no-audit", "--no-fund", "--no-package-lock"],
+                [npm, "install", *_NPM_OPTIONS],
                 environment,
                 folder,
             )

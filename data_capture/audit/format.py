@@ -42,7 +42,7 @@ from __future__ import annotations
 
 import struct
 from hashlib import sha256
-from json.encoder import encode_basestring as quote_identifier
+from json.encoder import encode_basestring as quoted
 from typing import Any
 
 SALT_BYTES = 16
@@ -136,16 +136,16 @@ def encode_record(
     """
     try:
         return (
-            f'{{"capture_type":{quote_identifier(capture_type)}'
-            f',"data_snapshot":{"null" if snapshot is None else quote_identifier(snapshot)}'
-            f',"error_details":{"null" if error_details is None else quote_identifier(error_details)}'
+            f'{{"capture_type":{quoted(capture_type)}'
+            f',"data_snapshot":{"null" if snapshot is None else quoted(snapshot)}'
+            f',"error_details":{"null" if error_details is None else quoted(error_details)}'
             f',"id":{audit_id}'
-            f',"ip_address":{"null" if ip_address is None else quote_identifier(ip_address)}'
-            f',"source_endpoint":{"null" if source_endpoint is None else quote_identifier(source_endpoint)}'
-            f',"status":{"null" if status is None else quote_identifier(status)}'
-            f',"timestamp":{"null" if timestamp is None else quote_identifier(timestamp)}'
-            f',"user_agent":{"null" if user_agent is None else quote_identifier(user_agent)}'
-            f',"user_email":{quote_identifier(user_email)}}}'
+            f',"ip_address":{"null" if ip_address is None else quoted(ip_address)}'
+            f',"source_endpoint":{"null" if source_endpoint is None else quoted(source_endpoint)}'
+            f',"status":{"null" if status is None else quoted(status)}'
+            f',"timestamp":{"null" if timestamp is None else quoted(timestamp)}'
+            f',"user_agent":{"null" if user_agent is None else quoted(user_agent)}'
+            f',"user_email":{quoted(user_email)}}}'
         ).encode(errors="surrogateescape")
     except TypeError:  # neither text nor NULL: the record is not ours
         values = (
@@ -153,7 +153,7 @@ def encode_record(
             user_agent, status, error_details,
         )  # fmt: skip
         members = sorted(zip(RECORD_COLUMNS, map(_encode_value, values), strict=True))
-        return f"{{{','.join(f'{quote_identifier(name)}:{value}' for name, value in members)}}}".encode(
+        return f"{{{','.join(f'{quoted(name)}:{value}' for name, value in members)}}}".encode(
             errors="surrogateescape"
         )
 
@@ -165,4 +165,4 @@ def _encode_value(value: Any) -> str:
         return f'{{"blob":"{value.hex()}"}}'
     if isinstance(value, float):
         return f'{{"real":"{struct.pack(">d", value).hex()}"}}'
-    return str(value) if isinstance(value, int) else quote_identifier(str(value))
+    return str(value) if isinstance(value, int) else quoted(str(value))

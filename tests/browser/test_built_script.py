@@ -9,19 +9,13 @@ from pathlib import Path
 
 import pytest
 
-from bench.installing import NotInstalled, prepare_node
+from bench.installing import NotInstalled
 from tests.browser.site import SCRIPT
+from tests.support.node_packages import MODULES, prepare_build
 from tests.support.services import REPOSITORY
 
-MODULES = REPOSITORY / "browser"
 MAX_MINIFIED_BYTES = 10 * 1024
 MAX_SERVED_BYTES = 16 * 1024
-_HAS_PINNED_VERSIONS = """
-for (const [name, version] of Object.entries(require('./package.json').devDependencies)) {
-  const file = 'node_modules/' + name + '/package.json';
-  if (JSON.parse(require('fs').readFileSync(file)).version !== version) throw Error(name);
-}
-"""
 _MAX_SECONDS = 120
 
 
@@ -29,7 +23,7 @@ _MAX_SECONDS = 120
 def node() -> str:
     """Return the path of node, after installing the pinned esbuild and terser."""
     try:
-        return prepare_node(MODULES, "esbuild and terser", install=True, probe=_HAS_PINNED_VERSIONS)
+        return prepare_build()
     except NotInstalled as reason:
         text = f"the script cannot be built on this machine: {reason}"
     if os.environ.get("EDC_REQUIRE_NODE") == "1":

@@ -6,9 +6,9 @@ import subprocess
 from functools import cache
 from pathlib import Path
 
-from bench.installing import NotInstalled, prepare_node
+from bench.installing import NotInstalled
+from tests.support.node_packages import APP, prepare_application
 
-APP = Path(__file__).resolve().parent / "app"
 _TIMEOUT_SECONDS = 120
 
 
@@ -19,7 +19,7 @@ def missing() -> str:
     The first call installs the packages of app/package.json, if npm is installed.
     """
     try:
-        prepare_node(APP, "the bundlers and supabase-js", install=True)
+        prepare_application()
     except NotInstalled as error:
         return str(error)
     return ""
@@ -45,7 +45,7 @@ def run_node(arguments: list[str]) -> str:
     Raises:
         AssertionError: the program failed; the text is its output.
     """
-    node = prepare_node(APP, "the bundlers and supabase-js", install=False)
+    node = prepare_application()
     outcome = subprocess.run(
         [node, *arguments],
         cwd=APP,

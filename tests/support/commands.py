@@ -10,6 +10,7 @@ from collections.abc import Sequence
 
 import pytest
 
+from tests.support.node_packages import install_packages
 from tests.support.services import REPOSITORY
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
@@ -40,6 +41,7 @@ def run_suite(arguments: Sequence[str]) -> int:
         print(_FULL_SUITE if arguments else _QUICK_SUITE, flush=True)
         arguments = [*arguments, *_TWO_PROCESSES]
         needs_browser = True
+        install_packages()
     if needs_browser and not _has_browser():
         _install_browser()
     return int(pytest.main([*arguments]))

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import sys
 import time
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 
 import pytest
@@ -63,7 +63,7 @@ class _ProgressDisplay:
         self._is_terminal = sys.stdout.isatty()
         cache = getattr(config, "cache", None)
         self._last_means: dict[str, float] = cache.get(_CACHE_KEY, {}) if cache else {}
-        self._seconds: Counter[str] = Counter()
+        self._seconds: defaultdict[str, float] = defaultdict(float)
         self._tests: Counter[str] = Counter()
         self._done_tests = self._done_work = self._total_work = 0.0
         self._began_at, self._shown_seconds = time.monotonic(), 0.0

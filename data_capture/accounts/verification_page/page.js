@@ -1,9 +1,10 @@
 "use strict";
-// The page that a link in a mail opens. The token stands in the address's fragment, which is sent to
-// no server. Nothing happens before a password is set, since mail scanners open links, too.
+// The page that a link in a mail opens. The token is in the URL's fragment, which is not sent to any
+// server. Nothing happens before a password is set, because mail scanners open links, too.
 (() => {
   const LABELS = {
-    full_name: "Name", username: "User name", company: "Company", phone: "Phone", country: "Country", plan_type: "Plan",
+    full_name: "Name", username: "User name", company: "Company",
+    phone: "Phone", country: "Country", plan_type: "Plan",
   };
   const element = (id) => document.getElementById(id);
   const form = element("form"), password = element("password"), repeated = element("repeated");
@@ -42,7 +43,9 @@
       method: "POST",
       headers: { "Content-Type": "application/json" },
       credentials: "omit",
-      body: JSON.stringify({ token, password: password.value, consent_accepted: element("consent").checked }),
+      body: JSON.stringify({
+        token, password: password.value, consent_accepted: element("consent").checked,
+      }),
     });
     if (response.ok) return "";
     const problem = await response.json().catch(() => ({}));
@@ -50,7 +53,8 @@
   }
 
   element("shown").addEventListener("change", (event) => {
-    for (const field of [password, repeated]) field.type = event.target.checked ? "text" : "password";
+    const type = event.target.checked ? "text" : "password";
+    for (const field of [password, repeated]) field.type = type;
   });
 
   form.addEventListener("submit", async (event) => {
