@@ -1,10 +1,14 @@
 """Run the tests, check a running system, or lint.
 
-    python3 test_enhanced_data_capture.py               runs all tests, with services of their own
+    python3 test_enhanced_data_capture.py               runs the quick suite, in about 4 minutes
+    python3 test_enhanced_data_capture.py --full        runs all tests, in about 20 minutes
     python3 test_enhanced_data_capture.py -k payment    passes arguments on to pytest
     python3 test_enhanced_data_capture.py --live [URL]  checks a running system in a few seconds
     python3 test_enhanced_data_capture.py --lint        runs ruff and mypy
     python3 test_enhanced_data_capture.py --help        shows this text
+
+The tests run services and databases of their own. If a file of tests is named, all of its tests
+run. The times are for two idle processors.
 
 --live checks the capture service at URL, by default the one on this machine, and
 the signup service on the same host. It sends the captures of one test user and

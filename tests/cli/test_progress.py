@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import os
-import pty
 import subprocess
 import sys
 
 from tests.support.services import REPOSITORY
+from tests.support.terminal import run_on_terminal
 
 # A copy of 40 MB in two seconds, then a step of unknown length.
 PROGRAM = """
@@ -24,26 +23,8 @@ print("done")
 COMMAND = [sys.executable, "-c", PROGRAM]
 
 
-def shown_on_terminal() -> str:
-    """Run the program at a terminal, and return everything that it prints."""
-    screen, terminal = pty.openpty()
-    process = subprocess.Popen(
-        COMMAND, cwd=REPOSITORY, stdin=terminal, stdout=terminal, stderr=terminal
-    )
-    os.close(terminal)
-    shown = b""
-    try:
-        while piece := os.read(screen, 10_000):
-            shown += piece
-    except OSError:  # Linux: the program has ended
-        pass
-    os.close(screen)
-    assert process.wait(timeout=60) == 0
-    return shown.decode()
-
-
 def test_a_terminal_shows_a_bar_with_rate_and_time_left_and_erases_it() -> None:
-    shown = shown_on_terminal()
+    shown = run_on_terminal(COMMAND)
     bars = [part for part in shown.split("\r") if "Copying  [" in part]
     assert any("%  00:00:0" in bar and "MB/s  trading_bots.db" in bar for bar in bars), shown
     assert "[##############################]  100%" in bars[-1]

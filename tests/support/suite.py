@@ -86,11 +86,12 @@ class _ProgressDisplay:
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_report_teststatus(self, report: pytest.TestReport) -> tuple[str, str, str] | None:
-        """Replace pytest's dots."""
-        if report.failed or self._config.option.verbose > 0:
+        """Replace pytest's letters."""
+        if self._config.option.verbose > 0 or hasattr(report, "wasxfail"):
             return None
-        is_result = report.when == "call" or report.skipped
-        return (report.outcome if is_result else "", "", "")
+        if report.failed and report.when != "call":
+            return "error", "", ""
+        return (report.outcome if report.when == "call" or report.skipped else "", "", "")
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Add a phase of a test to the duration of its file; show a failure."""
