@@ -90,8 +90,10 @@ class _ProgressDisplay:
         if self._config.option.verbose > 0 or hasattr(report, "wasxfail"):
             return None
         if report.failed and report.when != "call":
-            return "error", "", ""
-        return (report.outcome if report.when == "call" or report.skipped else "", "", "")
+            return "error", "", "ERROR"
+        if report.when == "call" or report.skipped:
+            return report.outcome, "", report.outcome.upper()
+        return "", "", ""
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Add a phase of a test to the duration of its file; show a failure."""
