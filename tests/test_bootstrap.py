@@ -123,6 +123,7 @@ def assert_short_error(refused: subprocess.CompletedProcess[str]) -> None:
 # --- Errors ---
 
 
+@pytest.mark.slow(quick_cases=1)
 @pytest.mark.parametrize("command", COMMANDS)
 def test_a_missing_venv_module_is_reported_with_its_package(
     machine: NewMachine, tmp_path: Path, command: str
@@ -139,6 +140,7 @@ def test_a_missing_venv_module_is_reported_with_its_package(
     assert not (machine.clone / ".venv").exists()
 
 
+@pytest.mark.slow
 def test_a_missing_network_is_reported(machine: NewMachine) -> None:
     index = f"http://127.0.0.1:{free_port()}/simple"
     package_index = {
@@ -155,6 +157,7 @@ def test_a_missing_network_is_reported(machine: NewMachine) -> None:
     assert "NewConnectionError" in (machine.clone / ".venv" / "pip.log").read_text()
 
 
+@pytest.mark.slow
 def test_errors_of_pip_are_shown(machine: NewMachine) -> None:
     (machine.clone / "requirements.txt").write_text("flask>=3.1\n")
     (machine.clone / "constraints.txt").write_text("flask==0.0.0.1\n")
@@ -193,6 +196,7 @@ def is_python(path: str) -> bool:
     )
 
 
+@pytest.mark.slow
 def test_an_old_python_is_refused_with_the_required_version(machine: NewMachine) -> None:
     for file in (*COMMANDS, "data_capture/__init__.py", "data_capture/bootstrap.py"):
         ast.parse((REPOSITORY / file).read_text(), feature_version=(3, 7))
@@ -209,6 +213,7 @@ def test_an_old_python_is_refused_with_the_required_version(machine: NewMachine)
 # --- An environment with the packages ---
 
 
+@pytest.mark.slow
 def test_an_environment_with_the_packages_is_used_unchanged(machine: NewMachine) -> None:
     helped = machine.run(python=sys.executable)
     assert helped.returncode == 0
@@ -265,6 +270,7 @@ def interrupted(tmp_path_factory: pytest.TempPathFactory) -> NewMachine:
     return machine
 
 
+@pytest.mark.slow
 def test_two_concurrent_runs_finish_an_interrupted_installation_once(
     interrupted: NewMachine,
 ) -> None:
@@ -294,6 +300,7 @@ sys.addaudithook(forbid)
 """
 
 
+@pytest.mark.slow
 def test_a_complete_environment_is_used_without_output_or_child_processes(
     interrupted: NewMachine, tmp_path: Path
 ) -> None:
@@ -304,6 +311,7 @@ def test_a_complete_environment_is_used_without_output_or_child_processes(
         assert (helped.returncode, helped.stderr) == (0, "")
 
 
+@pytest.mark.slow
 def test_installed_packages_are_pinned_in_constraints_txt(interrupted: NewMachine) -> None:
     interrupted.run()
     pip = [str(interrupted.clone / ".venv" / "bin" / "python"), "-m", "pip", "freeze"]
@@ -313,6 +321,7 @@ def test_installed_packages_are_pinned_in_constraints_txt(interrupted: NewMachin
     assert [one for one in installed if one not in pinned] == []
 
 
+@pytest.mark.slow
 def test_an_incomplete_package_is_installed_again(
     interrupted: NewMachine,
 ) -> None:
@@ -327,6 +336,7 @@ def test_an_incomplete_package_is_installed_again(
     assert (packages / "flask" / "app.py").exists()
 
 
+@pytest.mark.slow
 def test_a_venv_without_its_python_is_recreated(interrupted: NewMachine) -> None:
     interrupted.run()
     python = interrupted.clone / ".venv" / "bin" / "python"

@@ -66,6 +66,7 @@ def decode_with_both(text: str) -> list[Any]:
     return results
 
 
+@pytest.mark.slow
 @given(VALUES, st.booleans(), st.sampled_from([None, 1, 10]))
 @settings(max_examples=EXAMPLES, deadline=None, database=None)
 def test_large_decoder_returns_the_same_values_as_json(

@@ -103,6 +103,7 @@ def test_no_command_uses_keys_accessible_to_others(database: Path, command: list
     assert sorted(keys.iterdir()) == before
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["edc.log", ".__edc.lock"])
 def test_the_log_file_is_not_written_through_a_symlink(tmp_path: Path, name: str) -> None:
     victim = tmp_path / "victim"
@@ -118,6 +119,7 @@ def test_the_log_file_is_not_written_through_a_symlink(tmp_path: Path, name: str
     assert "can't be written (it is a link" in service.output.read_text()
 
 
+@pytest.mark.slow
 @ROOT_ONLY
 def test_the_log_is_not_written_to_another_users_file(tmp_path: Path) -> None:
     planted = tmp_path / "edc.log"
@@ -130,6 +132,7 @@ def test_the_log_is_not_written_to_another_users_file(tmp_path: Path) -> None:
     assert "can't be written (it belongs to another user)" in service.output.read_text()
 
 
+@pytest.mark.slow
 def test_a_service_says_why_it_refuses_an_accessible_keys_folder(tmp_path: Path) -> None:
     service = capture_service_in(tmp_path)
     service.start()
@@ -188,6 +191,7 @@ def test_the_temporary_file_of_the_audit_head_follows_no_symlink(
     assert victim.read_text() == "kept"
 
 
+@pytest.mark.slow
 def test_a_database_readable_by_others_causes_a_warning_at_the_start(tmp_path: Path) -> None:
     service = capture_service_in(tmp_path)
     service.start()

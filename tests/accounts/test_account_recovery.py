@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from tests.support.accounts import (
     assert_problem,
     audit_of,
@@ -15,6 +17,7 @@ from tests.support.mailing import OWN_PASSWORD, ServicesWithMail
 from tests.support.services import signup_service_in
 
 
+@pytest.mark.slow
 def test_recovery_link_replaces_the_password_and_keeps_the_account(
     services: ServicesWithMail, user: str
 ) -> None:
@@ -51,6 +54,7 @@ def test_recovery_response_is_the_same_with_and_without_an_account(
     assert [mail["to"] for mail in services.hook.mails if mail["to"].endswith(f"-{user}")] == []
 
 
+@pytest.mark.slow
 def test_recovery_returns_a_squatted_account_to_its_mailbox_owner(
     tmp_path: Path, user: str
 ) -> None:

@@ -172,6 +172,7 @@ def register_attacker(service: RunningService, email: str, **fields: Any) -> req
     return register(service, email, password=ATTACKER_PASSWORD, **fields)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "name",
     [*ACCOUNTS_WITHOUT_LOGIN, *ACCOUNTS_WITH_LOGIN, *DISABLED_ACCOUNTS, "d.o.t.s", "dots", "blob"],
@@ -274,6 +275,7 @@ MINIMAL_TABLES = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("table", MINIMAL_TABLES)
 def test_minimal_users_table_allows_signup_of_new_and_provisional_users_only(
     table: str, tmp_path: Path

@@ -24,6 +24,7 @@ from tests.support.services import RunningService, rows
 LINK_KEY = "verification-links.key"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("path", REGISTER_PATHS)
 def test_signup_creates_no_account_until_the_mailbox_confirms_it(
     services: ServicesWithMail, user: str, path: str
@@ -190,6 +191,7 @@ def test_without_mail_url_verification_is_404_and_signup_is_immediate(
     assert not (signup_service.database.parent / "trading_bots.keys" / LINK_KEY).exists()
 
 
+@pytest.mark.slow
 def test_links_and_allowed_origin_follow_the_public_signup_url(tmp_path: Path, user: str) -> None:
     # A browser leaves the default port out of an origin.
     signup_url = "https://signup.example.com:443/accounts"
@@ -247,6 +249,7 @@ def test_verification_page_headers_keep_its_token_private(services: ServicesWith
         assert response.status_code in (404, 200 if name == ".." else 404)
 
 
+@pytest.mark.slow
 def test_debug_log_contains_no_hook_secret_link_or_password(tmp_path: Path, user: str) -> None:
     services = ServicesWithMail(tmp_path, EDC_DEBUG="1")
     services.signup.start()

@@ -88,6 +88,7 @@ def assert_own_password_logs_in(client: FlaskClient, account: ExistingAccount) -
         assert ("token" in response.json) is not account.is_disabled
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("first", range(0, TABLE_COUNT, TABLES_PER_TEST))
 def test_accounts_of_generated_tables_open_only_with_their_own_password(
     first: int, tmp_path: Path

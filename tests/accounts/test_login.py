@@ -125,6 +125,7 @@ def test_wrong_password_and_unknown_address_get_the_same_response(
     assert audit_of(signup_service, f"not-{user}") == []
 
 
+@pytest.mark.slow
 def test_failed_login_takes_the_same_time_with_and_without_an_account(tmp_path: Path) -> None:
     service = signup_service_in(tmp_path, EDC_LOGIN_RATE="")
     service.start()
@@ -148,6 +149,7 @@ def test_failed_login_takes_the_same_time_with_and_without_an_account(tmp_path: 
         service.stop()
 
 
+@pytest.mark.slow
 def test_login_is_rejected_after_many_failures(signup_service: RunningService, user: str) -> None:
     register(signup_service, user)
     problems = []
@@ -171,6 +173,7 @@ def test_suspended_user_cannot_log_in(signup_service: RunningService, user: str)
     assert_problem(log_in(signup_service, user), 403)
 
 
+@pytest.mark.slow
 def test_signing_key_is_private_and_survives_a_restart(tmp_path: Path) -> None:
     service = signup_service_in(tmp_path)
     service.start()

@@ -62,6 +62,7 @@ def assert_status_or_429(response: requests.Response, status: int) -> None:
         assert int(response.headers["Retry-After"]) >= 1
 
 
+@pytest.mark.slow
 def test_flood_of_200_logins_delays_honest_logins_only_briefly(service: RunningService) -> None:
     email = "owner@example.com"
     assert register_from(service, OWNER, email).status_code == 201

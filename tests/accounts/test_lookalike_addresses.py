@@ -71,6 +71,7 @@ def services(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Services]:
         yield services
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("other", ["stra\u00dfe", "\u017ftrasse", "\ufb06rasse"])
 def test_addresses_with_equal_upper_case_are_different_users(
     services: Services, other: str
@@ -93,6 +94,7 @@ def test_addresses_with_equal_upper_case_are_different_users(
     assert services.post("login", known, OWN_PASSWORD).status_code == 200
 
 
+@pytest.mark.slow
 def test_login_failures_count_per_account_and_not_per_spelling(tmp_path: Path) -> None:
     table = (
         "CREATE TABLE users (id INTEGER PRIMARY KEY, email TEXT UNIQUE, "
@@ -133,6 +135,7 @@ def services_with_times(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Se
         yield services
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", TAKEOVERS)
 def test_row_taken_over_by_another_program_rejects_signup_and_login(
     name: str, services_with_times: Services, user: str

@@ -316,6 +316,7 @@ def test_failure_to_build_a_mail_does_not_stop_the_next_ones(hook: MailHook) -> 
     hook.mails_to(MAIL.to)
 
 
+@pytest.mark.slow
 def test_hanging_hook_blocks_no_request_and_a_full_queue_responds_503(
     tmp_path: Path, hook: MailHook, user: str
 ) -> None:

@@ -20,6 +20,7 @@ AMBIGUOUS_ADDRESSES = [
 ]  # fmt: skip
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("form", AMBIGUOUS_ADDRESSES)
 def test_ambiguous_address_is_rejected_and_gets_no_mail(
     services: ServicesWithMail, user: str, form: str

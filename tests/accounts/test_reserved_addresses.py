@@ -35,6 +35,7 @@ RESERVED_ADDRESSES = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("address", RESERVED_ADDRESSES)
 def test_reserved_address_cannot_be_captured_or_erased(
     address: str, service: RunningService

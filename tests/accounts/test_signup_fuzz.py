@@ -67,6 +67,7 @@ def connection() -> Iterator[requests.Session]:
         yield session
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("path", ["/api/auth/register", "/api/auth/login"])
 @settings(max_examples=fuzz_bodies.EXAMPLES, deadline=None, suppress_health_check=list(HealthCheck))
 @given(body=bodies)
@@ -79,6 +80,7 @@ def test_every_rejection_of_a_fuzzed_body_is_a_problem_response(
         assert_problem(response, 400, 401, 409, 429)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "path", ["/api/auth/register", "/auth/register", "/api/user/register", "/api/auth/login"]
 )
@@ -97,6 +99,7 @@ def test_no_fuzzed_request_causes_a_server_error(
     )
 
 
+@pytest.mark.slow
 @settings(max_examples=100, deadline=None, suppress_health_check=list(HealthCheck))
 @given(
     fields=st.dictionaries(

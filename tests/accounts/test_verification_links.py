@@ -17,6 +17,7 @@ from tests.support.mailing import ADMIN_TOKEN, OWN_PASSWORD, ServicesWithMail, c
 LINK_KEY, TOKEN_KEY = "verification-links.key", "token-signing.key"
 
 
+@pytest.mark.slow
 def test_opening_a_link_changes_nothing(services: ServicesWithMail, user: str) -> None:
     register(services.signup, user)
     link = services.hook.mails_to(user)[0]["link"]

@@ -150,6 +150,7 @@ def read_records(installation: Installation, *numbers: int) -> list[tuple[object
 # --- Forged attestations --------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", FORGED)
 def test_forged_attestation_is_reported(kind: str, installation: Installation) -> None:
     statements, record = FORGED[kind]
@@ -180,6 +181,7 @@ CHANGED = {
 }
 
 
+@pytest.mark.slow(quick_cases=5)
 @pytest.mark.parametrize("what", CHANGED)
 @pytest.mark.parametrize("by", ["erasure", "retention"])
 def test_changed_record_is_reported_after_an_erasure_or_retention(

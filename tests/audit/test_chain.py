@@ -55,6 +55,7 @@ def audit_key_of(database: Path) -> bytes:
 # --- The format -----------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_chain_can_be_computed_from_its_documentation(
     capture_service: RunningService, signup_service: RunningService, user: str
 ) -> None:
@@ -114,6 +115,7 @@ def test_record_is_hashed_as_canonical_json(
 # --- Records of the services --------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_two_services_writing_at_once_produce_one_valid_chain(
     capture_service: RunningService,
     signup_service: RunningService,
@@ -247,6 +249,7 @@ def test_records_older_than_the_chain_are_adopted_and_counted_separately(
     assert rows(installation.database, "SELECT * FROM data_capture_audit") == before
 
 
+@pytest.mark.slow
 def test_database_without_its_key_starts_a_new_chain_and_earlier_heads_fail(
     installation: Installation,
 ) -> None:
@@ -284,6 +287,7 @@ def test_invalid_key_file_is_reported_at_the_start(tmp_path: Path) -> None:
 # --- Erasures -------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_erasure_removes_user_from_audit_records_and_chain_still_verifies(
     capture_service: RunningService, user: str, tmp_path: Path, server: CommandServer
 ) -> None:
@@ -313,6 +317,7 @@ def test_erasure_removes_user_from_audit_records_and_chain_still_verifies(
     assert "Nothing up to record" in verify(installation, "--since", head)
 
 
+@pytest.mark.slow
 def test_erasure_covers_thousands_of_records_of_one_user(
     tmp_path: Path, server: CommandServer
 ) -> None:

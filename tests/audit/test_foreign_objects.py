@@ -117,6 +117,7 @@ def assert_verifies(installation: Installation) -> str:
 # --- Objects that our writes could run ------------------------------------------------------------
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", FOREIGN)
 def test_foreign_object_that_our_writes_could_run_is_reported(
     kind: str, installation: Installation
@@ -215,6 +216,7 @@ def test_table_named_like_an_sqlite_function_is_reported(
     assert_reported(installation, f"{name} has the name of an SQLite function")
 
 
+@pytest.mark.slow(quick_cases=3)
 @pytest.mark.parametrize("name", NAMED_LIKE_FUNCTIONS)
 def test_backup_and_erasure_work_despite_a_table_named_like_a_function(
     name: str, installation: Installation
@@ -281,6 +283,7 @@ DISTRACTIONS = {
 }
 
 
+@pytest.mark.slow(quick_cases=5)
 @pytest.mark.parametrize("kind", DISTRACTIONS)
 @pytest.mark.parametrize("index", ["data_capture_audit_by_person", "payment_data_by_person"])
 def test_index_that_omits_rows_is_reported_whatever_else_is_in_the_file(

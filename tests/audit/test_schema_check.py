@@ -84,6 +84,7 @@ def create_earlier_database(folder: Path, schema: Path) -> Path:
 # --- Databases that verify ------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_new_database_verifies_after_vacuum_backup_restore_and_restart(
     tmp_path: Path, server: CommandServer, capsys: pytest.CaptureFixture[str]
 ) -> None:

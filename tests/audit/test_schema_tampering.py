@@ -71,6 +71,7 @@ def test_at_least_eighty_kinds_of_tampering_are_listed() -> None:
     assert len(TAMPERING) >= 80
 
 
+@pytest.mark.slow(quick_cases=5)
 @pytest.mark.parametrize("kind", TAMPERING)
 def test_schema_tampering_is_reported_with_the_object(
     kind: str, database: Path, capsys: pytest.CaptureFixture[str]
@@ -123,6 +124,7 @@ REPORTED_BY_DOCTOR = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", REPORTED_BY_DOCTOR)
 def test_doctor_reports_schema_tampering(kind: str, database: Path, server: CommandServer) -> None:
     statements, name = TAMPERING[kind]

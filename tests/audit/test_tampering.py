@@ -127,6 +127,7 @@ def test_untampered_audit_trail_verifies(tampered: TamperedInstallation) -> None
     assert "Of these, 3 belong to erased users" in outcome.output
 
 
+@pytest.mark.slow(quick_cases=5)
 @pytest.mark.parametrize("kind", TAMPERING)
 def test_tampering_is_reported_with_the_record(kind: str, tampered: TamperedInstallation) -> None:
     statements, record = TAMPERING[kind]

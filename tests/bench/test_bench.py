@@ -17,6 +17,7 @@ from bench.targets import PLAIN, TARGETS, count_payments
 from tests.support.services import REPOSITORY
 
 
+@pytest.mark.slow
 def test_benchmark_measures_names_skipped_targets_and_cleans_up(tmp_path: Path) -> None:
     results = run_benchmark(tmp_path, "--sizes", "1000", "--memory-captures", "20")
 

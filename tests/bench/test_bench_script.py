@@ -13,6 +13,7 @@ from tests.engines.engines import ENGINES
 from tests.support.services import REPOSITORY
 
 
+@pytest.mark.slow
 def test_script_benchmark_measures_in_a_browser_and_checks_its_limits() -> None:
     if ENGINES["chromium"].missing():
         pytest.skip(ENGINES["chromium"].missing())

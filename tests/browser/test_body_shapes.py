@@ -85,6 +85,7 @@ def measure(page: Any, name: str, size: int, repeats: int) -> dict[str, Any]:
     }
 
 
+@pytest.mark.slow
 def test_no_text_or_object_freezes_a_page(visit_with_script: Any, page_without_script: Any) -> None:
     page = visit_with_script.page
     names, unsized = page.evaluate("[shapes.names, shapes.unsized]")
@@ -144,6 +145,7 @@ def grows_in_proportion(page: Any, page_without_script: Any, name: str) -> bool:
     return is_proportional(small, large)
 
 
+@pytest.mark.slow
 def test_each_save_returns_the_same_to_the_page_as_without_the_script(
     visit_with_script: Any, page_without_script: Any
 ) -> None:
@@ -188,6 +190,7 @@ RESPONSES = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("status", [400, 403])
 @pytest.mark.parametrize("name", RESPONSES)
 def test_no_response_to_a_hundred_captures_freezes_the_page(
@@ -207,6 +210,7 @@ def test_no_response_to_a_hundred_captures_freezes_the_page(
     proxy.next_responses.clear()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("count", "size"), [(1000, 1000), (100, 100_000)])
 def test_sign_in_with_a_full_queue_does_not_freeze_the_page(
     count: int, size: int, visit: Any, user: str

@@ -152,6 +152,7 @@ UNUSABLE = {
 }
 
 
+@pytest.mark.slow(quick_cases=1)
 @pytest.mark.parametrize("data", UNUSABLE.values(), ids=UNUSABLE)
 def test_unusable_data_resolves_to_an_error_and_never_throws_or_rejects(
     data: str, visit: Any, proxy: Any, user: str

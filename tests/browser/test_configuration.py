@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
+
 from tests.browser.page_code import PAYMENT
 from tests.browser.site import STORED_RECORDS
 
@@ -34,6 +36,7 @@ INVALID_CONFIGURATIONS = {
 }
 
 
+@pytest.mark.slow
 def test_invalid_configuration_is_ignored(
     visit: Any, proxy: Any, foreign_server: Any, site: Any, user: str
 ) -> None:

@@ -73,6 +73,7 @@ def test_kill_switch_survives_a_reload_and_restores_the_functions(
     assert len(stored("payment_data")) == 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("switch", ["setEnabled", "consent"])
 @pytest.mark.parametrize("leaving", [False, True], ids=["staying", "leaving at once"])
 def test_saves_made_before_the_stored_switch_is_read_are_not_sent(

@@ -34,6 +34,7 @@ def test_capture_made_while_the_service_is_down_arrives_when_it_is_back(
     assert visit.flush() == {"success": True}
 
 
+@pytest.mark.slow(quick_cases=1)
 @pytest.mark.parametrize("status", [408, 425, 429, 500, 502, 503])
 def test_temporary_failure_is_retried_with_the_same_capture_id(
     status: int, visit: Any, proxy: Any, stored: Any, user: str
@@ -46,6 +47,7 @@ def test_temporary_failure_is_retried_with_the_same_capture_id(
     assert len({capture.text for capture in proxy.received}) == 1
 
 
+@pytest.mark.slow(quick_cases=1)
 @pytest.mark.parametrize(
     "body", [b"<h1>Sign in to the hotel's network</h1>", b'{"success": "maybe"}', b""]
 )
@@ -82,6 +84,7 @@ def test_capture_with_a_lost_response_is_sent_again_and_stored_once(
     assert len(capture_service.rows("SELECT id FROM payment_data WHERE user_email = ?", user)) == 1
 
 
+@pytest.mark.slow
 def test_flush_does_not_shorten_retry_after(visit: Any, proxy: Any, stored: Any, user: str) -> None:
     proxy.next_responses.append(Reply(503, {"Retry-After": "2"}))
     visit.open(SAVES, user=user)
@@ -92,6 +95,7 @@ def test_flush_does_not_shorten_retry_after(visit: Any, proxy: Any, stored: Any,
     assert second.at - first.at >= 2  # a busy machine only adds to it
 
 
+@pytest.mark.slow
 def test_retry_after_can_be_a_date(visit: Any, proxy: Any, stored: Any, user: str) -> None:
     visit.open(SAVES, user=user)
     date = int(time.time()) + 6  # HTTP dates have whole seconds
@@ -119,6 +123,7 @@ def test_page_that_becomes_visible_retries_at_once(
     assert len(stored("payment_data")) == 1
 
 
+@pytest.mark.slow
 def test_captures_of_one_kind_arrive_in_order_after_a_retry(
     visit: Any, proxy: Any, capture_service: Any, user: str
 ) -> None:
@@ -202,6 +207,7 @@ def test_large_captures_stay_within_the_keepalive_budget(
     assert len(sent) == 1  # a batch, which the browser did not refuse
 
 
+@pytest.mark.slow
 def test_full_queue_drops_the_oldest_dashboards_and_keeps_payments(
     visit: Any, proxy: Any, user: str
 ) -> None:

@@ -58,6 +58,7 @@ ELEMENTS = {
 }  # fmt: skip
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("html", ELEMENTS.values(), ids=ELEMENTS)
 def test_named_elements_neither_configure_nor_disable_the_script(
     html: str, visit: Any, proxy: Any, site: Any, foreign_server: Any, user: str
@@ -86,6 +87,7 @@ LATER_ELEMENTS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("html", LATER_ELEMENTS.values(), ids=LATER_ELEMENTS)
 def test_named_elements_added_after_the_script_change_nothing(
     html: str, visit: Any, proxy: Any, user: str

@@ -136,6 +136,7 @@ def test_page_from_disk_is_rejected_by_default(
     visit.console.clear()  # the browser prints there what CORS refuses
 
 
+@pytest.mark.slow
 def test_page_from_disk_sends_to_this_machine(
     visit: Any, proxy: Any, service_for_file_pages: RunningService, user: str, tmp_path: Path
 ) -> None:

@@ -124,6 +124,7 @@ class TestExamplesWithRunningService:
         # The page shows this card number.
         assert "42424242" not in re.sub(r"[ -]", "", json.dumps([row, snapshot]))
 
+    @pytest.mark.slow
     def test_questionnaire_page_stores_one_row_with_the_screenshot(
         self, open_examples: Callable[[str], Visit], capture_service: RunningService, user: str
     ) -> None:
@@ -140,6 +141,7 @@ class TestExamplesWithRunningService:
         assert row["screenshot_size"] == len(ONE_PIXEL_PNG)
         assert row["account_screenshot"].startswith("data:image/png;base64,iVBORw0KGgo")
 
+    @pytest.mark.slow
     def test_dashboard_page_stores_one_row_per_state(
         self, open_examples: Callable[[str], Visit], capture_service: RunningService, user: str
     ) -> None:
@@ -176,6 +178,7 @@ class TestExamplesWithStoppedServices:
         visit.page.route("http://127.0.0.1:5003/**", lambda route: route.abort("connectionrefused"))
         return visit
 
+    @pytest.mark.slow
     def test_example_pages_save_without_the_services(self, from_disk: Visit, user: str) -> None:
         failed: list[Request] = []
         from_disk.page.on("requestfailed", lambda request: failed.append(request))

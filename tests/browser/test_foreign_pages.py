@@ -128,6 +128,7 @@ def wait_for_responses(page: Any, recorder: Recorder, numbers: set[str]) -> None
     wait_in(page, lambda: numbers <= set(recorder.statuses), "a response to each attack")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("services", ["public_services", "local_services"])
 def test_page_of_another_site_cannot_store_a_payment_or_sign_up(
     chromium: Any, site: Any, user: str, services: str, request: pytest.FixtureRequest
@@ -190,6 +191,7 @@ def test_page_of_another_site_cannot_store_a_payment_or_sign_up(
     assert signup.rows("SELECT * FROM users WHERE email LIKE ?", f"%{user}") == []
 
 
+@pytest.mark.slow
 def test_same_requests_from_an_allowed_origin_are_stored(
     chromium: Any, site: Any, user: str, local_services: tuple[RunningService, RunningService]
 ) -> None:

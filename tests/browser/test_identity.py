@@ -59,6 +59,7 @@ PLACES = {
 }
 
 
+@pytest.mark.slow(quick_cases=1)
 @pytest.mark.parametrize("place", PLACES.values(), ids=PLACES)
 def test_user_is_found_in_the_usual_places_and_no_other_data_in_them_is_sent(
     place: Any, visit: Any, proxy: Any, stored: Any, user: str
@@ -76,6 +77,7 @@ def test_user_is_found_in_the_usual_places_and_no_other_data_in_them_is_sent(
     }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "payload",
     [
@@ -144,6 +146,7 @@ def test_waiting_captures_are_sent_when_a_user_signs_in(
     assert len(proxy.received) == 1
 
 
+@pytest.mark.slow(quick_cases=1)
 @pytest.mark.parametrize(
     ("tag", "before", "placeholder"),
     [
@@ -240,6 +243,7 @@ def test_default_dashboard_written_at_logout_is_not_captured(
     assert proxy.received == []
 
 
+@pytest.mark.slow
 def test_next_user_gets_no_capture_of_the_previous_user(
     visit: Any, proxy: Any, capture_service: Any, user: str
 ) -> None:
@@ -282,6 +286,7 @@ def test_captures_belong_to_the_user_of_their_time_if_the_database_opens_late(
     }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("leaving", [False, True], ids=["staying", "leaving at once"])
 def test_user_who_left_on_an_earlier_page_is_ignored_if_the_database_opens_late(
     leaving: bool, visit: Any, proxy: Any, site: Any, user: str

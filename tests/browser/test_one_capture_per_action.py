@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from typing import Any
 
+import pytest
+
 from tests.browser.page_code import fetch_js, set_item_js, xhr_js
 
 ANSWERS = {
@@ -15,6 +17,7 @@ ANSWERS = {
 }
 
 
+@pytest.mark.slow
 def test_questionnaire_seen_in_five_places_becomes_one_merged_capture(
     visit: Any, proxy: Any, stored: Any, user: str
 ) -> None:
@@ -92,6 +95,7 @@ def test_different_saves_at_the_same_time_are_different_captures(
     )
 
 
+@pytest.mark.slow
 def test_unchanged_dashboard_is_not_sent_again(visit: Any, proxy: Any, user: str) -> None:
     visit.open("<script>function saveDashboardToSupabase() {}</script>", user=user)
     for equity in (100, 100, 101, 100, 100):
@@ -109,6 +113,7 @@ def test_unchanged_dashboard_is_not_sent_again(visit: Any, proxy: Any, user: str
     ]
 
 
+@pytest.mark.slow
 def test_save_repeated_80_times_a_second_becomes_one_capture(
     visit: Any, proxy: Any, user: str
 ) -> None:

@@ -53,6 +53,7 @@ POLLUTIONS = {
 }  # fmt: skip
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("members", POLLUTIONS.values(), ids=POLLUTIONS)
 def test_polluted_object_prototype_changes_neither_settings_nor_data(
     members: dict[str, Any], visit: Any, proxy: Any, site: Any, foreign_server: Any, user: str
@@ -102,6 +103,7 @@ WAYS_TO_SAVE = {
 }
 
 
+@pytest.mark.slow(quick_cases=1)
 @pytest.mark.parametrize("save", WAYS_TO_SAVE.values(), ids=WAYS_TO_SAVE)
 def test_keys_named_like_object_members_are_plain_data(
     save: str, visit: Any, proxy: Any, stored: Any, user: str
@@ -120,6 +122,7 @@ def test_keys_named_like_object_members_are_plain_data(
     assert visit.run("({}).a === undefined && ({}).password === undefined")
 
 
+@pytest.mark.slow(quick_cases=1)
 @pytest.mark.parametrize(
     "body",
     ["__proto__=1&constructor=2&valueOf=3", "__proto__=1&__proto__=1&constructor=2&valueOf=3"],

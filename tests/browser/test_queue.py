@@ -53,6 +53,7 @@ def test_backlog_is_sent_in_batches_with_one_result_per_capture(
     assert visit.flush() == {"success": True}
 
 
+@pytest.mark.slow
 def test_two_pages_and_lost_responses_store_each_capture_once(
     visit: Any, proxy: Any, stored: Any, user: str
 ) -> None:
@@ -72,6 +73,7 @@ def test_two_pages_and_lost_responses_store_each_capture_once(
     assert len(stored("payment_data", 10)) == 10
 
 
+@pytest.mark.slow(quick_cases=1)
 @pytest.mark.parametrize("status", [400, 413, 422])
 def test_rejected_capture_is_kept_with_its_reason_on_the_next_page(
     status: int, visit: Any, proxy: Any, user: str
@@ -90,6 +92,7 @@ def test_rejected_capture_is_kept_with_its_reason_on_the_next_page(
     assert len(proxy.received) == 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("status", [401, 403, 404])
 def test_blocked_capture_waits_for_the_next_page(
     status: int, visit: Any, proxy: Any, stored: Any, user: str
@@ -145,6 +148,7 @@ def test_full_local_storage_is_left_to_the_page(
     assert len(stored("payment_data", 3)) == 3
 
 
+@pytest.mark.slow
 def test_lock_that_is_never_released_does_not_stop_delivery(
     visit: Any, capture_service: Any, user: str
 ) -> None:

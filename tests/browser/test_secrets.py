@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from typing import Any
 
+import pytest
+
 from tests.browser.page_code import SUBMIT_JS
 
 SAVES = "<script>function savePaymentToSupabase() { return 'saved' }</script>"
@@ -130,6 +132,7 @@ LONG_OR_DEEP_TEXTS = {
 }
 
 
+@pytest.mark.slow
 def test_secret_in_a_very_long_or_deep_text_does_not_leave_the_page(
     visit: Any, proxy: Any, user: str
 ) -> None:

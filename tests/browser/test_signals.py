@@ -111,6 +111,7 @@ FORM = """<form id="checkout" class="payment-form" target="away">
 </form><iframe name="away" hidden></iframe>"""
 
 
+@pytest.mark.slow(quick_cases=5)
 @pytest.mark.parametrize("name", SAVES)
 def test_save_is_captured(name: str, visit: Any, proxy: Any, stored: Any, user: str) -> None:
     kind, save = SAVES[name]
@@ -170,6 +171,7 @@ OTHER_ACTIONS = {
 }
 
 
+@pytest.mark.slow(quick_cases=3)
 @pytest.mark.parametrize("name", OTHER_ACTIONS)
 def test_other_requests_and_writes_are_not_captured(
     name: str, visit: Any, proxy: Any, user: str
@@ -180,6 +182,7 @@ def test_other_requests_and_writes_are_not_captured(
     assert proxy.received == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("how", ["config", "attribute"])
 def test_site_adds_rules_and_excludes_names(how: str, visit: Any, proxy: Any, user: str) -> None:
     rules = json.dumps([{"name": "orders", "kind": "payment", "url": "/shop/order$"}])

@@ -71,6 +71,7 @@ def sign_up(service: RunningService, hook: MailHook, user: str, **details: Any) 
     return str(hook.mails_to(user)[-1]["link"])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("ticked", [True, False])
 def test_consent_is_stored_as_ticked_on_the_page(
     service: RunningService, hook: MailHook, visit: Visit, user: str, *, ticked: bool
@@ -121,6 +122,7 @@ def test_user_opens_the_link_and_sets_a_password(
     assert visit.messages == []
 
 
+@pytest.mark.slow
 def test_used_or_incomplete_link_shows_an_error(
     service: RunningService, hook: MailHook, visit: Visit, user: str
 ) -> None:
@@ -144,6 +146,7 @@ def test_used_or_incomplete_link_shows_an_error(
         assert visit.page.get_by_label("New password").is_hidden()
 
 
+@pytest.mark.slow
 def test_page_works_with_the_keyboard_and_can_show_the_password(
     service: RunningService, hook: MailHook, visit: Visit, user: str
 ) -> None:
@@ -159,6 +162,7 @@ def test_page_works_with_the_keyboard_and_can_show_the_password(
     assert log_in(service, user, PASSWORD).status_code == 200
 
 
+@pytest.mark.slow
 def test_other_sites_cannot_show_the_page_in_a_frame(
     service: RunningService, hook: MailHook, visit: Visit, user: str, tmp_path: Path
 ) -> None:

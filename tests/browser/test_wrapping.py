@@ -44,6 +44,7 @@ def as_scripts(*sources: str) -> str:
     return "".join(f"<script>{source}</script>" for source in sources)
 
 
+@pytest.mark.slow(quick_cases=1)
 @pytest.mark.parametrize("definitions", DEFINITIONS.values(), ids=DEFINITIONS)
 def test_save_function_is_captured_from_the_next_script(
     definitions: list[str], visit: Any, stored: Any, user: str
@@ -53,6 +54,7 @@ def test_save_function_is_captured_from_the_next_script(
     assert visit.run("[window.saved, window.old]") == [1, None]
 
 
+@pytest.mark.slow(quick_cases=1)
 @pytest.mark.parametrize(
     "how",
     ["src", "src, deferred", "module", "module in a file", "inserted", "inserted from a file"],
@@ -116,6 +118,7 @@ def test_all_three_save_functions_are_captured(visit: Any, stored: Any, user: st
     assert stored("dashboard_data")[0]["theme"] == "light"
 
 
+@pytest.mark.slow(quick_cases=1)
 @pytest.mark.parametrize(
     "definition",
     [

@@ -7,6 +7,7 @@ import json
 from decimal import Decimal
 from typing import Any
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -27,6 +28,7 @@ PAYLOADS = st.dictionaries(
 )
 
 
+@pytest.mark.slow
 @settings(max_examples=50, deadline=None)
 @given(PAYLOADS, st.permutations(range(9)))
 def test_snapshot_and_digest_are_those_of_the_whole_payload(
@@ -41,6 +43,7 @@ def test_snapshot_and_digest_are_those_of_the_whole_payload(
     assert snapshot_and_digest(shuffled, [])[1] == digest
 
 
+@pytest.mark.slow
 @settings(max_examples=30, deadline=None)
 @given(PAYLOADS)
 def test_masked_paths_are_added_without_replacing_a_member_of_the_page(

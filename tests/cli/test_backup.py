@@ -30,6 +30,7 @@ from tests.support.services import RunningService, eventually, rows
 BACKUP_NAME = re.compile(r"trading_bots-\d{8}T\d{6}\.\d{3}Z\.db")
 
 
+@pytest.mark.slow
 def test_backup_contains_every_capture_acknowledged_before_it_began(
     capture_service: RunningService, user: str, tmp_path: Path, server: CommandServer
 ) -> None:
@@ -77,6 +78,7 @@ def test_backup_contains_every_capture_acknowledged_before_it_began(
     )
 
 
+@pytest.mark.slow
 def test_backup_ends_while_another_program_writes_continuously(
     large_installation: Installation,
 ) -> None:
@@ -243,6 +245,7 @@ def test_an_interrupted_backup_leaves_no_file(
     assert list(large_installation.backups.iterdir()) == []
 
 
+@pytest.mark.slow
 def test_a_backup_killed_at_any_step_leaves_no_incomplete_backup(
     installation: Installation,
 ) -> None:
@@ -260,6 +263,7 @@ def test_a_backup_killed_at_any_step_leaves_no_incomplete_backup(
     ] == []
 
 
+@pytest.mark.slow
 def test_the_next_backup_removes_the_files_of_a_killed_backup(
     large_installation: Installation,
 ) -> None:

@@ -110,6 +110,7 @@ def test_a_service_over_another_database_is_a_warning(
     assert str(capture_service.database) in diagnosis.answer("capture port")
 
 
+@pytest.mark.slow
 def test_another_program_on_a_port_is_a_problem(installation: Installation) -> None:
     with socket.create_server(("127.0.0.1", installation.signup_port)) as listener:
         listener.settimeout(0)

@@ -79,6 +79,7 @@ def assert_audit_trail_verifies(database: Path) -> None:
     assert verified.returncode == 0, verified.stdout + verified.stderr
 
 
+@pytest.mark.slow
 def test_live_check_passes_and_deletes_its_test_user(
     system: RunningManager,
 ) -> None:
@@ -125,6 +126,7 @@ class BrokenCaptureService(BaseHTTPRequestHandler):
         """Log nothing."""
 
 
+@pytest.mark.slow
 def test_live_check_reports_a_failure_and_deletes_its_test_user(system: RunningManager) -> None:
     before = read_tables(system.database)
     BrokenCaptureService.database = system.database

@@ -47,6 +47,7 @@ def previous_database_of(outcome: Outcome) -> Path:
     return Path(found[1])
 
 
+@pytest.mark.slow
 def test_restore_replaces_the_database_and_can_be_undone(installation: Installation) -> None:
     backup = installation.back_up()
     add_payments(installation.database, 2)
@@ -77,6 +78,7 @@ def test_the_old_wal_is_never_applied_to_the_restored_database(
     assert not installation.database.with_name("trading_bots.db-wal").exists()
 
 
+@pytest.mark.slow(quick_cases=1)
 @pytest.mark.parametrize("state", ["first bytes overwritten", "emptied", "deleted"])
 def test_restore_replaces_an_unreadable_database_and_keeps_its_wal(
     installation: Installation, state: str
@@ -99,6 +101,7 @@ def test_restore_replaces_an_unreadable_database_and_keeps_its_wal(
     assert kept.read_bytes() == wal
 
 
+@pytest.mark.slow
 def test_restore_replaces_a_damaged_database_and_sets_it_aside(
     large_installation: Installation,
 ) -> None:
@@ -186,6 +189,7 @@ def test_restore_waits_for_a_program_that_opens_the_database_briefly(
     assert count_payments(installation.database) == 3
 
 
+@pytest.mark.slow
 def test_invalid_backups_are_refused_and_nothing_is_changed(
     installation: Installation, large_database: Path
 ) -> None:
@@ -241,6 +245,7 @@ def test_restore_on_a_full_disk_changes_nothing(
     assert count_payments(large_installation.database) == 6001
 
 
+@pytest.mark.slow
 def test_a_restore_killed_at_any_step_leaves_the_old_or_the_new_database(
     installation: Installation,
 ) -> None:
@@ -287,6 +292,7 @@ def test_a_restore_killed_at_any_step_leaves_the_old_or_the_new_database(
     assert set(found) == {43, 3}
 
 
+@pytest.mark.slow
 def test_a_killed_restore_over_an_unreadable_database_never_mixes_files(
     installation: Installation,
 ) -> None:
@@ -312,6 +318,7 @@ def test_a_killed_restore_over_an_unreadable_database_never_mixes_files(
     assert change > 12
 
 
+@pytest.mark.slow
 def test_restore_asks_for_confirmation_at_a_terminal(installation: Installation) -> None:
     backup = installation.back_up()
     add_payments(installation.database, 1)
@@ -338,6 +345,7 @@ def test_restore_asks_for_confirmation_at_a_terminal(installation: Installation)
     assert not [name for name in installation.files() if "partial" in name]
 
 
+@pytest.mark.slow
 def test_a_restore_killed_while_copying_leaves_the_old_database(
     large_installation: Installation, large_database: Path
 ) -> None:

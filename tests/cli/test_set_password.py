@@ -83,6 +83,7 @@ def execute(database: Path, statement: str, *parameters: str) -> None:
     )
 
 
+@pytest.mark.slow
 def test_owner_returns_squatted_account_to_its_user(
     signup_service: RunningService, user: str
 ) -> None:
@@ -116,6 +117,7 @@ def test_a_user_who_paid_before_signing_up_gets_an_account(
     assert register(signup_service, user).status_code == 409
 
 
+@pytest.mark.slow
 def test_a_terminal_asks_for_the_password_twice_and_does_not_echo_it(
     signup_service: RunningService, user: str
 ) -> None:
@@ -132,6 +134,7 @@ def test_a_terminal_asks_for_the_password_twice_and_does_not_echo_it(
     assert log_in(signup_service, user, SECRET).status_code == 200
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "given",
     [b"", b"\n", b"five5\n", b"x" * 1025 + b"\n", b"\xff\xfe\xfd\xfc\xfb\xfa\n", b"x" * 5_000_000],
@@ -146,6 +149,7 @@ def test_an_invalid_password_changes_nothing(
     assert log_in(signup_service, user, PASSWORD).status_code == 200
 
 
+@pytest.mark.slow(quick_cases=1)
 @pytest.mark.parametrize("given", ["nobody-{}", "{}", "not an address"])
 def test_an_unknown_address_is_refused_and_creates_no_user(
     signup_service: RunningService, user: str, given: str
@@ -201,6 +205,7 @@ FOREIGN_PASSWORD_COLUMNS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("case", FOREIGN_PASSWORD_COLUMNS)
 def test_an_account_with_another_programs_password_column_is_unchanged(
     tmp_path: Path, case: str
@@ -224,6 +229,7 @@ def test_an_account_with_another_programs_password_column_is_unchanged(
     assert rows(database, "SELECT * FROM user_credentials") == []
 
 
+@pytest.mark.slow
 def test_a_foreign_hash_in_password_hash_is_replaced_and_reported(tmp_path: Path) -> None:
     database = tmp_path / "trading_bots.db"
     database.touch()
@@ -244,6 +250,7 @@ def test_a_foreign_hash_in_password_hash_is_replaced_and_reported(tmp_path: Path
     )
 
 
+@pytest.mark.slow
 def test_a_users_table_without_a_password_column_is_unchanged(tmp_path: Path) -> None:
     database = tmp_path / "trading_bots.db"
     database.touch()
@@ -271,6 +278,7 @@ def test_a_users_table_without_a_password_column_is_unchanged(tmp_path: Path) ->
         signup.stop()
 
 
+@pytest.mark.slow
 def test_set_password_without_a_database_is_refused(tmp_path: Path) -> None:
     outcome = set_password(signup_service_in(tmp_path), "ann@example.com", SECRET.encode())
     assert outcome.returncode == 1

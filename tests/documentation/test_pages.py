@@ -93,6 +93,7 @@ def assert_matches(printed: Any, documented: Any) -> None:
         assert printed == documented
 
 
+@pytest.mark.slow
 def test_every_curl_command_prints_the_documented_output(
     printed: list[tuple[Command, str]],
 ) -> None:

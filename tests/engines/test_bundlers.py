@@ -37,6 +37,7 @@ def _node_packages() -> None:
         pytest.skip(f"nothing can be built: {packages.missing()}")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("bundler", ["vite", "webpack"])
 def test_application_from_this_bundler_is_captured(
     bundler: str, visit: Visit, tmp_path: Path
@@ -51,6 +52,7 @@ def test_application_from_this_bundler_is_captured(
     assert len(visit.rows("payment_data")) == len(visit.rows("dashboard_data")) == 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "bundler", ["esbuild", pytest.param("vite", marks=pytest.mark.quick), "webpack"]
 )

@@ -35,6 +35,7 @@ def harness(
     harness.close()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "scenario",
     [

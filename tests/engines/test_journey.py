@@ -94,6 +94,7 @@ def test_page_sends_its_own_server_the_same_requests_with_and_without_the_tag(
     assert len(requests[0]) == 8
 
 
+@pytest.mark.slow
 def test_default_dashboard_state_written_after_logout_is_not_captured(
     application_visit: Visit,
 ) -> None:
@@ -108,6 +109,7 @@ def test_default_dashboard_state_written_after_logout_is_not_captured(
     assert [state["current_equity"] for state in visit.rows("dashboard_data")] == [12000]
 
 
+@pytest.mark.slow
 def test_page_that_rewrites_a_payment_80_times_a_second_gives_one_capture(
     application_visit: Visit,
 ) -> None:
@@ -125,6 +127,7 @@ def test_page_that_rewrites_a_payment_80_times_a_second_gives_one_capture(
     assert visit.proxy.count_by_kind() == {"payment": 1}
 
 
+@pytest.mark.slow
 def test_two_payments_give_two_rows_and_a_reload_adds_none(application_visit: Visit) -> None:
     visit = application_visit
     tab = visit.open_application()

@@ -56,6 +56,7 @@ def check_builtins(visit: Visit, head: str) -> tuple[Any, list[Any]]:
     return report, requests
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "service",
     [pytest.param("up", marks=pytest.mark.quick), "down", "blocked by CSP", "on another origin"],
@@ -96,6 +97,7 @@ def test_tag_does_not_remove_the_page_from_the_back_forward_cache(visit: Visit) 
     assert outcomes[0] == outcomes[1]
 
 
+@pytest.mark.slow
 def test_queued_captures_do_not_remove_the_page_from_the_back_forward_cache(visit: Visit) -> None:
     bare = visit.open("")
     bare.goto(f"{visit.shop.url}/away.html")
@@ -120,6 +122,7 @@ def test_queued_captures_do_not_remove_the_page_from_the_back_forward_cache(visi
     assert sorted(row["transaction_id"] for row in rows) == ["T1", "T2"]
 
 
+@pytest.mark.slow
 def test_uninstall_restores_the_built_in_functions(visit: Visit) -> None:
     functions = (
         "() => [window.fetch, XMLHttpRequest.prototype.open, XMLHttpRequest.prototype.send,"
@@ -139,6 +142,7 @@ def test_uninstall_restores_the_built_in_functions(visit: Visit) -> None:
     assert visit.observed(tab) == NOTHING_OBSERVED
 
 
+@pytest.mark.slow
 def test_tag_included_twice_captures_once(visit: Visit) -> None:
     tab = visit.open(f"{visit.tag()}{tag(visit.proxy.url)}{_PAGE_FUNCTIONS}")
     tab.run(

@@ -102,6 +102,7 @@ def private_browser(engine: Engine, tmp_path: Path) -> Iterator[Browser]:
     browser.close()
 
 
+@pytest.mark.slow
 def test_private_window_queues_and_sends_captures(visit: Visit, private_browser: Browser) -> None:
     visit.browser = private_browser
     tab = visit.open()
@@ -116,6 +117,7 @@ def test_private_window_queues_and_sends_captures(visit: Visit, private_browser:
     visit.close(tab)
 
 
+@pytest.mark.slow
 def test_bodies_of_100_kb_are_stored_once(visit: Visit) -> None:
     tab = visit.open()
     for number in range(4):
@@ -160,6 +162,7 @@ _HOLD_DATABASE = """() => new Promise((begun) => {
 })"""
 
 
+@pytest.mark.slow
 def test_capture_that_waits_for_a_busy_database_survives_navigation(visit: Visit) -> None:
     """WebKit drops a write that waits for another page's transaction."""
     tab, holder = visit.open(), visit.open("")
@@ -177,6 +180,7 @@ def test_capture_that_waits_for_a_busy_database_survives_navigation(visit: Visit
     assert stored_transactions(visit) == ["T1"]
 
 
+@pytest.mark.slow
 def test_captures_for_a_wrong_endpoint_are_kept_shown_and_sent_once_corrected(
     visit: Visit,
 ) -> None:
@@ -191,6 +195,7 @@ def test_captures_for_a_wrong_endpoint_are_kept_shown_and_sent_once_corrected(
     visit.wait_for_rows("payment_data", 1)
 
 
+@pytest.mark.slow
 def test_rejected_capture_is_shown_with_its_reason_and_not_sent_again(visit: Visit) -> None:
     tab = visit.open()
     problem = b'{"success": false, "error": "the reason for it", "detail": "the reason for it"}'
@@ -209,6 +214,7 @@ def test_rejected_capture_is_shown_with_its_reason_and_not_sent_again(visit: Vis
     visit.wait_for_rows("payment_data", 1)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("days", [-3, 3])
 def test_clock_jump_loses_no_capture(days: int, visit: Visit) -> None:
     clock = (
@@ -228,6 +234,7 @@ def test_clock_jump_loses_no_capture(days: int, visit: Visit) -> None:
     assert stored_transactions(visit) == ["T1", "T2"]
 
 
+@pytest.mark.slow
 def test_nothing_is_captured_before_consent_and_withdrawal_deletes_the_queue(visit: Visit) -> None:
     tab = visit.open(visit.tag('data-consent="required"'))
     save(visit, tab, "before consent")
@@ -245,6 +252,7 @@ def test_nothing_is_captured_before_consent_and_withdrawal_deletes_the_queue(vis
     assert stored_transactions(visit) == ["with consent"]
 
 
+@pytest.mark.slow
 def test_kill_switch_survives_a_reload(visit: Visit) -> None:
     tab = visit.open()
     tab.run("enhancedDataCapture.setEnabled(false)")

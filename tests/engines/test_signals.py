@@ -95,6 +95,7 @@ def run_statement(visit: Visit, tab: Any, statement: str, body: dict[str, Any]) 
     tab.run(f"() => {{ {statement}; }}")
 
 
+@pytest.mark.slow
 def test_each_way_to_save_a_payment_is_captured_once(visit: Visit) -> None:
     for number, (name, statement) in enumerate(SAVES.items()):
         tab = visit.open(
@@ -112,6 +113,7 @@ def test_each_way_to_save_a_payment_is_captured_once(visit: Visit) -> None:
     assert {float(row["final_price"]) for row in rows} == {10}
 
 
+@pytest.mark.slow
 def test_requests_that_only_resemble_a_save_are_not_captured(visit: Visit) -> None:
     tab = visit.open()
     for statement in IGNORED.values():
@@ -123,6 +125,7 @@ def test_requests_that_only_resemble_a_save_are_not_captured(visit: Visit) -> No
     assert visit.observed(tab)["errors"] == visit.observed(tab)["rejections"] == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("key", "value"),
     [
@@ -152,6 +155,7 @@ def test_payment_without_an_address_belongs_to_the_signed_in_user(
     assert not [request for request in visit.proxy.received_bytes if b"t-o-k-e-n" in request]
 
 
+@pytest.mark.slow
 def test_capture_of_an_unknown_user_waits_for_a_sign_in_even_across_a_reload(visit: Visit) -> None:
     tab = visit.open()
     run_statement(visit, tab, SAVES["fetch"], PAYMENT)
@@ -183,6 +187,7 @@ document.addEventListener('save', async ({ detail: done }) => {
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("version", ["2.39", pytest.param("newest", marks=pytest.mark.quick)])
 def test_payments_written_with_supabase_js_are_captured(
     version: str, visit: Visit, tmp_path: Path

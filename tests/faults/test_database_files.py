@@ -21,6 +21,7 @@ def wait_for_log(services: ManagedServices, text: str) -> None:
     )
 
 
+@pytest.mark.slow
 def test_a_deleted_database_is_reported_and_used_again_when_it_is_back(
     services: ManagedServices, tmp_path: Path
 ) -> None:
@@ -41,6 +42,7 @@ def test_a_deleted_database_is_reported_and_used_again_when_it_is_back(
     services.assert_stored_once()
 
 
+@pytest.mark.slow
 def test_a_database_deleted_with_its_wal_is_not_replaced_by_an_empty_one(
     services: ManagedServices, tmp_path: Path
 ) -> None:
@@ -58,6 +60,7 @@ def test_a_database_deleted_with_its_wal_is_not_replaced_by_an_empty_one(
     assert services.health() == {}
 
 
+@pytest.mark.slow
 def test_a_new_database_in_place_of_an_earlier_one_is_logged(tmp_path: Path) -> None:
     first = ManagedServices(tmp_path)
     assert first.capture().status_code == 201
@@ -74,6 +77,7 @@ def test_a_new_database_in_place_of_an_earlier_one_is_logged(tmp_path: Path) -> 
         second.kill()
 
 
+@pytest.mark.slow
 def test_a_replaced_database_is_detected_and_not_damaged_by_the_old_wal(
     services: ManagedServices, tmp_path: Path
 ) -> None:
@@ -106,6 +110,7 @@ def test_a_replaced_database_is_detected_and_not_damaged_by_the_old_wal(
     assert list(tmp_path.glob("trading_bots.db-wal.of-replaced-file-*"))
 
 
+@pytest.mark.slow
 def test_a_deleted_wal_is_detected(services: ManagedServices) -> None:
     assert services.capture().status_code == 201
     process = services.health()["pid"]
@@ -120,6 +125,7 @@ def test_a_deleted_wal_is_detected(services: ManagedServices) -> None:
     services.manager.assert_database_is_intact()
 
 
+@pytest.mark.slow
 def test_a_damaged_database_prevents_the_start_and_is_unchanged(tmp_path: Path) -> None:
     service = capture_service_in(tmp_path)
     service.start()

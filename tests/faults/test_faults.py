@@ -45,6 +45,7 @@ INCOMPLETE_REQUEST = (
 # --- Kills ---
 
 
+@pytest.mark.slow
 def test_kills_under_load_lose_and_duplicate_nothing(tmp_path: Path) -> None:
     with Campaign(tmp_path) as campaign:
         for _ in range(KILLS):
@@ -103,6 +104,7 @@ def test_while_another_program_holds_the_lock_reads_work_and_writes_time_out(
         service.stop()
 
 
+@pytest.mark.slow
 def test_wal_grows_during_a_long_read_transaction_and_shrinks_afterwards(
     services: ManagedServices,
 ) -> None:
@@ -161,6 +163,7 @@ def assert_recovers_from_full_disk(
     services.assert_stored_once()
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(
     not hasattr(resource, "prlimit"), reason="this system can't limit a running process (prlimit)"
 )
@@ -202,6 +205,7 @@ def fill_disk(filler: Path) -> None:
     assert os.statvfs(filler).f_bavail == 0
 
 
+@pytest.mark.slow(quick_cases=1)
 @pytest.mark.parametrize("fault", ["write_errno", "sync_errno"])
 def test_a_failed_write_or_sync_is_not_acknowledged_and_the_service_restarts(
     services_with_shim: ManagedServices, shim: Shim, fault: str
@@ -227,6 +231,7 @@ def test_a_failed_write_or_sync_is_not_acknowledged_and_the_service_restarts(
 # --- The clock ---
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("days", [1, -1])
 def test_a_clock_jump_of_a_day_changes_no_order_and_no_deadline(
     services_with_shim: ManagedServices, shim: Shim, days: int
@@ -267,6 +272,7 @@ def test_a_clock_jump_of_a_day_changes_no_order_and_no_deadline(
 # --- Connections ---
 
 
+@pytest.mark.slow
 def test_5000_connections_use_bounded_memory_and_do_not_block_captures(tmp_path: Path) -> None:
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if hard != resource.RLIM_INFINITY and hard < 6000:

@@ -152,6 +152,7 @@ def measure_cpu_seconds(work: Callable[[], object]) -> float:
     return time.thread_time() - began
 
 
+@pytest.mark.slow(quick_cases=3)
 @pytest.mark.parametrize("name", SHAPES)
 def test_processing_time_grows_linearly_with_body_size(name: str) -> None:
     shape = SHAPES[name]
@@ -232,6 +233,7 @@ class TestLimits:
             redact_with_paths({"a": {"password": "x"}}, Deadline(-1))
         assert redact_with_paths({"a": {"password": "x"}}, Deadline(60))[1] == ["a.password"]
 
+    @pytest.mark.slow(quick_cases=4)
     @pytest.mark.parametrize("name", SHAPES)
     def test_response_is_less_than_20_times_as_long_as_its_request(self, name: str) -> None:
         body = SHAPES[name].body(4000)
@@ -328,6 +330,7 @@ def assert_short_wait(measure_wait: Callable[[], float]) -> None:
     assert waited < MAX_WAIT_IN_CALIBRATIONS * calibration_seconds
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", SLOWEST_SHAPES)
 def test_body_of_64_kb_does_not_block_other_callers(service: RunningService, name: str) -> None:
     shape = SHAPES[name]
@@ -337,6 +340,7 @@ def test_body_of_64_kb_does_not_block_other_callers(service: RunningService, nam
     )
 
 
+@pytest.mark.slow(quick_cases=1)
 @pytest.mark.parametrize("name", SLOWEST_AT_1_MB)
 def test_body_of_1_mb_does_not_block_other_callers(service: RunningService, name: str) -> None:
     shape = SHAPES[name]
@@ -346,6 +350,7 @@ def test_body_of_1_mb_does_not_block_other_callers(service: RunningService, name
     )
 
 
+@pytest.mark.slow(quick_cases=2)
 @pytest.mark.parametrize("name", [*LARGE_SHAPES][:: 1 if FULL else 3])
 def test_large_body_does_not_block_other_callers(service: RunningService, name: str) -> None:
     shape = LARGE_SHAPES[name]
@@ -355,6 +360,7 @@ def test_large_body_does_not_block_other_callers(service: RunningService, name: 
     )
 
 
+@pytest.mark.slow(quick_cases=1)
 @pytest.mark.parametrize(
     "name", [*LARGE_SHAPES] if FULL else sorted({*[*LARGE_SHAPES][1::3], *WITH_MANY_VALUES})
 )
@@ -377,6 +383,7 @@ def test_large_body_costs_at_most_20_calibrations_of_cpu_per_accepted_mb(
     assert any(cpu_in_calibrations() < limit for _ in range(2))
 
 
+@pytest.mark.slow(quick_cases=2)
 @pytest.mark.parametrize("name", [name for name in LARGE_SHAPES if name not in WITH_MANY_VALUES])
 def test_large_text_is_scanned_in_short_steps(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
     shape = LARGE_SHAPES[name]
@@ -396,6 +403,7 @@ def test_large_text_is_scanned_in_short_steps(monkeypatch: pytest.MonkeyPatch, n
     assert any(longest_stretch_in_calibrations() < MAX_STRETCH_IN_CALIBRATIONS for _ in range(3))
 
 
+@pytest.mark.slow(quick_cases=3)
 @pytest.mark.parametrize("name", CPU_INTENSIVE)
 def test_body_of_1_mb_costs_at_most_20_calibrations_of_cpu(name: str) -> None:
     shape = SHAPES[name]
@@ -408,6 +416,7 @@ def test_body_of_1_mb_costs_at_most_20_calibrations_of_cpu(name: str) -> None:
     assert any(cpu_in_calibrations() < MAX_CPU_IN_CALIBRATIONS for _ in range(3))
 
 
+@pytest.mark.slow(quick_cases=4)
 @pytest.mark.parametrize(
     ("path", "headers"),
     [
@@ -439,6 +448,7 @@ def test_long_path_does_not_block_other_callers(service: RunningService, path: s
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "name",
     ["keys that are masked to one name", "an invalid picture", "a pair with a very long name"],

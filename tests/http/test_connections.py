@@ -90,6 +90,7 @@ def measure_captures(port: int) -> dict[str, Any]:
     return dict(json.loads(output))
 
 
+@pytest.mark.slow
 def test_flood_of_connections_does_not_slow_down_captures(service: RunningService) -> None:
     without, during = [], []
     for _ in range(ROUNDS):
@@ -113,6 +114,7 @@ def test_flood_of_connections_does_not_slow_down_captures(service: RunningServic
     assert median(speeds[0]) >= MIN_RATIO * median(speeds[1])
 
 
+@pytest.mark.slow
 def test_announced_bodies_that_never_arrive_do_not_block_captures(
     service: RunningService, user: str
 ) -> None:
@@ -190,6 +192,7 @@ def test_invalid_request_is_rejected_before_its_body_arrives(service: RunningSer
         )
 
 
+@pytest.mark.slow
 def test_capture_over_the_rate_is_rejected_before_its_body_arrives(
     behind_proxy: RunningService, user: str
 ) -> None:
@@ -210,6 +213,7 @@ def test_capture_over_the_rate_is_rejected_before_its_body_arrives(
             assert connection.recv(65536).startswith(b"HTTP/1.1 429 ")
 
 
+@pytest.mark.slow
 def test_login_over_the_rate_is_rejected_before_its_body_arrives(
     signup_behind_proxy: RunningService,
 ) -> None:
@@ -226,6 +230,7 @@ def test_login_over_the_rate_is_rejected_before_its_body_arrives(
         assert connection.recv(65536).startswith(b"HTTP/1.1 429 ")
 
 
+@pytest.mark.slow
 def test_missing_heads_and_bodies_time_out_and_a_slow_body_is_accepted(
     service: RunningService, user: str
 ) -> None:
@@ -443,6 +448,7 @@ class TestBodyBuffer:
         assert self.statuses(one * 3 + two * 3) == [503, 0, 0, 0, 0, 0]
         assert self.statuses([("192.0.2.1", Upload(b"x" * 3001), None)]) == [429]
 
+    @pytest.mark.slow
     def test_too_large_and_too_slow_bodies_are_rejected(self) -> None:
         assert self.statuses([("192.0.2.1", Upload(b"x" * 10_001), None)]) == [413]
         assert self.statuses(

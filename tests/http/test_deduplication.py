@@ -286,6 +286,7 @@ class TestBatch:
         assert response.status_code == 422
         assert response.json()["errors"][0]["field"] == "captures"
 
+    @pytest.mark.slow
     def test_batch_can_have_20_megabytes(self, capture_service: RunningService, user: str) -> None:
         captures = [
             {"type": "dashboard", "user_email": user, "tradingState": {"n": n, "t": "x" * 900_000}}

@@ -44,6 +44,7 @@ def assert_intact(database: Path) -> None:
         assert connection.execute("PRAGMA foreign_key_check").fetchall() == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", KINDS)
 def test_any_body_is_stored_or_rejected_with_a_problem(service: RunningService, kind: str) -> None:
     @settings(
@@ -61,6 +62,7 @@ def test_any_body_is_stored_or_rejected_with_a_problem(service: RunningService, 
     send()
 
 
+@pytest.mark.slow
 def test_any_address_gets_statistics_or_a_problem(service: RunningService) -> None:
     paths = st.one_of(
         st.text(max_size=40).map(lambda text: quote(text.encode("utf-8", "surrogatepass"))),
@@ -209,6 +211,7 @@ class TestSizes:
         assert response.status_code == 413
         assert response.headers["Content-Type"] == fuzz_bodies.PROBLEM
 
+    @pytest.mark.slow(quick_cases=2)
     @pytest.mark.parametrize(
         "filling",
         [

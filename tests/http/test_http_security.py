@@ -341,6 +341,7 @@ class TestRateLimits:
         assert {attempt(index).status_code for index in range(3)} <= {401, 201}
         assert_rate_limited(attempt(3))
 
+    @pytest.mark.slow
     def test_log_ins_to_one_address_are_limited_over_all_callers(
         self, signup_behind_proxy: RunningService, user: str
     ) -> None:

@@ -131,6 +131,7 @@ def test_docs_page_shows_every_operation_and_loads_nothing_external(
     assert set(targets) <= set(re.findall(r' id="([^"]+)"', page.text))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("make_service", "default_cases"),
     [(capture_service_in, "20"), (signup_service_in, "5")],

@@ -71,6 +71,7 @@ BOMBS: dict[str, Callable[[], bytes]] = {
 }
 
 
+@pytest.mark.slow(quick_cases=5)
 @pytest.mark.parametrize("name", BOMBS)
 def test_json_bomb_costs_less_cpu_than_one_calibration(name: str) -> None:
     body = BOMBS[name]()
@@ -84,6 +85,7 @@ def calibrations_for_text(text: str) -> float:
     return calibrations_for(body, MAX_CALIBRATIONS_FOR_A_TEXT / 2)
 
 
+@pytest.mark.slow(quick_cases=4)
 @pytest.mark.parametrize(
     "piece",
     [
@@ -101,6 +103,7 @@ def test_text_of_repeated_pieces_costs_less_cpu_than_6_calibrations(piece: str) 
     assert calibrations_for_text(text) < MAX_CALIBRATIONS_FOR_A_TEXT
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("word", ["cvv", "pin", "password", "security code", "Bearer "])
 def test_long_run_after_a_secret_word_costs_less_cpu_than_6_calibrations(word: str) -> None:
     for character in " \\\"'=:-a4\t":

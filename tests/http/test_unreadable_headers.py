@@ -285,6 +285,7 @@ def test_no_header_through_a_proxy_disables_the_capture_rate_limit(
     assert {attack: status for attack, status in statuses.items() if status not in (400, 429)} == {}
 
 
+@pytest.mark.slow
 def test_no_header_through_a_proxy_disables_the_login_rate_limit(
     signup_nginx: Proxy, user: str
 ) -> None:

@@ -115,6 +115,7 @@ def service_with_full_disk(tmp_path: Path) -> Iterator[RunningService]:
     service.stop()
 
 
+@pytest.mark.slow
 def test_only_the_owner_can_write_while_the_disk_is_almost_full(
     service_with_full_disk: RunningService, user: str, server: CommandServer
 ) -> None:

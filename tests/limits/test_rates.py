@@ -186,6 +186,7 @@ def test_many_networks_of_one_account_displace_no_callers_of_others() -> None:
     assert not known.has("2001:db8:0::/64", "mallory@example.com")
 
 
+@pytest.mark.slow
 def test_rate_counters_use_bounded_memory(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("data_capture.limits.windows._MAX_WINDOWS", 1000)
     rates = make_rates(rate_per_caller="1/hour", rate_per_person="1/hour")

@@ -68,6 +68,7 @@ def shuffle_captures(
     return captures
 
 
+@pytest.mark.slow
 def test_erasure_leaves_no_trace_of_the_user_and_other_users_unchanged(
     service: RunningService,
 ) -> None:
@@ -200,6 +201,7 @@ def test_erasing_an_unknown_user_succeeds_with_counts_of_zero(service: RunningSe
     assert_whole(service)
 
 
+@pytest.mark.slow
 def test_erase_command_works_with_and_without_a_running_service(service: RunningService) -> None:
     ann, bob = TraceableUser("ann"), TraceableUser("bob")
     send_captures(service, ann, ann.captures(8) + bob.captures(8))

@@ -78,6 +78,7 @@ def payload_dated(moment: datetime | str) -> dict[str, Any]:
 # --- Completion -----------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_erasure_during_a_read_transaction_is_accepted_and_completed_later(
     service: RunningService,
 ) -> None:
@@ -92,6 +93,7 @@ def test_erasure_during_a_read_transaction_is_accepted_and_completed_later(
     assert_whole(service)
 
 
+@pytest.mark.slow
 def test_erasure_is_completed_after_a_restart(service: RunningService) -> None:
     with read_transaction(service.database):
         assert erase(service, ANN.email).status_code == 202
@@ -102,6 +104,7 @@ def test_erasure_is_completed_after_a_restart(service: RunningService) -> None:
     assert_whole(service)
 
 
+@pytest.mark.slow
 def test_health_hides_pending_erasures_from_other_machines(service: RunningService) -> None:
     health = requests.get(
         f"{service.url}/api/data-capture/health",
@@ -128,6 +131,7 @@ def test_file_is_vacuumed_once_while_checkpoints_are_retried(tmp_path: Path) -> 
 # --- Late captures --------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_capture_older_than_the_erasure_gets_410(service: RunningService) -> None:
     erase(service, ANN.email)
     for kind in KINDS:
@@ -140,6 +144,7 @@ def test_capture_older_than_the_erasure_gets_410(service: RunningService) -> Non
     assert service.rows("SELECT * FROM users WHERE email = ?", ANN.email) == []
 
 
+@pytest.mark.slow
 def test_batch_after_an_erasure_rejects_older_captures_and_stores_newer_ones(
     service: RunningService,
 ) -> None:
@@ -153,6 +158,7 @@ def test_batch_after_an_erasure_rejects_older_captures_and_stores_newer_ones(
     assert send_captures(service, ANN, dated_now()) == [201] * 4
 
 
+@pytest.mark.slow
 def test_capture_after_an_erasure_is_rejected_only_if_its_time_is_valid_and_older(
     service: RunningService,
 ) -> None:
@@ -165,6 +171,7 @@ def test_capture_after_an_erasure_is_rejected_only_if_its_time_is_valid_and_olde
         assert service.capture("activity", payload_dated(newer_or_invalid)).status_code == 201
 
 
+@pytest.mark.slow
 def test_second_service_on_the_file_rejects_captures_older_than_the_erasure(
     service: RunningService,
 ) -> None:
@@ -255,6 +262,7 @@ def users_in(service: RunningService) -> set[str]:
     return {row["user_email"] for row in service.rows("SELECT user_email FROM payment_data")}
 
 
+@pytest.mark.slow
 def test_restore_repeats_erasures_newer_than_the_backup(
     service: RunningService, installation: Installation
 ) -> None:
@@ -270,6 +278,7 @@ def test_restore_repeats_erasures_newer_than_the_backup(
     assert_whole(service)
 
 
+@pytest.mark.slow
 def test_backup_newer_than_the_erasure_is_restored_unchanged(
     service: RunningService, installation: Installation
 ) -> None:
@@ -284,6 +293,7 @@ def test_backup_newer_than_the_erasure_is_restored_unchanged(
     assert users_in(service) == {ANN.email, BOB.email}
 
 
+@pytest.mark.slow
 def test_start_repeats_erasures_in_a_database_replaced_by_an_older_copy(
     service: RunningService, installation: Installation
 ) -> None:
@@ -300,6 +310,7 @@ def test_start_repeats_erasures_in_a_database_replaced_by_an_older_copy(
     assert_whole(service)
 
 
+@pytest.mark.slow
 def test_erasure_log_identifies_no_user_and_tolerates_an_incomplete_line(
     service: RunningService,
 ) -> None:

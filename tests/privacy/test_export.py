@@ -63,6 +63,7 @@ def export_zip(service: RunningService) -> zipfile.ZipFile:
     return zipfile.ZipFile(io.BytesIO(export(service, ANN.email, "zip")))
 
 
+@pytest.mark.slow
 def test_export_contains_every_row_of_every_table(service: RunningService) -> None:
     document = json.loads(export(service, ANN.email))
     assert list(document) == ["format", "email", USERS, *list_user_tables(), RECEIPTS]
@@ -174,6 +175,7 @@ def test_export_is_not_cached_and_its_file_name_has_no_address(service: RunningS
     assert response.headers["Content-Disposition"] == 'attachment; filename="export.json"'
 
 
+@pytest.mark.slow
 def test_export_command_writes_the_same_bytes_as_the_service(
     service: RunningService, tmp_path: Path
 ) -> None:
@@ -191,6 +193,7 @@ def test_export_command_writes_the_same_bytes_as_the_service(
         assert (failed.returncode, failed.stdout, failed.stderr.count(b"\n")) == (1, b"", 1)
 
 
+@pytest.mark.slow
 def test_export_needs_memory_for_a_few_rows_only(tmp_path: Path) -> None:
     screenshot = make_screenshot("large", 2_000_000)
     with closing(store_in(tmp_path)) as store:
@@ -207,6 +210,7 @@ def test_export_needs_memory_for_a_few_rows_only(tmp_path: Path) -> None:
             assert peak < max_bytes, form
 
 
+@pytest.mark.slow
 def test_large_export_is_streamed(
     service: RunningService,
 ) -> None:

@@ -48,6 +48,7 @@ def verify_audit(tmp_path: Path, server: CommandServer) -> str:
     return outcome.output
 
 
+@pytest.mark.slow
 def test_retention_deletes_old_captures_and_their_audit_contents(
     store: Store, tmp_path: Path, server: CommandServer
 ) -> None:
@@ -134,6 +135,7 @@ def test_retention_deletes_old_receipts_that_a_kept_row_does_not_need(
     assert count_rows(store)["dashboard_data"] == before["dashboard_data"] - 1
 
 
+@pytest.mark.slow
 def test_service_deletes_receipts_without_a_row_or_a_user(store: Store, tmp_path: Path) -> None:
     with closing(sqlite3.connect(store.database)) as connection, connection:
         connection.execute("DELETE FROM payment_data WHERE user_email = ?", (NEW.email,))
@@ -180,6 +182,7 @@ def test_audit_trail_verifies_after_two_retentions_and_an_erasure(
     assert "the retention" not in output
 
 
+@pytest.mark.slow(quick_cases=4)
 @pytest.mark.parametrize(
     "statement",
     [
@@ -232,6 +235,7 @@ def test_dashboard_state_that_still_holds_is_kept(store: Store) -> None:
     assert len(kept) == 1
 
 
+@pytest.mark.slow
 def test_retention_applies_to_thousands_of_records(tmp_path: Path, server: CommandServer) -> None:
     with closing(store_in(tmp_path)) as store:
         store_captures(store, OLD.captures(1300), NOW - timedelta(days=100))
@@ -240,6 +244,7 @@ def test_retention_applies_to_thousands_of_records(tmp_path: Path, server: Comma
         assert "Of these, 1,300 had old contents" in verify_audit(tmp_path, server)
 
 
+@pytest.mark.slow
 def test_service_applies_retention_by_itself(store: Store, tmp_path: Path) -> None:
     service = capture_service_in(tmp_path, EDC_RETENTION_DAYS="payment=90, user_agent=90")
     service.start()

@@ -66,6 +66,7 @@ def user_rows(service: RunningService, user: str) -> Iterator[tuple[str, str]]:
             yield table["name"], json.dumps(row, ensure_ascii=False, default=bytes.hex)
 
 
+@pytest.mark.slow
 def test_a_card_number_in_any_field_reaches_no_table_log_or_response(
     service: RunningService,
 ) -> None:

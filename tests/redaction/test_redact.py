@@ -267,6 +267,7 @@ _PIECES = st.one_of(
 )  # fmt: skip
 
 
+@pytest.mark.slow
 @settings(max_examples=1500, deadline=None)
 @given(st.lists(_PIECES, max_size=6).map("".join))
 def test_the_prefilter_skips_no_text_that_contains_a_secret(text: str) -> None:
@@ -277,6 +278,7 @@ def test_the_prefilter_skips_no_text_that_contains_a_secret(text: str) -> None:
         assert redact(text) == with_prefilter
 
 
+@pytest.mark.slow
 @settings(max_examples=1000, deadline=None)
 @given(card_in_json())
 def test_no_card_number_remains_in_any_json_value(card: tuple[str, Any]) -> None:

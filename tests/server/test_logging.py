@@ -7,6 +7,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from data_capture.server.logging import LOG_FILE_BYTES, OLD_LOG_FILES
 from tests.support.managed import LOG_LINE
 from tests.support.services import REPOSITORY, capture_service_in
@@ -42,6 +44,7 @@ def test_log_lines_have_one_format(tmp_path: Path, user: str) -> None:
     assert service.log_file.stat().st_mode & 0o777 == 0o600
 
 
+@pytest.mark.slow
 def test_log_rotation_with_two_writers_loses_and_splits_no_line(
     tmp_path: Path,
 ) -> None:

@@ -265,6 +265,7 @@ def run_service(directory: Path, *flags: str) -> subprocess.CompletedProcess[str
     )  # fmt: skip
 
 
+@pytest.mark.slow
 def test_port_in_use_is_reported_in_one_sentence(service: RunningService, tmp_path: Path) -> None:
     rejected = run_service(tmp_path, "--port", str(service.port))
     assert rejected.returncode == 1
@@ -326,6 +327,7 @@ def test_service_ends_with_status_1_when_its_worker_is_killed(service: RunningSe
     assert service._process.wait(timeout=60) == 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_signal_to_the_process_group_ends_the_service_with_status_0(
     service: RunningService, number: signal.Signals
@@ -336,6 +338,7 @@ def test_signal_to_the_process_group_ends_the_service_with_status_0(
     assert service._process.wait(timeout=60) == 0
 
 
+@pytest.mark.slow
 def test_service_listens_on_ipv6(tmp_path: Path, user: str) -> None:
     with socket.socket(socket.AF_INET6) as probe:
         try:

@@ -204,6 +204,7 @@ def make_payment(capture_id: str, **more: Any) -> dict[str, Any]:
     }
 
 
+@pytest.mark.slow
 @settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
 @given(captures=CAPTURE_LISTS, first_group=st.integers(0, 11))
 @example(

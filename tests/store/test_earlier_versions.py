@@ -271,6 +271,7 @@ def test_killed_migration_leaves_the_database_unchanged(database: Path) -> None:
     assert "confirmed" in schema_of(database)["capture_receipts"]
 
 
+@pytest.mark.slow
 def test_services_and_commands_work_on_an_earlier_database_and_its_backups(
     database: Path, server: CommandServer
 ) -> None:

@@ -88,6 +88,7 @@ def has_passwords(existing: AdoptedDatabase) -> bool:
     return "password_hash" in existing.before["users"][0]
 
 
+@pytest.mark.slow
 def test_signup_login_and_capture_do_not_change_existing_rows(
     existing: AdoptedDatabase,
 ) -> None:
@@ -175,6 +176,7 @@ def test_new_rows_use_the_timestamp_format_of_their_table(existing: AdoptedDatab
     )
 
 
+@pytest.mark.slow
 def test_normalised_email_of_another_program_identifies_the_user(tmp_path: Path) -> None:
     database = create_database(
         tmp_path / "trading_bots.db",
@@ -233,6 +235,7 @@ def test_second_prepare_changes_nothing(tmp_path: Path) -> None:
     assert read_contents(database) == adopted
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "scripts", [(), ("users_by_orm.sql", "other_programs.sql")], ids=["new", "existing"]
 )

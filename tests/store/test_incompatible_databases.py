@@ -40,6 +40,7 @@ def test_incompatible_database_is_rejected_and_left_unchanged(case: str, tmp_pat
     assert database.read_bytes() == before
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "script", ["enhanced_signup_handler.py", "enhanced_data_capture_system.py"]
 )

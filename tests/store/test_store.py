@@ -96,6 +96,7 @@ class TestConcurrentWrites:
         assert sorted(stored_marks(service)) == sorted(payload["mark"] for _, payload in sent)
         assert_intact(service.database)
 
+    @pytest.mark.slow
     def test_captures_of_two_services_on_one_file_are_each_stored_once(
         self, service: RunningService
     ) -> None:
@@ -220,6 +221,7 @@ class TestKilledService:
             service.start()
         assert stored_marks(service) == acknowledged
 
+    @pytest.mark.slow
     def test_kill_during_writes_loses_no_acknowledged_capture(
         self, service: RunningService
     ) -> None:

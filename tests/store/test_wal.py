@@ -39,6 +39,7 @@ def test_checkpoint_threshold_of_a_small_file_is_8_mib(page_bytes: int, tmp_path
         assert store.write(checkpoint_pages) * page_bytes == 8 * 1024 * 1024
 
 
+@pytest.mark.slow
 def test_checkpoint_threshold_grows_with_the_file(store: Store) -> None:
     store.write(lambda connection: connection.execute("CREATE TABLE filling (content BLOB)"))
     for _ in range(40):  # in small writes: one large write can exceed the store's deadline

@@ -77,6 +77,7 @@ def test_a_killed_service_is_restarted_and_the_other_keeps_responding(
     manager.all_processes()
 
 
+@pytest.mark.slow
 def test_a_suspended_service_is_replaced_after_15_seconds(start: StartManager) -> None:
     manager = start().wait_until_running()
     os.kill(manager.worker_process("capture"), signal.SIGSTOP)
@@ -92,6 +93,7 @@ def test_a_suspended_service_is_replaced_after_15_seconds(start: StartManager) -
     assert manager.leftovers() == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("process_of", [RunningManager.main_process, RunningManager.worker_process])
 def test_a_suspended_process_does_not_prevent_the_stop(
     start: StartManager, process_of: Callable[[RunningManager, str], int]
@@ -103,6 +105,7 @@ def test_a_suspended_process_does_not_prevent_the_stop(
     assert manager.leftovers() == []
 
 
+@pytest.mark.slow
 def test_no_process_outlives_a_killed_manager(start: StartManager) -> None:
     manager = start().wait_until_running()
     manager.process.kill()
@@ -111,6 +114,7 @@ def test_no_process_outlives_a_killed_manager(start: StartManager) -> None:
     manager.assert_database_is_intact()
 
 
+@pytest.mark.slow
 def test_no_process_outlives_a_manager_killed_with_its_services(start: StartManager) -> None:
     manager = start().wait_until_running()
     services = [manager.main_process("capture"), manager.main_process("signup")]
@@ -121,6 +125,7 @@ def test_no_process_outlives_a_manager_killed_with_its_services(start: StartMana
     assert start(ports=ports_of(manager)).wait_until_running().stop() == 0
 
 
+@pytest.mark.slow
 def test_no_process_outlives_a_manager_killed_while_starting(start: StartManager) -> None:
     manager = start()
     eventually(

@@ -65,6 +65,7 @@ def test_log_file_has_one_format_and_only_its_owner_can_read_it(manager: Running
     assert manager.log_file.stat().st_mode & 0o777 == 0o600
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("service", "position"), [("capture", 0), ("signup", 1)])
 def test_a_port_in_use_is_reported_with_its_flag_and_variable(
     start: StartManager, service: str, position: int
@@ -82,6 +83,7 @@ def test_a_port_in_use_is_reported_with_its_flag_and_variable(
     assert not manager.database.exists()
 
 
+@pytest.mark.slow
 def test_a_running_service_with_another_database_is_not_used(
     start: StartManager, tmp_path: Path
 ) -> None:
@@ -107,12 +109,14 @@ def test_one_port_for_both_services_is_refused(start: StartManager) -> None:
     assert f"Both services were given port {port}." in manager.output
 
 
+@pytest.mark.slow
 def test_a_host_address_of_another_machine_is_refused(start: StartManager) -> None:
     manager = start("--host", "192.0.2.1")  # TEST-NET-1 (RFC 5737)
     assert manager.process.wait(timeout=DEADLINE_SECONDS) == 1
     assert "can't be listened on at 192.0.2.1" in manager.output
 
 
+@pytest.mark.slow
 def test_an_unresolvable_host_is_refused(
     start: StartManager, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -126,6 +130,7 @@ def test_an_unresolvable_host_is_refused(
     assert "Traceback" not in manager.output
 
 
+@pytest.mark.slow
 def test_a_read_only_database_is_reported_in_one_line(start: StartManager, tmp_path: Path) -> None:
     (tmp_path / "trading_bots.db").touch(mode=0o400)
     manager = start()
@@ -134,6 +139,7 @@ def test_a_read_only_database_is_reported_in_one_line(start: StartManager, tmp_p
     assert f"{manager.database} is read-only" in manager.output
 
 
+@pytest.mark.slow
 def test_a_service_that_cannot_start_is_reported_and_stops_the_other(
     start: StartManager, tmp_path: Path
 ) -> None:
@@ -147,6 +153,7 @@ def test_a_service_that_cannot_start_is_reported_and_stops_the_other(
     assert not manager.is_healthy("capture")
 
 
+@pytest.mark.slow
 def test_running_services_are_used_left_running_and_replaced_when_they_end(
     start: StartManager, tmp_path: Path
 ) -> None:
@@ -181,6 +188,7 @@ def test_running_services_are_used_left_running_and_replaced_when_they_end(
             service.stop()
 
 
+@pytest.mark.slow
 def test_two_managers_started_at_once_share_the_services(
     start: StartManager,
 ) -> None:
@@ -233,6 +241,7 @@ def suspended_service(tmp_path: Path) -> Iterator[tuple[int, subprocess.Popen[by
             process.terminate()
 
 
+@pytest.mark.slow
 def test_the_manager_waits_for_a_service_that_is_starting(
     start: StartManager, suspended_service: tuple[int, subprocess.Popen[bytes]]
 ) -> None:
@@ -247,6 +256,7 @@ def test_the_manager_waits_for_a_service_that_is_starting(
     assert manager.stop() == 0
 
 
+@pytest.mark.slow
 def test_a_service_that_never_responds_is_reported_in_one_line(
     start: StartManager, suspended_service: tuple[int, subprocess.Popen[bytes]]
 ) -> None:

@@ -31,6 +31,7 @@ def capture_without_response(manager: RunningManager, user: str) -> None:
         capture_payment(manager, user)
 
 
+@pytest.mark.slow(quick_cases=1)
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
 def test_a_signal_stops_all_processes_and_leaves_an_intact_database(
     start: StartManager, number: signal.Signals, user: str
@@ -45,6 +46,7 @@ def test_a_signal_stops_all_processes_and_leaves_an_intact_database(
     assert rows(manager.database, "SELECT count(*) AS n FROM payment_data") == [{"n": 1}]
 
 
+@pytest.mark.slow
 def test_ctrl_c_reaches_the_services_only_through_the_manager(start: StartManager) -> None:
     manager = start().wait_until_running()
     # To the whole foreground group, as a terminal does.
@@ -54,6 +56,7 @@ def test_ctrl_c_reaches_the_services_only_through_the_manager(start: StartManage
     assert manager.leftovers() == []
 
 
+@pytest.mark.slow
 def test_pending_requests_are_finished_before_the_stop(start: StartManager, user: str) -> None:
     manager = start().wait_until_running()
     responses: list[requests.Response] = []
@@ -80,6 +83,7 @@ def test_pending_requests_are_finished_before_the_stop(start: StartManager, user
     assert rows(manager.database, "SELECT count(*) AS n FROM payment_data") == [{"n": 5}]
 
 
+@pytest.mark.slow
 def test_an_incomplete_request_does_not_delay_the_stop(start: StartManager) -> None:
     manager = start().wait_until_running()
     with closing(socket.create_connection(("127.0.0.1", ports_of(manager)[0]))) as connection:
@@ -95,6 +99,7 @@ def test_an_incomplete_request_does_not_delay_the_stop(start: StartManager) -> N
     assert "INFO capture Stopped" in manager.output
 
 
+@pytest.mark.slow
 def test_a_second_ctrl_c_stops_at_once(start: StartManager, user: str) -> None:
     manager = start().wait_until_running()
     with closing(sqlite3.connect(manager.database, isolation_level=None)) as other_program:

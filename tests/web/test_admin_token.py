@@ -107,6 +107,7 @@ def test_token_has_256_random_bits_and_only_its_hash_is_stored(
     assert first != second
 
 
+@pytest.mark.slow
 def test_first_start_creates_a_private_token_that_is_shown_once(
     tmp_path: Path, server: CommandServer
 ) -> None:

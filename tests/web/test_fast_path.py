@@ -150,6 +150,7 @@ ACCEPTED = [
 ]
 
 
+@pytest.mark.slow(quick_cases=2)
 @pytest.mark.parametrize(("kind", "payloads", "headers"), ACCEPTED)
 def test_ordinary_requests_get_the_same_response_from_both_adapters(
     both_apps: tuple[Flask, Flask], kind: str, payloads: list[Any], headers: dict[str, str]
@@ -189,6 +190,7 @@ REJECTED = [
 ]
 
 
+@pytest.mark.slow(quick_cases=5)
 @pytest.mark.parametrize(("content", "headers"), REJECTED)
 @pytest.mark.parametrize(
     "page", [{}, {"Origin": "http://localhost:8080"}], ids=["a server", "a page"]
@@ -273,6 +275,7 @@ capture_service.receive_capture = counted
 """
 
 
+@pytest.mark.slow
 def test_each_request_calls_receive_capture_once(tmp_path: Path) -> None:
     """So a breakpoint in `receive_capture` is hit once per request."""
     (tmp_path / "sitecustomize.py").write_text(COUNTER)

@@ -167,6 +167,7 @@ def assert_readable_with_token(url: str, service: RunningService) -> None:
 
 
 class TestExposedInstallation:
+    @pytest.mark.slow(quick_cases=1)
     def test_statistics_and_details_need_the_token_through_a_bare_proxy(
         self, exposed: RunningService
     ) -> None:
@@ -306,6 +307,7 @@ def exposed_both(
 
 
 class TestProductPrograms:
+    @pytest.mark.slow
     def test_manager_recognises_its_running_services(
         self, exposed_both: tuple[RunningService, RunningService]
     ) -> None:
@@ -324,6 +326,7 @@ class TestProductPrograms:
         finally:
             manager.clean_up()
 
+    @pytest.mark.slow
     def test_manager_rejects_a_service_with_another_database(
         self,
         exposed_both: tuple[RunningService, RunningService],
@@ -339,6 +342,7 @@ class TestProductPrograms:
         finally:
             manager.clean_up()
 
+    @pytest.mark.slow
     def test_doctor_and_live_check_work_on_an_exposed_installation(
         self, exposed_both: tuple[RunningService, RunningService], server: CommandServer
     ) -> None:

@@ -160,6 +160,7 @@ class TestFetchMetadata:
         )
         assert capture_service.rows("SELECT * FROM users WHERE email = ?", user) == []
 
+    @pytest.mark.slow
     @pytest.mark.parametrize(
         "path", ["/api/auth/register", "/auth/register", "/api/user/register", "/api/auth/login"]
     )
@@ -250,6 +251,7 @@ def services_with_file(
 
 
 class TestFilePages:
+    @pytest.mark.slow
     @pytest.mark.parametrize("adapter_headers", BOTH_ADAPTERS, ids=["event loop", "Flask"])
     def test_file_page_can_send_when_file_is_allowed(
         self,

@@ -16,6 +16,7 @@ def owner(capture_service: RunningService, server: CommandServer) -> Installatio
     return Installation(capture_service.database.parent, server)
 
 
+@pytest.mark.slow
 def test_write_token_confirms_captures_until_it_is_revoked(
     capture_service: RunningService, owner: Installation, user: str
 ) -> None:
