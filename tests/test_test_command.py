@@ -53,6 +53,7 @@ QUICK = {"test_slow_with_cases[a]", "test_slow_with_cases[b]", "test_quick"}
 ALL = QUICK | {"test_slow_with_cases[c]", "test_slow"}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("arguments", "selected"),
     [([], QUICK), (["--full"], ALL), (["test_suite.py"], ALL)],
@@ -74,6 +75,7 @@ def test_quick_suite_leaves_slow_tests_out(
     assert set(re.findall(r"::(\S+)", result.stdout)) == selected
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("processes", [[], ["-n", "2"]], ids=["one process", "two processes"])
 def test_suite_shows_failures_at_once_and_the_time_left(
     processes: list[str], tmp_path: Path

@@ -38,6 +38,7 @@ def test_recovery_link_replaces_the_password_and_keeps_the_account(
     assert ("password_set", "success") in audit_of(services.signup, user)
 
 
+@pytest.mark.slow
 def test_recovery_response_is_the_same_with_and_without_an_account(
     services: ServicesWithMail, user: str
 ) -> None:

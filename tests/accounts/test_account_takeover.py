@@ -204,6 +204,7 @@ def test_account_of_another_program_rejects_signup_and_wrong_passwords(
     assert read_accounts(service) == before
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("spelling", SPELLINGS)
 def test_signup_is_rejected_if_the_table_spells_the_address_differently(
     service: RunningService, spelling: str
@@ -310,6 +311,7 @@ def test_minimal_users_table_allows_signup_of_new_and_provisional_users_only(
         capture.stop()
 
 
+@pytest.mark.slow
 def test_credential_of_an_older_version_does_not_open_an_existing_account(tmp_path: Path) -> None:
     with closing(sqlite3.connect(tmp_path / "trading_bots.db")) as connection, connection:
         connection.execute(
@@ -334,6 +336,7 @@ def test_credential_of_an_older_version_does_not_open_an_existing_account(tmp_pa
         service.stop()
 
 
+@pytest.mark.slow
 def test_signup_and_login_do_not_reveal_earlier_payment_data(
     signup_service: RunningService, capture_service: RunningService, user: str
 ) -> None:

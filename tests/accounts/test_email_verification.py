@@ -76,6 +76,7 @@ def test_signup_creates_no_account_until_the_mailbox_confirms_it(
     assert ("signup", "success") in audit_of(services.signup, user)
 
 
+@pytest.mark.slow
 def test_signup_is_rejected_if_the_address_has_an_account(
     services: ServicesWithMail, user: str
 ) -> None:
@@ -229,6 +230,7 @@ def test_links_and_allowed_origin_follow_the_public_signup_url(tmp_path: Path, u
         services.close()
 
 
+@pytest.mark.slow
 def test_verification_page_headers_keep_its_token_private(services: ServicesWithMail) -> None:
     page = requests.get(f"{services.signup.url}/verify", timeout=30)
     policy = page.headers["Content-Security-Policy"]

@@ -84,6 +84,7 @@ def test_password_is_stored_only_as_an_argon2id_hash(
     assert hashlib.sha256(secret.encode()).hexdigest().encode() not in stored
 
 
+@pytest.mark.slow(quick_cases=1)
 @pytest.mark.parametrize(
     "password", ["sechs!", "пароль🔑", "with\0nul", " spaces around ", "x" * 1024]
 )

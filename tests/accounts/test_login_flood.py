@@ -104,6 +104,7 @@ def test_flood_of_200_logins_delays_honest_logins_only_briefly(service: RunningS
     assert log_in_from(service, OWNER, email).status_code == 200, "the flood locked the owner out"
 
 
+@pytest.mark.slow
 def test_wrong_logins_of_strangers_do_not_lock_the_owner_out(service: RunningService) -> None:
     email = "shop@example.com"
     assert register_from(service, OWNER, email).status_code == 201

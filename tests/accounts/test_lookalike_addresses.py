@@ -148,6 +148,7 @@ def test_row_taken_over_by_another_program_rejects_signup_and_login(
     assert services_with_times.user(user) == before
 
 
+@pytest.mark.slow
 def test_password_of_a_deleted_row_does_not_open_its_replacement(
     services_with_times: Services, user: str
 ) -> None:
@@ -187,6 +188,7 @@ def test_added_column_blocks_signup_only_for_rows_that_use_it(
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "table",
     ["auth (user_id REFERENCES users, secret)", "keys (u INTEGER REFERENCES users (id), pwd)"],
@@ -247,6 +249,7 @@ def test_hash_of_an_address_is_not_accepted_as_a_password(
     assert services_with_times.post("register", user, ATTACKER_PASSWORD).status_code == 409
 
 
+@pytest.mark.slow
 def test_error_of_a_trigger_on_users_is_not_shown_to_strangers(services: Services) -> None:
     services.execute(
         "CREATE TRIGGER block BEFORE INSERT ON users WHEN NEW.email LIKE 'fraud%' "

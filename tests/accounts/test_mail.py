@@ -249,6 +249,7 @@ def test_rejected_credentials_are_reported_without_secrets(
         assert secret not in str(raised.value)
 
 
+@pytest.mark.slow
 def test_signup_mail_through_a_mail_server_resists_header_injection(
     tmp_path: Path, user: str
 ) -> None:
@@ -297,6 +298,7 @@ def test_hook_redirect_is_not_followed(hook: MailHook) -> None:
         target.close()
 
 
+@pytest.mark.slow
 def test_mail_is_sent_again_after_a_hook_error(hook: MailHook) -> None:
     hook.statuses = [500]
     assert Outbox(hook.url).put(lambda: MAIL)

@@ -35,6 +35,7 @@ def test_ambiguous_address_is_rejected_and_gets_no_mail(
     assert [to for to in recipients if "victim" in to or to == email] == []
 
 
+@pytest.mark.slow
 def test_mail_contains_signup_details_only_inside_its_token(
     services: ServicesWithMail, user: str
 ) -> None:
@@ -111,6 +112,7 @@ def test_mails_to_dotted_variants_do_not_use_up_another_users_mail_limit(
     services.create_account(user)
 
 
+@pytest.mark.slow
 def test_mails_caused_by_one_caller_are_limited(services: ServicesWithMail, user: str) -> None:
     headers = {"X-Forwarded-For": "198.51.100.7"}
 

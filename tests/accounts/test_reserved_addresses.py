@@ -47,6 +47,7 @@ def test_reserved_address_cannot_be_captured_or_erased(
     assert_whole(service)
 
 
+@pytest.mark.slow
 def test_retention_user_cannot_be_erased_under_another_address(
     tmp_path: Path, server: CommandServer
 ) -> None:

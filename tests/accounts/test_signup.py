@@ -134,6 +134,7 @@ def test_health_details_are_shown_to_local_callers_but_not_to_pages(
     assert page.json() == {"status": "healthy", "service": "enhanced-signup"}
 
 
+@pytest.mark.slow
 def test_health_responds_503_if_the_users_table_is_missing(tmp_path: Path) -> None:
     service = signup_service_in(tmp_path)
     service.start()
@@ -318,6 +319,7 @@ def test_bodies_over_the_size_limit_are_rejected(signup_service: RunningService)
         assert_problem(response, 413)
 
 
+@pytest.mark.slow
 def test_debug_log_has_outcomes_and_no_user_data(tmp_path: Path, user: str) -> None:
     service = signup_service_in(tmp_path, EDC_DEBUG="1")
     service.start()

@@ -33,6 +33,7 @@ def test_opening_a_link_changes_nothing(services: ServicesWithMail, user: str) -
     assert services.verify(user).status_code == 201
 
 
+@pytest.mark.slow
 def test_link_still_works_after_a_payment_of_its_user(
     services: ServicesWithMail, user: str
 ) -> None:

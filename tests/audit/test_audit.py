@@ -23,6 +23,7 @@ from tests.support.installations import CommandServer, Installation, add_payment
 from tests.support.services import REPOSITORY
 
 
+@pytest.mark.slow
 def test_earlier_head_proves_that_nothing_before_it_changed(
     installation: Installation,
 ) -> None:
@@ -57,6 +58,7 @@ def test_backup_verifies_only_with_the_installations_key(
     assert verify(installation, "--database", backup, "--key", key, "--head").strip() == head
 
 
+@pytest.mark.slow
 def test_restored_backup_verifies_before_and_after_new_records(installation: Installation) -> None:
     head = begin_chain(installation)
     backup = installation.back_up()
@@ -69,6 +71,7 @@ def test_restored_backup_verifies_before_and_after_new_records(installation: Ins
     assert "Nothing up to record" in verify(installation, "--since", head)
 
 
+@pytest.mark.slow
 def test_database_replaced_by_an_older_copy_is_reported_with_advice(
     installation: Installation,
 ) -> None:

@@ -233,6 +233,7 @@ def test_audit_key_is_private_and_not_in_the_database(tmp_path: Path) -> None:
     )
 
 
+@pytest.mark.slow
 def test_records_older_than_the_chain_are_adopted_and_counted_separately(
     tmp_path: Path, server: CommandServer
 ) -> None:

@@ -129,6 +129,7 @@ def test_foreign_object_that_our_writes_could_run_is_reported(
     assert_reported(installation, word)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", DISGUISED)
 def test_disguised_schema_row_is_reported(kind: str, installation: Installation) -> None:
     change = f"UPDATE sqlite_master SET {DISGUISED[kind]} WHERE name = 'nt'"
@@ -208,6 +209,7 @@ def test_foreign_objects_present_at_adoption_verify_with_a_notice(
 # --- Objects named like SQLite functions ----------------------------------------------------------
 
 
+@pytest.mark.slow(quick_cases=4)
 @pytest.mark.parametrize("name", NAMED_LIKE_FUNCTIONS)
 def test_table_named_like_an_sqlite_function_is_reported(
     name: str, installation: Installation

@@ -227,6 +227,7 @@ def test_users_table_replaced_by_a_view_is_reported(
 # --- The command doctor ---------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_doctor_reports_schema_changes(tmp_path: Path, server: CommandServer) -> None:
     installation = Installation(tmp_path, server)
     prepare(installation.database)

@@ -57,6 +57,7 @@ def test_benchmark_measures_names_skipped_targets_and_cleans_up(tmp_path: Path) 
     assert str(tmp_path) not in running
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("client", ["wrk", "bench.client"])
 def test_both_clients_send_every_capture_once(
     client: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -109,6 +110,7 @@ rmdir installing
 """
 
 
+@pytest.mark.slow
 def test_concurrent_processes_install_packages_once(tmp_path: Path) -> None:
     for name, text in (("node", NODE), ("npm", NPM)):
         (tmp_path / name).write_text(text)

@@ -55,6 +55,7 @@ def test_committed_script_equals_the_build_of_its_modules(node: str, tmp_path: P
     assert built == (REPOSITORY / SCRIPT).read_bytes(), "run: npm --prefix browser run build"
 
 
+@pytest.mark.slow
 def test_unit_tests_of_the_modules_pass(node: str) -> None:
     run(node, "--test", *map(str, sorted(MODULES.glob("tests/*.test.js"))))
 
@@ -63,6 +64,7 @@ def test_served_script_has_at_most_16_kib_gzipped() -> None:
     assert gzipped_size((REPOSITORY / SCRIPT).read_bytes()) <= MAX_SERVED_BYTES
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("program", "options"), [("terser", ["--compress", "--mangle"]), ("esbuild", ["--minify"])]
 )

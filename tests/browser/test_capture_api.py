@@ -70,6 +70,7 @@ def test_captures_are_sent_as_text_without_a_preflight(visit: Any, proxy: Any, u
     assert not [line for line in proxy.requests if line.startswith("OPTIONS")]
 
 
+@pytest.mark.slow
 def test_captures_get_ids_on_plain_http_without_random_uuid(
     visit: Any, proxy: Any, user: str
 ) -> None:
@@ -116,6 +117,7 @@ INNOCENT = {
 }
 
 
+@pytest.mark.slow
 def test_secrets_at_any_depth_do_not_leave_the_page(visit: Any, proxy: Any, user: str) -> None:
     visit.open("<script>async function storeQuestionnaireData() {}</script>", user=user)
     answers = {**INNOCENT, **SECRETS, "userData": {**SECRETS, "list": [[SECRETS]]}}
@@ -152,7 +154,7 @@ UNUSABLE = {
 }
 
 
-@pytest.mark.slow(quick_cases=1)
+@pytest.mark.slow
 @pytest.mark.parametrize("data", UNUSABLE.values(), ids=UNUSABLE)
 def test_unusable_data_resolves_to_an_error_and_never_throws_or_rejects(
     data: str, visit: Any, proxy: Any, user: str
@@ -182,6 +184,7 @@ def test_unusable_data_resolves_to_an_error_and_never_throws_or_rejects(
     assert {capture.kind for capture in proxy.received} <= {"activity", "dashboard"}
 
 
+@pytest.mark.slow
 def test_rejected_capture_resolves_to_the_error_and_is_not_sent_again(
     visit: Any, proxy: Any, user: str
 ) -> None:
@@ -204,6 +207,7 @@ def test_rejected_capture_resolves_to_the_error_and_is_not_sent_again(
     assert len(proxy.received) == 2
 
 
+@pytest.mark.slow
 def test_unreadable_field_is_named_in_the_warnings(visit: Any, user: str) -> None:
     visit.open(user=user)
     response = visit.run(f"{API}.capturePaymentData({{final_price: 'a lot'}})")
@@ -211,6 +215,7 @@ def test_unreadable_field_is_named_in_the_warnings(visit: Any, user: str) -> Non
     assert [warning["field"] for warning in response["warnings"]] == ["final_price"]
 
 
+@pytest.mark.slow
 def test_disabled_script_captures_nothing_until_it_is_enabled(
     visit: Any, proxy: Any, stored: Any, user: str
 ) -> None:
@@ -225,6 +230,7 @@ def test_disabled_script_captures_nothing_until_it_is_enabled(
     assert len(stored("payment_data")) == 1
 
 
+@pytest.mark.slow
 def test_tag_with_data_enabled_false_wraps_nothing(
     visit: Any, proxy: Any, stored: Any, user: str
 ) -> None:
@@ -251,6 +257,7 @@ def test_health_check_returns_the_response_of_the_service(visit: Any) -> None:
     assert (health["status"], health["service"]) == ("healthy", "enhanced-data-capture")
 
 
+@pytest.mark.slow
 def test_health_check_of_a_stopped_service_returns_unreachable(
     visit: Any, capture_service: Any
 ) -> None:
@@ -260,6 +267,7 @@ def test_health_check_of_a_stopped_service_returns_unreachable(
     assert (health["status"], health["success"]) == ("unreachable", False)
 
 
+@pytest.mark.slow
 def test_api_has_a_version_and_cannot_be_changed(visit: Any) -> None:
     visit.open()
     assert re.fullmatch(r"\d+\.\d+\.\d+", visit.run(f"{API}.version"))

@@ -58,6 +58,7 @@ def test_invalid_configuration_is_ignored(
     assert foreign_server.requests == []
 
 
+@pytest.mark.slow
 def test_credentials_query_and_fragment_of_an_endpoint_are_dropped(
     visit: Any, proxy: Any, site: Any, user: str
 ) -> None:

@@ -36,6 +36,7 @@ def test_nothing_is_stored_or_sent_before_consent(
     assert stored("payment_data")[0]["transaction_id"] == "given"
 
 
+@pytest.mark.slow
 def test_withdrawn_consent_empties_the_queue_and_applies_to_the_next_page(
     visit: Any, proxy: Any, user: str
 ) -> None:
@@ -52,6 +53,7 @@ def test_withdrawn_consent_empties_the_queue_and_applies_to_the_next_page(
     assert proxy.received == []
 
 
+@pytest.mark.slow
 def test_kill_switch_survives_a_reload_and_restores_the_functions(
     visit: Any, proxy: Any, stored: Any, user: str
 ) -> None:
@@ -96,6 +98,7 @@ def test_saves_made_before_the_stored_switch_is_read_are_not_sent(
     assert "enhanced-data-capture" not in visit.run("Object.keys(localStorage)")
 
 
+@pytest.mark.slow
 def test_enabling_the_script_does_not_undo_withdrawn_consent(
     visit: Any, proxy: Any, user: str
 ) -> None:
@@ -110,6 +113,7 @@ def test_enabling_the_script_does_not_undo_withdrawn_consent(
     assert proxy.received == []
 
 
+@pytest.mark.slow
 def test_withdrawn_consent_aborts_requests_in_progress(visit: Any, proxy: Any, user: str) -> None:
     failed: list[str] = []
     visit.page.on("requestfailed", lambda request: failed.append(request.url))
@@ -148,6 +152,7 @@ def test_uninstall_restores_all_functions(visit: Any, proxy: Any, user: str) -> 
     assert proxy.received == []
 
 
+@pytest.mark.slow
 def test_type_declarations_describe_the_api(visit: Any) -> None:
     declarations = (REPOSITORY / "frontend_data_capture_integration.d.ts").read_text()
 

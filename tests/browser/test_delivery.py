@@ -34,7 +34,7 @@ def test_capture_made_while_the_service_is_down_arrives_when_it_is_back(
     assert visit.flush() == {"success": True}
 
 
-@pytest.mark.slow(quick_cases=1)
+@pytest.mark.slow
 @pytest.mark.parametrize("status", [408, 425, 429, 500, 502, 503])
 def test_temporary_failure_is_retried_with_the_same_capture_id(
     status: int, visit: Any, proxy: Any, stored: Any, user: str
@@ -47,7 +47,7 @@ def test_temporary_failure_is_retried_with_the_same_capture_id(
     assert len({capture.text for capture in proxy.received}) == 1
 
 
-@pytest.mark.slow(quick_cases=1)
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "body", [b"<h1>Sign in to the hotel's network</h1>", b'{"success": "maybe"}', b""]
 )
@@ -62,6 +62,7 @@ def test_response_of_another_server_is_no_acknowledgement(
     assert len({capture.text for capture in proxy.received}) == 1
 
 
+@pytest.mark.slow
 def test_redirect_is_not_followed(
     visit: Any, proxy: Any, site: Any, stored: Any, user: str
 ) -> None:
@@ -108,6 +109,7 @@ def test_retry_after_can_be_a_date(visit: Any, proxy: Any, stored: Any, user: st
     assert first.at < retry_at <= second.at + CLOCK_TOLERANCE_SECONDS
 
 
+@pytest.mark.slow
 def test_page_that_becomes_visible_retries_at_once(
     visit: Any, proxy: Any, stored: Any, user: str
 ) -> None:
@@ -143,6 +145,7 @@ def test_captures_of_one_kind_arrive_in_order_after_a_retry(
     assert [payment["transaction_id"] for payment in payments] == ["1", "2", "3", "4"]
 
 
+@pytest.mark.slow
 def test_failing_capture_delays_only_captures_of_its_kind(
     visit: Any, proxy: Any, stored: Any, user: str
 ) -> None:
@@ -167,6 +170,7 @@ def test_save_before_an_immediate_navigation_is_stored(
     assert len(stored("payment_data")) == 1
 
 
+@pytest.mark.slow
 def test_queued_captures_are_sent_when_the_page_closes(
     visit: Any, proxy: Any, site: Any, stored: Any, user: str
 ) -> None:
@@ -179,6 +183,7 @@ def test_queued_captures_are_sent_when_the_page_closes(
     assert {row["transaction_id"] for row in stored("payment_data", 2)} == {"another", "behind it"}
 
 
+@pytest.mark.slow
 def test_body_too_large_for_keepalive_is_sent(
     visit: Any, proxy: Any, stored: Any, user: str
 ) -> None:

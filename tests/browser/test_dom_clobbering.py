@@ -103,6 +103,7 @@ def test_named_elements_added_after_the_script_change_nothing(
     assert proxy.only_capture(user) == PAYMENT
 
 
+@pytest.mark.slow
 def test_form_whose_fields_hide_its_methods_is_captured(visit: Any, proxy: Any, user: str) -> None:
     names = ("cloneNode", "querySelectorAll", "id", "outerHTML", "submit")
     fields = "".join(f'<input name="{name}" value="1">' for name in names)

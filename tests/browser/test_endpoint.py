@@ -26,6 +26,7 @@ def html_with(source: str, user: str, attributes: str = "") -> str:
     return f'<!doctype html><body><script src="{source}" {attributes}></script>{signed_in}{SAVES}'
 
 
+@pytest.mark.slow
 def test_captures_go_to_the_service_that_served_the_script_without_a_probe(
     visit: Any, proxy: Any, stored: Any, user: str
 ) -> None:
@@ -34,6 +35,7 @@ def test_captures_go_to_the_service_that_served_the_script_without_a_probe(
     assert proxy.requests == [f"GET /{SCRIPT}", "POST /api/data-capture/payment"]
 
 
+@pytest.mark.slow
 def test_path_prefix_of_a_reverse_proxy_is_kept(
     visit: Any, proxy: Any, stored: Any, user: str
 ) -> None:
@@ -51,6 +53,7 @@ def test_script_served_as_a_file_sends_to_the_endpoint_in_its_tag(
     assert not [line for line in site.requests + proxy.requests if HEALTH in line]
 
 
+@pytest.mark.slow
 def test_script_served_as_a_file_sends_to_the_configured_endpoint(
     visit: Any, proxy: Any, site: Any, stored: Any, user: str
 ) -> None:
@@ -59,6 +62,7 @@ def test_script_served_as_a_file_sends_to_the_configured_endpoint(
     assert len(stored("payment_data")) == 1
 
 
+@pytest.mark.slow
 def test_service_behind_a_proxy_that_drops_server_timing_gets_the_captures(
     visit: Any, proxy: Any, stored: Any, user: str
 ) -> None:
@@ -68,6 +72,7 @@ def test_service_behind_a_proxy_that_drops_server_timing_gets_the_captures(
     assert not [line for line in proxy.requests if HEALTH in line]
 
 
+@pytest.mark.slow
 def test_script_in_the_files_of_a_site_sends_to_port_5003_of_its_host(
     visit: Any, site: Any, proxy: Any, stored: Any, user: str
 ) -> None:
@@ -123,6 +128,7 @@ def payments_of(user: str, service: RunningService, visit: Any) -> list[dict[str
     return found
 
 
+@pytest.mark.slow
 def test_page_from_disk_is_rejected_by_default(
     visit: Any, proxy: Any, capture_service: RunningService, user: str, tmp_path: Path
 ) -> None:
@@ -154,6 +160,7 @@ def test_page_from_disk_sends_to_this_machine(
     assert visit.flush() == {"success": True}
 
 
+@pytest.mark.slow
 def test_page_from_disk_sends_to_the_service_in_its_tag(
     visit: Any, proxy: Any, service_for_file_pages: RunningService, user: str, tmp_path: Path
 ) -> None:
@@ -181,6 +188,7 @@ def test_script_imported_as_a_module_finds_its_tag(
     assert len(stored("payment_data")) == 1
 
 
+@pytest.mark.slow
 def test_script_imported_by_another_module_uses_the_configuration(
     visit: Any, proxy: Any, stored: Any, user: str
 ) -> None:

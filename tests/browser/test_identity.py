@@ -111,6 +111,7 @@ def test_fourth_argument_of_a_dashboard_save_is_its_user(
     assert "s3cret" not in proxy.received[0].text
 
 
+@pytest.mark.slow
 def test_name_and_id_are_added_only_from_a_source_with_the_same_address(
     visit: Any, proxy: Any, user: str
 ) -> None:
@@ -176,6 +177,7 @@ def test_placeholder_address_is_no_user(
     assert len(stored("payment_data")) == 1
 
 
+@pytest.mark.slow
 def test_signed_out_user_is_not_read_from_the_remaining_storage(
     visit: Any, proxy: Any, stored: Any, user: str
 ) -> None:
@@ -197,6 +199,7 @@ def test_signed_out_user_is_not_read_from_the_remaining_storage(
     assert gone not in proxy.received[0].text
 
 
+@pytest.mark.slow
 def test_new_user_in_the_remaining_storage_counts_after_a_logout(
     visit: Any, stored: Any, user: str
 ) -> None:
@@ -207,6 +210,7 @@ def test_new_user_in_the_remaining_storage_counts_after_a_logout(
     assert len(stored("payment_data")) == 1
 
 
+@pytest.mark.slow
 def test_storage_that_names_two_users_identifies_no_user(visit: Any, proxy: Any) -> None:
     visit.open(
         SAVES,
@@ -220,6 +224,7 @@ def test_storage_that_names_two_users_identifies_no_user(visit: Any, proxy: Any)
     assert proxy.received == []
 
 
+@pytest.mark.slow
 def test_logout_cancels_identify_of_the_same_user(visit: Any, proxy: Any) -> None:
     visit.open(SAVES, user="gone@example.com")
     visit.run("enhancedDataCapture.identify({email: 'gone@example.com'})")
@@ -229,6 +234,7 @@ def test_logout_cancels_identify_of_the_same_user(visit: Any, proxy: Any) -> Non
     assert proxy.received == []
 
 
+@pytest.mark.slow
 def test_default_dashboard_written_at_logout_is_not_captured(
     visit: Any, proxy: Any, user: str
 ) -> None:
@@ -267,6 +273,7 @@ def test_next_user_gets_no_capture_of_the_previous_user(
     }
 
 
+@pytest.mark.slow
 def test_captures_belong_to_the_user_of_their_time_if_the_database_opens_late(
     visit: Any, proxy: Any, capture_service: Any, user: str
 ) -> None:

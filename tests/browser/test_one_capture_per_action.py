@@ -54,6 +54,7 @@ def test_questionnaire_seen_in_five_places_becomes_one_merged_capture(
     assert proxy.received[0].body["account_number"] == "77"
 
 
+@pytest.mark.slow
 def test_payment_is_captured_once_a_day_and_again_with_a_new_status(
     visit: Any, proxy: Any, stored: Any, user: str
 ) -> None:
@@ -133,6 +134,7 @@ def test_save_repeated_80_times_a_second_becomes_one_capture(
     assert len(proxy.received) == 1
 
 
+@pytest.mark.slow
 def test_state_written_after_a_logout_is_not_captured_on_this_or_the_next_page(
     visit: Any, proxy: Any, user: str
 ) -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
+
 RECORD_ERRORS = """<script>
 window.seen = [];
 addEventListener('error', (event) => seen.push('error ' + event.message), true);
@@ -49,6 +51,7 @@ def test_page_behaves_the_same_when_the_script_cannot_be_loaded(visit: Any) -> N
     assert visit.run(USE_PAGE) == WITHOUT_SCRIPT
 
 
+@pytest.mark.slow
 def test_page_behaves_the_same_when_its_csp_blocks_the_service(
     visit: Any, proxy: Any, user: str
 ) -> None:
@@ -65,6 +68,7 @@ def test_page_behaves_the_same_when_its_csp_blocks_the_service(
     visit.console.clear()
 
 
+@pytest.mark.slow
 def test_csp_that_allows_the_service_is_sufficient(
     visit: Any, site: Any, proxy: Any, stored: Any, user: str
 ) -> None:
@@ -85,6 +89,7 @@ def test_csp_that_allows_the_service_is_sufficient(
     assert len(stored("payment_data")) == 1
 
 
+@pytest.mark.slow
 def test_captures_are_stored_when_web_storage_is_forbidden(
     visit: Any, proxy: Any, stored: Any, user: str
 ) -> None:
@@ -99,6 +104,7 @@ def test_captures_are_stored_when_web_storage_is_forbidden(
     assert visit.run("seen") == []
 
 
+@pytest.mark.slow
 def test_script_does_not_call_functions_that_the_page_replaced(
     visit: Any, proxy: Any, stored: Any, user: str
 ) -> None:
@@ -143,6 +149,7 @@ def test_script_prints_to_the_console_only_with_data_debug(visit: Any, user: str
     visit.console.clear()
 
 
+@pytest.mark.slow
 def test_script_is_inert_without_fetch_and_proxy(visit: Any) -> None:
     visit.open(
         SAVES, before=f"{RECORD_ERRORS}<script>delete window.fetch; delete window.Proxy</script>"

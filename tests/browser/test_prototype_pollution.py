@@ -103,7 +103,7 @@ WAYS_TO_SAVE = {
 }
 
 
-@pytest.mark.slow(quick_cases=1)
+@pytest.mark.slow
 @pytest.mark.parametrize("save", WAYS_TO_SAVE.values(), ids=WAYS_TO_SAVE)
 def test_keys_named_like_object_members_are_plain_data(
     save: str, visit: Any, proxy: Any, stored: Any, user: str

@@ -23,6 +23,7 @@ def save_payments(stop: int, start: int = 0) -> str:
     return f"() => {{ {loop} savePaymentToSupabase({{transaction_id: 'T' + n}}) }}"
 
 
+@pytest.mark.slow
 def test_20_saves_before_an_immediate_navigation_arrive_after_an_outage(
     visit: Any, proxy: Any, site: Any, stored: Any, user: str
 ) -> None:
@@ -39,6 +40,7 @@ def test_20_saves_before_an_immediate_navigation_arrive_after_an_outage(
     }
 
 
+@pytest.mark.slow
 def test_backlog_is_sent_in_batches_with_one_result_per_capture(
     visit: Any, proxy: Any, stored: Any, user: str
 ) -> None:
@@ -73,7 +75,7 @@ def test_two_pages_and_lost_responses_store_each_capture_once(
     assert len(stored("payment_data", 10)) == 10
 
 
-@pytest.mark.slow(quick_cases=1)
+@pytest.mark.slow
 @pytest.mark.parametrize("status", [400, 413, 422])
 def test_rejected_capture_is_kept_with_its_reason_on_the_next_page(
     status: int, visit: Any, proxy: Any, user: str
@@ -108,6 +110,7 @@ def test_blocked_capture_waits_for_the_next_page(
     assert len(stored("payment_data")) == 1
 
 
+@pytest.mark.slow
 def test_capture_too_large_for_a_closing_page_is_sent_by_the_next_page(
     visit: Any, proxy: Any, site: Any, stored: Any, user: str
 ) -> None:
@@ -121,6 +124,7 @@ def test_capture_too_large_for_a_closing_page_is_sent_by_the_next_page(
     assert len(stored("payment_data")) == 1
 
 
+@pytest.mark.slow
 def test_queue_is_in_local_storage_without_indexeddb_and_removed_when_sent(
     visit: Any, proxy: Any, site: Any, stored: Any, user: str
 ) -> None:
@@ -138,6 +142,7 @@ def test_queue_is_in_local_storage_without_indexeddb_and_removed_when_sent(
     assert "T0" not in str(visit.run("localStorage['enhanced-data-capture']"))
 
 
+@pytest.mark.slow
 def test_full_local_storage_is_left_to_the_page(
     visit: Any, proxy: Any, stored: Any, user: str
 ) -> None:
@@ -164,6 +169,7 @@ def test_lock_that_is_never_released_does_not_stop_delivery(
     )
 
 
+@pytest.mark.slow
 def test_page_without_web_locks_sends_and_leaves_no_lease(
     visit: Any, proxy: Any, stored: Any, user: str
 ) -> None:
@@ -173,6 +179,7 @@ def test_page_without_web_locks_sends_and_leaves_no_lease(
     assert [record["id"] for record in visit.run(STORED_RECORDS) if record["id"] == "#lease"] == []
 
 
+@pytest.mark.slow
 def test_nothing_is_left_in_web_storage_when_indexeddb_works(
     visit: Any, proxy: Any, stored: Any, user: str
 ) -> None:
@@ -195,6 +202,7 @@ def test_clock_that_jumps_ahead_loses_no_capture(
     assert len(stored("payment_data")) == 1
 
 
+@pytest.mark.slow
 def test_capture_is_dropped_and_counted_after_7_days_of_failures(
     visit: Any, proxy: Any, user: str
 ) -> None:
@@ -221,6 +229,7 @@ def test_page_can_delete_the_database(visit: Any, stored: Any, user: str) -> Non
     assert len(stored("payment_data")) == 1
 
 
+@pytest.mark.slow
 def test_page_restored_from_the_back_forward_cache_captures_again(
     visit: Any, proxy: Any, site: Any, stored: Any, user: str
 ) -> None:
@@ -262,6 +271,7 @@ def test_write_does_not_wait_for_a_read_that_never_ends(
     assert [row["transaction_id"] for row in stored("payment_data", 1)] == ["T0"]
 
 
+@pytest.mark.slow
 def test_no_secret_is_stored_in_the_database(visit: Any, proxy: Any, user: str) -> None:
     visit.open("<script>function storeQuestionnaireData() {}</script>", user=user)
     secrets = {
@@ -297,6 +307,7 @@ def test_no_secret_is_stored_in_the_database(visit: Any, proxy: Any, user: str) 
         assert secret not in kept, secret
 
 
+@pytest.mark.slow
 def test_captures_are_sent_from_memory_when_the_database_is_full(
     visit: Any, proxy: Any, stored: Any, user: str
 ) -> None:

@@ -50,6 +50,7 @@ UNKNOWN_FORMATS = {
 }
 
 
+@pytest.mark.slow
 def test_fields_with_usual_secret_names_are_redacted_and_others_kept(
     visit: Any, proxy: Any, user: str
 ) -> None:
@@ -64,6 +65,7 @@ def test_fields_with_usual_secret_names_are_redacted_and_others_kept(
     assert {key: body[key] for key in OTHER_FIELDS} == OTHER_FIELDS
 
 
+@pytest.mark.slow
 def test_body_of_an_unknown_format_is_not_captured(visit: Any, proxy: Any, user: str) -> None:
     visit.open(SAVES, user=user)
     for body in UNKNOWN_FORMATS.values():
@@ -85,6 +87,7 @@ def test_body_of_an_unknown_format_is_not_captured(visit: Any, proxy: Any, user:
     assert (body["plan"], body["user[password]"]) == ("Pro Bot", "[redacted]")
 
 
+@pytest.mark.slow
 def test_form_fields_with_card_autocomplete_are_not_captured(
     visit: Any, proxy: Any, user: str
 ) -> None:

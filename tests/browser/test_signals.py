@@ -237,6 +237,7 @@ def test_requests_of_the_page_are_unchanged(visit: Any, user: str) -> None:
     assert visit.run("[fetch.length, Storage.prototype.setItem.length]") == [0, 2]
 
 
+@pytest.mark.slow
 def test_saves_through_storage_methods_of_the_page_are_captured(
     visit: Any, stored: Any, user: str
 ) -> None:

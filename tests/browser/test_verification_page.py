@@ -87,6 +87,7 @@ def test_consent_is_stored_as_ticked_on_the_page(
     ]
 
 
+@pytest.mark.slow
 def test_user_who_signed_up_without_consent_is_not_asked_for_it(
     service: RunningService, hook: MailHook, visit: Visit, user: str
 ) -> None:
@@ -95,6 +96,7 @@ def test_user_who_signed_up_without_consent_is_not_asked_for_it(
     assert not visit.page.locator("#terms").is_visible()
 
 
+@pytest.mark.slow
 def test_user_opens_the_link_and_sets_a_password(
     service: RunningService, hook: MailHook, visit: Visit, user: str
 ) -> None:

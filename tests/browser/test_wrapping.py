@@ -44,7 +44,7 @@ def as_scripts(*sources: str) -> str:
     return "".join(f"<script>{source}</script>" for source in sources)
 
 
-@pytest.mark.slow(quick_cases=1)
+@pytest.mark.slow
 @pytest.mark.parametrize("definitions", DEFINITIONS.values(), ids=DEFINITIONS)
 def test_save_function_is_captured_from_the_next_script(
     definitions: list[str], visit: Any, stored: Any, user: str
@@ -100,6 +100,7 @@ def test_save_function_defined_after_loading_is_captured_at_the_next_click(
     assert len(stored("payment_data")) == 1
 
 
+@pytest.mark.slow
 def test_all_three_save_functions_are_captured(visit: Any, stored: Any, user: str) -> None:
     visit.open(
         """<script>
@@ -176,6 +177,7 @@ def test_wrapped_function_looks_like_the_original(visit: Any) -> None:
     assert visit.run("savePaymentToSupabase.retries = 4, original.retries") == 4
 
 
+@pytest.mark.slow
 def test_wrapped_call_keeps_this_arguments_and_result(visit: Any) -> None:
     visit.open(
         """<script>
@@ -198,6 +200,7 @@ def test_wrapped_call_keeps_this_arguments_and_result(visit: Any) -> None:
     assert visit.run("(0, savePaymentToSupabase)({}) && [undefined, window].includes(call.self)")
 
 
+@pytest.mark.slow
 def test_exception_of_a_save_function_reaches_the_page_and_the_save_is_captured(
     visit: Any, stored: Any, user: str
 ) -> None:
@@ -212,6 +215,7 @@ def test_exception_of_a_save_function_reaches_the_page_and_the_save_is_captured(
     assert len(stored("payment_data")) == 1
 
 
+@pytest.mark.slow
 def test_unhandled_rejection_of_a_save_function_is_reported_once(
     visit: Any, stored: Any, user: str
 ) -> None:
@@ -227,6 +231,7 @@ def test_unhandled_rejection_of_a_save_function_is_reported_once(
     visit.errors.clear()  # the error is the page's own
 
 
+@pytest.mark.slow
 def test_lazy_result_of_a_save_function_is_not_started(visit: Any, stored: Any, user: str) -> None:
     visit.open(
         f"""<script>
@@ -240,6 +245,7 @@ def test_lazy_result_of_a_save_function_is_not_started(visit: Any, stored: Any, 
     assert visit.run("async () => { await window.query.then(() => 0); return inserts }") == 1
 
 
+@pytest.mark.slow
 def test_arguments_are_captured_as_they_were_at_the_call(
     visit: Any, proxy: Any, stored: Any, user: str
 ) -> None:
@@ -255,6 +261,7 @@ def test_arguments_are_captured_as_they_were_at_the_call(
     assert proxy.received[0].body["plan"] == {"name": "Pro"}
 
 
+@pytest.mark.slow
 def test_script_included_twice_captures_once(
     visit: Any, proxy: Any, stored: Any, user: str
 ) -> None:
@@ -267,6 +274,7 @@ def test_script_included_twice_captures_once(
     assert visit.run("[window.saved, first === enhancedDataCapture]") == [1, True]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "outer",
     [
@@ -288,6 +296,7 @@ def test_function_of_the_page_around_a_wrapped_one_does_not_double_the_save(
     assert len(proxy.received) == 1
 
 
+@pytest.mark.slow
 def test_recursive_call_of_a_save_function_is_a_separate_save(
     visit: Any, stored: Any, user: str
 ) -> None:

@@ -106,6 +106,7 @@ def test_backup_ends_while_another_program_writes_continuously(
     assert is_intact(Path(output.partition(": ")[0]))
 
 
+@pytest.mark.slow
 def test_backup_is_one_complete_file_that_only_its_owner_can_read(
     installation: Installation,
 ) -> None:
@@ -162,6 +163,7 @@ def test_keep_never_deletes_the_new_backup_after_the_clock_went_back(
     ]
 
 
+@pytest.mark.slow
 def test_backup_of_a_damaged_database_fails_and_deletes_no_older_backup(
     large_installation: Installation,
 ) -> None:
@@ -193,6 +195,7 @@ def test_broken_references_are_reported_and_do_not_prevent_a_backup(
     assert "data_capture_audit (3 rows), payment_data (3 rows)" in outcome.output
 
 
+@pytest.mark.slow(quick_cases=2)
 @pytest.mark.parametrize(
     ("arguments", "status", "message"),
     [
@@ -228,6 +231,7 @@ def test_a_failed_backup_says_why(
     )
 
 
+@pytest.mark.slow(quick_cases=1)
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_an_interrupted_backup_leaves_no_file(
     large_installation: Installation, number: signal.Signals

@@ -144,6 +144,7 @@ def test_live_check_reports_a_failure_and_deletes_its_test_user(system: RunningM
     assert read_tables(system.database) == before
 
 
+@pytest.mark.slow
 def test_live_check_without_services_says_how_to_start_them() -> None:
     url = f"http://127.0.0.1:{free_port()}"
     checked = check_live(url)

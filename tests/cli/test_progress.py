@@ -5,6 +5,8 @@ from __future__ import annotations
 import subprocess
 import sys
 
+import pytest
+
 from tests.support.services import REPOSITORY
 from tests.support.terminal import run_on_terminal
 
@@ -23,6 +25,7 @@ print("done")
 COMMAND = [sys.executable, "-c", PROGRAM]
 
 
+@pytest.mark.slow
 def test_a_terminal_shows_a_bar_with_rate_and_time_left_and_erases_it() -> None:
     shown = run_on_terminal(COMMAND)
     bars = [part for part in shown.split("\r") if "Copying  [" in part]
@@ -33,6 +36,7 @@ def test_a_terminal_shows_a_bar_with_rate_and_time_left_and_erases_it() -> None:
     assert shown.endswith("\r\x1b[K\x1b[?25hdone\r\n")
 
 
+@pytest.mark.slow
 def test_a_pipe_gets_plain_lines() -> None:
     ran = subprocess.run(COMMAND, cwd=REPOSITORY, capture_output=True, text=True, check=True)
     assert ran.stderr == "Copying …\nChecking the copy …\n"

@@ -65,6 +65,7 @@ def test_restore_replaces_the_database_and_can_be_undone(installation: Installat
     assert installation.database.stat().st_mode & 0o777 == 0o600
 
 
+@pytest.mark.slow
 def test_the_old_wal_is_never_applied_to_the_restored_database(
     installation: Installation,
 ) -> None:
@@ -114,6 +115,7 @@ def test_restore_replaces_a_damaged_database_and_sets_it_aside(
     assert not is_intact(previous_database_of(outcome))
 
 
+@pytest.mark.slow
 def test_restore_is_refused_while_the_service_runs(
     capture_service: RunningService, user: str, tmp_path: Path, server: CommandServer
 ) -> None:
@@ -137,6 +139,7 @@ def test_restore_is_refused_while_the_service_runs(
     assert len(capture_service.rows("SELECT id FROM payment_data WHERE user_email = ?", user)) == 1
 
 
+@pytest.mark.slow
 def test_restore_is_refused_while_another_program_uses_the_database(
     installation: Installation,
 ) -> None:
@@ -151,6 +154,7 @@ def test_restore_is_refused_while_another_program_uses_the_database(
     assert not [name for name in installation.files() if "restor" in name]
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(
     not Path("/proc/self/fd").exists(), reason="only Linux lists the processes with an open file"
 )
@@ -231,6 +235,7 @@ def test_broken_references_are_restored_with_the_accept_flag(
     assert outcome.status == 0, outcome.errors
 
 
+@pytest.mark.slow
 def test_restore_on_a_full_disk_changes_nothing(
     large_installation: Installation, large_database: Path
 ) -> None:

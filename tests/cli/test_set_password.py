@@ -103,6 +103,7 @@ def test_owner_returns_squatted_account_to_its_user(
     assert record["data_snapshot"] is None
 
 
+@pytest.mark.slow
 def test_a_user_who_paid_before_signing_up_gets_an_account(
     signup_service: RunningService, capture_service: RunningService, user: str
 ) -> None:
@@ -149,7 +150,7 @@ def test_an_invalid_password_changes_nothing(
     assert log_in(signup_service, user, PASSWORD).status_code == 200
 
 
-@pytest.mark.slow(quick_cases=1)
+@pytest.mark.slow
 @pytest.mark.parametrize("given", ["nobody-{}", "{}", "not an address"])
 def test_an_unknown_address_is_refused_and_creates_no_user(
     signup_service: RunningService, user: str, given: str
@@ -178,6 +179,7 @@ def test_a_password_on_the_command_line_is_refused(
     assert log_in(signup_service, user, PASSWORD).status_code == 200
 
 
+@pytest.mark.slow
 def test_a_disabled_account_stays_disabled(signup_service: RunningService, user: str) -> None:
     register(signup_service, user)
     execute(signup_service.database, "UPDATE users SET status = 'suspended' WHERE email = ?", user)

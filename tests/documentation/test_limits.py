@@ -7,10 +7,13 @@ import sqlite3
 from contextlib import closing
 from pathlib import Path
 
+import pytest
+
 from tests.support.installations import CommandServer, Installation
 from tests.support.services import capture_service_in
 
 
+@pytest.mark.slow
 def test_a_changed_row_is_not_detected_and_its_snapshot_has_the_original(
     tmp_path: Path, server: CommandServer
 ) -> None:

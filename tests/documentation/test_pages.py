@@ -115,6 +115,7 @@ def test_no_documented_command_line_contains_a_token() -> None:
     assert [line for text in texts for line in text.splitlines() if with_token.search(line)] == []
 
 
+@pytest.mark.slow
 def test_every_documented_sql_statement_runs_and_returns_rows(
     services: Services, printed: list[tuple[Command, str]]
 ) -> None:
@@ -138,6 +139,7 @@ def test_every_documented_sql_statement_runs_and_returns_rows(
     connection.close()
 
 
+@pytest.mark.slow
 def test_start_output_matches_the_readme(tmp_path: Path) -> None:
     manager = RunningManager(tmp_path)
     try:

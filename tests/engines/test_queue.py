@@ -41,6 +41,7 @@ def stored_transactions(visit: Visit) -> list[str]:
     return sorted(str(row["transaction_id"]) for row in visit.rows("payment_data"))
 
 
+@pytest.mark.slow
 @pytest.mark.quick
 def test_save_and_navigation_in_one_task_stores_the_capture(application_visit: Visit) -> None:
     visit = application_visit
@@ -56,6 +57,7 @@ def test_save_and_navigation_in_one_task_stores_the_capture(application_visit: V
     assert visit.wait_for_rows("payment_data", 1)[0]["transaction_id"] == "T1"
 
 
+@pytest.mark.slow
 @pytest.mark.quick
 def test_capture_blocked_by_csp_is_sent_by_a_later_page_without_that_policy(visit: Visit) -> None:
     policy = (

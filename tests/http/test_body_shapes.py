@@ -340,7 +340,7 @@ def test_body_of_64_kb_does_not_block_other_callers(service: RunningService, nam
     )
 
 
-@pytest.mark.slow(quick_cases=1)
+@pytest.mark.slow
 @pytest.mark.parametrize("name", SLOWEST_AT_1_MB)
 def test_body_of_1_mb_does_not_block_other_callers(service: RunningService, name: str) -> None:
     shape = SHAPES[name]
@@ -350,7 +350,7 @@ def test_body_of_1_mb_does_not_block_other_callers(service: RunningService, name
     )
 
 
-@pytest.mark.slow(quick_cases=2)
+@pytest.mark.slow(quick_cases=1)
 @pytest.mark.parametrize("name", [*LARGE_SHAPES][:: 1 if FULL else 3])
 def test_large_body_does_not_block_other_callers(service: RunningService, name: str) -> None:
     shape = LARGE_SHAPES[name]
@@ -383,7 +383,7 @@ def test_large_body_costs_at_most_20_calibrations_of_cpu_per_accepted_mb(
     assert any(cpu_in_calibrations() < limit for _ in range(2))
 
 
-@pytest.mark.slow(quick_cases=2)
+@pytest.mark.slow(quick_cases=1)
 @pytest.mark.parametrize("name", [name for name in LARGE_SHAPES if name not in WITH_MANY_VALUES])
 def test_large_text_is_scanned_in_short_steps(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
     shape = LARGE_SHAPES[name]
@@ -403,7 +403,7 @@ def test_large_text_is_scanned_in_short_steps(monkeypatch: pytest.MonkeyPatch, n
     assert any(longest_stretch_in_calibrations() < MAX_STRETCH_IN_CALIBRATIONS for _ in range(3))
 
 
-@pytest.mark.slow(quick_cases=3)
+@pytest.mark.slow(quick_cases=1)
 @pytest.mark.parametrize("name", CPU_INTENSIVE)
 def test_body_of_1_mb_costs_at_most_20_calibrations_of_cpu(name: str) -> None:
     shape = SHAPES[name]
@@ -416,7 +416,7 @@ def test_body_of_1_mb_costs_at_most_20_calibrations_of_cpu(name: str) -> None:
     assert any(cpu_in_calibrations() < MAX_CPU_IN_CALIBRATIONS for _ in range(3))
 
 
-@pytest.mark.slow(quick_cases=4)
+@pytest.mark.slow(quick_cases=1)
 @pytest.mark.parametrize(
     ("path", "headers"),
     [
@@ -438,6 +438,7 @@ def test_long_headers_do_not_block_other_callers(
     assert_short_wait(lambda: measure_longest_wait(service, path, body, headers))
 
 
+@pytest.mark.slow(quick_cases=2)
 @pytest.mark.parametrize(
     "path",
     ["a" * 30_000 + "@b", "/" * 30_000, "%2f" * 10_000 + "/export", "a@" + "%CC%81%CC%A3" * 4_000],

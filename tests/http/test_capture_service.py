@@ -440,6 +440,7 @@ def test_other_paths_get_404(capture_service: RunningService, path: str) -> None
     assert response.headers["Content-Type"] == "application/problem+json"
 
 
+@pytest.mark.slow
 def test_debug_log_has_route_status_and_time_but_no_email_address(
     tmp_path: Path, user: str
 ) -> None:

@@ -173,6 +173,7 @@ REJECTED_BY_HEAD = {
 }
 
 
+@pytest.mark.slow
 def test_invalid_request_is_rejected_before_its_body_arrives(service: RunningService) -> None:
     with ExitStack() as stack:
         callers = {
@@ -260,6 +261,7 @@ def test_missing_heads_and_bodies_time_out_and_a_slow_body_is_accepted(
 # --- Limits per caller ----------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @ON_LINUX
 def test_connection_limit_of_one_address_does_not_affect_others(
     service: RunningService, user: str

@@ -92,6 +92,7 @@ def test_any_address_gets_statistics_or_a_problem(service: RunningService) -> No
     ask()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("body", "status", "reason"),
     [
@@ -177,6 +178,7 @@ def test_json_in_nested_strings_is_accepted(service: RunningService, user: str) 
 
 
 class TestSizes:
+    @pytest.mark.slow
     def test_questionnaire_accepts_a_picture_of_10_mb(self, service: RunningService) -> None:
         content = b"\x89PNG\r\n\x1a\n" + bytes(MAX_PICTURE_BYTES - 8)
         picture = "data:image/png;base64," + base64.b64encode(content).decode()  # a third longer

@@ -325,6 +325,7 @@ class TestRateLimits:
             behind_proxy.capture("activity", {"user_email": user}).status_code for _ in range(12)
         } == {201}
 
+    @pytest.mark.slow
     @pytest.mark.parametrize("path", ["/api/auth/login", "/api/auth/register"])
     def test_sign_ups_and_log_ins_are_limited_per_caller(
         self, signup_behind_proxy: RunningService, user: str, path: str

@@ -122,6 +122,7 @@ def test_only_a_cookie_may_be_unreadable(name: str, is_unreadable: bool) -> None
 # --- Without a proxy ------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("value", UNREADABLE, ids=str)
 @pytest.mark.parametrize("name", EVERY_NAME)
 def test_unreadable_header_value_gets_400(
@@ -143,6 +144,7 @@ def test_unreadable_header_value_gets_400(
     assert capture_service.rows("SELECT * FROM users WHERE email = ?", user) == []
 
 
+@pytest.mark.slow
 def test_unreadable_header_value_gets_400_from_the_signup_service(
     signup_service: RunningService, user: str
 ) -> None:
@@ -247,6 +249,7 @@ def signup_nginx(proxied_signup: RunningService) -> Iterator[Proxy]:
         yield running
 
 
+@pytest.mark.slow
 def test_proxy_forwards_requests_with_the_client_address(
     capture_nginx: Proxy, proxied_capture: RunningService, user: str
 ) -> None:

@@ -39,6 +39,7 @@ def send(
     return service.capture("payment", payload, **{"X-Forwarded-For": caller, **headers})
 
 
+@pytest.mark.slow
 def test_captures_of_a_stranger_do_not_use_up_the_rate_of_the_users_pages(
     service: RunningService, user: str
 ) -> None:

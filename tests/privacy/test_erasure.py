@@ -100,6 +100,7 @@ def test_erasure_leaves_no_trace_of_the_user_and_other_users_unchanged(
     assert find_traces(service.database.parent, traces) == []
 
 
+@pytest.mark.slow
 def test_erasure_during_writes_leaves_no_trace_and_loses_no_write(
     service: RunningService,
 ) -> None:
@@ -136,6 +137,7 @@ def test_erasure_during_writes_leaves_no_trace_and_loses_no_write(
     assert_whole(service)
 
 
+@pytest.mark.slow
 def test_erasure_leaves_no_copies_on_pages_with_rows_of_many_users(tmp_path: Path) -> None:
     """Moving rows between pages leaves copies that `PRAGMA secure_delete` does not overwrite."""
     users = [TraceableUser(f"p{number}") for number in range(24)]
@@ -163,6 +165,7 @@ def test_every_table_is_erased_or_listed_as_without_user_data() -> None:
     assert AUDIT in list_user_tables()
 
 
+@pytest.mark.slow
 def test_audit_record_of_an_erasure_does_not_identify_the_user(
     service: RunningService,
 ) -> None:
@@ -179,6 +182,7 @@ def test_audit_record_of_an_erasure_does_not_identify_the_user(
     assert ann.name not in pseudonym
 
 
+@pytest.mark.slow
 def test_erasure_and_export_require_the_admin_token(service: RunningService) -> None:
     ann = TraceableUser("ann")
     send_captures(service, ann, ann.captures(4))
@@ -192,6 +196,7 @@ def test_erasure_and_export_require_the_admin_token(service: RunningService) -> 
     assert len(service.rows("SELECT id FROM data_capture_audit")) == 4
 
 
+@pytest.mark.slow
 def test_erasing_an_unknown_user_succeeds_with_counts_of_zero(service: RunningService) -> None:
     for _ in range(2):
         response = erase(service, "nobody@example.com")

@@ -90,6 +90,7 @@ def test_export_contains_every_row_of_every_table(service: RunningService) -> No
         assert ANN.unique_text(name) in text
 
 
+@pytest.mark.slow
 def test_exports_are_byte_identical_and_each_has_an_audit_record(service: RunningService) -> None:
     recorded = (
         "SELECT * FROM data_capture_audit WHERE capture_type = 'export' AND user_email = ? "

@@ -154,6 +154,7 @@ def test_service_deletes_receipts_without_a_row_or_a_user(store: Store, tmp_path
         service.stop()
 
 
+@pytest.mark.slow
 def test_ip_addresses_and_user_agents_have_their_own_retention(
     store: Store, tmp_path: Path, server: CommandServer
 ) -> None:
@@ -254,6 +255,7 @@ def test_service_applies_retention_by_itself(store: Store, tmp_path: Path) -> No
         service.stop()
 
 
+@pytest.mark.slow
 def test_retention_command_reports_its_deletions(
     store: Store, tmp_path: Path, server: CommandServer
 ) -> None:

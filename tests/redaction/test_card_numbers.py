@@ -114,6 +114,7 @@ def test_a_card_number_in_any_field_reaches_no_table_log_or_response(
         assert [digits for digits in sent if digits.encode() in content] == [], path
 
 
+@pytest.mark.slow
 def test_errors_contain_no_card_number(service: RunningService) -> None:
     url = f"{service.url}/api/data-capture"
     bodies = [

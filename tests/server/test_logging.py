@@ -14,6 +14,7 @@ from tests.support.managed import LOG_LINE
 from tests.support.services import REPOSITORY, capture_service_in
 
 
+@pytest.mark.slow
 def test_unwritable_log_file_is_reported_and_the_service_runs(tmp_path: Path, user: str) -> None:
     service = capture_service_in(tmp_path, EDC_LOG_FILE=str(tmp_path))
     try:
@@ -30,6 +31,7 @@ def test_unwritable_log_file_is_reported_and_the_service_runs(tmp_path: Path, us
     assert "Traceback" not in output
 
 
+@pytest.mark.slow
 def test_log_lines_have_one_format(tmp_path: Path, user: str) -> None:
     service = capture_service_in(tmp_path, EDC_DEBUG="1")
     try:

@@ -298,6 +298,7 @@ def test_port_check_is_invisible_and_does_not_block_the_port() -> None:
     assert [check.result() for check in checks] == [[], []]
 
 
+@pytest.mark.slow
 def test_unusable_database_is_reported_without_a_traceback(tmp_path: Path) -> None:
     (tmp_path / "other.db").write_text("this is no database, but a text")
     rejected = run_service(tmp_path, "--port", str(free_port()))
@@ -306,6 +307,7 @@ def test_unusable_database_is_reported_without_a_traceback(tmp_path: Path) -> No
     assert "Traceback" not in rejected.stderr
 
 
+@pytest.mark.slow
 def test_killing_the_main_process_ends_its_worker_and_frees_the_port(
     service: RunningService,
 ) -> None:
@@ -320,6 +322,7 @@ def test_killing_the_main_process_ends_its_worker_and_frees_the_port(
     service.start()
 
 
+@pytest.mark.slow
 def test_service_ends_with_status_1_when_its_worker_is_killed(service: RunningService) -> None:
     worker = worker_of(main_process(service))
     os.kill(worker, signal.SIGKILL)

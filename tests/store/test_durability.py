@@ -75,6 +75,7 @@ def send_traffic(service: RunningService) -> list[str]:
         return marks + [mark for future in sent for mark in future.result()]
 
 
+@pytest.mark.slow
 def test_wal_is_synced_before_the_response_as_recorded_by_the_shim(
     tmp_path: Path, shim: Shim
 ) -> None:
@@ -88,6 +89,7 @@ def test_wal_is_synced_before_the_response_as_recorded_by_the_shim(
     assert_synced_before_response(shim.record.read_text(errors="replace").splitlines(), marks)
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(shutil.which("strace") is None, reason="strace is not installed")
 def test_wal_is_synced_before_the_response_as_traced_by_strace(
     tmp_path: Path,

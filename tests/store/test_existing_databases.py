@@ -114,6 +114,7 @@ def test_signup_login_and_capture_do_not_change_existing_rows(
     assert existing.rows("PRAGMA foreign_key_check") == []
 
 
+@pytest.mark.slow
 def test_capture_of_an_existing_user_uses_the_spelling_in_users(
     existing: AdoptedDatabase,
 ) -> None:

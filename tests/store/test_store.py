@@ -118,6 +118,7 @@ class TestConcurrentWrites:
         assert sorted(stored_marks(service)) == sorted(payload["mark"] for _, payload in sent)
         assert_intact(service.database)
 
+    @pytest.mark.slow
     def test_failing_captures_fail_alone_and_leave_no_rows(self, service: RunningService) -> None:
         with connect(service.database) as connection:
             for table in ("payment_data", "data_capture_audit"):
@@ -146,6 +147,7 @@ class TestConcurrentWrites:
 
 
 class TestLockOfAnotherProgram:
+    @pytest.mark.slow
     def test_write_gets_503_at_its_deadline_and_succeeds_after_the_lock(
         self, short_deadline_service: RunningService, user: str
     ) -> None:
@@ -170,6 +172,7 @@ class TestLockOfAnotherProgram:
         assert short_deadline_service.capture("payment", payload).status_code == 201
         assert len(short_deadline_service.rows("SELECT 1 FROM payment_data")) == 1
 
+    @pytest.mark.slow
     def test_waiting_writes_time_out_together(self, short_deadline_service: RunningService) -> None:
         with connect(short_deadline_service.database) as connection:
             connection.execute("BEGIN IMMEDIATE")
@@ -188,6 +191,7 @@ class TestLockOfAnotherProgram:
         assert all("Retry-After" in response.headers for response in responses)
         assert stored_marks(short_deadline_service) == []
 
+    @pytest.mark.slow
     def test_write_succeeds_when_the_lock_is_released_in_time(
         self, service: RunningService, user: str
     ) -> None:
@@ -200,6 +204,7 @@ class TestLockOfAnotherProgram:
             assert response.result().status_code == 201
 
 
+@pytest.mark.slow
 def test_write_waits_for_the_writer_lock(short_deadline_service: RunningService, user: str) -> None:
     writer_lock = short_deadline_service.database.with_name(
         short_deadline_service.database.name + "-gate"
@@ -254,6 +259,7 @@ class TestKilledService:
 
 
 class TestUsers:
+    @pytest.mark.slow
     def test_existing_user_with_capitals_in_the_address_is_the_same_user(
         self, tmp_path: Path
     ) -> None:

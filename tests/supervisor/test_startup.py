@@ -102,6 +102,7 @@ def test_a_running_service_with_another_database_is_not_used(
     )
 
 
+@pytest.mark.slow
 def test_one_port_for_both_services_is_refused(start: StartManager) -> None:
     port = free_port()
     manager = start(ports=(port, port))

@@ -74,6 +74,7 @@ def is_rejected(response: requests.Response) -> bool:
     return "admin data" not in response.text
 
 
+@pytest.mark.slow
 def test_only_the_admin_token_gives_access(
     tmp_path: Path, settings: Settings, server: CommandServer
 ) -> None:

@@ -175,6 +175,7 @@ class TestExposedInstallation:
             assert_token_required(url)
             assert_readable_with_token(url, exposed)
 
+    @pytest.mark.slow(quick_cases=1)
     def test_statistics_and_details_need_the_token_through_bare_nginx(
         self, exposed: RunningService, tmp_path: Path
     ) -> None:
@@ -205,6 +206,7 @@ class TestExposedInstallation:
 
 
 class TestLocalInstallation:
+    @pytest.mark.slow
     def test_forwarded_caller_reads_statistics_and_details_with_the_token(
         self, tmp_path_factory: pytest.TempPathFactory
     ) -> None:
@@ -375,6 +377,7 @@ class TestProductPrograms:
         assert "set EDC_ADMIN_TOKEN" in checked.stdout
         assert "Everything works." in checked.stdout
 
+    @pytest.mark.slow
     def test_doctor_reports_an_installation_for_this_machine_alone(
         self, installation: Installation
     ) -> None:

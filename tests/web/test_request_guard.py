@@ -56,6 +56,7 @@ def is_rejected_without_cors(response: requests.Response) -> bool:
 
 
 class TestPages:
+    @pytest.mark.slow
     @pytest.mark.parametrize("origin", LOCAL_ORIGINS)
     def test_local_page_can_send_and_read_the_response(
         self, capture_service: RunningService, user: str, origin: str
@@ -78,6 +79,7 @@ class TestPages:
     def test_program_gets_no_cors_headers(self, capture_service: RunningService, user: str) -> None:
         assert not cors_headers(capture_service.capture("payment", {"user_email": user}))
 
+    @pytest.mark.slow(quick_cases=5)
     @pytest.mark.parametrize("origin", FOREIGN_ORIGINS)
     @pytest.mark.parametrize("content_type", ["application/json", "text/plain;charset=UTF-8"])
     def test_foreign_page_is_rejected_and_stores_nothing(
@@ -272,6 +274,7 @@ class TestFilePages:
         assert response.status_code == 201
         assert response.headers["Access-Control-Allow-Origin"] == "null"
 
+    @pytest.mark.slow
     @pytest.mark.parametrize("destination", ["document", "iframe"])
     def test_form_from_file_page_is_rejected(
         self, services_with_file: tuple[RunningService, RunningService], user: str, destination: str
@@ -313,6 +316,7 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningService
 
 
 class TestAllowedOrigins:
+    @pytest.mark.slow
     @pytest.mark.parametrize("origin", ["https://www.example.com", "https://shop.example.com:8443"])
     def test_listed_origin_is_accepted(
         self, service: RunningService, user: str, origin: str
