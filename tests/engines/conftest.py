@@ -13,6 +13,7 @@ from tests.engines.browser import Browser
 from tests.engines.engines import ENGINES_VARIABLE, Engine, requested_engines
 from tests.engines.servers import FaultProxy, Shop
 from tests.engines.visit import Visit
+from tests.support.node_packages import APP
 from tests.support.services import RunningService
 
 HERE = Path(__file__).parent
@@ -62,7 +63,7 @@ def application(tmp_path_factory: pytest.TempPathFactory) -> Path:
     if packages.missing():
         pytest.skip(f"the application can't be built: {packages.missing()}")
     return packages.build(
-        "esbuild", packages.APP / "src" / "main.js", tmp_path_factory.mktemp("application")
+        "esbuild", APP / "src" / "main.js", tmp_path_factory.mktemp("application")
     ).parent
 
 

@@ -179,15 +179,25 @@ class FaultProxy(ReverseProxy):
         """Return how many captures of each kind arrived."""
         return Counter(str(capture["type"]) for capture in self.captures())
 
-    def wait_until_quiet(self, quiet_seconds: float = 2.5, max_seconds: float = 20.0) -> None:
-        """Return when no request has arrived for `quiet_seconds`, or after `max_seconds`.
+    def wait_until_quiet(self, quiet_seconds: float = 2.5, max_seconds: float = 60.0) -> None:
+        """Return when no request arrived for `quiet_seconds`, or after `max_seconds`.
 
-        The default is longer than the script collects the signals of one action. Nothing tells that
-        no request will follow, so this has to be a time.
+        The default is longer than the script collects the signals of one action.
         """
-        deadline = time.monotonic() + max_seconds
-        count, since = len(self.requests), time.monotonic()
-        while time.monotonic() - since < quiet_seconds and time.monotonic() < deadline:
-            time.sleep(0.05)
-            if len(self.requests) != count:
-                count, since = len(self.requests), time.monotonic()
+        wait_until_quiet(self, quiet_seconds=quiet_seconds, max_seconds=max_seconds)
+
+
+def wait_until_quiet(
+    *servers: Site | ReverseProxy, quiet_seconds: float, max_seconds: float = 60.0
+) -> None:
+    """Return when no server got a request for `quiet_seconds`, or after `max_seconds`.
+
+    No event tells that no request will follow, so this has to be a time.
+    """
+    deadline = time.monotonic() + max_seconds
+    count, since = -1, time.monotonic()
+    while time.monotonic() - since < quiet_seconds and time.monotonic() < deadline:
+        requests = sum(len(server.requests) for server in servers)
+        if requests != count:
+            count, since = requests, time.monotonic()
+        time.sleep(0.05)

@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 
 from tests.engines import packages
-from tests.engines.packages import APP, build
+from tests.engines.packages import build
 from tests.engines.visit import NOTHING_OBSERVED, Visit
+from tests.support.node_packages import APP
 from tests.support.services import REPOSITORY
 
 _SCRIPT = "frontend_data_capture_integration.js"

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from tests.engines.browser import Tab
-from tests.engines.servers import tag
+from tests.engines.servers import tag, wait_until_quiet
 from tests.engines.visit import DATABASE_OPENED, NOTHING_OBSERVED, Visit
 
 _BUILTIN_CHECKS = (Path(__file__).parent / "builtin_checks.js").read_text()
@@ -41,7 +41,7 @@ def check_builtins(visit: Visit, head: str) -> tuple[Any, list[Any]]:
     visit.shop.saved.clear()
     tab = visit.open(f"{head}{_PAGE_FUNCTIONS}<script>{_BUILTIN_CHECKS}</script>")
     report = tab.run("checkBuiltins('shop')")
-    visit.proxy.wait_until_quiet(0.5)
+    wait_until_quiet(visit.proxy, visit.shop, quiet_seconds=0.5)
     requests = sorted(
         (
             request.method,

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 import pytest
 import requests
 
+from data_capture.web import fast_path
 from tests.support.services import RunningService, capture_service_in, signup_service_in
 
 PAYMENT = "/api/data-capture/payment"
@@ -143,23 +144,25 @@ ALLOWED = [
     for site in ("cross-site", "same-site", "same-origin")
     for mode in ("cors", "no-cors")
 ] + [{"Sec-Fetch-Site": "same-origin", "Sec-Fetch-Mode": "same-origin", "Sec-Fetch-Dest": "empty"}]
-BOTH_ADAPTERS = [{}, {"Idempotency-Key": "any"}]  # the fast path, and Flask
+BOTH_ADAPTERS = pytest.mark.parametrize(
+    "members",
+    [{}, {"note": "large " * fast_path.MAX_BYTES}],
+    ids=["fast path", "Flask"],
+)
 
 
 class TestFetchMetadata:
-    @pytest.mark.parametrize("adapter_headers", BOTH_ADAPTERS, ids=["event loop", "Flask"])
+    @BOTH_ADAPTERS
     @pytest.mark.parametrize("headers", FOREIGN, ids=str)
     def test_capture_with_fetch_metadata_of_a_foreign_page_is_rejected(
         self,
         capture_service: RunningService,
         user: str,
         headers: dict[str, str],
-        adapter_headers: dict[str, str],
+        members: dict[str, str],
     ) -> None:
-        payload = {"user_email": user, "payment_status": "refunded"}
-        assert is_rejected(
-            capture_service.capture("payment", payload, **headers, **adapter_headers)
-        )
+        payload = {"user_email": user, "payment_status": "refunded", **members}
+        assert is_rejected(capture_service.capture("payment", payload, **headers))
         assert capture_service.rows("SELECT * FROM users WHERE email = ?", user) == []
 
     @pytest.mark.slow
@@ -177,22 +180,17 @@ class TestFetchMetadata:
         assert is_rejected(response)
         assert signup_service.rows("SELECT * FROM users WHERE email = ?", user) == []
 
-    @pytest.mark.parametrize("adapter_headers", BOTH_ADAPTERS, ids=["event loop", "Flask"])
+    @BOTH_ADAPTERS
     @pytest.mark.parametrize("headers", ALLOWED, ids=str)
     def test_fetch_and_beacons_of_an_allowed_page_are_accepted(
         self,
         capture_service: RunningService,
         user: str,
         headers: dict[str, str],
-        adapter_headers: dict[str, str],
+        members: dict[str, str],
     ) -> None:
-        adapter_headers = {name: user.partition("@")[0] for name in adapter_headers}
-        assert (
-            capture_service.capture(
-                "activity", {"user_email": user}, **headers, **adapter_headers
-            ).status_code
-            == 201
-        )
+        payload = {"user_email": user, **members}
+        assert capture_service.capture("activity", payload, **headers).status_code == 201
 
     @pytest.mark.parametrize(
         "path", ["/frontend_data_capture_integration.js", "/examples/", "/docs", "/openapi.json"]
@@ -254,23 +252,22 @@ def services_with_file(
 
 class TestFilePages:
     @pytest.mark.slow
-    @pytest.mark.parametrize("adapter_headers", BOTH_ADAPTERS, ids=["event loop", "Flask"])
+    @BOTH_ADAPTERS
     def test_file_page_can_send_when_file_is_allowed(
         self,
         services_with_file: tuple[RunningService, RunningService],
         user: str,
-        adapter_headers: dict[str, str],
+        members: dict[str, str],
     ) -> None:
         capture, _ = services_with_file
         assert preflight(capture, "null").headers["Access-Control-Allow-Origin"] == "null"
-        adapter_headers = {name: user.partition("@")[0] for name in adapter_headers}
         headers = {
             "Origin": "null",
             "Sec-Fetch-Site": "cross-site",
             "Sec-Fetch-Mode": "cors",
             "Sec-Fetch-Dest": "empty",
         }
-        response = capture.capture("activity", {"user_email": user}, **headers, **adapter_headers)
+        response = capture.capture("activity", {"user_email": user, **members}, **headers)
         assert response.status_code == 201
         assert response.headers["Access-Control-Allow-Origin"] == "null"
 
