@@ -134,7 +134,7 @@ def test_wal_grows_during_a_long_read_transaction_and_shrinks_afterwards(
 
 
 def assert_recovers_from_full_disk(
-    services: ManagedServices, free_space: Callable[[], object]
+    services: ManagedServices, free_space: Callable[[], object], reason: str
 ) -> None:
     """Check a service whose disk is full, before and after `free_space`.
 
@@ -155,7 +155,7 @@ def assert_recovers_from_full_disk(
         assert capture_large_payment().status_code == 503
         assert services.get_statistics().status_code == 200
         time.sleep(0.2)
-    assert services.is_unhealthy("The database can't be used")
+    assert services.is_unhealthy(reason)
     free_space()
     eventually(services.is_healthy, "the service notices the free space", 30)
     assert services.health()["pid"] == process
@@ -173,7 +173,9 @@ def test_captures_get_503_until_a_file_size_limit_is_lifted(services: ManagedSer
     _, hard = resource.prlimit(worker, resource.RLIMIT_FSIZE)
     resource.prlimit(worker, resource.RLIMIT_FSIZE, (services.health()["wal_bytes"] + 1000, hard))
     assert_recovers_from_full_disk(
-        services, lambda: resource.prlimit(worker, resource.RLIMIT_FSIZE, (hard, hard))
+        services,
+        lambda: resource.prlimit(worker, resource.RLIMIT_FSIZE, (hard, hard)),
+        "The database can't be used",
     )
 
 
@@ -190,7 +192,8 @@ def test_captures_get_503_until_a_full_disk_has_room(tmp_path: Path) -> None:
             assert services.capture().status_code == 201
             filler = disk / "filler"
             fill_disk(filler)
-            assert_recovers_from_full_disk(services, filler.unlink)
+            # The failed write says "disk is full", the free space "disk is almost full".
+            assert_recovers_from_full_disk(services, filler.unlink, " full")
         finally:
             services.kill()
     finally:
