@@ -62,7 +62,7 @@ export const valuesIn = (text, name) => {
 /** Name a payment's states: a payment that is completed is another state than a pending one. */
 export const paymentStates = ({ ids, status }) => ids.map((number) => number + status);
 
-/** Whether a part belongs to an open capture: to the action of which that has other parts. */
+/** Whether a part belongs to an open capture, because one action caused all parts. */
 export const belongsTo = (part, item) => {
   const differs = (name) => part[name] && item[name] && part[name] !== item[name];
   if (['kind', 'own', 'number'].some(differs)) return false;

@@ -18,7 +18,7 @@ import { hasWorker, request } from './transport.js';
 import { unsaved } from './unsaved.js';
 import { isRecord, own, record } from './values.js';
 
-/** What a caller is told while a capture waits. */
+/** The result for the caller while a capture waits. */
 export const QUEUED = { success: false, queued: true };
 
 let isLeaving = false;

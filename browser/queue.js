@@ -13,7 +13,7 @@
  *   dueAt, tries   when it is sent, and how often it was
  *   out            a request that outlives the page is sending it
  *   blocked        why the service does not accept it now
- *   response       what its caller is told
+ *   response       the result for its caller
  *   kept           it was read from storage
  */
 
@@ -51,7 +51,7 @@ export const save = () => {
   persist(records);
 };
 
-/** Take a capture out of the queue, with what its caller is told. */
+/** Remove a capture from the queue, and set the result for its caller. */
 export const forget = (item, response) => {
   queue = queue.filter((other) => other !== item);
   unsaved.add(item);

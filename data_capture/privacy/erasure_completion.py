@@ -83,7 +83,7 @@ class UserEraser:
         return result, True
 
     def count_pending(self) -> int:
-        """Return the number of erased addresses of which bytes may remain in the files.
+        """Return the number of erased addresses whose bytes may still be in the files.
 
         Raises:
             Problem: 503 if the database cannot be read.

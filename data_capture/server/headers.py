@@ -13,8 +13,8 @@ def join_header_lines(headers: Any) -> dict[str, str]:
     """Return the readable headers by name, with the lines of a name joined.
 
     The lines are joined by ", " (RFC 9110 section 5.2), those of Cookie by "; " (RFC 9113 section
-    8.2.3). One dictionary replaces granian's own lookups, each of which costs as much as building
-    it. granian leaves out values with other bytes than visible ASCII: see `has_unreadable_header`.
+    8.2.3). Building this dictionary costs as much as one lookup of granian's own. granian leaves
+    out values with other bytes than visible ASCII: see `has_unreadable_header`.
 
     Args:
         headers: granian's headers of a request.
