@@ -20,7 +20,6 @@ from data_capture.cli.files import (
     give_to_owner_of,
     lock_folder_of,
     remove_partial,
-    require_free_space,
     sync_to_disk,
     timestamp_for_name,
 )
@@ -32,7 +31,6 @@ from data_capture.cli.integrity_report import (
     require_database_file,
 )
 from data_capture.cli.progress import Progress
-from data_capture.sql.pragmas import size_bytes_of
 from data_capture.sql.reports import is_lock_error
 
 _TIMESTAMP_PATTERN = r"\d{8}T\d{6}\.\d{3}Z"
@@ -144,12 +142,7 @@ def _make_backup(database: Path, folder: Path, progress: Progress) -> Backup:
 def _copy(database: Path, partial: Path, progress: Progress) -> None:
     try:
         with open_snapshot(database) as source:
-            require_free_space(partial.parent, size_bytes_of(source))
-            copy_database(
-                source,
-                partial,
-                lambda done, total: progress.bar("Copying", done, total, unit="bytes"),
-            )
+            copy_database(source, partial, progress)
     except sqlite3.OperationalError as error:
         if is_lock_error(error):
             raise CommandError(

@@ -7,14 +7,16 @@ import os
 import shutil
 import sqlite3
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
 from datetime import datetime, timezone
 from pathlib import Path
 
 from data_capture.cli.errors import CommandError
 from data_capture.cli.formatting import format_size
+from data_capture.cli.progress import Progress
 from data_capture.key_files import open_new_file
+from data_capture.sql.pragmas import size_bytes_of
 
 PARTIAL_SUFFIX = ".partial"
 """The end of a file's name while the file is incomplete."""
@@ -23,9 +25,7 @@ PARTIAL_SUFFIX = ".partial"
 _PAGES_PER_STEP = 1000
 
 
-def copy_database(
-    source: sqlite3.Connection, copy: Path, on_progress: Callable[[int, int], None]
-) -> None:
+def copy_database(source: sqlite3.Connection, copy: Path, progress: Progress) -> None:
     """Copy the snapshot of `source` to the new file `copy`: one file without a WAL.
 
     The read transaction stays open between the steps. Without it, SQLite starts from the beginning
@@ -34,13 +34,15 @@ def copy_database(
     Args:
         source: a connection in a read transaction.
         copy: the file to create; only its owner can read it.
-        on_progress: receives the number of bytes copied and the number of all bytes.
+        progress: shows the number of bytes copied.
 
     Raises:
+        CommandError: the disk has too little space.
         FileExistsError: the file exists.
         OSError: the file can't be created.
         sqlite3.Error: reading or writing failed; an incomplete file may remain.
     """
+    _require_free_space(copy.parent, size_bytes_of(source))
     (page_bytes,) = source.execute("PRAGMA page_size").fetchone()
     os.close(open_new_file(copy))
     with closing(sqlite3.connect(copy, isolation_level=None)) as target:
@@ -49,8 +51,8 @@ def copy_database(
         source.backup(
             target,
             pages=_PAGES_PER_STEP,
-            progress=lambda _, left, total: on_progress(
-                (total - left) * page_bytes, total * page_bytes
+            progress=lambda _, left, total: progress.bar(
+                "Copying", (total - left) * page_bytes, total * page_bytes, unit="bytes"
             ),
         )
         # The original's header asks for WAL mode, which a read-only medium does not allow.
@@ -97,7 +99,7 @@ def timestamp_for_name() -> str:
     return f"{now:%Y%m%dT%H%M%S}.{now.microsecond // 1000:03d}Z"
 
 
-def require_free_space(folder: Path, needed_bytes: int) -> None:
+def _require_free_space(folder: Path, needed_bytes: int) -> None:
     """Raise CommandError if the disk has no room for a copy of `needed_bytes`."""
     free_bytes = shutil.disk_usage(folder).free
     if free_bytes < needed_bytes:

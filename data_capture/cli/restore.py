@@ -25,7 +25,6 @@ from data_capture.cli.files import (
     give_to_owner_of,
     lock_folder_of,
     remove_partial,
-    require_free_space,
     sync_to_disk,
 )
 from data_capture.cli.formatting import format_count, format_size
@@ -46,7 +45,6 @@ from data_capture.cli.replacement import (
 from data_capture.cli.signals import block_signals
 from data_capture.settings import Settings
 from data_capture.sql.database_file import is_database_file
-from data_capture.sql.pragmas import size_bytes_of
 
 
 def restore(
@@ -130,12 +128,7 @@ def _stage(file: Path, staged: Path, database: Path, progress: Progress) -> Inte
     """Copy `file` next to the database, and check the copy."""
     try:
         with open_snapshot(file) as source:
-            require_free_space(staged.parent, size_bytes_of(source))
-            copy_database(
-                source,
-                staged,
-                lambda done, total: progress.bar("Copying", done, total, unit="bytes"),
-            )
+            copy_database(source, staged, progress)
         progress.step("Checking the copy …")
         with open_snapshot(staged) as copy:
             return create_integrity_report(copy)

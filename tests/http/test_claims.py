@@ -13,18 +13,15 @@ from typing import Any
 
 import pytest
 
-from data_capture.audit.append import audit_key_file
-from data_capture.audit.head import EMPTY_HEAD
-from data_capture.audit.verify import verify
 from data_capture.capture.kinds import KINDS
 from data_capture.capture.parse import Caller, parse_capture
-from data_capture.key_files import load_key
 from data_capture.privacy.export import stream_export
 from data_capture.problems import Problem
 from data_capture.store import Store
 from data_capture.store.sqlite.captures import record_capture
 from data_capture.store.sqlite.keys import receipts_key_file
 from data_capture.store.sqlite.receipts import Receipt
+from tests.support.audit_trails import assert_chain_verifies
 from tests.support.erasing import store_in
 from tests.support.services import REPOSITORY, rows
 
@@ -40,13 +37,7 @@ def store(tmp_path: Path) -> Iterator[Store]:
     """An empty database, whose audit trail is verified after the test."""
     with closing(store_in(tmp_path)) as store:
         yield store
-        key = load_key(audit_key_file(store.database))
-        assert (
-            store.read(
-                lambda connection: verify(connection, key, EMPTY_HEAD, lambda _done, _of: None)
-            ).tampering
-            is None
-        )
+        assert_chain_verifies(store)
 
 
 def send(

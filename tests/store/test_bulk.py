@@ -12,14 +12,11 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from data_capture.audit.append import audit_key_file
-from data_capture.audit.head import EMPTY_HEAD
-from data_capture.audit.verify import verify
 from data_capture.capture.kinds import KINDS
 from data_capture.capture.parse import Caller, Capture
 from data_capture.capture.timestamps import timestamp
 from data_capture.json_codec import decode_json_object, encode_json
-from data_capture.key_files import keep_key, load_key
+from data_capture.key_files import keep_key
 from data_capture.problems import TOO_MANY, Problem
 from data_capture.store import Store
 from data_capture.store.sqlite.bulk import record_captures
@@ -29,6 +26,7 @@ from data_capture.store.sqlite.schema import prepare
 from data_capture.store.sqlite.tombstones import add_tombstones
 from data_capture.web.requests import CaptureRequest, parse_request
 from data_capture.web.responses import build_result
+from tests.support.audit_trails import assert_chain_verifies
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=timezone.utc)
 ERASED_AT = NOW - timedelta(minutes=6)
@@ -182,16 +180,6 @@ def read_tables(store: Store) -> dict[str, list[dict[str, Any]]]:
         return tables
 
     return store.read(read)
-
-
-def assert_chain_verifies(store: Store) -> None:
-    key = load_key(audit_key_file(store.database))
-    assert (
-        store.read(
-            lambda connection: verify(connection, key, EMPTY_HEAD, lambda _done, _of: None)
-        ).tampering
-        is None
-    )
 
 
 def make_payment(capture_id: str, **more: Any) -> dict[str, Any]:

@@ -6,6 +6,11 @@ from contextlib import closing
 from pathlib import Path
 
 from data_capture.audit import pseudonymise_audit
+from data_capture.audit.append import audit_key_file
+from data_capture.audit.head import EMPTY_HEAD
+from data_capture.audit.verify import verify as verify_chain
+from data_capture.key_files import load_key
+from data_capture.store import Store
 from data_capture.store.sqlite.connection import open_connection
 from data_capture.store.sqlite.schema import prepare
 from data_capture.store.sqlite.users import ensure_user
@@ -42,3 +47,14 @@ def begin_chain(installation: Installation) -> str:
     erase_records(installation.database, "nobody@example.com")
     prepare(installation.database)
     return verify(installation, "--head").strip()
+
+
+def assert_chain_verifies(store: Store) -> None:
+    """Check the audit trail of an open store."""
+    key = load_key(audit_key_file(store.database))
+    assert (
+        store.read(
+            lambda connection: verify_chain(connection, key, EMPTY_HEAD, lambda _done, _of: None)
+        ).tampering
+        is None
+    )
