@@ -467,7 +467,7 @@ var findRule = (type, text) => text.length > MAX_MATCHED_CHARACTERS ? void 0 : r
 var queue = [];
 var seenIds = /* @__PURE__ */ new Set();
 var sizeOf = (items) => items.reduce((sum, item) => sum + item.bytes, 0);
-var waitingItems = () => queue.filter((item) => !item.aside);
+var waitingItems = () => queue.filter((item) => !item.rejected);
 var save = () => {
   if (!isActive() || !unsaved.size) return;
   const records = record();
@@ -490,7 +490,7 @@ var drop = (item, error) => {
 };
 var makeRoom = () => {
   while (queue.length > MAX_QUEUE_COUNT || sizeOf(queue) > MAX_QUEUE_BYTES) {
-    const oldestOf = (kind) => queue.find((item) => item.aside || item.kind === kind);
+    const oldestOf = (kind) => queue.find((item) => item.rejected || item.kind === kind);
     drop(KINDS.map(oldestOf).find(Boolean), "no room");
   }
 };
@@ -828,7 +828,7 @@ var handleResponse = (item, status, response) => {
   } else if (!isWithin(MAX_AGE_MS, item.at)) {
     drop(item, "old");
   } else if (/400|413|422/.test(status)) {
-    item.aside = reason;
+    item.rejected = reason;
     item.response = refusal;
     unsaved.add(item);
   } else if (/^4(?!08|25|29)/.test(status)) {
@@ -1268,7 +1268,7 @@ var methods = {
       waiting: waitingItems().length,
       unattributed: queue.filter((item) => !item.email).length,
       parked: reasons("blocked"),
-      setAside: reasons("aside"),
+      setAside: reasons("rejected"),
       dropped: { ...history.dropped }
     };
   },

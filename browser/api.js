@@ -94,7 +94,7 @@ const methods = {
       waiting: waitingItems().length,
       unattributed: queue.filter((item) => !item.email).length,
       parked: reasons('blocked'),
-      setAside: reasons('aside'),
+      setAside: reasons('rejected'),
       dropped: { ...history.dropped },
     };
   },

@@ -128,7 +128,7 @@ const handleResponse = (item, status, response) => {
   } else if (!isWithin(MAX_AGE_MS, item.at)) {
     drop(item, 'old');
   } else if (/400|413|422/.test(status)) {
-    item.aside = reason;
+    item.rejected = reason;
     item.response = refusal;
     unsaved.add(item);
   } else if (/^4(?!08|25|29)/.test(status)) {

@@ -7,7 +7,7 @@
  *   email          the user's key; empty while the user is unknown
  *   until          until then its page may still merge; another page sends it after that
  *   text, bytes    the body as JSON, and its size
- *   aside          why the service rejected it
+ *   rejected       why the service rejected it
  * Only this page uses:
  *   parts, user    what it is merged from; null when it is closed
  *   dueAt, tries   when it is sent, and how often it was
@@ -36,7 +36,7 @@ export const seenIds = new Set();
 export const sizeOf = (items) => items.reduce((sum, item) => sum + item.bytes, 0);
 
 /** Return the captures that are still to be sent. */
-export const waitingItems = () => queue.filter((item) => !item.aside);
+export const waitingItems = () => queue.filter((item) => !item.rejected);
 
 /** Write everything that changed to storage. The history is not worth a place in localStorage. */
 export const save = () => {
@@ -67,7 +67,7 @@ export const drop = (item, error) => {
 /** Drop captures until the queue is within its limits: rejected ones and cheap kinds first. */
 export const makeRoom = () => {
   while (queue.length > MAX_QUEUE_COUNT || sizeOf(queue) > MAX_QUEUE_BYTES) {
-    const oldestOf = (kind) => queue.find((item) => item.aside || item.kind === kind);
+    const oldestOf = (kind) => queue.find((item) => item.rejected || item.kind === kind);
     drop(KINDS.map(oldestOf).find(Boolean), 'no room');
   }
 };

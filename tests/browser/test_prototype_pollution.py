@@ -27,7 +27,7 @@ POLLUTIONS = {
         "as": {"note": "x"}, "under": "moved", "form": ".", "key": ".", "kind": "activity",
     },
     "members of a capture": {
-        "blocked": True, "aside": True, "out": True, "until": 9e15, "dueAt": 9e15, "kept": True,
+        "blocked": True, "rejected": True, "out": True, "until": 9e15, "dueAt": 9e15, "kept": True,
         "response": 1, "parts": [], "number": "x", "own": "x", "item": 1, "payload": {"a": 1},
     },
     "user": {
