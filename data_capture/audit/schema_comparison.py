@@ -142,7 +142,7 @@ class SchemaComparison:
             )
         elif mentioned:
             self.findings.append(
-                f"The trigger {name_on_table} mentions {_enumerate(mentioned)}: "
+                f"The trigger {name_on_table} mentions {_join_names(mentioned)}: "
                 "it was added or changed."
             )
         elif tables & self._foreign:
@@ -157,8 +157,8 @@ class SchemaComparison:
         else:
             self.findings.append(
                 f"The table {shorten_name(item.name)} is not ours and refers to "
-                f"{_enumerate(_find_our_parents(item))}: it can prevent deletions there, or change "
-                "with them."
+                f"{_join_names(_find_our_parents(item))}: it can prevent deletions there, or "
+                "change with them."
             )
 
     def _compare_users(self, item: SchemaObject) -> None:
@@ -198,7 +198,7 @@ class SchemaComparison:
         elif item.name in self._reachable.referring:
             self.information.append(
                 f"The table {name} is another program's, refers to "
-                f"{_enumerate(_find_our_parents(item))}, and existed when the schema was recorded."
+                f"{_join_names(_find_our_parents(item))}, and existed when the schema was recorded."
             )
         elif item.key in self._ours and item.table != "users":
             self.information.append(
@@ -238,5 +238,5 @@ def _find_our_parents(item: SchemaObject) -> set[str]:
     return {one.parent for one in _find_references_to_ours(item)}
 
 
-def _enumerate(names: Collection[str]) -> str:
+def _join_names(names: Collection[str]) -> str:
     return " and ".join(sorted(names))

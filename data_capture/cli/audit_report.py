@@ -52,7 +52,7 @@ def print_audit_report(
     Args:
         report: the result of the verification.
         database: the database, for the advice.
-        key_file: the key that was used; the note of the schema is next to it.
+        key_file: the key that was used; the recorded schema is next to it.
         since: an earlier head that was looked for in the chain.
         seconds: how long the verification took.
     """
@@ -131,7 +131,7 @@ def _print_schema(schema: SchemaReport, key_file: Path) -> None:
         print(
             "The schema of the database was changed, so programs may read or store something "
             "else than they should. If the change was made on purpose, remove "
-            f"{baseline_file(key_file)}; the next start notes the schema as it is then."
+            f"{baseline_file(key_file)}; the next start records the schema as it is then."
         )
     for sentence in schema.information:
         print(f"To know: {sentence}")

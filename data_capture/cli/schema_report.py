@@ -20,24 +20,24 @@ _MAX_WHOLE_CHECK_BYTES = 16 * 1024 * 1024
 def create_schema_report(
     connection: sqlite3.Connection, key_file: Path, key: bytes
 ) -> SchemaReport:
-    """Compare the schema with schema.sql and its note, and check the counters.
+    """Compare the schema with schema.sql and the recorded one, and check the counters.
 
     Args:
         connection: in a read transaction.
-        key_file: the file of the audit key; the note of the schema is next to it.
+        key_file: the file of the audit key; the recorded schema is next to it.
         key: the audit key.
 
     Raises:
         sqlite3.Error: the schema can't be read.
     """
-    noted, complaint = read_baseline(key_file, key)
-    report = check_schema(connection, noted)
+    baseline, complaint = read_baseline(key_file, key)
+    report = check_schema(connection, baseline)
     findings = [*report.findings, *check_counters(connection)]
     if complaint is not None:
         findings.append(complaint)
-    elif report.findings and not noted:
+    elif report.findings and not baseline:
         findings.append(
-            f"There is no note of this database's schema beside {key_file}: "
+            f"There is no record of this database's schema next to {key_file}: "
             "it was compared with schema.sql alone."
         )
     return SchemaReport(tuple(findings), report.information)

@@ -46,7 +46,7 @@ def verify_audit(
     Args:
         database: the database; it is only read.
         key_file: the key, if it is not next to the database, as for a backup. A backup is not
-            compared with the head in the file next to the database. The note of the schema is
+            compared with the head in the file next to the database. The recorded schema is
             expected next to the key.
         since: an earlier head; its entry must still be in the chain.
         print_head: if everything is as it was written, print the head and nothing else.
@@ -63,9 +63,9 @@ def verify_audit(
     key = _load_key(schema_key)
     began_at = time.monotonic()
     # Read before the snapshot begins: the snapshot then contains the commit of this head.
-    noted = _read_noted_head(database) if key_file is None else EMPTY_HEAD
+    last_head = _read_recorded_head(database) if key_file is None else EMPTY_HEAD
     try:
-        report = _create_report(database, schema_key, key, noted, since, progress)
+        report = _create_report(database, schema_key, key, last_head, since, progress)
     finally:
         progress.clear()
     if report.is_good and print_head:
@@ -77,15 +77,20 @@ def verify_audit(
 
 
 def _create_report(
-    database: Path, key_file: Path, key: bytes, noted: Head, since: Head | None, progress: Progress
+    database: Path,
+    key_file: Path,
+    key: bytes,
+    last_head: Head,
+    since: Head | None,
+    progress: Progress,
 ) -> AuditReport:
     schema = SchemaReport(())
     try:
         with open_snapshot(database) as connection, ThreadPoolExecutor(1) as executor:
             schema = create_schema_report(connection, key_file, key)
-            _require_trail(connection, database, has_note=baseline_file(key_file).exists())
+            _require_trail(connection, database, has_baseline=baseline_file(key_file).exists())
             damage = executor.submit(find_audit_damage, database)
-            report = _verify_records(connection, key, noted, since, progress)
+            report = _verify_records(connection, key, last_head, since, progress)
             reports = (
                 f"SQLite's check of the tables reports: {make_printable(one)}."
                 for one in damage.result()
@@ -105,7 +110,11 @@ def _create_report(
 
 
 def _verify_records(
-    connection: sqlite3.Connection, key: bytes, noted: Head, since: Head | None, progress: Progress
+    connection: sqlite3.Connection,
+    key: bytes,
+    last_head: Head,
+    since: Head | None,
+    progress: Progress,
 ) -> AuditReport:
     replaced = [table for table in _TRAIL_TABLES if not is_plain_table(connection, table)]
     if replaced:
@@ -114,7 +123,7 @@ def _verify_records(
     records = verify(
         connection,
         key,
-        noted,
+        last_head,
         lambda done, total: progress.bar("Verifying", done, total, unit="records"),
     )
     is_head_kept = since is None or is_in_chain(connection, since)
@@ -134,7 +143,7 @@ def _load_key(key_file: Path) -> bytes:
         raise CommandError(f"{key_file} holds no key.") from error
 
 
-def _read_noted_head(database: Path) -> Head:
+def _read_recorded_head(database: Path) -> Head:
     try:
         return read_head_file(database)
     except ValueError as error:
@@ -144,12 +153,12 @@ def _read_noted_head(database: Path) -> Head:
         ) from error
 
 
-def _require_trail(connection: sqlite3.Connection, database: Path, *, has_note: bool) -> None:
+def _require_trail(connection: sqlite3.Connection, database: Path, *, has_baseline: bool) -> None:
     tables = {
         name.lower()
         for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type <> 'trigger'")
     }
-    if "data_capture_audit" not in tables and has_note:
+    if "data_capture_audit" not in tables and has_baseline:
         raise CommandError(
             f"The table data_capture_audit of {database} is gone, with all audit records."
         )

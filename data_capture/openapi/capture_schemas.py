@@ -19,7 +19,7 @@ _EMAIL_NAMES = ("user_email", "email")
 
 def capture_schemas() -> dict[str, Json]:
     """Return the schemas of captures, batches and their responses, by name."""
-    schemas = {"Batch": _batch_schema(), "BatchAnswer": _batch_answer_schema()}
+    schemas = {"Batch": _batch_schema(), "BatchResponse": _batch_response_schema()}
     for kind in KINDS.values():
         schemas[kind.title] = _capture_schema(kind)
         schemas[f"{kind.title}Stored"] = _stored_schema(kind)
@@ -39,7 +39,7 @@ def _batch_schema() -> Json:
     return object_schema("captures", captures=captures)
 
 
-def _batch_answer_schema() -> Json:
+def _batch_response_schema() -> Json:
     answers: Json = {
         "type": "array",
         "items": object_schema("status success", status=INTEGER, success={"type": "boolean"}),

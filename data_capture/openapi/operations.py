@@ -100,10 +100,10 @@ def _describe_capture(kind: Kind) -> Operation:
 _BATCH = Operation(
     f"Stores up to {MAX_CAPTURES_IN_A_BATCH} captures in one commit.",
     {
-        200: ("All captures were stored.", {JSON: ref("BatchAnswer")}),
+        200: ("All captures were stored.", {JSON: ref("BatchResponse")}),
         207: (
             "Some captures were not stored. There is one result per capture, in order.",
-            {JSON: ref("BatchAnswer")},
+            {JSON: ref("BatchResponse")},
         ),
     },
     (*_BODY_ERRORS, 422),

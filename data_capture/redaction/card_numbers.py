@@ -23,9 +23,9 @@ SEPARATOR = (
 THREE_MORE_FOURS = "(?:[._/][0-9]{4}){3}"
 
 _MAX_PHONE_DIGITS = 15  # with the country code (ITU-T E.164), after a plus sign or the prefix 00
-_CHARACTERS_OF_A_LOOK = 20  # of a run of digits that is split into its groups
+_CHARACTERS_PER_CHECK = 20  # of a run of digits that is split into its groups
 _LONG_TEXT_CHARACTERS = 100_000
-_MAX_RUN_CHARACTERS = 250_000  # split at once; `spend_looks` rejects longer runs
+_MAX_RUN_CHARACTERS = 250_000  # split at once; `spend_checks` rejects longer runs
 _UUID = "(?<![0-9A-Za-z])[0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}(?![0-9A-Za-z])"
 
 
@@ -91,17 +91,17 @@ def _to_ascii_digits(text: str) -> str:
     return "".join([step.translate(to_ascii) for step in steps(text)])
 
 
-def mask_cards(text: str, spend_looks: Callable[[int], None]) -> str:
+def mask_cards(text: str, spend_checks: Callable[[int], None]) -> str:
     """Mask the card numbers in a text.
 
     Args:
         text: any text.
-        spend_looks: called with a number of looks before candidates are examined; may raise to end.
+        spend_checks: called with a number of checks before they are made; may raise to end.
     """
-    text = _mask_matches(text, _to_ascii_digits(text), _DIGITS, spend_looks)
+    text = _mask_matches(text, _to_ascii_digits(text), _DIGITS, spend_checks)
     if "%" not in text and "\\u" not in text:
         return text
-    return _mask_matches(text, _replace_escapes(text), _DIGITS_IN_ESCAPES, spend_looks)
+    return _mask_matches(text, _replace_escapes(text), _DIGITS_IN_ESCAPES, spend_checks)
 
 
 def mask_card(written: str) -> str:
@@ -123,7 +123,7 @@ def _replace_escapes(text: str) -> str:
 
 
 def _mask_matches(
-    text: str, readable: str, digits: re.Pattern[str], spend_looks: Callable[[int], None]
+    text: str, readable: str, digits: re.Pattern[str], spend_checks: Callable[[int], None]
 ) -> str:
     """Mask the card numbers that a pattern finds in `readable`.
 
@@ -131,9 +131,9 @@ def _mask_matches(
     """
     masked: list[str] = []
     kept_to = 0
-    spend_looks(0)
+    spend_checks(0)
     for found in find_in_steps(digits, readable, _MAX_RUN_CHARACTERS):
-        for start, end in _find_cards(found, spend_looks) if found["digits"] else ():
+        for start, end in _find_cards(found, spend_checks) if found["digits"] else ():
             begin = _begin_of_escape(text, kept_to, start)
             masked += [text[kept_to:begin], mask_card(readable[start:end])]
             kept_to = end
@@ -149,7 +149,7 @@ def _begin_of_escape(text: str, kept_to: int, start: int) -> int:
 
 
 def _find_cards(
-    found: re.Match[str], spend_looks: Callable[[int], None]
+    found: re.Match[str], spend_checks: Callable[[int], None]
 ) -> Iterator[tuple[int, int]]:
     """Find the card numbers in a run of digits; yield each begin and end.
 
@@ -159,20 +159,20 @@ def _find_cards(
     text, run = found.string, found[0]
     if run.isdigit():
         if len(run) <= MAX_CARD_DIGITS and _ISSUER.match(run):
-            spend_looks(1)
+            spend_checks(1)
             if _has_luhn_sum(run) and not _is_something_else(
                 text, found.start(), found.end(), len(run)
             ):
                 yield found.span()
         return
-    spend_looks(len(run) // _CHARACTERS_OF_A_LOOK)
+    spend_checks(len(run) // _CHARACTERS_PER_CHECK)
     groups = [group.span() for group in _GROUP.finditer(text, *found.span())]
     digits = "".join([text[start:end] for start, end in groups])
     ends = [*accumulate(end - start for start, end in groups)]  # of the groups in `digits`
     first = begin = 0
     while first < len(groups):
         last = (
-            _last_group_of_card(text, groups, digits, ends, first, spend_looks)
+            _last_group_of_card(text, groups, digits, ends, first, spend_checks)
             if _ISSUER.match(digits, begin)
             else None
         )
@@ -189,7 +189,7 @@ def _last_group_of_card(
     digits: str,
     ends: list[int],
     first: int,
-    spend_looks: Callable[[int], None],
+    spend_checks: Callable[[int], None],
 ) -> int | None:
     """Return the last group of the longest card number that begins at `first`.
 
@@ -203,7 +203,7 @@ def _last_group_of_card(
             break
         if length < MIN_CARD_DIGITS:
             continue
-        spend_looks(1)
+        spend_checks(1)
         if _has_luhn_sum(digits[begin : ends[place]]) and not _is_something_else(
             text, start, groups[place][1], length
         ):

@@ -22,19 +22,19 @@ from data_capture.scanning import find_in_steps
 
 REDACTED = "[redacted]"
 
-# Of possible secrets, per payload. Beyond, whole texts are masked without a look; pages send less.
-_MAX_LOOKS = 10_000
+# Of possible secrets, per payload. Beyond, whole texts are masked unchecked; pages send less.
+_MAX_CHECKS = 10_000
 
 
 class BudgetSpent(Exception):
-    """A payload has more possible secrets than may be looked at."""
+    """A payload has more possible secrets than may be checked."""
 
 
-class LookBudget:
-    """Limits how many possible secrets of one payload are looked at, and for how long."""
+class CheckBudget:
+    """Limits how many possible secrets of one payload are checked, and for how long."""
 
     def __init__(self, deadline: Deadline | None = None) -> None:
-        self._looks_left = _MAX_LOOKS
+        self._checks_left = _MAX_CHECKS
         self._deadline = deadline
 
     def check_deadline(self) -> None:
@@ -42,16 +42,16 @@ class LookBudget:
         if self._deadline is not None:
             self._deadline.check()
 
-    def spend(self, looks: int) -> None:
-        """Count some looks.
+    def spend(self, checks: int) -> None:
+        """Count some checks.
 
         Raises:
-            BudgetSpent: no looks are left.
+            BudgetSpent: no checks are left.
             DeadlinePassed: the deadline is over.
         """
         self.check_deadline()
-        self._looks_left -= looks
-        if self._looks_left < 0:
+        self._checks_left -= checks
+        if self._checks_left < 0:
             raise BudgetSpent
 
 
@@ -60,7 +60,7 @@ def redact_text(text: str) -> str:
     if is_harmless(text):
         return text
     try:
-        return mask_plain_text(text, LookBudget())
+        return mask_plain_text(text, CheckBudget())
     except BudgetSpent:
         return REDACTED
 
@@ -70,7 +70,7 @@ def is_harmless(text: str) -> bool:
     return is_large_file(text) or not may_contain_secret(text) or is_file(text)
 
 
-def mask_plain_text(text: str, budget: LookBudget) -> str:
+def mask_plain_text(text: str, budget: CheckBudget) -> str:
     """Mask the secrets in a text by the words before them and by their form.
 
     Raises:
@@ -89,13 +89,13 @@ def mask_plain_text(text: str, budget: LookBudget) -> str:
     return text
 
 
-def _find_tokens(text: str, budget: LookBudget) -> Iterator[tuple[int, int]]:
+def _find_tokens(text: str, budget: CheckBudget) -> Iterator[tuple[int, int]]:
     for found in find_in_steps(TOKEN, text):
         budget.spend(1)
         yield found.span()
 
 
-def _find_values_after_words(lowered: str, budget: LookBudget) -> Iterator[tuple[int, int]]:
+def _find_values_after_words(lowered: str, budget: CheckBudget) -> Iterator[tuple[int, int]]:
     if "=" not in lowered and ":" not in lowered:
         return
     for found in find_in_steps(WORD_AND_VALUE, lowered):
@@ -104,7 +104,7 @@ def _find_values_after_words(lowered: str, budget: LookBudget) -> Iterator[tuple
             yield found.span("value")
 
 
-def _find_codes_after_words(lowered: str, budget: LookBudget) -> Iterator[tuple[int, int]]:
+def _find_codes_after_words(lowered: str, budget: CheckBudget) -> Iterator[tuple[int, int]]:
     if not may_contain_code(lowered):
         return
     for found in find_in_steps(WORD_AND_CODE, lowered):

@@ -41,7 +41,7 @@ from data_capture.redaction.key_roles import (
 from data_capture.redaction.plain_text import (
     REDACTED,
     BudgetSpent,
-    LookBudget,
+    CheckBudget,
     is_harmless,
     mask_plain_text,
     redact_text,
@@ -131,7 +131,7 @@ class _Walk:
 
     def __init__(self, deadline: Deadline | None = None) -> None:
         self.masked_paths: list[_Path] = []
-        self._budget = LookBudget(deadline)
+        self._budget = CheckBudget(deadline)
         self._keys_in_texts: set[str] = set()
 
     def mask(self, value: Any, path: _Path, layers: int, qualifier: str = "") -> Any:

@@ -120,6 +120,7 @@ def test_copy_is_compared_with_the_baseline_next_to_the_given_key(
     shutil.copy(key, tmp_path / "audit.key")
     is_good, output = verify(tmp_path / "copy.db", capsys, tmp_path / "audit.key")
     assert not is_good
-    assert f"There is no note of this database's schema beside {tmp_path / 'audit.key'}" in output
+    baseline = f"record of this database's schema next to {tmp_path / 'audit.key'}"
+    assert f"There is no {baseline}" in output
     run_sql(tmp_path / "copy.db", "DROP VIEW audit_logs")
     assert not verify(tmp_path / "copy.db", capsys, key)[0]

@@ -17,7 +17,7 @@ while the services write, and changes nothing.
 
 The key in trading_bots.keys/audit.key makes the chain. Whoever can write the
 database but not read that file can't change a record unnoticed, nor remove the
-newest ones: the services note the newest record next to the database within a
+newest ones: the services record the newest entry next to the database within a
 second or two. Whoever can read the key can forge the whole trail; only a head
 that was kept elsewhere shows that.
 

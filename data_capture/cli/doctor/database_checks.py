@@ -44,7 +44,7 @@ _VERIFY = (
 
 
 def check_integrity(settings: Settings, *, quick: bool, progress: Progress) -> Result:
-    """Run SQLite's integrity check, and compare the schema with the noted one."""
+    """Run SQLite's integrity check, and compare the schema with the recorded one."""
     database = settings.database
     if _is_empty(database):
         return ok("there is nothing to check yet")

@@ -142,10 +142,10 @@ def _extend(database: Path, request_seconds: float) -> None:
             if extension.audit_key is not None:
                 # After the commit: while there is no key, a start begins the chain.
                 keep_key(audit_key_file(database), extension.audit_key)
-            _note_schema(connection, database, extension)
+            _record_schema(connection, database, extension)
             load_or_make_key(receipts_key_file(database))
             _switch_to_wal(connection, database)
-            _note_audit_head(connection, database)
+            _record_audit_head(connection, database)
     finally:
         writer_lock.close()
 
@@ -192,20 +192,20 @@ def _switch_to_wal(connection: sqlite3.Connection, database: Path) -> None:
         )
 
 
-def _note_audit_head(connection: sqlite3.Connection, database: Path) -> None:
-    """Note the audit trail's head, which the last run may have had no time to note."""
+def _record_audit_head(connection: sqlite3.Connection, database: Path) -> None:
+    """Record the audit trail's head, in case the last run had no time to do so."""
     try:
         update_head_file(connection, database, ChainKey(load_key(audit_key_file(database))))
     except ValueError as error:
         log.error(
-            "The audit trail's noted head is unreadable (%s): "
-            "python3 -m data_capture verify-audit tells more",
+            "The head file of the audit trail is unreadable (%s): "
+            "run python3 -m data_capture verify-audit for details",
             error,
         )
 
 
-def _note_schema(connection: sqlite3.Connection, database: Path, extension: _Extension) -> None:
-    """Note the schema for verify-audit. An error is logged and does not stop the start."""
+def _record_schema(connection: sqlite3.Connection, database: Path, extension: _Extension) -> None:
+    """Record the schema for verify-audit. An error is logged and does not stop the start."""
     try:
         key = load_key(audit_key_file(database))
         update_baseline(
@@ -217,12 +217,12 @@ def _note_schema(connection: sqlite3.Connection, database: Path, extension: _Ext
         )
     except ValueError as error:
         log.error(
-            "The note of the schema is unusable (%s): "
-            "python3 -m data_capture verify-audit tells more",
+            "The recorded schema is unusable (%s): "
+            "run python3 -m data_capture verify-audit for details",
             error,
         )
     except OSError as error:
-        log.warning("The schema can't be noted beside the audit key: %s", error)
+        log.warning("The schema can't be recorded next to the audit key: %s", error)
 
 
 def _connect(database: Path, busy_seconds: float, mode: str) -> sqlite3.Connection:

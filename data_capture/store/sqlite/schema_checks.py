@@ -112,11 +112,11 @@ def _find_conflicts(
         unknown = [name for name in found if found[name].is_required and name not in wanted]
         if missing:
             complaints.append(
-                f"The table {table} is another program's: it lacks {_enumerate(missing)}."
+                f"The table {table} is another program's: it lacks {_name_columns(missing)}."
             )
         elif unknown:
             complaints.append(
-                f"The table {table} is another program's: it requires {_enumerate(unknown)}."
+                f"The table {table} is another program's: it requires {_name_columns(unknown)}."
             )
         if missing or unknown:
             conflicting.append(table)
@@ -146,7 +146,7 @@ def _find_users_conflicts(connection: sqlite3.Connection, object_type: str) -> l
     unfillable = find_unfillable_columns(connection)
     if unfillable:
         complaints.append(
-            f"The table users requires {_enumerate(unfillable)}, for which this product has no "
+            f"The table users requires {_name_columns(unfillable)}, for which this product has no "
             "value. Give it a default value."
         )
     return complaints
@@ -163,7 +163,7 @@ def _rename_command(database: Path, tables: list[str], types: Mapping[str, str])
     return f"sqlite3 {shlex.quote(str(database))} {shlex.quote('; '.join(renames))}"
 
 
-def _enumerate(names: list[str]) -> str:
+def _name_columns(names: list[str]) -> str:
     if len(names) == 1:
         return f"the column {names[0]}"
     return f"the columns {', '.join(names[:-1])} and {names[-1]}"

@@ -79,7 +79,7 @@ class WriterHealth:
         return unavailable(fault)
 
     def problem_after_rollback(self, error: BaseException) -> Problem:
-        """Return a 503 for the error of a transaction; note a loss that it reveals."""
+        """Return a 503 for the error of a transaction; remember a loss that it reveals."""
         if isinstance(error, DatabaseLost):
             return unavailable(f"{self.loss} {_UNTIL_RESTARTED}")
         if not isinstance(error, sqlite3.Error):
