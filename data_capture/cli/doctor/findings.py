@@ -47,5 +47,5 @@ def warning(answer: str, advice: str) -> Result:
 
 
 def problem(answer: str, advice: str) -> Result:
-    """Return a result that stops the services or puts data at risk."""
+    """Return a problem: it stops the services or puts data at risk."""
     return Result(Level.PROBLEM, answer, advice)
