@@ -116,21 +116,32 @@ def update_head_file(connection: sqlite3.Connection, database: Path, key: ChainK
     Raises:
         OSError, ValueError, sqlite3.Error: the head cannot be read or written.
     """
+    newest = _find_unrecorded_head(connection, database, key)
+    if newest is not None:
+        _write_head_file(database, newest)
+
+
+def _find_unrecorded_head(
+    connection: sqlite3.Connection, database: Path, key: ChainKey
+) -> Head | None:
+    """Return the head if it is newer than the one in the head file."""
     recorded = read_head_file(database)
     newest = read_newest_head(connection, key)
     if newest is None or not is_in_chain(connection, recorded):
         log.error(
             "The audit trail was tampered with. Details: python3 -m data_capture verify-audit"
         )
-        return
-    if newest.audit_id <= recorded.audit_id:
-        return
+        return None
+    return newest if newest.audit_id > recorded.audit_id else None
+
+
+def _write_head_file(database: Path, head: Head) -> None:
     path = head_file(database)
     draft = path.with_name(f"{path.name}.{os.getpid()}.{secrets.token_hex(4)}")
     descriptor = open_new_file(draft)
     try:
         with os.fdopen(descriptor, "w", encoding="ascii") as file:
-            file.write(f"{newest}\n")
+            file.write(f"{head}\n")
         draft.replace(path)
     except BaseException:
         draft.unlink(missing_ok=True)
@@ -166,8 +177,12 @@ class HeadFileUpdater:
         # A connection of its own sees only committed entries.
         uri = f"{self._database.as_uri()}?mode=ro"
         try:
+            opened = self._database.stat()
             with closing(sqlite3.connect(uri, uri=True, timeout=_BUSY_SECONDS)) as connection:
-                update_head_file(connection, self._database, self._key)
+                newest = _find_unrecorded_head(connection, self._database, self._key)
+                # A connection that waited for a restore's lock has read the replaced file.
+                if newest is not None and os.path.samestat(opened, self._database.stat()):
+                    _write_head_file(self._database, newest)
         except (OSError, ValueError, sqlite3.Error) as error:
             if not self._has_failed:
                 log.warning(

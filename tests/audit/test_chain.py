@@ -5,11 +5,13 @@ from __future__ import annotations
 import hashlib
 import hmac
 import json
+import os
 import shutil
 import sqlite3
 import stat
+import threading
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +20,8 @@ import requests
 import rfc8785
 
 from data_capture.audit.append import audit_trail_of
-from data_capture.audit.format import RECORD_COLUMNS, encode_record
+from data_capture.audit.format import RECORD_COLUMNS, ChainKey, encode_record
+from data_capture.audit.head import HeadFileUpdater, head_file
 from data_capture.store.sqlite.connection import open_connection
 from data_capture.store.sqlite.schema import DatabaseRefused, prepare
 from tests.support.audit_trails import NOW, begin_chain, erase_records, verify
@@ -193,6 +196,41 @@ def test_head_is_saved_to_a_file_after_a_record_is_written(
         seconds=60,
     )
     assert stat.S_IMODE(head_file.stat().st_mode) == 0o600
+
+
+@pytest.mark.skipif(
+    not Path("/proc/self/fd").exists(), reason="only Linux lists the open files of a process"
+)
+def test_head_of_a_replaced_database_is_not_saved(tmp_path: Path) -> None:
+    """A restore can replace the file while an update waits for the restore's lock."""
+    database = tmp_path / "trading_bots.db"
+    prepare(database)
+    erase_records(database, "nobody@example.com")
+    eventually(head_file(database).exists, "the head is saved", seconds=60)
+    shutil.copy(database, tmp_path / "restored.db")
+    updater = HeadFileUpdater(database, ChainKey(audit_key_of(database)))
+    with closing(sqlite3.connect(database, isolation_level=None)) as restore:
+        restore.execute("PRAGMA journal_mode = DELETE")
+        restore.execute("BEGIN EXCLUSIVE")
+        head_file(database).unlink()
+        threads = {*threading.enumerate()}
+        updater.schedule()
+        [update] = {*threading.enumerate()} - threads
+        eventually(lambda: count_open_files(database) > 1, "the update waits for the lock")
+        (tmp_path / "restored.db").replace(database)
+    update.join(60)
+    assert not update.is_alive()
+    assert not head_file(database).exists()
+
+
+def count_open_files(path: Path) -> int:
+    """Return how many times this process has a file open."""
+    wanted = path.stat()
+    count = 0
+    for descriptor in Path("/proc/self/fd").iterdir():
+        with suppress(OSError):  # it was closed since
+            count += os.path.samestat(descriptor.stat(), wanted)
+    return count
 
 
 def test_audit_record_is_not_written_without_the_audit_key(tmp_path: Path, user: str) -> None:
