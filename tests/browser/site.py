@@ -177,6 +177,7 @@ class ReverseProxy(_Server):
         self.received: list[ReceivedCapture] = []
         self.requests: list[str] = []
         self.next_responses: deque[Reply | str] = deque()
+        self.outage: Reply | None = None  # the response to all further captures
         self.delay_seconds = 0.0
         self.sends_server_timing = True
         self.prefix = ""
@@ -203,7 +204,7 @@ class ReverseProxy(_Server):
             ReceivedCapture(kind, dict(headers), text, time.monotonic())
             for kind, text in _split_captures(path, body.decode())
         ]
-        planned = self.next_responses.popleft() if self.next_responses else None
+        planned = self.next_responses.popleft() if self.next_responses else self.outage
         time.sleep(self.delay_seconds)
         self._released.wait(2 * MAX_WAIT_SECONDS)
         self.responded += 1

@@ -30,10 +30,10 @@ def test_20_saves_before_an_immediate_navigation_arrive_after_an_outage(
     away = site.put("/away.html", "<title>away</title>")
     visit.open(SAVES, user=user)
     visit.run(f"{API}.status()")  # the database is open after this
-    proxy.next_responses.extend([Reply(503)] * 30)
+    proxy.outage = Reply(503)
     visit.run(f"() => {{ ({save_payments(20)})(); location.href = '{away}' }}")
     visit.page.wait_for_url(away)
-    proxy.next_responses.clear()
+    proxy.outage = None
     visit.open(SAVES)
     assert {row["transaction_id"] for row in stored("payment_data", 20)} == {
         f"T{n}" for n in range(20)
@@ -129,13 +129,13 @@ def test_queue_is_in_local_storage_without_indexeddb_and_removed_when_sent(
     visit: Any, proxy: Any, site: Any, stored: Any, user: str
 ) -> None:
     visit.open(SAVES, before=WITHOUT_DATABASE, user=user)
-    proxy.next_responses.extend([Reply(503)] * 3)
+    proxy.outage = Reply(503)
     visit.run(save_payments(1))
     assert visit.flush()["waiting"] == 1
     assert visit.run(f"{API}.status()")["storage"] == "localStorage"
     assert "T0" in visit.run("localStorage['enhanced-data-capture']")
     visit.page.goto(site.put("/away.html", "<title>away</title>"))
-    proxy.next_responses.clear()
+    proxy.outage = None
     visit.open(SAVES, before=WITHOUT_DATABASE)
     assert len(stored("payment_data")) == 1
     visit.run("enhancedDataCapture.setEnabled(true)")
@@ -195,9 +195,10 @@ def test_clock_that_jumps_ahead_loses_no_capture(
     visit: Any, proxy: Any, stored: Any, user: str
 ) -> None:
     visit.open(SAVES, user=user)
-    proxy.next_responses.append(Reply(503))
+    proxy.outage = Reply(503)
     visit.run(save_payments(1))
     assert visit.flush()["waiting"] == 1
+    proxy.outage = None
     visit.run("() => { const real = Date.now; Date.now = () => real() + 30 * 86400e3 }")
     assert len(stored("payment_data")) == 1
 
@@ -207,7 +208,7 @@ def test_capture_is_dropped_and_counted_after_7_days_of_failures(
     visit: Any, proxy: Any, user: str
 ) -> None:
     visit.open(SAVES, user=user)
-    proxy.next_responses.extend([Reply(503)] * 2)
+    proxy.outage = Reply(503)
     visit.run(save_payments(1))
     assert visit.flush()["waiting"] == 1
     visit.run("() => { const real = Date.now; Date.now = () => real() + 8 * 86400e3 }")
@@ -262,11 +263,11 @@ def test_write_does_not_wait_for_a_read_that_never_ends(
 ) -> None:
     visit.open(SAVES, before=ENDLESS_READING, user=user)
     visit.flush()
-    proxy.next_responses.extend([Reply(503)] * 3)
+    proxy.outage = Reply(503)
     visit.run(save_payments(1))
     visit.flush()
     visit.page.goto(site.put("/away.html", "<title>away</title>"))
-    proxy.next_responses.clear()
+    proxy.outage = None
     visit.open(SAVES, user=user)
     assert [row["transaction_id"] for row in stored("payment_data", 1)] == ["T0"]
 
@@ -288,7 +289,7 @@ def test_no_secret_is_stored_in_the_database(visit: Any, proxy: Any, user: str) 
         "phone": "+4915112345678",
         "since": 1705312200000,
     }
-    proxy.next_responses.extend([Reply(503)] * 5)
+    proxy.outage = Reply(503)
     visit.run("(secrets) => { storeQuestionnaireData(secrets) }", secrets)
     visit.run(
         """(secrets) => {
@@ -327,11 +328,12 @@ def test_captures_are_sent_from_memory_when_the_database_is_full(
           };
         }"""
     )
-    proxy.next_responses.extend([Reply(503)] * 2)
+    proxy.outage = Reply(503)
     visit.run(save_payments(1))
     visit.flush()
     visit.run("savePaymentToSupabase({transaction_id: 'T1'})")
     visit.flush()
     assert visit.run("refused") > 1
+    proxy.outage = None
     visit.run("window.dispatchEvent(new Event('online'))")
     assert {row["transaction_id"] for row in stored("payment_data", 2)} == {"T0", "T1"}
