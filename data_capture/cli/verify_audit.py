@@ -63,9 +63,9 @@ def verify_audit(
     key = _load_key(schema_key)
     began_at = time.monotonic()
     # Read before the snapshot begins: the snapshot then contains the commit of this head.
-    last_head = _read_recorded_head(database) if key_file is None else EMPTY_HEAD
+    recorded_head = _read_recorded_head(database) if key_file is None else EMPTY_HEAD
     try:
-        report = _create_report(database, schema_key, key, last_head, since, progress)
+        report = _create_report(database, schema_key, key, recorded_head, since, progress)
     finally:
         progress.clear()
     if report.is_good and print_head:
@@ -80,7 +80,7 @@ def _create_report(
     database: Path,
     key_file: Path,
     key: bytes,
-    last_head: Head,
+    recorded_head: Head,
     since: Head | None,
     progress: Progress,
 ) -> AuditReport:
@@ -90,7 +90,7 @@ def _create_report(
             schema = create_schema_report(connection, key_file, key)
             _require_trail(connection, database, has_baseline=baseline_file(key_file).exists())
             damage = executor.submit(find_audit_damage, database)
-            report = _verify_records(connection, key, last_head, since, progress)
+            report = _verify_records(connection, key, recorded_head, since, progress)
             reports = (
                 f"SQLite's check of the tables reports: {make_printable(one)}."
                 for one in damage.result()
@@ -112,7 +112,7 @@ def _create_report(
 def _verify_records(
     connection: sqlite3.Connection,
     key: bytes,
-    last_head: Head,
+    recorded_head: Head,
     since: Head | None,
     progress: Progress,
 ) -> AuditReport:
@@ -123,7 +123,7 @@ def _verify_records(
     records = verify(
         connection,
         key,
-        last_head,
+        recorded_head,
         lambda done, total: progress.bar("Verifying", done, total, unit="records"),
     )
     is_head_kept = since is None or is_in_chain(connection, since)
