@@ -15,7 +15,7 @@ from typing import Any, NoReturn
 from data_capture.images import is_large_file
 from data_capture.large_json import LargeDecoder
 from data_capture.problems import NOT_JSON, TOO_LARGE, Problem
-from data_capture.scanning import LARGE_STEP_CHARACTERS, pause, steps
+from data_capture.scanning import LARGE_STEP_CHARACTERS, join_pieces, pause, steps
 from data_capture.unique_keys import UniqueKeys
 
 MAX_BYTES = 1_000_000
@@ -139,7 +139,7 @@ def _decode_in_steps(body: bytes) -> str:
         except UnicodeDecodeError as error:
             raise _not_utf8(read_bytes - pending_bytes + error.start) from error
         read_bytes += len(step)
-    return "".join(pieces)
+    return join_pieces(pieces)
 
 
 def _count_and_pause(text: str, character: str) -> int:
@@ -222,7 +222,9 @@ def _without_lone_surrogates(value: Any) -> Any:
     if isinstance(value, str):
         if value.isascii():
             return value
-        return "".join([_LONE_SURROGATE.sub(_REPLACEMENT_CHARACTER, step) for step in steps(value)])
+        return join_pieces(
+            _LONE_SURROGATE.sub(_REPLACEMENT_CHARACTER, step) for step in steps(value)
+        )
     if isinstance(value, list):
         return [_without_lone_surrogates(item) for item in value]
     if isinstance(value, dict):
@@ -291,7 +293,8 @@ def _quote(text: str) -> str:
     """
     if len(text) <= LARGE_STEP_CHARACTERS:
         return quoted(text)
-    return f'"{"".join([quoted(step)[1:-1] for step in steps(text, LARGE_STEP_CHARACTERS)])}"'
+    pieces = [quoted(step)[1:-1] for step in steps(text, LARGE_STEP_CHARACTERS)]
+    return join_pieces(['"', *pieces, '"'])
 
 
 # Called directly: with json.dumps, parsing a payment takes as long, a questionnaire 22 % and a

@@ -11,7 +11,7 @@ from json import JSONDecodeError
 from json.decoder import scanstring  # type: ignore[attr-defined]  # typeshed leaves it out
 from typing import Any
 
-from data_capture.scanning import LARGE_STEP_CHARACTERS, pause
+from data_capture.scanning import LARGE_STEP_CHARACTERS, join_pieces, pause
 
 _FIRST_STEP_CHARACTERS = 4_096  # of a string; most strings end within it
 _MAX_ESCAPE_CHARACTERS = len("\\ud83d")
@@ -160,7 +160,7 @@ def _decode_string(text: str, begin: int) -> tuple[str, int]:
             raise JSONDecodeError(error.msg, text, at + error.pos) from error
         _append_piece(pieces, found)
         if end <= len(piece):
-            return "".join(pieces), at + end
+            return join_pieces(pieces), at + end
         at += len(piece)
         step = min(2 * step, LARGE_STEP_CHARACTERS)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import AnyStr
 
 _STEP_CHARACTERS = 50_000  # `re` searches them in some milliseconds
@@ -31,6 +31,14 @@ def steps(text: AnyStr, characters: int = _STEP_CHARACTERS) -> Iterator[AnyStr]:
         yield text[begin : begin + characters]
         if len(text) > 2 * characters:
             pause()
+
+
+def join_pieces(pieces: Iterable[str], separator: str = "") -> str:
+    """Join the pieces of a text, and pause after the copy of a long text."""
+    text = separator.join(pieces)
+    if len(text) > 2 * LARGE_STEP_CHARACTERS:
+        pause()
+    return text
 
 
 def find_in_steps(

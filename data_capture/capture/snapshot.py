@@ -13,7 +13,7 @@ from typing import Any, NamedTuple, Protocol
 from data_capture.capture.email import normalise_email
 from data_capture.json_codec import JsonObject, encode_decimal, encode_json
 from data_capture.keys_cache import KeysCache
-from data_capture.scanning import LARGE_STEP_CHARACTERS, contains, pause
+from data_capture.scanning import LARGE_STEP_CHARACTERS, contains, join_pieces, steps
 
 _DIGEST_BYTES = 32
 _SCALARS = frozenset({str, int, bool, float, type(None), Decimal})
@@ -85,7 +85,8 @@ def snapshot_and_digests(
     )
     if masked:
         members.append(f"{quoted(_find_free_key(_MASKED, payload))}:{encode_json(masked)}")
-    return f"{{{','.join(members)}}}", digest, content_digest
+    snapshot = f"{{{join_pieces(members, ',')}}}"
+    return snapshot, digest, content_digest
 
 
 def _encode_value(value: Any) -> str:
@@ -142,13 +143,15 @@ class _HashFunction(Protocol):
 
 
 def _digest_object(hash_function: _HashFunction, members: Sequence[str]) -> bytes:
-    encoded = f"{{{','.join(members)}}}".encode()
-    is_long = len(encoded) > 2 * LARGE_STEP_CHARACTERS
-    if is_long:
-        pause()
-    hash_function.update(encoded)
-    if is_long:
-        pause()
+    if sum(map(len, members)) <= 2 * LARGE_STEP_CHARACTERS:
+        hash_function.update(f"{{{','.join(members)}}}".encode())
+        return hash_function.digest()
+    # Joining and encoding a large payload as a whole would block other threads for its copies.
+    for index, member in enumerate(members):
+        hash_function.update(b"," if index else b"{")
+        for step in steps(member, LARGE_STEP_CHARACTERS):
+            hash_function.update(step.encode())
+    hash_function.update(b"}")
     return hash_function.digest()
 
 

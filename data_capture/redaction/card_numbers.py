@@ -12,7 +12,7 @@ import unicodedata
 from collections.abc import Callable, Iterator
 from itertools import accumulate
 
-from data_capture.scanning import contains, find_in_steps, pause, steps
+from data_capture.scanning import contains, find_in_steps, join_pieces, pause, steps
 
 MIN_CARD_DIGITS, MAX_CARD_DIGITS = 13, 19
 MIN_CARD_NUMBER = 10 ** (MIN_CARD_DIGITS - 1)
@@ -88,7 +88,7 @@ def _to_ascii_digits(text: str) -> str:
         return text
     digits = {digit for step in steps(text) for digit in _NON_ASCII_DIGIT.findall(step)}
     to_ascii = {ord(digit): ord("0") + unicodedata.decimal(digit) for digit in digits}
-    return "".join([step.translate(to_ascii) for step in steps(text)])
+    return join_pieces(step.translate(to_ascii) for step in steps(text))
 
 
 def mask_cards(text: str, spend_checks: Callable[[int], None]) -> str:

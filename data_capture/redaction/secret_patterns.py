@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 
 from data_capture.redaction.card_numbers import SEPARATOR, THREE_MORE_FOURS, has_other_digits
-from data_capture.scanning import contains, steps
+from data_capture.scanning import contains, join_pieces, steps
 
 _LONG_TEXT_CHARACTERS = 100_000  # lower-cased in steps
 
@@ -143,7 +143,7 @@ def names_secret(lowered: str, found: re.Match[str]) -> bool:
 def to_lower_case_of_same_length(text: str) -> str:
     """Lower-case a text so that each character keeps its index."""
     if len(text) >= _LONG_TEXT_CHARACTERS:
-        return "".join([_lower_case_of_same_length(step) for step in steps(text)])
+        return join_pieces(_lower_case_of_same_length(step) for step in steps(text))
     return _lower_case_of_same_length(text)
 
 
@@ -157,4 +157,4 @@ def _lower_case_of_same_length(text: str) -> str:
 def _to_lower_case(text: str) -> str:
     if len(text) < _LONG_TEXT_CHARACTERS:
         return text.lower()
-    return "".join([step.lower() for step in steps(text)])
+    return join_pieces(step.lower() for step in steps(text))

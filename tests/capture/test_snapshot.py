@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from data_capture.capture.snapshot import snapshot_and_digest
 from data_capture.json_codec import encode_json
+from data_capture.scanning import LARGE_STEP_CHARACTERS
 
 NUMBERS = (
     st.integers()
@@ -28,6 +29,11 @@ PAYLOADS = st.dictionaries(
 )
 
 
+def digest_of_whole_payload(payload: dict[str, Any]) -> bytes:
+    in_digest = {key: value for key, value in payload.items() if key != "type"}
+    return hashlib.sha256(encode_json(in_digest, sort_keys=True).encode()).digest()
+
+
 @pytest.mark.slow
 @settings(max_examples=50, deadline=None)
 @given(PAYLOADS, st.permutations(range(9)))
@@ -35,12 +41,20 @@ def test_snapshot_and_digest_are_those_of_the_whole_payload(
     payload: dict[str, Any], order: list[int]
 ) -> None:
     # Both are computed in one pass. The digests must equal those in existing databases' receipts.
-    in_digest = {key: value for key, value in payload.items() if key != "type"}
-    digest = hashlib.sha256(encode_json(in_digest, sort_keys=True).encode()).digest()
+    digest = digest_of_whole_payload(payload)
     assert snapshot_and_digest(payload, []) == (encode_json(payload), digest)
     keys = list(payload)
     shuffled = {keys[place]: payload[keys[place]] for place in order if place < len(keys)}
     assert snapshot_and_digest(shuffled, [])[1] == digest
+
+
+def test_digest_of_a_large_payload_is_that_of_the_whole_payload() -> None:
+    # It is computed in steps, which end within the text.
+    payload = {"type": "payment", "b": '\u00e9"' * LARGE_STEP_CHARACTERS, "a": 1, "c": None}
+    assert snapshot_and_digest(payload, []) == (
+        encode_json(payload),
+        digest_of_whole_payload(payload),
+    )
 
 
 @pytest.mark.slow

@@ -368,7 +368,7 @@ def test_large_text_is_scanned_in_short_steps(monkeypatch: pytest.MonkeyPatch, n
         paused_at.append(time.thread_time())
         return max(end - begin for begin, end in pairwise(paused_at)) / calibration
 
-    assert any(longest_stretch_in_calibrations() < MAX_STRETCH_IN_CALIBRATIONS for _ in range(3))
+    assert any(longest_stretch_in_calibrations() < MAX_STRETCH_IN_CALIBRATIONS for _ in range(5))
 
 
 @pytest.mark.slow(quick_cases=1)
