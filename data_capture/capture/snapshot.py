@@ -79,13 +79,17 @@ def snapshot_and_digests(
     if not _SCALARS.issuperset(map(type, values)):
         sorted_members, content_members = _encode_with_sorted_keys(layout.names, values, members)
     content_members = _replace_email(content_members, layout, values, user_email)
-    digest = _digest_object(hashlib.sha256(), layout.select_digest(sorted_members))
-    content_digest = _digest_object(
-        hashlib.blake2b(digest_size=_DIGEST_BYTES), layout.select_content(content_members)
-    )
+    # Appended, so that the layout's indexes stay the same.
     if masked:
         members.append(f"{quoted(_find_free_key(_MASKED, payload))}:{encode_json(masked)}")
     snapshot = f"{{{join_pieces(members, ',')}}}"
+    is_long = len(snapshot) > 2 * LARGE_STEP_CHARACTERS
+    digest = _digest_object(hashlib.sha256(), layout.select_digest(sorted_members), is_long=is_long)
+    content_digest = _digest_object(
+        hashlib.blake2b(digest_size=_DIGEST_BYTES),
+        layout.select_content(content_members),
+        is_long=is_long,
+    )
     return snapshot, digest, content_digest
 
 
@@ -142,8 +146,8 @@ class _HashFunction(Protocol):
     def digest(self) -> bytes: ...
 
 
-def _digest_object(hash_function: _HashFunction, members: Sequence[str]) -> bytes:
-    if sum(map(len, members)) <= 2 * LARGE_STEP_CHARACTERS:
+def _digest_object(hash_function: _HashFunction, members: Sequence[str], *, is_long: bool) -> bytes:
+    if not is_long or not members:
         hash_function.update(f"{{{','.join(members)}}}".encode())
         return hash_function.digest()
     # Joining and encoding a large payload as a whole would block other threads for its copies.
