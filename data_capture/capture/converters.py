@@ -25,6 +25,13 @@ _BEGINNINGS_OF_NOTHING = frozenset(
 _HASH_PLACEHOLDER = "NON-CRYPTO-"  # pages append milliseconds and send it in place of a hash
 _REPLACEMENT_CHARACTER = "�"
 _MAX_EXPONENT_WRITTEN_OUT = 40
+# Pages send these in place of an identifier that they do not have.
+_IDENTIFIER_PLACEHOLDER = re.compile(
+    r"undefined|null|none|nil|nan|true|false|yes|no|unknown|unset|empty|tbd|na|n\.a\.|#n/a"
+    r"|pending|processing|completed?|success|succeeded|failed|cancell?ed"
+    r"|not[ _-](?:set|available)|\[object [a-z]*\]|[0.,]+|\W+",
+    re.IGNORECASE,
+)
 _UUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 
 
@@ -48,6 +55,21 @@ def text(value: Any) -> ColumnValue:
     if len(spelled) > MAX_TEXT_CHARACTERS:
         raise ConversionError(f"is longer than {MAX_TEXT_CHARACTERS:,} characters")
     return spelled.strip().replace("\0", _REPLACEMENT_CHARACTER)
+
+
+@described_as(
+    "A text, which is trimmed; a number is spelled out. A placeholder, such as `undefined`, `0` or "
+    "`pending`, identifies nothing."
+)
+def identifier(value: Any) -> ColumnValue:
+    """Convert an identifier to a trimmed text.
+
+    Payments with the same placeholder would be taken for one payment.
+    """
+    spelled = text(value)
+    if _IDENTIFIER_PLACEHOLDER.fullmatch(str(spelled)):
+        raise ConversionError("is a placeholder and identifies nothing")
+    return spelled
 
 
 @described_as("A picture in base64, stored exactly as it was sent.")

@@ -15,6 +15,7 @@ from functools import cached_property
 
 from data_capture.capture.conversion import ColumnValue, Converter
 from data_capture.capture.converters import (
+    identifier,
     json_any,
     json_list,
     json_state,
@@ -161,7 +162,7 @@ _PAYMENT = Kind(
         Field("final_price", decimal(10, 2), ("amount_paid", "amount")),
         Field("coupon_code", text, ("coupon.code", "coupon")),
         Field("payment_method", text, ("method",)),
-        Field("transaction_id", text, ("payment_id", "order_id")),
+        Field("transaction_id", identifier, ("payment_id", "order_id")),
         Field("payment_status", text, ("status",)),
         Field("payment_processor", text, ("payment_provider", "processor", "provider")),
         Field("crypto_transaction_hash", text, ("transaction_hash", "tx_hash")),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 import uuid
 from collections.abc import Callable
@@ -82,6 +83,11 @@ class Capture(NamedTuple):
     """Whether the sender had a token; a capture without one is only a claim."""
     admission: Admission | None = None
     """Checked before a new user is added; None if every new user may be added."""
+    masked_subject_digest: bytes | None = None
+    """The digest of what the capture is about, as sent, if that was masked; never stored as it is.
+
+    Two masked values can be equal where the sent ones differ.
+    """
 
 
 @dataclass(slots=True)
@@ -121,6 +127,7 @@ def parse_capture(
         DeadlinePassed: parsing took longer than the caller's deadline.
     """
     sent_id = _get_member(payload, "capture_id", "captureId")
+    sent_payload = payload
     payload, masked = redact_with_paths(payload, caller.deadline)
     if caller.deadline is not None:
         caller.deadline.check()
@@ -148,6 +155,9 @@ def parse_capture(
         content_digest=content_digest,
         is_confirmed=caller.is_confirmed,
         admission=None if caller.admit_new_user is None else Admission(caller.admit_new_user),
+        masked_subject_digest=_digest_masked_subject(kind, sent_payload, values)
+        if masked
+        else None,
     )
 
 
@@ -266,6 +276,21 @@ def _describe_pictures(
     if not descriptions:
         return payload
     return {key: replace_texts(member, descriptions) for key, member in payload.items()}
+
+
+def _digest_masked_subject(
+    kind: Kind, sent_payload: JsonObject, values: list[ColumnValue]
+) -> bytes | None:
+    """Return the digest of what a capture is about, as sent; None if that was not masked."""
+    if kind.repetition is None or kind.repetition.about is None:
+        return None
+    index = kind.field_indexes[kind.repetition.about]
+    payload = kind.normalise(sent_payload)
+    paths = kind.layouts.get(payload).field_paths.get(index, ())
+    sent, _ = _convert_field(kind.fields[index], FieldLookup(payload), paths)
+    if values[index] is None or sent == values[index]:
+        return None
+    return hashlib.sha256(str(sent).encode()).digest()
 
 
 def _get_user_name(kind: Kind, values: list[ColumnValue]) -> str | None:

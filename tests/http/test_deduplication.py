@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta, timezone
 from typing import Any
@@ -93,6 +94,66 @@ class TestPayments:
         for _ in range(2):
             capture_service.capture("payment", {"user_email": user, "final_price": 10})
         assert len(statuses(capture_service, user)) == 2
+
+    @pytest.mark.parametrize("sends_batch", [False, True])
+    def test_payments_whose_masked_ids_are_equal_are_told_apart(
+        self, capture_service: RunningService, user: str, sends_batch: bool
+    ) -> None:
+        """These ids of 18 digits look like cards with the same last four digits."""
+        ids = ["403993715563177565", "403993715568127565", 403993715563177565]
+        payments = [
+            {"user_email": user, **PAYMENT, "transaction_id": id_, "payment_status": status}
+            for status in ("pending", "completed")
+            for id_ in ids
+        ]
+        if sends_batch:
+            body = {"captures": [{"type": "payment", **payment} for payment in payments]}
+            results = capture_service.capture("batch", body).json()["answers"]
+        else:
+            results = [capture_service.capture("payment", one).json() for one in payments]
+        assert [result.get("duplicate", False) for result in results] == [False, False, True] * 2
+        latest = capture_service.rows(
+            "SELECT transaction_id, payment_status FROM payments_latest WHERE user_email = ?", user
+        )
+        assert [row["payment_status"] for row in latest] == ["completed", "completed"]
+        assert len({row["transaction_id"] for row in latest}) == 2
+        for row in latest:
+            assert re.fullmatch(r"\[card \*{4}7565\] #[0-9a-f]{16}", row["transaction_id"])
+        files = capture_service.database.parent.glob("trading_bots.db*")
+        stored = b"".join(path.read_bytes() for path in files if path.is_file())
+        assert not [id_ for id_ in ids if str(id_).encode() in stored]
+
+    @pytest.mark.parametrize(
+        "placeholder",
+        ["undefined", "null", "NaN", "0", 0, "000", "0.00", "-", "—", "...", "pending", "Pending ",
+         "[object Object]", "[object Promise]", "none", "unknown", True, False],
+    )  # fmt: skip
+    def test_placeholder_is_no_transaction_id(
+        self, capture_service: RunningService, user: str, placeholder: str
+    ) -> None:
+        payment = {"user_email": user, **PAYMENT, "transaction_id": placeholder}
+        for price in (10, 20):
+            response = capture_service.capture("payment", {**payment, "final_price": price})
+            assert response.status_code == 201
+            [warning] = response.json()["warnings"]
+            assert warning["field"] == "transaction_id"
+        found = capture_service.rows(
+            "SELECT transaction_id, final_price FROM payment_data WHERE user_email = ?", user
+        )
+        assert [tuple(row.values()) for row in found] == [(None, 10), (None, 20)]
+
+    @pytest.mark.parametrize("real", ["1", "00123", "TX-0", "pending-17", "null-3", "№ 7"])
+    def test_id_that_resembles_a_placeholder_is_stored(
+        self, capture_service: RunningService, user: str, real: str
+    ) -> None:
+        response = capture_service.capture(
+            "payment", {"user_email": user, **PAYMENT, "transaction_id": real}
+        )
+        assert "warnings" not in response.json()
+        [row] = capture_service.rows(
+            "SELECT transaction_id FROM payment_data WHERE user_email = ?", user
+        )
+        assert row["transaction_id"] == real
 
     def test_two_users_can_have_the_same_transaction_id(
         self, capture_service: RunningService, user: str

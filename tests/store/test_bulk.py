@@ -48,7 +48,16 @@ KIND_FIELDS: dict[str, st.SearchStrategy[dict[str, Any]]] = {
     "payment": st.fixed_dictionaries(
         {"payment_status": st.sampled_from(["pending", "completed"])},
         optional={
-            "transaction_id": st.sampled_from(["TX-1", "TX-2", ""]),
+            "transaction_id": st.sampled_from(
+                [
+                    "TX-1",
+                    "TX-2",
+                    "",
+                    "undefined",
+                    "403993715563177565",
+                    "403993715568127565",
+                ]
+            ),
             "final_price": st.sampled_from(["9.90", 10, "lots"]),
         },
     ),

@@ -19,6 +19,7 @@ from data_capture.capture.parse import Capture
 from data_capture.problems import Problem
 from data_capture.sql.bulk import select_matching
 from data_capture.store.sqlite.bulk_insert import AcceptedCapture, BulkInsert
+from data_capture.store.sqlite.capture_rows import identify_subject
 from data_capture.store.sqlite.captures import (
     add_capture_user,
     overrides_receipt,
@@ -50,6 +51,7 @@ def record_captures(
         Problem, sqlite3.Error: a capture can't be stored, or not together with the others. The
             caller rolls back and stores each alone.
     """
+    captures = [identify_subject(capture, connection.receipt_key) for capture in captures]
     try:
         return _record_together(connection, captures)
     except _StoreIndividually:  # by now only users were added, in the same way as one by one

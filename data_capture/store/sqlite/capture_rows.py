@@ -12,6 +12,7 @@ from data_capture.capture.conversion import ColumnValue
 from data_capture.capture.kinds import Kind
 from data_capture.capture.parse import Capture
 from data_capture.capture.timestamps import earlier
+from data_capture.store.sqlite.keys import ReceiptKey
 from data_capture.store.sqlite.receipts import is_row_confirmed
 
 
@@ -43,6 +44,20 @@ def subject_of(capture: Capture) -> ColumnValue:
     """Return what a capture's row is about, by the repetition rule."""
     assert capture.kind.repetition is not None
     return capture.values[capture.kind.field_indexes[capture.kind.repetition.about or ""]]
+
+
+def identify_subject(capture: Capture, key: ReceiptKey) -> Capture:
+    """Add a keyed digest to what a capture is about, if that was masked.
+
+    Otherwise two payments whose masked ids are equal would be stored as one.
+    """
+    if capture.masked_subject_digest is None:
+        return capture
+    assert capture.kind.repetition is not None
+    index = capture.kind.field_indexes[capture.kind.repetition.about or ""]
+    values = [*capture.values]
+    values[index] = f"{values[index]} #{key.subject_digest(capture.masked_subject_digest)}"
+    return capture._replace(values=tuple(values), masked_subject_digest=None)
 
 
 def find_repeated_row(

@@ -10,6 +10,7 @@ from data_capture.json_codec import encode_json
 from data_capture.store.sqlite.capture_rows import (
     equals_row,
     find_repeated_row,
+    identify_subject,
     insert_row,
     set_row_origin,
     subject_of,
@@ -68,6 +69,7 @@ def record_capture(connection: StoreConnection, capture: Capture) -> Receipt:
             raises.
     """
     key = connection.receipt_key
+    capture = identify_subject(capture, key)
     stored_email = find_stored_email(connection, capture.user_email)
     if stored_email is not None:
         found = find_receipt(connection, stored_email, capture.capture_id)

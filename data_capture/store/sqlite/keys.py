@@ -17,8 +17,8 @@ from data_capture.key_files import keys_beside, load_or_make_key
 
 _RECEIPTS_KEY_NAME = "receipts.key"
 _ERASURES_KEY_NAME = "erasures.key"
-_PAYLOAD_DIGEST_BYTES, _CONTENT_DIGEST_BYTES, _KEY_ID_BYTES = 32, 16, 4
-_CONTENT = b"content"  # separates the two kinds of digests (BLAKE2's `person`)
+_PAYLOAD_DIGEST_BYTES, _CONTENT_DIGEST_BYTES, _SUBJECT_DIGEST_BYTES, _KEY_ID_BYTES = 32, 16, 8, 4
+_CONTENT, _SUBJECT = b"content", b"subject"  # separate the kinds of digests (BLAKE2's `person`)
 _MAX_CACHED_HASHES = 4096
 
 
@@ -33,6 +33,7 @@ class ReceiptKey:
         self.key_id = blake2b(key, digest_size=_KEY_ID_BYTES).digest()
         self._payload_hash = blake2b(key=key, digest_size=_PAYLOAD_DIGEST_BYTES)
         self._content_hash = blake2b(key=key, digest_size=_CONTENT_DIGEST_BYTES, person=_CONTENT)
+        self._subject_hash = blake2b(key=key, digest_size=_SUBJECT_DIGEST_BYTES, person=_SUBJECT)
 
     def payload_digest(self, digest: bytes) -> bytes:
         """Return the keyed digest of `Capture.digest`."""
@@ -45,6 +46,15 @@ class ReceiptKey:
         hashed = self._content_hash.copy()
         hashed.update(digest)
         return hashed.digest()
+
+    def subject_digest(self, digest: bytes) -> str:
+        """Return the keyed digest of `Capture.masked_subject_digest`, in hexadecimal.
+
+        PCI DSS 3.5.1.1 requires a key for the hash of a card number.
+        """
+        hashed = self._subject_hash.copy()
+        hashed.update(digest)
+        return hashed.hexdigest()
 
 
 class AddressHasher:
