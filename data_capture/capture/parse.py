@@ -23,7 +23,7 @@ from data_capture.deadlines import Deadline
 from data_capture.images import describe_picture, is_file, replace_texts
 from data_capture.json_codec import JsonObject
 from data_capture.problems import UNUSABLE, FieldError, Problem
-from data_capture.redaction.redact import redact_with_paths
+from data_capture.redaction.redact import is_masked, redact_with_paths
 
 _CAPTURE_ID = re.compile(r"[A-Za-z0-9._:-]{1,128}")
 _MAX_EMAILS_TRIED = 20  # of one payload, which may spell the aliases of its email in many ways
@@ -84,9 +84,10 @@ class Capture(NamedTuple):
     admission: Admission | None = None
     """Checked before a new user is added; None if every new user may be added."""
     masked_subject_digest: bytes | None = None
-    """The digest of what the capture is about, as sent, if that was masked; never stored as it is.
+    """Tells what the capture is about if that was masked, because masked values can be equal.
 
-    Two masked values can be equal where the sent ones differ.
+    It is the digest of the value as sent. If the page had masked the value already, it is the
+    content's digest. It is never stored as it is.
     """
 
 
@@ -155,9 +156,7 @@ def parse_capture(
         content_digest=content_digest,
         is_confirmed=caller.is_confirmed,
         admission=None if caller.admit_new_user is None else Admission(caller.admit_new_user),
-        masked_subject_digest=_digest_masked_subject(kind, sent_payload, values)
-        if masked
-        else None,
+        masked_subject_digest=_digest_masked_subject(kind, values, sent_payload, content_digest),
     )
 
 
@@ -279,18 +278,19 @@ def _describe_pictures(
 
 
 def _digest_masked_subject(
-    kind: Kind, sent_payload: JsonObject, values: list[ColumnValue]
+    kind: Kind, values: list[ColumnValue], sent_payload: JsonObject, content_digest: bytes
 ) -> bytes | None:
-    """Return the digest of what a capture is about, as sent; None if that was not masked."""
+    """Return `Capture.masked_subject_digest`; None if what the capture is about was not masked."""
     if kind.repetition is None or kind.repetition.about is None:
         return None
     index = kind.field_indexes[kind.repetition.about]
+    masked = values[index]
+    if not isinstance(masked, str) or not is_masked(masked):
+        return None
     payload = kind.normalise(sent_payload)
     paths = kind.layouts.get(payload).field_paths.get(index, ())
     sent, _ = _convert_field(kind.fields[index], FieldLookup(payload), paths)
-    if values[index] is None or sent == values[index]:
-        return None
-    return hashlib.sha256(str(sent).encode()).digest()
+    return content_digest if sent == masked else hashlib.sha256(str(sent).encode()).digest()
 
 
 def _get_user_name(kind: Kind, values: list[ColumnValue]) -> str | None:

@@ -50,9 +50,10 @@ from data_capture.redaction.secret_patterns import may_contain_card, may_contain
 from data_capture.redaction.sensitive_keys import NAMES_OF_PAIRS, Role
 from data_capture.unique_keys import UniqueKeys
 
-__all__ = ["REDACTED", "redact", "redact_text", "redact_with_paths"]
+__all__ = ["REDACTED", "is_masked", "redact", "redact_text", "redact_with_paths"]
 
 _END_OF_CARD_NUMBERS = 10**MAX_CARD_DIGITS
+_MASK = re.compile(r"\[card \*{4}[0-9]{4}\]|" + re.escape(REDACTED))
 _LAST_FOUR_ONLY = re.compile(r"[*xX•·#.\s-]+[0-9]{4}")
 _MAX_CARD_CHARACTERS = 1_000  # a longer value of a card's key is no card number
 
@@ -67,6 +68,11 @@ _Path = tuple[Any, ...]
 def redact(value: Any) -> Any:
     """Mask every secret in a JSON value; without any, return `value` itself."""
     return redact_with_paths(value)[0]
+
+
+def is_masked(text: str) -> bool:
+    """Tell whether a text has a mask, whether this module or the script put it there."""
+    return "[" in text and _MASK.search(text) is not None
 
 
 def redact_with_paths(value: Any, deadline: Deadline | None = None) -> tuple[Any, list[str]]:

@@ -123,6 +123,19 @@ class TestPayments:
         stored = b"".join(path.read_bytes() for path in files if path.is_file())
         assert not [id_ for id_ in ids if str(id_).encode() in stored]
 
+    def test_payments_that_the_page_sent_with_a_masked_id_are_told_apart_by_their_content(
+        self, capture_service: RunningService, user: str
+    ) -> None:
+        """The script masks what looks like a card number before it sends a capture."""
+        payment = {"user_email": user, **PAYMENT, "transaction_id": "[card ****7565]"}
+        responses = [
+            capture_service.capture("payment", {**payment, **change})
+            for change in ({}, {"final_price": 50}, {"order": "A-2"}, {"timestamp": "later"})
+        ]
+        assert [response.status_code for response in responses] == [201, 201, 201, 200]
+        assert responses[3].json()["payment_id"] == responses[0].json()["payment_id"]
+        assert len(statuses(capture_service, user)) == 3
+
     @pytest.mark.parametrize(
         "placeholder",
         ["undefined", "null", "NaN", "0", 0, "000", "0.00", "-", "—", "...", "pending", "Pending ",
