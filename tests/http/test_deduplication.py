@@ -123,6 +123,23 @@ class TestPayments:
         stored = b"".join(path.read_bytes() for path in files if path.is_file())
         assert not [id_ for id_ in ids if str(id_).encode() in stored]
 
+    def test_payments_whose_ids_are_tokens_are_told_apart(
+        self, capture_service: RunningService, user: str
+    ) -> None:
+        tokens = [f"eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiI{n}In0.c2lnbmF0dXJlMTIz" for n in "AB"]
+        results = [
+            capture_service.capture(
+                "payment", {"user_email": user, **PAYMENT, "transaction_id": token}
+            ).json()
+            for token in [*tokens, tokens[0]]
+        ]
+        assert [result.get("duplicate", False) for result in results] == [False, False, True]
+        stored = capture_service.rows(
+            "SELECT transaction_id FROM payment_data WHERE user_email = ?", user
+        )
+        assert len({row["transaction_id"] for row in stored}) == 2
+        assert all(row["transaction_id"].startswith("[redacted] #") for row in stored)
+
     def test_payments_that_the_page_sent_with_a_masked_id_are_told_apart_by_their_content(
         self, capture_service: RunningService, user: str
     ) -> None:
@@ -142,7 +159,7 @@ class TestPayments:
          "[object Object]", "[object Promise]", "none", "unknown", True, False],
     )  # fmt: skip
     def test_placeholder_is_no_transaction_id(
-        self, capture_service: RunningService, user: str, placeholder: str
+        self, capture_service: RunningService, user: str, placeholder: str | int
     ) -> None:
         payment = {"user_email": user, **PAYMENT, "transaction_id": placeholder}
         for price in (10, 20):

@@ -1,8 +1,9 @@
 """Load the keys of receipts and tombstones, and compute the keyed digests.
 
 The keys are files beside the database, not rows in it: a reader of the tables alone can't confirm a
-guess at a payload or an address. If the receipts' key is lost, receipts made with it can't be
-compared any more and are believed.
+guess at a payload, a masked id or an address. If the receipts' key is lost, receipts made with it
+can't be compared any more and are believed, and a payment with a masked id that is captured again
+adds a row.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ _MAX_CACHED_HASHES = 4096
 
 
 class ReceiptKey:
-    """Compute the keyed digests of receipts.
+    """Compute the keyed digests of receipts and of masked ids.
 
     Each digest copies a prepared hash: 1.2 µs, against 3 µs for a new hash with the key (`timeit`).
     A capture needs two digests and costs about 100 µs.
