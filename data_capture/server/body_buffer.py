@@ -12,10 +12,10 @@ from collections import Counter, defaultdict
 from collections.abc import AsyncIterable, AsyncIterator, Awaitable
 from typing import Any, cast
 
-from granian.rsgi import ProtocolError  # type: ignore[attr-defined]
+from granian.rsgi import ProtocolClosed, ProtocolError  # type: ignore[attr-defined]
 
 from data_capture.limits.callers import caller_of
-from data_capture.problems import TOO_LARGE, Problem
+from data_capture.problems import NOT_JSON, TOO_LARGE, Problem
 from data_capture.server.body_limits import (
     OVERLOADED,
     TOO_MANY_BODIES,
@@ -38,6 +38,13 @@ _SWEEP_SECONDS, _NEXT_SWEEP_SECONDS = 1.0, 0.1
 # Each aborted body needs a response, and other requests must not wait for all of them.
 _MAX_ABORTED_PER_SWEEP = 100
 
+# One instance each, which is never raised: see `receive`.
+_BELOW_CONTENT_LENGTH = Problem(NOT_JSON, "The body ended before its Content-Length.")
+_WITHOUT_LAST_CHUNK = Problem(
+    NOT_JSON,
+    "The chunked body ended before its last chunk, or has trailers without a Trailer header.",
+)
+
 
 class BodyBuffer:
     """Buffer the bodies of one service, all on the same event loop.
@@ -58,7 +65,12 @@ class BodyBuffer:
         loop.call_later(_SWEEP_SECONDS, self._sweep_and_reschedule, loop)
 
     async def receive(
-        self, protocol: Any, address: str, content_length: int | None
+        self,
+        protocol: Any,
+        address: str,
+        content_length: int | None,
+        *,
+        has_trailers: bool = False,
     ) -> bytes | Problem:
         """Receive a body.
 
@@ -66,27 +78,28 @@ class BodyBuffer:
             protocol: granian's protocol object of the request.
             address: the caller's.
             content_length: in bytes; None for a chunked body.
+            has_trailers: whether a Trailer header announces trailers of a chunked body.
 
         Returns:
-            The body, or the Problem for which it was aborted: 408 too slow, 413 too large, 429 or
-            503 when its caller, or all callers together, send too much. The Problem is not raised,
-            because a traceback would keep granian's object, and with it the connection, until the
-            next garbage collection.
-
-        Raises:
-            ProtocolClosed: the client closed the connection.
-            EOFError: the client closed the connection within a large body.
+            The body, or the Problem for which it was aborted: 400 incomplete, 408 too slow, 413 too
+            large, 429 or 503 when its caller, or all callers together, send too much. The Problem
+            is not raised, because a traceback would keep granian's object, and with it the
+            connection, until the next garbage collection.
         """
         if (
             content_length is None
             or content_length > MAX_SMALL_BYTES
             or self._collected >= _MAX_COLLECTED
         ):
-            return await self._receive_chunks(protocol, address, content_length)
+            return await self._receive_chunks(
+                protocol, address, content_length, has_trailers=has_trailers
+            )
         body = self._add(BodyKind.SMALL, address)
         self._collected += 1
         try:
             return cast(bytes, await protocol())
+        except ProtocolClosed:  # granian raises it for a body that ends early
+            return _BELOW_CONTENT_LENGTH
         except asyncio.CancelledError:
             if body.problem is None:
                 raise  # granian cancelled the task
@@ -116,12 +129,14 @@ class BodyBuffer:
             self._abort(body, problem)
 
     async def _receive_chunks(
-        self, protocol: Any, address: str, content_length: int | None
+        self, protocol: Any, address: str, content_length: int | None, *, has_trailers: bool
     ) -> bytes | Problem:
         body = self._add(BodyKind.LARGE, address)
         content = bytearray()
+        empty_chunks = 0
         try:
             async for chunk in _iterate_chunks(protocol):
+                empty_chunks += not chunk
                 if len(content) + len(chunk) > self._max_bytes:
                     return Problem(TOO_LARGE, f"The body is larger than {self._max_bytes} bytes.")
                 problem = self._make_room(body, len(chunk))
@@ -137,7 +152,10 @@ class BodyBuffer:
             self._count_bytes(body, -body.received_bytes)
             self._bodies.pop(body, None)
         if content_length is not None and len(content) < content_length:
-            raise EOFError  # granian ends an incomplete body like a complete one
+            return _BELOW_CONTENT_LENGTH
+        # granian ends each body with an empty chunk. One more stands for trailers or for an error.
+        if content_length is None and empty_chunks > 1 and not has_trailers:
+            return _WITHOUT_LAST_CHUNK
         return bytes(content)
 
     def _add(self, kind: BodyKind, address: str) -> Body:

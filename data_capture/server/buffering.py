@@ -151,8 +151,8 @@ class BufferingAdapter:
             remote_address = client.rpartition(":")[0].strip("[]")
             headers = join_header_lines(scope.headers)
             await self._serve(_Request(scope, protocol, headers, remote_address))
-        except (ProtocolClosed, EOFError):
-            pass  # the client disconnected while it sent the body, or before the response
+        except ProtocolClosed:
+            pass  # the client disconnected before the response
         finally:
             in_progress[client] -= 1
             if not in_progress[client]:
@@ -184,7 +184,7 @@ class BufferingAdapter:
             await self._reject_by_head(request, admitted)
             return
         address = admitted.address or request.remote_address
-        body = await self._bodies.receive(request.protocol, address, content_length)
+        body = await self._receive(request, address, content_length)
         if isinstance(body, Problem):
             await self._reject_by_body(request, body, address)
         elif fits_event_loop(body):
@@ -203,11 +203,18 @@ class BufferingAdapter:
             await self._bodies.discard(request.protocol, request.remote_address)
             return
         address = self._caller_address(request)
-        body = await self._bodies.receive(request.protocol, address, content_length)
+        body = await self._receive(request, address, content_length)
         if isinstance(body, Problem):
             await self._reject_by_body(request, body, address)
         else:
             await self._run_app(request, io.BytesIO(body), {RATE_COUNTED: True})
+
+    async def _receive(
+        self, request: _Request, address: str, content_length: int | None
+    ) -> bytes | Problem:
+        return await self._bodies.receive(
+            request.protocol, address, content_length, has_trailers="trailer" in request.headers
+        )
 
     async def _run_app(
         self, request: _Request, body: io.IOBase, variables: Mapping[str, Any] = _NO_VARIABLES
