@@ -2,6 +2,7 @@
 
 statistics.py          counts a user's data
 export.py              exports a user's data
+csv_format.py          writes the CSV files of an export
 erasure.py             erases a user's rows, in one transaction
 user_removal.py        deletes the row in `users`, or empties it for other programs' references
 erasure_completion.py  completes erasures: no byte of the user remains in the database's files

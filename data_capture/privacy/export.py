@@ -16,13 +16,12 @@
 Numbers are JSON numbers. Text is a JSON string, also if it contains JSON. Bytes are hexadecimal.
 The document does not say when or how often it was exported, so that two exports are equal to the
 byte if no data has changed. The archive contains the same document as `export.json`, one CSV file
-per table, and the screenshots as files; the document then has the names of these files.
+per table (`csv_format`), and the screenshots as files; the document then has the names of these
+files.
 """
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 import sqlite3
 import zipfile
@@ -36,6 +35,7 @@ from data_capture.audit import record_audit
 from data_capture.capture.kinds import KINDS
 from data_capture.capture.timestamps import timestamp
 from data_capture.images import NotAPicture, check_picture, content_of, media_type_of
+from data_capture.privacy.csv_format import BYTE_ORDER_MARK, format_line
 from data_capture.privacy.tables import (
     AUDIT,
     IS_OF_USER,
@@ -63,8 +63,6 @@ _PICTURE_COLUMNS = {
     kind.table: kind.picture.picture.column for kind in KINDS.values() if kind.picture is not None
 }
 _EXTENSIONS = {"image/png": "png", "image/jpeg": "jpg", "image/webp": "webp"}
-# A cell that begins with one of these is run by spreadsheets (OWASP, "CSV Injection").
-_FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 _EARLIEST_ZIP_TIME = (1980, 1, 1, 0, 0, 0)  # constant, so that equal exports have equal bytes
 _OWNER_ONLY = 0o600 << 16
 
@@ -215,24 +213,13 @@ def _stream_archive(data: _UserData, email: str) -> Iterator[bytes]:
 
 
 def _stream_csv(data: _UserData, table: str) -> Iterator[bytes]:
-    """Write a table as CSV (RFC 4180) in UTF-8."""
+    yield BYTE_ORDER_MARK
     has_header = False
     for row in data.read_rows(table):
         if not has_header:
-            yield _format_csv_line(list(row))
+            yield format_line([*row])
             has_header = True
-        yield _format_csv_line([_to_cell(value) for value in _replace_picture(table, row).values()])
-
-
-def _to_cell(value: Any) -> Any:
-    """Put an apostrophe before text that a spreadsheet would run."""
-    return f"'{value}" if isinstance(value, str) and value.startswith(_FORMULA_STARTS) else value
-
-
-def _format_csv_line(values: list[Any]) -> bytes:
-    line = io.StringIO()
-    csv.writer(line).writerow(values)
-    return line.getvalue().encode()
+        yield format_line([*_replace_picture(table, row).values()])
 
 
 def _replace_picture(table: str, row: Row) -> Row:

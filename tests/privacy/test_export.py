@@ -9,6 +9,7 @@ import json
 import subprocess
 import sys
 import tracemalloc
+import uuid
 import zipfile
 from collections.abc import Iterator
 from contextlib import closing
@@ -18,6 +19,7 @@ from typing import Any
 import pytest
 import requests
 
+from data_capture.privacy.csv_format import format_line
 from data_capture.privacy.export import stream_export
 from data_capture.privacy.tables import RECEIPTS, USERS, list_user_tables
 from tests.support.erasing import (
@@ -120,21 +122,68 @@ def test_zip_contains_the_json_a_csv_per_table_and_the_screenshots(
             data_url = make_screenshot(ANN.unique_text("picture"))
             assert archive.read(name) == base64.b64decode(data_url.partition(",")[2])
         for table in (USERS, *list_user_tables(), RECEIPTS):
-            lines = list(csv.DictReader(io.StringIO(archive.read(f"{table}.csv").decode())))
+            lines = list(
+                csv.DictReader(io.StringIO(archive.read(f"{table}.csv").decode("utf-8-sig")))
+            )
             assert lines == [
                 {name: "" if value is None else str(value) for name, value in row.items()}
                 for row in document[table]
             ], table
 
 
-def test_spreadsheet_formula_is_escaped_in_the_csv(service: RunningService) -> None:
-    formula = '=HYPERLINK("http://192.0.2.1")'
-    payment = {"user_email": "formula@example.com", "plan_name": formula}
-    assert service.capture("payment", payment).status_code == 201
-    with zipfile.ZipFile(io.BytesIO(export(service, "formula@example.com", "zip"))) as archive:
-        [row] = csv.DictReader(io.StringIO(archive.read("payment_data.csv").decode()))
-        assert row["plan_name"] == f"'{formula}"
-        assert json.loads(archive.read("export.json"))["payment_data"][0]["plan_name"] == formula
+FORMULAS = [
+    '=HYPERLINK("http://192.0.2.1")', "=1+1", "+cmd|' /C calc'!A0", "@SUM(1)", "-2+3",
+    "-cmd|'x'!A0", "-20.50-1", "--20", "-", "-%", "-A1", "-1 ", "-(2)", "+20",
+    "\t=1+1", "\r=1+1", "\n=1+1", "＝1+1", "＋1+1", "－2+3", "＠SUM(1)", "−2+3",
+]  # fmt: skip
+PLAIN_TEXTS = [
+    "-20.50", "-20", "-0.5", "-.5", "-1,250.75", "-20,50", "-1e5", "-2.5E-3", "-1.5%", "−20.50",
+    "20.50", "1-2", "a=b", "Müller", " ", "'=1+1", "1+1", "user@example.com", "€ -20",
+]  # fmt: skip
+
+
+def cells_of(service: RunningService, texts: list[str]) -> tuple[bytes, list[str], list[str]]:
+    """Return a CSV file with these texts, its cells, and the texts in the JSON document."""
+    user = f"csv-{uuid.uuid4().hex}@example.com"
+    captures = [{"type": "payment", "user_email": user, "plan_name": text} for text in texts]
+    response = service.capture("batch", {"captures": captures})
+    assert response.status_code == 200, response.text
+    with zipfile.ZipFile(io.BytesIO(export(service, user, "zip"))) as archive:
+        content = archive.read("payment_data.csv")
+        document = json.loads(archive.read("export.json"))
+    lines = csv.DictReader(io.StringIO(content.decode("utf-8-sig"), newline=""))
+    cells = [line["plan_name"] for line in lines]
+    return content, cells, [row["plan_name"] for row in document["payment_data"]]
+
+
+def test_spreadsheet_formula_gets_an_apostrophe_in_the_csv(service: RunningService) -> None:
+    texts = [text for text in FORMULAS if text.strip() == text]
+    _, cells, stored = cells_of(service, texts)
+    assert stored == texts
+    assert cells == [f"'{text}" for text in texts]
+
+
+@pytest.mark.parametrize("text", FORMULAS)
+def test_formula_is_never_written_as_it_is(text: str) -> None:
+    [[cell]] = csv.reader(io.StringIO(format_line([text]).decode(), newline=""))
+    assert cell == f"'{text}"
+
+
+@pytest.mark.parametrize("value", [*PLAIN_TEXTS, -20.5, -20, 0, 1.5])
+def test_number_and_plain_text_are_written_as_they_are(value: Any) -> None:
+    [[cell]] = csv.reader(io.StringIO(format_line([value]).decode(), newline=""))
+    assert cell == str(value)
+
+
+def test_csv_begins_with_a_byte_order_mark(service: RunningService) -> None:
+    content, cells, _ = cells_of(service, ["Müller", "-20.50"])
+    assert content.startswith(b"\xef\xbb\xbfid,")
+    assert content.count(b"\xef\xbb\xbf") == 1
+    assert cells == ["Müller", "-20.50"]
+    with export_zip(service) as archive:
+        for table in (USERS, *list_user_tables(), RECEIPTS):
+            assert archive.read(f"{table}.csv").startswith(b"\xef\xbb\xbf"), table
+        assert not archive.read("export.json").startswith(b"\xef\xbb\xbf")
 
 
 @pytest.mark.parametrize(
