@@ -1,14 +1,16 @@
 """The kinds of captures, and how a payload becomes a capture.
 
-kinds.py         the kinds with their tables, fields, aliases and converters, as one table
-parse.py         from a payload to a Capture
-normalise.py     brings payloads of another shape into the usual one
-field_lookup.py  finds a field's value under its aliases and spellings
-conversion.py    what all converters share
-converters.py    converts texts, pictures, lists and objects
-money.py         converts amounts, ratios and whole numbers
-timestamps.py    parses and formats times
-email.py         normalises email addresses
-user_agent.py    shortens and masks the User-Agent header
-snapshot.py      the snapshot and the digests of a payload
+kinds.py           the kinds with their tables, fields, aliases and converters, as one table
+parse.py           from a payload to a Capture
+normalise.py       brings payloads of another shape into the usual one
+field_lookup.py    finds a field's value under its aliases and spellings
+conversion.py      what all converters share
+converters.py      converts texts, pictures, lists and objects
+money.py           converts amounts, ratios and whole numbers
+currencies.py      the currency of an amount, its code and its decimals
+currency_names.py  the currencies as data
+timestamps.py      parses and formats times
+email.py           normalises email addresses
+user_agent.py      shortens and masks the User-Agent header
+snapshot.py        the snapshot and the digests of a payload
 """
