@@ -6,4 +6,6 @@ secret_patterns.py  finds secrets in texts by the words before them and by their
 card_numbers.py     finds and masks card numbers in texts
 key_roles.py        what a key says about its value, cached
 sensitive_keys.py   tells whether a key names a secret or a card number
+secret_names.json   the names of secrets, and cases that the service and the script agree on
+harmless_values.py  values that are no secrets, although their keys could name one
 """

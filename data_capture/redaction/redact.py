@@ -2,9 +2,8 @@
 
 Three rules apply at any depth of a payload, also inside a text that is JSON itself:
 
-- By key, in any spelling: the value of a key that names a secret (password, CVV, PIN, token, API
-  key, private key, seed phrase) becomes `[redacted]`; the value of a key that names a card number
-  becomes `[card ****1111]`.
+- By key, in any spelling: the value of a key that names a secret (`secret_names.json`) becomes
+  `[redacted]`; the value of a key that names a card number becomes `[card ****1111]`.
 - By form: a card number anywhere in a text, a key or a number (`card_numbers.py`) becomes
   `[card ****1111]`; a JSON Web Token, a private key in PEM and the like become `[redacted]`.
 - By the words before it: what follows `password=`, `"cvv":` and the like in a text (a URL's query,
@@ -32,6 +31,7 @@ from data_capture.redaction.card_numbers import (
     mask_card,
     mask_cards,
 )
+from data_capture.redaction.harmless_values import is_harmless_value
 from data_capture.redaction.key_roles import (
     classify_key,
     needs_closer_look,
@@ -216,28 +216,32 @@ class _Walk:
             if masked_key != key:
                 self.masked_paths.append(member_path)
             if role:
-                masked[masked_key] = self._mask_member(role, member, member_path, layers)
+                masked[masked_key] = self._mask_member(role, member, member_path, layers, members)
             else:
                 inner_qualifier = key if key_is_qualifier else ""
                 masked[masked_key] = self.mask(member, member_path, layers, inner_qualifier)
         return masked
 
-    def _mask_member(self, role: Role, member: Any, path: _Path, layers: int) -> Any:
+    def _mask_member(
+        self, role: Role, member: Any, path: _Path, layers: int, siblings: Iterable[str] = ()
+    ) -> Any:
         """Mask the value of a key that names a secret or a card number."""
+        if is_harmless_value(role, member, siblings):
+            return self.mask(member, path, layers)
         if not isinstance(member, (bool, dict, list)) and member not in (None, ""):
             self.masked_paths.append(path)
             return _mask_card_value(_write_number(member)) if role == "card" else REDACTED
         if isinstance(member, list):
             return [
-                self._mask_member(role, item, (path, index), layers)
+                self._mask_member(role, item, (path, index), layers, siblings)
                 for index, item in enumerate(member)
             ]
-        if role == "secret" and isinstance(member, dict):
+        if role != "card" and isinstance(member, dict):
             masked: dict[str, Any] = {}
             unique_keys = UniqueKeys(masked)
             for key, item in member.items():
                 masked_key = unique_keys.make_unique(classify_key(key).masked)
-                masked[masked_key] = self._mask_member(role, item, (path, masked_key), layers)
+                masked[masked_key] = self._mask_member("secret", item, (path, masked_key), layers)
             return masked
         return self.mask(member, path, layers, "card")
 
