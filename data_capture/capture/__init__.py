@@ -9,7 +9,9 @@ converters.py      converts texts, pictures, lists and objects
 money.py           converts amounts, ratios and whole numbers
 currencies.py      the currency of an amount, its code and its decimals
 currency_names.py  the currencies as data
-timestamps.py      parses and formats times
+timestamps.py      formats times, and parses those of browsers
+time_formats.py    parses times in all other notations
+capture_time.py    decides when a capture happened
 email.py           normalises email addresses
 user_agent.py      shortens and masks the User-Agent header
 snapshot.py        the snapshot and the digests of a payload

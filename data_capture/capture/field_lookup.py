@@ -12,6 +12,7 @@ from data_capture.keys_cache import KeysCache
 from data_capture.problems import Problem
 
 _MAX_NAME_CHARACTERS = 64  # of a field, in any spelling
+_TIME_KEY, _TIME_NAME = "capture_timestamp", "capturetimestamp"  # the script sends the first
 
 FieldPath = tuple[str, str]
 """Where a value may lie: "" and a key of the payload, or an object's path and a normalised name."""
@@ -67,6 +68,7 @@ class KeyLayout:
     Attributes:
         field_paths: the paths of each field that may be present, by its index.
         email_paths: the paths of the user's email address.
+        time_keys: the spellings of `capture_timestamp`, the preferred one first.
     """
 
     def __init__(
@@ -81,6 +83,9 @@ class KeyLayout:
         paths = [(index, self._paths_of(aliases)) for index, aliases in enumerate(fields)]
         self.field_paths = {index: found for index, found in paths if found}
         self.email_paths = self._paths_of(email)
+        self.time_keys = sorted(
+            self._keys_by_name.get(_TIME_NAME, ()), key=lambda key: key != _TIME_KEY
+        )
 
     def _paths_of(self, aliases: Aliases) -> tuple[FieldPath, ...]:
         """List the paths from the top first, then those in each section."""

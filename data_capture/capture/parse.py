@@ -11,13 +11,14 @@ from datetime import datetime
 from itertools import islice
 from typing import Any, NamedTuple
 
+from data_capture.capture.capture_time import resolve_capture_time
 from data_capture.capture.conversion import ColumnValue, ConversionError
 from data_capture.capture.converters import is_absent
 from data_capture.capture.email import normalise_email
 from data_capture.capture.field_lookup import FieldLookup, FieldPath, KeyLayout
 from data_capture.capture.kinds import Field, Kind, PictureColumns
 from data_capture.capture.snapshot import snapshot_and_digests
-from data_capture.capture.timestamps import resolve_capture_time, timestamp
+from data_capture.capture.timestamps import timestamp
 from data_capture.capture.user_agent import stored_user_agent
 from data_capture.deadlines import Deadline
 from data_capture.images import describe_picture, is_file, replace_texts
@@ -89,6 +90,8 @@ class Capture(NamedTuple):
     It is the digest of the value as sent. If the page had masked the value already, it is the
     content's digest. It is never stored as it is.
     """
+    claimed_at: datetime | None = None
+    """The time that the page states; see `CaptureTime`."""
 
 
 @dataclass(slots=True)
@@ -99,6 +102,7 @@ class Caller:
         received_at: the time of arrival, formatted as in the tables.
         deadline: limits the time that parsing may take while other requests wait; None: no limit.
         is_confirmed: whether the request had the admin token or a write token.
+        may_backdate: whether a capture may state a time of any age.
         admit_new_user: called at most once per capture, maybe in another thread, before a new
             user is added; raises the Problem for the response. None: every user may be added.
     """
@@ -109,6 +113,7 @@ class Caller:
     now: datetime
     deadline: Deadline | None = None
     is_confirmed: bool = False
+    may_backdate: bool = False
     admit_new_user: Callable[[], None] | None = None
     received_at: str = field(init=False)
 
@@ -133,23 +138,27 @@ def parse_capture(
     if caller.deadline is not None:
         caller.deadline.check()
     capture_id = _parse_capture_id(sent_id, _get_member(payload, "capture_id", "captureId"))
-    user_email, values, warnings, payload = _parse_fields(kind, payload, placeholder_emails)
+    layout = kind.layouts.get(payload)
+    # The time as sent: a number of milliseconds can look like a card number.
+    time = resolve_capture_time(
+        sent_payload, layout.time_keys, caller.now, may_backdate=caller.may_backdate
+    )
+    user_email, values, warnings, payload = _parse_fields(kind, payload, layout, placeholder_emails)
     user_agent = stored_user_agent(caller.user_agent)
     if user_agent.is_masked:
         masked.append("User-Agent")
     snapshot, digest, content_digest = snapshot_and_digests(payload, masked, user_email)
-    sent_time = _get_member(payload, "capture_timestamp", "captureTimestamp")
     return Capture(
         kind=kind,
         capture_id=capture_id,
         user_email=user_email,
         user_name=_get_user_name(kind, values),
         values=tuple(values),
-        happened_at=timestamp(resolve_capture_time(sent_time, caller.now)),
+        happened_at=timestamp(time.happened_at),
         received_at=caller.received_at,
         snapshot=snapshot,
         digest=digest,
-        warnings=tuple(warnings),
+        warnings=tuple(warnings if time.warning is None else [*warnings, time.warning]),
         source_endpoint=caller.source_endpoint,
         ip_address=caller.ip_address,
         user_agent=user_agent.text,
@@ -157,6 +166,7 @@ def parse_capture(
         is_confirmed=caller.is_confirmed,
         admission=None if caller.admit_new_user is None else Admission(caller.admit_new_user),
         masked_subject_digest=_digest_masked_subject(kind, values, sent_payload, content_digest),
+        claimed_at=time.claimed_at,
     )
 
 
@@ -181,13 +191,13 @@ def _parse_capture_id(sent: Any, masked: Any) -> str:
 
 
 def _parse_fields(
-    kind: Kind, payload: JsonObject, placeholder_emails: tuple[str, ...]
+    kind: Kind, payload: JsonObject, layout: KeyLayout, placeholder_emails: tuple[str, ...]
 ) -> tuple[str, list[ColumnValue], list[FieldError], JsonObject]:
     """Return the email, the columns' values, the warnings and the payload.
 
     In the payload, descriptions replace pictures.
     """
-    lookup, layout = FieldLookup(payload), kind.layouts.get(payload)
+    lookup = FieldLookup(payload)
     user_email = _find_email(lookup, layout, placeholder_emails)
     normalised = kind.normalise(payload)
     if normalised is not payload:

@@ -82,6 +82,7 @@ def _stored_schema(kind: Kind) -> Json:
         duplicate={"const": True, "description": "The capture contained nothing new."},
         warnings={
             **FIELD_MESSAGES,
-            "description": "Fields that could not be read and are stored as NULL.",
+            "description": "Fields that could not be read and are stored as NULL, and a "
+            "`capture_timestamp` that is not stored.",
         },
     )

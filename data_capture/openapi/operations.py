@@ -76,8 +76,10 @@ _CAPTURE_RULES = (
     "stored as NULL and named in `warnings`; only a missing or invalid email address rejects the "
     "capture. A `capture_id` (1 to 128 letters, digits, '.', '_', ':' or '-'; also accepted as the "
     "header Idempotency-Key) makes sure that sending the capture again adds nothing. "
-    "`capture_timestamp` is the time when it happened. The body may also be text/plain that "
-    "contains the JSON, which pages send without a preflight."
+    "`capture_timestamp` is the time when it happened, in ISO 8601, as seconds or milliseconds "
+    "since 1970, or in another common notation. If it is older than 7 days (without the admin "
+    "token), in the future or unreadable, the time of arrival is stored and `warnings` says so. "
+    "The body may also be text/plain that contains the JSON, which pages send without a preflight."
 )
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from enum import Enum
+
 from flask import Request
 
 from data_capture.problems import NOT_AUTHENTICATED, Problem
@@ -28,8 +30,25 @@ def require_admin(request: Request, settings: Settings) -> None:
         raise Problem(NOT_AUTHENTICATED, "The admin token is not valid.")
 
 
-def is_confirmed_caller(authorization: str | None, settings: Settings) -> bool:
-    """Tell whether a capture is sent with the admin token or a write token.
+class Sender(Enum):
+    """Who sends a capture, by its token.
+
+    Attributes:
+        is_confirmed: whether the sender's captures are confirmed, not claims.
+        may_backdate: whether the sender's captures may have any past time.
+    """
+
+    VISITOR = (False, False)
+    WRITE_TOKEN = (True, False)
+    ADMIN = (True, True)
+
+    def __init__(self, is_confirmed: bool, may_backdate: bool) -> None:
+        self.is_confirmed = is_confirmed
+        self.may_backdate = may_backdate
+
+
+def identify_sender(authorization: str | None, settings: Settings) -> Sender:
+    """Identify the sender of a capture by the admin token or a write token.
 
     Args:
         authorization: the header's value; None if it is missing.
@@ -41,10 +60,12 @@ def is_confirmed_caller(authorization: str | None, settings: Settings) -> bool:
     """
     token = parse_bearer_token(authorization)
     if token is None:
-        return False
-    if not token or not (is_admin_token(token, settings) or is_write_token(token, settings)):
-        raise Problem(
-            NOT_AUTHENTICATED,
-            "The token is invalid or revoked. A capture without a token is stored as a claim.",
-        )
-    return True
+        return Sender.VISITOR
+    if token and is_admin_token(token, settings):
+        return Sender.ADMIN
+    if token and is_write_token(token, settings):
+        return Sender.WRITE_TOKEN
+    raise Problem(
+        NOT_AUTHENTICATED,
+        "The token is invalid or revoked. A capture without a token is stored as a claim.",
+    )

@@ -25,7 +25,7 @@ from data_capture.settings import Settings
 from data_capture.store import Store
 from data_capture.store.sqlite.captures import RecordCapture
 from data_capture.store.sqlite.receipts import Receipt
-from data_capture.web.admin_auth import is_confirmed_caller
+from data_capture.web.admin_auth import Sender, identify_sender
 from data_capture.web.request_guard import GetHeader, RequestGuard
 from data_capture.web.requests import (
     BATCH,
@@ -56,15 +56,14 @@ class AdmittedRequest(NamedTuple):
     """One of KINDS, or BATCH."""
     address: str | None
     """The caller's address."""
-    is_confirmed: bool
-    """Whether the request has the admin token or a write token."""
+    sender: Sender
     content_length: int | None
     """In bytes; None for a chunked body."""
 
     @property
     def counted_address(self) -> str | None:
         """The address whose rates apply; None for the owner's servers, without limit."""
-        return None if self.is_confirmed else self.address
+        return None if self.sender.is_confirmed else self.address
 
     @property
     def max_bytes(self) -> int:
@@ -140,9 +139,9 @@ class CaptureService:
                 is almost full.
         """
         address = self._guard.caller_address(remote_address, get_header)
-        is_confirmed = is_confirmed_caller(get_header("authorization"), self.settings)
-        admitted = AdmittedRequest(path, CAPTURE_PATHS[path], address, is_confirmed, content_length)
-        if not is_confirmed:
+        sender = identify_sender(get_header("authorization"), self.settings)
+        admitted = AdmittedRequest(path, CAPTURE_PATHS[path], address, sender, content_length)
+        if not sender.is_confirmed:
             self._disk_space.refuse_if_short()
         self.rates.take(admitted.counted_address)
         check_head(
@@ -240,7 +239,8 @@ def _parse(
         payload = {"capture_id": request.idempotency_key.strip('"'), **payload}
     caller = Caller(
         admitted.path, admitted.address, request.user_agent, request.received_at,
-        deadline=deadline, is_confirmed=admitted.is_confirmed,
+        deadline=deadline, is_confirmed=admitted.sender.is_confirmed,
+        may_backdate=admitted.sender.may_backdate,
         admit_new_user=partial(service.rates.take_new_user, admitted.counted_address),
     )  # fmt: skip
     is_large = request.body_bytes > MAX_BYTES

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta, timezone
 from decimal import Decimal
 from typing import Any
 
@@ -19,7 +18,6 @@ from data_capture.capture.converters import (
     text,
 )
 from data_capture.capture.money import decimal, integer
-from data_capture.capture.timestamps import resolve_capture_time, timestamp
 from data_capture.json_codec import decode_json_object
 
 MONEY = decimal(10, 2)
@@ -185,49 +183,3 @@ def test_values_other_than_lists_raise_a_conversion_error(value: Any) -> None:
 
 def test_a_state_is_accepted_as_object_and_as_json_text() -> None:
     assert json_state({"a": Decimal("1.10")}) == json_state('{"a": 1.1}') == '{"a":1.1}'
-
-
-NOW = datetime(2024, 1, 15, 10, 30, tzinfo=timezone.utc)
-
-
-@pytest.mark.parametrize(
-    ("given_time", "stored"),
-    [
-        ("2024-01-14T22:15:30.250Z", "2024-01-14T22:15:30.250Z"),
-        ("2024-01-14T22:15:30Z", "2024-01-14T22:15:30.000Z"),
-        ("2024-01-15T00:15:30.25+02:00", "2024-01-14T22:15:30.250Z"),
-        ("2024-01-14T22:15:30.123456789Z", "2024-01-14T22:15:30.123Z"),
-        (1705270530250, "2024-01-14T22:15:30.250Z"),
-        ("2024-01-08T10:30:00Z", "2024-01-08T10:30:00.000Z"),  # exactly 7 days
-        # A time in the future: the current time is stored.
-        ("2024-01-15T10:30:00.001Z", "2024-01-15T10:30:00.000Z"),
-        ("2024-01-15T10:35:00Z", "2024-01-15T10:30:00.000Z"),
-        ("9999-12-31T23:59:59-14:00", "2024-01-15T10:30:00.000Z"),
-    ],
-)
-def test_a_valid_capture_timestamp_is_stored(given_time: Any, stored: str) -> None:
-    assert timestamp(resolve_capture_time(given_time, NOW)) == stored
-
-
-@pytest.mark.parametrize(
-    "given_time",
-    [
-        "2024-01-08T10:29:59Z", "2024-01-15T10:35:01Z", "2024-01-14T22:15:30", "2024-01-14",
-        "yesterday", "", None, True, [], {}, 0, -1, 10**4000, Decimal("1e400"),
-        "0001-01-01T00:00:00+23:59", "9999-12-31T23:59:59-23:59", "2024-13-45T99:99:99Z",
-    ],
-    ids=lambda value: str(value)[:20],
-)  # fmt: skip
-def test_an_invalid_capture_timestamp_is_replaced_by_the_current_time(given_time: Any) -> None:
-    assert resolve_capture_time(given_time, NOW) == NOW
-
-
-@given(
-    st.datetimes(min_value=datetime(1970, 1, 1), max_value=datetime(2100, 1, 1)),
-    st.timedeltas(timedelta(0), timedelta(days=365)),
-)
-def test_timestamps_sort_as_text_in_chronological_order(moment: datetime, later: timedelta) -> None:
-    first = timestamp(moment.replace(tzinfo=timezone.utc))
-    second = timestamp((moment + later).replace(tzinfo=timezone.utc))
-    assert first <= second
-    assert len(first) == len("2024-01-15T10:30:00.000Z")

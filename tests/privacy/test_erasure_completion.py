@@ -5,9 +5,10 @@ from __future__ import annotations
 import shutil
 import sqlite3
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from datetime import datetime, timedelta, timezone
+from email.utils import format_datetime
 from pathlib import Path
 from typing import Any
 
@@ -158,17 +159,69 @@ def test_batch_after_an_erasure_rejects_older_captures_and_stores_newer_ones(
     assert send_captures(service, ANN, dated_now()) == [201] * 4
 
 
+TIME_NOTATIONS: dict[str, Callable[[datetime], Any]] = {
+    "ISO 8601": datetime.isoformat,
+    "ISO 8601 without a zone": lambda moment: moment.strftime("%Y-%m-%dT%H:%M:%S"),
+    "SQL": lambda moment: moment.strftime("%Y-%m-%d %H:%M:%S"),
+    "with an offset": lambda moment: moment.astimezone(timezone(timedelta(hours=9))).isoformat(),
+    "RFC 1123": lambda moment: format_datetime(moment, usegmt=True),
+    "Date.toString()": lambda moment: moment.strftime("%a %b %d %Y %H:%M:%S GMT+0000 (UTC)"),
+    "seconds": lambda moment: int(moment.timestamp()),
+    "seconds as text": lambda moment: str(int(moment.timestamp())),
+    "milliseconds": lambda moment: int(moment.timestamp() * 1000),
+    "milliseconds as text": lambda moment: str(int(moment.timestamp() * 1000)),
+    "microseconds": lambda moment: int(moment.timestamp() * 1e6),
+    "Firestore": lambda moment: {"seconds": int(moment.timestamp()), "nanoseconds": 0},
+    "Firestore Admin": lambda moment: {"_seconds": int(moment.timestamp()), "_nanoseconds": 0},
+    "MongoDB": lambda moment: {"$date": moment.isoformat()},
+}
+
+
 @pytest.mark.slow
-def test_capture_after_an_erasure_is_rejected_only_if_its_time_is_valid_and_older(
+def test_no_notation_of_an_older_time_brings_an_erased_user_back(service: RunningService) -> None:
+    erase(service, ANN.email)
+    now = datetime.now(timezone.utc)
+    for days in (0, 6, 25, 400):
+        before = now - timedelta(days=days, hours=1)
+        for name, notation in TIME_NOTATIONS.items():
+            for key in ("capture_timestamp", "captureTimestamp", "capture-timestamp"):
+                payload = {"user_email": ANN.email, key: notation(before)}
+                assert service.capture("activity", payload).status_code == 410, (name, days)
+    older_and_newer = {
+        "user_email": ANN.email,
+        "capture_timestamp": now.isoformat(),
+        "captureTimestamp": (now - timedelta(hours=1)).isoformat(),
+    }
+    assert service.capture("payment", older_and_newer).status_code == 410
+    assert service.rows("SELECT * FROM users WHERE email = ?", ANN.email) == []
+    soon = now + timedelta(minutes=2)
+    for name, notation in TIME_NOTATIONS.items():
+        payload = {"user_email": ANN.email, "capture_timestamp": notation(soon)}
+        assert service.capture("activity", payload).status_code == 201, name
+
+
+@pytest.mark.slow
+def test_capture_whose_time_cannot_be_read_is_rejected_after_an_erasure(
     service: RunningService,
 ) -> None:
+    in_an_hour = datetime.now(timezone.utc) + timedelta(hours=1)
+    unreadable = (
+        "soon", "11/27/2026, 10:00:00 AM", 0, {"time": "now"}, True,
+        in_an_hour.strftime("%Y-%m-%d %H:%M:%S"),  # of a zone ahead of UTC, an unknown time ago
+    )  # fmt: skip
+    for time_ in unreadable:
+        payload = {"user_email": BOB.email, "capture_timestamp": time_}
+        assert service.capture("activity", payload).status_code == 201
     erase(service, ANN.email)
-    assert service.capture("activity", {"user_email": ANN.email}).status_code == 201
+    for time_ in unreadable:
+        payload = {"user_email": ANN.email, "capture_timestamp": time_}
+        assert service.capture("activity", payload).status_code == 410, time_
     assert (
         service.capture("activity", payload_dated("0001-01-01T00:00:00+14:00")).status_code == 410
     )
-    for newer_or_invalid in ("9999-12-31T23:59:59-14:00", "soon", "2024-01-15T10:30:00"):
-        assert service.capture("activity", payload_dated(newer_or_invalid)).status_code == 201
+    for newer in ("", "9999-12-31T23:59:59-14:00"):
+        assert service.capture("activity", payload_dated(newer)).status_code == 201
+    assert service.capture("activity", {"user_email": ANN.email}).status_code == 201
 
 
 @pytest.mark.slow

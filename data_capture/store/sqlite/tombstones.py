@@ -8,11 +8,9 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterable, Mapping
-from datetime import datetime
 
 from data_capture.capture.parse import Capture
-from data_capture.capture.timestamps import earlier, parse_timestamp
-from data_capture.json_codec import decode_json
+from data_capture.capture.timestamps import earlier, parse_stored
 from data_capture.problems import GONE, Problem
 from data_capture.sql.bulk import select_matching
 from data_capture.store.sqlite.connection import StoreConnection
@@ -88,7 +86,8 @@ def reject_older_capture(capture: Capture, erasure_times: Mapping[str, str]) -> 
     """Reject a capture that predates its user's erasure, given the times of erasures.
 
     The capture's time is the page's `capture_timestamp`, however old: a page's queue may be older
-    than the times that `happened_at` accepts.
+    than the times that `happened_at` accepts. A capture whose time can't be read is rejected too,
+    because it may predate the erasure; the script always states a readable time.
 
     Raises:
         Problem: 410.
@@ -117,6 +116,4 @@ def count_pending_erasures(connection: sqlite3.Connection) -> int:
 def _predates(capture: Capture, erased_at: str) -> bool:
     if capture.received_at <= erased_at:
         return True
-    payload = decode_json(capture.snapshot)
-    said = parse_timestamp(payload.get("capture_timestamp", payload.get("captureTimestamp")))
-    return said is not None and said <= datetime.fromisoformat(erased_at.replace("Z", "+00:00"))
+    return capture.claimed_at is not None and capture.claimed_at <= parse_stored(erased_at)
