@@ -15,4 +15,5 @@ capture_time.py    decides when a capture happened
 email.py           normalises email addresses
 user_agent.py      shortens and masks the User-Agent header
 snapshot.py        the snapshot and the digests of a payload
+volatile_names.py  the members that differ each time a page saves the same data
 """

@@ -24,6 +24,7 @@ from data_capture.deadlines import Deadline
 from data_capture.images import describe_picture, is_file, replace_texts
 from data_capture.json_codec import JsonObject
 from data_capture.problems import UNUSABLE, FieldError, Problem
+from data_capture.redaction.hidden_values import find_hidden_values
 from data_capture.redaction.redact import is_masked, redact_with_paths
 
 _CAPTURE_ID = re.compile(r"[A-Za-z0-9._:-]{1,128}")
@@ -135,6 +136,7 @@ def parse_capture(
     sent_id = _get_member(payload, "capture_id", "captureId")
     sent_payload = payload
     payload, masked = redact_with_paths(payload, caller.deadline)
+    hidden_values = find_hidden_values(sent_payload, payload, caller.deadline) if masked else []
     if caller.deadline is not None:
         caller.deadline.check()
     capture_id = _parse_capture_id(sent_id, _get_member(payload, "capture_id", "captureId"))
@@ -147,7 +149,10 @@ def parse_capture(
     user_agent = stored_user_agent(caller.user_agent)
     if user_agent.is_masked:
         masked.append("User-Agent")
-    snapshot, digest, content_digest = snapshot_and_digests(payload, masked, user_email)
+    snapshot, digest, content_digest = snapshot_and_digests(
+        payload, masked, user_email, hidden_values,
+        record_id_is_content=not _is_identified(kind, values),
+    )  # fmt: skip
     return Capture(
         kind=kind,
         capture_id=capture_id,
@@ -285,6 +290,13 @@ def _describe_pictures(
     if not descriptions:
         return payload
     return {key: replace_texts(member, descriptions) for key, member in payload.items()}
+
+
+def _is_identified(kind: Kind, values: list[ColumnValue]) -> bool:
+    """Tell whether the row that a capture may repeat is known without the page's own id of it."""
+    if kind.repetition is None or kind.repetition.about is None:
+        return True
+    return values[kind.field_indexes[kind.repetition.about]] is not None
 
 
 def _digest_masked_subject(

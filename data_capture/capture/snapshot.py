@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import hashlib
-import re
 from collections.abc import Callable, Sequence
 from decimal import Decimal
+from itertools import takewhile
 from json.encoder import encode_basestring as quoted
 from operator import itemgetter
 from typing import Any, NamedTuple, Protocol
 
 from data_capture.capture.email import normalise_email
+from data_capture.capture.volatile_names import RECORD_ID_NAMES, VOLATILE_MEMBER, VOLATILE_NAMES
 from data_capture.json_codec import JsonObject, encode_decimal, encode_json
 from data_capture.keys_cache import KeysCache
+from data_capture.redaction.hidden_values import HiddenValue
 from data_capture.scanning import LARGE_STEP_CHARACTERS, contains, join_pieces, steps
 
 _DIGEST_BYTES = 32
@@ -20,23 +22,7 @@ _SCALARS = frozenset({str, int, bool, float, type(None), Decimal})
 _MASKED = "_masked"
 _KIND = "type"
 
-_VOLATILE_WORDS = (
-    "capture_id", "capture_timestamp", "timestamp", "ts", "nonce", "request_id", "created_at",
-    "updated_at", "saved_at", "sent_at", "last_activity", "last_seen", "last_saved", "last_sync",
-    "last_synced", "last_update", "last_updated",
-)  # fmt: skip
-
-
-def _to_camel_case(name: str) -> str:
-    first, *others = name.split("_")
-    return first + "".join(word.capitalize() for word in others)
-
-
-VOLATILE_NAMES = frozenset({*_VOLATILE_WORDS, *map(_to_camel_case, _VOLATILE_WORDS)})
-"""Members that differ each time a page sends the same data; they are not part of the content."""
-
 _EMAIL_KEYS = frozenset({"user_email", "userEmail", "email"})
-_VOLATILE = re.compile(f'"(?:{"|".join(sorted(VOLATILE_NAMES))})":')
 
 
 def snapshot_of(payload: JsonObject, masked: list[str]) -> str:
@@ -46,12 +32,26 @@ def snapshot_of(payload: JsonObject, masked: list[str]) -> str:
 
 def snapshot_and_digest(payload: JsonObject, masked: list[str]) -> tuple[str, bytes]:
     """Return the snapshot and the payload's digest."""
-    return snapshot_and_digests(payload, masked)[:2]
+    snapshot, digest, _ = snapshot_and_digests(payload, masked)
+    return snapshot, digest
+
+
+class PayloadDigests(NamedTuple):
+    """A payload's snapshot for its audit record, and its digests."""
+
+    snapshot: str
+    digest: bytes
+    content_digest: bytes
 
 
 def snapshot_and_digests(
-    payload: JsonObject, masked: list[str], user_email: str | None = None
-) -> tuple[str, bytes, bytes]:
+    payload: JsonObject,
+    masked: list[str],
+    user_email: str | None = None,
+    hidden_values: Sequence[HiddenValue] = (),
+    *,
+    record_id_is_content: bool = True,
+) -> PayloadDigests:
     """Return the snapshot, the payload's digest and its content's digest.
 
     The payload's digest tells whether two payloads with one `capture_id` are equal, whatever the
@@ -63,6 +63,13 @@ def snapshot_and_digests(
 
     Most members are neither objects nor lists: the JSON of such a member is the same in all three
     results and is made once.
+
+    Args:
+        payload: the payload, masked.
+        masked: the paths of the masked values.
+        user_email: the user's normalised address.
+        hidden_values: what the masks hide; part of both digests.
+        record_id_is_content: whether `RECORD_ID_NAMES` are part of the content.
     """
     layout = _LAYOUTS.get(payload)
     values = [*payload.values()]
@@ -84,13 +91,15 @@ def snapshot_and_digests(
         members.append(f"{quoted(_find_free_key(_MASKED, payload))}:{encode_json(masked)}")
     snapshot = f"{{{join_pieces(members, ',')}}}"
     is_long = len(snapshot) > 2 * LARGE_STEP_CHARACTERS
-    digest = _digest_object(hashlib.sha256(), layout.select_digest(sorted_members), is_long=is_long)
-    content_digest = _digest_object(
-        hashlib.blake2b(digest_size=_DIGEST_BYTES),
-        layout.select_content(content_members),
-        is_long=is_long,
-    )
-    return snapshot, digest, content_digest
+    select_content = layout.select_content if record_id_is_content else layout.select_without_id
+    hashes = hashlib.sha256(), hashlib.blake2b(digest_size=_DIGEST_BYTES)
+    _hash_object(hashes[0], layout.select_digest(sorted_members), is_long=is_long)
+    _hash_object(hashes[1], select_content(content_members), is_long=is_long)
+    if hidden_values:
+        volatile = VOLATILE_NAMES if record_id_is_content else VOLATILE_NAMES | RECORD_ID_NAMES
+        _hash_hidden_values(hashes[0], hidden_values)
+        _hash_hidden_values(hashes[1], _without_volatile(hidden_values, volatile))
+    return PayloadDigests(snapshot, hashes[0].digest(), hashes[1].digest())
 
 
 def _encode_value(value: Any) -> str:
@@ -108,7 +117,7 @@ def _encode_with_sorted_keys(
         if isinstance(value, (dict, list)):
             text = names[index] + encode_json(value, sort_keys=True)
             sorted_members[index] = content_members[index] = text
-            if contains(_VOLATILE, text):
+            if contains(VOLATILE_MEMBER, text):
                 content_members[index] = names[index] + encode_json(
                     _remove_volatile(value), sort_keys=True
                 )
@@ -141,22 +150,37 @@ def _replace_email(
     return members
 
 
+def _without_volatile(
+    hidden_values: Sequence[HiddenValue], volatile_at_top: frozenset[str]
+) -> list[HiddenValue]:
+    """Remove what is hidden in volatile members, as `_remove_volatile` does."""
+    return [one for one in hidden_values if not _is_volatile(one.path, volatile_at_top)]
+
+
+def _is_volatile(path: tuple[str | int, ...], volatile_at_top: frozenset[str]) -> bool:
+    names = [*takewhile(lambda name: isinstance(name, str), path)]
+    return (names[:1] and names[0] in volatile_at_top) or not VOLATILE_NAMES.isdisjoint(names)
+
+
 class _HashFunction(Protocol):
     def update(self, data: bytes, /) -> None: ...
-    def digest(self) -> bytes: ...
 
 
-def _digest_object(hash_function: _HashFunction, members: Sequence[str], *, is_long: bool) -> bytes:
+def _hash_hidden_values(hash_function: _HashFunction, hidden_values: Sequence[HiddenValue]) -> None:
+    encoded = sorted(encode_json([[*path], value]) for path, value in hidden_values)
+    hash_function.update("".join(encoded).encode())
+
+
+def _hash_object(hash_function: _HashFunction, members: Sequence[str], *, is_long: bool) -> None:
     if not is_long or not members:
         hash_function.update(f"{{{','.join(members)}}}".encode())
-        return hash_function.digest()
+        return
     # Joining and encoding a large payload as a whole would block other threads for its copies.
     for index, member in enumerate(members):
         hash_function.update(b"," if index else b"{")
         for step in steps(member, LARGE_STEP_CHARACTERS):
             hash_function.update(step.encode())
     hash_function.update(b"}")
-    return hash_function.digest()
 
 
 def _find_free_key(key: str, payload: JsonObject) -> str:
@@ -173,21 +197,25 @@ class _Layout(NamedTuple):
         names: each key as JSON, with its colon.
         select_digest: selects the members of the payload's digest, sorted by key.
         select_content: selects the members of the content's digest, sorted by key.
+        select_without_id: the same without `RECORD_ID_NAMES`.
         emails: the indexes of members that may be the user's email address.
     """
 
     names: tuple[str, ...]
     select_digest: Callable[[Sequence[str]], Sequence[str]]
     select_content: Callable[[Sequence[str]], Sequence[str]]
+    select_without_id: Callable[[Sequence[str]], Sequence[str]]
     emails: tuple[int, ...]
 
 
 def _derive_layout(keys: tuple[str, ...]) -> _Layout:
     in_digest = sorted((key, index) for index, key in enumerate(keys) if key != _KIND)
+    in_content = [(key, index) for key, index in in_digest if key not in VOLATILE_NAMES]
     return _Layout(
         tuple(f"{quoted(key)}:" for key in keys),
         _make_selector([index for _, index in in_digest]),
-        _make_selector([index for key, index in in_digest if key not in VOLATILE_NAMES]),
+        _make_selector([index for _, index in in_content]),
+        _make_selector([index for key, index in in_content if key not in RECORD_ID_NAMES]),
         tuple(index for index, key in enumerate(keys) if key in _EMAIL_KEYS),
     )
 

@@ -79,6 +79,11 @@ def _stored_schema(kind: Kind) -> Json:
         **{kind.id_name: INTEGER},
         capture_id=TEXT,
         message=TEXT,
+        updated={
+            "const": True,
+            "description": "The columns of the stored row are the same. The capture's new fields "
+            "are in its own audit record.",
+        },
         duplicate={"const": True, "description": "The capture contained nothing new."},
         warnings={
             **FIELD_MESSAGES,

@@ -1,6 +1,7 @@
 """Masking what must never be stored: passwords, keys, card numbers and the like.
 
 redact.py           masks the secrets in a JSON value; the other rooms use this module
+hidden_values.py    finds the values behind masks that tell payloads apart
 plain_text.py       masks the secrets in a text that is not JSON
 secret_patterns.py  finds secrets in texts by the words before them and by their form
 card_numbers.py     finds and masks card numbers in texts

@@ -65,6 +65,16 @@ def redact_text(text: str) -> str:
         return REDACTED
 
 
+def mask_named_secrets(text: str) -> str:
+    """Mask only the secrets that words before them name, and keep card numbers and tokens."""
+    if is_harmless(text):
+        return text
+    try:
+        return _mask_after_words(text, CheckBudget())
+    except BudgetSpent:
+        return REDACTED
+
+
 def is_harmless(text: str) -> bool:
     """Tell whether a text is a file or needs no closer look for another reason."""
     return is_large_file(text) or not may_contain_secret(text) or is_file(text)
@@ -79,14 +89,18 @@ def mask_plain_text(text: str, budget: CheckBudget) -> str:
     """
     budget.spend(0)
     lowered = to_lower_case_of_same_length(text)
-    spans = [*_find_values_after_words(lowered, budget), *_find_codes_after_words(lowered, budget)]
-    if spans:
-        text = _replace_spans(text, spans)
+    text = _mask_after_words(text, budget, lowered)
     if len(text) >= MIN_CARD_DIGITS and may_contain_card_in_any_spelling(text):
         text = mask_cards(text, budget.spend)
     if may_contain_token(lowered):
         text = _replace_spans(text, [*_find_tokens(text, budget)])
     return text
+
+
+def _mask_after_words(text: str, budget: CheckBudget, lowered: str = "") -> str:
+    lowered = lowered or to_lower_case_of_same_length(text)
+    spans = [*_find_values_after_words(lowered, budget), *_find_codes_after_words(lowered, budget)]
+    return _replace_spans(text, spans) if spans else text
 
 
 def _find_tokens(text: str, budget: CheckBudget) -> Iterator[tuple[int, int]]:

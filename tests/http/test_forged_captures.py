@@ -123,7 +123,8 @@ class TestRepetitions:
             capture_service.capture("payment", {**real, "capture_timestamp": soon(-n)})
             for n in range(3)
         ]
-        assert [response.json().get("duplicate") for response in responses] == [True] * 3
+        assert [response.json().get("updated") for response in responses] == [True, None, None]
+        assert [response.json().get("duplicate") for response in responses] == [None, True, True]
         kept = [one.get("vat_id") for one in snapshots(capture_service.database, user)]
         assert kept == [None, "DE1"], "once, not each time"
         batch = {
@@ -171,7 +172,7 @@ class TestRepetitions:
             "transaction_id": "TX-user_email",
             "final_price": 5,
         }
-        assert capture_service.capture("payment", billing).json()["duplicate"]
+        assert capture_service.capture("payment", billing).json()["updated"]
         records = capture_service.rows(
             "SELECT id FROM data_capture_audit WHERE user_email = ?", user
         )

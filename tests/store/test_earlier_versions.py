@@ -286,7 +286,7 @@ def test_services_and_commands_work_on_an_earlier_database_and_its_backups(
         )
         assert (repeated.status_code, repeated.headers["Idempotency-Replayed"]) == (201, "true")
         assert (
-            service.capture("payment", {"user_email": ANN, **COMPLETED}).json()["duplicate"] is True
+            service.capture("payment", {"user_email": ANN, **COMPLETED}).json()["updated"] is True
         )
         assert erase(service, BOB).json()["erased"]["capture_receipts"] == 3
         assert_whole(service)

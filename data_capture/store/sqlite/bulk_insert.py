@@ -35,6 +35,7 @@ from data_capture.store.sqlite.receipts import (
     INSERT_RECEIPT,
     STORED,
     UNCHANGED,
+    UPDATED,
     Receipt,
     receipt_values,
 )
@@ -61,9 +62,10 @@ class AcceptedCapture(NamedTuple):
 
 
 class _Repetition(NamedTuple):
-    """Describe a capture that repeats a row: the row, and the audit records to add."""
+    """Describe a capture that repeats a row: the row, its outcome, the audit records to add."""
 
     row_id: int
+    outcome: str
     records: list[AuditRecord]
 
 
@@ -89,7 +91,7 @@ class BulkInsert:
             record_audits(self._connection, records)
         self._insert_receipts()
         return [
-            Receipt(repetitions[index].row_id, UNCHANGED, replayed=False)
+            Receipt(repetitions[index].row_id, repetitions[index].outcome, replayed=False)
             if index in repetitions
             else Receipt(self._rows.row_ids[index], STORED, replayed=False)
             for index in range(len(accepted))
@@ -120,20 +122,21 @@ class BulkInsert:
     def _find_repetition(self, item: AcceptedCapture) -> _Repetition | None:
         """Find the row that a capture repeats, or None, and add its receipt."""
         capture, stored_email = item
-        row_id = find_repeated_row(self._connection, capture, stored_email)
+        digest = content_digest_of(capture, self._key)
+        row_id = find_repeated_row(self._connection, capture, stored_email, digest)
         if row_id is None:
             return None
-        digest = content_digest_of(capture, self._key)
         is_new = has_new_content(self._connection, capture, row_id, stored_email, digest)
         records = confirm_repeated_row(
             self._connection, capture, row_id, stored_email, is_new=is_new
         )
+        outcome = UPDATED if is_new else UNCHANGED
         self._pending_receipts.append(
             receipt_values(
-                self._key, capture, stored_email, row_id, UNCHANGED, digest if is_new else None
+                self._key, capture, stored_email, row_id, outcome, digest if is_new else None
             )
         )
-        return _Repetition(row_id, records)
+        return _Repetition(row_id, outcome, records)
 
     def _add_receipts(self, accepted: Sequence[AcceptedCapture], indexes: Sequence[int]) -> None:
         """Add receipts for inserted rows; they are inserted later."""

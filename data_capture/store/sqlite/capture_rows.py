@@ -13,7 +13,7 @@ from data_capture.capture.kinds import Kind
 from data_capture.capture.parse import Capture
 from data_capture.capture.timestamps import earlier
 from data_capture.store.sqlite.keys import ReceiptKey
-from data_capture.store.sqlite.receipts import is_row_confirmed
+from data_capture.store.sqlite.receipts import is_content_recorded, is_row_confirmed
 
 
 def insert_row(connection: sqlite3.Connection, capture: Capture, stored_email: str) -> int:
@@ -61,11 +61,15 @@ def identify_subject(capture: Capture, key: ReceiptKey) -> Capture:
 
 
 def find_repeated_row(
-    connection: sqlite3.Connection, capture: Capture, stored_email: str
+    connection: sqlite3.Connection,
+    capture: Capture,
+    stored_email: str,
+    content_digest: bytes | None,
 ) -> int | None:
     """Find the row that a capture repeats, and move its `updated_at`.
 
-    The kind's repetition rule says when it does.
+    The kind's repetition rule says when it does. A capture with the content of the row repeats it,
+    too, although a column of JSON may contain another time.
 
     Only the row that arrived last is compared, whatever times the rows have. Returns None if the
     capture has new values.
@@ -82,16 +86,23 @@ def find_repeated_row(
     if repetition.within_seconds is not None:
         values.append(earlier(capture.happened_at, repetition.within_seconds))
     statement = _repeated_row_statement(capture.kind)
-    found = connection.execute(statement, (*values, *capture.values)).fetchone()
+    found = connection.execute(statement, (*capture.values, *values)).fetchone()
     if found is None:
         return None
-    row_id = int(found[0])
+    row_id, has_equal_columns = found
+    if not has_equal_columns and (
+        content_digest is None
+        or not is_content_recorded(
+            connection, capture.kind.name, row_id, stored_email, content_digest
+        )
+    ):
+        return None
     if capture.is_confirmed and not _may_confirm(connection, capture, row_id, stored_email):
         return None
     if repetition.touches_updated_at and _may_move(connection, capture, row_id, stored_email):
         update = f"UPDATE {capture.kind.table} SET updated_at = max(updated_at, ?) WHERE id = ?"  # noqa: S608
         connection.execute(update, (capture.happened_at, row_id))
-    return row_id
+    return int(row_id)
 
 
 def equals_row(
@@ -152,13 +163,13 @@ def _repeated_row_statement(kind: Kind) -> str:
     repetition = kind.repetition
     assert repetition is not None
     about = f"AND {repetition.about} = ?" if repetition.about is not None else ""
-    since = "created_at >= ? AND " if repetition.within_seconds is not None else ""
+    since = "WHERE created_at >= ?" if repetition.within_seconds is not None else ""
     # An omitted value counts as equal. A column's affinity makes '99.80' equal 99.8.
     equal = "coalesce(?, {0}) IS {0}" if repetition.ignores_omitted_fields else "{0} IS ?"
     return f"""
-        SELECT id
+        SELECT id, {" AND ".join(equal.format(field.column) for field in kind.fields)}
         FROM (SELECT * FROM {kind.table} WHERE user_email = ? {about} ORDER BY id DESC LIMIT 1)
-        WHERE {since}{" AND ".join(equal.format(field.column) for field in kind.fields)}
+        {since}
     """  # noqa: S608
 
 

@@ -21,6 +21,7 @@ from data_capture.store.sqlite.receipts import (
     INSERT_RECEIPT,
     STORED,
     UNCHANGED,
+    UPDATED,
     FoundReceipt,
     Receipt,
     belongs_to,
@@ -82,14 +83,14 @@ def record_capture(connection: StoreConnection, capture: Capture) -> Receipt:
     reject_erased_capture(connection, capture)
     if stored_email is None:
         stored_email = add_capture_user(connection, capture)
-    row_id = find_repeated_row(connection, capture, stored_email)
     content_digest = content_digest_of(capture, key)
+    row_id = find_repeated_row(connection, capture, stored_email, content_digest)
     if row_id is None:
         row_id, outcome = insert_row(connection, capture, stored_email), STORED
         records = [make_audit_record(capture, stored_email)]
     else:
-        outcome = UNCHANGED
         is_new = has_new_content(connection, capture, row_id, stored_email, content_digest)
+        outcome = UPDATED if is_new else UNCHANGED
         records = confirm_repeated_row(connection, capture, row_id, stored_email, is_new=is_new)
         content_digest = content_digest if is_new else None
     if records:

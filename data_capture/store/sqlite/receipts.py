@@ -15,6 +15,7 @@ from data_capture.problems import UNUSABLE, FieldError, Problem
 from data_capture.store.sqlite.keys import ReceiptKey
 
 STORED = "stored"
+UPDATED = "updated"
 UNCHANGED = "unchanged"
 
 _ROW_EXISTS = " ".join(
@@ -68,8 +69,9 @@ LIMIT 1
 class Receipt(NamedTuple):
     """Describe the result of a capture.
 
-    `outcome` is STORED, or UNCHANGED if the capture repeats an existing row. `replayed` is true if
-    the same capture was stored before and this time added nothing.
+    `outcome` is STORED if the capture added a row. If it repeats the columns of an existing row, it
+    is UPDATED if an audit record with its other content was added, and UNCHANGED otherwise.
+    `replayed` is true if the same capture was stored before and this time added nothing.
     """
 
     row_id: int
@@ -154,7 +156,7 @@ def receipt_values(
         capture: the capture.
         stored_email: its user's address, spelled as in `users.email`.
         row_id: the row that it made or repeats.
-        outcome: STORED or UNCHANGED.
+        outcome: STORED, UPDATED or UNCHANGED.
         content_digest: of its content, or None if an earlier receipt of the row has the same.
     """
     return (
