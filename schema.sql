@@ -179,6 +179,21 @@ CREATE TABLE IF NOT EXISTS capture_receipts (
     PRIMARY KEY (capture_id, user_email)
 ) WITHOUT ROWID;
 
+-- What is known of a payment beside the columns of its row, written in the same transaction. The
+-- amount is a whole number in minor units of the currency (cents), or in hundredths if the currency
+-- is NULL. There is no foreign key, as for receipts: facts whose payment is gone do not count, and
+-- are purged. A payment without facts, such as a row inserted by hand, gets them within seconds from
+-- the running service.
+CREATE TABLE IF NOT EXISTS payment_facts (
+    payment_id   INTEGER PRIMARY KEY,      -- payment_data.id
+    user_email   TEXT NOT NULL,
+    currency     TEXT,                     -- ISO code; NULL: not known
+    status       TEXT NOT NULL,            -- 'pending', 'completed', 'failed', 'refunded', 'cancelled', 'disputed', 'unknown'
+    amount_minor INTEGER,                  -- the final price; NULL: not known
+    confirmed_at TEXT,                     -- NULL: a claim of any caller
+    source       TEXT NOT NULL             -- 'claim', or 'confirmed' when it was sent with the admin token or a write token
+);
+
 -- One tombstone per erased address, without the address. For 30 days, captures from before the
 -- erasure that pages send late are rejected.
 CREATE TABLE IF NOT EXISTS data_capture_erasures (
@@ -213,6 +228,9 @@ CREATE INDEX IF NOT EXISTS capture_receipts_by_row        ON capture_receipts   
 CREATE INDEX IF NOT EXISTS capture_receipts_confirmed     ON capture_receipts     (user_email, capture_type, row_id, confirmed)
     WHERE confirmed = 1;
 
+CREATE INDEX IF NOT EXISTS payment_facts_confirmed        ON payment_facts        (user_email, payment_id)
+    WHERE confirmed_at IS NOT NULL;
+
 -- Finds a user whose address an older program stored with capitals.
 CREATE INDEX IF NOT EXISTS users_by_lower_email           ON users                (lower(email));
 
@@ -228,6 +246,11 @@ SELECT capture_type, row_id, user_email,
                          FROM capture_receipts AS receipt
                          WHERE receipt.confirmed = 1 AND receipt.user_email = captured.user_email
                            AND receipt.capture_type = captured.capture_type AND receipt.row_id = captured.row_id)
+              OR (captured.capture_type = 'payment'
+                  AND EXISTS (SELECT 1
+                              FROM payment_facts AS facts
+                              WHERE facts.payment_id = captured.row_id AND facts.user_email = captured.user_email
+                                AND facts.confirmed_at IS NOT NULL))
             THEN 'confirmed' ELSE 'claim' END AS source
 FROM (SELECT 'payment' AS capture_type, id AS row_id, user_email FROM payment_data
       UNION ALL SELECT 'questionnaire', id, user_email FROM questionnaire_data
@@ -236,25 +259,24 @@ FROM (SELECT 'payment' AS capture_type, id AS row_id, user_email FROM payment_da
 
 -- The latest state of each payment: a payment that went from pending to completed has two rows in
 -- payment_data and one here. The latest state is the one that arrived last, whatever its time. A
--- claim never hides a confirmed state.
+-- claim never hides a confirmed state. `status`, `currency` and `amount_minor` are those of
+-- payment_facts; `payment_status` and the prices are what was sent.
 CREATE VIEW IF NOT EXISTS payments_latest AS
-SELECT id, user_id, user_email, user_name, plan_name, original_price, discount_amount, final_price, coupon_code, payment_method,
-       transaction_id, payment_status, payment_processor, crypto_transaction_hash, crypto_from_address, crypto_amount,
-       ip_address, user_agent, created_at, updated_at,
-       CASE WHEN EXISTS (SELECT 1
-                         FROM capture_receipts AS receipt
-                         WHERE receipt.confirmed = 1 AND receipt.user_email = payment.user_email
-                           AND receipt.capture_type = 'payment' AND receipt.row_id = payment.id)
-            THEN 'confirmed' ELSE 'claim' END AS source
-FROM payment_data AS payment
+SELECT id, user_id, payment.user_email, user_name, plan_name, original_price, discount_amount, final_price, coupon_code,
+       payment_method, transaction_id, payment_status, payment_processor, crypto_transaction_hash, crypto_from_address,
+       crypto_amount, ip_address, user_agent, created_at, updated_at,
+       CASE WHEN confirmed_at IS NOT NULL THEN 'confirmed' ELSE 'claim' END AS source,
+       coalesce(status, 'unknown') AS status, currency, amount_minor, confirmed_at, nullif(facts.source, 'claim') AS confirmed_by
+FROM payment_data AS payment LEFT JOIN payment_facts AS facts
+     ON facts.payment_id = payment.id AND facts.user_email = payment.user_email
 WHERE transaction_id IS NULL
    OR id = coalesce(
            (SELECT state.id
-            FROM capture_receipts AS receipt CROSS JOIN payment_data AS state
-            WHERE receipt.confirmed = 1 AND receipt.user_email = payment.user_email AND receipt.capture_type = 'payment'
-              AND state.id = receipt.row_id AND state.user_email = payment.user_email
+            FROM payment_facts AS confirmed CROSS JOIN payment_data AS state
+            WHERE confirmed.confirmed_at IS NOT NULL AND confirmed.user_email = payment.user_email
+              AND state.id = confirmed.payment_id AND state.user_email = payment.user_email
               AND state.transaction_id = payment.transaction_id
-            ORDER BY receipt.row_id DESC
+            ORDER BY confirmed.payment_id DESC
             LIMIT 1),
            (SELECT state.id
             FROM payment_data AS state

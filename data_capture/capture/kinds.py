@@ -30,6 +30,7 @@ from data_capture.capture.normalise import (
     normalise_payment,
     normalise_questionnaire,
 )
+from data_capture.capture.payments.facts import currency_code
 from data_capture.json_codec import JsonObject
 from data_capture.keys_cache import KeysCache
 
@@ -93,6 +94,8 @@ class Kind:
         repetition: None if every capture adds a row.
         picture: None if the kind has no picture.
         normalise: brings a payload into the usual shape of the kind.
+        facts_table: the table beside `table` for the facts of each row, or None.
+        fact_fields: fields without a column in `table`, from which the facts are computed.
     """
 
     name: str
@@ -103,6 +106,13 @@ class Kind:
     repetition: Repetition | None = None
     picture: PictureColumns | None = None
     normalise: Callable[[JsonObject], JsonObject] = lambda payload: payload
+    facts_table: str | None = None
+    fact_fields: tuple[Field, ...] = ()
+
+    @cached_property
+    def parsed_fields(self) -> tuple[Field, ...]:
+        """The fields that are looked up in a payload: those of the table come first."""
+        return (*self.fields, *self.fact_fields)
 
     @cached_property
     def layouts(self) -> KeysCache[KeyLayout]:
@@ -111,18 +121,18 @@ class Kind:
         Without the cache, parsing takes 1.9 times as long for a payment, 1.5 times for a dashboard
         and 1.8 times for a questionnaire.
         """
-        fields = [Aliases(field.column, *field.aliases) for field in self.fields]
+        fields = [Aliases(field.column, *field.aliases) for field in self.parsed_fields]
         return KeysCache(lambda keys: KeyLayout(keys, self.sections, fields, EMAIL_ALIASES))
 
     @cached_property
     def defaults(self) -> tuple[ColumnValue, ...]:
-        """The default of each field."""
-        return tuple(field.default for field in self.fields)
+        """The default of each of `parsed_fields`."""
+        return tuple(field.default for field in self.parsed_fields)
 
     @cached_property
     def field_indexes(self) -> dict[str, int]:
-        """The index of each field in `fields`, by column."""
-        return {field.column: index for index, field in enumerate(self.fields)}
+        """The index of each field in `parsed_fields`, by column."""
+        return {field.column: index for index, field in enumerate(self.parsed_fields)}
 
     @property
     def id_name(self) -> str:
@@ -174,6 +184,10 @@ _PAYMENT = Kind(
     # new row.
     repetition=Repetition(about="transaction_id", ignores_omitted_fields=True),
     normalise=normalise_payment,
+    facts_table="payment_facts",
+    fact_fields=(
+        Field("currency", currency_code, ("currency_code", "price_currency", "currency.code")),
+    ),
 )
 
 _SCREENSHOT = Field("account_screenshot", picture, ("screenshot",))

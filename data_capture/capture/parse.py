@@ -8,6 +8,7 @@ import uuid
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import partial
 from itertools import islice
 from typing import Any, NamedTuple
 
@@ -17,6 +18,7 @@ from data_capture.capture.converters import is_absent
 from data_capture.capture.email import normalise_email
 from data_capture.capture.field_lookup import FieldLookup, FieldPath, KeyLayout
 from data_capture.capture.kinds import Field, Kind, PictureColumns
+from data_capture.capture.payments.facts import PaymentFacts, find_facts
 from data_capture.capture.snapshot import snapshot_and_digests
 from data_capture.capture.timestamps import timestamp
 from data_capture.capture.user_agent import stored_user_agent
@@ -93,6 +95,8 @@ class Capture(NamedTuple):
     """
     claimed_at: datetime | None = None
     """The time that the page states; see `CaptureTime`."""
+    facts: PaymentFacts | None = None
+    """What `payment_facts` has of a payment; None for the other kinds."""
 
 
 @dataclass(slots=True)
@@ -145,7 +149,9 @@ def parse_capture(
     time = resolve_capture_time(
         sent_payload, layout.time_keys, caller.now, may_backdate=caller.may_backdate
     )
-    user_email, values, warnings, payload = _parse_fields(kind, payload, layout, placeholder_emails)
+    user_email, values, facts, warnings, payload = _parse_fields(
+        kind, payload, layout, placeholder_emails
+    )
     user_agent = stored_user_agent(caller.user_agent)
     if user_agent.is_masked:
         masked.append("User-Agent")
@@ -172,6 +178,7 @@ def parse_capture(
         admission=None if caller.admit_new_user is None else Admission(caller.admit_new_user),
         masked_subject_digest=_digest_masked_subject(kind, values, sent_payload, content_digest),
         claimed_at=time.claimed_at,
+        facts=facts,
     )
 
 
@@ -197,8 +204,8 @@ def _parse_capture_id(sent: Any, masked: Any) -> str:
 
 def _parse_fields(
     kind: Kind, payload: JsonObject, layout: KeyLayout, placeholder_emails: tuple[str, ...]
-) -> tuple[str, list[ColumnValue], list[FieldError], JsonObject]:
-    """Return the email, the columns' values, the warnings and the payload.
+) -> tuple[str, list[ColumnValue], PaymentFacts | None, list[FieldError], JsonObject]:
+    """Return the email, the columns' values, a payment's facts, the warnings and the payload.
 
     In the payload, descriptions replace pictures.
     """
@@ -210,14 +217,20 @@ def _parse_fields(
     values = [*kind.defaults]
     warnings: list[FieldError] = []
     for index, paths in layout.field_paths.items():
-        values[index], warning = _convert_field(kind.fields[index], lookup, paths)
+        values[index], warning = _convert_field(kind.parsed_fields[index], lookup, paths)
         if warning is not None:
             warnings.append(warning)
+    facts = None
+    if kind.facts_table is not None:
+        find_sent = partial(_find_sent, kind, lookup, layout)
+        facts, fact_warnings = find_facts(values, kind.field_indexes, find_sent)
+        warnings += fact_warnings
+        del values[len(kind.fields) :]
     if kind.picture is not None:
         picture_index = kind.field_indexes[kind.picture.picture.column]
         sent = [*lookup.find_all(layout.field_paths.get(picture_index, ()))]
         payload = _describe_pictures(payload, sent, kind, kind.picture, values)
-    return user_email, values, warnings, payload
+    return user_email, values, facts, warnings, payload
 
 
 def _find_email(lookup: FieldLookup, layout: KeyLayout, placeholder_emails: tuple[str, ...]) -> str:
@@ -237,6 +250,15 @@ def _find_email(lookup: FieldLookup, layout: KeyLayout, placeholder_emails: tupl
         f"The user_email {message}, so this can't be attributed to anyone.",
         errors=[FieldError("user_email", message)],
     )
+
+
+def _find_sent(
+    kind: Kind, lookup: FieldLookup, layout: KeyLayout, column: str
+) -> tuple[str, Any] | None:
+    """Return the name and value that a page sent for a field; None if it sent none."""
+    paths = layout.field_paths.get(kind.field_indexes[column], ())
+    found = next(filter(None, map(lookup.find, paths)), None)
+    return None if found is None else (found[0], found[1])
 
 
 def _convert_field(

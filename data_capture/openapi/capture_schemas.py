@@ -53,12 +53,12 @@ def _batch_response_schema() -> Json:
 
 
 def _capture_schema(kind: Kind) -> Json:
-    """Return the schema of a capture, with one property for each column.
+    """Return the schema of a capture, with one property for each column and fact.
 
     The description of the column's converter describes the property.
     """
     properties: Json = {}
-    for field in kind.fields:
+    for field in kind.parsed_fields:
         names = f" Also sent as {', '.join(field.aliases)}." if field.aliases else ""
         description = f"{field.converter.description}{names}"
         properties[field.column] = {"description": description}

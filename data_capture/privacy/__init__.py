@@ -9,6 +9,7 @@ erasure_completion.py  completes erasures: no byte of the user remains in the da
 erasure_log.py         records erasures outside the database, and repeats them after a restore
 retention.py           deletes old data by the configured periods
 receipts.py            deletes orphaned and redundant receipts
+payment_facts.py       adds the facts of payments that have none
 housekeeping.py        runs all of this in a thread of the capture service
 pseudonyms.py          makes the addresses that replace erased ones
 tables.py              lists the tables with users' data

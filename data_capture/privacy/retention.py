@@ -3,9 +3,9 @@
 There is a period for each kind of capture, for callers' addresses and for user agents.
 
 A capture's row is deleted when its period has passed since its time (for a dashboard's state: since
-the end of the state), with all its receipts, in one transaction. Its audit records stay, but lose
-its data. They are dated by the server's clock, so that a capture that waited in a browser's queue
-can stay in its audit record for up to a week longer. Cleared records still verify
+the end of the state), with its receipts and facts, in one transaction. Its audit records stay, but
+lose its data. They are dated by the server's clock, so that a capture that waited in a browser's
+queue can stay in its audit record for up to a week longer. Cleared records still verify
 (`data_capture.audit`).
 """
 
@@ -150,6 +150,8 @@ def _delete_some(connection: sqlite3.Connection, kind: Kind, since: str) -> tupl
     if not ids:
         return None
     connection.executemany(f"DELETE FROM {kind.table} WHERE id = ?", ids)  # noqa: S608
+    if kind.facts_table is not None:
+        connection.executemany(f"DELETE FROM {kind.facts_table} WHERE payment_id = ?", ids)  # noqa: S608
     delete_receipts = f"DELETE FROM {RECEIPTS} WHERE row_id = ? AND capture_type = ?"  # noqa: S608
     keys = [(row_id, kind.name) for (row_id,) in ids]
     return len(ids), connection.executemany(delete_receipts, keys).rowcount

@@ -74,8 +74,8 @@ def test_every_field_is_described_with_its_aliases(
     document = requests.get(f"{capture_service.url}/openapi.json", timeout=30).json()
     for kind in KINDS.values():
         properties = document["components"]["schemas"][kind.title]["properties"]
-        assert set(properties) == {field.column for field in kind.fields}
-        for field in kind.fields:
+        assert set(properties) == {field.column for field in kind.parsed_fields}
+        for field in kind.parsed_fields:
             words = properties[field.column]["description"]
             assert words[0].isupper()
             assert all(name in words for name in field.aliases), field

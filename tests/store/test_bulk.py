@@ -59,6 +59,7 @@ KIND_FIELDS: dict[str, st.SearchStrategy[dict[str, Any]]] = {
                 ]
             ),
             "final_price": st.sampled_from(["9.90", 10, "lots"]),
+            "currency": st.sampled_from(["USD", "EUR", "JPY"]),
         },
     ),
     "questionnaire": st.fixed_dictionaries({"tradesPerDay": st.sampled_from(["1-2", "3-5"])}),

@@ -51,7 +51,10 @@ _ANYTHING = st.recursive(
 def _fields(kind_name: str) -> st.SearchStrategy[dict[str, Any]]:
     kind = KINDS[kind_name]
     names = [
-        name for field in kind.fields for name in (field.column, *field.aliases) if "." not in name
+        name
+        for field in kind.parsed_fields
+        for name in (field.column, *field.aliases)
+        if "." not in name
     ]
     flat = st.dictionaries(st.sampled_from(names), _ANYTHING, max_size=8)
     if not kind.sections:

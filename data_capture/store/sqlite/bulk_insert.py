@@ -31,6 +31,7 @@ from data_capture.store.sqlite.captures import (
     make_audit_record,
 )
 from data_capture.store.sqlite.connection import StoreConnection
+from data_capture.store.sqlite.payment_facts import INSERT_FACTS, values_of_capture
 from data_capture.store.sqlite.receipts import (
     INSERT_RECEIPT,
     STORED,
@@ -172,11 +173,17 @@ class _PendingRows:
         self._pending[item.capture.kind].append((index, item))
 
     def insert(self, kind: Kind) -> list[int]:
-        """Insert the pending rows of a kind and return their indexes."""
+        """Insert the pending rows of a kind, and their facts; return their indexes."""
         pending = self._pending.pop(kind)
         rows = [row_values(*item) for _, item in pending]
         first = insert_consecutive_rows(self._connection, insert_statement(kind), rows)
         self.row_ids.update((index, row_id) for row_id, (index, _) in enumerate(pending, first))
+        if kind.facts_table is not None:
+            facts = [
+                values_of_capture(item.capture, row_id, item.stored_email)
+                for row_id, (_, item) in enumerate(pending, first)
+            ]
+            self._connection.executemany(INSERT_FACTS, filter(None, facts))
         self.pending_keys = {key for key in self.pending_keys if key and key[0] != kind.name}
         return [index for index, _ in pending]
 

@@ -13,14 +13,16 @@ from data_capture.capture.kinds import Kind
 from data_capture.capture.parse import Capture
 from data_capture.capture.timestamps import earlier
 from data_capture.store.sqlite.keys import ReceiptKey
+from data_capture.store.sqlite.payment_facts import complete_facts, contradicts_facts, insert_facts
 from data_capture.store.sqlite.receipts import is_content_recorded, is_row_confirmed
 
 
 def insert_row(connection: sqlite3.Connection, capture: Capture, stored_email: str) -> int:
-    """Insert a capture's row and return its id."""
+    """Insert a capture's row, and a payment's facts; return the row's id."""
     values = row_values(capture, stored_email)
     row_id = connection.execute(insert_statement(capture.kind), values).lastrowid
     assert row_id is not None
+    insert_facts(connection, capture, row_id, stored_email)
     return row_id
 
 
@@ -99,6 +101,9 @@ def find_repeated_row(
         return None
     if capture.is_confirmed and not _may_confirm(connection, capture, row_id, stored_email):
         return None
+    if contradicts_facts(connection, capture, row_id, stored_email):
+        return None
+    complete_facts(connection, capture, row_id, stored_email)
     if repetition.touches_updated_at and _may_move(connection, capture, row_id, stored_email):
         update = f"UPDATE {capture.kind.table} SET updated_at = max(updated_at, ?) WHERE id = ?"  # noqa: S608
         connection.execute(update, (capture.happened_at, row_id))

@@ -17,6 +17,7 @@ from data_capture.store.sqlite.capture_rows import (
 )
 from data_capture.store.sqlite.connection import StoreConnection
 from data_capture.store.sqlite.keys import ReceiptKey
+from data_capture.store.sqlite.payment_facts import confirm_facts
 from data_capture.store.sqlite.receipts import (
     INSERT_RECEIPT,
     STORED,
@@ -210,6 +211,7 @@ def _confirm_row(
     audit record.
     """
     set_row_origin(connection, capture, row_id)
+    confirm_facts(connection, capture, row_id, stored_email)
     snapshot = encode_json(
         {"capture_type": capture.kind.name, "row_id": row_id, "capture_id": capture.capture_id}
     )

@@ -46,7 +46,8 @@ EARLIER: dict[str, tuple[str, ...]] = {
         WHERE content_digest IS NOT NULL
         """,
     ),
-    # Here the latest row was the one with the latest time; a sender chooses the time.
+    # In the first, the latest row was the one with the latest time; a sender chooses the time. In
+    # the second, receipts alone said what is confirmed.
     "payments_latest": (
         """
         CREATE VIEW payments_latest AS
@@ -62,6 +63,54 @@ EARLIER: dict[str, tuple[str, ...]] = {
                       AND state.transaction_id = payment.transaction_id
                     ORDER BY state.created_at DESC, state.id DESC
                     LIMIT 1)
+        """,
+        """
+        CREATE VIEW payments_latest AS
+        SELECT id, user_id, user_email, user_name, plan_name, original_price, discount_amount,
+               final_price, coupon_code, payment_method, transaction_id, payment_status,
+               payment_processor, crypto_transaction_hash, crypto_from_address, crypto_amount,
+               ip_address, user_agent, created_at, updated_at,
+               CASE WHEN EXISTS (SELECT 1
+                                 FROM capture_receipts AS receipt
+                                 WHERE receipt.confirmed = 1
+                                   AND receipt.user_email = payment.user_email
+                                   AND receipt.capture_type = 'payment'
+                                   AND receipt.row_id = payment.id)
+                    THEN 'confirmed' ELSE 'claim' END AS source
+        FROM payment_data AS payment
+        WHERE transaction_id IS NULL
+           OR id = coalesce(
+                   (SELECT state.id
+                    FROM capture_receipts AS receipt CROSS JOIN payment_data AS state
+                    WHERE receipt.confirmed = 1 AND receipt.user_email = payment.user_email
+                      AND receipt.capture_type = 'payment' AND state.id = receipt.row_id
+                      AND state.user_email = payment.user_email
+                      AND state.transaction_id = payment.transaction_id
+                    ORDER BY receipt.row_id DESC
+                    LIMIT 1),
+                   (SELECT state.id
+                    FROM payment_data AS state
+                    WHERE state.user_email = payment.user_email
+                      AND state.transaction_id = payment.transaction_id
+                    ORDER BY state.id DESC
+                    LIMIT 1))
+        """,
+    ),
+    "capture_sources": (
+        """
+        CREATE VIEW capture_sources AS
+        SELECT capture_type, row_id, user_email,
+               CASE WHEN EXISTS (SELECT 1
+                                 FROM capture_receipts AS receipt
+                                 WHERE receipt.confirmed = 1
+                                   AND receipt.user_email = captured.user_email
+                                   AND receipt.capture_type = captured.capture_type
+                                   AND receipt.row_id = captured.row_id)
+                    THEN 'confirmed' ELSE 'claim' END AS source
+        FROM (SELECT 'payment' AS capture_type, id AS row_id, user_email FROM payment_data
+              UNION ALL SELECT 'questionnaire', id, user_email FROM questionnaire_data
+              UNION ALL SELECT 'dashboard', id, user_email FROM dashboard_data
+              UNION ALL SELECT 'activity', id, user_email FROM trading_activity_log) AS captured
         """,
     ),
     # These ordered rows by time; the current ones order them by arrival.
