@@ -74,7 +74,9 @@ def create_app(settings: Settings) -> Flask:
     store = Store(settings.database, settings.request_seconds)
     eraser = UserEraser(store)
     guard = RequestGuard(settings, public_paths=(f"/{SCRIPT_NAME}",), allow_file_pages=True)
-    disk_space = DiskSpace(settings.database, settings.min_free_disk)
+    disk_space = DiskSpace(
+        settings.database, settings.min_free_disk, store.note_refused_before_write
+    )
     service = CaptureService(store, settings, guard, Rates(settings), disk_space)
     app.extensions |= {"store": store, "request_guard": guard, "capture_service": service}
 

@@ -75,7 +75,9 @@ def create_app(settings: Settings) -> Flask:
     verification = None
     if settings.mail_url:
         verification = Verification(store, settings, rates, passwords, tokens, base_url)
-    disk_space = DiskSpace(settings.database, settings.min_free_disk)
+    disk_space = DiskSpace(
+        settings.database, settings.min_free_disk, store.note_refused_before_write
+    )
     app.extensions |= {"store": store, "request_guard": guard}
 
     def caller_address() -> str | None:
@@ -91,7 +93,7 @@ def create_app(settings: Settings) -> Flask:
     _add_registration(app, registration, verification, disk_space, guard, limit_logins)
     _add_login(app, login, guard, limit_logins)
     _add_verification(app, verification, guard, limit_logins)
-    _add_health(app, settings, store)
+    _add_health(app, settings, store, disk_space)
     openapi.init_app(app, "Enhanced Data Capture: the signup service")
     _disable_caching(app)
     return app
@@ -190,12 +192,12 @@ def _add_verification(
         return page_file_response(name)
 
 
-def _add_health(app: Flask, settings: Settings, store: Store) -> None:
+def _add_health(app: Flask, settings: Settings, store: Store, disk_space: DiskSpace) -> None:
     probe_key = load_or_make_probe_key(settings)
 
     @app.get("/api/health")
     def health() -> Response:
-        fault = store.find_fault()
+        fault = store.find_fault() or disk_space.fault()
         members: dict[str, Any] = {
             "status": "healthy" if fault is None else "unhealthy",
             "service": SERVICE_NAME,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 from data_capture.problems import UNAVAILABLE, Problem
@@ -13,6 +14,13 @@ _CHECK_SECONDS = 1.0
 _RETRY_AFTER_SECONDS = 1  # as for every other fault of the database
 _DEFAULT_MIN_FREE_BYTES = 100_000_000
 _DEFAULT_DIVISOR = 20  # a small disk must keep a twentieth free
+_FAULT = (
+    "The database's disk is almost full (EDC_MIN_FREE_DISK): free some space on it. "
+    "Until then, only captures with the admin token or a write token are stored."
+)
+
+NoteRefusal = Callable[[str, Callable[[], bool]], None]
+"""Called with the reason of a refusal, and a function that tells whether it still holds."""
 
 
 class DiskSpace:
@@ -21,11 +29,15 @@ class DiskSpace:
     Args:
         database: the database file.
         min_free_bytes: the minimum. 0: no minimum. None: 100 MB, or a twentieth of a smaller disk.
+        note_refusal: called for each request that is rejected.
     """
 
-    def __init__(self, database: Path, min_free_bytes: int | None) -> None:
+    def __init__(
+        self, database: Path, min_free_bytes: int | None, note_refusal: NoteRefusal
+    ) -> None:
         self._directory = database.parent
         self._min_free_bytes = min_free_bytes
+        self._note_refusal = note_refusal
         self._checked_at = -_CHECK_SECONDS
         self._is_short = False
 
@@ -40,12 +52,7 @@ class DiskSpace:
 
     def fault(self) -> str | None:
         """Return a sentence for the health response if space is short, otherwise None."""
-        if not self.is_short:
-            return None
-        return (
-            "The database's disk is almost full (EDC_MIN_FREE_DISK): free some space on it. "
-            "Until then, only captures with the admin token or a write token are stored."
-        )
+        return _FAULT if self.is_short else None
 
     def refuse_if_short(self) -> None:
         """Reject a request that needs no token.
@@ -54,6 +61,7 @@ class DiskSpace:
             Problem: 503, while less space is free than the minimum.
         """
         if self.is_short:
+            self._note_refusal(_FAULT, lambda: self.is_short)
             raise Problem(
                 UNAVAILABLE,
                 "The disk is almost full, so this was not stored. Send it again later.",

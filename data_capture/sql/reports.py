@@ -11,9 +11,21 @@ _BROKEN_RULES = ("NULL value in ", "CHECK constraint failed in ", "non-unique en
                  "non-REAL value in ", "non-BLOB value in ", "non-NUMERIC value in ")  # fmt: skip
 
 
+_OUTER_CAUSES = ("disk is full", "disk I/O error", "readonly database", "unable to open")
+
+
 def is_lock_error(error: BaseException) -> bool:
     """Return whether an error of SQLite says that another program holds a lock."""
     return "locked" in str(error) or "busy" in str(error)
+
+
+def may_pass(error: BaseException) -> bool:
+    """Return whether an error of SQLite comes from outside the file: a lock, the disk, a right.
+
+    After such an error any write that succeeds shows that the cause is gone. Damage and broken
+    rules concern some pages or rows only.
+    """
+    return is_lock_error(error) or any(text in str(error) for text in _OUTER_CAUSES)
 
 
 def is_damage(report: str) -> bool:

@@ -12,11 +12,11 @@ import sqlite3
 import threading
 import time
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from pathlib import Path
 
 from data_capture.problems import Problem
 from data_capture.store.loop_committer import LoopCommitter
+from data_capture.store.recovery_probe import RecoveryProbe
 from data_capture.store.sqlite.connection import StoreConnection, open_connection
 from data_capture.store.sqlite.writer import Writer
 from data_capture.store.write_queue import (
@@ -27,11 +27,12 @@ from data_capture.store.write_queue import (
     WriteQueue,
     unavailable,
 )
+from data_capture.store.write_refusals import Refusal
 
 log = logging.getLogger("data_capture.store")
 
-_PROBE_SECONDS = 0.2
 _CLOSING_SECONDS = 5.0
+_OVERDUE = Refusal("The database did not take a write within the time that a request may take.")
 _CLOSED = "The database can't be used: it was closed, since the service is stopping."
 
 
@@ -73,6 +74,9 @@ class Store:
         self._loop_committer = LoopCommitter(self._writer, self._queue, self._turn)
         self._thread = threading.Thread(target=self._write_groups, name="write queued", daemon=True)
         self._thread.start()
+        RecoveryProbe(
+            self._writer.health.refusals, self._writer.health.files, self._queue, self.closing
+        )
 
     def write(self, job: WriteJob[Result], size_bytes: int = 0) -> Result:
         """Do a job in a transaction and return its result once it is committed and synced.
@@ -106,7 +110,10 @@ class Store:
         except Problem as problem:
             return [problem] * len(jobs)
         self._queue.put(write)
-        return write.wait()
+        results = write.wait()
+        if write.is_given_up:
+            self._note_refused(_OVERDUE, len(jobs))
+        return results
 
     async def write_together_in_loop(
         self, jobs: Sequence[WriteJob[Result]], size_bytes: int = 0
@@ -119,7 +126,10 @@ class Store:
             return [problem] * len(jobs)
         self._loop_committer.gather(loop, write)
         self._timeouts.watch(loop, write)
-        return await write.wait_in_loop()
+        results = await write.wait_in_loop()
+        if write.is_given_up:
+            self._note_refused(_OVERDUE, len(jobs))
+        return results
 
     def read(self, query: Callable[[StoreConnection], Result]) -> Result:
         """Return what `query` returns; it reads from one snapshot of the database.
@@ -138,7 +148,7 @@ class Store:
                     if self._reader.in_transaction:
                         self._reader.execute("ROLLBACK")
             except sqlite3.Error as error:
-                raise self._writer.health.problem_of(error) from error
+                raise self._writer.health.problem_of_read(error) from error
 
     def checkpoint(self) -> bool:
         """Checkpoint and truncate the WAL; return False if others prevent it.
@@ -168,7 +178,8 @@ class Store:
     def find_fault(self) -> str | None:
         """Return what is wrong with the database, as a sentence, or None if it works.
 
-        Also detects a lost file before a write does, and the end of a fault such as a full disk.
+        A fault begins with the first refused write and ends with a write that is committed. A lost
+        file is detected before that.
         """
         health = self._writer.health
         health.check_files()
@@ -180,9 +191,17 @@ class Store:
             )
         except Problem as problem:
             return problem.detail
-        if health.fault is not None:
-            self._probe()
-        return health.fault
+        refusal = health.refusals.current
+        return None if refusal is None else refusal.reason
+
+    def note_refused_before_write(self, reason: str, holds: Callable[[], bool]) -> None:
+        """Note that a write was refused before it reached the store.
+
+        Args:
+            reason: a sentence for the operator.
+            holds: tells whether such writes are still refused.
+        """
+        self._note_refused(Refusal(reason, holds=holds), 1)
 
     def wal_bytes(self) -> int:
         """Return the size of the WAL: some MB, unless a reader holds an old snapshot."""
@@ -205,6 +224,7 @@ class Store:
             return
         self._is_closed = True
         self.closing.set()
+        self._writer.health.refusals.has_begun.set()  # ends the thread of the probe
         self._queue.close()
         self._loop_committer.close()
         deadline = time.monotonic() + self._request_seconds + _CLOSING_SECONDS
@@ -221,6 +241,9 @@ class Store:
             self._reader.close()
         self._writer.close()
 
+    def _note_refused(self, refusal: Refusal, writes: int) -> None:
+        self._writer.health.note_refused(refusal, writes)
+
     def _admit(
         self,
         jobs: Sequence[WriteJob[Result]],
@@ -231,7 +254,11 @@ class Store:
             raise unavailable(_CLOSED)
         deadline = time.monotonic() + self._request_seconds
         write = QueuedWrite(jobs, deadline, size_bytes, loop)
-        self._queue.admit(write)
+        try:
+            self._queue.admit(write)
+        except Problem as problem:
+            self._note_refused(Refusal(problem.detail), len(jobs))
+            raise
         return write
 
     def _write_groups(self) -> None:
@@ -241,19 +268,3 @@ class Store:
                 self._writer.write(group)
             self._queue.put_back([write for write in group if write.results is None])
             self._queue.settle([write for write in group if write.results is not None])
-
-    def _probe(self) -> None:
-        """Find out whether a fault is over, by rewriting the file's header unchanged.
-
-        That adds one page to the WAL. The wait is short: the next write finds out too.
-        """
-        with suppress(Problem):
-            write = self._admit([_rewrite_header], 0, None)
-            write.deadline = time.monotonic() + _PROBE_SECONDS
-            self._queue.put(write)
-            write.wait()
-
-
-def _rewrite_header(connection: sqlite3.Connection) -> None:
-    (version,) = connection.execute("PRAGMA user_version").fetchone()
-    connection.execute(f"PRAGMA user_version = {version}")

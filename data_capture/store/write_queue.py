@@ -63,6 +63,7 @@ class QueuedWrite(Generic[Result]):
         deadline: until when the caller waits, as `time.monotonic()`.
         size_bytes: about how much memory the jobs hold.
         loop: the event loop in which the caller will `wait_in_loop`; None for `wait`.
+        is_probe: whether no client waits for it (`RecoveryProbe`).
     """
 
     def __init__(
@@ -71,10 +72,13 @@ class QueuedWrite(Generic[Result]):
         deadline: float,
         size_bytes: int = 0,
         loop: asyncio.AbstractEventLoop | None = None,
+        *,
+        is_probe: bool = False,
     ) -> None:
         self.jobs = jobs
         self.deadline = deadline
         self.size_bytes = size_bytes
+        self.is_probe = is_probe
         self.is_given_up = False
         self.results: list[Result | Exception] | None = None
         self._waiter: threading.Event | tuple[asyncio.AbstractEventLoop, asyncio.Future[None]] = (

@@ -49,6 +49,14 @@ class HealthTracker:
         """The time since the process became healthy; 0 if it never did."""
         return 0.0 if self._healthy_since is None else time.monotonic() - self._healthy_since
 
+    @property
+    def _has_started(self) -> bool:
+        """Whether a health that is not good may last: not at the manager's first start.
+
+        A process that replaces an earlier one may meet the same full disk.
+        """
+        return self._healthy_since is not None or self._is_decided.is_set()
+
     def check(self) -> str | None:
         """Ask for the health, if it is time.
 
@@ -62,7 +70,7 @@ class HealthTracker:
         is_own = self._process.has_sent(health)
         if health.healthy and is_own:
             self._note_healthy(now)
-        elif self._healthy_since is not None and health.is_expected_service and is_own:
+        elif self._has_started and health.is_expected_service and is_own:
             self._note_unhealthy(health, now)
         else:
             return self._note_failure(health, now)

@@ -11,6 +11,7 @@ import base64
 import errno
 import fcntl
 import os
+import re
 import resource
 import socket
 import subprocess
@@ -87,9 +88,13 @@ def test_while_another_program_holds_the_lock_reads_work_and_writes_time_out(
                 time.sleep(0.3)
             locked_until = time.monotonic() + LOCKED_SECONDS
             while time.monotonic() < locked_until:
-                for path in ("stats/a@example.com", "health"):
-                    url = f"{service.url}/api/data-capture/{path}"
-                    assert requests.get(url, timeout=30).status_code == 200
+                url = f"{service.url}/api/data-capture/"
+                statistics = requests.get(f"{url}stats/a@example.com", timeout=30)
+                assert statistics.status_code == 200
+                # Each write of these tests is refused, so that the first one makes it unhealthy.
+                has_refused = bool(writes)
+                health = requests.get(f"{url}health", timeout=30).status_code
+                assert health in ((503,) if has_refused else (200, 503))
                 time.sleep(0.1)
             is_over.set()
             for writer in writers:
@@ -99,9 +104,38 @@ def test_while_another_program_holds_the_lock_reads_work_and_writes_time_out(
         assert all(seconds > 0.9 for _, seconds, _ in writes)
         assert min(seconds for _, seconds, _ in writes) < DEFAULT_REQUEST_SECONDS
         assert service.capture("payment", {"user_email": "a@example.com"}).status_code == 201
+        health = requests.get(f"{service.url}/api/data-capture/health", timeout=30)
+        assert health.status_code == 200
         assert len(service.rows("SELECT 1 FROM payment_data")) == 1
+        lines = service.log_file.read_text().splitlines()
+        [warning] = [line for line in lines if "Writes are refused with status 503" in line]
+        assert "Another program holds the database's lock." in warning
+        [end] = [line for line in lines if "The database can be written again" in line]
+        # Housekeeping may have been refused, too.
+        [refused] = re.findall(r"in which (\d+) writes were refused", end)
+        assert len(writes) <= int(refused) <= len(writes) + 1
     finally:
         service.stop()
+
+
+@pytest.mark.slow
+def test_a_service_is_unhealthy_but_not_restarted_while_another_program_holds_the_lock(
+    services_with_shim: ManagedServices,
+) -> None:
+    services = services_with_shim
+    process = services.health()["pid"]
+    with connection_of_another_program(services.database) as connection:
+        connection.execute("BEGIN IMMEDIATE")
+        assert services.capture().status_code == 503
+        # The manager replaces a service that does not respond for 15 s.
+        locked_until = time.monotonic() + 18
+        while time.monotonic() < locked_until:
+            assert services.is_unhealthy("Another program holds the database's lock.")
+            time.sleep(0.2)
+    eventually(services.is_healthy, "the service notices by itself that it can write", 30)
+    assert services.health()["pid"] == process
+    assert "starting it again" not in services.manager.log_file.read_text()
+    assert services.capture().status_code == 201
 
 
 @pytest.mark.slow
@@ -161,6 +195,9 @@ def assert_recovers_from_full_disk(
     assert services.health()["pid"] == process
     assert capture_large_payment().status_code == 201
     services.assert_stored_once()
+    log = services.manager.log_file.read_text()
+    assert "Writes are refused with status 503: " in log
+    assert log.index("Writes are refused") < log.index("The database can be written again, after")
 
 
 @pytest.mark.slow
@@ -187,7 +224,9 @@ def test_captures_get_503_until_a_full_disk_has_room(tmp_path: Path) -> None:
     if mounted.returncode != 0:
         pytest.skip(f"this user can't mount a small disk: {mounted.stderr.strip()}")
     try:
-        services = ManagedServices(disk, "--log-file", str(tmp_path / "elsewhere.log"))
+        log_file = tmp_path / "elsewhere.log"
+        services = ManagedServices(disk, "--log-file", str(log_file))
+        services.manager.log_file = log_file
         try:
             assert services.capture().status_code == 201
             filler = disk / "filler"

@@ -166,9 +166,11 @@ class TestLockOfAnotherProgram:
             assert requests.get(
                 f"{short_deadline_service.url}/api/data-capture/stats/{user}", timeout=30
             ).ok
-            assert requests.get(
+            health = requests.get(
                 f"{short_deadline_service.url}/api/data-capture/health", timeout=30
-            ).ok
+            )
+            assert health.status_code == 503
+            assert health.json()["detail"] == "Another program holds the database's lock."
         assert short_deadline_service.capture("payment", payload).status_code == 201
         assert len(short_deadline_service.rows("SELECT 1 FROM payment_data")) == 1
 

@@ -69,16 +69,16 @@ class FileWatch:
         """Return the size of the WAL."""
         return _size(self._wal)
 
-    def lacks_space(self) -> bool:
-        """Return whether the disk, or the limit on file sizes, allows no writes."""
+    def lacks_space(self, space_bytes: int = _SPACE_BYTES) -> bool:
+        """Return whether the disk, or the limit on file sizes, allows only smaller writes."""
         with suppress(OSError):  # a missing folder is not a full disk
             status = os.statvfs(self._wal.parent)
-            if status.f_bavail * status.f_frsize < _SPACE_BYTES:
+            if status.f_bavail * status.f_frsize < space_bytes:
                 return True
         max_bytes, _ = resource.getrlimit(resource.RLIMIT_FSIZE)
         return (
             max_bytes != resource.RLIM_INFINITY
-            and max(map(_size, self._paths)) + _SPACE_BYTES > max_bytes
+            and max(map(_size, self._paths)) + space_bytes > max_bytes
         )
 
 

@@ -9,15 +9,16 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from data_capture.problems import Problem
+from data_capture.problems import UNAVAILABLE, Problem
 from data_capture.sql.reports import is_lock_error
 from data_capture.store.sqlite.bulk import record_captures
 from data_capture.store.sqlite.captures import RecordCapture
 from data_capture.store.sqlite.connection import open_connection, set_checkpoint_size
 from data_capture.store.sqlite.file_watch import FileWatch, identity_of
 from data_capture.store.sqlite.lock import WriterLock, WriterLockTimeout
-from data_capture.store.sqlite.writer_health import DatabaseLost, WriterHealth
+from data_capture.store.sqlite.writer_health import DatabaseLost, WriterHealth, refusal_of
 from data_capture.store.write_queue import QueuedWrite, Result, WriteJob, unavailable
+from data_capture.store.write_refusals import Refusal
 
 log = logging.getLogger("data_capture.store")
 
@@ -27,6 +28,7 @@ _COMMITS_PER_RESIZE = 1000  # after which the WAL's size is fitted to the file's
 # To compare few captures with each other takes longer than it saves. CPU time in µs per payment,
 # stored alone and in bulk: 122 and 160 for 2 payments, 101 and 95 for 4, 94 and 77 for 6.
 _MIN_BULK_CAPTURES = 6
+_OTHER_PROCESS = Refusal("Another process is writing to the database.", is_lock=True)
 
 Results = list[list[Any]]
 """For each write of a group, what its jobs returned or raised."""
@@ -49,6 +51,7 @@ class Writer:
             WriterLockTimeout: another process held the writer lock for `seconds`.
         """
         self._commits = 0
+        self._changes_before = 0  # of the current group: SQLite's count of changed rows
         self._writer_lock = WriterLock(database)
         with self._writer_lock.hold(seconds):  # a restore holds it while it swaps the file
             identity = identity_of(database)
@@ -72,14 +75,11 @@ class Writer:
             # A commit to a file that has lost its name must not be acknowledged.
             self.health.raise_if_lost()
         except WriterLockTimeout:
-            problem = unavailable(
-                "Another process is writing to the database; this was not stored."
-            )
-            _fail(_expired(group, deadline), problem)
+            self._refuse(_expired(group, deadline), _OTHER_PROCESS)
         except BaseException as error:  # noqa: BLE001  (each caller gets a 503, the log the cause)
             is_locked = isinstance(error, sqlite3.Error) and is_lock_error(error)
-            problem = self.health.problem_after_rollback(error)
-            _fail(_expired(group, deadline) if is_locked else group, problem)
+            refusal = self.health.refusal_after_rollback(error)
+            self._refuse(_expired(group, deadline) if is_locked else group, refusal)
         else:
             self._succeed(group, results)
 
@@ -132,7 +132,7 @@ class Writer:
                 raise error
             self.health.raise_if_lost()
         except BaseException as failure:  # noqa: BLE001  (each caller gets a 503, the log the cause)
-            _fail(group, self.health.problem_after_rollback(failure))
+            self._refuse(group, self.health.refusal_after_rollback(failure))
         else:
             self._succeed(group, results)
 
@@ -168,12 +168,12 @@ class Writer:
         except WriterLockTimeout:
             return False
         except DatabaseLost as error:
-            raise self.health.problem_after_rollback(error) from error
+            raise unavailable(self.health.refusal_after_rollback(error).reason) from error
         except sqlite3.Error as error:
             if is_lock_error(error):
                 return False
             if self.health.is_failed_sync(error):
-                raise self.health.problem_after_rollback(error) from error
+                raise unavailable(self.health.refusal_after_rollback(error).reason) from error
             # No fault: the database can be written all the same.
             raise unavailable(f"The database file can't be maintained: {error}.") from error
         return row is None or row[0] == 0  # a checkpoint's first column is 1 if it was blocked
@@ -207,6 +207,7 @@ class Writer:
                     raise  # SQLite rolled everything back (disk full, I/O error)
                 self._connection.execute("ROLLBACK")
                 self._connection.execute("BEGIN IMMEDIATE")
+                self._changes_before = self._connection.total_changes
                 results = [[self._run_in_savepoint(job) for job in write.jobs] for write in group]
             self._connection.execute("COMMIT")
         except BaseException:
@@ -223,6 +224,7 @@ class Writer:
         self._commits += 1
         if self._commits % _COMMITS_PER_RESIZE == 0:
             set_checkpoint_size(self._connection)
+        self._changes_before = self._connection.total_changes
         jobs = [job for write in group for job in write.jobs]
         captures = [job.capture for job in jobs if isinstance(job, RecordCapture)]
         is_bulk = len(captures) == len(jobs) >= _MIN_BULK_CAPTURES
@@ -244,6 +246,7 @@ class Writer:
     def _run_in_savepoint(self, job: WriteJob[Result]) -> Result | Exception:
         """Run a job; if it fails, roll it back and return the exception."""
         self._connection.execute("SAVEPOINT one_write")
+        before = self._connection.total_changes
         result: Result | Exception
         try:
             result = job(self._connection)
@@ -251,7 +254,11 @@ class Writer:
             if not self._connection.in_transaction:
                 raise  # SQLite rolled everything back
             self._connection.execute("ROLLBACK TO one_write")
-            result = self.health.problem_of(error) if isinstance(error, sqlite3.Error) else error
+            # SQLite counts changes that were rolled back, too.
+            self._changes_before += self._connection.total_changes - before
+            result = error
+            if isinstance(error, sqlite3.Error):
+                result = unavailable(refusal_of(error).reason)
         self._connection.execute("RELEASE one_write")
         return result
 
@@ -262,16 +269,42 @@ class Writer:
     def _set_busy_timeout(self, seconds: float) -> None:
         self._connection.execute(f"PRAGMA busy_timeout = {round(seconds * 1000)}")
 
+    def _refuse(self, group: Sequence[QueuedWrite[Any]], refusal: Refusal) -> None:
+        """Give writes a 503, and note what clients meet."""
+        problem = unavailable(f"{refusal.reason} This was not stored.")
+        writes = 0
+        for write in group:
+            write.results = [problem] * len(write.jobs)
+            # The caller of a write that was given up has noted it.
+            writes += 0 if write.is_probe or write.is_given_up else len(write.jobs)
+        if group:
+            self.health.note_refused(refusal, writes)
+
     def _succeed(self, group: Sequence[QueuedWrite[Any]], results: Results) -> None:
-        self.health.mark_working()
+        """Give the writes of a committed group their results."""
+        refused = [
+            result
+            for its_results in results
+            for result in its_results
+            if isinstance(result, Problem) and result.problem_type is UNAVAILABLE
+        ]
+        if refused:
+            self.health.note_refused(Refusal(refused[-1].detail, may_pass=False), len(refused))
+        elif self.health.refusals.current is not None:
+            self._note_commit(group)
         for write, its_results in zip(group, results, strict=True):
             write.results = its_results
+
+    def _note_commit(self, group: Sequence[QueuedWrite[Any]]) -> None:
+        """End the refusal of writes, unless the commit wrote nothing.
+
+        A duplicate or a rejected capture changes nothing, so that SQLite does not use the disk.
+        """
+        if self._connection.total_changes != self._changes_before:
+            self.health.refusals.end()
+        elif any(write.is_probe for write in group):
+            self.health.refusals.end(by_probe=True)
 
 
 def _expired(group: Sequence[QueuedWrite[Any]], deadline: float) -> list[QueuedWrite[Any]]:
     return [write for write in group if write.deadline <= deadline]
-
-
-def _fail(group: Sequence[QueuedWrite[Any]], problem: Problem) -> None:
-    for write in group:
-        write.results = [problem] * len(write.jobs)

@@ -8,19 +8,22 @@ from __future__ import annotations
 import logging
 import sqlite3
 import threading
+import time
 from pathlib import Path
 
 from data_capture.problems import Problem
-from data_capture.sql.reports import is_lock_error
+from data_capture.sql.reports import is_lock_error, may_pass
 from data_capture.store.sqlite.file_watch import FileWatch
 from data_capture.store.sqlite.lock import WriterLock, WriterLockTimeout
 from data_capture.store.write_queue import unavailable
+from data_capture.store.write_refusals import Refusal, WriteRefusals
 
 log = logging.getLogger("data_capture.store")
 
 _ABANDON_SECONDS = 5.0
 _IO_ERROR = "disk I/O error"  # SQLITE_IOERR and its variants
 _FAILED_SYNCS = (1034, 1290)  # SQLITE_IOERR_FSYNC, _DIR_FSYNC; Python 3.10 gives no code
+_REPEAT_SECONDS = 60.0  # between two lines of the log about the same error of reading
 _UNTIL_RESTARTED = "Nothing more is written until the service is started again."
 
 
@@ -36,7 +39,7 @@ class WriterHealth:
         files: the open files.
 
     Attributes:
-        fault: the latest error, as a sentence; None after a successful write.
+        refusals: whether writes are refused, and why.
         loss: why this process can write no more, as a sentence; None while it can.
         lost: set with `loss`.
         is_closing: set before the connection is closed, which removes the WAL.
@@ -44,11 +47,12 @@ class WriterHealth:
 
     def __init__(self, database: Path, files: FileWatch) -> None:
         self.files = files
-        self.fault: str | None = None
+        self.refusals = WriteRefusals(database)
         self.loss: str | None = None
         self.lost = threading.Event()
         self.is_closing = False
         self._database = database
+        self._read_fault = ("", 0.0)
 
     def check_files(self) -> None:
         """Compare the files with those that were opened. Takes a few microseconds."""
@@ -62,35 +66,34 @@ class WriterHealth:
         if self.loss is not None:
             raise DatabaseLost
 
-    def mark_working(self) -> None:
-        """Note that a write was committed."""
-        if self.fault is not None:
-            log.info("The database can be written again")
-        self.fault = None
+    def problem_of_read(self, error: sqlite3.Error) -> Problem:
+        """Return a 503 for an error of a query; log it, unless it is a lock."""
+        reason = refusal_of(error).reason
+        now = time.monotonic()
+        before, logged_at = self._read_fault
+        if not is_lock_error(error) and (reason != before or now - logged_at > _REPEAT_SECONDS):
+            self._read_fault = reason, now
+            log.error("%s File: %s", reason, self._database)
+        return unavailable(reason)
 
-    def problem_of(self, error: sqlite3.Error) -> Problem:
-        """Return a 503 for an error; log the error, once per cause, unless it is a lock."""
-        if is_lock_error(error):
-            return unavailable("Another program holds the database's lock; this was not stored.")
-        fault = f"The database can't be used: {error}."
-        if fault != self.fault:
-            log.error("%s File: %s", fault, self._database)
-        self.fault = fault
-        return unavailable(fault)
-
-    def problem_after_rollback(self, error: BaseException) -> Problem:
-        """Return a 503 for the error of a transaction; remember a loss that it reveals."""
+    def refusal_after_rollback(self, error: BaseException) -> Refusal:
+        """Return why a transaction was refused; remember a loss that its error reveals."""
         if isinstance(error, DatabaseLost):
-            return unavailable(f"{self.loss} {_UNTIL_RESTARTED}")
+            return Refusal(f"{self.loss} {_UNTIL_RESTARTED}", may_pass=False)
         if not isinstance(error, sqlite3.Error):
             log.error("Commit aborted", exc_info=error)
-            return unavailable("The commit was aborted; this was not stored.")
-        problem = self.problem_of(error)
-        if not is_lock_error(error) and self.is_failed_sync(error):
+            return Refusal("The commit was aborted.")
+        refusal = refusal_of(error)
+        if not refusal.is_lock and self.is_failed_sync(error):
             # A page that failed to sync may be gone from the page cache although the next sync
             # succeeds. Only a new connection, which reads the WAL again, knows what is on disk.
-            self._mark_lost(problem.detail)
-        return problem
+            self._mark_lost(refusal.reason)
+        return refusal
+
+    def note_refused(self, refusal: Refusal, writes: int) -> None:
+        """Begin or continue a refusal of writes; after a loss, that is reported instead."""
+        if self.loss is None:
+            self.refusals.refuse(refusal, writes)
 
     def is_failed_sync(self, error: sqlite3.Error) -> bool:
         """Return whether the disk failed; SQLite reports some cases of a full disk alike."""
@@ -125,3 +128,10 @@ class WriterHealth:
         self.loss = loss
         log.error("%s %s File: %s", loss, _UNTIL_RESTARTED, self._database)
         self.lost.set()
+
+
+def refusal_of(error: sqlite3.Error) -> Refusal:
+    """Return why SQLite refuses a write or a query."""
+    if is_lock_error(error):
+        return Refusal("Another program holds the database's lock.", is_lock=True)
+    return Refusal(f"The database can't be used: {error}.", may_pass=may_pass(error))
