@@ -3,6 +3,8 @@
 kinds.py           the kinds with their tables, fields, aliases and converters, as one table
 parse.py           from a payload to a Capture
 normalise.py       brings payloads of another shape into the usual one
+user_fields.py     the names of the user's address, name and id, and how the user is found
+assets.py          tells currency pairs from crypto assets
 field_lookup.py    finds a field's value under its aliases and spellings
 conversion.py      what all converters share
 converters.py      converts texts, pictures, lists and objects

@@ -12,6 +12,17 @@ class ConversionError(ValueError):
     """A value does not have the field's type. The text completes "The field …" for the caller."""
 
 
+class Unconvertible:
+    """A value that normalising could not bring into the usual shape; every converter rejects it.
+
+    Args:
+        reason: completes "The field …".
+    """
+
+    def __init__(self, reason: str) -> None:
+        self.reason = reason
+
+
 class Converter(Protocol):
     """Convert a JSON value that is not absent into a column's value, or raise ConversionError."""
 

@@ -10,7 +10,12 @@ import re
 from decimal import Decimal
 from typing import Any
 
-from data_capture.capture.conversion import ColumnValue, ConversionError, described_as
+from data_capture.capture.conversion import (
+    ColumnValue,
+    ConversionError,
+    Unconvertible,
+    described_as,
+)
 from data_capture.capture.money import integer
 from data_capture.images import NotAPicture, check_picture
 from data_capture.json_codec import decode_json, encode_json
@@ -32,7 +37,11 @@ _IDENTIFIER_PLACEHOLDER = re.compile(
     r"|not[ _-](?:set|available)|\[object [a-z]*\]|[0.,]+|\W+",
     re.IGNORECASE,
 )
-_UUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
+# A letter or a separator, and no spaces: UUIDs, and the ids of Clerk, Firebase and Auth0.
+_OPAQUE_ID = re.compile(r"(?=[^A-Za-z_|:]{0,255}[A-Za-z_|:]|\d+-)[!-~]{1,255}", re.ASCII)
+_DIGITS = re.compile(r"[0-9]+")
+_MAX_ID_CHARACTERS = 255
+_END_OF_INTEGERS = 2**63  # of SQLite
 
 
 def is_absent(value: Any) -> bool:
@@ -83,15 +92,23 @@ def picture(value: Any) -> ColumnValue:
 
 
 @described_as(
-    "The page's own number for the user. A UUID (Supabase) is accepted but not stored, because the "
-    "column is an INTEGER."
+    "The page's own number for the user. Other ids, such as a UUID or `user_2NNEqL2nrI`, are "
+    "accepted but not stored, because the column is an INTEGER."
 )
 def page_user_id(value: Any) -> ColumnValue:
     """Convert the page's own user id to an integer.
 
-    A UUID (Supabase) is a valid id, but does not fit into an INTEGER column: it becomes NULL.
+    An id that is no integer of 64 bits is valid, but does not fit into the column: it becomes NULL.
+    So does a number with leading zeros, which could not be told from the same one without them.
     """
-    if isinstance(value, str) and _UUID.fullmatch(value.strip()):
+    if isinstance(value, str):
+        written = value.strip()
+        if _OPAQUE_ID.fullmatch(written):
+            return None
+        if len(written) <= _MAX_ID_CHARACTERS and _DIGITS.fullmatch(written):
+            number = int(written)
+            return number if number < _END_OF_INTEGERS and str(number) == written else None
+    elif isinstance(value, int) and not isinstance(value, bool) and value >= _END_OF_INTEGERS:
         return None
     return integer(value)
 
@@ -99,11 +116,7 @@ def page_user_id(value: Any) -> ColumnValue:
 @described_as("A list, a JSON array as text, or names separated by commas.")
 def json_list(value: Any) -> ColumnValue:
     """Convert a list, a JSON array as text, or names with commas to a JSON array."""
-    if isinstance(value, str):
-        value = _parse_list(value.strip())
-    if not isinstance(value, list):
-        raise ConversionError("is not a list")
-    return encode_json(value)
+    return encode_json(parse_list(value))
 
 
 @described_as("An object or a list, or the JSON text of one.")
@@ -132,10 +145,21 @@ def _spell_out(value: Any) -> str:
     raise ConversionError("is not a text")
 
 
-def _parse_list(text: str) -> Any:
-    if text.startswith("["):
-        return _decode(text)
-    return [part.strip() for part in text.split(",") if part.strip()]
+def parse_list(value: Any) -> list[Any]:
+    """Return a list, a JSON array as text, or names with commas, as a list.
+
+    Raises:
+        ConversionError: the value is none of these.
+    """
+    if isinstance(value, Unconvertible):
+        raise ConversionError(value.reason)
+    if isinstance(value, str):
+        listed = value.strip()
+        is_json = listed.startswith("[")
+        value = _decode(listed) if is_json else [*filter(None, map(str.strip, listed.split(",")))]
+    if not isinstance(value, list):
+        raise ConversionError("is not a list")
+    return value
 
 
 def _decode(text: str) -> Any:

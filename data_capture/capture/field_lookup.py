@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
-from typing import Any
+from typing import Any, NamedTuple
 
 from data_capture.capture.converters import is_absent
 from data_capture.json_codec import JsonObject, decode_json
@@ -16,6 +16,22 @@ _TIME_KEY, _TIME_NAME = "capture_timestamp", "capturetimestamp"  # the script se
 
 FieldPath = tuple[str, str]
 """Where a value may lie: "" and a key of the payload, or an object's path and a normalised name."""
+
+_WHOLE = "*"  # in an alias that stands for an object
+_WHOLE_NAME = "_"  # in a path; no key has this normalised name
+PAYLOAD_ITSELF = "."  # as an object's path
+
+
+class WholeObject(NamedTuple):
+    """The value of an alias such as `customer.*`: an object, for a converter that reads it.
+
+    Attributes:
+        members: the object; not empty.
+        path: its path; `PAYLOAD_ITSELF` for the payload.
+    """
+
+    members: JsonObject
+    path: str
 
 
 def normalise_name(key: str) -> str:
@@ -43,15 +59,29 @@ Without this cache, parsing a payment, dashboard or questionnaire takes 10 to 14
 class Aliases:
     """The names under which pages send one value, the preferred one first.
 
-    `selectedPlan.price` is the member `price` of the object `selectedPlan`.
+    `selectedPlan.price` is the member `price` of the object `selectedPlan`, `customer.*` is the
+    object `customer`, and `*first_name` is the payload, if it has this member. A name with a
+    leading point, `.price`, is not looked up in sections.
+
+    Attributes:
+        from_top: the paths, each after the normalised name of the key at the top that it needs.
+        in_sections: the normalised names that are also looked up in sections.
     """
 
     def __init__(self, *names: str) -> None:
-        split = [name.rpartition(".") for name in names]
-        self.from_top: tuple[FieldPath, ...] = tuple(
-            (object_path, normalise_name(name)) for object_path, _, name in split
+        self.from_top: tuple[tuple[str, FieldPath], ...] = tuple(map(_split_alias, names))
+        self.in_sections = tuple(
+            normalise_name(name) for name in names if "." not in name and _WHOLE not in name
         )
-        self.in_sections = tuple(name for object_path, name in self.from_top if not object_path)
+
+
+def _split_alias(alias: str) -> tuple[str, FieldPath]:
+    object_path, _, name = alias.rpartition(".")
+    normalised = normalise_name(name.lstrip(_WHOLE))
+    path_name = _WHOLE_NAME if _WHOLE in name else normalised
+    if object_path:
+        return normalise_name(object_path.partition(".")[0]), (object_path, path_name)
+    return normalised, (PAYLOAD_ITSELF if _WHOLE in name else "", path_name)
 
 
 class KeyLayout:
@@ -82,24 +112,22 @@ class KeyLayout:
         self._sections = [section for section in sections if self._may_contain(section)]
         paths = [(index, self._paths_of(aliases)) for index, aliases in enumerate(fields)]
         self.field_paths = {index: found for index, found in paths if found}
-        self.email_paths = self._paths_of(email)
+        # Sections may have an object of the user inside: `paymentData.customer.email`.
+        in_sections = tuple((section, _WHOLE_NAME) for section in self._sections)
+        self.email_paths = self._paths_of(email) + in_sections
         self.time_keys = sorted(
             self._keys_by_name.get(_TIME_NAME, ()), key=lambda key: key != _TIME_KEY
         )
 
     def _paths_of(self, aliases: Aliases) -> tuple[FieldPath, ...]:
         """List the paths from the top first, then those in each section."""
-        in_sections = [(path, name) for path in self._sections for name in aliases.in_sections]
-        return tuple(
-            path
-            for object_path, name in (*aliases.from_top, *in_sections)
-            for path in self._possible_paths(object_path, name)
-        )
-
-    def _possible_paths(self, object_path: str, name: str) -> Iterable[FieldPath]:
-        if not object_path:
-            return [("", key) for key in self._keys_by_name.get(name, ())]
-        return [(object_path, name)] if self._may_contain(object_path) else []
+        paths: list[FieldPath] = []
+        for top, path in aliases.from_top:
+            keys = self._keys_by_name.get(top)
+            if keys is not None:
+                paths += [path] if path[0] else [("", key) for key in keys]
+        paths += [(path, name) for path in self._sections for name in aliases.in_sections]
+        return tuple(paths)
 
     def _may_contain(self, object_path: str) -> bool:
         return normalise_name(object_path.partition(".")[0]) in self._keys_by_name
@@ -111,7 +139,7 @@ class FieldLookup:
     def __init__(self, payload: JsonObject) -> None:
         self._payload = payload
         # By path; {} where there is no object.
-        self._objects: dict[str, JsonObject] = {"": payload}
+        self._objects: dict[str, JsonObject] = {"": payload, PAYLOAD_ITSELF: payload}
         # KEYS_BY_NAME does not cache large objects; each of them is grouped once per payload.
         self._keys: dict[str, dict[str, tuple[str, ...]]] = {}
 
@@ -139,6 +167,8 @@ class FieldLookup:
         for key in keys.get(name, ()):
             if not is_absent(members[key]):
                 return key, members[key]
+        if name == _WHOLE_NAME and members:
+            return _WHOLE, WholeObject(members, object_path)
         return None
 
     def _object_at(self, object_path: str) -> JsonObject:

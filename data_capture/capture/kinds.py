@@ -3,8 +3,9 @@
 To add a field, add its line here and its column in schema.sql. A line names the column, the
 converter, and the aliases under which pages send the value, the preferred one first. An alias
 stands for all its spellings: `plan_name` is also `planName` and `PlanName`. An alias with a point
-is a member of an object: `selectedPlan.price`. Where a kind has sections, its aliases are looked
-up at the top of the payload first and then in each of these objects.
+is a member of an object: `selectedPlan.price`. `Aliases` explains `customer.*` and `.price`. Where
+a kind has sections, its aliases are looked up at the top of the payload first and then in each of
+these objects.
 """
 
 from __future__ import annotations
@@ -26,17 +27,20 @@ from data_capture.capture.converters import (
 from data_capture.capture.field_lookup import Aliases, KeyLayout
 from data_capture.capture.money import decimal, integer
 from data_capture.capture.normalise import (
+    MIXED_ASSETS_ALIASES,
     normalise_dashboard,
     normalise_payment,
     normalise_questionnaire,
 )
 from data_capture.capture.payments.facts import currency_code
+from data_capture.capture.user_fields import (
+    EMAIL_ALIASES,
+    USER_ID_ALIASES,
+    USER_NAME_ALIASES,
+    person_name,
+)
 from data_capture.json_codec import JsonObject
 from data_capture.keys_cache import KeysCache
-
-EMAIL_ALIASES = Aliases(
-    "user_email", "email", "userData.email", "user.email", "userProfile.email", "customer_email"
-)
 
 
 @dataclass(frozen=True, eq=False)
@@ -146,12 +150,9 @@ class Kind:
 
 
 _USER = (
-    Field("user_id", page_user_id, ("userData.id", "user.id")),
-    Field("user_name", text, (
-        "full_name", "userData.fullName", "userData.name", "userData.username", "user.fullName",
-        "user.name", "user.username", "userProfile.name", "name", "username",
-    )),
-)  # fmt: skip
+    Field("user_id", page_user_id, USER_ID_ALIASES),
+    Field("user_name", person_name, USER_NAME_ALIASES),
+)
 
 _PAYMENT = Kind(
     "payment",
@@ -199,7 +200,7 @@ _QUESTIONNAIRE = Kind(
         *_USER,
         Field("trades_per_day", text),
         Field("trading_session", text),
-        Field("crypto_assets", json_list, ("crypto_pairs",)),
+        Field("crypto_assets", json_list, ("crypto_pairs", *MIXED_ASSETS_ALIASES)),
         Field("forex_assets", json_list, ("forex_pairs",)),
         Field("custom_forex_pairs", json_list),
         Field("has_account", text),
@@ -226,8 +227,11 @@ _DASHBOARD = Kind(
     "dashboard_data",
     (
         *_USER,
-        Field("initial_equity", decimal(12, 2)),
-        Field("current_equity", decimal(12, 2)),
+        Field("initial_equity", decimal(12, 2), (
+            "initial_balance", "starting_balance", "starting_equity", "initial_capital",
+            "starting_capital", "account.initial_balance", "account.starting_balance",
+        )),
+        Field("current_equity", decimal(12, 2), (".equity", "tradingState.equity")),
         Field("total_pnl", decimal(12, 2)),
         Field("win_rate", decimal(5, 2)),
         Field("total_trades", integer),
@@ -246,7 +250,8 @@ _DASHBOARD = Kind(
         Field("daily_loss_limit", decimal(5, 2), ("daily_loss_limit_percentage",)),
         Field("consecutive_losses_limit", integer),
         Field("account_balance", decimal(12, 2), (
-            "account.balance", "dashboardData.account.balance",
+            "account.balance", "dashboardData.account.balance", "tradingState.balance",
+            ".current_balance", ".balance",
         )),
         Field("account_equity_dash", decimal(12, 2), (
             "account_equity", "account.equity", "dashboardData.account.equity",

@@ -4,14 +4,23 @@ from __future__ import annotations
 
 from typing import Any
 
-from data_capture.capture.converters import is_absent
+from data_capture.capture.assets import split_assets
+from data_capture.capture.conversion import ConversionError, Unconvertible
+from data_capture.capture.converters import is_absent, parse_list
 from data_capture.capture.field_lookup import KEYS_BY_NAME, normalise_name
 from data_capture.json_codec import JsonObject
+
+MIXED_ASSETS_ALIASES = (
+    "asset_selection", "selected_assets", "trading_assets", "preferred_assets", "trading_pairs",
+    "selected_pairs", "assets", "instruments",
+)  # fmt: skip
 
 _PERCENTAGE_TYPES = ("percent", "%")
 _SCREENSHOT_NAMES = frozenset({"screenshot", "accountscreenshot"})
 _QUESTIONNAIRE_NAMES = frozenset({"questionnaire", "questionnairedata", "answers"})
-_MAY_HOLD_SCREENSHOT = _SCREENSHOT_NAMES | _QUESTIONNAIRE_NAMES
+# Lists that mix crypto assets and currency pairs.
+_MIXED_ASSETS_NAMES = frozenset(map(normalise_name, MIXED_ASSETS_ALIASES))
+_IS_RESHAPED = _SCREENSHOT_NAMES | _QUESTIONNAIRE_NAMES | _MIXED_ASSETS_NAMES
 _PICTURE_KEYS = ("data", "base64", "dataUrl", "content")
 _DASHBOARD_STATE_NAMES = frozenset({"dashboarddata", "dashboardstate", "tradingstate"})
 _TRADING_STATE_NAMES = frozenset({"performancemetrics", "risksettings", "trades"})
@@ -34,8 +43,8 @@ def normalise_payment(payload: JsonObject) -> JsonObject:
 
 
 def normalise_questionnaire(payload: JsonObject) -> JsonObject:
-    """Replace a screenshot sent as one object by the usual four members."""
-    if _MAY_HOLD_SCREENSHOT.isdisjoint(KEYS_BY_NAME.get(payload)):
+    """Spread a screenshot sent as one object, and a list that mixes crypto assets and pairs."""
+    if _IS_RESHAPED.isdisjoint(KEYS_BY_NAME.get(payload)):
         return payload
     members: JsonObject = {}
     for key, value in payload.items():
@@ -44,6 +53,8 @@ def normalise_questionnaire(payload: JsonObject) -> JsonObject:
             members |= _spread_screenshot(value)
         elif name in _QUESTIONNAIRE_NAMES and isinstance(value, dict):
             members[key] = normalise_questionnaire(value)
+        elif name in _MIXED_ASSETS_NAMES and not is_absent(value):
+            members = {**_spread_assets(key, value), **members}
         else:
             members[key] = value
     return members
@@ -102,6 +113,34 @@ def _drop_percentage(payload: JsonObject) -> JsonObject:
 def _is_percentage(coupon_type: Any) -> bool:
     beginning = coupon_type[: len("percent")].lower() if isinstance(coupon_type, str) else ""
     return beginning.startswith(_PERCENTAGE_TYPES)
+
+
+def _spread_assets(key: str, value: Any) -> JsonObject:
+    """Return a mixed list as the two usual members.
+
+    If the kind of one asset is not certain, half a list could be taken for all of it.
+    """
+    if isinstance(value, dict):
+        return _assets_by_kind(value) or {key: Unconvertible("has no list of assets")}
+    try:
+        assets = split_assets(parse_list(value))
+    except ConversionError as error:
+        return {key: Unconvertible(str(error))}
+    if assets.undecided:
+        names = "has assets that are neither crypto assets nor currency pairs for certain"
+        return {key: Unconvertible(names)}
+    lists = {"crypto_assets": assets.crypto, "forex_assets": assets.forex}
+    return {name: listed for name, listed in lists.items() if listed}
+
+
+def _assets_by_kind(lists: JsonObject) -> JsonObject:
+    """Return the members of `{"crypto": [...], "forex": [...]}` under their usual names."""
+    members: JsonObject = {}
+    for key, value in lists.items():
+        kind = normalise_name(key).removesuffix("pairs").removesuffix("assets")
+        if kind in ("crypto", "forex"):
+            members[f"{kind}_assets"] = value
+    return members
 
 
 def _spread_screenshot(screenshot: JsonObject) -> JsonObject:

@@ -9,19 +9,18 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
-from itertools import islice
 from typing import Any, NamedTuple
 
 from data_capture.capture.capture_time import resolve_capture_time
 from data_capture.capture.conversion import ColumnValue, ConversionError
 from data_capture.capture.converters import is_absent
-from data_capture.capture.email import normalise_email
 from data_capture.capture.field_lookup import FieldLookup, FieldPath, KeyLayout
 from data_capture.capture.kinds import Field, Kind, PictureColumns
 from data_capture.capture.payments.facts import PaymentFacts, find_facts
 from data_capture.capture.snapshot import snapshot_and_digests
 from data_capture.capture.timestamps import timestamp
 from data_capture.capture.user_agent import stored_user_agent
+from data_capture.capture.user_fields import find_email, prefer_object
 from data_capture.deadlines import Deadline
 from data_capture.images import describe_picture, is_file, replace_texts
 from data_capture.json_codec import JsonObject
@@ -30,7 +29,6 @@ from data_capture.redaction.hidden_values import find_hidden_values
 from data_capture.redaction.redact import is_masked, redact_with_paths
 
 _CAPTURE_ID = re.compile(r"[A-Za-z0-9._:-]{1,128}")
-_MAX_EMAILS_TRIED = 20  # of one payload, which may spell the aliases of its email in many ways
 
 
 class Admission:
@@ -210,13 +208,16 @@ def _parse_fields(
     In the payload, descriptions replace pictures.
     """
     lookup = FieldLookup(payload)
-    user_email = _find_email(lookup, layout, placeholder_emails)
+    user_email, email_path = find_email(lookup, layout, placeholder_emails)
     normalised = kind.normalise(payload)
     if normalised is not payload:
         lookup, layout = FieldLookup(normalised), kind.layouts.get(normalised)
     values = [*kind.defaults]
     warnings: list[FieldError] = []
+    name_index = kind.field_indexes.get("user_name") if email_path[0] else None
     for index, paths in layout.field_paths.items():
+        if index == name_index:
+            paths = prefer_object(paths, email_path[0])
         values[index], warning = _convert_field(kind.parsed_fields[index], lookup, paths)
         if warning is not None:
             warnings.append(warning)
@@ -231,25 +232,6 @@ def _parse_fields(
         sent = [*lookup.find_all(layout.field_paths.get(picture_index, ()))]
         payload = _describe_pictures(payload, sent, kind, kind.picture, values)
     return user_email, values, facts, warnings, payload
-
-
-def _find_email(lookup: FieldLookup, layout: KeyLayout, placeholder_emails: tuple[str, ...]) -> str:
-    """Return the first usable email address of the user, normalised."""
-    message = "is missing"
-    placeholders = {email.lower() for email in placeholder_emails}
-    for sent in islice(lookup.find_all(layout.email_paths), _MAX_EMAILS_TRIED):
-        email = normalise_email(sent)
-        if email is None:
-            message = "is not an email address"
-        elif email in placeholders:
-            message = "is a placeholder that stands for nobody"
-        else:
-            return email
-    raise Problem(
-        UNUSABLE,
-        f"The user_email {message}, so this can't be attributed to anyone.",
-        errors=[FieldError("user_email", message)],
-    )
 
 
 def _find_sent(

@@ -59,7 +59,8 @@ def _capture_schema(kind: Kind) -> Json:
     """
     properties: Json = {}
     for field in kind.parsed_fields:
-        names = f" Also sent as {', '.join(field.aliases)}." if field.aliases else ""
+        aliases = ", ".join(alias.lstrip(".*") for alias in field.aliases)
+        names = f" Also sent as {aliases}." if aliases else ""
         description = f"{field.converter.description}{names}"
         properties[field.column] = {"description": description}
     sections = f" Fields may also be in {', '.join(kind.sections)}." if kind.sections else ""

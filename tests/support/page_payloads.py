@@ -325,7 +325,7 @@ QUESTIONNAIRES = [
             "riskManagement": {"riskPerTrade": "1%", "dailyLossLimit": "5%"},
             "assetSelection": ["EURUSD"],
         },
-        {"risk_percentage": 1},
+        {"risk_percentage": 1, "forex_assets": ["EURUSD"]},
         ("accountSize",),
     ),
     Case(

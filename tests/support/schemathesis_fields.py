@@ -51,7 +51,7 @@ _ANYTHING = st.recursive(
 def _fields(kind_name: str) -> st.SearchStrategy[dict[str, Any]]:
     kind = KINDS[kind_name]
     names = [
-        name
+        name.lstrip("*")
         for field in kind.parsed_fields
         for name in (field.column, *field.aliases)
         if "." not in name
