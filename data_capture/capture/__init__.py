@@ -9,6 +9,7 @@ field_lookup.py    finds a field's value under its aliases and spellings
 conversion.py      what all converters share
 converters.py      converts texts, pictures, lists and objects
 money.py           converts amounts, ratios and whole numbers
+number_text.py     reads numbers as people and formatters write them
 currencies.py      the currency of an amount, its code and its decimals
 currency_names.py  the currencies as data
 timestamps.py      formats times, and parses those of browsers

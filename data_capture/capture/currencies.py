@@ -18,14 +18,13 @@ from data_capture.capture.currency_names import (
 
 MAX_AMOUNT_CHARACTERS = 64
 
-# Marks that set the direction of the text around a number, and characters without a width.
-_INVISIBLE = dict.fromkeys(
-    map(
-        ord,
-        "\u200e\u200f\u061c\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
-        "\u200b\u200c\u200d\u2060\ufeff\u00ad",
-    )
-)
+# Characters without a width, such as the marks that set the direction of a text, and the spaces
+# of formatters.
+_TYPOGRAPHY = {
+    **dict.fromkeys((0xAD, 0x61C, *range(0x200B, 0x2010), *range(0x202A, 0x202F))),
+    **dict.fromkeys((*range(0x2060, 0x2065), *range(0x2066, 0x206A), 0xFEFF)),
+    **dict.fromkeys((0xA0, *range(0x2000, 0x200B), 0x202F, 0x205F, 0x3000), " "),
+}
 _PARTS = re.compile(r"(\D*)(?:(\d(?:.*\d)?)(\D*))?", re.DOTALL)
 _NOT_NAMES = " +-−–—()%٪,:"  # around an amount, besides the currency's name
 
@@ -78,8 +77,7 @@ def currency_in(text: str) -> str | None:
 
 def clean(text: str) -> str:
     """Remove what cannot be seen from an amount's text, and write all spaces in one way."""
-    visible = text.translate(_INVISIBLE)
-    return "".join(" " if char.isspace() else char for char in visible).strip()
+    return text.translate(_TYPOGRAPHY).strip()
 
 
 def find_currency(name: str, *, is_before: bool) -> Currency | None:

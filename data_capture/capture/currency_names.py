@@ -56,7 +56,7 @@ NAMES = {
     "₺": "TRY", "tl": "TRY", "₪": "ILS", "nis": "ILS", "﷼": "IRR OMR QAR SAR YER", "ریال": "IRR",
     "؋": "AFN", "ج.م": "EGP", "ر.س": "SAR", "د.إ": "AED", "د.ك": "KWD", "د.ب": "BHD",
     "ر.ع": "OMR", "ر.ق": "QAR", "د.أ": "JOD", "د.م": "MAD", "د.ت": "TND", "د.ج": "DZD",
-    "د.ع": "IQD", "ل.ل": "LBP", "dh": "AED MAD", "dhs": "AED MAD", "le": "EGP", "zł": "PLN",
+    "د.ع": "IQD", "ل.ل": "LBP", "dh": "AED MAD", "dhs": "AED MAD", "le": "EGP SLE", "zł": "PLN",
     "zl": "PLN", "kč": "CZK", "kc": "CZK", "ft": "HUF", "lei": "RON MDL", "leu": "RON MDL",
     "лв": "BGN", "lv": "BGN", "дин": "RSD", "din": "RSD DZD", "ден": "MKD", "kn": "HRK",
     "km": "BAM", "kr": "DKK ISK NOK SEK", "fr": _FRANCS, "sfr": "CHF", "f": _FRANCS,
@@ -66,6 +66,17 @@ NAMES = {
     "b$": "BND BSD", "c$": "CAD NIO", "ec$": "XCD", "j$": "JMD", "l$": "LRD", "n$": "NAD",
     "nt$": "TWD", "r$": "BRL", "rd$": "DOP", "s$": "SGD", "t$": "TOP", "u$s": "USD", "$u": "UYU",
     "ws$": "WST", "z$": "ZWG ZWL", "£e": "EGP", "e£": "EGP", "₿": "BTC",
+    "bds$": "BBD", "mop$": "MOP", "si$": "SBD", "$ec": "XCD", "uk£": "GBP", "£ru": "GBP",
+    "$a": "AUD", "$zn": "NZD", "$su": "USD", "¥cn": "CNY", "щ.д": "USD", "cg": "XCG", "ƒ": "XCG",
+    "naf": "ANG", "afl": "AWG", "ر.إ": "IRR", "د.ل": "LYD", "أ.م": "MRU", "ج.س": "SDG",
+    "ل.س": "SYP", "ر.ي": "YER", "kd": "KWD", "bd": "BHD", "jd": "JOD", "dt": "TND", "da": "DZD",
+    "ls": "SYP", "sr": "SAR SCR", "qr": "QAR", "nfk": "ERN", "fdj": "DJF", "fbu": "BIF",
+    "fc": "CDF", "fg": "GNF", "cf": "KMF", "rf": "MVR RWF", "um": "MRU", "ar": "MGA", "vt": "VUV",
+    "kz": "AOA", "mtn": "MZN", "mk": "MWK", "db": "STN", "nu": "BTN", "dkr": "DKK", "ikr": "ISK",
+    "nkr": "NOK", "skr": "SEK", "lek": "ALL", "lekë": "ALL", "den": "MKD", "км": "BAM",
+    "кч": "CZK", "зл": "PLN", "тл": "TRY", "сом": "KGS", "сўм": "UZS", "soʻm": "UZS",
+    "so\u02bcm": "UZS", "नेरू": "NPR", "රු": "LKR", "ብር": "ETB", "bs.s": "VES", "cfp": "XPF",
+    "فرانکcfa": "XOF", "zig": "ZWG", "ש\"ח": "ILS", "ש\u05f4ח": "ILS",
 }  # fmt: skip
 """The currencies that a symbol or an abbreviation can mean, in lower case and without a point.
 
@@ -81,3 +92,21 @@ NAMES_BEFORE_NUMBERS = {
     "r": "ZAR", "k": "MMK PGK ZMW", "l": "HNL", "q": "GTQ", "p": "BWP PHP", "d": "GMD",
 }  # fmt: skip
 """Letters that are a currency before a number only: `R 100`. Behind one, K means thousands."""
+
+_GROUPED_BY_COMMA = """
+AED AUD BBD BDT BMD BSD BZD CAD CNH CNY DOP EGP FJD GBP GHS GTQ HKD HNL ILS INR JMD JPY KES KHR KRW
+KYD LKR LRD MMK MOP MXN MYR NAD NGN NIO NPR NZD PAB PEN PHP PKR QAR SAR SBD SGD THB TTD TWD TZS UGX
+USD WST XCD ZWG ZWL
+"""
+GROUPED_BY_COMMA = frozenset(_GROUPED_BY_COMMA.split()) | STABLECOINS
+"""Currencies whose countries write 1,234.50: a comma before three digits separates thousands."""
+
+_GROUPED_BY_POINT = """
+AOA ARS BAM BRL CLP COP CZK DKK EUR HRK HUF IDR ISK MKD MZN NOK PLN PYG RON RSD SEK TRY UYU VES VND
+"""
+GROUPED_BY_POINT = frozenset(_GROUPED_BY_POINT.split())
+"""Currencies whose countries write 1.234,50."""
+
+_HARDLY_EVER_WITH_DECIMALS = "COP HUF IDR IRR KPW LAK MMK MNT"
+WRITTEN_WITHOUT_DECIMALS = frozenset(f"{_WITHOUT_DECIMALS} {_HARDLY_EVER_WITH_DECIMALS}".split())
+"""Currencies whose amounts never have three decimals, because their units are small."""

@@ -25,7 +25,7 @@ from data_capture.capture.converters import (
     text,
 )
 from data_capture.capture.field_lookup import Aliases, KeyLayout
-from data_capture.capture.money import decimal, integer
+from data_capture.capture.money import decimal, integer, ratio
 from data_capture.capture.normalise import (
     MIXED_ASSETS_ALIASES,
     normalise_dashboard,
@@ -208,7 +208,7 @@ _QUESTIONNAIRE = Kind(
         Field("prop_firm", text),
         Field("account_type", text),
         Field("account_size", decimal(12, 2)),
-        Field("risk_percentage", decimal(5, 2), ("risk_per_trade", "riskManagement.riskPerTrade")),
+        Field("risk_percentage", ratio(5, 2), ("risk_per_trade", "riskManagement.riskPerTrade")),
         Field("risk_reward_ratio", text, ("riskManagement.riskRewardRatio",)),
         _SCREENSHOT,
         Field("screenshot_filename", text, ("screenshot_name",)),
@@ -233,21 +233,21 @@ _DASHBOARD = Kind(
         )),
         Field("current_equity", decimal(12, 2), (".equity", "tradingState.equity")),
         Field("total_pnl", decimal(12, 2)),
-        Field("win_rate", decimal(5, 2)),
+        Field("win_rate", ratio(5, 2)),
         Field("total_trades", integer),
         Field("winning_trades", integer),
         Field("losing_trades", integer),
         Field("average_win", decimal(10, 2), ("avg_win",)),
         Field("average_loss", decimal(10, 2), ("avg_loss",)),
-        Field("profit_factor", decimal(10, 4)),
-        Field("max_drawdown", decimal(10, 2)),
-        Field("current_drawdown", decimal(10, 2)),
+        Field("profit_factor", ratio(10, 4)),
+        Field("max_drawdown", decimal(10, 2, can_be_percentage=True)),
+        Field("current_drawdown", decimal(10, 2, can_be_percentage=True)),
         Field("gross_profit", decimal(12, 2)),
         Field("gross_loss", decimal(12, 2)),
         Field("consecutive_wins", integer),
         Field("consecutive_losses", integer),
-        Field("risk_per_trade", decimal(5, 2), ("risk_per_trade_percentage",)),
-        Field("daily_loss_limit", decimal(5, 2), ("daily_loss_limit_percentage",)),
+        Field("risk_per_trade", ratio(5, 2), ("risk_per_trade_percentage",)),
+        Field("daily_loss_limit", ratio(5, 2), ("daily_loss_limit_percentage",)),
         Field("consecutive_losses_limit", integer),
         Field("account_balance", decimal(12, 2), (
             "account.balance", "dashboardData.account.balance", "tradingState.balance",

@@ -38,7 +38,7 @@ MEMBERS: list[tuple[dict[str, Any], tuple[str | None, int | None]]] = [
     ({"paymentData": {"finalPrice": 5, "currency": "pln"}}, ("PLN", 500)),
     ({"final_price": 8999, "currency": "JPY"}, ("JPY", 8999)),
     ({"final_price": "500", "currency": "krw"}, ("KRW", 500)),
-    ({"final_price": "12.345", "currency": "KWD"}, ("KWD", 12345)),
+    ({"final_price": 12.345, "currency": "KWD"}, ("KWD", 12345)),
     ({"final_price": "12.5", "currency": "BHD"}, ("BHD", 12500)),
     ({"final_price": "-5.00", "currency": "USD"}, ("USD", -500)),
     ({"final_price": 0, "currency": "USD"}, ("USD", 0)),
