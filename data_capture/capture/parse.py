@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
@@ -223,7 +223,7 @@ def _parse_fields(
             warnings.append(warning)
     facts = None
     if kind.facts_table is not None:
-        find_sent = partial(_find_sent, kind, lookup, layout)
+        find_sent = partial(_find_sent, lookup, layout.field_paths, kind.field_indexes)
         facts, fact_warnings = find_facts(values, kind.field_indexes, find_sent)
         warnings += fact_warnings
         del values[len(kind.fields) :]
@@ -235,12 +235,17 @@ def _parse_fields(
 
 
 def _find_sent(
-    kind: Kind, lookup: FieldLookup, layout: KeyLayout, column: str
+    lookup: FieldLookup,
+    paths: Mapping[int, tuple[FieldPath, ...]],
+    indexes: Mapping[str, int],
+    column: str,
 ) -> tuple[str, Any] | None:
     """Return the name and value that a page sent for a field; None if it sent none."""
-    paths = layout.field_paths.get(kind.field_indexes[column], ())
-    found = next(filter(None, map(lookup.find, paths)), None)
-    return None if found is None else (found[0], found[1])
+    for path in paths.get(indexes[column], ()):
+        found = lookup.find(path)
+        if found is not None:
+            return found
+    return None
 
 
 def _convert_field(

@@ -122,6 +122,10 @@ def _find_amount(
 ) -> int | None:
     """Return the price in minor units, with as many decimals as the currency has."""
     digits = _digits_of(currency)
+    if (
+        digits == DEFAULT_MINOR_DIGITS and price[-3:-2] == "."
+    ):  # as the column's converter writes it
+        return int(price[:-3] + price[-2:])
     number = Decimal(price)
     if digits > DEFAULT_MINOR_DIGITS:  # the column has rounded it
         sent = find_sent("final_price")
