@@ -2,6 +2,9 @@
 
 kinds.py           the kinds with their tables, fields, aliases and converters, as one table
 parse.py           from a payload to a Capture
+envelopes.py       looks into the objects that clients and protocols put around a payload
+firestore.py       decodes Firestore's typed values
+form_names.py      builds the objects that names of form fields describe
 normalise.py       brings payloads of another shape into the usual one
 user_fields.py     the names of the user's address, name and id, and how the user is found
 assets.py          tells currency pairs from crypto assets

@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 from data_capture.capture.capture_time import resolve_capture_time
 from data_capture.capture.conversion import ColumnValue, ConversionError
 from data_capture.capture.converters import is_absent
+from data_capture.capture.envelopes import View, locate, unwrap
 from data_capture.capture.field_lookup import FieldLookup, FieldPath, KeyLayout
 from data_capture.capture.kinds import Field, Kind, PictureColumns
 from data_capture.capture.payments.facts import PaymentFacts, find_facts
@@ -135,20 +136,20 @@ def parse_capture(
         Problem: 422 without a usable email address, or with an unusable `capture_id`.
         DeadlinePassed: parsing took longer than the caller's deadline.
     """
-    sent_id = _get_member(payload, "capture_id", "captureId")
     sent_payload = payload
     payload, masked = redact_with_paths(payload, caller.deadline)
     hidden_values = find_hidden_values(sent_payload, payload, caller.deadline) if masked else []
     if caller.deadline is not None:
         caller.deadline.check()
-    capture_id = _parse_capture_id(sent_id, _get_member(payload, "capture_id", "captureId"))
-    layout = kind.layouts.get(payload)
-    # The time as sent: a number of milliseconds can look like a card number.
+    view = unwrap(kind, payload)
+    layout = kind.layouts.get(view.members)
+    sent_members = unwrap(kind, sent_payload).members if masked else view.members
+    capture_id = _parse_capture_id(_get_capture_id(sent_members), _get_capture_id(view.members))
     time = resolve_capture_time(
-        sent_payload, layout.time_keys, caller.now, may_backdate=caller.may_backdate
+        view.members, layout.time_keys, caller.now, may_backdate=caller.may_backdate
     )
     user_email, values, facts, warnings, payload = _parse_fields(
-        kind, payload, layout, placeholder_emails
+        kind, payload, view, layout, placeholder_emails
     )
     user_agent = stored_user_agent(caller.user_agent)
     if user_agent.is_masked:
@@ -174,14 +175,14 @@ def parse_capture(
         content_digest=content_digest,
         is_confirmed=caller.is_confirmed,
         admission=None if caller.admit_new_user is None else Admission(caller.admit_new_user),
-        masked_subject_digest=_digest_masked_subject(kind, values, sent_payload, content_digest),
+        masked_subject_digest=_digest_masked_subject(kind, values, sent_members, content_digest),
         claimed_at=time.claimed_at,
         facts=facts,
     )
 
 
-def _get_member(payload: JsonObject, snake_case: str, camel_case: str) -> Any:
-    return payload.get(snake_case, payload.get(camel_case))
+def _get_capture_id(members: JsonObject) -> Any:
+    return members.get("capture_id", members.get("captureId"))
 
 
 def _parse_capture_id(sent: Any, masked: Any) -> str:
@@ -201,16 +202,20 @@ def _parse_capture_id(sent: Any, masked: Any) -> str:
 
 
 def _parse_fields(
-    kind: Kind, payload: JsonObject, layout: KeyLayout, placeholder_emails: tuple[str, ...]
+    kind: Kind,
+    payload: JsonObject,
+    view: View,
+    layout: KeyLayout,
+    placeholder_emails: tuple[str, ...],
 ) -> tuple[str, list[ColumnValue], PaymentFacts | None, list[FieldError], JsonObject]:
     """Return the email, the columns' values, a payment's facts, the warnings and the payload.
 
     In the payload, descriptions replace pictures.
     """
-    lookup = FieldLookup(payload)
+    lookup = FieldLookup(view.members)
     user_email, email_path = find_email(lookup, layout, placeholder_emails)
-    normalised = kind.normalise(payload)
-    if normalised is not payload:
+    normalised = kind.normalise(view.members)
+    if normalised is not view.members:
         lookup, layout = FieldLookup(normalised), kind.layouts.get(normalised)
     values = [*kind.defaults]
     warnings: list[FieldError] = []
@@ -227,6 +232,8 @@ def _parse_fields(
         facts, fact_warnings = find_facts(values, kind.field_indexes, find_sent)
         warnings += fact_warnings
         del values[len(kind.fields) :]
+    if view.places:
+        warnings = [FieldError(locate(one.field, view.places), one.message) for one in warnings]
     if kind.picture is not None:
         picture_index = kind.field_indexes[kind.picture.picture.column]
         sent = [*lookup.find_all(layout.field_paths.get(picture_index, ()))]
@@ -309,7 +316,7 @@ def _is_identified(kind: Kind, values: list[ColumnValue]) -> bool:
 
 
 def _digest_masked_subject(
-    kind: Kind, values: list[ColumnValue], sent_payload: JsonObject, content_digest: bytes
+    kind: Kind, values: list[ColumnValue], sent_members: JsonObject, content_digest: bytes
 ) -> bytes | None:
     """Return `Capture.masked_subject_digest`; None if what the capture is about was not masked."""
     if kind.repetition is None or kind.repetition.about is None:
@@ -318,7 +325,7 @@ def _digest_masked_subject(
     masked = values[index]
     if not isinstance(masked, str) or not is_masked(masked):
         return None
-    payload = kind.normalise(sent_payload)
+    payload = kind.normalise(sent_members)
     paths = kind.layouts.get(payload).field_paths.get(index, ())
     sent, _ = _convert_field(kind.fields[index], FieldLookup(payload), paths)
     return content_digest if sent == masked else hashlib.sha256(str(sent).encode()).digest()

@@ -250,6 +250,13 @@ def _texts_as_sections(size: int) -> bytes:
     )
 
 
+def _envelopes_of_texts(size: int) -> bytes:
+    """Texts that are envelopes: each is JSON in which nothing is understood."""
+    names = ("data", "payload", "body", "values", "input", "form", "state", "record", "new")
+    text = json.dumps(json.dumps({"x": ["[" * 8] * (size // 90 // len(names))}))
+    return capture_body(",".join(f'"{name}":{text}' for name in names).encode())
+
+
 def _emails(size: int) -> bytes:
     """Make many spellings of the address field, none of which has an address.
 
@@ -343,6 +350,12 @@ SHAPES: dict[str, Shape] = {
     ),
     "many spellings of a picture": Shape("questionnaire", _several_pictures),
     "many spellings of a state": Shape("dashboard", _members(_spelled("tradingstate"), '"[1,"')),
+    "envelopes that are texts": Shape("payment", _envelopes_of_texts),
+    "names of form fields": Shape(
+        "payment", _members(lambda number: f"a[{number % 50}][{_name_of(number)}]")
+    ),
+    "names of form lists": Shape("payment", _members(lambda number: f"a[b][{number}][]", "[1,2]")),
+    "names of numbered fields": Shape("payment", _members(lambda number: f"1_{_name_of(number)}")),
     "sections that are broken texts": Shape("dashboard", _texts_as_sections),
     # Values.
     "secrets in a list": Shape("payment", _items(lambda _: "1", '"pins":[')),
