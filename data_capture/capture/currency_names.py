@@ -101,12 +101,6 @@ USD WST XCD ZWG ZWL
 GROUPED_BY_COMMA = frozenset(_GROUPED_BY_COMMA.split()) | STABLECOINS
 """Currencies whose countries write 1,234.50: a comma before three digits separates thousands."""
 
-_GROUPED_BY_POINT = """
-AOA ARS BAM BRL CLP COP CZK DKK EUR HRK HUF IDR ISK MKD MZN NOK PLN PYG RON RSD SEK TRY UYU VES VND
-"""
-GROUPED_BY_POINT = frozenset(_GROUPED_BY_POINT.split())
-"""Currencies whose countries write 1.234,50."""
-
 _HARDLY_EVER_WITH_DECIMALS = "COP HUF IDR IRR KPW LAK MMK MNT"
 WRITTEN_WITHOUT_DECIMALS = frozenset(f"{_WITHOUT_DECIMALS} {_HARDLY_EVER_WITH_DECIMALS}".split())
 """Currencies whose amounts never have three decimals, because their units are small."""

@@ -23,7 +23,6 @@ from data_capture.capture.currencies import (
 )
 from data_capture.capture.currency_names import (
     GROUPED_BY_COMMA,
-    GROUPED_BY_POINT,
     WRITTEN_WITHOUT_DECIMALS,
 )
 
@@ -246,8 +245,9 @@ def _choose(
 ) -> Decimal | None:
     """Choose what is meant by one separator before three digits; None if that is open.
 
-    Formatters drop zeros at the end of decimals; programs that fix the number of decimals keep
-    them, and write a point. Where a comma groups, the currency stands before the number.
+    Formatters drop zeros at the end of decimals. Programs can keep them, and write a point: a
+    point in front of three digits is always open. Where a comma groups, the currency stands before
+    the number.
     """
     if grouped is None or fraction is None:
         return fraction if grouped is None else grouped
@@ -258,7 +258,5 @@ def _choose(
         return None
     if currency.may_be <= WRITTEN_WITHOUT_DECIMALS:
         return grouped
-    if is_comma:
-        can_group = currency.may_be & GROUPED_BY_COMMA and (ends_with_zero or not is_behind)
-        return grouped if can_group else None
-    return grouped if ends_with_zero and currency.may_be <= GROUPED_BY_POINT else None
+    can_group = is_comma and currency.may_be & GROUPED_BY_COMMA
+    return grouped if can_group and (ends_with_zero or not is_behind) else None
