@@ -20,6 +20,7 @@ These are shared by several commands:
     integrity_report.py  checks a database file and counts its contents
     schema_report.py     compares a database's schema with schema.sql
     open_handles.py      finds the services and programs that use a database
+    listening_ports.py   finds the ports on which processes listen
     opened_store.py      opens the store for a command
     files.py             copies, file names and locks: no database file is ever incomplete
     signals.py           ends a command cleanly on Ctrl-C, SIGTERM and SIGHUP

@@ -11,6 +11,7 @@ import re
 import sqlite3
 import time
 from dataclasses import dataclass
+from datetime import datetime, timezone
 from pathlib import Path
 
 from data_capture.cli.errors import CommandError
@@ -61,6 +62,16 @@ def find_backups(folder: Path, database: Path) -> list[Path]:
 def find_unfinished_backups(folder: Path, database: Path) -> list[Path]:
     """Return the incomplete files of backups that were killed."""
     return _find_named(folder, database, PARTIAL_SUFFIX)
+
+
+def time_of_backup(backup: Path) -> float:
+    """Return when a backup was made, in seconds since 1970.
+
+    A copied backup has a later modification time, and the time in its name.
+    """
+    [moment] = re.findall(_TIMESTAMP_PATTERN, backup.name)[-1:]
+    named = datetime.strptime(moment, "%Y%m%dT%H%M%S.%fZ").replace(tzinfo=timezone.utc)
+    return min(named.timestamp(), backup.stat().st_mtime)
 
 
 def back_up(database: Path, folder: Path | None, keep: int | None, progress: Progress) -> None:

@@ -28,7 +28,12 @@ def find_services_using(settings: Settings) -> list[str]:
 
 
 def find_programs_using(database: Path) -> list[str]:
-    """Describe the other programs that have the file open: `sqlite3 (process 42)`.
+    """Describe the other programs that have the file open: `sqlite3 (process 42)`."""
+    return sorted(f"{name} (process {process})" for process, name in find_processes_using(database))
+
+
+def find_processes_using(database: Path) -> list[tuple[int, str]]:
+    """Return the numbers and the names of the other processes that have the file open.
 
     Linux shows a user the open files of that user's processes, and the superuser all of them. Other
     systems show none.
@@ -44,7 +49,7 @@ def find_programs_using(database: Path) -> list[str]:
         with suppress(OSError):  # the process has ended, or belongs to another user
             if _has_open(process, wanted):
                 name = (process / "comm").read_text().strip()
-                found.append(f"{name} (process {process.name})")
+                found.append((int(process.name), name))
     return sorted(found)
 
 

@@ -73,8 +73,12 @@ class DiskSpace:
             disk = os.statvfs(self._directory)
         except OSError:
             return False  # the folder is missing, which the store reports
-        minimum = self._min_free_bytes
-        if minimum is None:
-            disk_bytes = disk.f_blocks * disk.f_frsize
-            minimum = min(_DEFAULT_MIN_FREE_BYTES, disk_bytes // _DEFAULT_DIVISOR)
+        minimum = required_free_bytes(disk.f_blocks * disk.f_frsize, self._min_free_bytes)
         return disk.f_bavail * disk.f_frsize < minimum
+
+
+def required_free_bytes(disk_bytes: int, min_free_bytes: int | None) -> int:
+    """Return the space that must stay free on a disk of this size; None: the default."""
+    if min_free_bytes is not None:
+        return min_free_bytes
+    return min(_DEFAULT_MIN_FREE_BYTES, disk_bytes // _DEFAULT_DIVISOR)

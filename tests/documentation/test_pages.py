@@ -161,4 +161,4 @@ def test_doctor_output_matches_the_operations_page() -> None:
     shown, rest = documented_output("docs/operations.md", "ok       capture port").split("\n…\n")
     questions = [line[9:28].strip() for line in shown.splitlines()]
     assert questions == QUESTIONS[: len(questions)]
-    assert rest == "0 problems, 0 warnings"
+    assert rest == "0 problems, 0 warnings, 0 notes"

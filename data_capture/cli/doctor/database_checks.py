@@ -9,6 +9,7 @@ from contextlib import closing
 from pathlib import Path
 
 from data_capture.audit.append import audit_key_file
+from data_capture.cli.doctor.file_checks import is_read_only
 from data_capture.cli.doctor.findings import Level, Result, ok, problem, warning
 from data_capture.cli.errors import CommandError
 from data_capture.cli.files import wal_file
@@ -38,6 +39,8 @@ _LARGE_WAL_FACTOR = 4
 _MAX_SCHEMA_FINDINGS = 5
 
 _RESTORE = "stop the services and restore a backup: python3 -m data_capture restore FILE"
+_UNREADABLE = "see the lines above; if nothing is wrong there, restore a backup"
+_NOT_OPENED = "not checked, because SQLite can't write its files in the folder"
 _VERIFY = (
     "python3 -m data_capture verify-audit explains it, and what to do if it was done on purpose"
 )
@@ -50,6 +53,8 @@ def check_integrity(settings: Settings, *, quick: bool, progress: Progress) -> R
         return ok("there is nothing to check yet")
     if not os.access(database, os.R_OK):
         return problem("not checked, because this user can't read the file", "see database file")
+    if _cannot_be_opened(database):
+        return warning(_NOT_OPENED, "see database folder")
     began_at = time.monotonic()
     try:
         require_database_file(database)
@@ -62,7 +67,9 @@ def check_integrity(settings: Settings, *, quick: bool, progress: Progress) -> R
     except sqlite3.Error as error:
         # SQLite reports "malformed" when it can't even read the schema.
         state = "damaged" if "malformed" in str(error) else "it can't be read"
-        return problem(f"{state}: {error}", "see lock" if is_lock_error(error) else _RESTORE)
+        if "malformed" not in str(error):
+            return problem(f"{state}: {error}", "see lock" if is_lock_error(error) else _UNREADABLE)
+        return problem(f"{state}: {error}", _RESTORE)
     if changes:
         state = f"damaged: {'; '.join(damage)}; and" if damage else "intact, but"
         answer = f"{state} its schema was changed: {' '.join(changes)}"
@@ -98,6 +105,8 @@ def check_references(settings: Settings) -> Result:
     database = settings.database
     if _is_empty(database):
         return ok("there is nothing to check yet")
+    if _cannot_be_opened(database):
+        return warning(_NOT_OPENED, "see database folder")
     try:
         with open_snapshot(database, settings.request_seconds) as connection:
             broken = find_broken_references(connection)
@@ -125,6 +134,10 @@ def check_lock(settings: Settings) -> Result:
         return ok("no service has run yet, so no service holds a lock")
     if not is_database_file(database):  # SQLite would delete the WAL of an empty file
         return warning("not checked, because the file is no database", "see integrity")
+    if is_read_only(path):
+        return warning(
+            "not checked: a write can't begin on a read-only disk", "see database folder"
+        )
     if not os.access(path, os.R_OK | os.W_OK):
         return problem(
             f"{path} can't be read and written by this user", f"chmod 600 {path}, as its owner"
@@ -200,6 +213,18 @@ def check_wal(database: Path) -> Result:
             "end the programs that have it open; a restart of the services makes it small again",
         )
     return ok(format_size(wal_bytes))
+
+
+def _cannot_be_opened(database: Path) -> bool:
+    """Tell whether SQLite would need to create files in a folder that can't be written to.
+
+    It reads a file in WAL mode only with a WAL index, unless that exists already.
+    """
+    folder = database.resolve().parent
+    if not is_read_only(folder) and os.access(folder, os.W_OK | os.X_OK):
+        return False
+    wal = wal_file(database)
+    return not (wal.exists() and wal.with_name(f"{database.resolve().name}-shm").exists())
 
 
 def _is_empty(database: Path) -> bool:

@@ -5,18 +5,51 @@ from __future__ import annotations
 import os
 import shutil
 import stat
+from contextlib import suppress
 from pathlib import Path
 
 from data_capture.cli.doctor.findings import Level, Result, ok, problem, warning
 from data_capture.cli.files import wal_file
 from data_capture.cli.formatting import format_count, format_size
+from data_capture.limits.disk_space import required_free_bytes
 
 _LOW_SPACE_BYTES = 1_000_000_000
-_NO_SPACE_BYTES = 100_000_000
+_NO_SPACE_BYTES = 1_000_000  # a capture with a picture may need it
 _MIN_FREE_WAL_SIZES = 10
 
 _OTHER_USERS_MODE = 0o077
 _WRITABLE_MODE = 0o222
+
+
+def is_read_only(path: Path) -> bool:
+    """Tell whether the disk of a file or folder is mounted read-only."""
+    try:
+        return bool(os.statvfs(path if path.exists() else path.parent).f_flag & os.ST_RDONLY)
+    except OSError:
+        return False
+
+
+def report_read_only(path: Path) -> Result:
+    """Return the problem of a file or folder whose disk is mounted read-only."""
+    mount_point = _find_mount_point(path.resolve())
+    return problem(
+        f"{path} can't be written, because {mount_point} is mounted read-only",
+        f"the data is not damaged: mount it writable (mount -o remount,rw {mount_point}). If the "
+        "system made it read-only after an error of the disk (dmesg says so), check the disk first",
+    )
+
+
+def _find_mount_point(path: Path) -> Path:
+    """Return the mount point above a path; Linux lists those of folders, too."""
+    listed = set()
+    with suppress(OSError):
+        lines = Path("/proc/self/mountinfo").read_text(errors="surrogateescape").splitlines()
+        # Spaces are escaped: proc_pid_mountinfo(5).
+        listed = {Path(line.split()[4].replace("\\040", " ")) for line in lines}
+    for folder in (path, *path.parents):
+        if folder in listed or folder.is_mount():
+            return folder
+    return Path(path.anchor)
 
 
 def check_file(path: Path, *, secret: bool = False) -> Result:
@@ -33,6 +66,8 @@ def check_file(path: Path, *, secret: bool = False) -> Result:
         return problem(
             f"{path} is not a regular file", "name another with --database or EDC_DATABASE"
         )
+    if is_read_only(path):
+        return report_read_only(path)
     mode = f"{stat.S_IMODE(status.st_mode):04o}"
     # The superuser can write every file. One without a write permission was protected on purpose.
     if not os.access(path, os.R_OK | os.W_OK) or not status.st_mode & _WRITABLE_MODE:
@@ -58,6 +93,8 @@ def check_folder(folder: Path) -> Result:
     """Check that this user can create files in the database's folder."""
     if not folder.is_dir():
         return problem(f"there is no folder {folder}", f"mkdir -p {folder}")
+    if is_read_only(folder):
+        return report_read_only(folder)
     if not os.access(folder, os.W_OK | os.X_OK):
         return problem(
             f"{folder} can't be written to, and SQLite has to write the WAL there",
@@ -83,12 +120,18 @@ def check_keys(folder: Path) -> Result:
     return ok(f"{folder}, {format_count(len(results), 'key')}, readable only by their owner")
 
 
-def check_disk_space(database: Path) -> Result:
-    """Check that the disk has room for the database's growth and its WAL."""
+def check_disk_space(database: Path, min_free_bytes: int | None) -> Result:
+    """Check that the disk has room for the database's growth and its WAL.
+
+    Args:
+        database: the database.
+        min_free_bytes: below it the services refuse captures (`EDC_MIN_FREE_DISK`).
+    """
     folder = database.parent
     if not folder.is_dir():
         return warning("unknown, because the folder is missing", "see database folder")
-    free_bytes = shutil.disk_usage(folder).free
+    disk = shutil.disk_usage(folder)
+    free_bytes = disk.free
     wal = wal_file(database)
     wal_bytes = wal.stat().st_size if wal.exists() else 0
     used_bytes = wal_bytes + (database.stat().st_size if database.exists() else 0)
@@ -96,8 +139,8 @@ def check_disk_space(database: Path) -> Result:
     answer = (
         f"{format_size(free_bytes)} free in {folder}; the database has {format_size(used_bytes)}"
     )
-    if free_bytes < _NO_SPACE_BYTES:
-        return problem(answer, "free some space: captures are rejected when the disk is full")
+    if free_bytes < max(required_free_bytes(disk.total, min_free_bytes), _NO_SPACE_BYTES):
+        return problem(answer, "free some space: captures are refused (EDC_MIN_FREE_DISK)")
     if free_bytes < wanted_bytes:
         return warning(answer, f"free some space, at least {format_size(wanted_bytes)}")
     return ok(answer)
@@ -111,6 +154,8 @@ def check_log_file(log_file: Path) -> Result:
         return problem(f"there is no folder {folder}", f"mkdir -p {folder}, or {advice}")
     if log_file.exists() and not log_file.is_file():
         return problem(f"{log_file} is not a regular file", advice)
+    if is_read_only(log_file):
+        return report_read_only(log_file)
     # Rotation creates files in the folder.
     is_writable = os.access(folder, os.W_OK | os.X_OK) and (
         not log_file.exists() or os.access(log_file, os.W_OK)

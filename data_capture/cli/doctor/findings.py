@@ -9,10 +9,12 @@ from enum import Enum
 class Level(str, Enum):
     """How bad a result is.
 
-    A `PROBLEM` stops the services or puts data at risk; a `WARNING` may become one.
+    A `PROBLEM` stops the services or puts data at risk; a `WARNING` may become one. A `NOTE` is a
+    state that may be intended, such as a stopped service.
     """
 
     OK = "ok"
+    NOTE = "note"
     WARNING = "warning"
     PROBLEM = "problem"
 
@@ -39,6 +41,11 @@ class Finding:
 def ok(answer: str) -> Result:
     """Return a good result."""
     return Result(Level.OK, answer)
+
+
+def note(answer: str, advice: str) -> Result:
+    """Return a result that may be intended."""
+    return Result(Level.NOTE, answer, advice)
 
 
 def warning(answer: str, advice: str) -> Result:
