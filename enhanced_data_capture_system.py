@@ -28,6 +28,7 @@ from data_capture.server import serve
 from data_capture.settings import REPOSITORY, Settings, settings_from_command_line
 from data_capture.store import Store
 from data_capture.web import (
+    capture_log,
     capture_service,
     error_handlers,
     rate_limits,
@@ -37,8 +38,10 @@ from data_capture.web import (
 )
 from data_capture.web.admin_auth import require_admin
 from data_capture.web.admin_token import ensure_admin_token
+from data_capture.web.capture_log import CAPTURE_OUTCOMES, CaptureLog
 from data_capture.web.capture_service import (
     ADMITTED,
+    CAPTURE_PATHS,
     CaptureService,
     ThreadExecution,
     run_synchronously,
@@ -77,13 +80,15 @@ def create_app(settings: Settings) -> Flask:
     disk_space = DiskSpace(
         settings.database, settings.min_free_disk, store.note_refused_before_write
     )
-    service = CaptureService(store, settings, guard, Rates(settings), disk_space)
+    log = CaptureLog("captures", CAPTURE_OUTCOMES, CAPTURE_PATHS, {})
+    service = CaptureService(store, settings, guard, Rates(settings), disk_space, log)
     app.extensions |= {"store": store, "request_guard": guard, "capture_service": service}
 
     def caller_address() -> str | None:
         return guard.caller_address(request.remote_addr, request.headers.get)
 
     request_log.init_app(app)
+    capture_log.init_app(app, log)
     error_handlers.init_app(app)
     request_guard.init_app(app, guard)
     security_headers.init_app(app)

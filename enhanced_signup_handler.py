@@ -36,6 +36,7 @@ from data_capture.setting_types import FILE_PAGES
 from data_capture.settings import Settings, settings_from_command_line
 from data_capture.store import Store
 from data_capture.web import (
+    capture_log,
     error_handlers,
     rate_limits,
     request_guard,
@@ -84,6 +85,7 @@ def create_app(settings: Settings) -> Flask:
         return guard.caller_address(request.remote_addr, request.headers.get)
 
     request_log.init_app(app)
+    capture_log.init_app(app, capture_log.create_account_log())
     error_handlers.init_app(app)
     request_guard.init_app(app, guard)
     security_headers.init_app(app)

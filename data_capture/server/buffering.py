@@ -33,6 +33,7 @@ from data_capture.server.headers import (
     parse_content_length,
 )
 from data_capture.server.wsgi import AppRunner, ProtocolHolder, RaisingBody, Scope, build_environ
+from data_capture.web.capture_log import CaptureLog
 from data_capture.web.capture_service import (
     ADMITTED,
     CAPTURE_PATHS,
@@ -105,6 +106,7 @@ class BufferingAdapter:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._writing = ThreadPoolExecutor(_WRITING_THREADS, "write")
         self._reading = ThreadPoolExecutor(_READING_THREADS, "read")
+        self._capture_log: CaptureLog | None = app.extensions.get("capture_log")
         self._captures: CaptureService | None = app.extensions.get("capture_service")
         if self._captures is not None and self._guard is not None:
             self._fast_path = FastPath(self._captures, self._guard, self._writing)
@@ -255,6 +257,8 @@ class BufferingAdapter:
         if self._guard is not None:
             headers += self._guard.cors_headers(scope.path, request.headers.get("origin"))
         log_request(scope.method, "(not read)", status, time.perf_counter())
+        if self._capture_log is not None and scope.method == "POST":
+            self._capture_log.count_response(scope.path, status)
         request.protocol.response_bytes(status, headers, content)
 
     def _caller_address(self, request: _Request) -> str:

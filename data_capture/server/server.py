@@ -44,6 +44,7 @@ from data_capture.server.ports import (
 from data_capture.settings import Settings
 from data_capture.store import Store
 from data_capture.store.sqlite.schema import DatabaseRefused, prepare, warn_of_other_readers
+from data_capture.web.capture_log import CaptureLog
 
 CreateApp = Callable[[Settings], Flask]
 
@@ -155,11 +156,15 @@ def _create_adapter(
     if store is not None:
         exit_when_database_lost(store, log)
 
+    capture_log: CaptureLog | None = app.extensions.get("capture_log")
+
     def on_open() -> None:
         watch.start()
         log.info("Listening on %s, database %s", service_url(name, settings), settings.database)
 
     def on_close() -> None:
+        if capture_log is not None:
+            capture_log.close()
         if store is not None:
             store.close()
 

@@ -14,6 +14,7 @@ health_probe        signed health requests of this installation's own programs
 rate_limits         the rate limits of the Flask routes
 email_paths         email addresses in URL paths
 error_handlers      every error as an application/problem+json response
+capture_log         one log line a minute with what was stored and refused
 request_log         one log line for each request, with `--debug`
 security_headers    headers of every response
 """

@@ -26,6 +26,7 @@ from data_capture.store import Store
 from data_capture.store.sqlite.captures import RecordCapture
 from data_capture.store.sqlite.receipts import Receipt
 from data_capture.web.admin_auth import Sender, identify_sender
+from data_capture.web.capture_log import CaptureLog
 from data_capture.web.request_guard import GetHeader, RequestGuard
 from data_capture.web.requests import (
     BATCH,
@@ -103,6 +104,7 @@ class CaptureService:
         guard: finds the caller's address.
         rates: limit callers and users.
         disk_space: rejects captures while the disk is almost full.
+        capture_log: counts the results.
     """
 
     def __init__(
@@ -112,8 +114,10 @@ class CaptureService:
         guard: RequestGuard,
         rates: Rates,
         disk_space: DiskSpace,
+        capture_log: CaptureLog,
     ) -> None:
         self.store = store
+        self.capture_log = capture_log
         self.settings = settings
         self.rates = rates
         self._guard = guard
@@ -193,6 +197,7 @@ async def receive_capture(
     for capture in captures.captures:
         service.rates.take_user(request.admitted.counted_address, capture.user_email)
     results = await execution.write(captures.jobs, captures.size_bytes)
+    service.capture_log.count_results(captures.members, results, is_batch=captures.is_batch)
     return build_result(captures, results)
 
 

@@ -10,6 +10,7 @@ import asyncio
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
+from http import HTTPStatus
 
 from data_capture.deadlines import Deadline, DeadlinePassed
 from data_capture.problems import Problem, unexpected_error
@@ -73,6 +74,8 @@ class FastPath:
             status, headers, content = problem.response()
         except Exception:  # noqa: BLE001  (`unexpected_error` logs it with its traceback)
             status, headers, content = unexpected_error().response()
+        if status >= HTTPStatus.BAD_REQUEST:
+            self._service.capture_log.count_response(admitted.path, status)
         log_request("POST", admitted.path, status, started_at)
         cors_headers = self._guard.cors_headers(admitted.path, get_header("origin"))
         return status, [*headers, NOSNIFF, *cors_headers], content
