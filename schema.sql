@@ -216,6 +216,8 @@ CREATE TABLE IF NOT EXISTS user_credentials (
 CREATE INDEX IF NOT EXISTS payment_data_by_person         ON payment_data         (user_email, created_at);
 CREATE INDEX IF NOT EXISTS payment_data_by_transaction    ON payment_data         (user_email, transaction_id)
     WHERE transaction_id IS NOT NULL;
+CREATE INDEX IF NOT EXISTS payment_data_without_number    ON payment_data         (user_email, created_at)
+    WHERE transaction_id IS NULL;
 CREATE INDEX IF NOT EXISTS questionnaire_data_by_person   ON questionnaire_data   (user_email, created_at);
 CREATE INDEX IF NOT EXISTS questionnaire_data_by_arrival  ON questionnaire_data   (user_email);
 CREATE INDEX IF NOT EXISTS dashboard_data_by_person       ON dashboard_data       (user_email, created_at);

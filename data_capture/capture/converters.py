@@ -20,6 +20,7 @@ from data_capture.capture.money import integer
 from data_capture.images import NotAPicture, check_picture
 from data_capture.json_codec import decode_json, encode_json
 from data_capture.problems import Problem
+from data_capture.redaction.redact import is_masked
 
 MAX_TEXT_CHARACTERS = 10_000  # names, plans and ids are far shorter
 
@@ -38,6 +39,7 @@ _IDENTIFIER_PLACEHOLDER = re.compile(
     re.IGNORECASE,
 )
 # A letter or a separator, and no spaces: UUIDs, and the ids of Clerk, Firebase and Auth0.
+_ZERO_FRACTION = re.compile(r"(?<=[0-9\]])\.0+\Z")  # also behind the mask of a number
 _OPAQUE_ID = re.compile(r"(?=[^A-Za-z_|:]{0,255}[A-Za-z_|:]|\d+-)[!-~]{1,255}", re.ASCII)
 _DIGITS = re.compile(r"[0-9]+")
 _MAX_ID_CHARACTERS = 255
@@ -73,9 +75,12 @@ def text(value: Any) -> ColumnValue:
 def identifier(value: Any) -> ColumnValue:
     """Convert an identifier to a trimmed text.
 
-    Payments with the same placeholder would be taken for one payment.
+    Payments with the same placeholder would be taken for one payment. A number is spelled alike
+    whether it was sent as 1001 or 1001.0.
     """
     spelled = text(value)
+    if not isinstance(value, str) or is_masked(value):
+        spelled = _ZERO_FRACTION.sub("", str(spelled))
     if _IDENTIFIER_PLACEHOLDER.fullmatch(str(spelled)):
         raise ConversionError("is a placeholder and identifies nothing")
     return spelled

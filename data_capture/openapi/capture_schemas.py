@@ -82,8 +82,8 @@ def _stored_schema(kind: Kind) -> Json:
         message=TEXT,
         updated={
             "const": True,
-            "description": "The columns of the stored row are the same. The capture's new fields "
-            "are in its own audit record.",
+            "description": "The capture filled columns of a stored row, or the columns are the "
+            "same. Its other new fields are in its own audit record.",
         },
         duplicate={"const": True, "description": "The capture contained nothing new."},
         warnings={

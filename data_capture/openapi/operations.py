@@ -90,7 +90,7 @@ def _describe_capture(kind: Kind) -> Operation:
         f"Stores {article} {kind.name}.",
         {
             201: ("The capture is stored, and synced to disk.", stored),
-            200: ("The capture has the columns of a stored one, and adds no row.", stored),
+            200: ("The capture belongs to a stored row, and adds none.", stored),
         },
         (*_BODY_ERRORS, 410, 422),
         ref(kind.title),

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 from data_capture.capture.parse import Capture
 from data_capture.problems import INTERNAL, Problem
-from data_capture.store.sqlite.receipts import UNCHANGED, UPDATED, Receipt
+from data_capture.store.sqlite.receipts import COMPLETED, UNCHANGED, UPDATED, Receipt
 from data_capture.web.requests import CaptureRequest
 
 log = logging.getLogger("data_capture.web")
@@ -77,7 +77,11 @@ def _build_stored_result(capture: Capture, receipt: Receipt) -> CaptureResult:
         "message": f"{title} data captured",
     }
     status = HTTPStatus.CREATED
-    if receipt.outcome == UPDATED:
+    if receipt.outcome == COMPLETED:
+        members["message"] = f"{title} data completed; one row has both captures"
+        members["updated"] = True
+        status = HTTPStatus.OK
+    elif receipt.outcome == UPDATED:
         members["message"] = f"{title} data updated; its columns are unchanged"
         members["updated"] = True
         status = HTTPStatus.OK

@@ -80,7 +80,7 @@ class TestPayments:
             {"final_price": 49.01},
             {"crypto_transaction_hash": "0xabc"},
             {"transaction_id": "TX-2"},
-            {"transaction_id": ""},
+            {"transaction_id": "", "final_price": 50},
         ],
     )
     def test_payment_with_a_changed_field_adds_a_row(
@@ -92,12 +92,12 @@ class TestPayments:
         assert "duplicate" not in response.json()
         assert len(statuses(capture_service, user)) == audit_count(capture_service, user) == 2
 
-    def test_payments_without_a_transaction_id_are_all_stored(
+    def test_payments_without_a_transaction_id_are_told_apart_by_their_content(
         self, capture_service: RunningService, user: str
     ) -> None:
-        for _ in range(2):
-            capture_service.capture("payment", {"user_email": user, "final_price": 10})
-        assert len(statuses(capture_service, user)) == 2
+        for content in ({}, {"basket": 2}, {"id": 3}, {"timestamp": 4}, {"basket": 2, "ts": 5}):
+            capture_service.capture("payment", {"user_email": user, "final_price": 10, **content})
+        assert len(statuses(capture_service, user)) == 3
 
     @pytest.mark.parametrize("sends_batch", [False, True])
     def test_payments_whose_masked_ids_are_equal_are_told_apart(

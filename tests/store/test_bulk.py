@@ -59,6 +59,8 @@ KIND_FIELDS: dict[str, st.SearchStrategy[dict[str, Any]]] = {
                 ]
             ),
             "final_price": st.sampled_from(["9.90", 10, "lots"]),
+            "plan_name": st.sampled_from(["Pro", "pro"]),
+            "coupon_code": st.just("SAVE10"),
             "currency": st.sampled_from(["USD", "EUR", "JPY"]),
         },
     ),
@@ -264,6 +266,28 @@ def make_payment(capture_id: str, **more: Any) -> dict[str, Any]:
 )
 @example(
     captures=[
+        make_payment("a", plan_name="Pro", final_price=1, transaction_id="undefined"),
+        make_payment("b", plan_name="Pro", final_price=1),
+        make_payment("c", plan_name="Pro", final_price=1, transaction_id="", coupon_code="X"),
+        make_payment("d", plan_name="Pro", final_price=1, payment_status="completed"),
+        make_payment("e", plan_name="Pro", final_price=1, coupon_code="X"),
+        make_payment("f", plan_name="Pro", final_price=1, transaction_id="TX-2"),
+    ],
+    first_group=0,
+)
+@example(
+    captures=[
+        make_payment("a", plan_name="Pro", final_price=1, payment_status="pending"),
+        make_payment("b", plan_name="Pro", final_price=1, transaction_id="", payment_status="paid"),
+        make_payment("c", plan_name="Pro", final_price=1, payment_status="paid"),
+        make_payment("d", plan_name="Pro", final_price=1, transaction_id="TX-2"),
+        make_payment("e", plan_name="Pro", final_price=1, **{CONFIRMED: True}),
+        make_payment("f", plan_name="Pro", final_price=1, transaction_id="", **{CONFIRMED: True}),
+    ],
+    first_group=1,
+)
+@example(
+    captures=[
         make_payment("a", user_email=ERASED, capture_timestamp=timestamp(NOW - timedelta(days=1))),
         make_payment("a"),
     ],
@@ -272,12 +296,36 @@ def make_payment(capture_id: str, **more: Any) -> dict[str, Any]:
 def test_group_has_the_same_rows_and_results_as_captures_stored_one_by_one(
     open_store: OpenStore, captures: list[dict[str, Any]], first_group: int
 ) -> None:
+    assert_same_as_one_by_one(open_store, captures, first_group)
+
+
+def assert_same_as_one_by_one(
+    open_store: OpenStore, captures: list[dict[str, Any]], first_group: int
+) -> None:
     with open_store() as together, open_store() as apart:
         groups = [group for group in (captures[:first_group], captures[first_group:]) if group]
         results = [result for group in groups for result in store_in_one_group(together, group)]
         assert results == [result for one in captures for result in store_batch(apart, [one])]
         assert read_tables(together) == read_tables(apart)
         assert_chain_verifies(together)
+
+
+PAYMENT_LISTS = st.lists(
+    captures_of_kind("payment").map(
+        lambda payment: {"plan_name": "Pro", "final_price": 10, **payment, "user_email": NEW}
+    ),
+    min_size=2,
+    max_size=10,
+)
+
+
+@pytest.mark.slow
+@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+@given(captures=PAYMENT_LISTS, first_group=st.integers(0, 9))
+def test_group_of_one_users_payments_is_stored_as_one_by_one(
+    open_store: OpenStore, captures: list[dict[str, Any]], first_group: int
+) -> None:
+    assert_same_as_one_by_one(open_store, captures, first_group)
 
 
 REJECT_PRICES = """

@@ -8,6 +8,9 @@ file_watch.py      detects deleted or replaced files, and a full disk
 keys.py            the keys of receipts and tombstones
 captures.py        stores one capture
 bulk.py            stores many captures together, with bulk_insert.py
+placement.py       finds where a capture belongs: to a new row, or to one that it repeats
+payments.py        recognises one payment that is saved twice, with and without its number
+payment_facts.py   writes the currency, status and amount of payments
 capture_rows.py    the rows of captures
 receipts.py        the first response to each capture_id
 tombstones.py      which addresses were erased, and when

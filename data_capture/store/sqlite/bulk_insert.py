@@ -1,45 +1,35 @@
 """Insert rows, audit records and receipts of many captures together.
 
 Two captures may repeat each other if they have the same user, kind and subject (the column `about`
-of the kind's repetition rule). Before the second is compared with the rows, the pending rows of its
-kind and all pending receipts are inserted.
+of the kind's repetition rule). Two payments of a user may also be one payment if one of them has no
+number. Before the second is compared with the rows, the pending rows of its kind and all pending
+receipts are inserted.
 """
 
 from __future__ import annotations
 
 import sqlite3
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from functools import cache
 from typing import NamedTuple
 
-from data_capture.audit import AuditRecord, record_audits
+from data_capture.audit import record_audits
 from data_capture.capture.conversion import ColumnValue
 from data_capture.capture.kinds import Kind
 from data_capture.capture.parse import Capture
 from data_capture.sql.bulk import insert_consecutive_rows, select_matching
-from data_capture.store.sqlite.capture_rows import (
-    find_repeated_row,
-    insert_statement,
-    row_values,
-    subject_of,
-)
-from data_capture.store.sqlite.captures import (
-    confirm_repeated_row,
-    content_digest_of,
-    has_new_content,
-    make_audit_record,
-)
+from data_capture.store.sqlite.capture_rows import insert_statement, row_values, subject_of
 from data_capture.store.sqlite.connection import StoreConnection
 from data_capture.store.sqlite.payment_facts import INSERT_FACTS, values_of_capture
-from data_capture.store.sqlite.receipts import (
-    INSERT_RECEIPT,
-    STORED,
-    UNCHANGED,
-    UPDATED,
-    Receipt,
-    receipt_values,
+from data_capture.store.sqlite.payments import PAYMENT, find_users_with_unnumbered, is_unnumbered
+from data_capture.store.sqlite.placement import (
+    Placement,
+    content_digest_of,
+    new_row_placement,
+    place_capture,
 )
+from data_capture.store.sqlite.receipts import INSERT_RECEIPT, Receipt, receipt_values
 
 _RepetitionKey = tuple[str, str, ColumnValue]  # the kind's name, the stored address, the subject
 
@@ -61,13 +51,15 @@ class AcceptedCapture(NamedTuple):
             return None
         return self.capture.kind.name, self.stored_email, subject
 
+    def may_complete(self, payers: Container[str]) -> bool:
+        """Tell whether a payment may be one of the user's that has, or lacks, its number.
 
-class _Repetition(NamedTuple):
-    """Describe a capture that repeats a row: the row, its outcome, the audit records to add."""
-
-    row_id: int
-    outcome: str
-    records: list[AuditRecord]
+        Args:
+            payers: the users who have a payment without a number.
+        """
+        return self.capture.kind is PAYMENT and (
+            is_unnumbered(self.capture) or self.stored_email in payers
+        )
 
 
 class BulkInsert:
@@ -81,72 +73,62 @@ class BulkInsert:
 
     def store(self, accepted: Sequence[AcceptedCapture]) -> list[Receipt]:
         """Store the captures in their order and return their receipts."""
-        repetitions = self._insert_rows(accepted)
-        records: list[AuditRecord] = []
-        for index, item in enumerate(accepted):
-            if index in repetitions:
-                records += repetitions[index].records
-            else:
-                records.append(make_audit_record(*item))
+        placements = self._insert_rows(accepted)
+        records = [record for placement in placements for record in placement.records]
         if records:
             record_audits(self._connection, records)
         self._insert_receipts()
         return [
-            Receipt(repetitions[index].row_id, repetitions[index].outcome, replayed=False)
-            if index in repetitions
-            else Receipt(self._rows.row_ids[index], STORED, replayed=False)
-            for index in range(len(accepted))
+            Receipt(
+                self._rows.row_ids[index] if placement.row_id is None else placement.row_id,
+                placement.outcome,
+                replayed=False,
+            )
+            for index, placement in enumerate(placements)
         ]
 
-    def _insert_rows(self, accepted: Sequence[AcceptedCapture]) -> dict[int, _Repetition]:
-        """Insert the rows of all captures but repetitions.
-
-        Returns the repetitions by index.
-        """
+    def _insert_rows(self, accepted: Sequence[AcceptedCapture]) -> list[Placement]:
+        """Insert the rows of all captures that add one, and return all placements."""
         keys = [item.repetition_key for item in accepted]
         new_keys = _find_new_keys(self._connection, accepted, keys)
-        repetitions: dict[int, _Repetition] = {}
+        payers = _find_payers_with_unnumbered(self._connection, accepted)
+        placements: list[Placement] = []
         for index, (item, key) in enumerate(zip(accepted, keys, strict=True)):
-            if key is not None and key not in new_keys:
-                if key in self._rows.pending_keys:
-                    self._add_receipts(accepted, self._rows.insert(item.capture.kind))
-                self._insert_receipts()
-                repetition = self._find_repetition(item)
-                if repetition is not None:
-                    repetitions[index] = repetition
-                    continue
-            new_keys.discard(key)
-            self._rows.add(index, item, key)
-        self._add_receipts(accepted, self._rows.insert_all())
-        return repetitions
+            if (key is None or key in new_keys) and not item.may_complete(payers):
+                new_keys.discard(key)
+                digest = content_digest_of(item.capture, self._key)
+                placement = new_row_placement(*item, digest)
+            else:
+                self._insert_rows_of_user(item)
+                placement = place_capture(self._connection, *item)
+                new_keys -= {key, item._replace(capture=placement.capture).repetition_key}
+            placements.append(placement)
+            if placement.row_id is not None:
+                self._add_receipt(placement, item.stored_email, placement.row_id)
+                continue
+            self._rows.add(index, placement, item.stored_email)
+            if is_unnumbered(placement.capture):
+                payers.add(item.stored_email)
+        self._add_receipts(self._rows.insert_all())
+        return placements
 
-    def _find_repetition(self, item: AcceptedCapture) -> _Repetition | None:
-        """Find the row that a capture repeats, or None, and add its receipt."""
-        capture, stored_email = item
-        digest = content_digest_of(capture, self._key)
-        row_id = find_repeated_row(self._connection, capture, stored_email, digest)
-        if row_id is None:
-            return None
-        is_new = has_new_content(self._connection, capture, row_id, stored_email, digest)
-        records = confirm_repeated_row(
-            self._connection, capture, row_id, stored_email, is_new=is_new
-        )
-        outcome = UPDATED if is_new else UNCHANGED
-        self._pending_receipts.append(
-            receipt_values(
-                self._key, capture, stored_email, row_id, outcome, digest if is_new else None
-            )
-        )
-        return _Repetition(row_id, outcome, records)
+    def _insert_rows_of_user(self, item: AcceptedCapture) -> None:
+        """Insert the pending rows with which a capture is to be compared, and all receipts."""
+        kind = item.capture.kind
+        if self._rows.has_any(kind, item.stored_email):
+            self._add_receipts(self._rows.insert(kind))
+        self._insert_receipts()
 
-    def _add_receipts(self, accepted: Sequence[AcceptedCapture], indexes: Sequence[int]) -> None:
+    def _add_receipts(self, inserted: Sequence[_InsertedRow]) -> None:
         """Add receipts for inserted rows; they are inserted later."""
-        for index in indexes:
-            capture, stored_email = accepted[index]
-            row_id, digest = self._rows.row_ids[index], content_digest_of(capture, self._key)
-            self._pending_receipts.append(
-                receipt_values(self._key, capture, stored_email, row_id, STORED, digest)
-            )
+        for row in inserted:
+            self._add_receipt(row.placement, row.stored_email, row.row_id)
+
+    def _add_receipt(self, placement: Placement, stored_email: str, row_id: int) -> None:
+        capture, _, outcome, digest, _ = placement
+        self._pending_receipts.append(
+            receipt_values(self._key, capture, stored_email, row_id, outcome, digest)
+        )
 
     def _insert_receipts(self) -> None:
         if self._pending_receipts:
@@ -154,42 +136,64 @@ class BulkInsert:
             self._pending_receipts.clear()
 
 
+class _InsertedRow(NamedTuple):
+    """Pair the placement of a capture, by its place in the group, with its row."""
+
+    place: int
+    placement: Placement
+    stored_email: str
+    row_id: int = 0  # not inserted yet
+
+
 class _PendingRows:
     """Collect rows by kind, in their order, until they are inserted.
 
-    `row_ids` has the ids of the inserted rows by their captures' indexes. `pending_keys` has the
-    repetition keys of the rows that are not inserted yet.
+    `row_ids` has the ids of the inserted rows by their captures' indexes.
     """
 
     def __init__(self, connection: sqlite3.Connection) -> None:
-        self.pending_keys: set[_RepetitionKey | None] = set()
         self.row_ids: dict[int, int] = {}
         self._connection = connection
-        self._pending: defaultdict[Kind, list[tuple[int, AcceptedCapture]]] = defaultdict(list)
+        self._pending: defaultdict[Kind, list[_InsertedRow]] = defaultdict(list)
+        self._users: defaultdict[Kind, set[str]] = defaultdict(set)
 
-    def add(self, index: int, item: AcceptedCapture, key: _RepetitionKey | None) -> None:
+    def add(self, index: int, placement: Placement, stored_email: str) -> None:
         """Add the row of a capture."""
-        self.pending_keys.add(key)
-        self._pending[item.capture.kind].append((index, item))
+        kind = placement.capture.kind
+        self._pending[kind].append(_InsertedRow(index, placement, stored_email))
+        self._users[kind].add(stored_email)
 
-    def insert(self, kind: Kind) -> list[int]:
-        """Insert the pending rows of a kind, and their facts; return their indexes."""
+    def has_any(self, kind: Kind, stored_email: str) -> bool:
+        """Tell whether a row of a user is pending."""
+        return stored_email in self._users[kind]
+
+    def insert(self, kind: Kind) -> list[_InsertedRow]:
+        """Insert the pending rows of a kind, and their facts."""
         pending = self._pending.pop(kind)
-        rows = [row_values(*item) for _, item in pending]
+        self._users[kind].clear()
+        rows = [row_values(row.placement.capture, row.stored_email) for row in pending]
         first = insert_consecutive_rows(self._connection, insert_statement(kind), rows)
-        self.row_ids.update((index, row_id) for row_id, (index, _) in enumerate(pending, first))
+        inserted = [row._replace(row_id=row_id) for row_id, row in enumerate(pending, first)]
+        self.row_ids.update((row.place, row.row_id) for row in inserted)
         if kind.facts_table is not None:
             facts = [
-                values_of_capture(item.capture, row_id, item.stored_email)
-                for row_id, (_, item) in enumerate(pending, first)
+                values_of_capture(row.placement.capture, row.row_id, row.stored_email)
+                for row in inserted
             ]
             self._connection.executemany(INSERT_FACTS, filter(None, facts))
-        self.pending_keys = {key for key in self.pending_keys if key and key[0] != kind.name}
-        return [index for index, _ in pending]
+        return inserted
 
-    def insert_all(self) -> list[int]:
-        """Insert all pending rows and return their indexes."""
-        return [index for kind in [*self._pending] for index in self.insert(kind)]
+    def insert_all(self) -> list[_InsertedRow]:
+        """Insert all pending rows."""
+        return [row for kind in [*self._pending] for row in self.insert(kind)]
+
+
+def _find_payers_with_unnumbered(
+    connection: sqlite3.Connection, accepted: Sequence[AcceptedCapture]
+) -> set[str]:
+    """Find the users of captured payments who have a payment without a number."""
+    payers = {item.stored_email for item in accepted if item.capture.kind is PAYMENT}
+    return find_users_with_unnumbered(connection, [*payers])
 
 
 def _find_new_keys(

@@ -31,6 +31,8 @@ WHERE payment_id = ? AND user_email = ?
 
 _SET_CURRENCY = "UPDATE payment_facts SET currency = ?, amount_minor = ? WHERE payment_id = ?"
 
+_SET_STATUS = "UPDATE payment_facts SET status = ? WHERE payment_id = ? AND user_email = ?"
+
 
 class StoredFacts(NamedTuple):
     """The columns of a row of `payment_facts`."""
@@ -127,3 +129,11 @@ def confirm_facts(
     stored = find_facts_of(connection, payment_id, stored_email)
     if stored is None or stored.confirmed_at is None:
         insert_facts(connection, capture, payment_id, stored_email)
+
+
+def complete_status(
+    connection: sqlite3.Connection, capture: Capture, payment_id: int, stored_email: str
+) -> None:
+    """Set the status of a payment whose row had none."""
+    if capture.facts is not None:
+        connection.execute(_SET_STATUS, (capture.facts.status, payment_id, stored_email))

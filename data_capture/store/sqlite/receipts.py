@@ -15,6 +15,7 @@ from data_capture.problems import UNUSABLE, FieldError, Problem
 from data_capture.store.sqlite.keys import ReceiptKey
 
 STORED = "stored"
+COMPLETED = "completed"
 UPDATED = "updated"
 UNCHANGED = "unchanged"
 
@@ -69,8 +70,9 @@ LIMIT 1
 class Receipt(NamedTuple):
     """Describe the result of a capture.
 
-    `outcome` is STORED if the capture added a row. If it repeats the columns of an existing row, it
-    is UPDATED if an audit record with its other content was added, and UNCHANGED otherwise.
+    `outcome` is STORED if the capture added a row, and COMPLETED if it filled columns of a row. If
+    it repeats the columns of a row, it is UPDATED if an audit record with its other content was
+    added, and UNCHANGED otherwise.
     `replayed` is true if the same capture was stored before and this time added nothing.
     """
 
@@ -156,7 +158,7 @@ def receipt_values(
         capture: the capture.
         stored_email: its user's address, spelled as in `users.email`.
         row_id: the row that it made or repeats.
-        outcome: STORED, UPDATED or UNCHANGED.
+        outcome: STORED, COMPLETED, UPDATED or UNCHANGED.
         content_digest: of its content, or None if an earlier receipt of the row has the same.
     """
     return (

@@ -1,0 +1,364 @@
+"""Recognise one payment that pages save twice, with and without its number.
+
+A page sends a request with the payment's number, and seconds later saves what it shows to the user,
+without the number, or the other way round. Both are one payment if all of this is true:
+
+- They are of the same user, plan and final price, in the same currency if both name one. A capture
+  without a plan or a price is a payment of its own, unless both have the same transaction hash.
+- Exactly one of them has a number (`transaction_id`).
+- They happened within `WINDOW_SECONDS`, and also arrived within that time.
+- No other column has two values, except the user's id and name.
+- The statuses are the same, one is missing, or one is pending and the other one completed.
+
+What one leaves out is taken from the other; nothing is overwritten. The step from pending to
+completed adds a row with the same number, as for payments with a number.
+
+Two captures without a number are one payment if their whole content is the same and they happened
+within `WINDOW_SECONDS`. For a page that saves the same over and over, the time between one arrival
+and the next counts.
+
+A claim changes no confirmed row. A confirmed capture takes nothing from a claim: it completes a
+claim's row only if the row then has exactly the capture's values. Otherwise it gives the row its
+number, so that the claim is a state of the same payment, and adds a row.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Sequence
+from decimal import Decimal, InvalidOperation
+from typing import Any, NamedTuple
+
+from data_capture.capture.conversion import ColumnValue
+from data_capture.capture.kinds import KINDS
+from data_capture.capture.parse import Capture
+from data_capture.capture.payments.facts import rescale_amount
+from data_capture.capture.payments.statuses import COMPLETED, PENDING, normalise_status
+from data_capture.capture.timestamps import earlier
+from data_capture.redaction.redact import is_masked
+from data_capture.sql.bulk import select_matching, tolerate_invalid_utf8
+from data_capture.store.sqlite.payment_facts import complete_facts, complete_status
+from data_capture.store.sqlite.receipts import is_content_recorded
+
+PAYMENT = KINDS["payment"]
+WINDOW_SECONDS = 600
+_LOOK_BACK_SECONDS = 24 * 3600  # for a page that saves the same again and again
+_MAX_ROWS = 100  # of a user, newest first; a page saves one payment a few times
+
+_COLUMNS = tuple(field.column for field in PAYMENT.fields)
+_NUMBER, _STATUS, _HASH = "transaction_id", "payment_status", "crypto_transaction_hash"
+_MAY_DIFFER = frozenset({"user_id", "user_name", _NUMBER, _STATUS})
+_MUST_BE_KNOWN = ("plan_name", "final_price")
+_AMOUNTS = frozenset({"original_price", "discount_amount", "final_price", "crypto_amount"})
+
+_HAS_UNNUMBERED = (
+    "SELECT 1 FROM payment_data WHERE user_email = ? AND transaction_id IS NULL LIMIT 1"
+)
+
+_FIND_USERS_WITH_UNNUMBERED = """
+WITH looked_for (user) AS (VALUES {})
+SELECT user FROM looked_for
+WHERE EXISTS (SELECT 1 FROM payment_data
+              WHERE user_email = looked_for.user AND transaction_id IS NULL)
+"""
+
+_HAS_NUMBER = "SELECT 1 FROM payment_data WHERE user_email = ? AND transaction_id = ? LIMIT 1"
+
+# The columns come from the table of kinds. A row that no receipt knows was written by hand and is
+# left alone.
+_FIND_ROWS = f"""
+SELECT payment.id, created_at, facts.currency,
+       facts.confirmed_at IS NOT NULL
+           OR EXISTS (SELECT 1 FROM capture_receipts AS receipt
+                      WHERE receipt.confirmed = 1 AND receipt.user_email = payment.user_email
+                        AND receipt.capture_type = 'payment' AND receipt.row_id = payment.id),
+       transaction_id IS NULL
+           OR payment.id = (SELECT max(state.id) FROM payment_data AS state
+                            WHERE state.user_email = payment.user_email
+                              AND state.transaction_id = payment.transaction_id),
+       EXISTS (SELECT 1 FROM capture_receipts AS receipt
+               WHERE receipt.row_id = payment.id AND receipt.capture_type = 'payment'
+                 AND receipt.user_email = payment.user_email
+                 AND receipt.created_at <= strftime('%Y-%m-%dT%H:%M:%fZ', payment.created_at,
+                                                    '+{WINDOW_SECONDS} seconds')),
+       {", ".join(_COLUMNS)}
+FROM (SELECT * FROM payment_data
+      WHERE user_email = ? AND created_at BETWEEN ? AND ? {{}}
+      ORDER BY created_at DESC LIMIT {_MAX_ROWS}) AS payment
+     LEFT JOIN payment_facts AS facts
+     ON facts.payment_id = payment.id AND facts.user_email = payment.user_email
+WHERE EXISTS (SELECT 1 FROM capture_receipts AS receipt
+              WHERE receipt.row_id = payment.id AND receipt.capture_type = 'payment'
+                AND receipt.user_email = payment.user_email AND receipt.created_at >= ?)
+ORDER BY payment.id
+"""  # noqa: S608
+_FIND_ANY_ROWS = _FIND_ROWS.format("")
+_FIND_UNNUMBERED_ROWS = _FIND_ROWS.format("AND transaction_id IS NULL")
+
+_SET_NUMBER = "UPDATE payment_data SET transaction_id = ? WHERE id = ?"
+
+
+class PaymentMatch(NamedTuple):
+    """What a capture is to the rows of its user.
+
+    Attributes:
+        capture: the capture, maybe with values of the same payment's row.
+        row_id: the row that it repeats; None: it adds a row.
+        is_completed: whether the row got values of the capture.
+    """
+
+    capture: Capture
+    row_id: int | None = None
+    is_completed: bool = False
+
+
+class _Row(NamedTuple):
+    id: int
+    created_at: str
+    currency: str | None
+    is_confirmed: bool
+    is_latest_state: bool
+    arrived_live: bool  # when it happened, not from a page's queue or from an import
+    values: dict[str, ColumnValue]
+
+
+def match_payment(
+    connection: sqlite3.Connection,
+    capture: Capture,
+    stored_email: str,
+    content_digest: bytes | None,
+) -> PaymentMatch:
+    """Find the row of the payment that a capture is about, and complete the row.
+
+    The capture must repeat no row with its number.
+    """
+    number = _number_of(capture)
+    if number is None:
+        return _match_unnumbered(connection, capture, stored_email, content_digest)
+    if connection.execute(_HAS_UNNUMBERED, (stored_email,)).fetchone() is None:
+        return PaymentMatch(capture)
+    if connection.execute(_HAS_NUMBER, (stored_email, number)).fetchone() is not None:
+        return PaymentMatch(capture)  # a new state of a payment that is known
+    return _match_numbered(connection, capture, stored_email)
+
+
+def is_unnumbered(capture: Capture) -> bool:
+    """Tell whether a capture is a payment without a number."""
+    return capture.kind is PAYMENT and _number_of(capture) is None
+
+
+def _number_of(capture: Capture) -> ColumnValue:
+    return capture.values[PAYMENT.field_indexes[_NUMBER]]
+
+
+def find_users_with_unnumbered(
+    connection: sqlite3.Connection, stored_emails: Sequence[str]
+) -> set[str]:
+    """Find the users who have a payment without a number."""
+    if not stored_emails:
+        return set()
+    keys = [(stored_email,) for stored_email in stored_emails]
+    return {user for (user,) in select_matching(connection, _FIND_USERS_WITH_UNNUMBERED, keys)}
+
+
+def _match_unnumbered(
+    connection: sqlite3.Connection,
+    capture: Capture,
+    stored_email: str,
+    content_digest: bytes | None,
+) -> PaymentMatch:
+    since = earlier(capture.happened_at, WINDOW_SECONDS)
+    is_live = capture.happened_at >= earlier(capture.received_at, WINDOW_SECONDS)
+    rows = _find_rows(connection, _FIND_ANY_ROWS, capture, stored_email, _LOOK_BACK_SECONDS)
+    for row in rows:
+        if (
+            content_digest is not None
+            and (row.created_at >= since or (is_live and row.arrived_live))
+            and (not capture.is_confirmed or row.is_confirmed or _has_exactly(row, capture))
+            and is_content_recorded(connection, PAYMENT.name, row.id, stored_email, content_digest)
+        ):
+            return PaymentMatch(capture, row.id)
+    numbered = [
+        row
+        for row in reversed(rows)  # what is shown to the user follows the latest request
+        if row.values[_NUMBER] is not None
+        and row.created_at >= since
+        and (row.is_confirmed or not capture.is_confirmed)
+        and _is_same_payment(row, capture)
+    ]
+    for row in sorted(numbered, key=lambda row: _is_step(row, capture)):  # equal statuses first
+        if not _is_step(row, capture):
+            return _complete(connection, capture, row, stored_email)
+        if row.is_latest_state:
+            take = _take_values if row.is_confirmed == capture.is_confirmed else _take_number
+            return PaymentMatch(take(capture, row))
+    return PaymentMatch(capture)
+
+
+def _match_numbered(
+    connection: sqlite3.Connection, capture: Capture, stored_email: str
+) -> PaymentMatch:
+    rows = _find_rows(connection, _FIND_UNNUMBERED_ROWS, capture, stored_email, WINDOW_SECONDS)
+    for row in rows:  # the oldest is the next to get its number
+        if (row.is_confirmed and not capture.is_confirmed) or not _is_same_payment(row, capture):
+            continue
+        is_confirmation = capture.is_confirmed and not row.is_confirmed
+        if not _is_step(row, capture) and (not is_confirmation or _is_part_of(row, capture)):
+            return _complete(connection, capture, row, stored_email)
+        connection.execute(_SET_NUMBER, (_number_of(capture), row.id))
+        return PaymentMatch(capture if is_confirmation else _take_values(capture, row))
+    return PaymentMatch(capture)
+
+
+def _find_rows(
+    connection: sqlite3.Connection,
+    statement: str,
+    capture: Capture,
+    stored_email: str,
+    look_back_seconds: float,
+) -> list[_Row]:
+    happened_at = capture.happened_at
+    values = (
+        stored_email,
+        earlier(happened_at, look_back_seconds),
+        earlier(happened_at, -WINDOW_SECONDS),
+        earlier(capture.received_at, WINDOW_SECONDS),
+    )
+    with tolerate_invalid_utf8(connection, "replace"):
+        found = connection.execute(statement, values).fetchall()
+    about_row = len(_Row._fields) - 1
+    return [
+        _Row._make((*row[:about_row], dict(zip(_COLUMNS, row[about_row:], strict=True))))
+        for row in found
+    ]
+
+
+def _values(capture: Capture) -> dict[str, ColumnValue]:
+    return dict(zip(_COLUMNS, capture.values, strict=True))
+
+
+def _is_same_payment(row: _Row, capture: Capture) -> bool:
+    """Tell whether a row and a capture, one of them without a number, are one payment."""
+    values = _values(capture)
+    if not _has_same_hash(row, capture) and any(
+        row.values[column] is None or values[column] is None for column in _MUST_BE_KNOWN
+    ):
+        return False
+    if not all(
+        _agree(column, row.values[column], values[column])
+        for column in _COLUMNS
+        if column not in _MAY_DIFFER
+    ):
+        return False
+    currency = None if capture.facts is None else capture.facts.currency
+    if currency is not None and row.currency is not None and currency != row.currency:
+        return False
+    statuses = _statuses(row, capture)
+    return None in statuses or len(statuses) == 1 or statuses == {PENDING, COMPLETED}
+
+
+def _has_same_hash(row: _Row, capture: Capture) -> bool:
+    one, other = row.values[_HASH], _values(capture)[_HASH]
+    return one is not None and one == other and not is_masked(str(one))
+
+
+def _agree(column: str, one: ColumnValue, other: ColumnValue) -> bool:
+    """Tell whether two values of a column are equal, or one is missing."""
+    if one is None or other is None:
+        return True
+    if column in _AMOUNTS:
+        try:
+            return Decimal(str(one)) == Decimal(str(other))
+        except InvalidOperation:
+            pass
+    one, other = (" ".join(str(value).split()).casefold() for value in (one, other))
+    return one == other and not is_masked(one)  # equal masks may hide two values
+
+
+def _statuses(row: _Row, capture: Capture) -> set[str | None]:
+    """Return the statuses of both: the shared ones if they are known, or as they are spelled."""
+    found = (row.values[_STATUS], _values(capture)[_STATUS])
+    return {None if status is None else _shared_status(str(status)) for status in found}
+
+
+def _shared_status(spelling: str) -> str:
+    shared = normalise_status(spelling)
+    return shared if shared in (PENDING, COMPLETED) else " ".join(spelling.split()).casefold()
+
+
+def _is_step(row: _Row, capture: Capture) -> bool:
+    """Tell whether a capture is the completion of a pending row."""
+    status = _values(capture)[_STATUS]
+    return (
+        status is not None
+        and _statuses(row, capture) == {PENDING, COMPLETED}
+        and _shared_status(str(status)) == COMPLETED
+    )
+
+
+def _is_part_of(row: _Row, capture: Capture) -> bool:
+    """Tell whether a row, completed by a capture, has exactly the capture's values."""
+    values = _values(capture)
+    return all(
+        value is None or (values[column] is not None and _equal(column, value, values[column]))
+        for column, value in row.values.items()
+    )
+
+
+def _has_exactly(row: _Row, capture: Capture) -> bool:
+    values = _values(capture)
+    return all(
+        (value is None) == (values[column] is None)
+        and (value is None or _equal(column, value, values[column]))
+        for column, value in row.values.items()
+    )
+
+
+def _equal(column: str, one: ColumnValue, other: ColumnValue) -> bool:
+    return _agree(column, one, other) if column in _AMOUNTS else str(one) == str(other)
+
+
+def _take_number(capture: Capture, row: _Row) -> Capture:
+    """Give a capture the number of its payment's row."""
+    return _replace_values(capture, {_NUMBER: row.values[_NUMBER]})
+
+
+def _take_values(capture: Capture, row: _Row) -> Capture:
+    """Fill what a capture leaves out with the values of its payment's row."""
+    given = _values(capture)
+    capture = _replace_values(
+        capture, {column: value for column, value in row.values.items() if given[column] is None}
+    )
+    facts = capture.facts
+    if facts is None or facts.currency is not None or row.currency is None:
+        return capture
+    amount = rescale_amount(facts.amount_minor, row.currency)
+    return capture._replace(facts=facts._replace(currency=row.currency, amount_minor=amount))
+
+
+def _replace_values(capture: Capture, new: dict[str, ColumnValue]) -> Capture:
+    return capture._replace(values=tuple({**_values(capture), **new}.values()))
+
+
+def _complete(
+    connection: sqlite3.Connection, capture: Capture, row: _Row, stored_email: str
+) -> PaymentMatch:
+    """Fill the columns of a row that are NULL with the values of a capture of the payment."""
+    if row.is_confirmed and not capture.is_confirmed:
+        return PaymentMatch(capture, row.id)
+    new: dict[str, Any] = {
+        column: value
+        for column, value in _values(capture).items()
+        if value is not None and row.values[column] is None
+    }
+    if new:
+        # The names come from the table of kinds.
+        assignments = ", ".join(f"{column} = ?" for column in new)
+        update = (
+            f"UPDATE payment_data SET {assignments}, updated_at = max(updated_at, ?) WHERE id = ?"  # noqa: S608
+        )
+        connection.execute(update, (*new.values(), capture.happened_at, row.id))
+    if _STATUS in new:
+        complete_status(connection, capture, row.id, stored_email)
+    complete_facts(connection, capture, row.id, stored_email)
+    return PaymentMatch(capture, row.id, is_completed=bool(new))
