@@ -2,9 +2,14 @@
 
 redact.py           masks the secrets in a JSON value; the other rooms use this module
 hidden_values.py    finds the values behind masks that tell payloads apart
+quick_check.py      rules most payloads out at once
 plain_text.py       masks the secrets in a text that is not JSON
 secret_patterns.py  finds secrets in texts by the words before them and by their form
 card_numbers.py     finds and masks card numbers in texts
+card_issuers.py     the issuers' prefixes and lengths, and the Luhn sum
+iban_numbers.py     finds and masks IBANs in texts
+emails.py           tells whether a part of a text belongs to an email address
+identifiers.py      phone numbers and other identifiers that can look like card numbers
 key_roles.py        what a key says about its value, cached
 sensitive_keys.py   tells whether a key names a secret or a card number
 secret_names.json   the names of secrets, and cases that the service and the script agree on

@@ -1,6 +1,6 @@
-"""Card numbers in texts: 13 to 19 digits with an issuer's prefix and a valid Luhn sum.
+"""Card numbers in texts: an issuer's prefix and length, and a valid Luhn sum (`card_issuers.py`).
 
-ISO/IEC 7812-1 defines them. Spaces and hyphens of any kind may separate the digits, also escaped as
+Spaces and hyphens of any kind may separate the digits, also escaped as
 in a URL or JSON, and the digits may be those of any script. Points, slashes and underscores may
 separate groups of four.
 """
@@ -12,9 +12,16 @@ import unicodedata
 from collections.abc import Callable, Iterator
 from itertools import accumulate
 
+from data_capture.redaction.card_issuers import (
+    MAX_CARD_DIGITS,
+    MIN_CARD_DIGITS,
+    is_card_number,
+    may_begin_card,
+)
+from data_capture.redaction.emails import is_in_email
+from data_capture.redaction.identifiers import Identifier, can_be, identifier_named_before
 from data_capture.scanning import contains, find_in_steps, join_pieces, pause, steps
 
-MIN_CARD_DIGITS, MAX_CARD_DIGITS = 13, 19
 MIN_CARD_NUMBER = 10 ** (MIN_CARD_DIGITS - 1)
 # Spaces and hyphens of every kind, zero-width characters, and the plus that is a space in a form.
 SEPARATOR = (
@@ -27,36 +34,33 @@ _CHARACTERS_PER_CHECK = 20  # of a run of digits that is split into its groups
 _LONG_TEXT_CHARACTERS = 100_000
 _MAX_RUN_CHARACTERS = 250_000  # split at once; `spend_checks` rejects longer runs
 _UUID = "(?<![0-9A-Za-z])[0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}(?![0-9A-Za-z])"
+_IMEI = "(?<![0-9])[0-9]{2}[ -][0-9]{6}[ -][0-9]{6}[ -][0-9]{1,2}(?![0-9])"
+_PARCEL = "(?<![0-9])9[1-5][0-9]{2}(?: [0-9]{4}){4}(?: [0-9]{2}){0,2}(?! ?[0-9])"  # of USPS
 
 
 def _pattern(separator: str) -> re.Pattern[str]:
-    # UUIDs are matched first, because parts of some look like cards. Digits after a point are a
-    # fraction's.
+    # UUIDs, IMEIs and parcels' numbers are matched first, because parts of some look like cards.
+    # Digits after a point are a fraction's.
     between = separator.replace("{0,", "{1,")
     written = (
         rf"[0-9]{{4}}{THREE_MORE_FOURS}(?![0-9]|\.[0-9])"
-        rf"|(?=[0-9](?:{separator}[0-9]){{12}})[0-9]+(?:{between}[0-9]+)*"
+        rf"|(?=[0-9](?:{separator}[0-9]){{11}})[0-9]+(?:{between}[0-9]+)*"
     )
-    return re.compile(rf"{_UUID}|(?P<digits>(?<![0-9])(?<![0-9]\.)(?:{written}))")
+    return re.compile(rf"{_UUID}|{_IMEI}|{_PARCEL}|(?P<digits>(?<![0-9])(?<![0-9]\.)(?:{written}))")
 
 
 _DIGITS = _pattern(SEPARATOR)
 # An escape of a separator becomes as many spaces as it has characters.
 _DIGITS_IN_ESCAPES = _pattern("[ +\t-]{0,18}")
 _GROUP = re.compile("[0-9]+")
-# Visa, Mastercard and Maestro, American Express, Diners Club, JCB, Discover, UnionPay.
-_ISSUER = re.compile(
-    r"4|5[0-8]|2(?:22[1-9]|2[3-9]|[3-6]|7[01]|720)|3[47]|3(?:0[0-5]|[689])|35(?:2[89]|[3-8])"
-    r"|6(?:011|[2-57])"
-)
-# Luhn: each digit doubled, with the digits of the result added up.
-_DOUBLED = str.maketrans("0123456789", "0246813579")
 
 # Not a plus between words, and not the cents of a price.
 _PHONE_PREFIX = re.compile(r"(?<![0-9A-Za-z])\+$|(?<![0-9.,:])00[ -]?$")
 _LETTERS_BEFORE = re.compile(r"([0-9]?)([A-Za-z]+)$")
 _LETTERS_AFTER = re.compile(r"[A-Za-z]+([0-9]?)")
 _MAX_WORD_CHARACTERS = 32
+# As they are printed on cards of American Express and Diners Club. No phone is written like that.
+_GROUPS_OF_CARDS = frozenset({(4, 6, 5), (4, 6, 4), (4, 4, 4, 4)})
 
 _DIGIT_ESCAPE_PREFIXES = ("%3", "\\u003")
 # The escapes of digits and separators in URLs and JSON, each with its meaning padded to the same
@@ -91,17 +95,19 @@ def _to_ascii_digits(text: str) -> str:
     return join_pieces(step.translate(to_ascii) for step in steps(text))
 
 
-def mask_cards(text: str, spend_checks: Callable[[int], None]) -> str:
+def mask_cards(text: str, spend_checks: Callable[[int], None], identifier: Identifier = "") -> str:
     """Mask the card numbers in a text.
 
     Args:
         text: any text.
         spend_checks: called with a number of checks before they are made; may raise to end.
+        identifier: the identifier that the text's key names.
     """
-    text = _mask_matches(text, _to_ascii_digits(text), _DIGITS, spend_checks)
+    search = _Search(spend_checks, identifier)
+    text = _mask_matches(text, _to_ascii_digits(text), _DIGITS, search)
     if "%" not in text and "\\u" not in text:
         return text
-    return _mask_matches(text, _replace_escapes(text), _DIGITS_IN_ESCAPES, spend_checks)
+    return _mask_matches(text, _replace_escapes(text), _DIGITS_IN_ESCAPES, search)
 
 
 def mask_card(written: str) -> str:
@@ -122,18 +128,16 @@ def _replace_escapes(text: str) -> str:
     return unescaped
 
 
-def _mask_matches(
-    text: str, readable: str, digits: re.Pattern[str], spend_checks: Callable[[int], None]
-) -> str:
+def _mask_matches(text: str, readable: str, digits: re.Pattern[str], search: _Search) -> str:
     """Mask the card numbers that a pattern finds in `readable`.
 
     `readable` is the text without escapes and with ASCII digits, and has the same length.
     """
     masked: list[str] = []
     kept_to = 0
-    spend_checks(0)
+    search.spend_checks(0)
     for found in find_in_steps(digits, readable, _MAX_RUN_CHARACTERS):
-        for start, end in _find_cards(found, spend_checks) if found["digits"] else ():
+        for start, end in search.find_cards(found) if found["digits"] else ():
             begin = _begin_of_escape(text, kept_to, start)
             masked += [text[kept_to:begin], mask_card(readable[start:end])]
             kept_to = end
@@ -148,83 +152,101 @@ def _begin_of_escape(text: str, kept_to: int, start: int) -> int:
     return start
 
 
-def _find_cards(
-    found: re.Match[str], spend_checks: Callable[[int], None]
-) -> Iterator[tuple[int, int]]:
-    """Find the card numbers in a run of digits; yield each begin and end.
+class _Search:
+    """The search for card numbers in the runs of digits of a text.
 
-    A card number begins and ends where a group of digits does. So a neighbouring expiry date or
-    amount does not hide it, and no part of one long number is taken for a card.
+    Args:
+        spend_checks: called with a number of checks before they are made; may raise to end.
+        identifier: the identifier that the text's key names.
     """
-    text, run = found.string, found[0]
-    if run.isdigit():
-        if len(run) <= MAX_CARD_DIGITS and _ISSUER.match(run):
-            spend_checks(1)
-            if _has_luhn_sum(run) and not _is_something_else(
-                text, found.start(), found.end(), len(run)
-            ):
-                yield found.span()
-        return
-    spend_checks(len(run) // _CHARACTERS_PER_CHECK)
-    groups = [group.span() for group in _GROUP.finditer(text, *found.span())]
-    digits = "".join([text[start:end] for start, end in groups])
-    ends = [*accumulate(end - start for start, end in groups)]  # of the groups in `digits`
-    first = begin = 0
-    while first < len(groups):
-        last = (
-            _last_group_of_card(text, groups, digits, ends, first, spend_checks)
-            if _ISSUER.match(digits, begin)
-            else None
-        )
-        if last is None:
+
+    def __init__(self, spend_checks: Callable[[int], None], identifier: Identifier) -> None:
+        self.spend_checks = spend_checks
+        self._identifier = identifier
+
+    def find_cards(self, found: re.Match[str]) -> Iterator[tuple[int, int]]:
+        """Find the card numbers in a run of digits; yield each begin and end.
+
+        A card number begins and ends where a group of digits does. So a neighbouring expiry date
+        or amount does not hide it, and no part of one long number is taken for a card.
+        """
+        text, run = found.string, found[0]
+        if run.isdigit():
+            if MIN_CARD_DIGITS <= len(run) <= MAX_CARD_DIGITS and may_begin_card(run):
+                groups = [found.span()]
+                if self._is_card(text, groups, run):
+                    yield found.span()
+            return
+        self.spend_checks(len(run) // _CHARACTERS_PER_CHECK)
+        groups = [group.span() for group in _GROUP.finditer(text, *found.span())]
+        digits = "".join([text[start:end] for start, end in groups])
+        ends = [*accumulate(end - start for start, end in groups)]  # of the groups in `digits`
+        if _is_phone_number(text, groups[0][0], len(digits)):
+            return
+        first = begin = 0
+        while first < len(groups):
             last = first
-        else:
-            yield groups[first][0], groups[last][1]
-        first, begin = last + 1, ends[last]
+            if may_begin_card(digits, begin):
+                longest = self._last_group_of_card(text, groups, digits, ends, first)
+                if longest is not None:
+                    yield groups[first][0], groups[longest][1]
+                    last = longest
+            first, begin = last + 1, ends[last]
+
+    def _last_group_of_card(
+        self,
+        text: str,
+        groups: list[tuple[int, int]],
+        digits: str,
+        ends: list[int],
+        first: int,
+    ) -> int | None:
+        """Return the last group of the longest card number that begins at `first`.
+
+        `digits` has the digits of all groups, and `ends` where each group ends in it.
+        """
+        begin, longest = ends[first] - (groups[first][1] - groups[first][0]), None
+        for place in range(first, min(first + MAX_CARD_DIGITS, len(groups))):
+            length = ends[place] - begin
+            if length > MAX_CARD_DIGITS:
+                break
+            if length >= MIN_CARD_DIGITS and self._is_card(
+                text, groups[first : place + 1], digits[begin : ends[place]]
+            ):
+                longest = place
+        return longest
+
+    def _is_card(self, text: str, groups: list[tuple[int, int]], digits: str) -> bool:
+        self.spend_checks(1)
+        lengths = tuple([end - start for start, end in groups])
+        return is_card_number(digits, lengths) and not self._is_something_else(
+            text, groups[0][0], groups[-1][1], digits, lengths
+        )
+
+    def _is_something_else(
+        self, text: str, start: int, end: int, digits: str, lengths: tuple[int, ...]
+    ) -> bool:
+        """Tell whether a candidate is another identifier, or part of one or of an address.
+
+        Mixed identifiers, such as hashes, have letters and digits.
+        """
+        if _is_phone_number(text, start, len(digits)):
+            return True
+        word = text[max(0, start - _MAX_WORD_CHARACTERS) : start]
+        before = _LETTERS_BEFORE.search(word)
+        after = _LETTERS_AFTER.match(text, end, end + _MAX_WORD_CHARACTERS)
+        if (before and before[1]) or (after and after[1]) or is_in_email(text, start, end):
+            return True
+        if lengths in _GROUPS_OF_CARDS:
+            return False
+        return any(
+            can_be(identifier, digits)
+            for identifier in (self._identifier, identifier_named_before(word))
+        )
 
 
-def _last_group_of_card(
-    text: str,
-    groups: list[tuple[int, int]],
-    digits: str,
-    ends: list[int],
-    first: int,
-    spend_checks: Callable[[int], None],
-) -> int | None:
-    """Return the last group of the longest card number that begins at `first`.
-
-    `digits` has the digits of all groups, and `ends` where each group ends in it.
-    """
-    start = groups[first][0]
-    begin, longest = ends[first] - (groups[first][1] - start), None
-    for place in range(first, min(first + MAX_CARD_DIGITS, len(groups))):
-        length = ends[place] - begin
-        if length > MAX_CARD_DIGITS:
-            break
-        if length < MIN_CARD_DIGITS:
-            continue
-        spend_checks(1)
-        if _has_luhn_sum(digits[begin : ends[place]]) and not _is_something_else(
-            text, start, groups[place][1], length
-        ):
-            longest = place
-    return longest
-
-
-def _has_luhn_sum(digits: str) -> bool:
-    return (
-        sum(map(int, digits[-1::-2])) + sum(map(int, digits[-2::-2].translate(_DOUBLED)))
-    ) % 10 == 0
-
-
-def _is_something_else(text: str, start: int, end: int, length: int) -> bool:
-    """Tell whether a candidate is a phone number or part of a mixed identifier.
-
-    Mixed identifiers, such as hashes, have letters and digits.
-    """
-    word = text[max(0, start - _MAX_WORD_CHARACTERS) : start]
-    if length <= _MAX_PHONE_DIGITS and _PHONE_PREFIX.search(word):
-        return True
-    before = _LETTERS_BEFORE.search(word)
-    after = _LETTERS_AFTER.match(text, end, end + _MAX_WORD_CHARACTERS)
-    return bool((before and before[1]) or (after and after[1]))
+def _is_phone_number(text: str, start: int, digits: int) -> bool:
+    """Tell whether digits have the prefix of an international phone number."""
+    if digits > _MAX_PHONE_DIGITS:
+        return False
+    return _PHONE_PREFIX.search(text[max(0, start - _MAX_WORD_CHARACTERS) : start]) is not None

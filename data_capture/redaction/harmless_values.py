@@ -23,62 +23,12 @@ _KEYS_OF_ADDRESSES = frozenset({
 })  # fmt: skip
 _TICKER = re.compile("[A-Z0-9]{2,10}(?:[-_.][A-Za-z0-9]{1,10})?")
 _ADDRESS_OF_COIN = re.compile("0x[0-9A-Fa-f]{40}|[1-9A-HJ-NP-Za-km-z]{32,44}")
-_KNOWN_COINS = frozenset(
-    [
-        "ada",
-        "algo",
-        "apt",
-        "arb",
-        "atom",
-        "avax",
-        "bch",
-        "bnb",
-        "btc",
-        "busd",
-        "cro",
-        "dai",
-        "doge",
-        "dot",
-        "eos",
-        "etc",
-        "eth",
-        "fil",
-        "ftm",
-        "gusd",
-        "icp",
-        "inj",
-        "kas",
-        "link",
-        "ltc",
-        "matic",
-        "mkr",
-        "near",
-        "op",
-        "pepe",
-        "pol",
-        "pyusd",
-        "sei",
-        "shib",
-        "sol",
-        "sui",
-        "ton",
-        "trx",
-        "tusd",
-        "uni",
-        "usdc",
-        "usdce",
-        "usdd",
-        "usdp",
-        "usdt",
-        "wbtc",
-        "weth",
-        "wsol",
-        "xlm",
-        "xmr",
-        "xrp",
-        "xtz",
-    ]
-)
+_KNOWN_COINS = frozenset({
+    "ada", "algo", "apt", "arb", "atom", "avax", "bch", "bnb", "btc", "busd", "cro", "dai", "doge",
+    "dot", "eos", "etc", "eth", "fil", "icp", "inj", "link", "ltc", "matic", "mkr", "near", "op",
+    "pepe", "pol", "pyusd", "sei", "shib", "sol", "sui", "ton", "trx", "tusd", "uni", "usdc",
+    "usdc.e", "usdd", "usdp", "usdt", "wbtc", "weth", "wsol", "xlm", "xmr", "xrp", "xtz",
+})  # fmt: skip
 _POSTAL_CODE = re.compile(r"[1-9][0-9]{2}\s?[0-9]{3}")  # India's
 
 

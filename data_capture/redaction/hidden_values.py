@@ -19,7 +19,7 @@ from data_capture.json_codec import decode_json
 from data_capture.problems import Problem
 from data_capture.redaction.plain_text import REDACTED, mask_named_secrets, redact_text
 
-_CARD_MASK = re.compile(r"\[card \*{4}[0-9]{4}\]")
+_CARD_MASK = re.compile(r"\[(?:card|iban) \*{4}[0-9A-Z]{4}\]")
 _TOKEN_NAME = re.compile("token|nonce|client_?secret", re.IGNORECASE)
 _UNGUESSABLE = re.compile(r"[!-~]{16,}")  # such as a payment provider's `tok_…`
 

@@ -7,8 +7,15 @@ from typing import Any, NamedTuple
 
 from data_capture.json_codec import MAX_KEY_CHARACTERS
 from data_capture.keys_cache import KeysCache
+from data_capture.redaction.identifiers import Identifier
 from data_capture.redaction.plain_text import redact_text
-from data_capture.redaction.sensitive_keys import NAMES_OF_PAIRS, Role, is_qualifier, role_of
+from data_capture.redaction.sensitive_keys import (
+    NAMES_OF_PAIRS,
+    Role,
+    identifier_of,
+    is_qualifier,
+    role_of,
+)
 
 _MAX_NAME_CHARACTERS = 10_000  # a longer name of a pair is treated as a secret's, unseen
 
@@ -20,13 +27,15 @@ class ClassifiedKey(NamedTuple):
     """The key itself, with the secrets in it masked."""
     role: Role
     is_qualifier: bool
+    identifier: Identifier
+    """Which identifier the key names that can look like a card number."""
 
 
 # Without this cache, parsing a dashboard takes 2.3 times as long.
 @lru_cache(maxsize=4096)
 def classify_key(key: str) -> ClassifiedKey:
     """Mask a key, and tell whether it names a secret or qualifies other keys."""
-    return ClassifiedKey(redact_text(key), role_of(key), is_qualifier(key))
+    return ClassifiedKey(redact_text(key), role_of(key), is_qualifier(key), identifier_of(key))
 
 
 def role_of_pair_name(name: str) -> Role:
@@ -34,6 +43,11 @@ def role_of_pair_name(name: str) -> Role:
     if len(name) <= MAX_KEY_CHARACTERS:
         return _role_of_short_name(name)
     return role_of(name) if len(name) <= _MAX_NAME_CHARACTERS else "secret"
+
+
+def identifier_of_pair_name(name: str) -> Identifier:
+    """Return which identifier the value of a pair with this name is."""
+    return classify_key(name).identifier if len(name) <= MAX_KEY_CHARACTERS else ""
 
 
 # Masking a form's 8 pairs and a card object takes 2.4 times as long without this cache, and 1.7

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from data_capture.deadlines import Deadline
 from data_capture.images import is_file, is_large_file
-from data_capture.redaction.card_numbers import MIN_CARD_DIGITS, mask_cards
+from data_capture.redaction.card_issuers import MIN_CARD_DIGITS
+from data_capture.redaction.card_numbers import mask_cards
+from data_capture.redaction.iban_numbers import find_ibans, may_contain_iban
+from data_capture.redaction.identifiers import Identifier
 from data_capture.redaction.secret_patterns import (
     TOKEN,
     WORD_AND_CODE,
@@ -80,8 +83,13 @@ def is_harmless(text: str) -> bool:
     return is_large_file(text) or not may_contain_secret(text) or is_file(text)
 
 
-def mask_plain_text(text: str, budget: CheckBudget) -> str:
+def mask_plain_text(text: str, budget: CheckBudget, identifier: Identifier = "") -> str:
     """Mask the secrets in a text by the words before them and by their form.
+
+    Args:
+        text: any text.
+        budget: limits the checks.
+        identifier: the identifier that the text's key names.
 
     Raises:
         BudgetSpent: the text has more possible secrets than the budget allows.
@@ -90,17 +98,19 @@ def mask_plain_text(text: str, budget: CheckBudget) -> str:
     budget.spend(0)
     lowered = to_lower_case_of_same_length(text)
     text = _mask_after_words(text, budget, lowered)
+    if may_contain_iban(text):
+        text = _replace_spans(text, _find_ibans(text, budget))
     if len(text) >= MIN_CARD_DIGITS and may_contain_card_in_any_spelling(text):
-        text = mask_cards(text, budget.spend)
+        text = mask_cards(text, budget.spend, identifier)
     if may_contain_token(lowered):
-        text = _replace_spans(text, [*_find_tokens(text, budget)])
+        text = _redact_spans(text, _find_tokens(text, budget))
     return text
 
 
 def _mask_after_words(text: str, budget: CheckBudget, lowered: str = "") -> str:
     lowered = lowered or to_lower_case_of_same_length(text)
     spans = [*_find_values_after_words(lowered, budget), *_find_codes_after_words(lowered, budget)]
-    return _replace_spans(text, spans) if spans else text
+    return _redact_spans(text, spans) if spans else text
 
 
 def _find_tokens(text: str, budget: CheckBudget) -> Iterator[tuple[int, int]]:
@@ -126,12 +136,22 @@ def _find_codes_after_words(lowered: str, budget: CheckBudget) -> Iterator[tuple
         yield found.span("value" if found["value"] else "pin")
 
 
-def _replace_spans(text: str, spans: list[tuple[int, int]]) -> str:
-    """Replace these spans, which may overlap, by `[redacted]`."""
+def _find_ibans(text: str, budget: CheckBudget) -> Iterator[tuple[int, int, str]]:
+    for found in find_ibans(text):
+        budget.spend(1)
+        yield found
+
+
+def _redact_spans(text: str, spans: Iterable[tuple[int, int]]) -> str:
+    return _replace_spans(text, [(begin, end, REDACTED) for begin, end in spans])
+
+
+def _replace_spans(text: str, spans: Iterable[tuple[int, int, str]]) -> str:
+    """Replace these spans, which may overlap, by their masks."""
     pieces: list[str] = []
     kept_to = 0
-    for begin, end in sorted(spans):
+    for begin, end, mask in sorted(spans):
         if end > kept_to:
-            pieces += [text[kept_to:begin], REDACTED] if begin >= kept_to else []
+            pieces += [text[kept_to:begin], mask] if begin >= kept_to else []
             kept_to = end
     return "".join(pieces) + text[kept_to:]

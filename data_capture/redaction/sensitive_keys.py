@@ -13,6 +13,8 @@ import unicodedata
 from pathlib import Path
 from typing import Any, Literal
 
+from data_capture.redaction.identifiers import Identifier, identifier_named_by
+
 Role = Literal["secret", "token", "coin", "pincode", "pin code", "card", ""]
 """What a key says about its value.
 
@@ -133,6 +135,12 @@ def _role_by_last_words(words: list[str]) -> Role:
     if last == "pincode" and before not in _OWNERS_OF_PINS:
         return "pincode"
     return "pin code" if (before, last) == ("pin", "code") else "secret"
+
+
+def identifier_of(key: str) -> Identifier:
+    """Return which identifier a key names that can look like a card number, such as a phone's."""
+    bare = key if key.isascii() else _without_accents(key)
+    return identifier_named_by([word.casefold() for word in _last_words(bare)])
 
 
 def is_qualifier(key: str) -> bool:

@@ -104,7 +104,7 @@ class TestPayments:
         self, capture_service: RunningService, user: str, sends_batch: bool
     ) -> None:
         """These ids of 18 digits look like cards with the same last four digits."""
-        ids = ["403993715563177565", "403993715568127565", 403993715563177565]
+        ids = ["653993715560027565", "653993715560107565", 653993715560027565]
         payments = [
             {"user_email": user, **PAYMENT, "transaction_id": id_, "payment_status": status}
             for status in ("pending", "completed")

@@ -22,8 +22,8 @@ CAPTURES: dict[str, dict[str, Any]] = {
         "account_number": "DE-1",
         "customer": {"city": "Riga", "vat": "LV1"},
         "history": [{"at": 1}],
-        "reference": "403993715563177565",  # looks like a card number
-        "receipt": json.dumps({"ref": "403993715563177565"}),
+        "reference": "653993715560027565",  # looks like a card number
+        "receipt": json.dumps({"ref": "653993715560027565"}),
     },
     "questionnaire": {
         "tradesPerDay": "3-5",
@@ -32,16 +32,16 @@ CAPTURES: dict[str, dict[str, Any]] = {
         "trading_experience": "1 year",
         "goals": {"monthly": 5, "broker": "A"},
         "history": [{"at": 1}],
-        "reference": "403993715563177565",
-        "receipt": json.dumps({"ref": "403993715563177565"}),
+        "reference": "653993715560027565",
+        "receipt": json.dumps({"ref": "653993715560027565"}),
     },
     "dashboard": {
         "tradingState": {"currentEquity": 5, "trades": [{"id": 1, "timestamp": 1}]},
         "account_number": "MT5-1001",
         "bots": {"grid": True, "dca": False},
         "history": [{"at": 1}],
-        "reference": "403993715563177565",
-        "receipt": json.dumps({"ref": "403993715563177565"}),
+        "reference": "653993715560027565",
+        "receipt": json.dumps({"ref": "653993715560027565"}),
     },
 }
 
@@ -59,11 +59,11 @@ NEW_CONTENT: list[dict[str, Any]] = [
     {"account_id": "A-2"},
     {"session_id": "cs_2"},
     # The masks of these equal those of the first capture.
-    {"reference": "403993715568127565"},
-    {"references": [403993715563177565]},
-    {"references": [403993715568127565]},
-    {"receipt": json.dumps({"ref": "403993715568127565"})},
-    {"receipt": "order 403993715568127565"},
+    {"reference": "653993715560107565"},
+    {"references": [653993715560027565]},
+    {"references": [653993715560107565]},
+    {"receipt": json.dumps({"ref": "653993715560107565"})},
+    {"receipt": "order 653993715560107565"},
     {"paid_with": JWT.format("A")},
 ]
 
@@ -86,7 +86,7 @@ VOLATILE_CONTENT: list[dict[str, Any]] = [
     {"_id": 12},
     {"uuid": "7b2e4c1a-0000-4000-8000-000000000003"},
     {"meta": {"client": {"lastSync": 3, "requestId": "x"}}},
-    {"request_id": 403993715568127565},
+    {"request_id": 653993715560107565},
 ]
 
 
@@ -218,14 +218,14 @@ def test_a_capture_id_cannot_be_reused_for_a_payload_with_the_same_masks(
     payload = {"user_email": user, **CAPTURES[kind], "capture_id": f"c-{user[:17]}"}
     assert capture_service.capture(kind, payload).status_code == 201
     assert capture_service.capture(kind, payload).status_code == 201
-    other = capture_service.capture(kind, {**payload, "reference": "403993715568127565"})
+    other = capture_service.capture(kind, {**payload, "reference": "653993715560107565"})
     assert (other.status_code, other.json()["errors"][0]["field"]) == (422, "capture_id")
 
 
 def test_no_table_has_a_masked_value_or_its_unkeyed_digest(
     capture_service: RunningService, user: str
 ) -> None:
-    numbers = ["403993715563177565", "403993715568127565"]
+    numbers = ["653993715560027565", "653993715560107565"]
     for kind, number in itertools.product(CAPTURES, numbers):
         capture_service.capture(
             kind, {"user_email": user, **CAPTURES[kind], "reference": number, "receipt": number}

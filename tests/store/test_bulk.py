@@ -54,8 +54,8 @@ KIND_FIELDS: dict[str, st.SearchStrategy[dict[str, Any]]] = {
                     "TX-2",
                     "",
                     "undefined",
-                    "403993715563177565",
-                    "403993715568127565",
+                    "653993715560027565",
+                    "653993715560107565",
                 ]
             ),
             "final_price": st.sampled_from(["9.90", 10, "lots"]),
