@@ -8,6 +8,9 @@
     replacement.py       sets the old database aside and moves the new one into its place
     exclusive_access.py  keeps other programs out of a database while it is replaced
     export.py            writes a user's data to a file
+    import_file.py       imports a file of history, in groups, and reports
+    import_lines.py      reads the lines of CSV and JSON lines files
+    import_rows.py       turns lines into captures
     erase.py             erases a user
     retention.py         deletes data that is older than its retention period
     set_password.py      gives an account a new password

@@ -10,6 +10,7 @@ from data_capture.cli.commands import (
     doctor,
     erase,
     export,
+    import_,
     restore,
     retention,
     set_password,
@@ -25,6 +26,7 @@ _COMMANDS = (
     admin_token,
     write_token,
     export,
+    import_,
     erase,
     set_password,
     retention,
@@ -35,7 +37,9 @@ _COMMANDS = (
 
 def build_parser() -> argparse.ArgumentParser:
     """Build the parser; `run` of the parsed arguments is the command's function."""
-    names = [module.__name__.rpartition(".")[2].replace("_", "-") for module in _COMMANDS]
+    names = [
+        module.__name__.rpartition(".")[2].rstrip("_").replace("_", "-") for module in _COMMANDS
+    ]
     summaries = [
         f"  {name:12} {module.SUMMARY}" for name, module in zip(names, _COMMANDS, strict=True)
     ]

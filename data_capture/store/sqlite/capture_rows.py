@@ -8,6 +8,7 @@ from __future__ import annotations
 import sqlite3
 from functools import cache
 
+from data_capture.capture.capture_time import MAX_CAPTURE_AGE
 from data_capture.capture.conversion import ColumnValue
 from data_capture.capture.kinds import Kind
 from data_capture.capture.parse import Capture
@@ -15,6 +16,9 @@ from data_capture.capture.timestamps import earlier
 from data_capture.store.sqlite.keys import ReceiptKey
 from data_capture.store.sqlite.payment_facts import complete_facts, contradicts_facts, insert_facts
 from data_capture.store.sqlite.receipts import is_content_recorded, is_row_confirmed
+
+_DAY_CHARACTERS = len("2024-01-15")
+_END_OF_TIME = "9999-12-31T23:59:59.999Z"
 
 
 def insert_row(connection: sqlite3.Connection, capture: Capture, stored_email: str) -> int:
@@ -85,6 +89,8 @@ def find_repeated_row(
         if subject is None:
             return None
         values.append(subject)
+    else:
+        values.append(_latest_repeated_time(capture))
     if repetition.within_seconds is not None:
         values.append(earlier(capture.happened_at, repetition.within_seconds))
     statement = _repeated_row_statement(capture.kind)
@@ -108,6 +114,19 @@ def find_repeated_row(
         update = f"UPDATE {capture.kind.table} SET updated_at = max(updated_at, ?) WHERE id = ?"  # noqa: S608
         connection.execute(update, (capture.happened_at, row_id))
     return int(row_id)
+
+
+def _latest_repeated_time(capture: Capture) -> str:
+    """Return the latest time of a row that a capture can repeat.
+
+    History that is brought in later repeats no newer state.
+    """
+    # Most captures arrive on the day on which they happened. Texts compare faster than times.
+    if capture.happened_at[:_DAY_CHARACTERS] >= capture.received_at[:_DAY_CHARACTERS]:
+        return _END_OF_TIME
+    if capture.happened_at >= earlier(capture.received_at, MAX_CAPTURE_AGE.total_seconds()):
+        return _END_OF_TIME
+    return capture.happened_at
 
 
 def equals_row(
@@ -168,13 +187,14 @@ def _repeated_row_statement(kind: Kind) -> str:
     repetition = kind.repetition
     assert repetition is not None
     about = f"AND {repetition.about} = ?" if repetition.about is not None else ""
-    since = "WHERE created_at >= ?" if repetition.within_seconds is not None else ""
+    until = "WHERE created_at <= ?" if repetition.about is None else ""
+    since = "AND created_at >= ?" if repetition.within_seconds is not None else ""
     # An omitted value counts as equal. A column's affinity makes '99.80' equal 99.8.
     equal = "coalesce(?, {0}) IS {0}" if repetition.ignores_omitted_fields else "{0} IS ?"
     return f"""
         SELECT id, {" AND ".join(equal.format(field.column) for field in kind.fields)}
         FROM (SELECT * FROM {kind.table} WHERE user_email = ? {about} ORDER BY id DESC LIMIT 1)
-        {since}
+        {until} {since}
     """  # noqa: S608
 
 
