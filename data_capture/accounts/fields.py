@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 
 from data_capture.capture.converters import is_absent
-from data_capture.capture.email import normalise_email
+from data_capture.capture.email import is_bare, normalise_email
 from data_capture.json_codec import JsonObject
 from data_capture.problems import UNUSABLE_ACCOUNT, FieldError, Problem
 
@@ -17,14 +18,29 @@ MAX_PASSWORD_CHARACTERS = 1024  # hashing reads all of them
 _ILL_FORMED = re.compile("[\ufffd\ud800-\udfff]")
 
 
-def read_email(payload: JsonObject, errors: list[FieldError]) -> str:
+def read_email(
+    payload: JsonObject,
+    errors: list[FieldError],
+    normalise: Callable[[object], str | None] = normalise_email,
+) -> str:
     """Return the address, normalised; append to `errors` if it is invalid."""
     value = payload.get("email")
-    email = normalise_email(value)
+    email = normalise(value)
     if email is None:
         message = "is missing" if is_absent(value) else "is not an email address"
         errors.append(FieldError("email", message))
     return email or ""
+
+
+def read_bare_email(payload: JsonObject, errors: list[FieldError]) -> str:
+    """Return the address, normalised; append to `errors` if it is invalid, or decorated.
+
+    A sign-up that is sent as `<user@example.com>,` may be meant for a mail program.
+    """
+    email = read_email(payload, errors)
+    if email and not is_bare(payload["email"], email):
+        errors.append(FieldError("email", "is not a bare email address"))
+    return email
 
 
 def read_password(payload: JsonObject, errors: list[FieldError]) -> str:

@@ -14,7 +14,7 @@ from data_capture.accounts.fields import (
     read_password,
 )
 from data_capture.accounts.passwords import CheckResult, Passwords
-from data_capture.capture.email import normalise_email
+from data_capture.capture.email import normalise_email, normalise_known_email
 from data_capture.capture.parse import Caller
 from data_capture.capture.timestamps import timestamp
 from data_capture.json_codec import JsonObject
@@ -110,7 +110,8 @@ def _read_login(payload: JsonObject) -> tuple[str, str]:
         Problem: 400, it names the invalid fields.
     """
     errors: list[FieldError] = []
-    email, password = read_email(payload, errors), read_password(payload, errors)
+    email = read_email(payload, errors, normalise_known_email)
+    password = read_password(payload, errors)
     raise_for_errors(errors)
     return email, password
 

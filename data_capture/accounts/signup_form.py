@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from data_capture.accounts.fields import raise_for_errors, read_email, read_new_password
+from data_capture.accounts.fields import raise_for_errors, read_bare_email, read_new_password
+from data_capture.capture.email import normalise_placeholders
 from data_capture.capture.kinds import KINDS
 from data_capture.capture.parse import Caller, Capture, parse_capture
 from data_capture.capture.snapshot import snapshot_of
@@ -43,8 +44,8 @@ def read_sign_up(payload: JsonObject, placeholder_emails: tuple[str, ...]) -> Si
         Problem: 400, it names the invalid fields.
     """
     errors: list[FieldError] = []
-    email = read_email(payload, errors)
-    if email in placeholder_emails:
+    email = read_bare_email(payload, errors)
+    if email in normalise_placeholders(placeholder_emails):
         errors.append(FieldError("email", "is a placeholder, which belongs to no user"))
     password = read_new_password(payload, errors)
     raise_for_errors(errors)

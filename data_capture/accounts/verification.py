@@ -20,7 +20,7 @@ from typing import Any
 
 from data_capture.accounts.access_tokens import AccessTokens
 from data_capture.accounts.events import record_event, write_without_change
-from data_capture.accounts.fields import raise_for_errors, read_email, read_new_password
+from data_capture.accounts.fields import raise_for_errors, read_bare_email, read_new_password
 from data_capture.accounts.link_mail import LinkMailer, queue_full_problem
 from data_capture.accounts.mail import Mail
 from data_capture.accounts.passwords import Passwords
@@ -31,7 +31,7 @@ from data_capture.accounts.signup import (
 )
 from data_capture.accounts.signup_form import SignUp, parse_questionnaire, read_sign_up
 from data_capture.accounts.verification_links import Link, LinkSigner, void_link_problem
-from data_capture.capture.email import normalise_email
+from data_capture.capture.email import is_spelling_of
 from data_capture.capture.parse import Caller, Capture
 from data_capture.capture.snapshot import snapshot_of
 from data_capture.capture.timestamps import timestamp
@@ -148,7 +148,7 @@ class Verification:
             Problem: 400 an invalid address, 429 over a rate, 503 the queue of mails is full.
         """
         errors: list[FieldError] = []
-        email = read_email(payload, errors)
+        email = read_bare_email(payload, errors)
         raise_for_errors(errors)
         self._mailer.admit(email, caller)
         self._mailer.queue(email, lambda: self._compose_recovery(email, caller.now))
@@ -266,7 +266,7 @@ def _find_recoverable(connection: StoreConnection, email: str) -> UserRow | None
 
 def _is_ours(connection: StoreConnection, user: UserRow, email: str) -> bool:
     """Tell whether the account has this address, and a password chosen here."""
-    return normalise_email(user.email) == email and has_our_password(connection, user)
+    return is_spelling_of(user.email, email) and has_our_password(connection, user)
 
 
 def _without_password(details: SignUpDetails, password: str) -> SignUpDetails:

@@ -19,6 +19,8 @@ timestamps.py      formats times, and parses those of browsers
 time_formats.py    parses times in all other notations
 capture_time.py    decides when a capture happened
 email.py           normalises email addresses
+email_text.py      finds an address in what surrounds it
+email_domain.py    normalises the domains of addresses (IDNA)
 user_agent.py      shortens and masks the User-Agent header
 snapshot.py        the snapshot and the digests of a payload
 volatile_names.py  the members that differ each time a page saves the same data

@@ -1,8 +1,17 @@
-"""Email addresses, which identify users: their normalised spelling."""
+"""Email addresses, which identify users: their normalised spelling.
+
+Pages, mail programs and people write one address in many ways. Each way leads to the same user, or
+is rejected: otherwise a second user would survive the erasure of the first.
+"""
 
 from __future__ import annotations
 
+import re
 import unicodedata
+from functools import lru_cache
+
+from data_capture.capture.email_domain import normalise_domain, to_unicode
+from data_capture.capture.email_text import find_address, is_unseen, normalise_local_part
 
 # RFC 5321 section 4.5.3.1.3: a path has at most 256 octets, two of which are its brackets.
 MAX_EMAIL_CHARACTERS = 254
@@ -16,25 +25,25 @@ Nobody can have an address in it (RFC 6761). If a real user could, erasing that 
 erase audit records that cover others.
 """
 
-UNSEEN = ("Cc", "Cf", "Cs", "Zl", "Zp", "Zs")
-"""Unicode's categories of controls, formats (zero width), surrogates and spaces."""
+# Every match of at most 64 characters is normalised already: no label is international (xn--…) or
+# longer than 63 characters.
+_PLAIN = re.compile(r"[a-z0-9_.+-]+@[a-z0-9]+(?:[.-][a-z0-9]+)*")
+_MAX_PLAIN_CHARACTERS = 64
 
-# Unicode's Default_Ignorable_Code_Point (DerivedCoreProperties.txt), which are shown as nothing,
-# and the blank Braille pattern.
-_IGNORABLE_RANGES = (
-    (0xAD, 0xAD), (0x34F, 0x34F), (0x61C, 0x61C), (0x115F, 0x1160), (0x17B4, 0x17B5),
-    (0x180B, 0x180F), (0x200B, 0x200F), (0x202A, 0x202E), (0x2060, 0x206F), (0x2800, 0x2800),
-    (0x3164, 0x3164), (0xFE00, 0xFE0F), (0xFEFF, 0xFEFF), (0xFFA0, 0xFFA0), (0xFFF0, 0xFFF8),
-    (0x1BCA0, 0x1BCA3), (0x1D173, 0x1D17A), (0xE0000, 0xE0FFF),
+# How earlier versions stored what is now another spelling of an address.
+_EARLIER_SPELLINGS = (
+    "{}.", "{},", "{};", "{}/", "{}>", "mailto:{}", "<{}>", '"{}"', "'{}'", "({})",
 )  # fmt: skip
-_IGNORABLE = frozenset(code for first, last in _IGNORABLE_RANGES for code in range(first, last + 1))
 
 
 def normalise_email(text: object) -> str | None:
-    """Return the address trimmed, in NFC and lower case; None if it is not usable.
+    """Return the one spelling of an address, in lower case; None if it is not usable.
 
-    An address has at most 254 characters, one `@` with something on both sides, and no invisible
-    characters: no spaces, controls, zero-width or blank characters, and no lone surrogates.
+    The local part is in NFC, and the domain in the form of IDNA that DNS uses (xn--…). Removed are
+    spaces and invisible characters around the address, `mailto:`, brackets and quotes, a display
+    name, punctuation after the address, and percent-encoding. Rejected is any other text that has
+    not one `@` with a plausible local part and domain, and at most 254 characters.
+
     Addresses of `RESERVED_DOMAIN` are not usable: only this product creates them.
     """
     email = normalise_any_email(text)
@@ -48,28 +57,81 @@ def normalise_any_email(text: object) -> str | None:
     """
     if not isinstance(text, str) or len(text) > MAX_GIVEN_CHARACTERS:
         return None
-    # Most addresses are ASCII. Without this shortcut, parsing a capture takes 15 % longer.
-    if text.isascii():
-        email = text.strip().lower()
-        return email if _is_address(email) and email.isprintable() and " " not in email else None
-    # Lower-casing can decompose a character (a capital I with a dot), so NFC comes again at the
-    # end. Composing cannot bring capitals back.
-    email = unicodedata.normalize("NFC", unicodedata.normalize("NFC", text.strip()).lower())
-    if not _is_address(email) or any(map(is_unseen, email)):
+    # Most addresses are plain. Without this shortcut, parsing a capture takes 15 % longer.
+    email = text.strip().lower()
+    if _PLAIN.fullmatch(email) and len(email) <= _MAX_PLAIN_CHARACTERS:
+        return email
+    address = find_address(text)
+    if address is None:
         return None
-    return email
+    local_part, domain = normalise_local_part(address[0]), normalise_domain(address[1])
+    if local_part is None or domain is None:
+        return None
+    email = f"{local_part}@{domain}"
+    return email if len(email) <= MAX_EMAIL_CHARACTERS else None
+
+
+def is_spelling_of(text: object, email: str) -> bool:
+    """Tell whether a text in the database spells an address (normalised).
+
+    A text that is no address by the rules of `normalise_email` spells itself.
+    """
+    return text == email or normalise_any_email(text) == email
+
+
+def is_bare(text: str, email: str) -> bool:
+    """Tell whether a text is an address (normalised) with nothing around it but spaces."""
+    bare = normalise_as_before(text)
+    if bare is None:
+        return False
+    local_part, _, domain = bare.partition("@")
+    return f"{local_part}@{normalise_domain(domain)}" == email
 
 
 def is_reserved(email: str) -> bool:
     """Tell whether an address, in any spelling, is in `RESERVED_DOMAIN`."""
-    return email.strip().lower().endswith(RESERVED_DOMAIN)
+    return (normalise_any_email(email) or email.strip().lower()).endswith(RESERVED_DOMAIN)
 
 
-def is_unseen(character: str) -> bool:
-    """Tell whether a character is invisible to a reader."""
-    return ord(character) in _IGNORABLE or unicodedata.category(character) in UNSEEN
+@lru_cache(maxsize=8)
+def normalise_placeholders(placeholder_emails: tuple[str, ...]) -> frozenset[str]:
+    """Return addresses that stand for nobody, in the spelling to compare others with."""
+    return frozenset(normalise_email(email) or email.lower() for email in placeholder_emails)
 
 
-def _is_address(email: str) -> bool:
+def normalise_as_before(text: object) -> str | None:
+    """Return the spelling that earlier versions made of an address; None if they rejected it.
+
+    Users and tombstones of those versions have it.
+    """
+    if not isinstance(text, str) or len(text) > MAX_GIVEN_CHARACTERS:
+        return None
+    email = unicodedata.normalize("NFC", unicodedata.normalize("NFC", text.strip()).lower())
     local_part, _, domain = email.partition("@")
-    return bool(local_part and domain) and "@" not in domain and len(email) <= MAX_EMAIL_CHARACTERS
+    if not local_part or not domain or "@" in domain or len(email) > MAX_EMAIL_CHARACTERS:
+        return None
+    if any(map(is_unseen, email)) or email.endswith(RESERVED_DOMAIN):
+        return None
+    return email
+
+
+def normalise_known_email(text: object) -> str | None:
+    """Normalise an address to find its user, who may be from a version with other rules."""
+    return normalise_email(text) or normalise_as_before(text)
+
+
+def with_unicode_domain(email: str) -> tuple[str, ...]:
+    """Return an address (normalised) and, if its domain is international, its readable spelling."""
+    if "xn--" not in email:
+        return (email,)
+    local_part, _, domain = email.partition("@")
+    return email, f"{local_part}@{to_unicode(domain)}"
+
+
+def list_earlier_spellings(email: str) -> list[str]:
+    """List spellings under which earlier versions may have stored an address (normalised)."""
+    return [
+        spelling
+        for same in with_unicode_domain(email)
+        for spelling in (same, *(form.format(same) for form in _EARLIER_SPELLINGS))
+    ]

@@ -21,7 +21,7 @@ from data_capture.capture.payments.facts import PaymentFacts, find_facts
 from data_capture.capture.snapshot import snapshot_and_digests
 from data_capture.capture.timestamps import timestamp
 from data_capture.capture.user_agent import stored_user_agent
-from data_capture.capture.user_fields import find_email, prefer_object
+from data_capture.capture.user_fields import FoundEmail, find_email, prefer_object
 from data_capture.deadlines import Deadline
 from data_capture.images import describe_picture, is_file, replace_texts
 from data_capture.json_codec import JsonObject
@@ -94,6 +94,8 @@ class Capture(NamedTuple):
     """
     claimed_at: datetime | None = None
     """The time that the page states; see `CaptureTime`."""
+    earlier_email: str | None = None
+    """The address as earlier versions spelled it, if they did not spell it as `user_email`."""
     facts: PaymentFacts | None = None
     """What `payment_facts` has of a payment; None for the other kinds."""
 
@@ -148,20 +150,20 @@ def parse_capture(
     time = resolve_capture_time(
         view.members, layout.time_keys, caller.now, may_backdate=caller.may_backdate
     )
-    user_email, values, facts, warnings, payload = _parse_fields(
+    user, values, facts, warnings, payload = _parse_fields(
         kind, payload, view, layout, placeholder_emails
     )
     user_agent = stored_user_agent(caller.user_agent)
     if user_agent.is_masked:
         masked.append("User-Agent")
     snapshot, digest, content_digest = snapshot_and_digests(
-        payload, masked, user_email, hidden_values,
+        payload, masked, user.email, hidden_values,
         record_id_is_content=not _is_identified(kind, values),
     )  # fmt: skip
     return Capture(
         kind=kind,
         capture_id=capture_id,
-        user_email=user_email,
+        user_email=user.email,
         user_name=_get_user_name(kind, values),
         values=tuple(values),
         happened_at=timestamp(time.happened_at),
@@ -177,6 +179,7 @@ def parse_capture(
         admission=None if caller.admit_new_user is None else Admission(caller.admit_new_user),
         masked_subject_digest=_digest_masked_subject(kind, values, sent_members, content_digest),
         claimed_at=time.claimed_at,
+        earlier_email=user.earlier_email,
         facts=facts,
     )
 
@@ -207,22 +210,22 @@ def _parse_fields(
     view: View,
     layout: KeyLayout,
     placeholder_emails: tuple[str, ...],
-) -> tuple[str, list[ColumnValue], PaymentFacts | None, list[FieldError], JsonObject]:
-    """Return the email, the columns' values, a payment's facts, the warnings and the payload.
+) -> tuple[FoundEmail, list[ColumnValue], PaymentFacts | None, list[FieldError], JsonObject]:
+    """Return the user, the columns' values, a payment's facts, the warnings and the payload.
 
     In the payload, descriptions replace pictures.
     """
     lookup = FieldLookup(view.members)
-    user_email, email_path = find_email(lookup, layout, placeholder_emails)
+    user = find_email(lookup, layout, placeholder_emails)
     normalised = kind.normalise(view.members)
     if normalised is not view.members:
         lookup, layout = FieldLookup(normalised), kind.layouts.get(normalised)
     values = [*kind.defaults]
     warnings: list[FieldError] = []
-    name_index = kind.field_indexes.get("user_name") if email_path[0] else None
+    name_index = kind.field_indexes.get("user_name") if user.object_path else None
     for index, paths in layout.field_paths.items():
         if index == name_index:
-            paths = prefer_object(paths, email_path[0])
+            paths = prefer_object(paths, user.object_path)
         values[index], warning = _convert_field(kind.parsed_fields[index], lookup, paths)
         if warning is not None:
             warnings.append(warning)
@@ -238,7 +241,7 @@ def _parse_fields(
         picture_index = kind.field_indexes[kind.picture.picture.column]
         sent = [*lookup.find_all(layout.field_paths.get(picture_index, ()))]
         payload = _describe_pictures(payload, sent, kind, kind.picture, values)
-    return user_email, values, facts, warnings, payload
+    return user, values, facts, warnings, payload
 
 
 def _find_sent(

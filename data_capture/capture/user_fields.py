@@ -7,11 +7,15 @@ says of the payer, and that before what it says of the account that is signed in
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from typing import Any
+from typing import Any, NamedTuple
 
 from data_capture.capture.conversion import ColumnValue, described_as
 from data_capture.capture.converters import is_absent, text
-from data_capture.capture.email import normalise_email
+from data_capture.capture.email import (
+    normalise_as_before,
+    normalise_email,
+    normalise_placeholders,
+)
 from data_capture.capture.field_lookup import (
     KEYS_BY_NAME,
     PAYLOAD_ITSELF,
@@ -110,10 +114,24 @@ def person_name(value: Any) -> ColumnValue:
     return _find_name(value.members, _MAX_NESTED_OBJECTS)
 
 
+class FoundEmail(NamedTuple):
+    """The address of the user of a payload.
+
+    Attributes:
+        email: normalised.
+        earlier_email: as earlier versions spelled it; None if they spelled it the same.
+        object_path: the object that has it; "" for the payload.
+    """
+
+    email: str
+    earlier_email: str | None
+    object_path: str
+
+
 def find_email(
     lookup: FieldLookup, layout: KeyLayout, placeholder_emails: tuple[str, ...]
-) -> tuple[str, FieldPath]:
-    """Return the first usable email address of the user, normalised, and where it was.
+) -> FoundEmail:
+    """Return the first usable email address of the user.
 
     Raises:
         Problem: 422, there is none.
@@ -133,10 +151,11 @@ def find_email(
             email = normalise_email(sent)
             if email is None:
                 message = "is not an email address"
-            elif any(email == placeholder.lower() for placeholder in placeholder_emails):
+            elif email in normalise_placeholders(placeholder_emails):
                 message = "is a placeholder that stands for nobody"
             else:
-                return email, path
+                earlier = None if email == sent else normalise_as_before(sent)
+                return FoundEmail(email, None if earlier == email else earlier, path[0])
     raise Problem(
         UNUSABLE,
         f"The user_email {message}, so this can't be attributed to anyone.",

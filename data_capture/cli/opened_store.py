@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from data_capture.capture.email import normalise_email
+from data_capture.capture.email import normalise_known_email
 from data_capture.cli.errors import CommandError
 from data_capture.cli.files import give_to_owner_of
 from data_capture.privacy.erasure_log import erasure_log_file
@@ -50,10 +50,13 @@ def open_store(settings: Settings) -> Iterator[Store]:
 def parse_email(text: str) -> str:
     """Return the normalised email address.
 
+    An address that only an earlier version accepted is normalised as that version did, so that its
+    user can be exported and erased.
+
     Raises:
         CommandError: the text is not an email address.
     """
-    address = normalise_email(text)
+    address = normalise_known_email(text)
     if address is None:
         raise CommandError("That is not an email address.")
     return address

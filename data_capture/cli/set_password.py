@@ -16,7 +16,7 @@ from typing import NamedTuple
 from data_capture.accounts.fields import find_password_error
 from data_capture.accounts.passwords import Passwords
 from data_capture.audit import record_audit
-from data_capture.capture.email import normalise_email
+from data_capture.capture.email import is_spelling_of
 from data_capture.capture.timestamps import timestamp
 from data_capture.cli.errors import CommandError
 from data_capture.cli.opened_store import open_store, parse_email
@@ -100,7 +100,7 @@ def _find_account(connection: sqlite3.Connection, address: str) -> UserRow:
         CommandError: there is none, or another program keeps its password.
     """
     user = find_user(connection, address)
-    if user is None or normalise_email(user.email) != address:
+    if user is None or not is_spelling_of(user.email, address):
         raise CommandError("No user has this address. Nothing was changed.")
     column = find_foreign_password_column(user)
     if column is not None:

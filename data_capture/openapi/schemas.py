@@ -19,7 +19,7 @@ def all_schemas() -> dict[str, Json]:
     """Return all schemas by name."""
     return {
         "Email": email_schema(),
-        "EmailInPath": email_schema(excluded_in_domain="/\\\\"),
+        "EmailInPath": email_schema(),
         "Problem": _problem_schema(),
         "Health": object_schema("status service", status={"const": "healthy"}, service=TEXT),
         **capture_schemas(),

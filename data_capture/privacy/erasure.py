@@ -35,7 +35,7 @@ from data_capture.privacy.tables import (
 from data_capture.privacy.user_removal import remove_from_users
 from data_capture.problems import UNUSABLE, Problem
 from data_capture.store.sqlite.connection import StoreConnection
-from data_capture.store.sqlite.stored_emails import find_stored_emails
+from data_capture.store.sqlite.stored_emails import find_all_stored_emails
 from data_capture.store.sqlite.tombstones import add_tombstones
 from data_capture.store.sqlite.users import ensure_user
 
@@ -95,7 +95,7 @@ def erase_user(
             the user is one of this product's own.
         sqlite3.Error: the database cannot be written.
     """
-    spellings_in_users = find_stored_emails(connection, email)
+    spellings_in_users = find_all_stored_emails(connection, email)
     spellings = find_spellings(connection, email)
     _reject_own_users((email, *spellings_in_users, *spellings))
     pseudonym = make_pseudonym() if spellings else PSEUDONYM_WITHOUT_DATA

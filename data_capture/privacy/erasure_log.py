@@ -14,7 +14,7 @@ import sqlite3
 from pathlib import Path
 
 from data_capture.audit.format import ERASURE
-from data_capture.capture.email import normalise_email
+from data_capture.capture.email import normalise_as_before, normalise_email, with_unicode_domain
 from data_capture.key_files import keys_beside, load_or_make_key
 from data_capture.privacy.erasure import erase_user
 from data_capture.privacy.pseudonyms import PSEUDONYM_PREFIX
@@ -100,8 +100,9 @@ def repeat_erasures(connection: StoreConnection, database: Path) -> int:
         return 0
     key = load_or_make_key(erasures_key_file(database))
     erased_users, erased_addresses = 0, set[str]()
-    for email in sorted(_read_addresses(connection)):
-        erased_at = unknown.get(hash_address(key, email))
+    for email, spellings in sorted(_read_addresses(connection).items()):
+        hashes = (hash_address(key, spelling) for spelling in sorted(spellings))
+        erased_at = max((unknown[one] for one in hashes if one in unknown), default=None)
         if erased_at is not None and email not in erased_addresses:
             erased_addresses |= erase_user(
                 connection, email, erased_at=erased_at, source_endpoint="restore"
@@ -125,8 +126,11 @@ def _select_unknown(connection: sqlite3.Connection, entries: set[LogEntry]) -> d
     }
 
 
-def _read_addresses(connection: sqlite3.Connection) -> set[str]:
-    """Return all addresses in the database, normalised, as they are hashed."""
+def _read_addresses(connection: sqlite3.Connection) -> dict[str, set[str]]:
+    """Return all addresses in the database, normalised, and the spellings that may be hashed.
+
+    Earlier versions normalised an address in another way.
+    """
     user_columns = {column.name.lower() for column in columns_of(connection, USERS)}
     columns = [(USERS, name) for name in user_columns & {"email", "normalized_email"}]
     columns += [(table, "user_email") for table in (*list_user_tables(), RECEIPTS)]
@@ -135,4 +139,11 @@ def _read_addresses(connection: sqlite3.Connection) -> set[str]:
         for table, column in columns
         for (spelling,) in connection.execute(f"SELECT DISTINCT {column} FROM {table}")  # noqa: S608
     }
-    return {email for email in map(normalise_email, spellings) if email is not None}
+    addresses: dict[str, set[str]] = {}
+    for spelling in spellings:
+        earlier = normalise_as_before(spelling)
+        email = normalise_email(spelling) or earlier
+        if email is not None:
+            hashed = addresses.setdefault(email, set(with_unicode_domain(email)))
+            hashed.update(filter(None, [earlier]))
+    return addresses

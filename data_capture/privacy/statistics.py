@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlite3
 from typing import Any
 
-from data_capture.store.sqlite.stored_emails import find_stored_email
+from data_capture.store.sqlite.stored_emails import find_stored_emails
 
 _SELECT = """
 SELECT
@@ -29,9 +29,12 @@ def read_statistics(connection: sqlite3.Connection, email: str) -> dict[str, Any
         connection: a connection to read from.
         email: the address, normalised.
     """
-    spelling = find_stored_email(connection, email) or email
-    row = connection.execute(_SELECT, {"email": spelling}).fetchone()
-    payments, questionnaires, dashboards, activities, audit_records, *latest = row
+    # Earlier versions may have stored several spellings.
+    spellings = find_stored_emails(connection, email) or [email]
+    rows = [connection.execute(_SELECT, {"email": one}).fetchone() for one in spellings]
+    columns = [*zip(*rows, strict=True)]
+    payments, questionnaires, dashboards, activities, audit_records = map(sum, columns[:5])
+    latest = [max(filter(None, times), default=None) for times in columns[5:]]
     return {
         "user_email": email,
         "data_counts": {

@@ -8,7 +8,10 @@ from functools import cache
 
 from data_capture.settings import REPOSITORY
 from data_capture.sql.pragmas import columns_of
-from data_capture.store.sqlite.stored_emails import find_stored_emails, find_stored_emails_in
+from data_capture.store.sqlite.stored_emails import (
+    find_all_stored_emails,
+    find_stored_emails_in,
+)
 
 USERS = "users"
 RECEIPTS = "capture_receipts"
@@ -31,7 +34,7 @@ def find_spellings(connection: sqlite3.Connection, email: str) -> list[str]:
     Returns:
         The spellings, those in `users` first.
     """
-    found = find_stored_emails(connection, email)
+    found = find_all_stored_emails(connection, email)
     for table in (*list_user_tables(), RECEIPTS):
         found += find_stored_emails_in(connection, table, email)
     return list(dict.fromkeys(found))

@@ -35,7 +35,11 @@ from data_capture.store.sqlite.receipts import (
     replay_receipt,
 )
 from data_capture.store.sqlite.stored_emails import find_known_emails, find_stored_email
-from data_capture.store.sqlite.tombstones import find_erasure_times, reject_older_capture
+from data_capture.store.sqlite.tombstones import (
+    addresses_of,
+    find_erasure_times,
+    reject_older_capture,
+)
 
 _Id = tuple[str, str]  # a user's address, as `users.email` spells it, and a capture_id
 
@@ -76,7 +80,8 @@ def _record_together(
     connection: StoreConnection, captures: Sequence[Capture]
 ) -> list[Receipt | Problem]:
     ids = _CaptureIds(connection, captures)
-    erasure_times = find_erasure_times(connection, {capture.user_email for capture in captures})
+    addresses = {address for capture in captures for address in addresses_of(capture)}
+    erasure_times = find_erasure_times(connection, addresses)
     results: dict[int, Receipt | Problem] = {}  # by the capture's index
     accepted: dict[int, AcceptedCapture] = {}
     for index, capture in enumerate(captures):

@@ -9,6 +9,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Iterable, Mapping
 
+from data_capture.capture.email import with_unicode_domain
 from data_capture.capture.parse import Capture
 from data_capture.capture.timestamps import earlier, parse_stored
 from data_capture.problems import GONE, Problem
@@ -67,7 +68,14 @@ def reject_erased_capture(connection: StoreConnection, capture: Capture) -> None
     Raises:
         Problem: 410.
     """
-    reject_older_capture(capture, find_erasure_times(connection, (capture.user_email,)))
+    reject_older_capture(capture, find_erasure_times(connection, addresses_of(capture)))
+
+
+def addresses_of(capture: Capture) -> tuple[str, ...]:
+    """Return the addresses under which a capture's user may have been erased."""
+    if capture.earlier_email is None:
+        return (capture.user_email,)
+    return capture.user_email, capture.earlier_email
 
 
 def find_erasure_times(connection: StoreConnection, emails: Iterable[str]) -> dict[str, str]:
@@ -75,11 +83,13 @@ def find_erasure_times(connection: StoreConnection, emails: Iterable[str]) -> di
     if connection.execute(_HAS_ANY).fetchone() is None:
         return {}  # the usual case; saves the hashes
     hash_address = connection.address_hasher.hash
-    hashes = {hash_address(email): email for email in emails}
-    return {
-        hashes[address_hash]: erased_at
-        for address_hash, erased_at in select_matching(connection, _FIND, [*zip(hashes)])
-    }
+    # Earlier versions hashed international domains as the page spelled them.
+    hashes = {hash_address(same): email for email in emails for same in with_unicode_domain(email)}
+    times: dict[str, str] = {}
+    for address_hash, erased_at in select_matching(connection, _FIND, [*zip(hashes)]):
+        email = hashes[address_hash]
+        times[email] = max(erased_at, times.get(email, erased_at))
+    return times
 
 
 def reject_older_capture(capture: Capture, erasure_times: Mapping[str, str]) -> None:
@@ -92,9 +102,10 @@ def reject_older_capture(capture: Capture, erasure_times: Mapping[str, str]) -> 
     Raises:
         Problem: 410.
     """
-    erased_at = erasure_times.get(capture.user_email)
-    if erased_at is not None and _predates(capture, erased_at):
-        raise Problem(GONE, "The capture predates the user's erasure and was rejected.")
+    for address in addresses_of(capture):
+        erased_at = erasure_times.get(address)
+        if erased_at is not None and _predates(capture, erased_at):
+            raise Problem(GONE, "The capture predates the user's erasure and was rejected.")
 
 
 def delete_expired_tombstones(connection: sqlite3.Connection, now: str) -> None:

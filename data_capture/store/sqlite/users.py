@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timezone
 from typing import Any
 
-from data_capture.capture.email import normalise_email
+from data_capture.capture.email import is_spelling_of
 from data_capture.problems import UNAVAILABLE, Problem
 from data_capture.sql.pragmas import ForeignKey, columns_of, foreign_keys_of, quote_identifier
 from data_capture.store.sqlite.account_columns import is_for_hashes
@@ -116,9 +116,7 @@ def find_completable_user(connection: sqlite3.Connection, email: str) -> UserRow
         AccountExists: the address has an account, or a row of another program, in any spelling.
     """
     user = find_user(connection, email)
-    if user is not None and not (
-        user.account.is_provisional and normalise_email(user.email) == email
-    ):
+    if user is not None and not (user.account.is_provisional and is_spelling_of(user.email, email)):
         raise AccountExists  # also a row that an index finds by its rules: "strasse" for "straße"
     stored = {*find_stored_emails(connection, email), *find_unindexed_emails(connection, email)}
     if stored - {user.email if user is not None else None}:
