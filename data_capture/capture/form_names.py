@@ -35,13 +35,14 @@ def expand_form_names(members: JsonObject) -> tuple[JsonObject, list[str]]:
     members = _without_numbers(members)
     expanded: JsonObject = {}
     built: dict[str, None] = {}
+    own_objects: set[int] = set()
     for key, value in members.items():
         parts = _parts_of(key)
         if len(parts) == 1:
             expanded.setdefault(key, value)
         elif parts[0] not in members:
             built[parts[0]] = None
-            _insert(expanded, parts, value)
+            _insert(expanded, parts, value, own_objects)
     return {key: _to_list(value) if key in built else value for key, value in expanded.items()}, [
         *built
     ]
@@ -72,13 +73,25 @@ def _parts_of(key: str) -> list[str]:
     return parts if len(parts) <= _MAX_PARTS else [key]
 
 
-def _insert(members: JsonObject, parts: list[str], value: Any) -> None:
-    """Put a value at its place, unless another value is there."""
+def _insert(members: JsonObject, parts: list[str], value: Any, own_objects: set[int]) -> None:
+    """Put a value at its place, unless another value is there.
+
+    Args:
+        members: receives the value.
+        parts: of its name.
+        value: the value.
+        own_objects: the ids of the objects that were made here. Those of the payload are copied
+            once, so that the payload does not change.
+    """
     target: Any = members
     for part in parts[:-1]:
-        target = target.setdefault(part, {})
-        if not isinstance(target, dict):
+        inner = target.get(part, {})
+        if not isinstance(inner, dict):
             return
+        if id(inner) not in own_objects:
+            inner = target[part] = {**inner}
+            own_objects.add(id(inner))
+        target = inner
     last = parts[-1]
     if last:
         target.setdefault(last, value)

@@ -7,7 +7,7 @@ from datetime import datetime, timezone
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from data_capture.capture.envelopes import unwrap
@@ -410,6 +410,8 @@ JSON_VALUES = st.recursive(
 
 
 @given(st.sampled_from([*KINDS]), JSON_VALUES)
+@example("payment", {"a.b": {}, "a[b][]": None})
+@example("payment", {"a.b": {"c": {}}, "a[b][c][d]": 1})
 def test_no_payload_raises_an_error(kind: str, value: Any) -> None:
     inner = value if isinstance(value, dict) else {"data": value}
     payload = {**inner, "user_email": ANN}
