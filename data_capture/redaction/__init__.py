@@ -7,6 +7,7 @@ plain_text.py       masks the secrets in a text that is not JSON
 secret_patterns.py  finds secrets in texts by the words before them and by their form
 card_numbers.py     finds and masks card numbers in texts
 card_issuers.py     the issuers' prefixes and lengths, and the Luhn sum
+spellings.py        digits and signs as they are spelled in URLs, JSON and other scripts
 iban_numbers.py     finds and masks IBANs in texts
 emails.py           tells whether a part of a text belongs to an email address
 identifiers.py      phone numbers and other identifiers that can look like card numbers

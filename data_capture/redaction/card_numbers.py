@@ -1,14 +1,13 @@
 """Card numbers in texts: an issuer's prefix and length, and a valid Luhn sum (`card_issuers.py`).
 
-Spaces and hyphens of any kind may separate the digits, also escaped as
-in a URL or JSON, and the digits may be those of any script. Points, slashes and underscores may
-separate groups of four.
+Spaces and hyphens of any kind may separate the digits, also escaped as in a URL or JSON, and the
+digits may be those of any script. Other signs, line ends and many spaces may separate the groups in
+which cards are printed.
 """
 
 from __future__ import annotations
 
 import re
-import unicodedata
 from collections.abc import Callable, Iterator
 from itertools import accumulate
 
@@ -20,18 +19,24 @@ from data_capture.redaction.card_issuers import (
 )
 from data_capture.redaction.emails import is_in_email
 from data_capture.redaction.identifiers import Identifier, can_be, identifier_named_before
-from data_capture.scanning import contains, find_in_steps, join_pieces, pause, steps
+from data_capture.redaction.spellings import (
+    DIGIT_ESCAPE_PREFIXES,
+    replace_escapes,
+    to_ascii_digits,
+)
+from data_capture.scanning import find_in_steps
 
 MIN_CARD_NUMBER = 10 ** (MIN_CARD_DIGITS - 1)
 # Spaces and hyphens of every kind, zero-width characters, and the plus that is a space in a form.
 SEPARATOR = (
     "[ +\t\u00a0\u00ad\u2000-\u2015\u202f\u205f\u2060\u2212\u3000\ufe58\ufe63\uff0d\ufeff-]{0,3}"
 )
-THREE_MORE_FOURS = "(?:[._/][0-9]{4}){3}"
+_SIGN = r"\s{0,6}[,;|:=_./\\*~#'\u00b7\u2022\u2027\u2219\u22c5\u30fb]{1,2}\s{0,6}"
+# A cheap sign of digits in the groups of cards, behind the first digit.
+BEGIN_OF_GROUPS = rf"[0-9]{{3}}(?:(?:{_SIGN}|\s{{1,12}})[0-9]{{3,6}}){{2}}"
 
 _MAX_PHONE_DIGITS = 15  # with the country code (ITU-T E.164), after a plus sign or the prefix 00
 _CHARACTERS_PER_CHECK = 20  # of a run of digits that is split into its groups
-_LONG_TEXT_CHARACTERS = 100_000
 _MAX_RUN_CHARACTERS = 250_000  # split at once; `spend_checks` rejects longer runs
 _UUID = "(?<![0-9A-Za-z])[0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}(?![0-9A-Za-z])"
 _IMEI = "(?<![0-9])[0-9]{2}[ -][0-9]{6}[ -][0-9]{6}[ -][0-9]{1,2}(?![0-9])"
@@ -42,57 +47,32 @@ def _pattern(separator: str) -> re.Pattern[str]:
     # UUIDs, IMEIs and parcels' numbers are matched first, because parts of some look like cards.
     # Digits after a point are a fraction's.
     between = separator.replace("{0,", "{1,")
-    written = (
-        rf"[0-9]{{4}}{THREE_MORE_FOURS}(?![0-9]|\.[0-9])"
-        rf"|(?=[0-9](?:{separator}[0-9]){{11}})[0-9]+(?:{between}[0-9]+)*"
-    )
-    return re.compile(rf"{_UUID}|{_IMEI}|{_PARCEL}|(?P<digits>(?<![0-9])(?<![0-9]\.)(?:{written}))")
+    written = rf"(?=[0-9](?:{separator}[0-9]){{11}})[0-9]+(?:{between}[0-9]+)*"
+    return re.compile(rf"{_UUID}|{_IMEI}|{_PARCEL}|(?P<digits>(?<![0-9])(?<![0-9]\.){written})")
 
 
 _DIGITS = _pattern(SEPARATOR)
 # An escape of a separator becomes as many spaces as it has characters.
 _DIGITS_IN_ESCAPES = _pattern("[ +\t-]{0,18}")
 _GROUP = re.compile("[0-9]+")
+# Groups of digits with the same sign between all of them, or with spaces and line ends.
+_GROUPS = re.compile(
+    rf"(?<![0-9])(?<![0-9]\.)(?P<digits>[0-9]{{4}}(?:"
+    rf"(?P<sign>{_SIGN})[0-9]{{1,6}}(?![0-9])(?:(?P=sign)[0-9]{{1,6}}(?![0-9]))+"
+    r"|(?:\s{1,12}[0-9]{1,6}(?![0-9])){2,}))"
+)
+_LONG_SPACE = re.compile("[\n\r\v\f\x85\u2028\u2029]|\\s{4}")  # shorter ones are in `SEPARATOR`
+_SAMPLE_CHARACTERS = 2_000  # show whether a long list is one of cards
+_PRINTED_GROUPS = re.compile("4,4,4,4(?:,[1-3])?|4,4,4(?:,[1-3])?|4,6,[45]|4,4,5|4,3,3,3")
 
 # Not a plus between words, and not the cents of a price.
 _PHONE_PREFIX = re.compile(r"(?<![0-9A-Za-z])\+$|(?<![0-9.,:])00[ -]?$")
+_FRACTION = re.compile(r"\.[0-9]")
 _LETTERS_BEFORE = re.compile(r"([0-9]?)([A-Za-z]+)$")
 _LETTERS_AFTER = re.compile(r"[A-Za-z]+([0-9]?)")
 _MAX_WORD_CHARACTERS = 32
 # As they are printed on cards of American Express and Diners Club. No phone is written like that.
 _GROUPS_OF_CARDS = frozenset({(4, 6, 5), (4, 6, 4), (4, 4, 4, 4)})
-
-_DIGIT_ESCAPE_PREFIXES = ("%3", "\\u003")
-# The escapes of digits and separators in URLs and JSON, each with its meaning padded to the same
-# length, so that indexes stay the same.
-_ESCAPES = [
-    *(
-        (f"{before}{digit}", f"{digit}".rjust(len(before) + 1))
-        for before in _DIGIT_ESCAPE_PREFIXES
-        for digit in range(10)
-    ),
-    *(
-        (escape, " " * len(escape))
-        for escape in ("%20", "%09", "%C2%A0", "%c2%a0", "\\u0020", "\\u00a0", "\\u00A0")
-    ),
-    *((escape, "-".rjust(len(escape))) for escape in ("%2D", "%2d", "\\u002d", "\\u002D")),
-]
-_PERCENT_ESCAPE, _JSON_ESCAPE = re.compile("%[0-9A-Fa-f]{2}"), re.compile(r"\\u[0-9A-Fa-f]{4}")
-_NON_ASCII_DIGIT = re.compile("[^\\D0-9]")
-
-
-def has_other_digits(text: str) -> bool:
-    """Tell whether a text has digits that are not ASCII."""
-    return not text.isascii() and contains(_NON_ASCII_DIGIT, text)
-
-
-def _to_ascii_digits(text: str) -> str:
-    """Replace the digits of every script by ASCII's; the length stays the same."""
-    if not has_other_digits(text):
-        return text
-    digits = {digit for step in steps(text) for digit in _NON_ASCII_DIGIT.findall(step)}
-    to_ascii = {ord(digit): ord("0") + unicodedata.decimal(digit) for digit in digits}
-    return join_pieces(step.translate(to_ascii) for step in steps(text))
 
 
 def mask_cards(text: str, spend_checks: Callable[[int], None], identifier: Identifier = "") -> str:
@@ -104,40 +84,41 @@ def mask_cards(text: str, spend_checks: Callable[[int], None], identifier: Ident
         identifier: the identifier that the text's key names.
     """
     search = _Search(spend_checks, identifier)
-    text = _mask_matches(text, _to_ascii_digits(text), _DIGITS, search)
+    text = _mask_matches(text, to_ascii_digits(text), _DIGITS, search.find_cards, spend_checks)
+    text = _mask_matches(
+        text, to_ascii_digits(text), _GROUPS, search.find_cards_in_groups, spend_checks
+    )
     if "%" not in text and "\\u" not in text:
         return text
-    return _mask_matches(text, _replace_escapes(text), _DIGITS_IN_ESCAPES, search)
+    for pattern, find in (
+        (_DIGITS_IN_ESCAPES, search.find_cards),
+        (_GROUPS, search.find_cards_in_groups),
+    ):
+        text = _mask_matches(text, replace_escapes(text), pattern, find, spend_checks)
+    return text
 
 
 def mask_card(written: str) -> str:
     """Replace a card number by its last four digits (PCI DSS 3.4 allows these)."""
-    return f"[card ****{''.join(_GROUP.findall(_to_ascii_digits(written)))[-4:]}]"
+    return f"[card ****{''.join(_GROUP.findall(to_ascii_digits(written)))[-4:]}]"
 
 
-def _replace_escapes(text: str) -> str:
-    """Replace escapes by what they mean; the length stays the same."""
-    unescaped = _to_ascii_digits(text)
-    for escape, meaning in _ESCAPES:
-        unescaped = unescaped.replace(escape, meaning)
-    # The hexadecimal digits of all other escapes would hide where a number begins.
-    for other_escape, filler in ((_PERCENT_ESCAPE, "|||"), (_JSON_ESCAPE, "||||||")):
-        unescaped = other_escape.sub(filler, unescaped)
-        if len(text) > _LONG_TEXT_CHARACTERS:
-            pause()
-    return unescaped
-
-
-def _mask_matches(text: str, readable: str, digits: re.Pattern[str], search: _Search) -> str:
-    """Mask the card numbers that a pattern finds in `readable`.
+def _mask_matches(
+    text: str,
+    readable: str,
+    pattern: re.Pattern[str],
+    find_cards: Callable[[re.Match[str]], Iterator[tuple[int, int]]],
+    spend_checks: Callable[[int], None],
+) -> str:
+    """Mask the card numbers in what a pattern finds in `readable`.
 
     `readable` is the text without escapes and with ASCII digits, and has the same length.
     """
     masked: list[str] = []
     kept_to = 0
-    search.spend_checks(0)
-    for found in find_in_steps(digits, readable, _MAX_RUN_CHARACTERS):
-        for start, end in search.find_cards(found) if found["digits"] else ():
+    spend_checks(0)
+    for found in find_in_steps(pattern, readable, _MAX_RUN_CHARACTERS):
+        for start, end in find_cards(found) if found["digits"] else ():
             begin = _begin_of_escape(text, kept_to, start)
             masked += [text[kept_to:begin], mask_card(readable[start:end])]
             kept_to = end
@@ -146,7 +127,7 @@ def _mask_matches(text: str, readable: str, digits: re.Pattern[str], search: _Se
 
 def _begin_of_escape(text: str, kept_to: int, start: int) -> int:
     """Return where the escape that ends at `start` begins; without one, `start`."""
-    for prefix in _DIGIT_ESCAPE_PREFIXES:
+    for prefix in DIGIT_ESCAPE_PREFIXES:
         if text.endswith(prefix, kept_to, start):
             return start - len(prefix)
     return start
@@ -192,6 +173,56 @@ class _Search:
                     yield groups[first][0], groups[longest][1]
                     last = longest
             first, begin = last + 1, ends[last]
+
+    def find_cards_in_groups(self, found: re.Match[str]) -> Iterator[tuple[int, int]]:
+        """Find the card numbers in groups of digits; yield each begin and end.
+
+        The groups are those in which cards are printed. Among many other groups of four digits,
+        as in a list of prices, nothing is a card.
+        """
+        if not found["sign"] and _LONG_SPACE.search(found[0]) is None:
+            return
+        text, start, end = found.string, *found.span()
+        for considered in (min(end, start + _SAMPLE_CHARACTERS), end):
+            groups = [group.span() for group in _GROUP.finditer(text, start, considered)]
+            cards, others = self._sort_groups(text, groups)
+            if others > len(groups) - others:
+                return
+            if considered == end:
+                yield from cards
+                return
+
+    def _sort_groups(
+        self, text: str, groups: list[tuple[int, int]]
+    ) -> tuple[list[tuple[int, int]], int]:
+        """Return the cards among groups of digits, and how many other groups of four there are."""
+        cards: list[tuple[int, int]] = []
+        first = others = 0
+        while first < len(groups):
+            last = self._last_printed_group(text, groups, first)
+            if last is None:
+                others += groups[first][1] - groups[first][0] == 4
+                first += 1
+            else:
+                cards.append((groups[first][0], groups[last][1]))
+                first = last + 1
+        return cards, others
+
+    def _last_printed_group(
+        self, text: str, groups: list[tuple[int, int]], first: int
+    ) -> int | None:
+        """Return the last group of the card number that is printed from `first` on."""
+        if not may_begin_card(text, groups[first][0]):
+            return None
+        for last in range(min(first + 4, len(groups) - 1), first + 1, -1):
+            parts = groups[first : last + 1]
+            lengths = ",".join([str(end - start) for start, end in parts])
+            if _PRINTED_GROUPS.fullmatch(lengths) is None or _FRACTION.match(text, parts[-1][1]):
+                continue
+            digits = "".join([text[start:end] for start, end in parts])
+            if self._is_card(text, parts, digits):
+                return last
+        return None
 
     def _last_group_of_card(
         self,

@@ -6,7 +6,7 @@ Spaces, hyphens or points may separate groups of four, also escaped as in a URL.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from data_capture.redaction.emails import is_in_email
 from data_capture.scanning import contains, find_in_steps
@@ -45,31 +45,34 @@ def may_contain_iban(text: str) -> bool:
     return contains(_FORM, text.encode("utf-8", "replace").translate(_LETTERS_AND_DIGITS))
 
 
-def find_ibans(text: str) -> Iterator[tuple[int, int, str]]:
-    """Find the IBANs in a text; yield each begin, end and mask, which has the last four."""
+def find_ibans(text: str, spend_checks: Callable[[int], None]) -> Iterator[tuple[int, int, str]]:
+    """Find the IBANs in a text; yield each begin, end and mask, which has the last four.
+
+    Args:
+        text: any text.
+        spend_checks: called with a number of checks before they are made; may raise to end.
+    """
     for found in find_in_steps(_IBAN, text):
-        end = _end_of_iban(text, found.start(), found.end("account"))
-        if end is not None and not is_in_email(text, found.start(), end):
-            last_four = _BETWEEN.sub("", text[found.start() : end])[-4:].upper()
-            yield found.start(), end, f"[iban ****{last_four}]"
-
-
-def _end_of_iban(text: str, begin: int, end: int) -> int | None:
-    """Return where the IBAN that begins here ends; None if it is none."""
-    needed = _LENGTHS.get(text[begin : begin + 2].upper())
-    if needed is None:
-        return None
-    iban, place = "", begin
-    while len(iban) < needed and place < end:
-        between = _BETWEEN.match(text, place, end)
-        if between is not None:
-            place = between.end()
+        length = _LENGTHS.get(found[0][:2].upper())
+        if length is None:
             continue
-        iban += text[place]
-        place += 1
-    if len(iban) < needed or text[place : place + 1].isalnum():
-        return None
-    return place if _is_valid(iban.upper()) else None
+        spend_checks(1)
+        begin = found.start()
+        iban = _BETWEEN.sub("", text[begin : found.end("account")])[:length]
+        if len(iban) < length or not _is_valid(iban.upper()):
+            continue
+        end = _end_of(text, begin, length)
+        if not text[end : end + 1].isalnum() and not is_in_email(text, begin, end):
+            yield begin, end, f"[iban ****{iban[-4:].upper()}]"
+
+
+def _end_of(text: str, begin: int, length: int) -> int:
+    """Return where an IBAN ends, whose characters may have separators between them."""
+    end = begin
+    for _ in range(length):
+        between = _BETWEEN.match(text, end)
+        end = (end if between is None else between.end()) + 1
+    return end
 
 
 def _is_valid(iban: str) -> bool:

@@ -99,7 +99,7 @@ def mask_plain_text(text: str, budget: CheckBudget, identifier: Identifier = "")
     lowered = to_lower_case_of_same_length(text)
     text = _mask_after_words(text, budget, lowered)
     if may_contain_iban(text):
-        text = _replace_spans(text, _find_ibans(text, budget))
+        text = _replace_spans(text, find_ibans(text, budget.spend))
     if len(text) >= MIN_CARD_DIGITS and may_contain_card_in_any_spelling(text):
         text = mask_cards(text, budget.spend, identifier)
     if may_contain_token(lowered):
@@ -134,12 +134,6 @@ def _find_codes_after_words(lowered: str, budget: CheckBudget) -> Iterator[tuple
     for found in find_in_steps(WORD_AND_CODE, lowered):
         budget.spend(1)
         yield found.span("value" if found["value"] else "pin")
-
-
-def _find_ibans(text: str, budget: CheckBudget) -> Iterator[tuple[int, int, str]]:
-    for found in find_ibans(text):
-        budget.spend(1)
-        yield found
 
 
 def _redact_spans(text: str, spans: Iterable[tuple[int, int]]) -> str:

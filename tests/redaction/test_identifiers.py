@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import random
 from collections.abc import Callable
 from typing import Any
@@ -12,6 +13,7 @@ from data_capture.redaction.redact import redact, redact_text
 from tests.support.cards import ISSUERS, with_luhn_digit
 
 SEED, COUNT = 20260115, 1000
+CARDS = int(os.environ.get("EDC_CARD_EXAMPLES", "60"))  # of each issuer, in each spelling
 
 
 def digits(source: random.Random, count: int) -> str:
@@ -131,14 +133,17 @@ def in_groups(number: str, separator: str) -> str:
     return separator.join([number[begin : begin + 4] for begin in range(0, len(number), 4)])
 
 
-SPELLINGS = ["", " ", "-", "\u00a0", " - ", "\u2011", "%20", "\u200b", "  "]
+SPELLINGS = [
+    "", " ", "-", "\u00a0", " - ", "\u2011", "%20", "\u200b", "  ", "     ", "\t\t", "\n", "\r\n",
+    ".", "/", "_", ",", ", ", "|", " | ", "\u00b7", ":", "=", ";", "\\", "*", "%2C", "%7C", "%0A",
+]  # fmt: skip
 
 
 @pytest.mark.parametrize("issuer", ISSUERS)
 def test_card_numbers_of_each_issuer_are_masked_in_each_spelling(issuer: str) -> None:
     source = random.Random(SEED)
     prefixes, lengths = ISSUERS[issuer]
-    for _ in range(COUNT):
+    for _ in range(CARDS):
         prefix, length = source.choice(prefixes), source.choice(lengths)
         number = with_luhn_digit(prefix + digits(source, length - 1 - len(prefix)))
         for separator in SPELLINGS:
@@ -146,3 +151,58 @@ def test_card_numbers_of_each_issuer_are_masked_in_each_spelling(issuer: str) ->
             mask = f"[card ****{number[-4:]}]"
             assert redact({"note": written}) == {"note": mask}
             assert redact_text(f"paid with {written}, ok") == f"paid with {mask}, ok"
+
+
+@pytest.mark.parametrize(
+    ("text", "masked"),
+    [
+        ("4111,1111,1111,1111", "[card ****1111]"),
+        ("3782,822463,10005 or 3056|930902|5904", "[card ****0005] or [card ****5904]"),
+        ("4111,1111,1111,1111,5555,5555,5555,4444", "[card ****1111],[card ****4444]"),
+        ("4111,1111,1111,1111 5555,5555,5555,4444", "[card ****1111] [card ****4444]"),
+        ("4111,1111,1111,1111, 5555,5555,5555,4444", "[card ****1111], [card ****4444]"),
+        ("4111,1111,1111,1111,12,27,123", "[card ****1111],12,27,123"),
+        ("4111|1111|1111|1111|2027", "[card ****1111]|2027"),
+        ("2027,4111,1111,1111,1111", "2027,[card ****1111]"),
+        ("1.50,4111,1111,1111,1111", "1.50,[card ****1111]"),
+        ("Ann,4111,1111,1111,1111,Visa", "Ann,[card ****1111],Visa"),
+        ("card=4111:1111:1111:1111;", "card=[card ****1111];"),
+        ("card: 4111 1111\n1111 1111\nthanks", "card: [card ****1111]\nthanks"),
+        ("4111\n1111\n1111\n1111\n", "[card ****1111]\n"),
+        ("4111      1111  1111 1111", "[card ****1111]"),
+        ("4222.2222.2222.2, 4222,222,222,222", "[card ****2222], [card ****2222]"),
+        ("n=4111%2C1111%2C1111%2C1111&x=1", "n=[card ****1111]&x=1"),
+        ("٤١١١,١١١١,١١١١,١١١١", "[card ****1111]"),
+        ("5018,0000,0009", "[card ****0009]"),
+    ],
+)
+def test_card_numbers_in_printed_groups_are_masked(text: str, masked: str) -> None:
+    assert redact_text(text) == masked
+    assert redact({"note": text}) == {"note": masked}
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "4111,1111,1111,1112", "41,11,11,11,11,11,11,11", "411,111,111,111,1111",
+        "4,111,111,111,111,111", "4111, 1111; 1111, 1111", "4111,1111,1111.1111",
+        "4111.1111.1111.1111.50", "4111, 1111, 1111, 1111, " + "1250, 1275, 1300, 1325, 1350",
+        "4123.50, 4125.25, 4126.75", "2024-01-15 10:30:00, 2024-02-15 11:45:00",
+        "4:11 4:11 4:11", "12:30:00,15:45:00", "52.1234.5678.9012", "$4,111,111.11",
+        "0.4111,1111,1111,1111", "+4915,1234,5688", "4111 USD, 1111 USD, 1111 USD, 1111 USD",
+    ],
+)  # fmt: skip
+def test_lists_of_other_numbers_are_kept(text: str) -> None:
+    assert redact_text(text) == text
+
+
+def test_long_lists_of_cards_are_masked_and_of_other_numbers_kept() -> None:
+    cards = ",".join(["4111,1111,1111,1111"] * 300)
+    assert redact_text(cards) == ",".join(["[card ****1111]"] * 300)
+    prices = ",".join(str(price) for price in range(4000, 9000))
+    assert redact_text(prices) == prices
+
+
+def test_numbers_of_neighbouring_values_are_no_groups() -> None:
+    member = {"levels": ["4111", "1111", "1111", "1111"], "more": [4111, 1111, 1111, 1111]}
+    assert redact(member) is member

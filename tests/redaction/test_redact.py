@@ -256,7 +256,9 @@ def test_nested_json_texts_are_masked_at_any_depth() -> None:
 # Some pieces are secrets only in combination, others only alone.
 _PIECES = st.one_of(
     st.sampled_from([
-        VISA, VISA_13, "4111 1111 1111 1111", "4111-1111\t1111 1111", "4111%201111%201111%201111",
+        VISA, VISA_13, "4111 1111 1111 1111", "4111-1111\t1111 1111", "4111,1111,1111,1111",
+        "4111\n1111", "\n1111", "DE89370400440532013000", "DE89 3704 0044 0532 0130 00",
+        "4111%201111%201111%201111",
         AMEX, JCB, "1705312200000", WEB_TOKEN, "eyJ", "J", "password", "PASSWORD", "cvv2",
         "cvv2=123", "CVC2: 1", "CVC 2", "pwd", "api\u212aey", "pa\u017f\u017fword", "&token", "=",
         ":", " = ", '": "', "\\\"", "x", "123", "%20", "%", "\\u0020", "\\", "\n", " ", "\u00a0",
