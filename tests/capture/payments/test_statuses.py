@@ -46,6 +46,8 @@ CASES = {
     "CHECKOUT.ORDER.APPROVED": "completed",
     # NOWPayments and Coinbase Commerce
     "waiting": "pending",
+    "pending_verification": "pending",
+    "awaiting_confirmation": "pending",
     "confirming": "pending",
     "confirmed": "completed",
     "sending": "pending",
