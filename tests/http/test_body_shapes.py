@@ -34,7 +34,8 @@ from data_capture.json_codec import decode_json_object
 from data_capture.keys_cache import KeysCache
 from data_capture.problems import Problem
 from data_capture.redaction.redact import REDACTED, redact, redact_with_paths
-from data_capture.store.sqlite.captures import Receipt, make_audit_record
+from data_capture.store.sqlite.placement import make_audit_record
+from data_capture.store.sqlite.receipts import Receipt
 from data_capture.web.requests import BATCH, decode_body, max_bytes_without_pictures, parse_request
 from data_capture.web.responses import build_result
 from tests.support.body_shapes import EMAIL, SHAPES, Shape

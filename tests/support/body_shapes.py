@@ -253,7 +253,7 @@ def _texts_as_sections(size: int) -> bytes:
 def _envelopes_of_texts(size: int) -> bytes:
     """Texts that are envelopes: each is JSON in which nothing is understood."""
     names = ("data", "payload", "body", "values", "input", "form", "state", "record", "new")
-    text = json.dumps(json.dumps({"x": ["[" * 8] * (size // 90 // len(names))}))
+    text = json.dumps(json.dumps({"x": ["[" * 8] * (size // 12 // len(names))}))
     return capture_body(",".join(f'"{name}":{text}' for name in names).encode())
 
 
