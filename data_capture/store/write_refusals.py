@@ -99,10 +99,12 @@ class WriteRefusals:
             self.current = None
             self.has_begun.clear()
             if self._is_start_logged:
+                # The reason again: on a full disk, the log may lack the lines before.
                 log.info(
-                    "The database can be written again, after %.1f s in which %s refused",
+                    "The database can be written again, after %.1f s in which %s refused: %s",
                     self._clock() - self._began_at,
                     _count_writes(self._count),
+                    refusal.reason,
                 )
 
     def _log_start(self, refusal: Refusal, now: float) -> None:

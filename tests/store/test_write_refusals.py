@@ -235,7 +235,7 @@ def test_a_disk_below_its_minimum_is_a_fault_until_it_has_space(
     eventually(lambda: opened.find_fault() is None, "the disk has space", PROBED_SECONDS)
     first, end = messages(caplog)
     assert first.startswith("Writes are refused with status 503: The database's disk is almost")
-    assert end.endswith("in which 3 writes were refused")
+    assert "in which 3 writes were refused: The database's disk is almost full" in end
 
 
 def messages(caplog: pytest.LogCaptureFixture) -> list[str]:
@@ -263,7 +263,8 @@ class TestLog:
         self.refusals.end()
         assert messages(caplog) == [
             "Writes are refused with status 503: The disk is full. File: /data/trading_bots.db",
-            "The database can be written again, after 25.0 s in which 100 writes were refused",
+            "The database can be written again, after 25.0 s in which 100 writes were refused: "
+            "The disk is full.",
         ]
         assert caplog.records[0].levelno == logging.WARNING
 
