@@ -196,8 +196,8 @@ def _open_first(kind: Kind, view: View, closed: set[str]) -> View | None:
         rest = _rest_of(kind, name, key, view.members)
         is_mixed = _has_own_fields(kind, rest)
         if _may_open(kind, name, inner, is_mixed=is_mixed):
-            if is_mixed:  # beside a payload's own fields, a name can be that of anything
-                inner = {key: value for key, value in inner.items() if key != "name"}
+            if is_mixed:
+                inner = _without_repeated_fields(kind, rest, inner)
             around = view.places.get(key)
             place = place if around is None else f"{around}.{place}"
             closed.difference_update(inner)
@@ -243,6 +243,19 @@ def _single_variable(kind: Kind, variables: JsonObject, place: str) -> tuple[Jso
         if isinstance(value, dict) and value and not is_named:
             return value, f"{place}.{key}"
     return variables, place
+
+
+def _without_repeated_fields(kind: Kind, rest: JsonObject, inner: JsonObject) -> JsonObject:
+    """Return an envelope's members without those of fields that are around it, in any spelling.
+
+    Beside a payload's own fields, a `name` can be that of anything, so it is left out as well.
+    """
+    dropped = {"name"}
+    inner_paths = kind.layouts.get(inner).field_paths
+    for index, paths in kind.layouts.get(rest).field_paths.items():
+        if any(not path and not is_absent(rest[key]) for path, key in paths):
+            dropped.update(key for path, key in inner_paths.get(index, ()) if not path)
+    return {key: value for key, value in inner.items() if key not in dropped}
 
 
 def _may_open(kind: Kind, name: str, inner: JsonObject, *, is_mixed: bool) -> bool:

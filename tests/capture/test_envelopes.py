@@ -301,6 +301,10 @@ def test_names_of_form_lists_are_lists(form: dict[str, Any], stored: str) -> Non
         # Its own fields come first.
         ({"plan": "Pro", "amount": 5, "data": {"amount": 6, "plan": "Basic", "couponCode": "X"}},
          {"plan_name": "Pro", "final_price": "5.00", "coupon_code": "X"}),
+        ({"amount": 5, "data": {"final_price": 6, "plan_name": "Basic"}},
+         {"plan_name": "Basic", "final_price": "5.00"}),
+        ({"plan": "Pro", "data": {"planName": "Basic", "payment": {"amount": 6}}},
+         {"plan_name": "Pro", "final_price": "6.00"}),
         ({"plan": "Pro", "amount": None, "data": {"amount": 6, "name": "Phone"}},
          {"plan_name": "Pro", "final_price": "6.00"}),
         ({"plan": "Pro", "status": "success", "data": {"status": "pending", "amount": 5}},
