@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 
+from data_capture.accounts.passwords import normalise_password
 from data_capture.capture.converters import is_absent
 from data_capture.capture.email import is_bare, normalise_email
 from data_capture.json_codec import JsonObject
@@ -12,7 +13,9 @@ from data_capture.problems import UNUSABLE_ACCOUNT, FieldError, Problem
 
 # What existing signup pages require; a password that such a page accepts is accepted here.
 MIN_PASSWORD_CHARACTERS = 6
-MAX_PASSWORD_CHARACTERS = 1024  # hashing reads all of them
+MAX_PASSWORD_CHARACTERS = 1024  # normalised; hashing reads all of them
+# As sent. Normalising a long text can take time that grows with the square of its length.
+MAX_SENT_PASSWORD_CHARACTERS = 4 * MAX_PASSWORD_CHARACTERS
 
 # Decoding JSON turns each lone surrogate into U+FFFD, so that different passwords would be equal.
 _ILL_FORMED = re.compile("[\ufffd\ud800-\udfff]")
@@ -50,7 +53,7 @@ def read_password(payload: JsonObject, errors: list[FieldError]) -> str:
         errors.append(FieldError("password", "is missing"))
     elif not isinstance(password, str):
         errors.append(FieldError("password", "is not a text"))
-    elif len(password) > MAX_PASSWORD_CHARACTERS:
+    elif _is_too_long(password):
         errors.append(
             FieldError("password", f"must have at most {MAX_PASSWORD_CHARACTERS} characters")
         )
@@ -76,11 +79,18 @@ def find_password_error(password: str) -> str | None:
     """
     if not is_well_formed(password):
         return "has a character that could not be read"
-    if len(password) < MIN_PASSWORD_CHARACTERS:
-        return f"must have at least {MIN_PASSWORD_CHARACTERS} characters"
-    if len(password) > MAX_PASSWORD_CHARACTERS:
+    if _is_too_long(password):
         return f"must have at most {MAX_PASSWORD_CHARACTERS} characters"
+    if len(normalise_password(password)) < MIN_PASSWORD_CHARACTERS:
+        return f"must have at least {MIN_PASSWORD_CHARACTERS} characters"
     return None
+
+
+def _is_too_long(password: str) -> bool:
+    return (
+        len(password) > MAX_SENT_PASSWORD_CHARACTERS
+        or len(normalise_password(password)) > MAX_PASSWORD_CHARACTERS
+    )
 
 
 def is_well_formed(password: str) -> bool:

@@ -7,6 +7,7 @@ import os
 import secrets
 import threading
 import time
+import unicodedata
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from enum import Enum
@@ -55,6 +56,24 @@ def reject_late_request(queued_at: float | None) -> None:
         raise _too_many_problem()
 
 
+def normalise_password(password: str) -> str:
+    """Return a password in NFC (RFC 8265 section 4.2.2).
+
+    Systems send one key press as one character or as a letter with its accent.
+    """
+    return unicodedata.normalize("NFC", password)
+
+
+def password_forms(password: str) -> tuple[str, ...]:
+    """Return the normalised form of a password, and the other one that may have been hashed.
+
+    The number of forms depends on the password alone, not on the account.
+    """
+    normalised = normalise_password(password)
+    other = password if password != normalised else unicodedata.normalize("NFD", password)
+    return (normalised,) if other == normalised else (normalised, other)
+
+
 class Passwords:
     """Hash and check passwords, a few at a time.
 
@@ -71,13 +90,13 @@ class Passwords:
         self._has_warned_of_unknown_format = False
 
     def hash(self, password: str) -> str:
-        """Return an Argon2id hash in the PHC string format.
+        """Return an Argon2id hash of a password, normalised, in the PHC string format.
 
         Raises:
             Problem: 429, too many others are waiting.
         """
         with self._take_turn():
-            return self._hasher.hash(password)
+            return self._hasher.hash(normalise_password(password))
 
     def check(self, password: str, stored: Sequence[str | None]) -> CheckResult:
         """Check a password against all stored hashes; it must match every one of them.
@@ -85,7 +104,8 @@ class Passwords:
         A hash of an unknown format makes the password wrong. The check takes as long without a
         hash, with an unknown format and with a plain SHA-256 as with an Argon2id hash of this
         product, so that its time does not reveal who has an account. The formats of other programs
-        take their own time.
+        take their own time. A password with letters that have two forms is checked in both, because
+        earlier versions and other programs hash it as it was typed.
 
         Raises:
             Problem: 429, too many others are waiting.
@@ -95,10 +115,15 @@ class Passwords:
         is_unknown = len(checks) < len(hashes)
         if is_unknown:
             self._warn_of_unknown_format()
+        needs_dummy = not checks or is_unknown or any(map(is_plain_sha_256, hashes))
+        is_correct = False
         with self._take_turn():
-            if not checks or is_unknown or any(map(is_plain_sha_256, hashes)):
-                self._check_dummy_hash(password)
-            is_correct = bool(checks) and not is_unknown and _all_match(checks, password)
+            for form in password_forms(password):
+                if needs_dummy:
+                    self._check_dummy_hash(form)
+                is_correct = bool(checks) and not is_unknown and _all_match(checks, form)
+                if is_correct:
+                    break
         if not is_correct:
             return CheckResult.WRONG
         if all(_is_outdated(one or "") for one in stored):

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from data_capture.accounts.fields import raise_for_errors, read_bare_email, read_new_password
+from data_capture.accounts.passwords import password_forms
 from data_capture.capture.email import normalise_placeholders
 from data_capture.capture.kinds import KINDS
 from data_capture.capture.parse import Caller, Capture, parse_capture
@@ -50,7 +51,7 @@ def read_sign_up(payload: JsonObject, placeholder_emails: tuple[str, ...]) -> Si
     password = read_new_password(payload, errors)
     raise_for_errors(errors)
     # Redaction masks the member `password`; some pages repeat the password under another name.
-    without_password = _mask_password(payload, password)
+    without_password = _mask_password(payload, password_forms(password))
     captured_separately = _QUESTIONNAIRE_MEMBERS if _has_questionnaire(payload) else {}
     recorded = {
         key: value for key, value in without_password.items() if key not in captured_separately
@@ -99,16 +100,16 @@ def _read_text(payload: JsonObject, *keys: str) -> str | None:
     return next(filter(None, (clean_name(payload.get(key)) for key in keys)), None)
 
 
-def _mask_password(value: Any, password: str) -> Any:
-    """Return `value` with every text masked that equals the password."""
+def _mask_password(value: Any, forms: tuple[str, ...]) -> Any:
+    """Return `value` with every text masked that equals a form of the password."""
     if isinstance(value, dict):
         return {
-            REDACTED if key == password else key: _mask_password(member, password)
+            REDACTED if key in forms else key: _mask_password(member, forms)
             for key, member in value.items()
         }
     if isinstance(value, list):
-        return [_mask_password(item, password) for item in value]
-    return REDACTED if value == password else value
+        return [_mask_password(item, forms) for item in value]
+    return REDACTED if value in forms else value
 
 
 def _has_questionnaire(payload: JsonObject) -> bool:

@@ -13,8 +13,8 @@ from contextlib import closing
 from datetime import datetime, timezone
 from typing import NamedTuple
 
-from data_capture.accounts.fields import find_password_error
-from data_capture.accounts.passwords import Passwords
+from data_capture.accounts.fields import MAX_SENT_PASSWORD_CHARACTERS, find_password_error
+from data_capture.accounts.passwords import Passwords, normalise_password
 from data_capture.audit import record_audit
 from data_capture.capture.email import is_spelling_of
 from data_capture.capture.timestamps import timestamp
@@ -32,7 +32,7 @@ from data_capture.store.sqlite.users import (
 )
 
 # More than the longest password: a longer line is rejected for its length.
-_MAX_LINE_CHARACTERS = 2000
+_MAX_LINE_CHARACTERS = MAX_SENT_PASSWORD_CHARACTERS + 3
 _SOURCE = "python3 -m data_capture set-password"
 
 
@@ -119,7 +119,8 @@ def _read_password() -> str:
     """
     if sys.stdin is not None and sys.stdin.isatty():
         password = getpass.getpass("New password: ")
-        if getpass.getpass("The same again: ") != password:
+        again = getpass.getpass("The same again: ")
+        if normalise_password(again) != normalise_password(password):
             raise CommandError("The two passwords are not the same. Nothing was changed.")
     else:
         password = _read_first_line()
