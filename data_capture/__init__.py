@@ -6,7 +6,8 @@ One folder per concern: docs/architecture.md lists them. These modules belong to
     problems.py          the errors that a client can receive
     bootstrap.py         the first lines of every command
     venv.py              makes and uses .venv; pip_install.py runs pip
-    json_codec.py        JSON of requests; large_json.py decodes large texts in steps
+    json_codec.py        JSON of requests; large_json.py decodes large texts in steps, within
+                         the limits of json_limits.py
     images.py            pictures in base64
     scanning.py          searches long texts in steps
     deadlines.py         a time limit for work that other requests wait for

@@ -13,17 +13,23 @@ from json.encoder import encode_basestring as quoted
 from typing import Any, NoReturn
 
 from data_capture.images import is_large_file
+from data_capture.json_limits import MAX_VALUES, JsonLimits, max_values_in
 from data_capture.large_json import LargeDecoder
 from data_capture.problems import NOT_JSON, TOO_LARGE, Problem
-from data_capture.scanning import LARGE_STEP_CHARACTERS, join_pieces, pause, steps
+from data_capture.scanning import (
+    LARGE_STEP_CHARACTERS,
+    contains,
+    join_pieces,
+    overlapping_steps,
+    pause,
+    steps,
+)
 from data_capture.unique_keys import UniqueKeys
 
 MAX_BYTES = 1_000_000
 MAX_BYTES_OF_A_BATCH = 20_000_000
 MAX_BYTES_WITH_SCREENSHOT = 20_000_000  # a picture of 10 MB is 14 MB of base64
-# Commas, and separately opening brackets: counting them takes no parsing. Pages send far fewer.
-MAX_VALUES = 50_000
-MAX_DIFFERENT_KEYS = 10_000  # in all objects of a body; each key is classified once
+MAX_BYTES_OF_A_DASHBOARD = 20_000_000  # 54,000 trades of 370 bytes
 MAX_KEY_CHARACTERS = 256
 MAX_DIGITS = 1_000  # of a number; parsing an integer takes time in the square of its digits
 MAX_DEPTH = 64  # real payloads nest about 6 deep; recursive walks need a limit
@@ -39,15 +45,15 @@ JsonObject = dict[str, Any]
 """A parsed JSON object. Numbers with a point or an exponent are `Decimal` and keep all digits."""
 
 
-def decode_json_object(body: bytes) -> JsonObject:
+def decode_json_object(body: bytes, max_values: int = MAX_VALUES) -> JsonObject:
     """Decode a body that holds a JSON object in UTF-8 (RFC 8259).
 
     Keys must be unique in their object and at most `MAX_KEY_CHARACTERS` long, and the nesting at
     most `MAX_DEPTH` deep. Lone surrogates, which UTF-8 cannot represent, become U+FFFD.
 
     Raises:
-        Problem: 400 if the body is not such an object; 413 if it has more than `MAX_VALUES` values
-            or `MAX_DIFFERENT_KEYS` keys.
+        Problem: 400 if the body is not such an object; 413 if it has more than `max_values` values,
+            or too many opening brackets or different keys for as many values.
     """
     try:
         text = body.decode() if len(body) <= MAX_BYTES else _decode_in_steps(body)
@@ -56,7 +62,7 @@ def decode_json_object(body: bytes) -> JsonObject:
     text = text.removeprefix(_BYTE_ORDER_MARK)
     if not text.strip():
         raise Problem(NOT_JSON, "The body is empty; a JSON object is needed.")
-    value = decode_json(text)
+    value = decode_json(text, max_values)
     if not isinstance(value, dict):
         raise Problem(
             NOT_JSON, f"The body is JSON, but {_describe_type(value)}; an object is needed."
@@ -64,26 +70,39 @@ def decode_json_object(body: bytes) -> JsonObject:
     return value
 
 
-def decode_json(text: str) -> Any:
+def decode_json(text: str, max_values: int | None = None) -> Any:
     """Decode a JSON text, with the limits of `decode_json_object`.
+
+    Args:
+        text: the text.
+        max_values: None stands for `max_values_in`.
 
     Raises:
         Problem: as `decode_json_object`.
     """
+    limits = JsonLimits(max_values_in(len(text)) if max_values is None else max_values)
     is_large = len(text) > MAX_BYTES
     count = partial(_count_and_pause, text) if is_large else text.count
-    if count(",") > MAX_VALUES:
-        raise _too_many_values()
-    value = _parse(text, is_large=is_large)
+    if count(",") > limits.values:
+        raise _too_many_values(limits.values)
     brackets = count("{") + count("[")
+    if is_large and brackets > limits.brackets:
+        raise _too_many_values(limits.brackets)
+    value = _parse(text, limits, is_large=is_large)
     if brackets > MAX_DEPTH and _is_deeper(value, MAX_DEPTH):
         raise _too_deep()
-    if brackets > MAX_VALUES:
-        raise _too_many_values()
+    if brackets > limits.brackets:
+        raise _too_many_values(limits.brackets)
     # Each key has a colon, so the keys need counting only if there are many colons.
-    if count(":") > MAX_DIFFERENT_KEYS and len(collect_keys(value)) > MAX_DIFFERENT_KEYS:
-        raise Problem(TOO_LARGE, f"The body holds more than {MAX_DIFFERENT_KEYS:,} different keys.")
-    if is_large or ("\\u" in text and _ESCAPED_SURROGATE.search(text)):
+    if (
+        not is_large
+        and count(":") > limits.different_keys
+        and len(collect_keys(value)) > limits.different_keys
+    ):
+        raise _too_many_keys(limits.different_keys)
+    if any(
+        "\\u" in step and contains(_ESCAPED_SURROGATE, step) for step in overlapping_steps(text)
+    ):
         return _without_lone_surrogates(value)
     return value
 
@@ -148,9 +167,9 @@ def _count_and_pause(text: str, character: str) -> int:
     return count
 
 
-def _parse(text: str, *, is_large: bool) -> Any:
+def _parse(text: str, limits: JsonLimits, *, is_large: bool) -> Any:
     try:
-        return (_LARGE_DECODER if is_large else _DECODER).decode(text)
+        return (_make_large_decoder(limits) if is_large else _DECODER).decode(text)
     except json.JSONDecodeError as error:
         raise Problem(
             NOT_JSON,
@@ -218,6 +237,10 @@ def _add_keys(value: Any, keys: set[str]) -> None:
             _add_keys(child, keys)
 
 
+def _has_escaped_surrogate(text: str) -> bool:
+    return "\\u" in text and contains(_ESCAPED_SURROGATE, text)
+
+
 def _without_lone_surrogates(value: Any) -> Any:
     if isinstance(value, str):
         if value.isascii():
@@ -250,8 +273,12 @@ def _too_deep() -> Problem:
     return Problem(NOT_JSON, f"The body nests objects or arrays more than {MAX_DEPTH} deep.")
 
 
-def _too_many_values() -> Problem:
-    return Problem(TOO_LARGE, f"The body holds more than {MAX_VALUES:,} values.")
+def _too_many_values(max_values: int) -> Problem:
+    return Problem(TOO_LARGE, f"The body holds more than {max_values:,} values.")
+
+
+def _too_many_keys(max_keys: int) -> Problem:
+    return Problem(TOO_LARGE, f"The body holds more than {max_keys:,} different keys.")
 
 
 # json.loads and json.dumps would create a decoder or encoder for each call.
@@ -261,13 +288,30 @@ _DECODER = json.JSONDecoder(
     parse_constant=_reject_constant,
     object_pairs_hook=_build_object,
 )
-_LARGE_DECODER = LargeDecoder(
-    parse_int=_parse_integer,
-    parse_float=_parse_decimal,
-    parse_constant=_reject_constant,
-    object_pairs_hook=_build_object,
-    max_digits=MAX_DIGITS,
-)
+
+
+def _make_large_decoder(limits: JsonLimits) -> LargeDecoder:
+    """Return a decoder that keeps one copy of each key, and counts the keys as it reads them."""
+    known: dict[str, str] = {}
+    max_keys = limits.different_keys
+
+    def note_key(key: str) -> str:
+        found = known.setdefault(key, key)
+        if len(known) > max_keys:
+            raise _too_many_keys(max_keys)
+        return found
+
+    def build_object(pairs: list[tuple[str, Any]]) -> JsonObject:
+        return _build_object([(note_key(key), value) for key, value in pairs])
+
+    return LargeDecoder(
+        parse_int=_parse_integer,
+        parse_float=_parse_decimal,
+        parse_constant=_reject_constant,
+        object_pairs_hook=build_object,
+        max_digits=MAX_DIGITS,
+        key_hook=note_key,
+    )
 
 
 # --- Encoding ---------------------------------------------------------------------------------

@@ -33,6 +33,16 @@ def steps(text: AnyStr, characters: int = _STEP_CHARACTERS) -> Iterator[AnyStr]:
             pause()
 
 
+def overlapping_steps(text: str) -> Iterator[str]:
+    """Split a long text into pieces that overlap, and pause after each."""
+    if len(text) <= 2 * LARGE_STEP_CHARACTERS:
+        yield text
+        return
+    for begin in range(0, len(text), LARGE_STEP_CHARACTERS):
+        yield text[begin : begin + LARGE_STEP_CHARACTERS + _OVERLAP_CHARACTERS]
+        pause()
+
+
 def join_pieces(pieces: Iterable[str], separator: str = "") -> str:
     """Join the pieces of a text, and pause after the copy of a long text."""
     text = separator.join(pieces)

@@ -34,16 +34,17 @@ def raise_invalid_constant(name: str) -> Any:
     raise InvalidConstant(name)
 
 
-DECODERS = (
-    json.JSONDecoder(parse_constant=raise_invalid_constant, object_pairs_hook=list),
-    LargeDecoder(
+def make_decoders() -> tuple[json.JSONDecoder, LargeDecoder]:
+    """Make the standard decoder and ours, which decodes one text."""
+    standard = json.JSONDecoder(parse_constant=raise_invalid_constant, object_pairs_hook=list)
+    ours = LargeDecoder(
         parse_int=int,
         parse_float=float,
         parse_constant=raise_invalid_constant,
         object_pairs_hook=list,
         max_digits=MAX_DIGITS,
-    ),
-)
+    )
+    return standard, ours
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -51,6 +52,8 @@ def _short_steps() -> Any:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(large_json, "_FIRST_STEP_CHARACTERS", STEP)
         patch.setattr(large_json, "LARGE_STEP_CHARACTERS", STEP)
+        patch.setattr(large_json, "_SMALL_OBJECT_CHARACTERS", 2 * STEP)
+        patch.setattr(large_json, "_MAX_OBJECTS_READ_TWICE", 3)
         patch.setattr(large_json, "pause", lambda: None)
         yield
 
@@ -58,7 +61,7 @@ def _short_steps() -> Any:
 def decode_with_both(text: str) -> list[Any]:
     """Return the value or the type of the exception of the standard and of our decoder."""
     results: list[Any] = []
-    for decoder in DECODERS:
+    for decoder in make_decoders():
         try:
             results.append(repr(decoder.decode(text)))
         except (ValueError, InvalidConstant) as error:
@@ -97,9 +100,9 @@ def test_large_decoder_accepts_and_rejects_the_same_texts_as_json(text: str) -> 
 )  # fmt: skip
 def test_decode_errors_have_the_position(text: str) -> None:
     with pytest.raises(json.JSONDecodeError) as standard:
-        DECODERS[0].decode(text)
+        make_decoders()[0].decode(text)
     with pytest.raises(json.JSONDecodeError) as ours:
-        DECODERS[1].decode(text)
+        make_decoders()[1].decode(text)
     assert ours.value.lineno == standard.value.lineno
     assert abs(ours.value.pos - standard.value.pos) <= STEP
 

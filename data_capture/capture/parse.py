@@ -107,6 +107,7 @@ class Caller:
     Attributes:
         received_at: the time of arrival, formatted as in the tables.
         deadline: limits the time that parsing may take while other requests wait; None: no limit.
+        body_bytes: the size of the request's body, if that is one capture.
         is_confirmed: whether the request had the admin token or a write token.
         may_backdate: whether a capture may state a time of any age.
         admit_new_user: called at most once per capture, maybe in another thread, before a new
@@ -121,6 +122,7 @@ class Caller:
     is_confirmed: bool = False
     may_backdate: bool = False
     admit_new_user: Callable[[], None] | None = None
+    body_bytes: int = 0
     received_at: str = field(init=False)
 
     def __post_init__(self) -> None:
@@ -139,7 +141,7 @@ def parse_capture(
         DeadlinePassed: parsing took longer than the caller's deadline.
     """
     sent_payload = payload
-    payload, masked = redact_with_paths(payload, caller.deadline)
+    payload, masked = redact_with_paths(payload, caller.deadline, caller.body_bytes)
     hidden_values = find_hidden_values(sent_payload, payload, caller.deadline) if masked else []
     if caller.deadline is not None:
         caller.deadline.check()

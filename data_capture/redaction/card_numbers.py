@@ -8,6 +8,7 @@ which cards are printed.
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Callable, Iterator
 from itertools import accumulate
 
@@ -37,7 +38,9 @@ BEGIN_OF_GROUPS = rf"[0-9]{{3}}(?:(?:{_SIGN}|\s{{1,12}})[0-9]{{3,6}}){{2}}"
 
 _MAX_PHONE_DIGITS = 15  # with the country code (ITU-T E.164), after a plus sign or the prefix 00
 _CHARACTERS_PER_CHECK = 20  # of a run of digits that is split into its groups
-_MAX_RUN_CHARACTERS = 250_000  # split at once; `spend_checks` rejects longer runs
+_MAX_RUN_CHARACTERS = 250_000
+_MAX_SPLIT_CHARACTERS = 200_000  # a longer run may be cut, within a card number
+_MORE_THAN_ANY_BUDGET = sys.maxsize
 _UUID = "(?<![0-9A-Za-z])[0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}(?![0-9A-Za-z])"
 _IMEI = "(?<![0-9])[0-9]{2}[ -][0-9]{6}[ -][0-9]{6}[ -][0-9]{1,2}(?![0-9])"
 _PARCEL = "(?<![0-9])9[1-5][0-9]{2}(?: [0-9]{4}){4}(?: [0-9]{2}){0,2}(?! ?[0-9])"  # of USPS
@@ -158,7 +161,10 @@ class _Search:
                 if self._is_card(text, groups, run):
                     yield found.span()
             return
-        self.spend_checks(len(run) // _CHARACTERS_PER_CHECK)
+        is_too_long = len(run) > _MAX_SPLIT_CHARACTERS
+        self.spend_checks(
+            _MORE_THAN_ANY_BUDGET if is_too_long else len(run) // _CHARACTERS_PER_CHECK
+        )
         groups = [group.span() for group in _GROUP.finditer(text, *found.span())]
         digits = "".join([text[start:end] for start, end in groups])
         ends = [*accumulate(end - start for start, end in groups)]  # of the groups in `digits`

@@ -12,6 +12,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from decimal import Decimal
+from itertools import islice
 from typing import Any, NamedTuple
 
 from data_capture.deadlines import Deadline
@@ -22,6 +23,7 @@ from data_capture.redaction.plain_text import REDACTED, mask_named_secrets, reda
 _CARD_MASK = re.compile(r"\[(?:card|iban) \*{4}[0-9A-Z]{4}\]")
 _TOKEN_NAME = re.compile("token|nonce|client_?secret", re.IGNORECASE)
 _UNGUESSABLE = re.compile(r"[!-~]{16,}")  # such as a payment provider's `tok_…`
+_MAX_VALUES = 10_000  # more tell no two payloads of real pages apart
 
 
 class HiddenValue(NamedTuple):
@@ -41,10 +43,13 @@ def find_hidden_values(
         masked: the same, as `redact_with_paths` returned it.
         deadline: limits the time.
 
+    Returns:
+        At most `_MAX_VALUES`.
+
     Raises:
         DeadlinePassed: it took longer than the deadline.
     """
-    return [*_find(sent, masked, (), deadline)]
+    return [*islice(_find(sent, masked, (), deadline), _MAX_VALUES)]
 
 
 def _find(

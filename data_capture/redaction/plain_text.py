@@ -25,8 +25,10 @@ from data_capture.scanning import find_in_steps
 
 REDACTED = "[redacted]"
 
-# Of possible secrets, per payload. Beyond, whole texts are masked unchecked; pages send less.
+# Of possible secrets, per payload. Beyond, whole texts are masked unchecked; pages send less. Each
+# trade of a dashboard has some ids, and 370 bytes.
 _MAX_CHECKS = 10_000
+_BYTES_PER_CHECK = 100
 
 
 class BudgetSpent(Exception):
@@ -34,10 +36,15 @@ class BudgetSpent(Exception):
 
 
 class CheckBudget:
-    """Limits how many possible secrets of one payload are checked, and for how long."""
+    """Limits how many possible secrets of one payload are checked, and for how long.
 
-    def __init__(self, deadline: Deadline | None = None) -> None:
-        self._checks_left = _MAX_CHECKS
+    Args:
+        deadline: until when; None: no limit.
+        size_bytes: of the payload's body; a large payload may have more possible secrets.
+    """
+
+    def __init__(self, deadline: Deadline | None = None, size_bytes: int = 0) -> None:
+        self._checks_left = max(_MAX_CHECKS, size_bytes // _BYTES_PER_CHECK)
         self._deadline = deadline
 
     def check_deadline(self) -> None:

@@ -21,7 +21,8 @@ from decimal import Decimal
 from typing import Any
 
 from data_capture.deadlines import Deadline
-from data_capture.json_codec import MAX_DIFFERENT_KEYS, collect_keys, decode_json, encode_json
+from data_capture.json_codec import collect_keys, decode_json, encode_json
+from data_capture.json_limits import max_different_keys_in
 from data_capture.problems import TOO_LARGE, Problem
 from data_capture.redaction.card_issuers import MAX_CARD_DIGITS, MIN_CARD_DIGITS
 from data_capture.redaction.card_numbers import MIN_CARD_NUMBER, mask_card, mask_cards
@@ -71,17 +72,24 @@ def is_masked(text: str) -> bool:
     return "[" in text and _MASK.search(text) is not None
 
 
-def redact_with_paths(value: Any, deadline: Deadline | None = None) -> tuple[Any, list[str]]:
+def redact_with_paths(
+    value: Any, deadline: Deadline | None = None, size_bytes: int = 0
+) -> tuple[Any, list[str]]:
     """Mask every secret, and return the paths of the masked values.
 
     A path is written as in `paymentData.cards[0].number`.
+
+    Args:
+        value: a JSON value.
+        deadline: limits the time; None: no limit.
+        size_bytes: of the body that holds nothing but the value, if it may be large.
 
     Raises:
         DeadlinePassed: masking took longer than the deadline.
     """
     if has_no_secret(value):
         return value, []
-    walk = _Walk(deadline)
+    walk = _Walk(deadline, size_bytes)
     masked = walk.mask(value, (), _MAX_JSON_LAYERS)
     if not walk.masked_paths:
         return value, []
@@ -95,9 +103,10 @@ def redact_with_paths(value: Any, deadline: Deadline | None = None) -> tuple[Any
 class _Walk:
     """One walk through a JSON value, which masks it and collects the paths of what was masked."""
 
-    def __init__(self, deadline: Deadline | None = None) -> None:
+    def __init__(self, deadline: Deadline | None = None, size_bytes: int = 0) -> None:
         self.masked_paths: list[_Path] = []
-        self._budget = CheckBudget(deadline)
+        self._budget = CheckBudget(deadline, size_bytes)
+        self._max_keys_in_texts = max_different_keys_in(size_bytes)
         self._keys_in_texts: set[str] = set()
 
     def mask(
@@ -156,7 +165,7 @@ class _Walk:
                 raise BudgetSpent from problem
             return False, None
         self._keys_in_texts.update(collect_keys(inner))
-        if len(self._keys_in_texts) > MAX_DIFFERENT_KEYS:
+        if len(self._keys_in_texts) > self._max_keys_in_texts:
             raise BudgetSpent
         return True, inner
 

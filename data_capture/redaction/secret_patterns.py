@@ -10,9 +10,9 @@ import re
 from data_capture.redaction.card_numbers import BEGIN_OF_GROUPS, SEPARATOR
 from data_capture.redaction.iban_numbers import may_contain_iban
 from data_capture.redaction.spellings import has_other_digits
-from data_capture.scanning import contains, join_pieces, steps
+from data_capture.scanning import contains, join_pieces, overlapping_steps, steps
 
-_LONG_TEXT_CHARACTERS = 100_000  # lower-cased in steps
+_LONG_TEXT_CHARACTERS = 100_000  # lower-cased and searched in steps
 
 # Each pattern begins with fixed letters, so that `re` skips most places at once.
 WORD_AND_VALUE = re.compile(
@@ -84,6 +84,12 @@ _BETWEEN_DIGITS = b" +\t\n\v\f\r-._/,;|:=\\*~#'"
 
 def may_contain_secret(text: str) -> bool:
     """Tell whether a text needs a closer look; False is never wrong."""
+    if len(text) < _LONG_TEXT_CHARACTERS:
+        return _may_contain_secret(text)
+    return any(map(_may_contain_secret, overlapping_steps(text)))
+
+
+def _may_contain_secret(text: str) -> bool:
     lowered = _to_lower_case(text)
     return (
         "cv" in lowered  # a code may follow these two without "=" or ":"
@@ -103,6 +109,12 @@ def may_contain_secret(text: str) -> bool:
 
 def may_contain_card(text: str) -> bool:
     """Tell whether a text may contain a card number in unescaped ASCII digits."""
+    if len(text) < _LONG_TEXT_CHARACTERS:
+        return _may_contain_card(text)
+    return any(map(_may_contain_card, overlapping_steps(text)))
+
+
+def _may_contain_card(text: str) -> bool:
     if text.isascii():
         digits = text.encode().translate(_ISSUERS_AND_OTHERS, _BETWEEN_DIGITS)
         if not contains(_TWELVE_DIGITS, digits):

@@ -32,6 +32,7 @@ from data_capture.server.headers import (
     join_header_lines,
     parse_content_length,
 )
+from data_capture.server.large_dashboards import LargeDashboards
 from data_capture.server.wsgi import AppRunner, ProtocolHolder, RaisingBody, Scope, build_environ
 from data_capture.web.capture_log import CaptureLog
 from data_capture.web.capture_service import (
@@ -44,6 +45,7 @@ from data_capture.web.deferred_body import RATE_COUNTED, BodyNotReceived
 from data_capture.web.fast_path import FastPath, fits_event_loop
 from data_capture.web.request_guard import RequestGuard
 from data_capture.web.request_log import log_request
+from data_capture.web.requests import is_large_dashboard
 from data_capture.web.security_headers import NOSNIFF
 
 # Threads that write mostly wait for the disk; writes that wait together share one commit.
@@ -101,6 +103,7 @@ class BufferingAdapter:
         self._on_open, self._on_close = on_open, on_close
         self._guard: RequestGuard | None = app.extensions.get("request_guard")
         self._bodies = BodyBuffer(app.config["MAX_CONTENT_LENGTH"] or MAX_BYTES_WITH_SCREENSHOT)
+        self._large_dashboards = LargeDashboards(max_wait_seconds)
         # Requests in progress by the client's address and port: one, or two for a moment.
         self._in_progress: dict[str, int] = {}
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -192,8 +195,22 @@ class BufferingAdapter:
         elif fits_event_loop(body):
             response = await self._fast_path.respond(admitted, request.headers.get, body)
             request.protocol.response_bytes(*response)
+        elif is_large_dashboard(admitted.kind_name, len(body)):
+            await self._serve_large_dashboard(request, admitted, body, address)
         else:
             await self._run_app(request, io.BytesIO(body), {ADMITTED: admitted})
+
+    async def _serve_large_dashboard(
+        self, request: _Request, admitted: AdmittedRequest, body: bytes, address: str
+    ) -> None:
+        problem = await self._large_dashboards.begin(address, len(body))
+        if problem is not None:
+            self._send_problem(request, problem)
+            return
+        try:
+            await self._run_app(request, io.BytesIO(body), {ADMITTED: admitted})
+        finally:
+            self._large_dashboards.end()
 
     async def _serve_by_app(self, request: _Request) -> None:
         """Let the app respond to the head if it can, and otherwise to the whole request."""

@@ -34,9 +34,8 @@ from data_capture.web.requests import (
     CaptureRequest,
     check_head,
     check_size,
-    decode_body,
+    decode_capture,
     max_body_bytes,
-    max_bytes_without_pictures,
     parse_request,
 )
 from data_capture.web.responses import CaptureResult, build_result
@@ -169,7 +168,7 @@ class CaptureService:
             self.rates.take_bytes(admitted.counted_address, len(body))
         return DecodedRequest(
             admitted,
-            decode_body(body, max_bytes_without_pictures(admitted.kind_name)),
+            decode_capture(admitted.kind_name, body),
             len(body),
             get_header("user-agent"),
             get_header("idempotency-key"),
@@ -247,6 +246,7 @@ def _parse(
         deadline=deadline, is_confirmed=admitted.sender.is_confirmed,
         may_backdate=admitted.sender.may_backdate,
         admit_new_user=partial(service.rates.take_new_user, admitted.counted_address),
+        body_bytes=0 if admitted.kind_name == BATCH else request.body_bytes,
     )  # fmt: skip
     is_large = request.body_bytes > MAX_BYTES
     return parse_request(

@@ -13,17 +13,21 @@ from data_capture.images import min_bytes_without_files
 from data_capture.json_codec import (
     MAX_BYTES,
     MAX_BYTES_OF_A_BATCH,
+    MAX_BYTES_OF_A_DASHBOARD,
     MAX_BYTES_WITH_SCREENSHOT,
     JsonObject,
     count_file_characters,
     count_text_characters,
     decode_json_object,
 )
+from data_capture.json_limits import MAX_VALUES, max_values_in
 from data_capture.problems import NOT_JSON, NOT_JSON_TYPE, TOO_LARGE, UNUSABLE, FieldError, Problem
 from data_capture.scanning import pause
 from data_capture.store.sqlite.captures import RecordCapture
 
 BATCH = "batch"
+DASHBOARD = "dashboard"
+_MAX_BYTES_BY_KIND = {BATCH: MAX_BYTES_OF_A_BATCH, DASHBOARD: MAX_BYTES_OF_A_DASHBOARD}
 MAX_CAPTURES_IN_A_BATCH = 100
 
 # Browsers send text/plain across origins without a preflight; a page that closes depends on that.
@@ -56,12 +60,19 @@ class CaptureRequest(NamedTuple):
 
 def max_body_bytes(kind_name: str) -> int:
     """Return the size limit of a body, pictures included, for a kind or for BATCH."""
-    return MAX_BYTES_WITH_SCREENSHOT if kind_name in ("questionnaire", BATCH) else MAX_BYTES
+    if kind_name == "questionnaire":
+        return MAX_BYTES_WITH_SCREENSHOT
+    return max_bytes_without_pictures(kind_name)
 
 
 def max_bytes_without_pictures(kind_name: str) -> int:
     """Return the size limit of a body without its pictures, for a kind or for BATCH."""
-    return MAX_BYTES_OF_A_BATCH if kind_name == BATCH else MAX_BYTES
+    return _MAX_BYTES_BY_KIND.get(kind_name, MAX_BYTES)
+
+
+def is_large_dashboard(kind_name: str, size_bytes: int) -> bool:
+    """Tell whether a body may have so many values that it takes much memory to decode."""
+    return kind_name == DASHBOARD and size_bytes > MAX_BYTES
 
 
 def check_head(
@@ -105,12 +116,23 @@ def check_size(size_bytes: int, max_bytes: int) -> None:
         raise Problem(TOO_LARGE, f"The body is larger than {limit}.")
 
 
-def decode_body(body: bytes, max_bytes: int) -> JsonObject:
+def decode_capture(kind_name: str, body: bytes) -> JsonObject:
+    """Decode a body for a kind or for BATCH as a JSON object.
+
+    Raises:
+        Problem: 400 not a JSON object, 413 over a limit of the kind.
+    """
+    max_values = max_values_in(len(body)) if kind_name == DASHBOARD else MAX_VALUES
+    return decode_body(body, max_bytes_without_pictures(kind_name), max_values)
+
+
+def decode_body(body: bytes, max_bytes: int, max_values: int = MAX_VALUES) -> JsonObject:
     """Decode a body as a JSON object.
 
     Args:
         body: the bytes.
         max_bytes: the size limit without the pictures in it.
+        max_values: the limit of its values.
 
     Raises:
         Problem: 400 not a JSON object, 413 over the limit.
@@ -119,7 +141,7 @@ def decode_body(body: bytes, max_bytes: int) -> JsonObject:
     # The lower bound first, because it needs no decoding.
     if may_be_too_large and min_bytes_without_files(body) > max_bytes:
         raise _body_too_large_problem(max_bytes)
-    payload = decode_json_object(body)
+    payload = decode_json_object(body, max_values)
     if may_be_too_large and len(body) - count_file_characters(payload) > max_bytes:
         raise _body_too_large_problem(max_bytes)
     return payload

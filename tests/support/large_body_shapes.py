@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from tests.support.body_shapes import capture_body
+from tests.support.large_dashboards import BYTES_PER_TRADE, encode, make_dashboard
 
 
 class LargeShape(NamedTuple):
@@ -56,7 +57,18 @@ def _picture_in(line: bytes) -> LargeShape:
     return LargeShape("questionnaire", body, is_accepted=True)
 
 
+def _trades(size: int) -> bytes:
+    """Return a dashboard with as many trades as fit."""
+    return encode(make_dashboard("large@example.com", size // (BYTES_PER_TRADE + 40)))
+
+
 LARGE_SHAPES: dict[str, LargeShape] = {
+    "a dashboard of trades": LargeShape("dashboard", _trades, is_accepted=True),
+    "a dashboard of words": _string_of(b"=a ", "dashboard", is_accepted=True),
+    "a dashboard of digits with blanks": _string_of(b"4 ", "dashboard", is_accepted=True),
+    "a dashboard of texts with a card": _string_of(
+        b'4111111111111111",' + b'"', "dashboard", b'"list":["', b'"]', is_accepted=True
+    ),
     "lone surrogates": _string_of(b"\\ud800"),
     "letters that are longer in lower case": _string_of("\u0130".encode()),
     "letters that are longer in lower case, and words": _string_of("\u0130=".encode()),

@@ -92,6 +92,12 @@ def seconds_of_a_calibration(clock: Callable[[], float] = time.perf_counter) -> 
     return clock() - began
 
 
+def process_cpu_seconds(pid: int) -> float:
+    """Return the CPU time of a process."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
 def rows(database: Path, statement: str, *parameters: Any) -> list[dict[str, Any]]:
     """Return the rows of a SELECT, read from the file as by the sqlite3 shell."""
     connection = sqlite3.connect(f"{database.as_uri()}?mode=ro", uri=True)
