@@ -24,7 +24,7 @@ from data_capture.capture.converters import (
     picture,
     text,
 )
-from data_capture.capture.field_lookup import Aliases, KeyLayout
+from data_capture.capture.field_lookup import Aliases, KeyLayout, normalise_name
 from data_capture.capture.money import decimal, integer, ratio
 from data_capture.capture.normalise import (
     MIXED_ASSETS_ALIASES,
@@ -33,6 +33,7 @@ from data_capture.capture.normalise import (
     normalise_questionnaire,
 )
 from data_capture.capture.payments.facts import currency_code
+from data_capture.capture.payments.price_names import PRICE_ALIASES
 from data_capture.capture.user_fields import (
     EMAIL_ALIASES,
     USER_ID_ALIASES,
@@ -45,12 +46,18 @@ from data_capture.keys_cache import KeysCache
 
 @dataclass(frozen=True, eq=False)
 class Field:
-    """One column of a kind, and how its value is found and converted."""
+    """One column of a kind, and how its value is found and converted.
+
+    Attributes:
+        first_value_decides: whether an unreadable value is not replaced by that of another alias,
+            which can mean something else.
+    """
 
     column: str
     converter: Converter
     aliases: tuple[str, ...] = ()
     default: ColumnValue = None
+    first_value_decides: bool = False
 
 
 @dataclass(frozen=True)
@@ -129,6 +136,13 @@ class Kind:
         return KeysCache(lambda keys: KeyLayout(keys, self.sections, fields, EMAIL_ALIASES))
 
     @cached_property
+    def known_names(self) -> frozenset[str]:
+        """The normalised names at the top of a payload that can fill a column or name the user."""
+        aliases = [Aliases(field.column, *field.aliases) for field in self.parsed_fields]
+        tops = {top for one in (*aliases, EMAIL_ALIASES) for top, _ in one.from_top}
+        return frozenset(tops | {normalise_name(name.partition(".")[0]) for name in self.sections})
+
+    @cached_property
     def defaults(self) -> tuple[ColumnValue, ...]:
         """The default of each of `parsed_fields`."""
         return tuple(field.default for field in self.parsed_fields)
@@ -170,7 +184,7 @@ _PAYMENT = Kind(
             ("original_amount", "selectedPlan.price", "plan.price"),
         ),
         Field("discount_amount", decimal(10, 2), ("discount", "coupon.discount")),
-        Field("final_price", decimal(10, 2), ("amount_paid", "amount")),
+        Field("final_price", decimal(10, 2), PRICE_ALIASES, first_value_decides=True),
         Field("coupon_code", text, ("coupon.code", "coupon")),
         Field("payment_method", text, ("method",)),
         Field("transaction_id", identifier, ("payment_id", "order_id")),

@@ -12,7 +12,13 @@ from collections.abc import Callable
 from decimal import ROUND_HALF_EVEN, Decimal
 from typing import Any
 
-from data_capture.capture.conversion import ColumnValue, ConversionError, Converter, described_as
+from data_capture.capture.conversion import (
+    ColumnValue,
+    ConversionError,
+    Converter,
+    Unconvertible,
+    described_as,
+)
 from data_capture.capture.currencies import MAX_AMOUNT_CHARACTERS
 from data_capture.capture.currency_names import COINS
 from data_capture.capture.number_text import WrittenNumber, read_number
@@ -106,6 +112,8 @@ def _decimal_converter(
 def _parse(value: Any) -> WrittenNumber | Decimal | None:
     """Parse a JSON number or a text; return None for a spelling of "no number"."""
     if not isinstance(value, str):
+        if isinstance(value, Unconvertible):
+            raise ConversionError(value.reason)
         if isinstance(value, bool) or not isinstance(value, (int, Decimal)):
             raise ConversionError("is not a number")
         return value if isinstance(value, Decimal) else Decimal(value)

@@ -12,12 +12,13 @@ from functools import partial
 from typing import Any, NamedTuple
 
 from data_capture.capture.capture_time import resolve_capture_time
-from data_capture.capture.conversion import ColumnValue, ConversionError
+from data_capture.capture.conversion import ColumnValue, ConversionError, Unconvertible
 from data_capture.capture.converters import is_absent
 from data_capture.capture.envelopes import View, locate, unwrap
 from data_capture.capture.field_lookup import FieldLookup, FieldPath, KeyLayout
 from data_capture.capture.kinds import Field, Kind, PictureColumns
 from data_capture.capture.payments.facts import PaymentFacts, find_facts
+from data_capture.capture.payments.unmapped import warn_of_unmapped_payment
 from data_capture.capture.snapshot import snapshot_and_digests
 from data_capture.capture.timestamps import timestamp
 from data_capture.capture.user_agent import stored_user_agent
@@ -218,10 +219,16 @@ def _parse_fields(
     In the payload, descriptions replace pictures.
     """
     lookup = FieldLookup(view.members)
-    user = find_email(lookup, layout, placeholder_emails)
     normalised = kind.normalise(view.members)
-    if normalised is not view.members:
-        lookup, layout = FieldLookup(normalised), kind.layouts.get(normalised)
+    if normalised is view.members:
+        user = find_email(lookup, layout, placeholder_emails)
+    else:
+        try:
+            user = find_email(lookup, layout, placeholder_emails)
+            lookup, layout = FieldLookup(normalised), kind.layouts.get(normalised)
+        except Problem:  # a payment provider's object can have the address deep inside
+            lookup, layout = FieldLookup(normalised), kind.layouts.get(normalised)
+            user = find_email(lookup, layout, placeholder_emails)
     values = [*kind.defaults]
     warnings: list[FieldError] = []
     name_index = kind.field_indexes.get("user_name") if user.object_path else None
@@ -235,7 +242,10 @@ def _parse_fields(
     if kind.facts_table is not None:
         find_sent = partial(_find_sent, lookup, layout.field_paths, kind.field_indexes)
         facts, fact_warnings = find_facts(values, kind.field_indexes, find_sent)
-        warnings += fact_warnings
+        unmapped = warn_of_unmapped_payment(
+            view.members, values, kind.field_indexes, find_sent, kind.known_names
+        )
+        warnings += fact_warnings if unmapped is None else [unmapped, *fact_warnings]
         del values[len(kind.fields) :]
     if view.places:
         warnings = [FieldError(locate(one.field, view.places), one.message) for one in warnings]
@@ -266,6 +276,7 @@ def _convert_field(
     """Return the first value that can be converted.
 
     If none can, return None and a warning about the first. Without any value, return the default.
+    The others are not tried after a value that decides alone.
     """
     warning: FieldError | None = None
     for path in paths:
@@ -279,6 +290,8 @@ def _convert_field(
             warning = warning or FieldError(
                 f"{path[0]}.{key}".lstrip("."), f"{error}, so it was stored as NULL"
             )
+            if kind_field.first_value_decides or isinstance(sent, Unconvertible):
+                break
         else:
             if value is not None:
                 return value, None

@@ -57,7 +57,7 @@ class TestEveryKind:
     def test_row_and_audit_record_contain_the_origin_of_the_capture(
         self, capture_service: RunningService, user: str, kind: str
     ) -> None:
-        payload = {"user_email": user, "extra": [1.5]}
+        payload = {"user_email": user, "extra": [1.5], "transaction_id": "TX-1"}
         before = format_time(datetime.now(timezone.utc))
         capture_service.capture(kind, payload, **{"User-Agent": "Browser/1.0"})
         after = format_time(datetime.now(timezone.utc))

@@ -27,6 +27,7 @@ _SPELLINGS = {
         initialized, started, draft, waiting, awaiting, queued, submitted, scheduled, incomplete,
         not completed, unpaid, not paid, partially paid, partial, underpaid, unresolved, authorized,
         authorised, preauthorized, partially authorized, requires payment method,
+        pending verification, awaiting verification, verifying,
         requires confirmation, requires action, requires capture, requires source,
         requires source action, uncaptured, not captured, confirming, sending, unconfirmed,
         not confirmed, detected, received by network, on hold, held, under review, in review,

@@ -1,0 +1,164 @@
+"""Read the objects of payment providers, which pages send as they are.
+
+`read_provider_object` adds the usual members of a payment to a payload: the price in major units,
+currency, status, number, email and processor. What the page itself says under these names stays.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Mapping
+from decimal import Decimal, InvalidOperation
+from typing import Any
+
+from data_capture.capture.conversion import Unconvertible
+from data_capture.capture.converters import is_absent
+from data_capture.capture.currencies import is_currency, minor_digits
+from data_capture.capture.field_lookup import KEYS_BY_NAME
+from data_capture.capture.payments.provider_shapes import MARKS, SHAPES
+from data_capture.capture.payments.shape import Shape, find
+from data_capture.json_codec import JsonObject
+
+# Members in which pages and providers put such an object, outer ones first.
+_WRAPPERS = (
+    "paymentintent", "session", "checkoutsession", "charge", "invoice", "orderdata", "order",
+    "transaction", "resource", "result", "response", "details", "entity", "payment", "paymentdata",
+    "eventdata", "event", "data", "payload", "object", "attributes", "paypal", "stripe", "razorpay",
+    "paddle", "coinbase", "capture", "purchase",
+)  # fmt: skip
+_MAX_DEPTH = 4  # event, data, object
+_MAX_OBJECTS = 20
+
+_USUAL_NAMES = frozenset({"amount", "amountpaid"})  # of many payments without a provider's object
+_RARE_MARKS = MARKS - _USUAL_NAMES
+_ID_OF_PROVIDER = re.compile(r"(?:pi|ch|py|cs|in|re|dp|pay|order|rfnd|txn|che)_", re.ASCII)
+SIGNS = _RARE_MARKS | ({*_WRAPPERS} - {"payment", "paymentdata"}) | {"id"}
+"""Normalised names; a payload with the object of a provider has one of them."""
+
+_PROCESSOR_NAMES = frozenset({"paymentprocessor", "paymentprovider", "processor", "provider"})
+_PLAN_NAMES = frozenset({"planname", "plannamepayment", "plan", "selectedplan", "plantype"})
+_MAX_AMOUNT_CHARACTERS = 30
+
+
+def read_provider_object(payload: JsonObject) -> JsonObject:
+    """Add what the object of a payment provider says; return other payloads unchanged."""
+    names = KEYS_BY_NAME.get(payload)
+    if SIGNS.isdisjoint(names):
+        return payload
+    found = _search(payload, [_MAX_OBJECTS], _MAX_DEPTH)
+    if found is None:
+        return payload
+    shape, members = found
+    own = {name for name, keys in names.items() if any(not is_absent(payload[k]) for k in keys)}
+    added = {
+        name: value
+        for name, value in _read(shape, members).items()
+        if value is not None and not _says(own, name, payload)
+    }
+    dropped = names.get("name", ()) if shape.is_named else ()
+    return {**{key: payload[key] for key in payload if key not in dropped}, **added}
+
+
+def _search(members: Any, left: list[int], depth: int) -> tuple[Shape, JsonObject] | None:
+    """Find the first object of a provider in a payload, and in its usual wrappers."""
+    if not isinstance(members, dict) or not depth or not left[0]:
+        return None
+    left[0] -= 1
+    names = KEYS_BY_NAME.get(members)
+    if _may_match(members, names):
+        for shape in SHAPES:
+            if shape.matches(members):
+                return shape, members
+    for wrapper in _WRAPPERS:
+        for key in names.get(wrapper, ()):
+            found = _search(members[key], left, depth - 1)
+            if found is not None:
+                return found
+    return None
+
+
+def _may_match(members: JsonObject, names: Collection[str]) -> bool:
+    """Tell whether an object is worth a look. Most are not, and a look takes 40 microseconds."""
+    if not _RARE_MARKS.isdisjoint(names):
+        return True
+    own_id = members.get("id")
+    return isinstance(members.get("amount"), dict) or (
+        isinstance(own_id, str) and _ID_OF_PROVIDER.match(own_id) is not None
+    )
+
+
+def _says(own: set[str], name: str, payload: JsonObject) -> bool:
+    """Tell whether the page itself says what a provider's object says under a name."""
+    if name == "payment_processor":
+        return not _PROCESSOR_NAMES.isdisjoint(own)
+    if name == "user_name":
+        return not {"username", "fullname"}.isdisjoint(own)
+    if name == "plan_name":
+        return not _PLAN_NAMES.isdisjoint(own)
+    if name == "payment_method":  # at Stripe, an id or an object
+        method = payload.get(name)
+        return isinstance(method, str) and not method.startswith("pm_")
+    return name.replace("_", "") in own
+
+
+def _read(shape: Shape, members: JsonObject) -> JsonObject:
+    """Return the usual members of a payment for a provider's object."""
+    currency = find(members, *shape.currencies)
+    code = currency.strip().upper() if isinstance(currency, str) else ""
+    email = find(members, *shape.emails)
+    name = find(members, *shape.names)
+    plan = find(members, *shape.plans)
+    return {
+        "final_price": _read_price(shape, members, code),
+        "currency": code if is_currency(code) else currency,
+        "payment_status": shape.status(members),
+        "transaction_id": find(members, *shape.numbers),
+        "user_email": email if isinstance(email, str) else None,
+        "user_name": name if isinstance(name, str) else None,
+        "payment_processor": shape.processor,
+        "plan_name": plan if isinstance(plan, str) else None,
+        "payment_method": find(members, *shape.methods),
+        "crypto_transaction_hash": find(members, *shape.hashes),
+        "crypto_amount": _first_amount(members, shape.coins),
+    }
+
+
+def _first_amount(members: JsonObject, places: tuple[str, ...]) -> Any:
+    """Return the first amount that is not 0; if all are, the last one."""
+    amounts = [amount for place in places if (amount := find(members, place)) is not None]
+    return next((amount for amount in amounts if amount not in (0, "0")), (amounts or [None])[-1])
+
+
+def _read_price(shape: Shape, members: JsonObject, code: str) -> Any:
+    """Return the price in major units; None if the object has none."""
+    amount = shape.total(members) if shape.total else _first_amount(members, shape.prices)
+    is_minor = shape.is_minor(members)
+    number = parse_amount(amount)
+    if is_minor is False or number is None or number % 1:
+        return amount if number is None else number  # not in minor units
+    if is_minor is None:
+        return Unconvertible("could be in minor units or not")
+    return from_minor_units(number, code, shape.minor_digits)
+
+
+def from_minor_units(
+    number: Decimal, code: str, exceptions: Mapping[str, int] | None = None
+) -> Decimal | Unconvertible:
+    """Convert an amount in minor units of a currency to its major units."""
+    if not is_currency(code):
+        return Unconvertible("is in minor units of an unknown currency")
+    digits = (exceptions or {}).get(code, minor_digits(code))
+    return number.scaleb(-digits)
+
+
+def parse_amount(amount: Any) -> Decimal | None:
+    """Return a program's amount as a number: its texts have a point before decimals."""
+    if isinstance(amount, bool) or not isinstance(amount, (int, str, Decimal)):
+        return None
+    if isinstance(amount, str) and len(amount) > _MAX_AMOUNT_CHARACTERS:
+        return None
+    try:
+        number = Decimal(amount)
+    except InvalidOperation:
+        return None
+    return number if number.is_finite() and number.adjusted() < _MAX_AMOUNT_CHARACTERS else None
