@@ -285,6 +285,14 @@ class TestOnce:
             "2024-01-02",
         ]
 
+    def test_equal_payments_of_other_months_are_stored_each(self, owner: Installation) -> None:
+        times = [f"{2019 + number // 12}-{number % 12 + 1:02}-01" for number in range(24)]
+        lines = [f"a@example.com,Pro,49,{time}" for time in times]
+        path = write(owner, "\n".join(["email,plan,amount,created_at", *lines]))
+        for stored in ("24 stored, 0 unchanged", "0 stored, 0 unchanged, 24 imported before"):
+            assert stored in owner.run("import", path, "--kind", "payment").output
+        assert [row["created_at"][:10] for row in payments(owner)] == times
+
     def test_erased_users_are_not_brought_back(self, owner: Installation) -> None:
         content = f"{HEADER}\n{line(1)}\n{line(2)}\n"
         path = write(owner, content)

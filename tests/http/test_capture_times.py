@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Iterator
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
@@ -26,7 +27,10 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningService
 
 def send(service: RunningService, stated: Any, **headers: str) -> tuple[str, list[str]]:
     """Send a payment with a time; return the stored time and the audit's explanation."""
-    payload = {"user_email": USER, "final_price": 5, "capture_timestamp": stated}
+    payload = {
+        "user_email": USER, "transaction_id": str(uuid.uuid4()), "final_price": 5,
+        "capture_timestamp": stated,
+    }  # fmt: skip
     response = service.capture("payment", payload, **headers)
     assert response.status_code == 201, response.text
     [row] = service.rows(
