@@ -35,6 +35,7 @@ from data_capture.web import (
     request_guard,
     request_log,
     security_headers,
+    webhooks,
 )
 from data_capture.web.admin_auth import require_admin
 from data_capture.web.admin_token import ensure_admin_token
@@ -95,6 +96,7 @@ def create_app(settings: Settings) -> Flask:
     rate_limits.init_app(app, settings, caller_address, exempt_prefix="capture_")
     _add_captures(app, service)
     _add_user_data(app, settings, store, eraser, caller_address)
+    webhooks.init_app(app, settings, store, caller_address)
     _add_health(app, settings, store, disk_space, eraser)
     _add_files(app)
     openapi.init_app(app, "Enhanced Data Capture: the capture service")

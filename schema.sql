@@ -182,7 +182,8 @@ CREATE TABLE IF NOT EXISTS capture_receipts (
 -- What is known of a payment beside the columns of its row, written in the same transaction. The
 -- amount is a whole number in minor units of the currency (cents), or in hundredths if the currency
 -- is NULL. There is no foreign key, as for receipts: facts whose payment is gone do not count, and
--- are purged. A payment without facts, such as a row inserted by hand, gets them within seconds from
+-- are purged. The source can also be a payment provider, whose event confirmed the payment. A payment
+-- without facts, such as a row inserted by hand, gets them within seconds from
 -- the running service.
 CREATE TABLE IF NOT EXISTS payment_facts (
     payment_id   INTEGER PRIMARY KEY,      -- payment_data.id
@@ -193,6 +194,36 @@ CREATE TABLE IF NOT EXISTS payment_facts (
     confirmed_at TEXT,                     -- NULL: a claim of any caller
     source       TEXT NOT NULL             -- 'claim', or 'confirmed' when it was sent with the admin token or a write token
 );
+
+-- The events that payment providers sent with a valid signature, each once. They confirm, complete,
+-- refund or dispute the payment with one of their numbers: its facts follow from all its events, and
+-- payment_facts.source names the provider. An event without a payment waits for one, for 90 days.
+CREATE TABLE IF NOT EXISTS payment_events (
+    provider      TEXT NOT NULL,           -- 'stripe', 'nowpayments' or 'coinbase-commerce'
+    event_id      TEXT NOT NULL,
+    event_type    TEXT NOT NULL,
+    status        TEXT NOT NULL,           -- as in payment_facts, or 'dispute_won'
+    currency      TEXT,
+    amount_minor  INTEGER,
+    occurred_at   TEXT NOT NULL,           -- by the provider's clock
+    received_at   TEXT NOT NULL,
+    user_email    TEXT,                    -- the payment's user; while there is no payment, the payer whom the event names
+    payer_hash    TEXT,                    -- keyed hash of that payer's address, as in data_capture_erasures
+    payment_id    INTEGER,                 -- payment_data.id
+    made_payment  INTEGER NOT NULL DEFAULT 0,  -- 1: no page sent the payment, the event made its row
+    claimed_facts TEXT,                    -- JSON: the payment's facts without its events
+    PRIMARY KEY (provider, event_id)
+) WITHOUT ROWID;
+
+-- The numbers in these events, as payment_data.transaction_id has them.
+CREATE TABLE IF NOT EXISTS payment_event_numbers (
+    number       TEXT NOT NULL,
+    provider     TEXT NOT NULL,
+    event_id     TEXT NOT NULL,
+    is_reference INTEGER NOT NULL,         -- 1: the shop's own id, which several payments may have
+    PRIMARY KEY (number, provider, event_id),
+    FOREIGN KEY (provider, event_id) REFERENCES payment_events (provider, event_id) ON DELETE CASCADE
+) WITHOUT ROWID;
 
 -- One tombstone per erased address, without the address. For 30 days, captures from before the
 -- erasure that pages send late are rejected.
@@ -214,7 +245,7 @@ CREATE TABLE IF NOT EXISTS user_credentials (
 -- The latest row is the one that arrived last. `updated_at` is in the dashboards' index because it
 -- is at the end of the row, and rows can be long.
 CREATE INDEX IF NOT EXISTS payment_data_by_person         ON payment_data         (user_email, created_at);
-CREATE INDEX IF NOT EXISTS payment_data_by_transaction    ON payment_data         (user_email, transaction_id)
+CREATE INDEX IF NOT EXISTS payment_data_by_transaction    ON payment_data         (transaction_id, user_email)
     WHERE transaction_id IS NOT NULL;
 CREATE INDEX IF NOT EXISTS payment_data_without_number    ON payment_data         (user_email, created_at)
     WHERE transaction_id IS NULL;
@@ -232,6 +263,9 @@ CREATE INDEX IF NOT EXISTS capture_receipts_confirmed     ON capture_receipts   
 
 CREATE INDEX IF NOT EXISTS payment_facts_confirmed        ON payment_facts        (user_email, payment_id)
     WHERE confirmed_at IS NOT NULL;
+
+CREATE INDEX IF NOT EXISTS payment_events_by_payment      ON payment_events       (payment_id);
+CREATE INDEX IF NOT EXISTS payment_event_numbers_by_event ON payment_event_numbers (provider, event_id);
 
 -- Finds a user whose address an older program stored with capitals.
 CREATE INDEX IF NOT EXISTS users_by_lower_email           ON users                (lower(email));

@@ -47,6 +47,7 @@ RETENTION_NAMES = ("payment", "questionnaire", "dashboard", "activity", "ip_addr
 """The names in `EDC_RETENTION_DAYS`: the kinds of captures, and two columns of all kinds."""
 
 _RETENTION = re.compile(rf"(?:{'|'.join(RETENTION_NAMES)})=[1-9][0-9]{{0,4}}")
+_SECRET = re.compile(r"[!-~]{1,255}")
 _TOKEN = re.compile(r"[A-Za-z0-9._~+/-]+=*")  # RFC 6750 section 2.1
 _BASE_URL = re.compile(r"https?://[^\s/?#@\\,]+(?:/[A-Za-z0-9._~/-]*)?")
 
@@ -193,6 +194,13 @@ def parse_token(text: str) -> str:
         raise ValueError(
             f"{MIN_TOKEN_CHARACTERS} or more letters, digits or any of '._~+/-', chosen at random"
         )
+    return text
+
+
+def parse_secret(text: str) -> str:
+    """Check the secret of a webhook; empty for none."""
+    if text and not _SECRET.fullmatch(text):
+        raise ValueError("at most 255 visible ASCII characters, as the provider shows it")
     return text
 
 

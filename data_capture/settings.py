@@ -30,6 +30,7 @@ from data_capture.setting_types import (
     parse_rates,
     parse_retention,
     parse_seconds,
+    parse_secret,
     parse_size_bytes,
     parse_switch,
     parse_token,
@@ -140,6 +141,13 @@ SETTINGS: tuple[Setting, ...] = (
             "named is kept", _CAPTURE),
     Setting("token_hours", "EDC_TOKEN_HOURS", "--token-hours", "24", parse_hours,
             "Hours that a token from signup or login stays valid", _SIGNUP),
+    Setting("stripe_webhook_secret", "EDC_STRIPE_WEBHOOK_SECRET", "", "", parse_secret,
+            "Signing secret (`whsec_…`) of the webhook that Stripe sends. Empty: the webhook is "
+            "off", _CAPTURE),
+    Setting("nowpayments_ipn_secret", "EDC_NOWPAYMENTS_IPN_SECRET", "", "", parse_secret,
+            "IPN secret key of NOWPayments. Empty: the webhook is off", _CAPTURE),
+    Setting("coinbase_commerce_secret", "EDC_COINBASE_COMMERCE_SECRET", "", "", parse_secret,
+            "Webhook shared secret of Coinbase Commerce. Empty: the webhook is off", _CAPTURE),
     Setting("debug", "EDC_DEBUG", "--debug", "0", parse_switch,
             "Log the kind, result and duration of each request", _BOTH),
 )  # fmt: skip
@@ -170,6 +178,9 @@ class Settings:
     request_seconds: float
     retention_days: tuple[str, ...]
     token_hours: float
+    stripe_webhook_secret: str = field(repr=False)
+    nowpayments_ipn_secret: str = field(repr=False)
+    coinbase_commerce_secret: str = field(repr=False)
     debug: bool
 
     @property

@@ -10,6 +10,7 @@ from data_capture.openapi.schema_parts import Json, ref
 from data_capture.privacy.export import MEDIA_TYPES
 from data_capture.settings import REPOSITORY
 from data_capture.web.requests import MAX_CAPTURES_IN_A_BATCH
+from data_capture.webhooks.providers import PROVIDERS
 
 JSON, ZIP = MEDIA_TYPES["json"], MEDIA_TYPES["zip"]
 
@@ -157,6 +158,17 @@ _USER_DATA_OPERATIONS = {
     ),
 }
 
+_WEBHOOK = Operation(
+    "Takes an event from a payment provider, which its signature proves.",
+    {200: ("The event is stored, or changes nothing.", {JSON: ref("WebhookOutcome")})},
+    (*_BODY_ERRORS, 401, 404),
+    {"type": "object", "description": "The event, as the provider sends it."},
+    description="404 unless the provider's secret is set: EDC_STRIPE_WEBHOOK_SECRET, "
+    "EDC_NOWPAYMENTS_IPN_SECRET or EDC_COINBASE_COMMERCE_SECRET. The signature is in the header "
+    f"{', '.join(provider.signature_header for provider in PROVIDERS.values())}.",
+    parameters={"provider": {"type": "string", "enum": list(PROVIDERS)}},
+)
+
 _FILE_OPERATIONS = {
     "GET /frontend_data_capture_integration.js": Operation(
         "The script that pages include. Pages of any origin may load it.",
@@ -276,6 +288,7 @@ _ACCOUNT_OPERATIONS = {
 OPERATIONS: dict[str, Operation] = {
     **{f"POST /api/data-capture/{kind.name}": _describe_capture(kind) for kind in KINDS.values()},
     "POST /api/data-capture/batch": _BATCH,
+    "POST /api/webhooks/{provider}": _WEBHOOK,
     **_USER_DATA_OPERATIONS,
     "GET /api/data-capture/health": _HEALTH,
     **_FILE_OPERATIONS,

@@ -7,6 +7,7 @@ from data_capture.openapi.capture_schemas import capture_schemas
 from data_capture.openapi.schema_parts import (
     FIELD_MESSAGES,
     TEXT,
+    TRUE,
     Json,
     email_schema,
     object_schema,
@@ -22,6 +23,11 @@ def all_schemas() -> dict[str, Json]:
         "EmailInPath": email_schema(),
         "Problem": _problem_schema(),
         "Health": object_schema("status service", status={"const": "healthy"}, service=TEXT),
+        "WebhookOutcome": object_schema(
+            "success outcome",
+            success=TRUE,
+            outcome={"enum": ["applied", "unmatched", "duplicate", "erased", "ignored"]},
+        ),
         **capture_schemas(),
         **user_data_schemas(),
         **account_schemas(),

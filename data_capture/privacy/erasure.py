@@ -2,6 +2,8 @@
 
     payment_data, questionnaire_data, …    rows are deleted
     capture_receipts                       rows are deleted
+    payment_events                         rows are deleted with their numbers; the address's hash
+                                           is removed from the events of others' payments
     data_capture_audit                     rows stay, as records of a pseudonym without personal
                                            data (`data_capture.audit`)
     users                                  the row is deleted; if another program's rows refer to
@@ -26,6 +28,7 @@ from data_capture.capture.email import is_reserved, normalise_email
 from data_capture.privacy.pseudonyms import PSEUDONYM_WITHOUT_DATA, make_pseudonym
 from data_capture.privacy.tables import (
     AUDIT,
+    EVENT_NUMBERS,
     IS_OF_USER,
     RECEIPTS,
     USERS,
@@ -35,6 +38,7 @@ from data_capture.privacy.tables import (
 from data_capture.privacy.user_removal import remove_from_users
 from data_capture.problems import UNUSABLE, Problem
 from data_capture.store.sqlite.connection import StoreConnection
+from data_capture.store.sqlite.payment_events import forget_payers
 from data_capture.store.sqlite.stored_emails import find_all_stored_emails
 from data_capture.store.sqlite.tombstones import add_tombstones
 from data_capture.store.sqlite.users import ensure_user
@@ -113,6 +117,7 @@ def erase_user(
         emptied_for.update(referring_tables)
         rows[USERS] += not referring_tables
     addresses = frozenset({email, *filter(None, map(normalise_email, spellings))})
+    forget_payers(connection, addresses)
     add_tombstones(connection, addresses, erased_at)
     return ErasureResult(
         dict(rows), audit_records, pseudonym, addresses, tuple(sorted(emptied_for))
@@ -148,9 +153,9 @@ def _delete_index_samples(connection: sqlite3.Connection, spelling: str) -> None
         "SELECT name FROM sqlite_master WHERE name IN ('sqlite_stat3', 'sqlite_stat4')"
     ).fetchall()
     for (table,) in tables:
-        # A sample of a receipts' index may have a row's id and digest without the address.
+        # A sample of these may have a row's id and digest, or a number, without the address.
         delete = (
-            f"DELETE FROM {table} WHERE tbl = ? "  # noqa: S608
+            f"DELETE FROM {table} WHERE tbl IN (?, ?) "  # noqa: S608
             "OR instr(CAST(sample AS BLOB), CAST(? AS BLOB))"
         )
-        connection.execute(delete, (RECEIPTS, spelling))
+        connection.execute(delete, (RECEIPTS, EVENT_NUMBERS, spelling))

@@ -13,7 +13,11 @@ from datetime import datetime, timezone
 from data_capture.capture.timestamps import timestamp
 from data_capture.privacy.erasure_completion import UserEraser
 from data_capture.privacy.erasure_log import read_erasure_log, repeat_erasures
-from data_capture.privacy.payment_facts import FactsBackfill, delete_orphaned_facts
+from data_capture.privacy.payment_facts import (
+    FactsBackfill,
+    delete_orphaned_facts,
+    delete_stale_events,
+)
 from data_capture.privacy.receipts import delete_orphaned_receipts
 from data_capture.privacy.retention import apply_retention
 from data_capture.problems import Problem
@@ -108,4 +112,7 @@ class Housekeeping:
             log.info("Deleted receipts whose row or user was removed by hand: %d", orphaned)
         apply_retention(self._store, self._settings.retention_days, now)
         delete_orphaned_facts(self._store)
+        rules = dict(rule.split("=") for rule in self._settings.retention_days)
+        payment_days = int(rules["payment"]) if "payment" in rules else None
+        delete_stale_events(self._store, now, payment_days)
         self._facts.restart()

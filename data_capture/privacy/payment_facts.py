@@ -1,4 +1,4 @@
-"""Add the facts of payments that have none, and delete facts whose payment is gone.
+"""Add the facts of payments that have none, and delete facts and events without a payment.
 
 A payment without facts was written by an earlier version or by hand. Some hundred rows are done per
 commit, so that other writes go on.
@@ -8,24 +8,21 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Callable
-from decimal import Decimal, InvalidOperation
+from datetime import datetime, timedelta
 from typing import Any
 
-from data_capture.capture.payments.facts import PaymentFacts, amount_in_minor_units
-from data_capture.capture.payments.statuses import UNKNOWN, normalise_status
+from data_capture.capture.timestamps import timestamp
 from data_capture.store import Store
-from data_capture.store.sqlite.payment_facts import INSERT_FACTS, facts_values
+from data_capture.store.sqlite.payment_facts import (
+    INSERT_FACTS,
+    ROW_COLUMNS,
+    values_of_row,
+)
 
 _ROWS_PER_COMMIT = 500
-_MAX_INTEGER = 2**63 - 1  # of SQLite
 
-# The receipt says when a sender with a token confirmed the payment.
 _SELECT_WITHOUT_FACTS = f"""
-SELECT payment.id, payment.user_email, payment.payment_status, CAST(payment.final_price AS TEXT),
-       (SELECT min(receipt.created_at)
-        FROM capture_receipts AS receipt
-        WHERE receipt.confirmed = 1 AND receipt.user_email = payment.user_email
-          AND receipt.capture_type = 'payment' AND receipt.row_id = payment.id)
+SELECT {ROW_COLUMNS}
 FROM payment_data AS payment
 WHERE payment.id > ? AND typeof(payment.id) = 'integer'
   AND NOT EXISTS (SELECT 1 FROM payment_facts
@@ -43,6 +40,17 @@ WHERE payment_id IN (SELECT payment_id
                                          AND payment.user_email = facts.user_email)
                      LIMIT {_ROWS_PER_COMMIT})
 """  # noqa: S608
+
+
+EVENT_DAYS = 90
+"""How long an event without a payment is kept. Pages keep unsent captures for days."""
+
+_DELETE_STALE_EVENTS = """
+DELETE FROM payment_events
+WHERE (payment_id IS NULL AND received_at < ?)
+   OR (payment_id IS NOT NULL
+       AND NOT EXISTS (SELECT 1 FROM payment_data WHERE id = payment_events.payment_id))
+"""
 
 
 class FactsBackfill:
@@ -82,7 +90,7 @@ class FactsBackfill:
 
     def _add_some(self, connection: sqlite3.Connection) -> int:
         rows = self._select_some(connection)
-        connection.executemany(INSERT_FACTS, [_values_of_row(*row) for row in rows])
+        connection.executemany(INSERT_FACTS, [values_of_row(*row) for row in rows])
         if rows:
             self._last_id = rows[-1][0]
         return len(rows)
@@ -102,24 +110,25 @@ def delete_orphaned_facts(store: Store) -> int:
     return number
 
 
+def delete_stale_events(store: Store, now: datetime, payment_days: int | None) -> int:
+    """Delete events that found no payment, and those whose payment was deleted by hand.
+
+    Args:
+        store: the database.
+        now: the server's time.
+        payment_days: the retention period of payments; a longer one than EVENT_DAYS, or None, makes
+            no difference.
+
+    Raises:
+        Problem: 503 if the database cannot be used.
+    """
+    days = EVENT_DAYS if payment_days is None else min(EVENT_DAYS, payment_days)
+    before = timestamp(now - timedelta(days=days))
+    return store.write(
+        lambda connection: connection.execute(_DELETE_STALE_EVENTS, (before,)).rowcount
+    )
+
+
 def _read_last_id(connection: sqlite3.Connection) -> int:
     (last_id,) = connection.execute("SELECT max(id) FROM payment_data").fetchone()
     return last_id if isinstance(last_id, int) else 0
-
-
-def _values_of_row(
-    payment_id: int, user_email: str, status: Any, price: str | None, confirmed_at: str | None
-) -> tuple[object, ...]:
-    """Return the values of `INSERT_FACTS` for a row; its currency is not in the table."""
-    known = UNKNOWN if status is None else normalise_status(str(status))
-    facts = PaymentFacts(None, known, _read_amount(price))
-    return facts_values(facts, payment_id, user_email, confirmed_at)
-
-
-def _read_amount(price: str | None) -> int | None:
-    """Return a price in hundredths; None for what is no price, which was written by hand."""
-    try:
-        amount = None if price is None else amount_in_minor_units(Decimal(price), None)
-    except (InvalidOperation, OverflowError, ValueError):
-        return None
-    return amount if amount is not None and abs(amount) <= _MAX_INTEGER else None

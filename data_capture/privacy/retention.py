@@ -3,9 +3,9 @@
 There is a period for each kind of capture, for callers' addresses and for user agents.
 
 A capture's row is deleted when its period has passed since its time (for a dashboard's state: since
-the end of the state), with its receipts and facts, in one transaction. Its audit records stay, but
-lose its data. They are dated by the server's clock, so that a capture that waited in a browser's
-queue can stay in its audit record for up to a week longer. Cleared records still verify
+the end of the state), with its receipts, facts and events, in one transaction. Its audit records
+stay, but lose its data. They are dated by the server's clock, so that a capture that waited in a
+browser's queue can stay in its audit record for up to a week longer. Cleared records still verify
 (`data_capture.audit`).
 """
 
@@ -23,8 +23,9 @@ from data_capture.capture.kinds import KINDS, Kind
 from data_capture.capture.timestamps import timestamp
 from data_capture.json_codec import encode_json
 from data_capture.privacy.receipts import IS_REDUNDANT, delete_redundant_receipts
-from data_capture.privacy.tables import AUDIT, RECEIPTS
+from data_capture.privacy.tables import AUDIT, PAYMENT_EVENTS, RECEIPTS
 from data_capture.store import Store
+from data_capture.store.sqlite.payment_events import PAYMENT_EVENT
 from data_capture.store.sqlite.users import ensure_user
 
 _ROWS_PER_COMMIT = 500  # so that other writes wait for one short commit only
@@ -151,7 +152,8 @@ def _delete_some(connection: sqlite3.Connection, kind: Kind, since: str) -> tupl
         return None
     connection.executemany(f"DELETE FROM {kind.table} WHERE id = ?", ids)  # noqa: S608
     if kind.facts_table is not None:
-        connection.executemany(f"DELETE FROM {kind.facts_table} WHERE payment_id = ?", ids)  # noqa: S608
+        for table in (kind.facts_table, PAYMENT_EVENTS):
+            connection.executemany(f"DELETE FROM {table} WHERE payment_id = ?", ids)  # noqa: S608
     delete_receipts = f"DELETE FROM {RECEIPTS} WHERE row_id = ? AND capture_type = ?"  # noqa: S608
     keys = [(row_id, kind.name) for (row_id,) in ids]
     return len(ids), connection.executemany(delete_receipts, keys).rowcount
@@ -285,4 +287,5 @@ def _find_oldest_time_to_keep(before: dict[str, str], column: str, capture_type:
     """
     if column in _COLUMNS:
         return before.get(column)
-    return before.get(capture_type) if capture_type in KINDS else None
+    kind = "payment" if capture_type == PAYMENT_EVENT else capture_type
+    return before.get(kind) if kind in KINDS else None

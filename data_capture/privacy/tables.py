@@ -16,9 +16,17 @@ from data_capture.store.sqlite.stored_emails import (
 USERS = "users"
 RECEIPTS = "capture_receipts"
 AUDIT = "data_capture_audit"
+PAYMENT_EVENTS = "payment_events"
+EVENT_NUMBERS = "payment_event_numbers"
+"""Has no column for the user: its rows are deleted with those of `payment_events`."""
 
-TABLES_WITHOUT_USER_DATA = frozenset({"data_capture_audit_chain", "data_capture_erasures"})
-"""Tables of hashes and times. Without the keys, nobody can tell which users they concern."""
+TABLES_WITHOUT_USER_DATA = frozenset(
+    {"data_capture_audit_chain", "data_capture_erasures", EVENT_NUMBERS}
+)
+"""Tables of hashes and times, and of numbers that are deleted with the user's rows.
+
+Without the keys, nobody can tell which users the hashes concern.
+"""
 
 IS_OF_USER = "user_email = :email"
 """SQL condition for the rows of a user, with the address as spelled in `users.email`."""

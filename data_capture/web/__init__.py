@@ -10,6 +10,7 @@ read_access         who may read statistics and health details
 admin_auth          checks of the admin token and of write tokens
 admin_token         the admin token: creating, comparing, rotating it
 write_tokens        the write tokens: creating, comparing, revoking them
+webhooks            the address of the payment providers' webhooks
 health_probe        signed health requests of this installation's own programs
 rate_limits         the rate limits of the Flask routes
 email_paths         email addresses in URL paths

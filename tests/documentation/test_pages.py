@@ -38,7 +38,11 @@ def services(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Services]:
     """Both services over an empty database."""
     directory = tmp_path_factory.mktemp("documentation")
     capture, signup = (
-        capture_service_in(directory, EDC_ADMIN_TOKEN=TOKEN),
+        capture_service_in(
+            directory,
+            EDC_ADMIN_TOKEN=TOKEN,
+            EDC_NOWPAYMENTS_IPN_SECRET="the-ipn-secret-of-this-example",
+        ),
         signup_service_in(directory),
     )
     capture.start()

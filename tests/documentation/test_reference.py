@@ -42,8 +42,8 @@ from tests.support.services import REPOSITORY
 CONFIGURATION, HTTP_API, DATA = "docs/configuration.md", "docs/http-api.md", "docs/data.md"
 OPERATIONS_PAGE, BENCHMARKS = "docs/operations.md", "docs/benchmarks.md"
 
-# Of npm, node, pytest-xdist and wsl.
-OTHER_TOOLS_FLAGS = {"--test", "--prefix", "--dist", "--install"}
+# Of npm, node, pytest-xdist, wsl and stripe.
+OTHER_TOOLS_FLAGS = {"--test", "--prefix", "--dist", "--install", "--forward-to"}
 
 
 # --- settings ---

@@ -7,4 +7,5 @@ provider_shapes.py   these objects as one table: how each is recognised, and wha
 shape.py             what a line of that table says, and how its places are looked up
 price_names.py       names of the price, also in minor units
 unmapped.py          a warning if neither price nor number was found
+events.py            events of payment providers, and the facts that follow from them
 """

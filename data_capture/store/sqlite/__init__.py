@@ -12,6 +12,9 @@ placement.py       finds where a capture belongs: to a new row, or to one that i
 payments.py        recognises one payment that is saved twice, with and without its number
 payment_facts.py   writes the currency, status and amount of payments
 capture_rows.py    the rows of captures
+payment_facts.py   what is computed from a payment
+payment_events.py  events of payment providers, with event_matching.py (which payment they are
+                   about) and event_facts.py (what follows from them)
 receipts.py        the first response to each capture_id
 tombstones.py      which addresses were erased, and when
 users.py           finds and adds users

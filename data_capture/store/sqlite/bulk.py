@@ -26,6 +26,7 @@ from data_capture.store.sqlite.captures import (
     record_capture,
 )
 from data_capture.store.sqlite.connection import StoreConnection
+from data_capture.store.sqlite.payment_events import attach_events
 from data_capture.store.sqlite.receipts import (
     FIND_RECEIPTS,
     FoundReceipt,
@@ -94,6 +95,13 @@ def _record_together(
             results[index] = problem
     if accepted:
         receipts = BulkInsert(connection).store([*accepted.values()])
+        attach_events(
+            connection,
+            [
+                (item.capture, receipt.row_id)
+                for item, receipt in zip(accepted.values(), receipts, strict=True)
+            ],
+        )
         results.update(zip(accepted, receipts, strict=True))
     if len(results) < len(captures):
         ids.note_receipts(captures, {index: results[index] for index in accepted})

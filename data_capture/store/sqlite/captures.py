@@ -12,6 +12,7 @@ from data_capture.store.sqlite.capture_rows import (
     insert_row,
 )
 from data_capture.store.sqlite.connection import StoreConnection
+from data_capture.store.sqlite.payment_events import attach_events
 from data_capture.store.sqlite.placement import confirm_row, place_capture
 from data_capture.store.sqlite.receipts import (
     INSERT_RECEIPT,
@@ -80,6 +81,7 @@ def record_capture(connection: StoreConnection, capture: Capture) -> Receipt:
         record_audits(connection, placement.records)
     values = receipt_values(key, capture, stored_email, row_id, outcome, placement.content_digest)
     connection.execute(INSERT_RECEIPT, values)
+    attach_events(connection, [(placement.capture, row_id)])
     return Receipt(row_id, outcome, replayed=False)
 
 

@@ -8,10 +8,16 @@ them.
 from __future__ import annotations
 
 import sqlite3
-from typing import NamedTuple
+from decimal import Decimal, InvalidOperation
+from typing import Any, NamedTuple
 
 from data_capture.capture.parse import Capture
-from data_capture.capture.payments.facts import PaymentFacts, rescale_amount
+from data_capture.capture.payments.facts import (
+    PaymentFacts,
+    amount_in_minor_units,
+    rescale_amount,
+)
+from data_capture.capture.payments.statuses import UNKNOWN, normalise_status
 
 CLAIM, CONFIRMED = "claim", "confirmed"
 """The sources of facts: a page, or the owner's own servers, which have a token."""
@@ -29,9 +35,25 @@ FROM payment_facts
 WHERE payment_id = ? AND user_email = ?
 """
 
+# The receipt says when a sender with a token confirmed the payment.
+ROW_COLUMNS = """
+payment.id, payment.user_email, payment.payment_status, CAST(payment.final_price AS TEXT),
+(SELECT min(receipt.created_at)
+ FROM capture_receipts AS receipt
+ WHERE receipt.confirmed = 1 AND receipt.user_email = payment.user_email
+   AND receipt.capture_type = 'payment' AND receipt.row_id = payment.id)
+"""
+"""The columns of `payment_data AS payment` that `values_of_row` takes."""
+
+_MAX_INTEGER = 2**63 - 1  # of SQLite
+
 _SET_CURRENCY = "UPDATE payment_facts SET currency = ?, amount_minor = ? WHERE payment_id = ?"
 
-_SET_STATUS = "UPDATE payment_facts SET status = ? WHERE payment_id = ? AND user_email = ?"
+# What a provider's events say is not changed.
+_SET_STATUS = f"""
+UPDATE payment_facts SET status = ?
+WHERE payment_id = ? AND user_email = ? AND source IN ('{CLAIM}', '{CONFIRMED}')
+"""  # noqa: S608
 
 
 class StoredFacts(NamedTuple):
@@ -112,7 +134,7 @@ def complete_facts(
     stored = find_facts_of(connection, payment_id, stored_email)
     if stored is None or stored.currency is not None:
         return
-    if stored.confirmed_at is not None and not capture.is_confirmed:
+    if stored.source != CLAIM and not (stored.source == CONFIRMED and capture.is_confirmed):
         return
     currency, amount = capture.facts.currency, capture.facts.amount_minor
     if amount is None:
@@ -137,3 +159,34 @@ def complete_status(
     """Set the status of a payment whose row had none."""
     if capture.facts is not None:
         connection.execute(_SET_STATUS, (capture.facts.status, payment_id, stored_email))
+
+
+def values_of_row(
+    payment_id: int, user_email: str, status: Any, price: str | None, confirmed_at: str | None
+) -> tuple[object, ...]:
+    """Return the values of `INSERT_FACTS` for a row without facts.
+
+    Its currency is not in the table.
+    """
+    known = UNKNOWN if status is None else normalise_status(str(status))
+    facts = PaymentFacts(None, known, _read_amount(price))
+    return facts_values(facts, payment_id, user_email, confirmed_at)
+
+
+def derive_facts_of_row(
+    connection: sqlite3.Connection, payment_id: int, _stored_email: str
+) -> StoredFacts:
+    """Return the facts that follow from a row, which has none yet."""
+    select = f"SELECT {ROW_COLUMNS} FROM payment_data AS payment WHERE id = ?"  # noqa: S608
+    row = connection.execute(select, (payment_id,)).fetchone()
+    _, _, currency, status, amount, confirmed_at, source = values_of_row(*row)
+    return StoredFacts(currency, str(status), amount, confirmed_at, str(source))  # type: ignore[arg-type]
+
+
+def _read_amount(price: str | None) -> int | None:
+    """Return a price in hundredths; None for what is no price, which was written by hand."""
+    try:
+        amount = None if price is None else amount_in_minor_units(Decimal(price), None)
+    except (InvalidOperation, OverflowError, ValueError):
+        return None
+    return amount if amount is not None and abs(amount) <= _MAX_INTEGER else None

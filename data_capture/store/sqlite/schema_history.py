@@ -113,11 +113,17 @@ EARLIER: dict[str, tuple[str, ...]] = {
               UNION ALL SELECT 'activity', id, user_email FROM trading_activity_log) AS captured
         """,
     ),
-    # These ordered rows by time; the current ones order them by arrival.
+    # The first ordered rows by time; the current one orders them by arrival. The second found
+    # numbers of one user only.
     "payment_data_by_transaction": (
         """
         CREATE INDEX payment_data_by_transaction
         ON payment_data (user_email, transaction_id, created_at)
+        WHERE transaction_id IS NOT NULL
+        """,
+        """
+        CREATE INDEX payment_data_by_transaction
+        ON payment_data (user_email, transaction_id)
         WHERE transaction_id IS NOT NULL
         """,
     ),

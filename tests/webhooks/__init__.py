@@ -1,0 +1,1 @@
+"""Tests of data_capture/webhooks/ and the address of the webhooks."""
