@@ -9,7 +9,8 @@ from data_capture.capture.conversion import Unconvertible
 from data_capture.capture.converters import is_absent
 from data_capture.capture.currencies import is_currency
 from data_capture.capture.field_lookup import KEYS_BY_NAME, normalise_name
-from data_capture.capture.payments.provider_objects import from_minor_units, parse_amount
+from data_capture.capture.payments.provider_objects import from_minor_units
+from data_capture.capture.payments.shape import is_whole, parse_amount
 from data_capture.json_codec import JsonObject
 from data_capture.keys_cache import KeysCache
 
@@ -76,9 +77,9 @@ def _add_prices(members: JsonObject, payload: JsonObject, added: JsonObject) -> 
         if minor.field in added or is_absent(sent):
             continue
         if not minor.is_certain:
-            if number is not None and not number % 1:
+            if number is not None and is_whole(number):
                 added[minor.field] = Unconvertible(f"named {minor.key} could be in minor units")
-        elif number is None or number % 1:
+        elif number is None or not is_whole(number):
             added[minor.field] = Unconvertible("is not a whole number of minor units")
         else:
             code = _currency_of(members) or _currency_of(payload)

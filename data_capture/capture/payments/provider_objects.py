@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Mapping
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from typing import Any
 
 from data_capture.capture.conversion import Unconvertible
@@ -16,7 +16,7 @@ from data_capture.capture.converters import is_absent
 from data_capture.capture.currencies import is_currency, minor_digits
 from data_capture.capture.field_lookup import KEYS_BY_NAME
 from data_capture.capture.payments.provider_shapes import MARKS, SHAPES
-from data_capture.capture.payments.shape import Shape, find
+from data_capture.capture.payments.shape import Shape, find, is_whole, parse_amount
 from data_capture.json_codec import JsonObject
 
 # Members in which pages and providers put such an object, outer ones first.
@@ -37,7 +37,6 @@ SIGNS = _RARE_MARKS | ({*_WRAPPERS} - {"payment", "paymentdata"}) | {"id"}
 
 _PROCESSOR_NAMES = frozenset({"paymentprocessor", "paymentprovider", "processor", "provider"})
 _PLAN_NAMES = frozenset({"planname", "plannamepayment", "plan", "selectedplan", "plantype"})
-_MAX_AMOUNT_CHARACTERS = 30
 
 
 def read_provider_object(payload: JsonObject) -> JsonObject:
@@ -134,7 +133,7 @@ def _read_price(shape: Shape, members: JsonObject, code: str) -> Any:
     amount = shape.total(members) if shape.total else _first_amount(members, shape.prices)
     is_minor = shape.is_minor(members)
     number = parse_amount(amount)
-    if is_minor is False or number is None or number % 1:
+    if is_minor is False or number is None or not is_whole(number):
         return amount if number is None else number  # not in minor units
     if is_minor is None:
         return Unconvertible("could be in minor units or not")
@@ -149,16 +148,3 @@ def from_minor_units(
         return Unconvertible("is in minor units of an unknown currency")
     digits = (exceptions or {}).get(code, minor_digits(code))
     return number.scaleb(-digits)
-
-
-def parse_amount(amount: Any) -> Decimal | None:
-    """Return a program's amount as a number: its texts have a point before decimals."""
-    if isinstance(amount, bool) or not isinstance(amount, (int, str, Decimal)):
-        return None
-    if isinstance(amount, str) and len(amount) > _MAX_AMOUNT_CHARACTERS:
-        return None
-    try:
-        number = Decimal(amount)
-    except InvalidOperation:
-        return None
-    return number if number.is_finite() and number.adjusted() < _MAX_AMOUNT_CHARACTERS else None

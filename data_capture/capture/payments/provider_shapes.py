@@ -9,7 +9,16 @@ from collections.abc import Callable
 from decimal import Decimal
 from typing import Any
 
-from data_capture.capture.payments.shape import Places, Shape, always, find, has, is_text
+from data_capture.capture.payments.shape import (
+    Places,
+    Shape,
+    always,
+    find,
+    has,
+    is_text,
+    is_whole,
+    parse_amount,
+)
 from data_capture.json_codec import JsonObject
 
 # --- Stripe -----------------------------------------------------------------------------------
@@ -104,10 +113,8 @@ def _total_of_paypal(order: JsonObject) -> Any:
     values = [find(unit, "amount.value", f"{_CAPTURES}.amount.value") for unit in units]
     if len(values) == 1:
         return values[0]
-    try:
-        return sum(map(Decimal, values), Decimal(0))
-    except (ArithmeticError, TypeError, ValueError):
-        return None
+    amounts = [parse_amount(value) for value in values]
+    return None if None in amounts else sum(filter(None, amounts), Decimal(0))
 
 
 _PAYPAL_ORDER = Shape(
@@ -182,7 +189,8 @@ _NOWPAYMENTS = Shape(
 def _status_of_coinbase(charge: JsonObject) -> Any:
     """Return the latest status of a charge's timeline."""
     timeline = find(charge, "timeline")
-    entries = [entry for entry in timeline or () if isinstance(entry, dict) and entry.get("status")]
+    listed = timeline if isinstance(timeline, list) else []
+    entries = [entry for entry in listed if isinstance(entry, dict) and entry.get("status")]
     latest = max(entries, key=lambda entry: str(entry.get("time", "")), default={})
     return latest.get("status") or find(charge, "status")
 
@@ -210,10 +218,10 @@ _COINBASE_CHARGE = Shape(
 
 def _is_minor_in_paddle_event(event: JsonObject) -> bool | None:
     """Tell texts, which are in minor units, from numbers, of which some have decimals."""
-    totals = [value for value in find(event, "totals").values() if not isinstance(value, bool)]
     if isinstance(find(event, "totals.total"), str):
         return True
-    has_decimals = any(isinstance(value, Decimal) and value % 1 for value in totals)
+    amounts = [parse_amount(value) for value in find(event, "totals").values()]
+    has_decimals = any(amount is not None and not is_whole(amount) for amount in amounts)
     return False if has_decimals else None
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from decimal import Decimal, InvalidOperation
 from typing import Any
 
 from data_capture.capture.converters import is_absent
@@ -16,6 +17,8 @@ from data_capture.capture.field_lookup import KEYS_BY_NAME, normalise_name
 from data_capture.json_codec import JsonObject
 
 Places = tuple[str, ...]
+
+_MAX_AMOUNT_CHARACTERS = 30
 
 
 @dataclass(frozen=True)
@@ -85,3 +88,21 @@ def is_text(value: Any, pattern: str) -> bool:
 def has(members: JsonObject, *places: str) -> bool:
     """Tell whether an object has values at all of these places."""
     return all(find(members, place) is not None for place in places)
+
+
+def parse_amount(amount: Any) -> Decimal | None:
+    """Return a program's amount as a number: its texts have a point before decimals."""
+    if isinstance(amount, bool) or not isinstance(amount, (int, str, Decimal)):
+        return None
+    if isinstance(amount, str) and len(amount) > _MAX_AMOUNT_CHARACTERS:
+        return None
+    try:
+        number = Decimal(amount)
+    except InvalidOperation:
+        return None
+    return number if number.is_finite() and number.adjusted() < _MAX_AMOUNT_CHARACTERS else None
+
+
+def is_whole(number: Decimal) -> bool:
+    """Tell whether a number has no decimals; `%` fails for large ones."""
+    return number == number.to_integral_value()

@@ -424,6 +424,55 @@ def test_other_payments_have_no_such_warning(payload: dict[str, Any]) -> None:
     assert parse({"user_email": ANN, **payload}).warnings == ()
 
 
+_NAMES = (
+    "object id amount amount_total amount_cents currency purchase_units payments captures value "
+    "entity razorpay_payment_id price_amount price_currency payment_id pricing local local_price "
+    "code timeline status time details totals total checkout prices customer order order_id "
+    "alert_name sale_gross identifier order_number transaction_id metadata email data"
+)
+_VALUES = st.sampled_from([
+    None, True, 0, -1, 8999, Decimal("0.5"), Decimal("1e29"), Decimal("1e400"), Decimal("1e-400"),
+    10**30, "", "usd", "NaN", "sNaN", "Infinity", "1e999", "8999", "payment", "payment_intent",
+    "pi_3PqLkzB2eZvKYlo2", "txn_01k9ppwf885x", "x" * 100, [], {}, [1], [[]],
+])  # fmt: skip
+_OBJECTS = st.recursive(
+    _VALUES,
+    lambda inner: st.one_of(
+        st.lists(inner, max_size=3),
+        st.dictionaries(st.sampled_from(_NAMES.split()), inner, min_size=1, max_size=6),
+    ),
+    max_leaves=20,
+)
+
+
+@given(st.dictionaries(st.sampled_from(_NAMES.split()), _OBJECTS, min_size=1, max_size=10))
+def test_any_object_is_stored(members: dict[str, Any]) -> None:
+    payload = {**members, "user_email": ANN}
+    caller = Caller("/test", None, None, NOW)
+    assert parse_capture(PAYMENT, payload, caller, ()).user_email == ANN
+
+
+@pytest.mark.parametrize(
+    "payload",
+    [
+        {"amount_cents": Decimal("1e29")},
+        {"amount_cents": Decimal("1e400"), "currency": "usd"},
+        {**INTENT, "amount_received": Decimal("1e29")},
+        {**INTENT, "amount_received": "NaN"},
+        {**ORDER, "purchase_units": [{"amount": {"value": "NaN"}}] * 2},
+        {**ORDER, "purchase_units": [{"amount": {"value": "1e999"}}, 5]},
+        {**COINBASE, "timeline": 5},
+        {**COINBASE, "timeline": [5, {"status": 1}, {"status": "NEW", "time": {}}]},
+        {"transaction_id": "txn_01k9", "totals": {"total": Decimal("1e400"), "tax": "x"}},
+        {**LEMON, "total": True},
+    ],
+)
+def test_hostile_amounts_are_null_with_a_warning_or_absent(payload: dict[str, Any]) -> None:
+    caller = Caller("/test", None, None, NOW)
+    capture = parse_capture(PAYMENT, {**payload, "user_email": ANN}, caller, ())
+    assert column(capture, "final_price") in (None, "49.00")
+
+
 def test_a_payload_without_a_provider_stays_as_it_is() -> None:
     payload = {"user_email": ANN, "plan": "Pro", "amount": 5, "userData": {"id": 1}}
     assert normalise_payment(payload) is payload
