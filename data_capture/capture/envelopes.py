@@ -18,6 +18,7 @@ from data_capture.capture.field_lookup import KEYS_BY_NAME, normalise_name
 from data_capture.capture.firestore import decode_fields, is_typed
 from data_capture.capture.form_names import expand_form_names, has_form_names
 from data_capture.capture.kinds import Kind
+from data_capture.capture.user_fields import SALES
 from data_capture.json_codec import JsonObject, decode_json
 from data_capture.keys_cache import KeysCache
 from data_capture.problems import Problem
@@ -280,9 +281,9 @@ def _has_own_fields(kind: Kind, members: JsonObject) -> bool:
 
 
 def _is_known(kind: Kind, key: str) -> bool:
-    """Tell whether the kind knows an object under this key."""
+    """Tell whether the kind knows an object under this key, and what is in it."""
     layout = kind.layouts.get({key: None})
-    return bool(layout.field_paths or layout.email_paths)
+    return bool(layout.field_paths or layout.email_paths) and normalise_name(key) not in SALES
 
 
 def _merge(around: View, inner: JsonObject, place: str) -> View:

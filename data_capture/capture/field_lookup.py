@@ -35,10 +35,10 @@ class WholeObject(NamedTuple):
 
 
 def normalise_name(key: str) -> str:
-    """Normalise a key: `plan_name`, `planName` and `plan-name` become `planname`."""
+    """Normalise a key: `plan_name`, `planName`, `plan-name` and `Plan Name` become `planname`."""
     if len(key) > _MAX_NAME_CHARACTERS:
         return key
-    return key.replace("_", "").replace("-", "").lower()
+    return key.replace("_", "").replace("-", "").replace(" ", "").lower()
 
 
 def _group_by_name(keys: tuple[str, ...]) -> dict[str, tuple[str, ...]]:

@@ -7,6 +7,7 @@ says of the payer, and that before what it says of the account that is signed in
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from itertools import islice
 from typing import Any, NamedTuple
 
 from data_capture.capture.conversion import ColumnValue, described_as
@@ -24,6 +25,7 @@ from data_capture.capture.field_lookup import (
     FieldPath,
     KeyLayout,
     WholeObject,
+    normalise_name,
 )
 from data_capture.json_codec import JsonObject
 from data_capture.problems import UNUSABLE, FieldError, Problem
@@ -41,7 +43,15 @@ _CONTACTS = (
     "contact", "contact_info", "form", "form_data", "values", "profile", "member", "account",
     "attributes", "metadata", "user_metadata", "raw_user_meta_data",
 )  # fmt: skip
-_SIGNED_IN = ("current_user", "session.user", "auth.user", "auth", "session", "logged_in_user")
+# Objects of a sale, which may say who pays.
+_SALES = (
+    "order", "invoice", "checkout", "charge", "latest_charge", "charges", "payment_intent",
+    "checkout_session", "transaction", "purchase", "subscription",
+)  # fmt: skip
+_SIGNED_IN = (
+    "current_user", "session.user", "auth.user", "auth", "session", "logged_in_user",
+    "signed_in_user",
+)  # fmt: skip
 # A parcel may go to somebody else.
 _RECIPIENTS = ("shipping", "shipping_details", "shipping_address")
 
@@ -52,7 +62,7 @@ EMAIL_ALIASES = Aliases(
     "billing_email_address", "receipt_email", "payer_email", "payer_email_address", "buyer_email",
     "purchaser_email", "client_email", "subscriber_email", "invoice_email", "order_email",
     "checkout_email",
-    *(f"{place}.*" for place in _PAYERS),
+    *(f"{place}.*" for place in (*_PAYERS, *_SALES)),
     "contact_email", "member_email", "profile_email", "account_email", "login_email", "your_email",
     "primary_email", "primary_email_address", "email_addresses", "emails",
     *(f"{place}.*" for place in _CONTACTS),
@@ -63,6 +73,9 @@ EMAIL_ALIASES = Aliases(
     # Some pages have the address where others have a name or an id.
     "user", "customer", "payer", "buyer", "username", "user_name", "user_id", "login",
 )  # fmt: skip
+
+SALES = frozenset(map(normalise_name, _SALES))
+"""The normalised names of objects that may have anything in them, besides an address."""
 
 USER_ID_ALIASES = ("userData.id", "user.id")
 
@@ -86,8 +99,9 @@ USER_NAME_ALIASES = (
 _METADATA_MEMBERS = ("usermetadata", "rawusermetadata")  # of a Supabase user
 _EMAIL_MEMBERS = (
     "email", "useremail", "emailaddress", "customeremail", "mail", "primaryemailaddress",
-    "primaryemail", "emailaddresses", "emails", "address", "value", *_METADATA_MEMBERS, "customer",
-    "customerdetails", "billingdetails", "payer", "buyer", "user", "userdata", "profile", "contact",
+    "primaryemail", "emailaddresses", "emails", "address", "value", *_METADATA_MEMBERS,
+    "billingemail", "receiptemail", "payeremail", "buyeremail", "customer", "customerdetails",
+    "billingdetails", "payer", "buyer", "user", "userdata", "profile", "contact", "data",
 )  # fmt: skip
 _FIRST_NAMES = ("firstname", "givenname", "forename", "fname", "first", "given")
 _MIDDLE_NAMES = ("middlename", "middle")
@@ -98,7 +112,7 @@ _NAMED_THEMSELVES = frozenset({PAYLOAD_ITSELF, "account", "attributes", "form", 
 _PARTS_IN_OTHER_OBJECTS = _PARTS_OF_NAMES - {"first", "last", "given", "family"}
 _MEMBERS_WITH_NAMES = _PARTS_OF_NAMES | {"fullname", "name", "displayname", *_METADATA_MEMBERS}
 _MAX_EMAILS_TRIED = 20  # of one payload, which may spell the aliases of its email in many ways
-_MAX_NESTED_OBJECTS = 3  # user.user_metadata.name
+_MAX_NESTED_OBJECTS = 5  # charges.data[0].billing_details.email
 
 
 @described_as(
@@ -146,7 +160,7 @@ def find_email(
             break
         # Nearly every address is a text. Through the generator, parsing takes 3 % longer.
         texts = (found[1],) if isinstance(found[1], str) else _emails_in(found[1])
-        for sent in texts:
+        for sent in islice(texts, _MAX_EMAILS_TRIED - tried):
             tried += 1
             email = normalise_email(sent)
             if email is None:

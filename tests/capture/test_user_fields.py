@@ -34,6 +34,9 @@ def nest(path: str, value: object) -> dict[str, Any]:
 
 
 PATHS_OF_ADDRESSES = [
+    "Customer Email", "Email Address", "order.customer.email", "invoice.customer_email",
+    "latest_charge.billing_details.email", "paymentIntent.receipt_email", "checkout.email",
+    "signedInUser.email", "auth.user.email",
     "customer.email", "Customer.Email", "CUSTOMER.EMAIL", "customer.email_address",
     "billing_details.email", "billingDetails.email", "receipt_email", "receiptEmail",
     "payer.email_address", "payer.emailAddress", "Payer.Email", "payer_email", "payerEmail",
@@ -57,6 +60,11 @@ PATHS_OF_ADDRESSES = [
 def test_an_address_is_found(path: str) -> None:
     assert parse({"final_price": 5, **nest(path, USER)}).user_email == USER
     assert parse({"final_price": 5, **nest(path, f" {USER.upper()} ")}).user_email == USER
+
+
+def test_an_address_of_a_charge_in_a_list_is_found() -> None:
+    charges = {"data": [{"billing_details": {"email": USER}}]}
+    assert parse({"object": "payment_intent", "charges": charges}).user_email == USER
 
 
 @pytest.mark.parametrize("items", [[USER], [{"email_address": USER}], [{"value": USER}]])
