@@ -22,6 +22,7 @@ email.py           normalises email addresses
 email_text.py      finds an address in what surrounds it
 email_domain.py    normalises the domains of addresses (IDNA)
 user_agent.py      shortens and masks the User-Agent header
+pictures.py        describes the pictures of a payload for its snapshot
 snapshot.py        the snapshot and the digests of a payload
 volatile_names.py  the members that differ each time a page saves the same data
 """

@@ -100,6 +100,11 @@ def normalise_dashboard(payload: JsonObject) -> JsonObject:
     return {**payload, "dashboard_state": state} if state else payload
 
 
+def is_flat_dashboard(normalised: JsonObject, payload: JsonObject) -> bool:
+    """Tell whether `normalise_dashboard` copied the members of a payload into a state."""
+    return "dashboard_state" in normalised and "dashboard_state" not in payload
+
+
 def _rename_crypto_amount(payload: JsonObject) -> JsonObject:
     """Rename `amount` in a crypto payment's verification.
 

@@ -16,20 +16,25 @@ from data_capture.capture.conversion import ColumnValue, ConversionError, Unconv
 from data_capture.capture.converters import is_absent
 from data_capture.capture.envelopes import View, locate, unwrap
 from data_capture.capture.field_lookup import FieldLookup, FieldPath, KeyLayout
-from data_capture.capture.kinds import Field, Kind, PictureColumns
+from data_capture.capture.kinds import Field, Kind
+from data_capture.capture.normalise import is_flat_dashboard
 from data_capture.capture.payments.facts import PaymentFacts, find_facts
 from data_capture.capture.payments.unmapped import warn_of_unmapped_payment
+from data_capture.capture.pictures import describe_pictures
 from data_capture.capture.snapshot import snapshot_and_digests
 from data_capture.capture.timestamps import timestamp
 from data_capture.capture.user_agent import stored_user_agent
 from data_capture.capture.user_fields import FoundEmail, find_email, prefer_object
 from data_capture.deadlines import Deadline
-from data_capture.images import describe_picture, is_file, replace_texts
 from data_capture.json_codec import JsonObject
 from data_capture.problems import UNUSABLE, FieldError, Problem
 from data_capture.redaction.hidden_values import find_hidden_values
 from data_capture.redaction.redact import is_masked, redact_with_paths
 
+PARTIAL = "partial"
+"""The member with which a capture says that it is a partial update."""
+
+_STORED_AS_NULL = "so it was stored as NULL"
 _CAPTURE_ID = re.compile(r"[A-Za-z0-9._:-]{1,128}")
 
 
@@ -99,6 +104,10 @@ class Capture(NamedTuple):
     """The address as earlier versions spelled it, if they did not spell it as `user_email`."""
     facts: PaymentFacts | None = None
     """What `payment_facts` has of a payment; None for the other kinds."""
+    is_partial: bool = False
+    """Whether it says only what changed: a value of None leaves the stored one."""
+    has_flat_state: bool = False
+    """Whether the state of a partial update is a copy of members that also have columns."""
 
 
 @dataclass(slots=True)
@@ -146,6 +155,9 @@ def parse_capture(
     hidden_values = find_hidden_values(sent_payload, payload, caller.deadline) if masked else []
     if caller.deadline is not None:
         caller.deadline.check()
+    is_partial = payload.get(PARTIAL) is True
+    if is_partial:  # how to store the content, not a part of it
+        payload = {key: member for key, member in payload.items() if key != PARTIAL}
     view = unwrap(kind, payload)
     layout = kind.layouts.get(view.members)
     sent_members = unwrap(kind, sent_payload).members if masked else view.members
@@ -154,14 +166,14 @@ def parse_capture(
         view.members, layout.time_keys, caller.now, may_backdate=caller.may_backdate
     )
     user, values, facts, warnings, payload = _parse_fields(
-        kind, payload, view, layout, placeholder_emails
+        kind, payload, view, layout, placeholder_emails, is_partial=is_partial
     )
     user_agent = stored_user_agent(caller.user_agent)
     if user_agent.is_masked:
         masked.append("User-Agent")
     snapshot, digest, content_digest = snapshot_and_digests(
         payload, masked, user.email, hidden_values,
-        record_id_is_content=not _is_identified(kind, values),
+        record_id_is_content=not _is_identified(kind, values), is_partial=is_partial,
     )  # fmt: skip
     return Capture(
         kind=kind,
@@ -184,6 +196,8 @@ def parse_capture(
         claimed_at=time.claimed_at,
         earlier_email=user.earlier_email,
         facts=facts,
+        is_partial=is_partial,
+        has_flat_state=is_partial and is_flat_dashboard(kind.normalise(view.members), view.members),
     )
 
 
@@ -213,6 +227,8 @@ def _parse_fields(
     view: View,
     layout: KeyLayout,
     placeholder_emails: tuple[str, ...],
+    *,
+    is_partial: bool,
 ) -> tuple[FoundEmail, list[ColumnValue], PaymentFacts | None, list[FieldError], JsonObject]:
     """Return the user, the columns' values, a payment's facts, the warnings and the payload.
 
@@ -229,13 +245,16 @@ def _parse_fields(
         except Problem:  # a payment provider's object can have the address deep inside
             lookup, layout = FieldLookup(normalised), kind.layouts.get(normalised)
             user = find_email(lookup, layout, placeholder_emails)
-    values = [*kind.defaults]
+    values: list[ColumnValue] = [None if is_partial else one for one in kind.defaults]
     warnings: list[FieldError] = []
     name_index = kind.field_indexes.get("user_name") if user.object_path else None
     for index, paths in layout.field_paths.items():
         if index == name_index:
             paths = prefer_object(paths, user.object_path)
-        values[index], warning = _convert_field(kind.parsed_fields[index], lookup, paths)
+        kind_field = kind.parsed_fields[index]
+        values[index], warning = _convert_field(
+            kind_field, lookup, paths, None if is_partial else kind_field.default
+        )
         if warning is not None:
             warnings.append(warning)
     facts = None
@@ -247,12 +266,17 @@ def _parse_fields(
         )
         warnings += fact_warnings if unmapped is None else [unmapped, *fact_warnings]
         del values[len(kind.fields) :]
+    if is_partial:
+        warnings = [
+            FieldError(one.field, one.message.replace(_STORED_AS_NULL, "so the stored value stays"))
+            for one in warnings
+        ]
     if view.places:
         warnings = [FieldError(locate(one.field, view.places), one.message) for one in warnings]
     if kind.picture is not None:
         picture_index = kind.field_indexes[kind.picture.picture.column]
         sent = [*lookup.find_all(layout.field_paths.get(picture_index, ()))]
-        payload = _describe_pictures(payload, sent, kind, kind.picture, values)
+        payload = describe_pictures(payload, sent, kind, kind.picture, values)
     return user, values, facts, warnings, payload
 
 
@@ -271,7 +295,7 @@ def _find_sent(
 
 
 def _convert_field(
-    kind_field: Field, lookup: FieldLookup, paths: tuple[FieldPath, ...]
+    kind_field: Field, lookup: FieldLookup, paths: tuple[FieldPath, ...], default: ColumnValue
 ) -> tuple[ColumnValue, FieldError | None]:
     """Return the first value that can be converted.
 
@@ -288,42 +312,14 @@ def _convert_field(
             value = kind_field.converter(sent)
         except ConversionError as error:
             warning = warning or FieldError(
-                f"{path[0]}.{key}".lstrip("."), f"{error}, so it was stored as NULL"
+                f"{path[0]}.{key}".lstrip("."), f"{error}, {_STORED_AS_NULL}"
             )
             if kind_field.first_value_decides or isinstance(sent, Unconvertible):
                 break
         else:
             if value is not None:
                 return value, None
-    return (kind_field.default if warning is None else None), warning
-
-
-def _describe_pictures(
-    payload: JsonObject,
-    sent_pictures: list[Any],
-    kind: Kind,
-    columns: PictureColumns,
-    values: list[ColumnValue],
-) -> JsonObject:
-    """Replace pictures and files in the payload by descriptions.
-
-    Also sets the columns of the picture's media type and size in `values`.
-    """
-    stored = values[kind.field_indexes[columns.picture.column]]
-    descriptions: dict[str, JsonObject] = {}
-    for sent in sent_pictures:
-        if isinstance(sent, str) and (
-            sent == stored or (stored is None and (is_file(sent) or sent.startswith("data:")))
-        ):
-            descriptions[sent] = describe_picture(sent)
-    if isinstance(stored, str):
-        values[kind.field_indexes[columns.media_type]] = descriptions[stored]["type"]
-        size_index = kind.field_indexes[columns.size_bytes]
-        if values[size_index] is None:
-            values[size_index] = descriptions[stored]["size"]
-    if not descriptions:
-        return payload
-    return {key: replace_texts(member, descriptions) for key, member in payload.items()}
+    return (default if warning is None else None), warning
 
 
 def _is_identified(kind: Kind, values: list[ColumnValue]) -> bool:
@@ -345,7 +341,7 @@ def _digest_masked_subject(
         return None
     payload = kind.normalise(sent_members)
     paths = kind.layouts.get(payload).field_paths.get(index, ())
-    sent, _ = _convert_field(kind.fields[index], FieldLookup(payload), paths)
+    sent, _ = _convert_field(kind.fields[index], FieldLookup(payload), paths, None)
     return content_digest if sent == masked else hashlib.sha256(str(sent).encode()).digest()
 
 

@@ -51,6 +51,7 @@ def snapshot_and_digests(
     hidden_values: Sequence[HiddenValue] = (),
     *,
     record_id_is_content: bool = True,
+    is_partial: bool = False,
 ) -> PayloadDigests:
     """Return the snapshot, the payload's digest and its content's digest.
 
@@ -70,6 +71,7 @@ def snapshot_and_digests(
         user_email: the user's normalised address.
         hidden_values: what the masks hide; part of both digests.
         record_id_is_content: whether `RECORD_ID_NAMES` are part of the content.
+        is_partial: whether the payload also had `"partial": true`; only the snapshot gets it.
     """
     layout = _LAYOUTS.get(payload)
     values = [*payload.values()]
@@ -87,6 +89,8 @@ def snapshot_and_digests(
         sorted_members, content_members = _encode_with_sorted_keys(layout.names, values, members)
     content_members = _replace_email(content_members, layout, values, user_email)
     # Appended, so that the layout's indexes stay the same.
+    if is_partial:
+        members.append('"partial":true')
     if masked:
         members.append(f"{quoted(_find_free_key(_MASKED, payload))}:{encode_json(masked)}")
     snapshot = f"{{{join_pieces(members, ',')}}}"

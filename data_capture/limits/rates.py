@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 import time
 import unicodedata
+from contextlib import suppress
 from functools import lru_cache
 
 from limits import RateLimitItem, parse_many
@@ -95,6 +96,11 @@ class Rates:
         caller = counted_as(caller_address)
         if caller is not None and size_bytes:
             self._bytes.take(caller, size_bytes)
+
+    def count_bytes(self, caller_address: str | None, size_bytes: int) -> None:
+        """Count bytes that were stored for a request; over the rate, the next one is rejected."""
+        with suppress(Problem):
+            self.take_bytes(caller_address, size_bytes)
 
     def take_new_user(self, caller_address: str | None) -> None:
         """Count one user that is about to be added to the database.

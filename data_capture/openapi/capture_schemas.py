@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from data_capture.capture.kinds import KINDS, Kind
+from data_capture.capture.parse import PARTIAL
 from data_capture.openapi.schema_parts import (
     FIELD_MESSAGES,
     INTEGER,
@@ -63,6 +64,11 @@ def _capture_schema(kind: Kind) -> Json:
         names = f" Also sent as {aliases}." if aliases else ""
         description = f"{field.converter.description}{names}"
         properties[field.column] = {"description": description}
+    if kind.repetition is not None:
+        properties[PARTIAL] = {
+            "description": "true: the capture says only what changed, and is laid over the user's "
+            "latest state. What it leaves out keeps its value.",
+        }
     sections = f" Fields may also be in {', '.join(kind.sections)}." if kind.sections else ""
     return {
         "type": "object",

@@ -21,7 +21,7 @@ from flask import Flask, Response, request
 
 from data_capture.capture.kinds import KINDS
 from data_capture.problems import Problem
-from data_capture.store.sqlite.receipts import STORED, UPDATED, Receipt
+from data_capture.store.sqlite.receipts import COMPLETED, STORED, UPDATED, Receipt
 
 log = getLogger("data_capture.activity")
 
@@ -189,7 +189,7 @@ def _key_of(receipt: Receipt, capture: Any) -> tuple[str, str]:
         return _REPEATED
     if receipt.outcome == STORED:
         return _STORED[capture.kind.name]
-    return _UPDATED if receipt.outcome == UPDATED else _REPEATED
+    return _UPDATED if receipt.outcome in (COMPLETED, UPDATED) else _REPEATED
 
 
 def _describe(status: int) -> str:

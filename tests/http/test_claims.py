@@ -154,6 +154,37 @@ def test_confirmed_row_has_the_time_and_origin_of_the_confirmation(
     assert (claim["ip_address"], claim["user_agent"]) == ("203.0.113.9", "a stranger's")
 
 
+def test_a_partial_claim_over_a_confirmed_row_makes_a_claim(store: Store) -> None:
+    send(store, "dashboard", current_equity=5, win_rate=50, theme="light", confirmed=True)
+    send(store, "dashboard", current_equity=6, partial=True)
+    states = "SELECT current_equity, win_rate, theme FROM dashboard_data ORDER BY id"
+    assert [tuple(row.values()) for row in rows(store.database, states)] == [
+        (5, 50, "light"),
+        (6, 50, "light"),
+    ]
+    assert sources(store, "dashboard") == ["confirmed", "claim"]
+
+
+@pytest.mark.parametrize("kind", ["payment", "questionnaire", "dashboard"])
+def test_a_confirmed_partial_update_takes_nothing_from_a_claim(store: Store, kind: str) -> None:
+    known = {"transaction_id": "TX-1"}
+    send(store, kind, **known, user_name="Forged", confirmed=False)
+    send(store, kind, **known, user_id=7, partial=True, confirmed=True)
+    send(store, kind, **known, user_name="Forged again", confirmed=False)
+    send(store, kind, **known, user_name="Ann", partial=True, confirmed=True)
+    found = rows(
+        store.database,
+        f"SELECT user_name, user_id FROM {KINDS[kind].table} ORDER BY id",  # noqa: S608
+    )
+    assert [tuple(row.values()) for row in found] == [
+        ("Forged", None),
+        (None, 7),
+        ("Forged again", None),
+        ("Ann", 7),
+    ]
+    assert sources(store, kind) == ["claim", "confirmed"] * 2
+
+
 def test_claim_does_not_change_updated_at_of_a_confirmed_dashboard(store: Store) -> None:
     hour_ago = (datetime.now(timezone.utc) - timedelta(hours=1)).isoformat()
     seen = []

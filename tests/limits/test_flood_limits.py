@@ -43,9 +43,10 @@ def send(
 def test_captures_of_a_stranger_do_not_use_up_the_rate_of_the_users_pages(
     service: RunningService, user: str
 ) -> None:
-    statuses = [send(service, STRANGER, {"user_email": user}).status_code for _ in range(7)]
+    payments = [{"user_email": user, "basket": number} for number in range(7)]
+    statuses = [send(service, STRANGER, payment).status_code for payment in payments]
     assert statuses == [201] * 5 + [429] * 2
-    assert send(service, USER_PAGES, {"user_email": user}).status_code == 201
+    assert send(service, USER_PAGES, {"user_email": user, "basket": 8}).status_code == 201
     assert send(service, STRANGER, {"user_email": f"other-{user}"}).status_code == 201
 
 
@@ -69,6 +70,19 @@ def test_bytes_per_caller_are_limited_for_small_and_large_bodies(
     )
 
 
+def test_a_partial_update_counts_as_many_bytes_as_the_state_that_it_copies(
+    service: RunningService, user: str
+) -> None:
+    caller = {"X-Forwarded-For": "203.0.113.99"}
+    state = {"user_email": user, "tradingState": {"currentEquity": 1, "notes": "x" * 60_000}}
+    update = {"user_email": user, "partial": True}
+    statuses = [
+        service.capture("dashboard", {**update, "total_trades": turn} if turn else state, **caller)
+        for turn in range(5)
+    ]
+    assert [response.status_code for response in statuses] == [201] * 4 + [429]
+
+
 @pytest.mark.parametrize(
     "headers", [{}, {"Content-Encoding": "identity"}], ids=["in the event loop", "in a thread"]
 )
@@ -85,11 +99,11 @@ def test_new_users_per_caller_are_limited_and_known_users_are_not(
     assert statuses == [201] * 8 + [429] * 2
     for email in (f"8-{user}", f"9-{user}"):
         assert service.rows("SELECT * FROM users WHERE email = ?", email) == []
-    assert send(service, caller, {"user_email": user}).status_code == 201, (
+    assert send(service, caller, {"user_email": user, "basket": 2}).status_code == 201, (
         "a known user was counted as new"
     )
     emails = (user, f"8-{user}")
-    batch = {"captures": [{"type": "payment", "user_email": email} for email in emails]}
+    batch = {"captures": [{"type": "payment", "user_email": one, "basket": 3} for one in emails]}
     response = service.capture("batch", batch, **{"X-Forwarded-For": caller, **headers})
     assert [result["status"] for result in response.json()["answers"]] == [201, 429]
 

@@ -89,6 +89,7 @@ def captures_of_kind(kind: str) -> st.SearchStrategy[dict[str, Any]]:
             "user_name": st.sampled_from(["Ann Example", "Bob Example"]),
             "vat_id": st.sampled_from(["DE1", "DE2"]),  # in no column
             CONFIRMED: st.booleans(),
+            "partial": st.just(True),
         },
     )
     return st.tuples(common_fields, KIND_FIELDS[kind]).map(lambda both: {**both[0], **both[1]})

@@ -51,14 +51,15 @@ class AcceptedCapture(NamedTuple):
             return None
         return self.capture.kind.name, self.stored_email, subject
 
-    def may_complete(self, payers: Container[str]) -> bool:
-        """Tell whether a payment may be one of the user's that has, or lacks, its number.
+    def depends_on_rows(self, payers: Container[str]) -> bool:
+        """Tell whether a capture may belong to a row without its repetition key.
 
         Args:
             payers: the users who have a payment without a number.
         """
-        return self.capture.kind is PAYMENT and (
-            is_unnumbered(self.capture) or self.stored_email in payers
+        return self.capture.is_partial or (
+            self.capture.kind is PAYMENT
+            and (self.stored_email in payers or is_unnumbered(self.capture))
         )
 
 
@@ -83,6 +84,7 @@ class BulkInsert:
                 self._rows.row_ids[index] if placement.row_id is None else placement.row_id,
                 placement.outcome,
                 replayed=False,
+                copied_bytes=placement.copied_bytes,
             )
             for index, placement in enumerate(placements)
         ]
@@ -94,7 +96,7 @@ class BulkInsert:
         payers = _find_payers_with_unnumbered(self._connection, accepted)
         placements: list[Placement] = []
         for index, (item, key) in enumerate(zip(accepted, keys, strict=True)):
-            if (key is None or key in new_keys) and not item.may_complete(payers):
+            if (key is None or key in new_keys) and not item.depends_on_rows(payers):
                 new_keys.discard(key)
                 digest = content_digest_of(item.capture, self._key)
                 placement = new_row_placement(*item, digest)
@@ -125,7 +127,7 @@ class BulkInsert:
             self._add_receipt(row.placement, row.stored_email, row.row_id)
 
     def _add_receipt(self, placement: Placement, stored_email: str, row_id: int) -> None:
-        capture, _, outcome, digest, _ = placement
+        capture, outcome, digest = placement.capture, placement.outcome, placement.content_digest
         self._pending_receipts.append(
             receipt_values(self._key, capture, stored_email, row_id, outcome, digest)
         )

@@ -10,6 +10,7 @@ from functools import cache
 
 from data_capture.capture.capture_time import MAX_CAPTURE_AGE
 from data_capture.capture.conversion import ColumnValue
+from data_capture.capture.converters import json_state
 from data_capture.capture.kinds import Kind
 from data_capture.capture.parse import Capture
 from data_capture.capture.timestamps import earlier
@@ -75,7 +76,7 @@ def find_repeated_row(
     """Find the row that a capture repeats, and move its `updated_at`.
 
     The kind's repetition rule says when it does. A capture with the content of the row repeats it,
-    too, although a column of JSON may contain another time.
+    too, although a state in JSON may contain another time.
 
     Only the row that arrived last is compared, whatever times the rows have. Returns None if the
     capture has new values.
@@ -97,8 +98,10 @@ def find_repeated_row(
     found = connection.execute(statement, (*capture.values, *values)).fetchone()
     if found is None:
         return None
-    row_id, has_equal_columns = found
-    if not has_equal_columns and (
+    row_id, has_equal_values, has_equal_states = found
+    if not has_equal_values:
+        return None
+    if not has_equal_states and (
         content_digest is None
         or not is_content_recorded(
             connection, capture.kind.name, row_id, stored_email, content_digest
@@ -190,9 +193,17 @@ def _repeated_row_statement(kind: Kind) -> str:
     until = "WHERE created_at <= ?" if repetition.about is None else ""
     since = "AND created_at >= ?" if repetition.within_seconds is not None else ""
     # An omitted value counts as equal. A column's affinity makes '99.80' equal 99.8.
-    equal = "coalesce(?, {0}) IS {0}" if repetition.ignores_omitted_fields else "{0} IS ?"
+    equal = "coalesce(?{1}, {0}) IS {0}" if repetition.ignores_omitted_fields else "{0} IS ?{1}"
+    values, states = (
+        " AND ".join(
+            equal.format(field.column, number)
+            for number, field in enumerate(kind.fields, 1)
+            if (field.converter is json_state) == is_state
+        )
+        for is_state in (False, True)
+    )
     return f"""
-        SELECT id, {" AND ".join(equal.format(field.column) for field in kind.fields)}
+        SELECT id, {values}, {states or "TRUE"}
         FROM (SELECT * FROM {kind.table} WHERE user_email = ? {about} ORDER BY id DESC LIMIT 1)
         {until} {since}
     """  # noqa: S608

@@ -82,7 +82,7 @@ def record_capture(connection: StoreConnection, capture: Capture) -> Receipt:
     values = receipt_values(key, capture, stored_email, row_id, outcome, placement.content_digest)
     connection.execute(INSERT_RECEIPT, values)
     attach_events(connection, [(placement.capture, row_id)])
-    return Receipt(row_id, outcome, replayed=False)
+    return Receipt(row_id, outcome, replayed=False, copied_bytes=placement.copied_bytes)
 
 
 def overrides_receipt(capture: Capture, found: FoundReceipt) -> bool:

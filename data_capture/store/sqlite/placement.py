@@ -11,6 +11,7 @@ from data_capture.json_codec import encode_json
 from data_capture.store.sqlite.capture_rows import find_repeated_row, set_row_origin
 from data_capture.store.sqlite.connection import StoreConnection
 from data_capture.store.sqlite.keys import ReceiptKey
+from data_capture.store.sqlite.partial import complete_partial
 from data_capture.store.sqlite.payment_facts import confirm_facts
 from data_capture.store.sqlite.payments import PAYMENT, PaymentMatch, match_payment
 from data_capture.store.sqlite.receipts import (
@@ -35,6 +36,7 @@ class Placement(NamedTuple):
         outcome: for its receipt.
         content_digest: for its receipt; None if an earlier receipt of the row has it.
         records: the audit records.
+        copied_bytes: for its receipt.
     """
 
     capture: Capture
@@ -42,17 +44,22 @@ class Placement(NamedTuple):
     outcome: str
     content_digest: bytes | None
     records: list[AuditRecord]
+    copied_bytes: int = 0
 
 
 def place_capture(connection: StoreConnection, capture: Capture, stored_email: str) -> Placement:
-    """Find the row of a capture, complete and confirm it, and return what is left to write."""
+    """Find the row of a capture, complete and confirm it, and return what is left to write.
+
+    A partial update is laid over the user's latest state first.
+    """
     digest = content_digest_of(capture, connection.receipt_key)
+    capture, copied_bytes = complete_partial(connection, capture, stored_email)
     match = PaymentMatch(capture, find_repeated_row(connection, capture, stored_email, digest))
     if match.row_id is None and capture.kind is PAYMENT:
         match = match_payment(connection, capture, stored_email, digest)
     capture, row_id, is_completed = match
     if row_id is None:
-        return new_row_placement(capture, stored_email, digest)
+        return new_row_placement(capture, stored_email, digest, copied_bytes)
     is_new = is_completed or has_new_content(connection, capture, row_id, stored_email, digest)
     outcome = COMPLETED if is_completed else UPDATED if is_new else UNCHANGED
     records = confirm_repeated_row(connection, capture, row_id, stored_email, is_new=is_new)
@@ -60,11 +67,11 @@ def place_capture(connection: StoreConnection, capture: Capture, stored_email: s
 
 
 def new_row_placement(
-    capture: Capture, stored_email: str, content_digest: bytes | None
+    capture: Capture, stored_email: str, content_digest: bytes | None, copied_bytes: int = 0
 ) -> Placement:
     """Return the placement of a capture that adds a row."""
     records = [make_audit_record(capture, stored_email)]
-    return Placement(capture, None, STORED, content_digest, records)
+    return Placement(capture, None, STORED, content_digest, records, copied_bytes)
 
 
 def content_digest_of(capture: Capture, key: ReceiptKey) -> bytes | None:

@@ -79,6 +79,8 @@ class Receipt(NamedTuple):
     row_id: int
     outcome: str
     replayed: bool
+    copied_bytes: int = 0
+    """The size of what a partial update left out and its row contains nevertheless."""
 
 
 class FoundReceipt(NamedTuple):
