@@ -131,10 +131,14 @@ def _first_amount(members: JsonObject, places: tuple[str, ...]) -> Any:
 def _read_price(shape: Shape, members: JsonObject, code: str) -> Any:
     """Return the price in major units; None if the object has none."""
     amount = shape.total(members) if shape.total else _first_amount(members, shape.prices)
-    is_minor = shape.is_minor(members)
+    if amount is None:
+        return None
     number = parse_amount(amount)
-    if is_minor is False or number is None or not is_whole(number):
-        return amount if number is None else number  # not in minor units
+    if number is None:
+        return Unconvertible("is not a number")
+    is_minor = shape.is_minor(members)
+    if is_minor is False or not is_whole(number):
+        return number  # not in minor units
     if is_minor is None:
         return Unconvertible("could be in minor units or not")
     return from_minor_units(number, code, shape.minor_digits)
