@@ -7,7 +7,7 @@ tables refer to the spelling in `users.email`: the stored email.
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Collection
+from collections.abc import Collection
 
 from data_capture.capture.email import (
     is_spelling_of,
@@ -32,9 +32,13 @@ def find_stored_email(connection: sqlite3.Connection, email: str) -> str | None:
     """Find the spelling of an address (normalised) in `users.email`, or None."""
     found = connection.execute("SELECT email FROM users WHERE email = ?", (email,)).fetchone()
     if found is None:
-        similar = _select_similar(connection, "users", "email", email)
-        # "strasse" has the same capitals as "straße", and is another address.
-        found = next(((row,) for row in similar if is_spelling_of(row, email)), None)
+        # Another case is the most common spelling. Looking for that first halves the time.
+        for candidates in ([email], list_earlier_spellings(email)):
+            similar = _select_similar(connection, "users", "email", candidates)
+            # "strasse" has the same capitals as "straße", and is another address.
+            found = next(((row,) for row in similar if is_spelling_of(row, email)), found)
+            if found is not None:
+                break
     if found is None and "normalized_email" in UsersTable.read(connection).unique:
         # Its program allows one user per value, by a rule of its own (such as a mailbox's dots).
         same = f"SELECT email FROM users WHERE normalized_email = ? AND {_IS_TEXT}"  # noqa: S608
@@ -46,7 +50,7 @@ def find_stored_email(connection: sqlite3.Connection, email: str) -> str | None:
 
 def find_stored_emails(connection: sqlite3.Connection, email: str) -> list[str]:
     """Find the spellings of an address (normalised) in `users.email` that an index finds."""
-    found = _select_similar(connection, "users", "email", email)
+    found = _select_similar(connection, "users", "email", list_earlier_spellings(email))
     same = [stored for stored in found if is_spelling_of(stored, email)]
     return list(dict.fromkeys([*same, *filter(None, [find_stored_email(connection, email)])]))
 
@@ -69,7 +73,7 @@ def find_stored_emails_in(connection: sqlite3.Connection, table: str, email: str
 
     The column is `user_email`.
     """
-    found = _select_similar(connection, table, "user_email", email)
+    found = _select_similar(connection, table, "user_email", list_earlier_spellings(email))
     return [stored for stored in found if is_spelling_of(stored, email)]
 
 
@@ -113,25 +117,30 @@ def _is_spelling_of(text: str, email: str) -> bool:
 
 
 def _select_similar(
-    connection: sqlite3.Connection, table: str, column: str, email: str
+    connection: sqlite3.Connection, table: str, column: str, spellings: Collection[str]
 ) -> list[str]:
-    """Return the values that may spell an address (normalised), those most like it first."""
-    lower = {form(one) for one in list_earlier_spellings(email) for form in _LOWER_FORMS}
+    """Return the values that equal a spelling in another case, the shortest first."""
+    lower = _list_lower_forms(spellings)
     select = (
         f"SELECT DISTINCT {column} FROM {table} "  # noqa: S608
         f"WHERE lower({column}) IN ({', '.join('?' * len(lower))}) AND typeof({column}) = 'text' "
         f"ORDER BY length({column}), {column}"
     )
-    return [str(value) for (value,) in connection.execute(select, [*lower])]
+    return [str(value) for (value,) in connection.execute(select, lower)]
+
+
+def _list_lower_forms(spellings: Collection[str]) -> list[str]:
+    """List what SQLite's lower(), which changes ASCII letters only, may make of spellings."""
+    return [
+        form
+        for spelling in spellings
+        for form in (
+            (spelling,)
+            if spelling.isascii()
+            else (spelling, _ascii_lower(spelling.upper()), _ascii_lower(spelling.capitalize()))
+        )
+    ]
 
 
 def _ascii_lower(text: str) -> str:
     return "".join(chr(ord(letter) + 32) if "A" <= letter <= "Z" else letter for letter in text)
-
-
-# What SQLite's lower(), which changes ASCII letters only, may make of a text in capitals.
-_LOWER_FORMS: tuple[Callable[[str], str], ...] = (
-    str,
-    lambda text: _ascii_lower(text.upper()),
-    lambda text: _ascii_lower(text.capitalize()),
-)
