@@ -200,8 +200,8 @@ def test_one_of_eight_simultaneous_signups_of_an_address_succeeds(
 def test_simultaneous_signup_and_captures_create_one_user(
     signup_service: RunningService, capture_service: RunningService, user: str
 ) -> None:
-    def pay(_: int) -> int:
-        payment = {"user_email": user.upper(), "final_price": 1}
+    def pay(number: int) -> int:
+        payment = {"user_email": user.upper(), "final_price": 1, "transaction_id": f"TX-{number}"}
         return capture_service.capture("payment", payment).status_code
 
     with ThreadPoolExecutor(8) as pool:
