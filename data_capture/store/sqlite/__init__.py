@@ -9,6 +9,7 @@ keys.py            the keys of receipts and tombstones
 captures.py        stores one capture
 bulk.py            stores many captures together, with bulk_insert.py
 placement.py       finds where a capture belongs: to a new row, or to one that it repeats
+payment_comparison.py  compares a captured payment with the row of one
 partial.py         lays a partial update over the user's latest state
 payments.py        recognises one payment that is saved twice, with and without its number
 payment_facts.py   writes the currency, status and amount of payments

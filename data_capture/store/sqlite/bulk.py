@@ -94,12 +94,13 @@ def _record_together(
         except Problem as problem:
             results[index] = problem
     if accepted:
-        receipts = BulkInsert(connection).store([*accepted.values()])
+        insert = BulkInsert(connection)
+        receipts = insert.store([*accepted.values()])
         attach_events(
             connection,
             [
-                (item.capture, receipt.row_id)
-                for item, receipt in zip(accepted.values(), receipts, strict=True)
+                (capture, receipt.row_id)
+                for capture, receipt in zip(insert.stored, receipts, strict=True)
             ],
         )
         results.update(zip(accepted, receipts, strict=True))

@@ -21,8 +21,9 @@ from data_capture.capture.parse import Capture
 from data_capture.sql.bulk import insert_consecutive_rows, select_matching
 from data_capture.store.sqlite.capture_rows import insert_statement, row_values, subject_of
 from data_capture.store.sqlite.connection import StoreConnection
+from data_capture.store.sqlite.payment_comparison import PAYMENT
 from data_capture.store.sqlite.payment_facts import INSERT_FACTS, values_of_capture
-from data_capture.store.sqlite.payments import PAYMENT, find_users_with_unnumbered, is_unnumbered
+from data_capture.store.sqlite.payments import find_users_with_unnumbered, is_unnumbered
 from data_capture.store.sqlite.placement import (
     Placement,
     content_digest_of,
@@ -64,9 +65,13 @@ class AcceptedCapture(NamedTuple):
 
 
 class BulkInsert:
-    """Insert captures: for each a row or none, audit records or none, and a receipt."""
+    """Insert captures: for each a row or none, audit records or none, and a receipt.
+
+    `stored` has the captures after that, with the values of their rows.
+    """
 
     def __init__(self, connection: StoreConnection) -> None:
+        self.stored: list[Capture] = []
         self._connection = connection
         self._key = connection.receipt_key
         self._rows = _PendingRows(connection)
@@ -75,6 +80,7 @@ class BulkInsert:
     def store(self, accepted: Sequence[AcceptedCapture]) -> list[Receipt]:
         """Store the captures in their order and return their receipts."""
         placements = self._insert_rows(accepted)
+        self.stored = [placement.capture for placement in placements]
         records = [record for placement in placements for record in placement.records]
         if records:
             record_audits(self._connection, records)

@@ -26,30 +26,32 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Sequence
-from decimal import Decimal, InvalidOperation
 from typing import Any, NamedTuple
 
 from data_capture.capture.conversion import ColumnValue
-from data_capture.capture.kinds import KINDS
 from data_capture.capture.parse import Capture
 from data_capture.capture.payments.facts import rescale_amount
-from data_capture.capture.payments.statuses import COMPLETED, PENDING, normalise_status
 from data_capture.capture.timestamps import earlier
-from data_capture.redaction.redact import is_masked
 from data_capture.sql.bulk import select_matching, tolerate_invalid_utf8
+from data_capture.store.sqlite.payment_comparison import (
+    COLUMNS,
+    NUMBER,
+    PAYMENT,
+    STATUS,
+    PaymentRow,
+    has_exactly,
+    is_part_of,
+    is_same_payment,
+    is_step,
+    values_of,
+)
 from data_capture.store.sqlite.payment_facts import complete_facts, complete_status
 from data_capture.store.sqlite.receipts import is_content_recorded
 
-PAYMENT = KINDS["payment"]
 WINDOW_SECONDS = 600
 _LOOK_BACK_SECONDS = 24 * 3600  # for a page that saves the same again and again
 _MAX_ROWS = 100  # of a user, newest first; a page saves one payment a few times
 
-_COLUMNS = tuple(field.column for field in PAYMENT.fields)
-_NUMBER, _STATUS, _HASH = "transaction_id", "payment_status", "crypto_transaction_hash"
-_MAY_DIFFER = frozenset({"user_id", "user_name", _NUMBER, _STATUS})
-_MUST_BE_KNOWN = ("plan_name", "final_price")
-_AMOUNTS = frozenset({"original_price", "discount_amount", "final_price", "crypto_amount"})
 
 _HAS_UNNUMBERED = (
     "SELECT 1 FROM payment_data WHERE user_email = ? AND transaction_id IS NULL LIMIT 1"
@@ -81,7 +83,7 @@ SELECT payment.id, created_at, facts.currency,
                  AND receipt.user_email = payment.user_email
                  AND receipt.created_at <= strftime('%Y-%m-%dT%H:%M:%fZ', payment.created_at,
                                                     '+{WINDOW_SECONDS} seconds')),
-       {", ".join(_COLUMNS)}
+       {", ".join(COLUMNS)}
 FROM (SELECT * FROM payment_data
       WHERE user_email = ? AND created_at BETWEEN ? AND ? {{}}
       ORDER BY created_at DESC LIMIT {_MAX_ROWS}) AS payment
@@ -112,16 +114,6 @@ class PaymentMatch(NamedTuple):
     is_completed: bool = False
 
 
-class _Row(NamedTuple):
-    id: int
-    created_at: str
-    currency: str | None
-    is_confirmed: bool
-    is_latest_state: bool
-    arrived_live: bool  # when it happened, not from a page's queue or from an import
-    values: dict[str, ColumnValue]
-
-
 def match_payment(
     connection: sqlite3.Connection,
     capture: Capture,
@@ -148,7 +140,7 @@ def is_unnumbered(capture: Capture) -> bool:
 
 
 def _number_of(capture: Capture) -> ColumnValue:
-    return capture.values[PAYMENT.field_indexes[_NUMBER]]
+    return capture.values[PAYMENT.field_indexes[NUMBER]]
 
 
 def find_users_with_unnumbered(
@@ -174,20 +166,20 @@ def _match_unnumbered(
         if (
             content_digest is not None
             and (row.created_at >= since or (is_live and row.arrived_live))
-            and (not capture.is_confirmed or row.is_confirmed or _has_exactly(row, capture))
+            and (not capture.is_confirmed or row.is_confirmed or has_exactly(row, capture))
             and is_content_recorded(connection, PAYMENT.name, row.id, stored_email, content_digest)
         ):
             return PaymentMatch(capture, row.id)
     numbered = [
         row
         for row in reversed(rows)  # what is shown to the user follows the latest request
-        if row.values[_NUMBER] is not None
+        if row.values[NUMBER] is not None
         and row.created_at >= since
         and (row.is_confirmed or not capture.is_confirmed)
-        and _is_same_payment(row, capture)
+        and is_same_payment(row, capture)
     ]
-    for row in sorted(numbered, key=lambda row: _is_step(row, capture)):  # equal statuses first
-        if not _is_step(row, capture):
+    for row in sorted(numbered, key=lambda row: is_step(row, capture)):  # equal statuses first
+        if not is_step(row, capture):
             return _complete(connection, capture, row, stored_email)
         if row.is_latest_state:
             take = _take_values if row.is_confirmed == capture.is_confirmed else _take_number
@@ -200,10 +192,10 @@ def _match_numbered(
 ) -> PaymentMatch:
     rows = _find_rows(connection, _FIND_UNNUMBERED_ROWS, capture, stored_email, WINDOW_SECONDS)
     for row in rows:  # the oldest is the next to get its number
-        if (row.is_confirmed and not capture.is_confirmed) or not _is_same_payment(row, capture):
+        if (row.is_confirmed and not capture.is_confirmed) or not is_same_payment(row, capture):
             continue
         is_confirmation = capture.is_confirmed and not row.is_confirmed
-        if not _is_step(row, capture) and (not is_confirmation or _is_part_of(row, capture)):
+        if not is_step(row, capture) and (not is_confirmation or is_part_of(row, capture)):
             return _complete(connection, capture, row, stored_email)
         connection.execute(_SET_NUMBER, (_number_of(capture), row.id))
         return PaymentMatch(capture if is_confirmation else _take_values(capture, row))
@@ -216,7 +208,7 @@ def _find_rows(
     capture: Capture,
     stored_email: str,
     look_back_seconds: float,
-) -> list[_Row]:
+) -> list[PaymentRow]:
     happened_at = capture.happened_at
     values = (
         stored_email,
@@ -226,106 +218,21 @@ def _find_rows(
     )
     with tolerate_invalid_utf8(connection, "replace"):
         found = connection.execute(statement, values).fetchall()
-    about_row = len(_Row._fields) - 1
+    about_row = len(PaymentRow._fields) - 1
     return [
-        _Row._make((*row[:about_row], dict(zip(_COLUMNS, row[about_row:], strict=True))))
+        PaymentRow._make((*row[:about_row], dict(zip(COLUMNS, row[about_row:], strict=True))))
         for row in found
     ]
 
 
-def _values(capture: Capture) -> dict[str, ColumnValue]:
-    return dict(zip(_COLUMNS, capture.values, strict=True))
-
-
-def _is_same_payment(row: _Row, capture: Capture) -> bool:
-    """Tell whether a row and a capture, one of them without a number, are one payment."""
-    values = _values(capture)
-    if not _has_same_hash(row, capture) and any(
-        row.values[column] is None or values[column] is None for column in _MUST_BE_KNOWN
-    ):
-        return False
-    if not all(
-        _agree(column, row.values[column], values[column])
-        for column in _COLUMNS
-        if column not in _MAY_DIFFER
-    ):
-        return False
-    currency = None if capture.facts is None else capture.facts.currency
-    if currency is not None and row.currency is not None and currency != row.currency:
-        return False
-    statuses = _statuses(row, capture)
-    return None in statuses or len(statuses) == 1 or statuses == {PENDING, COMPLETED}
-
-
-def _has_same_hash(row: _Row, capture: Capture) -> bool:
-    one, other = row.values[_HASH], _values(capture)[_HASH]
-    return one is not None and one == other and not is_masked(str(one))
-
-
-def _agree(column: str, one: ColumnValue, other: ColumnValue) -> bool:
-    """Tell whether two values of a column are equal, or one is missing."""
-    if one is None or other is None:
-        return True
-    if column in _AMOUNTS:
-        try:
-            return Decimal(str(one)) == Decimal(str(other))
-        except InvalidOperation:
-            pass
-    one, other = (" ".join(str(value).split()).casefold() for value in (one, other))
-    return one == other and not is_masked(one)  # equal masks may hide two values
-
-
-def _statuses(row: _Row, capture: Capture) -> set[str | None]:
-    """Return the statuses of both: the shared ones if they are known, or as they are spelled."""
-    found = (row.values[_STATUS], _values(capture)[_STATUS])
-    return {None if status is None else _shared_status(str(status)) for status in found}
-
-
-def _shared_status(spelling: str) -> str:
-    shared = normalise_status(spelling)
-    return shared if shared in (PENDING, COMPLETED) else " ".join(spelling.split()).casefold()
-
-
-def _is_step(row: _Row, capture: Capture) -> bool:
-    """Tell whether a capture is the completion of a pending row."""
-    status = _values(capture)[_STATUS]
-    return (
-        status is not None
-        and _statuses(row, capture) == {PENDING, COMPLETED}
-        and _shared_status(str(status)) == COMPLETED
-    )
-
-
-def _is_part_of(row: _Row, capture: Capture) -> bool:
-    """Tell whether a row, completed by a capture, has exactly the capture's values."""
-    values = _values(capture)
-    return all(
-        value is None or (values[column] is not None and _equal(column, value, values[column]))
-        for column, value in row.values.items()
-    )
-
-
-def _has_exactly(row: _Row, capture: Capture) -> bool:
-    values = _values(capture)
-    return all(
-        (value is None) == (values[column] is None)
-        and (value is None or _equal(column, value, values[column]))
-        for column, value in row.values.items()
-    )
-
-
-def _equal(column: str, one: ColumnValue, other: ColumnValue) -> bool:
-    return _agree(column, one, other) if column in _AMOUNTS else str(one) == str(other)
-
-
-def _take_number(capture: Capture, row: _Row) -> Capture:
+def _take_number(capture: Capture, row: PaymentRow) -> Capture:
     """Give a capture the number of its payment's row."""
-    return _replace_values(capture, {_NUMBER: row.values[_NUMBER]})
+    return _replace_values(capture, {NUMBER: row.values[NUMBER]})
 
 
-def _take_values(capture: Capture, row: _Row) -> Capture:
+def _take_values(capture: Capture, row: PaymentRow) -> Capture:
     """Fill what a capture leaves out with the values of its payment's row."""
-    given = _values(capture)
+    given = values_of(capture)
     capture = _replace_values(
         capture, {column: value for column, value in row.values.items() if given[column] is None}
     )
@@ -337,18 +244,18 @@ def _take_values(capture: Capture, row: _Row) -> Capture:
 
 
 def _replace_values(capture: Capture, new: dict[str, ColumnValue]) -> Capture:
-    return capture._replace(values=tuple({**_values(capture), **new}.values()))
+    return capture._replace(values=tuple({**values_of(capture), **new}.values()))
 
 
 def _complete(
-    connection: sqlite3.Connection, capture: Capture, row: _Row, stored_email: str
+    connection: sqlite3.Connection, capture: Capture, row: PaymentRow, stored_email: str
 ) -> PaymentMatch:
     """Fill the columns of a row that are NULL with the values of a capture of the payment."""
     if row.is_confirmed and not capture.is_confirmed:
         return PaymentMatch(capture, row.id)
     new: dict[str, Any] = {
         column: value
-        for column, value in _values(capture).items()
+        for column, value in values_of(capture).items()
         if value is not None and row.values[column] is None
     }
     if new:
@@ -358,7 +265,7 @@ def _complete(
             f"UPDATE payment_data SET {assignments}, updated_at = max(updated_at, ?) WHERE id = ?"  # noqa: S608
         )
         connection.execute(update, (*new.values(), capture.happened_at, row.id))
-    if _STATUS in new:
+    if STATUS in new:
         complete_status(connection, capture, row.id, stored_email)
     complete_facts(connection, capture, row.id, stored_email)
     return PaymentMatch(capture, row.id, is_completed=bool(new))

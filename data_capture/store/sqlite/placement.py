@@ -12,8 +12,9 @@ from data_capture.store.sqlite.capture_rows import find_repeated_row, set_row_or
 from data_capture.store.sqlite.connection import StoreConnection
 from data_capture.store.sqlite.keys import ReceiptKey
 from data_capture.store.sqlite.partial import complete_partial
+from data_capture.store.sqlite.payment_comparison import PAYMENT
 from data_capture.store.sqlite.payment_facts import confirm_facts
-from data_capture.store.sqlite.payments import PAYMENT, PaymentMatch, match_payment
+from data_capture.store.sqlite.payments import PaymentMatch, match_payment
 from data_capture.store.sqlite.receipts import (
     COMPLETED,
     STORED,
