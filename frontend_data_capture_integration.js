@@ -35,7 +35,7 @@ const MAX_RETRY_AFTER_MS = 60 * 60 * 1e3;
 const MAX_AGE_MS = 7 * 24 * 60 * 60 * 1e3;
 const MAX_MATCHED_CHARACTERS = 2e3;
 const MAX_SAVE_CHARACTERS = 20 * 1024 * 1024;
-const MAX_MEMBERS = 5e4;
+const MAX_MEMBERS = 1e6;
 const MAX_NUMBERS = 50;
 const MAX_TEXT_LAYERS = 4;
 const MAX_TEXT_CHARACTERS = 1024 * 1024;
@@ -321,7 +321,7 @@ var firstOf = (object, names, read) => names.split(" ").map((name) => read(membe
 var readUser = (value) => {
   const given = isText(value) ? { email: value } : value;
   if (!isRecord(given)) return void 0;
-  const email = firstOf(given, "user_email userEmail email", emailIn);
+  const email = firstOf(given, "user_email userEmail email email_address emailAddress Email", emailIn);
   if (email) {
     const names = "name fullName full_name user_name userName username";
     return record({
@@ -335,13 +335,15 @@ var readUser = (value) => {
   return isRecord(inner) && !member(inner, "user") ? readUser(inner) : void 0;
 };
 var mergeUsers = (body, argument, around) => {
-  const places = ["userData", "user", "userProfile", "dashboardData", "tradingState"];
-  const inside = places.flatMap((place) => {
-    const value = body[place];
+  const plain = record();
+  for (const key in body) plain[plainKey(key)] ||= body[key];
+  const places = "userdata user userprofile dashboarddata tradingstate customer customerdetails billingdetails payer";
+  const inside = places.split(" ").flatMap((place) => {
+    const value = plain[place];
     return [value, value?.userProfile, value?.userData];
   });
-  const addresses = { user_email: body.user_email, userEmail: body.userEmail, email: body.email };
-  const said = [addresses, ...inside, argument].map(readUser).filter(Boolean);
+  const names = "useremail email customeremail receiptemail billingemail";
+  const said = [body.user_email, ...names.split(" ").map((name) => plain[name])].map(emailIn).concat(inside, argument).map(readUser).filter(Boolean);
   const all = said.concat(around).filter(Boolean);
   if (!all.length) return void 0;
   const same = all.filter((user) => user.key === all[0].key);
@@ -610,7 +612,10 @@ var openCapture = (part) => {
 };
 var addPart = (item, part) => {
   const earlier = item.parts.get(part.from);
-  if (earlier) part.body = mergePreferFirst(part.body, earlier.body);
+  if (earlier) {
+    part.body = mergePreferFirst(part.body, earlier.body);
+    part.partial &&= earlier.partial;
+  }
   item.parts.delete(part.from);
   item.parts.set(part.from, part);
   if (part.user && !item.own) item.user = part.user;
@@ -628,9 +633,11 @@ var mergeIntoCapture = (part) => {
     item = openCapture(part);
   }
   addPart(item, part);
-  const body = [...item.parts.values()].sort((one, other) => one.rank - other.rank).map((each) => each.body).reduce(mergePreferFirst);
+  const parts = [...item.parts.values()];
+  const body = parts.sort((one, other) => one.rank - other.rank).map((each) => each.body).reduce(mergePreferFirst);
   const stamp = { capture_id: item.id, capture_timestamp: new Date(item.at).toISOString() };
-  setBody(item, record(body, stamp), item.user);
+  const partial = parts.every((each) => each.partial) && { partial: true };
+  setBody(item, record(body, stamp, partial), item.user);
   makeRoom();
   if (isApi) {
     part.item = item;
@@ -904,8 +911,6 @@ var mask = (json, layers = MAX_TEXT_LAYERS) => parseJson(json, (key, value) => {
 });
 var maskText = (text, layers) => {
   if (!/[=:{[]|\d[\d -]{11}|eyJ|-BEGIN/i.test(text)) return text;
-  if (text.length > MIN_PICTURE_CHARACTERS && isPicture(text)) return text;
-  if (text.length > MAX_TEXT_CHARACTERS) return "[redacted]";
   if (isJsonText(text)) {
     if (!layers) return "[redacted]";
     try {
@@ -915,34 +920,17 @@ var maskText = (text, layers) => {
       if (!(reason instanceof SyntaxError)) return "[redacted]";
     }
   }
-  return text.replace(/\+?\b((\d{4}[ -]?){3}\d{4}|\d{4}[ -]?\d{6}[ -]?\d{4,5}|\d{13,19})\b/g, maskCard).replace(/[\w.-]+/g, maskWebTokens).replace(
-    /-----BEGIN [A-Z ]{0,30}PRIVATE KEY-----[^]*?(-----END [A-Z ]{0,30}PRIVATE KEY-----|$)/g,
+  const isLong = text.length > MIN_PICTURE_CHARACTERS;
+  if (isLong && /^(data:[^,]{9,80},)?[\w+/=\r\n]+$/.test(text)) return text;
+  if (text.length > MAX_TEXT_CHARACTERS) return "[redacted]";
+  return text.replace(/\+?\b((\d{4}[ -]?){3}\d{4}|\d{4}[ -]?\d{6}[ -]?\d{4,5}|\d{13,19})\b/g, maskCard).replace(/eyJ[\w-]{8,400}\.[\w-]{8,9999}\.[\w-]*/g, "[redacted]").replace(
+    /-----BEGIN [A-Z ]{0,30}PRIVATE KEY-----[^]*?(-----END [A-Z ]{9,40}-----|$)/g,
     "[redacted]"
   ).replace(SECRET_IN_TEXT, "$1[redacted]");
 };
-var isPicture = (text) => {
-  const start = /^(data:[a-z]{1,20}\/[a-z.+-]{1,50};base64,)?(?=iVBORw0KGg|\/9j\/|UklGR)/i.exec(text);
-  return start && !/[^A-Za-z0-9+/=\r\n]/.test(text.slice(start[0].length));
-};
-var maskWebTokens = (run) => {
-  if (!run.includes("eyJ")) return run;
-  const parts = run.split(".");
-  for (let n = 0; n + 2 < parts.length; n++) {
-    const start = parts[n].indexOf("eyJ");
-    if (start < 0 || parts[n].length < start + 11 || parts[n + 1].length < 8) continue;
-    parts[n] = parts[n].slice(0, start) + "[redacted]";
-    parts[n + 1] = null;
-    parts[n + 2] = null;
-    n += 2;
-  }
-  return parts.filter(isText).join(".");
-};
 var maskCard = (text) => {
   const digits = text.replace(/\D/g, "");
-  let sum = 0;
-  for (let n = 0; n < digits.length; n++) {
-    sum += Number((digits.length - n) % 2 ? digits[n] : "0246813579"[digits[n]]);
-  }
+  const sum = [...digits].reverse().reduce((before2, digit, n) => before2 + Number(n % 2 ? "0246813579"[digit] : digit), 0);
   const isCard = sum % 10 === 0 && /^(2[2-7]|[3-6])/.test(text);
   return isCard ? "[card ****" + digits.slice(-4) + "]" : text;
 };
@@ -1017,7 +1005,7 @@ var observeRequest = (body, method, url) => {
   const address = withoutSlashes(decodeURIComponent(origin + pathname));
   const rule = !NEVER.test(pathname) && findRule("url", address);
   if (!rule) return;
-  const moment = { at: Date.now(), by: currentUser() };
+  const moment = { at: Date.now(), by: currentUser(), partial: /^pu|pa/i.test(method) };
   const add = (text) => quietly(() => addSignal(rule, REQUEST, address, text, moment));
   if (body instanceof FormData) add(fieldsToJson(body));
   else if (isText(body) || body instanceof URLSearchParams) add(String(body));
