@@ -4,7 +4,9 @@ redact.py           masks the secrets in a JSON value; the other rooms use this 
 hidden_values.py    finds the values behind masks that tell payloads apart
 quick_check.py      rules most payloads out at once
 plain_text.py       masks the secrets in a text that is not JSON
-secret_patterns.py  finds secrets in texts by the words before them and by their form
+named_secrets.py    finds secrets in texts after their names
+seed_phrases.py     finds the seed phrases of wallets
+secret_patterns.py  codes and tokens in texts, and quick checks that rule most texts out
 card_numbers.py     finds and masks card numbers in texts
 card_issuers.py     the issuers' prefixes and lengths, and the Luhn sum
 spellings.py        digits and signs as they are spelled in URLs, JSON and other scripts

@@ -29,7 +29,8 @@ _KNOWN_COINS = frozenset({
     "pepe", "pol", "pyusd", "sei", "shib", "sol", "sui", "ton", "trx", "tusd", "uni", "usdc",
     "usdc.e", "usdd", "usdp", "usdt", "wbtc", "weth", "wsol", "xlm", "xmr", "xrp", "xtz",
 })  # fmt: skip
-_POSTAL_CODE = re.compile(r"[1-9][0-9]{2}\s?[0-9]{3}")  # India's
+POSTAL_CODE = re.compile(r"[1-9][0-9]{2}\s?[0-9]{3}(?![0-9])")
+"""An Indian postal code."""
 
 
 def is_harmless_value(role: Role, value: Any, siblings: Iterable[str]) -> bool:
@@ -43,7 +44,7 @@ def is_harmless_value(role: Role, value: Any, siblings: Iterable[str]) -> bool:
     if role in ("coin", "token"):
         return _is_coin(role, value)
     if role == "pincode" or (role == "pin code" and not _KEYS_OF_ADDRESSES.isdisjoint(siblings)):
-        return _POSTAL_CODE.fullmatch(str(value)) is not None
+        return POSTAL_CODE.fullmatch(str(value)) is not None
     return False
 
 

@@ -9,7 +9,7 @@ import re
 from collections.abc import Callable, Iterator
 
 from data_capture.redaction.emails import is_in_email
-from data_capture.scanning import contains, find_in_steps
+from data_capture.scanning import find_in_steps, overlapping_steps
 
 # The countries of each length (SWIFT's IBAN registry).
 _COUNTRIES_BY_LENGTH = {
@@ -42,7 +42,10 @@ _LETTERS_AND_DIGITS = bytes.maketrans(
 
 def may_contain_iban(text: str) -> bool:
     """Tell whether a text may contain an IBAN; False is never wrong."""
-    return contains(_FORM, text.encode("utf-8", "replace").translate(_LETTERS_AND_DIGITS))
+    return any(
+        _FORM.search(step.encode("utf-8", "replace").translate(_LETTERS_AND_DIGITS))
+        for step in overlapping_steps(text)
+    )
 
 
 def find_ibans(text: str, spend_checks: Callable[[int], None]) -> Iterator[tuple[int, int, str]]:

@@ -10,17 +10,18 @@ from data_capture.redaction.card_issuers import MIN_CARD_DIGITS
 from data_capture.redaction.card_numbers import mask_cards
 from data_capture.redaction.iban_numbers import find_ibans, may_contain_iban
 from data_capture.redaction.identifiers import Identifier
+from data_capture.redaction.named_secrets import find_named_secrets
 from data_capture.redaction.secret_patterns import (
     TOKEN,
     WORD_AND_CODE,
-    WORD_AND_VALUE,
     may_contain_card_in_any_spelling,
     may_contain_code,
+    may_contain_name,
     may_contain_secret,
     may_contain_token,
-    names_secret,
     to_lower_case_of_same_length,
 )
+from data_capture.redaction.seed_phrases import find_phrases, may_contain_phrase
 from data_capture.scanning import find_in_steps
 
 REDACTED = "[redacted]"
@@ -87,7 +88,9 @@ def mask_named_secrets(text: str) -> str:
 
 def is_harmless(text: str) -> bool:
     """Tell whether a text is a file or needs no closer look for another reason."""
-    return is_large_file(text) or not may_contain_secret(text) or is_file(text)
+    if is_large_file(text):
+        return True
+    return not (may_contain_secret(text) or may_contain_phrase(text)) or is_file(text)
 
 
 def mask_plain_text(text: str, budget: CheckBudget, identifier: Identifier = "") -> str:
@@ -109,6 +112,8 @@ def mask_plain_text(text: str, budget: CheckBudget, identifier: Identifier = "")
         text = _replace_spans(text, find_ibans(text, budget.spend))
     if len(text) >= MIN_CARD_DIGITS and may_contain_card_in_any_spelling(text):
         text = mask_cards(text, budget.spend, identifier)
+    if may_contain_phrase(text):
+        text = _redact_spans(text, find_phrases(text))
     if may_contain_token(lowered):
         text = _redact_spans(text, _find_tokens(text, budget))
     return text
@@ -116,7 +121,9 @@ def mask_plain_text(text: str, budget: CheckBudget, identifier: Identifier = "")
 
 def _mask_after_words(text: str, budget: CheckBudget, lowered: str = "") -> str:
     lowered = lowered or to_lower_case_of_same_length(text)
-    spans = [*_find_values_after_words(lowered, budget), *_find_codes_after_words(lowered, budget)]
+    spans = [*_find_codes_after_words(lowered, budget)]
+    if may_contain_name(lowered):
+        spans += find_named_secrets(text, lowered, budget.spend)
     return _redact_spans(text, spans) if spans else text
 
 
@@ -124,15 +131,6 @@ def _find_tokens(text: str, budget: CheckBudget) -> Iterator[tuple[int, int]]:
     for found in find_in_steps(TOKEN, text):
         budget.spend(1)
         yield found.span()
-
-
-def _find_values_after_words(lowered: str, budget: CheckBudget) -> Iterator[tuple[int, int]]:
-    if "=" not in lowered and ":" not in lowered:
-        return
-    for found in find_in_steps(WORD_AND_VALUE, lowered):
-        budget.spend(1)
-        if names_secret(lowered, found):
-            yield found.span("value")
 
 
 def _find_codes_after_words(lowered: str, budget: CheckBudget) -> Iterator[tuple[int, int]]:

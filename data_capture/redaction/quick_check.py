@@ -11,6 +11,11 @@ from data_capture.redaction.card_issuers import MIN_CARD_DIGITS
 from data_capture.redaction.card_numbers import MIN_CARD_NUMBER
 from data_capture.redaction.key_roles import needs_closer_look
 from data_capture.redaction.secret_patterns import may_contain_secret
+from data_capture.redaction.seed_phrases import (
+    MIN_PHRASE_CHARACTERS,
+    is_phrase,
+    may_contain_phrase,
+)
 
 _BETWEEN_TEXTS = "\n\0\n"  # so that the numbers of two texts are no groups of one number
 
@@ -30,6 +35,8 @@ def _collect_texts(members: Iterable[Any], texts: list[str]) -> bool:
     for member in members:
         if isinstance(member, str):
             if len(member) < MIN_FILE_CHARACTERS or not is_file(member):
+                if len(member) >= MIN_PHRASE_CHARACTERS and may_contain_phrase(member):
+                    return False
                 texts.append(member)
         elif isinstance(member, dict):
             if needs_closer_look(member) or not _collect_texts(member.values(), texts):
@@ -40,6 +47,6 @@ def _collect_texts(members: Iterable[Any], texts: list[str]) -> bool:
         elif isinstance(member, int):
             if not -MIN_CARD_NUMBER < member < MIN_CARD_NUMBER:
                 return False
-        elif isinstance(member, list) and not _collect_texts(member, texts):
+        elif isinstance(member, list) and (is_phrase(member) or not _collect_texts(member, texts)):
             return False
     return True

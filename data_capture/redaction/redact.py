@@ -44,6 +44,7 @@ from data_capture.redaction.plain_text import (
 )
 from data_capture.redaction.quick_check import has_no_secret
 from data_capture.redaction.secret_patterns import may_contain_card
+from data_capture.redaction.seed_phrases import is_phrase
 from data_capture.redaction.sensitive_keys import NAMES_OF_PAIRS, Role
 from data_capture.unique_keys import UniqueKeys
 
@@ -130,6 +131,8 @@ class _Walk:
             return self._mask_text(value, path, layers, identifier)
         if isinstance(value, dict):
             return self._mask_object(value, path, layers, qualifier)
+        if isinstance(value, list) and is_phrase(value):
+            return self._mask_member("secret", value, path, layers)
         if isinstance(value, list):
             return [
                 self.mask(item, (path, index), layers, qualifier, identifier)

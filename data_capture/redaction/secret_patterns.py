@@ -1,4 +1,4 @@
-"""The patterns of secrets inside texts, and quick checks that rule most texts out.
+"""The patterns of codes and tokens in texts, and quick checks that rule most texts out.
 
 All patterns match a text in lower case, except those of tokens, whose capitals matter.
 """
@@ -9,28 +9,20 @@ import re
 
 from data_capture.redaction.card_numbers import BEGIN_OF_GROUPS, SEPARATOR
 from data_capture.redaction.iban_numbers import may_contain_iban
+from data_capture.redaction.named_secrets import may_say_secret
 from data_capture.redaction.spellings import has_other_digits
 from data_capture.scanning import contains, join_pieces, overlapping_steps, steps
 
 _LONG_TEXT_CHARACTERS = 100_000  # lower-cased and searched in steps
 
-# Each pattern begins with fixed letters, so that `re` skips most places at once.
-WORD_AND_VALUE = re.compile(
-    r"""(?P<word> pass(?:word|wd|phrase|code) | pwd | cv[vc] | code | authorization | mnemonic
-            | key | secret | token | phrase | words )
-        [0-9]? \\{0,64} ["']? \s{0,9} [=:] \s{0,9}
-        (?! \[redacted\] )
-        (?P<value> "[^"]*"? | '[^']*'? | \\{1,64}"[^"]*"?
-            | (?: (?:bearer|basic|token) \s{1,9} )? [^\s&,;"'}]+ )""",
-    re.VERBOSE,
-)
+# The pattern begins with fixed letters, so that `re` skips most places at once.
 WORD_AND_CODE = re.compile(
     r"""(?: cv(?<![a-z]cv)[vcn]2? | security[ _-]?code ) \s{0,3}
             (?: (?:code|number|is|no\.?) \s{0,3} )? [=:]? \s{0,3}
             \\{0,64} ["']? (?P<value> [0-9]{3,8} ) (?![0-9])
         | (?: pin(?<![a-z]pin) | otp(?<![a-z]otp) | csc(?<![a-z]csc)
                 | one[ -]?time[ -]?(?:code|pin) )
-            (?: [ _-]?(?:code|number) )? \\{0,64} ["']? \s{0,9} [=:] \s{0,9}
+            (?: [ _-](?:code|number) )? \\{0,64} ["']? \s{0,9} [=:] \s{0,9}
             \\{0,64} ["']? (?P<pin> [0-9]{3,8} ) (?![0-9])""",
     re.VERBOSE,
 )
@@ -44,18 +36,6 @@ TOKEN = re.compile(
     re.DOTALL | re.VERBOSE,
 )
 
-# A word that names a secret alone; the others do so only after certain words.
-_WORDS_OF_SECRETS = ("pass", "pwd", "cv", "authorization", "mnemonic")
-_TWO_WORDS_OF_SECRETS = re.compile(
-    r"""(?: (?:card|security|verification)[ _-]?code
-          | (?:api|private|secret|access|session|signing|encryption|recovery)[ _-]?key
-          | (?:api|client|app|consumer|shared)[ _-]?secret | (?<![a-z])secret
-          | (?:access|refresh|auth|id|session|bearer|csrf|api)[ _-]?token | [?&\#]token
-          | (?:seed|recovery|secret)[ _-]?(?:phrase|words) )\Z""",
-    re.VERBOSE,
-)
-_MAX_TWO_WORDS_CHARACTERS = len("verification-code")
-
 # The only letter that gets longer in lower case, and one that no pattern here contains either.
 _LONGER_IN_LOWER_CASE = "\N{LATIN CAPITAL LETTER I WITH DOT ABOVE}"
 _SUBSTITUTE = "\N{LATIN SMALL LETTER DOTLESS I}"
@@ -64,12 +44,12 @@ _SUBSTITUTE = "\N{LATIN SMALL LETTER DOTLESS I}"
 # digits of a time or ratio), an issuer's first digit at the beginning of 12 digits, or the form of
 # an IBAN. Each is a
 # pattern of its own, because `re` is quick at finding one character that most texts lack.
-_BEHIND_A_WORD = "(?: (?<![0-9].) | (?<=[A-Za-z][0-9].) )"
+_BEHIND_A_WORD = "(?: (?<![0-9].) | (?<=[A-Za-z_][0-9].) )"
 _EQUALS, _COLON, _ESCAPE, _CARD = (
     re.compile(pattern, re.DOTALL | re.VERBOSE)
     for pattern in (
         f"={_BEHIND_A_WORD}",
-        f":{_BEHIND_A_WORD}",
+        f":(?!//){_BEHIND_A_WORD}",
         "%[0-9A-Fa-f]{2}",
         rf"[2-68](?<![0-9].)(?: (?:{SEPARATOR}[0-9]){{11}} | {BEGIN_OF_GROUPS} )",
     )
@@ -101,6 +81,8 @@ def _may_contain_secret(text: str) -> bool:
         or has_other_digits(text)
         or ("=" in text and contains(_EQUALS, text))
         or (":" in text and contains(_COLON, text))
+        or "\uff1a" in text  # the colon of Chinese and Japanese
+        or may_say_secret(lowered)
         or ("%" in text and contains(_ESCAPE, text))
         or may_contain_card(text)
         or may_contain_iban(text)
@@ -144,16 +126,9 @@ def may_contain_code(lowered: str) -> bool:
     return "=" in lowered or ":" in lowered or "cv" in lowered or "ecurity" in lowered
 
 
-def names_secret(lowered: str, found: re.Match[str]) -> bool:
-    """Tell whether a `WORD_AND_VALUE` match names a secret.
-
-    Some words do so only together with the word before.
-    """
-    if found["word"].startswith(_WORDS_OF_SECRETS):
-        return True
-    end = found.end("word")
-    begin = max(0, end - _MAX_TWO_WORDS_CHARACTERS - 1)
-    return _TWO_WORDS_OF_SECRETS.search(lowered, begin, end) is not None
+def may_contain_name(lowered: str) -> bool:
+    """Tell whether a text in lower case may have the name of a secret before its value."""
+    return "=" in lowered or ":" in lowered or "\uff1a" in lowered or may_say_secret(lowered)
 
 
 def to_lower_case_of_same_length(text: str) -> str:

@@ -79,6 +79,8 @@ _DESCRIBING_FIRST, _DESCRIBING_FIRST_OF_PASSWORDS, _DESCRIBING = map(
 _DESCRIBING_ENDINGS = tuple(word for word in _DESCRIBING if len(word) >= _MIN_ENDING_CHARACTERS)
 _CARD_CODE = re.compile("cv[cdnv]|csc|securitycode")
 _DESCRIBING_OF_CARD_CODES = tuple(_NAMES["describing_last_words_of_card_codes"])
+BEGINNINGS_IN_TEXTS: tuple[str, ...] = tuple(_NAMES["beginnings_in_texts"])
+"""Letters in lower case with which the last words of names of secrets begin, or that they have."""
 _CARD_KEYS, _CARD_ENDINGS = _plain("card"), tuple(_plain("card_endings"))
 
 
@@ -135,6 +137,22 @@ def _role_by_last_words(words: list[str]) -> Role:
     if last == "pincode" and before not in _OWNERS_OF_PINS:
         return "pincode"
     return "pin code" if (before, last) == ("pin", "code") else "secret"
+
+
+def has_name_of_secret(name: str) -> bool:
+    """Tell whether a name has a word that names a secret wherever it is, such as `password`."""
+    return _ANYWHERE.search(_bare_letters_of(name)) is not None
+
+
+def is_named_by_last_word(words: list[str]) -> bool:
+    """Tell whether such a word ends in the last word: in `seed phrase`, not `password policy`."""
+    letters = _bare_letters_of("".join(words))
+    begin_of_last = len(letters) - len(_bare_letters_of(words[-1]))
+    return any(found.end() > begin_of_last for found in _ANYWHERE.finditer(letters))
+
+
+def _bare_letters_of(text: str) -> str:
+    return _letters_of(text if text.isascii() else _without_accents(text))
 
 
 def identifier_of(key: str) -> Identifier:

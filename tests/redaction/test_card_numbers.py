@@ -221,6 +221,8 @@ class TestMaskedPathsInAuditRecords:
         payload = {
             "user_email": user,
             "capture_id": str(uuid.uuid4()),
+            "final_price": 10,
+            "transaction_id": "TX-1",
             "cardNumber": VISA,
             "note": f"paid with {VISA}",
         }
