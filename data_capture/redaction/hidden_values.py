@@ -25,6 +25,8 @@ _TOKEN_NAME = re.compile("token|nonce|client_?secret", re.IGNORECASE)
 _UNGUESSABLE = re.compile(r"[!-~]{16,}")  # such as a payment provider's `tok_…`
 _MAX_VALUES = 10_000  # more tell no two payloads of real pages apart
 
+_GUESSABLE_CHARACTERS = 1_000  # nobody guesses a longer text from its digest
+
 
 class HiddenValue(NamedTuple):
     """What was masked at a path: the keys and indexes from the top."""
@@ -82,7 +84,9 @@ def _find_in_scalar(
         inner, masked_inner = _decode(sent), _decode(masked)
         if inner is not None and type(inner) is type(masked_inner):
             yield from _find(inner, masked_inner, path, deadline)
-        elif redact_text(sent) != sent:  # masked by its form, or by words in it
+        elif masked == REDACTED and len(sent) > _GUESSABLE_CHARACTERS:
+            yield HiddenValue(path, sent)  # checking it again could take as long as masking it
+        elif masked != REDACTED or redact_text(sent) != sent:  # not masked by its key
             yield HiddenValue(path, mask_named_secrets(sent))
         elif masked == REDACTED and _names_token(path) and _UNGUESSABLE.fullmatch(sent):
             yield HiddenValue(path, sent)

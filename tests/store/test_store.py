@@ -274,8 +274,9 @@ class TestUsers:
             connection.execute("INSERT INTO users VALUES (1, 'old', 'Ada@Example.COM', '2020')")
         service.start()
         try:
-            for spelling in ("ada@example.com", "ADA@EXAMPLE.COM"):
-                assert service.capture("payment", {"user_email": spelling}).status_code == 201
+            for price, spelling in enumerate(("ada@example.com", "ADA@EXAMPLE.COM")):
+                payment = {"user_email": spelling, "final_price": price}
+                assert service.capture("payment", payment).status_code == 201
             assert (
                 service.rows("SELECT user_email FROM payment_data")
                 == [{"user_email": "Ada@Example.COM"}] * 2
