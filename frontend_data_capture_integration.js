@@ -39,7 +39,6 @@ const MAX_MEMBERS = 1e6;
 const MAX_NUMBERS = 50;
 const MAX_TEXT_LAYERS = 4;
 const MAX_TEXT_CHARACTERS = 1024 * 1024;
-const MIN_PICTURE_CHARACTERS = 1e4;
 const MIN_CARD_NUMBER = 1e12;
 const MAX_OPEN = 50;
 const MAX_PARTS = 20;
@@ -288,9 +287,8 @@ var wordsIn = (words) => String(words).toLowerCase().split(/[\s,]+/);
 var isUsable = (value, name) => {
   if (isText(value)) return true;
   if (name === "endpoint") return value instanceof URL;
-  if (typeof value === "boolean") return true;
   if (name === "rules") return isObject(value);
-  return Array.isArray(value) && value.every(isText);
+  return typeof value === "boolean" || Array.isArray(value) && value.every(isText);
 };
 var loadConfig = () => {
   const found = readDocument(Document.prototype, "currentScript") || Document.prototype.querySelector.call(document, "script[src*=data_capture_integration]");
@@ -449,7 +447,7 @@ var readRule = (given) => {
   for (const name of [...patterns, "name", "kind", "call", "under"]) {
     if (isText(own(given, name))) rule[name] = given[name];
   }
-  if (!KINDS.includes(rule.kind)) throw Error("no kind");
+  if (!KINDS.includes(rule.kind)) throw Error();
   for (const type of patterns) if (rule[type]) rule[type] = new RegExp(rule[type], "i");
   rule.as = record({ type: "payload_type" });
   for (const [from, to] of Object.entries(own(given, "as") || {})) {
@@ -575,7 +573,7 @@ var processSignal = (payload, signal) => {
   if (rule.under) body = record({ [rule.under]: body });
   const user = mergeUsers(body, signal.user, signal.by.users());
   if (kind === "dashboard" && history.left.length && (!user || history.left.includes(user.key))) {
-    throw Error("signed out");
+    throw Error();
   }
   const text = canonicalJson(body);
   if (rank >= REQUEST && text === "{}") return;
@@ -899,12 +897,17 @@ var bodyToJson = (text) => {
 };
 
 // browser/mask.js
-var WORDS = "pass(word|wd|phrase|code)|pwd|csc|cv[cdnv]2?|security.?code|card.?number|token|secret|(api|access|secret|private).?key|(seed|recovery).?phrase|mnemonic|authorization";
-var SECRET = new RegExp("(" + WORDS + ")(\\d|code|confirm.*)?$|^((card)?pin|pass|jwt)$");
-var SECRET_IN_TEXT = new RegExp("((?:" + WORDS + `)\\\\*["']?\\s*[=:]\\s*)(?:\\\\*"[^"]*"?|\\\\*'[^']*'?|(?:(?:bearer|basic|token)\\s+)?[^\\s&,;"'}]+)`, "gi");
+var WORDS = "pass(word|wd|phrase|code)|pwd|csc|cv[cdnv](.?code)?|security.?code|token|secret|(api|access|secret|private|recovery).?key|(seed|recovery).?phrase|mnemonic|authorization";
+var SECRET = new RegExp(
+  "^(?!has|show|forgot)(.*(" + WORDS + "|cardnumber)|(card)?pin|pass)(\\d|confirm.*)?$"
+);
+var SECRET_IN_TEXT = new RegExp("((?:" + WORDS + `)\\\\*["']?\\s*[=:]\\s*)(?:\\\\*"[^"]*"?|\\\\*'[^']*'?|(?:(?!\\s[\\w-]+[=:])[^\\r\\n&;"'}])+)`, "gi");
+var CARD = /^((4\d|5[1-5]|6[25])\d{14}|3[47]\d{13})$/;
 var mask = (json, layers = MAX_TEXT_LAYERS) => parseJson(json, (key, value) => {
   if (isEmpty(value) || typeof value === "boolean") return value;
-  if (key && SECRET.test(plainKey(key))) return "[redacted]";
+  const name = plainKey(key);
+  const isCoin = /token$/.test(name) && (isObject(value) || value.length < 6);
+  if (SECRET.test(name) && !isCoin) return "[redacted]";
   if (isObject(value) || Math.abs(value) < MIN_CARD_NUMBER) return value;
   const text = maskText(String(value), layers);
   return text === String(value) ? value : text;
@@ -920,19 +923,17 @@ var maskText = (text, layers) => {
       if (!(reason instanceof SyntaxError)) return "[redacted]";
     }
   }
-  const isLong = text.length > MIN_PICTURE_CHARACTERS;
-  if (isLong && /^(data:[^,]{9,80},)?[\w+/=\r\n]+$/.test(text)) return text;
+  if (/^(data:[^,]{9,80},)?[\w+/=\r\n]{9999,}$/.test(text)) return text;
   if (text.length > MAX_TEXT_CHARACTERS) return "[redacted]";
-  return text.replace(/\+?\b((\d{4}[ -]?){3}\d{4}|\d{4}[ -]?\d{6}[ -]?\d{4,5}|\d{13,19})\b/g, maskCard).replace(/eyJ[\w-]{8,400}\.[\w-]{8,9999}\.[\w-]*/g, "[redacted]").replace(
+  return text.replace(/[+.]?\b((\d{4}[ -]?){3}\d{4}|\d{4}[ -]?\d{6}[ -]?\d{5})\b(?!-)/g, maskCard).replace(/eyJ[\w-]{8,400}\.[\w-]{8,9999}\.[\w-]*/g, "[redacted]").replace(
     /-----BEGIN [A-Z ]{0,30}PRIVATE KEY-----[^]*?(-----END [A-Z ]{9,40}-----|$)/g,
     "[redacted]"
   ).replace(SECRET_IN_TEXT, "$1[redacted]");
 };
 var maskCard = (text) => {
-  const digits = text.replace(/\D/g, "");
-  const sum = [...digits].reverse().reduce((before2, digit, n) => before2 + Number(n % 2 ? "0246813579"[digit] : digit), 0);
-  const isCard = sum % 10 === 0 && /^(2[2-7]|[3-6])/.test(text);
-  return isCard ? "[card ****" + digits.slice(-4) + "]" : text;
+  const digits = text.replace(/[ -]/g, "");
+  const sum = [...digits].reverse().reduce((before2, digit, n) => before2 + (n % 2 && digit < 9 ? digit * 2 % 9 : +digit), 0);
+  return sum % 10 || !CARD.test(digits) ? text : "[card ****" + digits.slice(-4) + "]";
 };
 
 // browser/signals.js
@@ -1026,7 +1027,7 @@ var observeForm = (form) => {
   if (!rule) return;
   const inputs = [...Element.prototype.querySelectorAll.call(
     form,
-    "input:not([type=password],[type=submit],[autocomplete*=cc- i],[type=radio]:not(:checked),[type=checkbox]:not(:checked)),select,textarea"
+    "input:not([type=password],[type=submit],[autocomplete*=cc- i],:is([type=radio],[type=checkbox]):not(:checked)),select,textarea"
   )];
   const fields = inputs.map((input) => [input.name, input.value]);
   addSignal(rule, FORM, "form", fieldsToJson(fields));
@@ -1288,7 +1289,6 @@ var provideApi = () => {
   Object.defineProperty(window, "enhancedDataCapture", record({
     value: Object.freeze(api),
     writable: true,
-    enumerable: true,
     configurable: true
   }));
 };

@@ -5,26 +5,32 @@
  */
 
 import { plainKey } from './canonical.js';
-import {
-  MAX_TEXT_CHARACTERS, MAX_TEXT_LAYERS, MIN_CARD_NUMBER, MIN_PICTURE_CHARACTERS,
-} from './constants.js';
+import { MAX_TEXT_CHARACTERS, MAX_TEXT_LAYERS, MIN_CARD_NUMBER } from './constants.js';
 import { isJsonText } from './fields.js';
 import { isEmpty, isObject, parseJson } from './values.js';
 
-const WORDS = 'pass(word|wd|phrase|code)|pwd|csc|cv[cdnv]2?|security.?code|card.?number|token|' +
-  'secret|(api|access|secret|private).?key|(seed|recovery).?phrase|mnemonic|authorization';
+const WORDS = 'pass(word|wd|phrase|code)|pwd|csc|cv[cdnv](.?code)?|security.?code|token|secret|' +
+  '(api|access|secret|private|recovery).?key|(seed|recovery).?phrase|mnemonic|authorization';
 
 /** A secret's name ends with such a word (accessToken, API_KEY), perhaps numbered or confirming. */
-const SECRET = new RegExp('(' + WORDS + ')(\\d|code|confirm.*)?$|^((card)?pin|pass|jwt)$');
+const SECRET = new RegExp(
+  '^(?!has|show|forgot)(.*(' + WORDS + '|cardnumber)|(card)?pin|pass)(\\d|confirm.*)?$',
+);
 
-/** The same in a text: `password: x`, `token="x"`, also within escaped JSON. */
+/** The same in a text, up to the line's end or the next name: `password: x`, `token="x"&a=b`. */
 const SECRET_IN_TEXT = new RegExp('((?:' + WORDS + ')\\\\*["\']?\\s*[=:]\\s*)' +
-  '(?:\\\\*"[^"]*"?|\\\\*\'[^\']*\'?|(?:(?:bearer|basic|token)\\s+)?[^\\s&,;"\'}]+)', 'gi');
+  '(?:\\\\*"[^"]*"?|\\\\*\'[^\']*\'?|(?:(?!\\s[\\w-]+[=:])[^\\r\\n&;"\'}])+)', 'gi');
+
+/** Visa, Mastercard, American Express, Discover, UnionPay. The service knows all issuers. */
+const CARD = /^((4\d|5[1-5]|6[25])\d{14}|3[47]\d{13})$/;
 
 /** Parse JSON and mask the secrets in it. */
 export const mask = (json, layers = MAX_TEXT_LAYERS) => parseJson(json, (key, value) => {
   if (isEmpty(value) || typeof value === 'boolean') return value; // showPassword
-  if (key && SECRET.test(plainKey(key))) return '[redacted]';
+  const name = plainKey(key);
+  // A token may be a coin: {"payToken": "USDT"}, {"baseToken": {"symbol": "SOL"}}.
+  const isCoin = /token$/.test(name) && (isObject(value) || value.length < 6);
+  if (SECRET.test(name) && !isCoin) return '[redacted]';
   if (isObject(value) || Math.abs(value) < MIN_CARD_NUMBER) return value;
   const text = maskText(String(value), layers);
   return text === String(value) ? value : text; // a number stays a number
@@ -44,12 +50,11 @@ export const maskText = (text, layers) => {
     }
   }
   // A file in base64, in which secrets would be found by chance.
-  const isLong = text.length > MIN_PICTURE_CHARACTERS;
-  if (isLong && /^(data:[^,]{9,80},)?[\w+/=\r\n]+$/.test(text)) return text;
+  if (/^(data:[^,]{9,80},)?[\w+/=\r\n]{9999,}$/.test(text)) return text;
   if (text.length > MAX_TEXT_CHARACTERS) return '[redacted]';
   return text
-    // Card numbers, in the groups in which they are written; after a plus it is a phone number.
-    .replace(/\+?\b((\d{4}[ -]?){3}\d{4}|\d{4}[ -]?\d{6}[ -]?\d{4,5}|\d{13,19})\b/g, maskCard)
+    // Card numbers, in the groups in which they are written.
+    .replace(/[+.]?\b((\d{4}[ -]?){3}\d{4}|\d{4}[ -]?\d{6}[ -]?\d{5})\b(?!-)/g, maskCard)
     // JSON Web Tokens (RFC 7519): a header begins with {" and so, in base64, with eyJ. Its length
     // is limited, so that the time is linear.
     .replace(/eyJ[\w-]{8,400}\.[\w-]{8,9999}\.[\w-]*/g, '[redacted]')
@@ -61,15 +66,15 @@ export const maskText = (text, layers) => {
 };
 
 /**
- * Mask a card number, and keep its last four digits. Other numbers of that length stay.
+ * Mask a card number, and keep its last four digits. Other numbers of that length stay, also those
+ * after a plus (phones) or a point (fractions).
  *
  * The last digit is a Luhn check digit: every second one from there is doubled, the digits of the
  * results are added, and the sum ends with 0.
  */
 const maskCard = (text) => {
-  const digits = text.replace(/\D/g, '');
+  const digits = text.replace(/[ -]/g, '');
   const sum = [...digits].reverse()
-    .reduce((before, digit, n) => before + Number(n % 2 ? '0246813579'[digit] : digit), 0);
-  const isCard = sum % 10 === 0 && /^(2[2-7]|[3-6])/.test(text);
-  return isCard ? '[card ****' + digits.slice(-4) + ']' : text;
+    .reduce((before, digit, n) => before + (n % 2 && digit < 9 ? digit * 2 % 9 : +digit), 0);
+  return sum % 10 || !CARD.test(digits) ? text : '[card ****' + digits.slice(-4) + ']';
 };

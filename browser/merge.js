@@ -45,7 +45,7 @@ export const processSignal = (payload, signal) => {
   const user = mergeUsers(body, signal.user, signal.by.users());
   // A page that goes on saving the dashboard of a user who signed out is not the user.
   if (kind === 'dashboard' && history.left.length && (!user || history.left.includes(user.key))) {
-    throw Error('signed out');
+    throw Error();
   }
   const text = canonicalJson(body);
   if (rank >= REQUEST && text === '{}') return;

@@ -67,7 +67,7 @@ export const observeForm = (form) => {
   const inputs = [...Element.prototype.querySelectorAll.call(
     form,
     'input:not([type=password],[type=submit],[autocomplete*=cc- i],' +
-      '[type=radio]:not(:checked),[type=checkbox]:not(:checked)),select,textarea',
+      ':is([type=radio],[type=checkbox]):not(:checked)),select,textarea',
   )];
   const fields = inputs.map((input) => [input.name, input.value]);
   addSignal(rule, FORM, 'form', fieldsToJson(fields));
