@@ -9,7 +9,7 @@ import re
 from collections.abc import Callable, Iterator
 
 from data_capture.redaction.emails import is_in_email
-from data_capture.scanning import find_in_steps, overlapping_steps
+from data_capture.scanning import LARGE_STEP_CHARACTERS, find_in_steps, overlapping_steps
 
 # The countries of each length (SWIFT's IBAN registry).
 _COUNTRIES_BY_LENGTH = {
@@ -24,6 +24,7 @@ _LENGTHS = {
     for length, countries in _COUNTRIES_BY_LENGTH.items()
     for country in countries.split()
 }
+_MIN_CHARACTERS = min(_LENGTHS.values())
 _SEPARATOR = r"(?:[ +.\u00a0\u2009\u202f-]|%20)"
 _GROUP = rf"{_SEPARATOR}{{1,3}}[0-9A-Za-z]"
 # The lookahead leaves the next IBAN in the text, which could follow as further groups.
@@ -42,10 +43,15 @@ _LETTERS_AND_DIGITS = bytes.maketrans(
 
 def may_contain_iban(text: str) -> bool:
     """Tell whether a text may contain an IBAN; False is never wrong."""
-    return any(
-        _FORM.search(step.encode("utf-8", "replace").translate(_LETTERS_AND_DIGITS))
-        for step in overlapping_steps(text)
-    )
+    if len(text) < _MIN_CHARACTERS:
+        return False
+    if len(text) <= LARGE_STEP_CHARACTERS:
+        return _has_form(text)
+    return any(map(_has_form, overlapping_steps(text)))
+
+
+def _has_form(text: str) -> bool:
+    return _FORM.search(text.encode("utf-8", "replace").translate(_LETTERS_AND_DIGITS)) is not None
 
 
 def find_ibans(text: str, spend_checks: Callable[[int], None]) -> Iterator[tuple[int, int, str]]:

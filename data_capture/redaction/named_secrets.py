@@ -108,10 +108,10 @@ def find_named_secrets(
 
 def may_say_secret(lowered: str) -> bool:
     """Tell whether a text in lower case may say `password is …`."""
-    return (
+    return (" is" in lowered or " es" in lowered or " lautet" in lowered) and (
         "pass" in lowered or "phrase" in lowered or "mnemonic" in lowered or "kennwort" in lowered
         or "contrase" in lowered
-    ) and (" is" in lowered or " es" in lowered or " lautet" in lowered)  # fmt: skip
+    )  # fmt: skip
 
 
 def _find_said_secrets(

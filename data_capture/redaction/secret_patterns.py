@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 
+from data_capture.redaction.card_issuers import MIN_CARD_DIGITS
 from data_capture.redaction.card_numbers import BEGIN_OF_GROUPS, SEPARATOR
 from data_capture.redaction.iban_numbers import may_contain_iban
 from data_capture.redaction.named_secrets import may_say_secret
@@ -42,8 +43,8 @@ _SUBSTITUTE = "\N{LATIN SMALL LETTER DOTLESS I}"
 
 # Every other text with a secret has JSON's brackets, an escape, "=" or ":" (but not between the
 # digits of a time or ratio), an issuer's first digit at the beginning of 12 digits, or the form of
-# an IBAN. Each is a
-# pattern of its own, because `re` is quick at finding one character that most texts lack.
+# an IBAN. Each is a pattern of its own, because `re` is quick at finding one character that most
+# texts lack.
 _BEHIND_A_WORD = "(?: (?<![0-9].) | (?<=[A-Za-z_][0-9].) )"
 _EQUALS, _COLON, _ESCAPE, _CARD = (
     re.compile(pattern, re.DOTALL | re.VERBOSE)
@@ -97,6 +98,8 @@ def may_contain_card(text: str) -> bool:
 
 
 def _may_contain_card(text: str) -> bool:
+    if len(text) < MIN_CARD_DIGITS:
+        return False
     if text.isascii():
         digits = text.encode().translate(_ISSUERS_AND_OTHERS, _BETWEEN_DIGITS)
         if not contains(_TWELVE_DIGITS, digits):
