@@ -2,6 +2,7 @@
 
 kinds.py           the kinds with their tables, fields, aliases and converters, as one table
 parse.py           from a payload to a Capture
+columns.py         from a payload's members to the values of the columns
 envelopes.py       looks into the objects that clients and protocols put around a payload
 firestore.py       decodes Firestore's typed values
 form_names.py      builds the objects that names of form fields describe

@@ -5,26 +5,23 @@ from __future__ import annotations
 import hashlib
 import re
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
-from functools import partial
 from typing import Any, NamedTuple
 
 from data_capture.capture.capture_time import resolve_capture_time
-from data_capture.capture.conversion import ColumnValue, ConversionError, Unconvertible
+from data_capture.capture.columns import convert_field, parse_columns
+from data_capture.capture.conversion import ColumnValue
 from data_capture.capture.converters import is_absent
-from data_capture.capture.envelopes import View, locate, unwrap
-from data_capture.capture.field_lookup import FieldLookup, FieldPath, KeyLayout
-from data_capture.capture.kinds import Field, Kind
+from data_capture.capture.envelopes import unwrap
+from data_capture.capture.field_lookup import FieldLookup
+from data_capture.capture.kinds import Kind
 from data_capture.capture.normalise import is_flat_dashboard
-from data_capture.capture.payments.facts import PaymentFacts, find_facts
-from data_capture.capture.payments.unmapped import warn_of_unmapped_payment
-from data_capture.capture.pictures import describe_pictures
+from data_capture.capture.payments.facts import PaymentFacts
 from data_capture.capture.snapshot import snapshot_and_digests
 from data_capture.capture.timestamps import timestamp
 from data_capture.capture.user_agent import stored_user_agent
-from data_capture.capture.user_fields import FoundEmail, find_email, prefer_object
 from data_capture.deadlines import Deadline
 from data_capture.json_codec import JsonObject
 from data_capture.problems import UNUSABLE, FieldError, Problem
@@ -34,7 +31,6 @@ from data_capture.redaction.redact import is_masked, redact_with_paths
 PARTIAL = "partial"
 """The member with which a capture says that it is a partial update."""
 
-_STORED_AS_NULL = "so it was stored as NULL"
 _CAPTURE_ID = re.compile(r"[A-Za-z0-9._:-]{1,128}")
 
 
@@ -165,7 +161,7 @@ def parse_capture(
     time = resolve_capture_time(
         view.members, layout.time_keys, caller.now, may_backdate=caller.may_backdate
     )
-    user, values, facts, warnings, payload = _parse_fields(
+    user, values, facts, warnings, payload = parse_columns(
         kind, payload, view, layout, placeholder_emails, is_partial=is_partial
     )
     user_agent = stored_user_agent(caller.user_agent)
@@ -221,107 +217,6 @@ def _parse_capture_id(sent: Any, masked: Any) -> str:
     )
 
 
-def _parse_fields(
-    kind: Kind,
-    payload: JsonObject,
-    view: View,
-    layout: KeyLayout,
-    placeholder_emails: tuple[str, ...],
-    *,
-    is_partial: bool,
-) -> tuple[FoundEmail, list[ColumnValue], PaymentFacts | None, list[FieldError], JsonObject]:
-    """Return the user, the columns' values, a payment's facts, the warnings and the payload.
-
-    In the payload, descriptions replace pictures.
-    """
-    lookup = FieldLookup(view.members)
-    normalised = kind.normalise(view.members)
-    if normalised is view.members:
-        user = find_email(lookup, layout, placeholder_emails)
-    else:
-        try:
-            user = find_email(lookup, layout, placeholder_emails)
-            lookup, layout = FieldLookup(normalised), kind.layouts.get(normalised)
-        except Problem:  # a payment provider's object can have the address deep inside
-            lookup, layout = FieldLookup(normalised), kind.layouts.get(normalised)
-            user = find_email(lookup, layout, placeholder_emails)
-    values: list[ColumnValue] = [None if is_partial else one for one in kind.defaults]
-    warnings: list[FieldError] = []
-    name_index = kind.field_indexes.get("user_name") if user.object_path else None
-    for index, paths in layout.field_paths.items():
-        if index == name_index:
-            paths = prefer_object(paths, user.object_path)
-        kind_field = kind.parsed_fields[index]
-        values[index], warning = _convert_field(
-            kind_field, lookup, paths, None if is_partial else kind_field.default
-        )
-        if warning is not None:
-            warnings.append(warning)
-    facts = None
-    if kind.facts_table is not None:
-        find_sent = partial(_find_sent, lookup, layout.field_paths, kind.field_indexes)
-        facts, fact_warnings = find_facts(values, kind.field_indexes, find_sent)
-        unmapped = warn_of_unmapped_payment(
-            view.members, values, kind.field_indexes, find_sent, kind.known_names
-        )
-        warnings += fact_warnings if unmapped is None else [unmapped, *fact_warnings]
-        del values[len(kind.fields) :]
-    if is_partial:
-        warnings = [
-            FieldError(one.field, one.message.replace(_STORED_AS_NULL, "so the stored value stays"))
-            for one in warnings
-        ]
-    if view.places:
-        warnings = [FieldError(locate(one.field, view.places), one.message) for one in warnings]
-    if kind.picture is not None:
-        picture_index = kind.field_indexes[kind.picture.picture.column]
-        sent = [*lookup.find_all(layout.field_paths.get(picture_index, ()))]
-        payload = describe_pictures(payload, sent, kind, kind.picture, values)
-    return user, values, facts, warnings, payload
-
-
-def _find_sent(
-    lookup: FieldLookup,
-    paths: Mapping[int, tuple[FieldPath, ...]],
-    indexes: Mapping[str, int],
-    column: str,
-) -> tuple[str, Any] | None:
-    """Return the name and value that a page sent for a field; None if it sent none."""
-    for path in paths.get(indexes[column], ()):
-        found = lookup.find(path)
-        if found is not None:
-            return found
-    return None
-
-
-def _convert_field(
-    kind_field: Field, lookup: FieldLookup, paths: tuple[FieldPath, ...], default: ColumnValue
-) -> tuple[ColumnValue, FieldError | None]:
-    """Return the first value that can be converted.
-
-    If none can, return None and a warning about the first. Without any value, return the default.
-    The others are not tried after a value that decides alone.
-    """
-    warning: FieldError | None = None
-    for path in paths:
-        found = lookup.find(path)
-        if found is None:
-            continue
-        key, sent = found
-        try:
-            value = kind_field.converter(sent)
-        except ConversionError as error:
-            warning = warning or FieldError(
-                f"{path[0]}.{key}".lstrip("."), f"{error}, {_STORED_AS_NULL}"
-            )
-            if kind_field.first_value_decides or isinstance(sent, Unconvertible):
-                break
-        else:
-            if value is not None:
-                return value, None
-    return (default if warning is None else None), warning
-
-
 def _is_identified(kind: Kind, values: list[ColumnValue]) -> bool:
     """Tell whether the row that a capture may repeat is known without the page's own id of it."""
     if kind.repetition is None or kind.repetition.about is None:
@@ -341,7 +236,7 @@ def _digest_masked_subject(
         return None
     payload = kind.normalise(sent_members)
     paths = kind.layouts.get(payload).field_paths.get(index, ())
-    sent, _ = _convert_field(kind.fields[index], FieldLookup(payload), paths, None)
+    sent, _ = convert_field(kind.fields[index], FieldLookup(payload), paths)
     return content_digest if sent == masked else hashlib.sha256(str(sent).encode()).digest()
 
 

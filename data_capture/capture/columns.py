@@ -1,0 +1,160 @@
+"""From the members of a payload to the values of its kind's columns."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import partial
+from typing import Any, NamedTuple
+
+from data_capture.capture.conversion import ColumnValue, ConversionError, Unconvertible
+from data_capture.capture.envelopes import View, locate
+from data_capture.capture.field_lookup import FieldLookup, FieldPath, KeyLayout
+from data_capture.capture.kinds import Field, Kind
+from data_capture.capture.payments.facts import PaymentFacts, find_facts
+from data_capture.capture.payments.unmapped import warn_of_unmapped_payment
+from data_capture.capture.pictures import describe_pictures
+from data_capture.capture.user_fields import FoundEmail, find_email, prefer_object
+from data_capture.json_codec import JsonObject
+from data_capture.problems import FieldError, Problem
+
+_STORED_AS_NULL = "so it was stored as NULL"
+
+
+class ParsedColumns(NamedTuple):
+    """The columns' values of a payload, and what else its members say.
+
+    Attributes:
+        user: whose payload it is.
+        values: one value for each of the kind's fields.
+        facts: of a payment; None for the other kinds.
+        warnings: one for each field that was not understood, in the page's spelling.
+        payload: the payload, with descriptions in place of pictures.
+    """
+
+    user: FoundEmail
+    values: list[ColumnValue]
+    facts: PaymentFacts | None
+    warnings: list[FieldError]
+    payload: JsonObject
+
+
+def parse_columns(
+    kind: Kind,
+    payload: JsonObject,
+    view: View,
+    layout: KeyLayout,
+    placeholder_emails: tuple[str, ...],
+    *,
+    is_partial: bool,
+) -> ParsedColumns:
+    """Find and convert the fields of a payload.
+
+    Args:
+        kind: of the capture.
+        payload: as it came, secrets masked.
+        view: the payload without its envelopes.
+        layout: of the view's members.
+        placeholder_emails: addresses that belong to no user.
+        is_partial: whether columns that are not sent keep their stored values.
+
+    Raises:
+        Problem: 422, there is no usable email address.
+    """
+    user, lookup, layout = _find_user(kind, view.members, layout, placeholder_emails)
+    values: list[ColumnValue] = [None if is_partial else one for one in kind.defaults]
+    warnings: list[FieldError] = []
+    name_index = kind.field_indexes.get("user_name") if user.object_path else None
+    for index, paths in layout.field_paths.items():
+        if index == name_index:
+            paths = prefer_object(paths, user.object_path)
+        kind_field = kind.parsed_fields[index]
+        values[index], warning = convert_field(
+            kind_field, lookup, paths, None if is_partial else kind_field.default
+        )
+        if warning is not None:
+            warnings.append(warning)
+    facts = None
+    if kind.facts_table is not None:
+        find_sent = partial(_find_sent, lookup, layout.field_paths, kind.field_indexes)
+        facts, fact_warnings = find_facts(values, kind.field_indexes, find_sent)
+        unmapped = warn_of_unmapped_payment(
+            view.members, values, kind.field_indexes, find_sent, kind.known_names
+        )
+        warnings += fact_warnings if unmapped is None else [unmapped, *fact_warnings]
+        del values[len(kind.fields) :]
+    if warnings:
+        warnings = [_complete_warning(one, view, is_partial=is_partial) for one in warnings]
+    if kind.picture is not None:
+        picture_index = kind.field_indexes[kind.picture.picture.column]
+        sent = [*lookup.find_all(layout.field_paths.get(picture_index, ()))]
+        payload = describe_pictures(payload, sent, kind, kind.picture, values)
+    return ParsedColumns(user, values, facts, warnings, payload)
+
+
+def convert_field(
+    kind_field: Field,
+    lookup: FieldLookup,
+    paths: tuple[FieldPath, ...],
+    default: ColumnValue = None,
+) -> tuple[ColumnValue, FieldError | None]:
+    """Return the first value that can be converted.
+
+    If none can, return None and a warning about the first. Without any value, return the default.
+    The others are not tried after a value that decides alone.
+    """
+    warning: FieldError | None = None
+    for path in paths:
+        found = lookup.find(path)
+        if found is None:
+            continue
+        key, sent = found
+        try:
+            value = kind_field.converter(sent)
+        except ConversionError as error:
+            warning = warning or FieldError(
+                f"{path[0]}.{key}".lstrip("."), f"{error}, {_STORED_AS_NULL}"
+            )
+            if kind_field.first_value_decides or isinstance(sent, Unconvertible):
+                break
+        else:
+            if value is not None:
+                return value, None
+    return (default if warning is None else None), warning
+
+
+def _find_user(
+    kind: Kind, members: JsonObject, layout: KeyLayout, placeholder_emails: tuple[str, ...]
+) -> tuple[FoundEmail, FieldLookup, KeyLayout]:
+    """Return the user, and where the fields are in the normalised members."""
+    lookup = FieldLookup(members)
+    normalised = kind.normalise(members)
+    if normalised is members:
+        return find_email(lookup, layout, placeholder_emails), lookup, layout
+    normalised_lookup, normalised_layout = FieldLookup(normalised), kind.layouts.get(normalised)
+    try:
+        user = find_email(lookup, layout, placeholder_emails)
+    except Problem:  # a payment provider's object can have the address deep inside
+        user = find_email(normalised_lookup, normalised_layout, placeholder_emails)
+    return user, normalised_lookup, normalised_layout
+
+
+def _find_sent(
+    lookup: FieldLookup,
+    paths: Mapping[int, tuple[FieldPath, ...]],
+    indexes: Mapping[str, int],
+    column: str,
+) -> tuple[str, Any] | None:
+    """Return the name and value that a page sent for a field; None if it sent none."""
+    for path in paths.get(indexes[column], ()):
+        found = lookup.find(path)
+        if found is not None:
+            return found
+    return None
+
+
+def _complete_warning(warning: FieldError, view: View, *, is_partial: bool) -> FieldError:
+    """Say where in the payload the field is, and what is stored instead of its value."""
+    message = warning.message
+    if is_partial:
+        message = message.replace(_STORED_AS_NULL, "so the stored value stays")
+    return FieldError(locate(warning.field, view.places), message)
