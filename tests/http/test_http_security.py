@@ -374,9 +374,9 @@ class TestRateLimits:
 INVALID_ADDRESSES = [
     "..%2f..%2fetc%2fpasswd", "%2e%2e%2f%2e%2e%2fhealth", "....//", "..", ".", "//", "?", "%",
     "%zz",
-    "@", "%20", "\\..\\x", "%00", "a%00@example.com", "a@example.com%00", "%0d%0aSet-Cookie:x",
-    "a%0a@example.com", "%e2%80%ae@example.com", "%2525@", "a%40b%40example.com", "a@example.com/",
-    "a@example.com/../../health", "a@example.com%2fexport", "a@example.com%5cx",
+    "@", "%20", "\\..\\x", "%00", "a%00@example.com", "a@example.com%00b", "%0d%0aSet-Cookie:x",
+    "a%0a@example.com", "%e2%80%ae@example.com", "%2525@", "a%40b%40example.com",
+    "a@example.com//x", "a@example.com/../../health", "a@example.com%2fexport", "a@example.com%5cx",
     "a" * 300 + "@example.com", "a" * 20_000, "%F0%9F%92%A9",
 ]  # fmt: skip
 

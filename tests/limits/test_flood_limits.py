@@ -108,12 +108,18 @@ def test_new_users_per_caller_are_limited_and_known_users_are_not(
     assert [result["status"] for result in response.json()["answers"]] == [201, 429]
 
 
-def health_status(service: RunningService) -> int | None:
-    """Return the status of the health endpoint; None while nothing listens there."""
-    try:
-        return requests.get(f"{service.url}/api/data-capture/health", timeout=30).status_code
-    except requests.ConnectionError:
-        return None
+def start_unhealthy(service: RunningService, health_path: str) -> None:
+    """Start a service whose health is 503 from the beginning."""
+
+    def health_status() -> int | None:
+        try:
+            return requests.get(service.url + health_path, timeout=30).status_code
+        except requests.ConnectionError:
+            return None  # nothing listens yet
+
+    with pytest.raises(AssertionError, match="healthy"):
+        service.start(seconds=0)
+    assert eventually(health_status, "a response", 60) == 503
 
 
 @pytest.fixture
@@ -123,9 +129,7 @@ def service_with_full_disk(tmp_path: Path) -> Iterator[RunningService]:
     service.start()  # creates the database; healthy with the default setting
     service.stop()
     service = capture_service_in(tmp_path, EDC_MIN_FREE_DISK=MORE_THAN_ANY_DISK)
-    with pytest.raises(AssertionError, match="healthy"):
-        service.start(seconds=0)
-    assert eventually(lambda: health_status(service), "a response", 60) == 503
+    start_unhealthy(service, "/api/data-capture/health")
     yield service
     service.stop()
 
@@ -145,7 +149,7 @@ def test_only_the_owner_can_write_while_the_disk_is_almost_full(
     assert health.status_code == 503
     assert "EDC_MIN_FREE_DISK" in health.json()["detail"]
     signup = signup_service_in(service.database.parent, EDC_MIN_FREE_DISK=MORE_THAN_ANY_DISK)
-    signup.start()
+    start_unhealthy(signup, "/api/health")
     try:
         assert register(signup, user).status_code == 503
     finally:
