@@ -899,7 +899,7 @@ var bodyToJson = (text) => {
 // browser/mask.js
 var WORDS = "pass(word|wd|phrase|code)|pwd|csc|cv[cdnv](.?code)?|security.?code|token|secret|(api|access|secret|private|recovery).?key|(seed|recovery).?phrase|mnemonic|authorization";
 var SECRET = new RegExp(
-  "^(?!has|show|forgot)(.*(" + WORDS + "|cardnumber)|(card)?pin|pass)(\\d|confirm.*)?$"
+  "^(?!has|show|forgot)(.*(" + WORDS + "|cardnumber)|(card)?pin|pass|jwt)(\\d|confirm.*)?$"
 );
 var SECRET_IN_TEXT = new RegExp("((?:" + WORDS + `)\\\\*["']?\\s*[=:]\\s*)(?:\\\\*"[^"]*"?|\\\\*'[^']*'?|(?:(?!\\s[\\w-]+[=:])[^\\r\\n&;"'}])+)`, "gi");
 var CARD = /^((4\d|5[1-5]|6[25])\d{14}|3[47]\d{13})$/;
@@ -926,7 +926,7 @@ var maskText = (text, layers) => {
   if (/^(data:[^,]{9,80},)?[\w+/=\r\n]{9999,}$/.test(text)) return text;
   if (text.length > MAX_TEXT_CHARACTERS) return "[redacted]";
   return text.replace(/[+.]?\b((\d{4}[ -]?){3}\d{4}|\d{4}[ -]?\d{6}[ -]?\d{5})\b(?!-)/g, maskCard).replace(/eyJ[\w-]{8,400}\.[\w-]{8,9999}\.[\w-]*/g, "[redacted]").replace(
-    /-----BEGIN [A-Z ]{0,30}PRIVATE KEY-----[^]*?(-----END [A-Z ]{9,40}-----|$)/g,
+    /-----BEGIN [A-Z ]{0,30}PRIVATE KEY[^]*?(-END [A-Z ]{9,40}-----|$)/g,
     "[redacted]"
   ).replace(SECRET_IN_TEXT, "$1[redacted]");
 };

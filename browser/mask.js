@@ -14,7 +14,7 @@ const WORDS = 'pass(word|wd|phrase|code)|pwd|csc|cv[cdnv](.?code)?|security.?cod
 
 /** A secret's name ends with such a word (accessToken, API_KEY), perhaps numbered or confirming. */
 const SECRET = new RegExp(
-  '^(?!has|show|forgot)(.*(' + WORDS + '|cardnumber)|(card)?pin|pass)(\\d|confirm.*)?$',
+  '^(?!has|show|forgot)(.*(' + WORDS + '|cardnumber)|(card)?pin|pass|jwt)(\\d|confirm.*)?$',
 );
 
 /** The same in a text, up to the line's end or the next name: `password: x`, `token="x"&a=b`. */
@@ -59,7 +59,7 @@ export const maskText = (text, layers) => {
     // is limited, so that the time is linear.
     .replace(/eyJ[\w-]{8,400}\.[\w-]{8,9999}\.[\w-]*/g, '[redacted]')
     .replace(
-      /-----BEGIN [A-Z ]{0,30}PRIVATE KEY-----[^]*?(-----END [A-Z ]{9,40}-----|$)/g,
+      /-----BEGIN [A-Z ]{0,30}PRIVATE KEY[^]*?(-END [A-Z ]{9,40}-----|$)/g,
       '[redacted]',
     )
     .replace(SECRET_IN_TEXT, '$1[redacted]');

@@ -13,7 +13,7 @@ const maskedText = (text) => masked({ note: text }).note;
 test('members with a secret name are masked at all depths', () => {
   const secrets = {
     password: 'x', password2: 'x', password_confirmation: 'x', cardCVC: 123, 'security-code': 'x',
-    pin: 1234, accessToken: 'abcdef', API_KEY: { pem: 'x' }, seed_phrase: ['x'],
+    pin: 1234, jwt: 'x', accessToken: 'abcdef', API_KEY: { pem: 'x' }, seed_phrase: ['x'],
   };
   const result = masked({ ...secrets, inner: [secrets] });
   for (const one of [result, result.inner[0]]) {
@@ -34,7 +34,7 @@ const CARDS = [
   '341111111111111', '4111111111111111',
 ];
 
-test('card numbers keep only their last four digits, in the groups in which they are printed', () => {
+test('card numbers in printed groups keep only their last four digits', () => {
   for (const number of CARDS) {
     const mask = '[card ****' + number.slice(-4) + ']';
     const groups = number.length === 15
@@ -71,7 +71,9 @@ test('names of secrets are masked; those in other words are left to the service'
     'token|secret$|(api|private).?key|(seed|recovery)_phrase|mnemonic|authorization$', 'i');
   const names = Object.entries(CASES.secret).filter(([name]) => words.test(name));
   assert.ok(names.length > 50);
-  for (const [name, value] of names) assert.equal(masked({ [name]: value })[name], '[redacted]', name);
+  for (const [name, value] of names) {
+    assert.equal(masked({ [name]: value })[name], '[redacted]', name);
+  }
   for (const name of ['cardNumber', 'card_number', 'CARD-NUMBER']) {
     assert.equal(masked({ [name]: '4111111111111112' })[name], '[redacted]');
   }
