@@ -30,7 +30,7 @@ def test_variable_and_flag_of_a_setting_follow_from_its_name() -> None:
     for setting in SETTINGS:
         assert setting.variable == "EDC_" + setting.name.upper()
         # Secrets have no flag, because all users of a machine can read command lines.
-        secret = setting.name in ("admin_token", "mail_url")
+        secret = setting.name in ("admin_token", "mail_url") or setting.name.endswith("_secret")
         assert setting.flag == ("" if secret else "--" + setting.name.replace("_", "-"))
 
 

@@ -51,6 +51,8 @@ def resolve_capture_time(
         now: the time of arrival.
         may_backdate: whether the sender may state a time of any age.
     """
+    if len(keys) == 1 and not is_absent(payload[keys[0]]):  # the usual case
+        return _read_claim(keys[0], payload[keys[0]], now, may_backdate=may_backdate)
     claims = [
         _read_claim(key, payload[key], now, may_backdate=may_backdate)
         for key in keys

@@ -61,16 +61,15 @@ def parse_columns(
         Problem: 422, there is no usable email address.
     """
     user, lookup, layout = _find_user(kind, view.members, layout, placeholder_emails)
-    values: list[ColumnValue] = [None if is_partial else one for one in kind.defaults]
+    defaults = (None,) * len(kind.defaults) if is_partial else kind.defaults
+    values: list[ColumnValue] = [*defaults]
     warnings: list[FieldError] = []
     name_index = kind.field_indexes.get("user_name") if user.object_path else None
+    fields = kind.parsed_fields
     for index, paths in layout.field_paths.items():
         if index == name_index:
             paths = prefer_object(paths, user.object_path)
-        kind_field = kind.parsed_fields[index]
-        values[index], warning = convert_field(
-            kind_field, lookup, paths, None if is_partial else kind_field.default
-        )
+        values[index], warning = convert_field(fields[index], lookup, paths, defaults[index])
         if warning is not None:
             warnings.append(warning)
     facts = None

@@ -71,6 +71,7 @@ _PRINTED_GROUPS = re.compile("4,4,4,4(?:,[1-3])?|4,4,4(?:,[1-3])?|4,6,[45]|4,4,5
 # Not a plus between words, and not the cents of a price.
 _PHONE_PREFIX = re.compile(r"(?<![0-9A-Za-z])\+$|(?<![0-9.,:])00[ -]?$")
 _FRACTION = re.compile(r"\.[0-9]")
+_LETTER = re.compile(r"[^\W\d_]")
 _LETTERS_BEFORE = re.compile(r"([0-9]?)([A-Za-z]+)$")
 _LETTERS_AFTER = re.compile(r"[A-Za-z]+([0-9]?)")
 _MAX_WORD_CHARACTERS = 32
@@ -274,7 +275,8 @@ class _Search:
         after = _LETTERS_AFTER.match(text, end, end + _MAX_WORD_CHARACTERS)
         if (before and before[1]) or (after and after[1]) or is_in_email(text, start, end):
             return True
-        if lengths in _GROUPS_OF_CARDS:
+        # Without a letter, nothing is named. Searching for a name takes as long as all else here.
+        if lengths in _GROUPS_OF_CARDS or (not self._identifier and not _LETTER.search(word)):
             return False
         return any(
             can_be(identifier, digits)

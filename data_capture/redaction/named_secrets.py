@@ -22,6 +22,7 @@ from data_capture.redaction.sensitive_keys import (
 from data_capture.scanning import find_in_steps, pause
 
 _MAX_NAME_CHARACTERS = 40
+_CHECKS_PER_NAME = 3  # a name takes as long as three card numbers
 _LONG_TEXT_CHARACTERS = 100_000
 _STEP_CHARACTERS, _MAX_END_CHARACTERS = 50_000, 200
 _CLOSING = r"[\\\"'\])]{0,66}"
@@ -94,7 +95,7 @@ def find_named_secrets(
     for found in find_in_steps(_HEAD, lowered):
         if found.start() < end:
             continue
-        spend_checks(1)
+        spend_checks(_CHECKS_PER_NAME)
         begin = found.end()
         name, role = _name_and_role(text, found)
         if role in ("", "card") or (role == "pincode" and POSTAL_CODE.match(text, begin)):

@@ -15,6 +15,8 @@ from data_capture.web.requests import CaptureRequest
 
 log = logging.getLogger("data_capture.web")
 
+_ENCODER = json.JSONEncoder(separators=(",", ":"))  # json.dumps would make one for each response
+
 RawResponse = tuple[int, list[tuple[str, str]], bytes]
 """Status, headers and body."""
 
@@ -33,7 +35,7 @@ class CaptureResult(NamedTuple):
         headers = [("Content-Type", "application/json")]
         if self.replayed:
             headers.append(("Idempotency-Replayed", "true"))
-        content = json.dumps(self.members, separators=(",", ":")).encode() + b"\n"
+        content = _ENCODER.encode(self.members).encode() + b"\n"
         return int(self.status), headers, content
 
 

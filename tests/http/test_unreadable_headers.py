@@ -6,6 +6,7 @@ import json
 import socket
 from collections.abc import Iterator
 from contextlib import closing
+from itertools import count
 
 import pytest
 
@@ -278,9 +279,12 @@ def test_no_header_through_a_proxy_gives_local_access(proxy: Proxy, attack: str)
 def test_no_header_through_a_proxy_disables_the_capture_rate_limit(
     capture_nginx: Proxy, user: str
 ) -> None:
+    numbers = count()
+
     def send(lines: bytes) -> int:
+        payment = {"user_email": user, "transaction_id": f"TX-{next(numbers)}"}
         return status_and_body(
-            capture_nginx.send(request("POST", PAYMENT, lines, {"user_email": user}), "203.0.113.2")
+            capture_nginx.send(request("POST", PAYMENT, lines, payment), "203.0.113.2")
         )[0]
 
     assert [send(b"") for _ in range(6)] == [201] * 5 + [429]
