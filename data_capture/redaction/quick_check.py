@@ -34,8 +34,10 @@ def _collect_texts(members: Iterable[Any], texts: list[str]) -> bool:
     """Add all texts to `texts`; return False if a key or number needs a closer look."""
     for member in members:
         if isinstance(member, str):
-            if len(member) < MIN_FILE_CHARACTERS or not is_file(member):
-                if len(member) >= MIN_PHRASE_CHARACTERS and may_contain_phrase(member):
+            if len(member) < MIN_PHRASE_CHARACTERS:
+                texts.append(member)
+            elif len(member) < MIN_FILE_CHARACTERS or not is_file(member):
+                if may_contain_phrase(member):
                     return False
                 texts.append(member)
         elif isinstance(member, dict):

@@ -9,6 +9,7 @@ import sqlite3
 import threading
 import time
 from contextlib import closing
+from uuid import uuid4
 
 import pytest
 import requests
@@ -18,7 +19,7 @@ from tests.support.services import eventually, rows
 
 
 def capture_payment(manager: RunningManager, user: str) -> requests.Response:
-    payment = {"user_email": user, "final_price": "9.90"}
+    payment = {"user_email": user, "final_price": "9.90", "transaction_id": str(uuid4())}
     return requests.post(
         f"{manager.urls['capture']}/api/data-capture/payment",
         json=payment,

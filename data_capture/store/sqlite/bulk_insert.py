@@ -181,7 +181,10 @@ class _PendingRows:
         self._users[kind].clear()
         rows = [row_values(row.placement.capture, row.stored_email) for row in pending]
         first = insert_consecutive_rows(self._connection, insert_statement(kind), rows)
-        inserted = [row._replace(row_id=row_id) for row_id, row in enumerate(pending, first)]
+        inserted = [
+            _InsertedRow(row.place, row.placement, row.stored_email, row_id)
+            for row_id, row in enumerate(pending, first)
+        ]
         self.row_ids.update((row.place, row.row_id) for row in inserted)
         if kind.facts_table is not None:
             facts = [
