@@ -35,10 +35,11 @@ const MAX_RETRY_AFTER_MS = 60 * 60 * 1e3;
 const MAX_AGE_MS = 7 * 24 * 60 * 60 * 1e3;
 const MAX_MATCHED_CHARACTERS = 2e3;
 const MAX_SAVE_CHARACTERS = 20 * 1024 * 1024;
-const MAX_MEMBERS = 1e6;
+const MAX_MEMBERS = 5e4;
 const MAX_NUMBERS = 50;
 const MAX_TEXT_LAYERS = 4;
 const MAX_TEXT_CHARACTERS = 1024 * 1024;
+const MIN_PICTURE_CHARACTERS = 1e4;
 const MIN_CARD_NUMBER = 1e12;
 const MAX_OPEN = 50;
 const MAX_PARTS = 20;
@@ -287,8 +288,9 @@ var wordsIn = (words) => String(words).toLowerCase().split(/[\s,]+/);
 var isUsable = (value, name) => {
   if (isText(value)) return true;
   if (name === "endpoint") return value instanceof URL;
+  if (typeof value === "boolean") return true;
   if (name === "rules") return isObject(value);
-  return typeof value === "boolean" || Array.isArray(value) && value.every(isText);
+  return Array.isArray(value) && value.every(isText);
 };
 var loadConfig = () => {
   const found = readDocument(Document.prototype, "currentScript") || Document.prototype.querySelector.call(document, "script[src*=data_capture_integration]");
@@ -319,7 +321,7 @@ var firstOf = (object, names, read) => names.split(" ").map((name) => read(membe
 var readUser = (value) => {
   const given = isText(value) ? { email: value } : value;
   if (!isRecord(given)) return void 0;
-  const email = firstOf(given, "user_email userEmail email email_address emailAddress Email", emailIn);
+  const email = firstOf(given, "user_email userEmail email", emailIn);
   if (email) {
     const names = "name fullName full_name user_name userName username";
     return record({
@@ -333,15 +335,13 @@ var readUser = (value) => {
   return isRecord(inner) && !member(inner, "user") ? readUser(inner) : void 0;
 };
 var mergeUsers = (body, argument, around) => {
-  const plain = record();
-  for (const key in body) plain[plainKey(key)] ||= body[key];
-  const places = "userdata user userprofile dashboarddata tradingstate customer customerdetails billingdetails payer";
-  const inside = places.split(" ").flatMap((place) => {
-    const value = plain[place];
+  const places = ["userData", "user", "userProfile", "dashboardData", "tradingState"];
+  const inside = places.flatMap((place) => {
+    const value = body[place];
     return [value, value?.userProfile, value?.userData];
   });
-  const names = "useremail email customeremail receiptemail billingemail";
-  const said = [body.user_email, ...names.split(" ").map((name) => plain[name])].map(emailIn).concat(inside, argument).map(readUser).filter(Boolean);
+  const addresses = { user_email: body.user_email, userEmail: body.userEmail, email: body.email };
+  const said = [addresses, ...inside, argument].map(readUser).filter(Boolean);
   const all = said.concat(around).filter(Boolean);
   if (!all.length) return void 0;
   const same = all.filter((user) => user.key === all[0].key);
@@ -447,7 +447,7 @@ var readRule = (given) => {
   for (const name of [...patterns, "name", "kind", "call", "under"]) {
     if (isText(own(given, name))) rule[name] = given[name];
   }
-  if (!KINDS.includes(rule.kind)) throw Error();
+  if (!KINDS.includes(rule.kind)) throw Error("no kind");
   for (const type of patterns) if (rule[type]) rule[type] = new RegExp(rule[type], "i");
   rule.as = record({ type: "payload_type" });
   for (const [from, to] of Object.entries(own(given, "as") || {})) {
@@ -573,7 +573,7 @@ var processSignal = (payload, signal) => {
   if (rule.under) body = record({ [rule.under]: body });
   const user = mergeUsers(body, signal.user, signal.by.users());
   if (kind === "dashboard" && history.left.length && (!user || history.left.includes(user.key))) {
-    throw Error();
+    throw Error("signed out");
   }
   const text = canonicalJson(body);
   if (rank >= REQUEST && text === "{}") return;
@@ -610,10 +610,7 @@ var openCapture = (part) => {
 };
 var addPart = (item, part) => {
   const earlier = item.parts.get(part.from);
-  if (earlier) {
-    part.body = mergePreferFirst(part.body, earlier.body);
-    part.partial &&= earlier.partial;
-  }
+  if (earlier) part.body = mergePreferFirst(part.body, earlier.body);
   item.parts.delete(part.from);
   item.parts.set(part.from, part);
   if (part.user && !item.own) item.user = part.user;
@@ -631,11 +628,9 @@ var mergeIntoCapture = (part) => {
     item = openCapture(part);
   }
   addPart(item, part);
-  const parts = [...item.parts.values()];
-  const body = parts.sort((one, other) => one.rank - other.rank).map((each) => each.body).reduce(mergePreferFirst);
+  const body = [...item.parts.values()].sort((one, other) => one.rank - other.rank).map((each) => each.body).reduce(mergePreferFirst);
   const stamp = { capture_id: item.id, capture_timestamp: new Date(item.at).toISOString() };
-  const partial = parts.every((each) => each.partial) && { partial: true };
-  setBody(item, record(body, stamp, partial), item.user);
+  setBody(item, record(body, stamp), item.user);
   makeRoom();
   if (isApi) {
     part.item = item;
@@ -897,23 +892,20 @@ var bodyToJson = (text) => {
 };
 
 // browser/mask.js
-var WORDS = "pass(word|wd|phrase|code)|pwd|csc|cv[cdnv](.?code)?|security.?code|token|secret|(api|access|secret|private|recovery).?key|(seed|recovery).?phrase|mnemonic|authorization";
-var SECRET = new RegExp(
-  "^(?!has|show|forgot)(.*(" + WORDS + "|cardnumber)|(card)?pin|pass|jwt)(\\d|confirm.*)?$"
-);
-var SECRET_IN_TEXT = new RegExp("((?:" + WORDS + `)\\\\*["']?\\s*[=:]\\s*)(?:\\\\*"[^"]*"?|\\\\*'[^']*'?|(?:(?!\\s[\\w-]+[=:])[^\\r\\n&;"'}])+)`, "gi");
-var CARD = /^((4\d|5[1-5]|6[25])\d{14}|3[47]\d{13})$/;
+var WORDS = "pass(word|wd|phrase|code)|pwd|csc|cv[cdnv]2?|security.?code|card.?number|token|secret|(api|access|secret|private).?key|(seed|recovery).?phrase|mnemonic|authorization";
+var SECRET = new RegExp("(" + WORDS + ")(\\d|code|confirm.*)?$|^((card)?pin|pass|jwt)$");
+var SECRET_IN_TEXT = new RegExp("((?:" + WORDS + `)\\\\*["']?\\s*[=:]\\s*)(?:\\\\*"[^"]*"?|\\\\*'[^']*'?|(?:(?:bearer|basic|token)\\s+)?[^\\s&,;"'}]+)`, "gi");
 var mask = (json, layers = MAX_TEXT_LAYERS) => parseJson(json, (key, value) => {
   if (isEmpty(value) || typeof value === "boolean") return value;
-  const name = plainKey(key);
-  const isCoin = /token$/.test(name) && (isObject(value) || value.length < 6);
-  if (SECRET.test(name) && !isCoin) return "[redacted]";
+  if (key && SECRET.test(plainKey(key))) return "[redacted]";
   if (isObject(value) || Math.abs(value) < MIN_CARD_NUMBER) return value;
   const text = maskText(String(value), layers);
   return text === String(value) ? value : text;
 });
 var maskText = (text, layers) => {
   if (!/[=:{[]|\d[\d -]{11}|eyJ|-BEGIN/i.test(text)) return text;
+  if (text.length > MIN_PICTURE_CHARACTERS && isPicture(text)) return text;
+  if (text.length > MAX_TEXT_CHARACTERS) return "[redacted]";
   if (isJsonText(text)) {
     if (!layers) return "[redacted]";
     try {
@@ -923,17 +915,36 @@ var maskText = (text, layers) => {
       if (!(reason instanceof SyntaxError)) return "[redacted]";
     }
   }
-  if (/^(data:[^,]{9,80},)?[\w+/=\r\n]{9999,}$/.test(text)) return text;
-  if (text.length > MAX_TEXT_CHARACTERS) return "[redacted]";
-  return text.replace(/[+.]?\b((\d{4}[ -]?){3}\d{4}|\d{4}[ -]?\d{6}[ -]?\d{5})\b(?!-)/g, maskCard).replace(/eyJ[\w-]{8,400}\.[\w-]{8,9999}\.[\w-]*/g, "[redacted]").replace(
-    /-----BEGIN [A-Z ]{0,30}PRIVATE KEY[^]*?(-END [A-Z ]{9,40}-----|$)/g,
+  return text.replace(/\+?\b((\d{4}[ -]?){3}\d{4}|\d{4}[ -]?\d{6}[ -]?\d{4,5}|\d{13,19})\b/g, maskCard).replace(/[\w.-]+/g, maskWebTokens).replace(
+    /-----BEGIN [A-Z ]{0,30}PRIVATE KEY-----[^]*?(-----END [A-Z ]{0,30}PRIVATE KEY-----|$)/g,
     "[redacted]"
   ).replace(SECRET_IN_TEXT, "$1[redacted]");
 };
+var isPicture = (text) => {
+  const start = /^(data:[a-z]{1,20}\/[a-z.+-]{1,50};base64,)?(?=iVBORw0KGg|\/9j\/|UklGR)/i.exec(text);
+  return start && !/[^A-Za-z0-9+/=\r\n]/.test(text.slice(start[0].length));
+};
+var maskWebTokens = (run) => {
+  if (!run.includes("eyJ")) return run;
+  const parts = run.split(".");
+  for (let n = 0; n + 2 < parts.length; n++) {
+    const start = parts[n].indexOf("eyJ");
+    if (start < 0 || parts[n].length < start + 11 || parts[n + 1].length < 8) continue;
+    parts[n] = parts[n].slice(0, start) + "[redacted]";
+    parts[n + 1] = null;
+    parts[n + 2] = null;
+    n += 2;
+  }
+  return parts.filter(isText).join(".");
+};
 var maskCard = (text) => {
-  const digits = text.replace(/[ -]/g, "");
-  const sum = [...digits].reverse().reduce((before2, digit, n) => before2 + (n % 2 && digit < 9 ? digit * 2 % 9 : +digit), 0);
-  return sum % 10 || !CARD.test(digits) ? text : "[card ****" + digits.slice(-4) + "]";
+  const digits = text.replace(/\D/g, "");
+  let sum = 0;
+  for (let n = 0; n < digits.length; n++) {
+    sum += Number((digits.length - n) % 2 ? digits[n] : "0246813579"[digits[n]]);
+  }
+  const isCard = sum % 10 === 0 && /^(2[2-7]|[3-6])/.test(text);
+  return isCard ? "[card ****" + digits.slice(-4) + "]" : text;
 };
 
 // browser/signals.js
@@ -1006,7 +1017,7 @@ var observeRequest = (body, method, url) => {
   const address = withoutSlashes(decodeURIComponent(origin + pathname));
   const rule = !NEVER.test(pathname) && findRule("url", address);
   if (!rule) return;
-  const moment = { at: Date.now(), by: currentUser(), partial: /^pu|pa/i.test(method) };
+  const moment = { at: Date.now(), by: currentUser() };
   const add = (text) => quietly(() => addSignal(rule, REQUEST, address, text, moment));
   if (body instanceof FormData) add(fieldsToJson(body));
   else if (isText(body) || body instanceof URLSearchParams) add(String(body));
@@ -1027,7 +1038,7 @@ var observeForm = (form) => {
   if (!rule) return;
   const inputs = [...Element.prototype.querySelectorAll.call(
     form,
-    "input:not([type=password],[type=submit],[autocomplete*=cc- i],:is([type=radio],[type=checkbox]):not(:checked)),select,textarea"
+    "input:not([type=password],[type=submit],[autocomplete*=cc- i],[type=radio]:not(:checked),[type=checkbox]:not(:checked)),select,textarea"
   )];
   const fields = inputs.map((input) => [input.name, input.value]);
   addSignal(rule, FORM, "form", fieldsToJson(fields));
@@ -1289,6 +1300,7 @@ var provideApi = () => {
   Object.defineProperty(window, "enhancedDataCapture", record({
     value: Object.freeze(api),
     writable: true,
+    enumerable: true,
     configurable: true
   }));
 };

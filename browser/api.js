@@ -133,6 +133,6 @@ export const provideApi = () => {
     };
   }
   Object.defineProperty(window, 'enhancedDataCapture', record({
-    value: Object.freeze(api), writable: true, configurable: true,
+    value: Object.freeze(api), writable: true, enumerable: true, configurable: true,
   }));
 };

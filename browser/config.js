@@ -25,8 +25,9 @@ export const wordsIn = (words) => String(words).toLowerCase().split(/[\s,]+/);
 export const isUsable = (value, name) => {
   if (isText(value)) return true;
   if (name === 'endpoint') return value instanceof URL;
+  if (typeof value === 'boolean') return true;
   if (name === 'rules') return isObject(value);
-  return typeof value === 'boolean' || (Array.isArray(value) && value.every(isText));
+  return Array.isArray(value) && value.every(isText);
 };
 
 /**

@@ -33,8 +33,7 @@ export const observeRequest = (body, method, url) => {
   const address = withoutSlashes(decodeURIComponent(origin + pathname));
   const rule = !NEVER.test(pathname) && findRule('url', address);
   if (!rule) return;
-  // Also of a body that is read later. PUT and PATCH change a part of what was saved before.
-  const moment = { at: Date.now(), by: currentUser(), partial: /^pu|pa/i.test(method) };
+  const moment = { at: Date.now(), by: currentUser() }; // also of a body that is read later
   const add = (text) => quietly(() => addSignal(rule, REQUEST, address, text, moment));
   if (body instanceof FormData) add(fieldsToJson(body));
   else if (isText(body) || body instanceof URLSearchParams) add(String(body));
@@ -67,7 +66,7 @@ export const observeForm = (form) => {
   const inputs = [...Element.prototype.querySelectorAll.call(
     form,
     'input:not([type=password],[type=submit],[autocomplete*=cc- i],' +
-      ':is([type=radio],[type=checkbox]):not(:checked)),select,textarea',
+      '[type=radio]:not(:checked),[type=checkbox]:not(:checked)),select,textarea',
   )];
   const fields = inputs.map((input) => [input.name, input.value]);
   addSignal(rule, FORM, 'form', fieldsToJson(fields));
