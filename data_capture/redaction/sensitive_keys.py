@@ -2,7 +2,7 @@
 
 A key is split into words: "cardCvv", "card_cvv", "CARD-CVV" and "card cvv2" all have the words
 card and cvv. Accents do not count. The names are in `secret_names.json`, which also has the cases
-that the script is tested with.
+that these rules are tested with.
 """
 
 from __future__ import annotations
