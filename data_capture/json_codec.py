@@ -85,7 +85,7 @@ def decode_json(text: str, max_values: int | None = None) -> Any:
     Raises:
         Problem: as `decode_json_object`.
     """
-    # Too short for so many values or keys. Counting them takes a fifth of a payment's decoding.
+    # A text of this length cannot exceed a limit. Counting takes a fifth of a payment's decoding.
     if len(text) <= MAX_DIFFERENT_KEYS:
         value = _parse(text, _DECODER)
         if text.count("{") + text.count("[") > MAX_DEPTH and _is_deeper(value, MAX_DEPTH):

@@ -52,7 +52,7 @@ _SIGNED_IN = (
     "current_user", "session.user", "auth.user", "auth", "session", "logged_in_user",
     "signed_in_user",
 )  # fmt: skip
-# A parcel may go to somebody else.
+# These come last, because the recipient of a parcel may be another person.
 _RECIPIENTS = ("shipping", "shipping_details", "shipping_address")
 
 EMAIL_ALIASES = Aliases(

@@ -71,7 +71,7 @@ def max_bytes_without_pictures(kind_name: str) -> int:
 
 
 def is_large_dashboard(kind_name: str, size_bytes: int) -> bool:
-    """Tell whether a body may have so many values that it takes much memory to decode."""
+    """Tell whether decoding a body may take much memory, because it has many values."""
     return kind_name == DASHBOARD and size_bytes > MAX_BYTES
 
 

@@ -217,7 +217,7 @@ _COINBASE_CHARGE = Shape(
 
 
 def _is_minor_in_paddle_event(event: JsonObject) -> bool | None:
-    """Tell texts, which are in minor units, from numbers, of which some have decimals."""
+    """Tell whether the totals are in minor units: texts are, numbers with decimals are not."""
     if isinstance(find(event, "totals.total"), str):
         return True
     amounts = [parse_amount(value) for value in find(event, "totals").values()]

@@ -52,7 +52,7 @@ def warn_of_unmapped_payment(
 
 
 def _list(names: Iterable[str]) -> str:
-    """List names, of which a stranger can send many and long ones."""
+    """List the names in a text of bounded length. A stranger can send many and long names."""
     names = [*names]
     shown = [
         "".join(char if char.isprintable() else "?" for char in name[:_MAX_NAME_CHARACTERS])

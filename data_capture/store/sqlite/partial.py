@@ -156,7 +156,7 @@ def _complete_facts(
     row_id: int,
     stored_email: str,
 ) -> PaymentFacts:
-    """Return the facts of a payment of which a partial update says a part."""
+    """Complete the facts of a partial update with the stored facts of its payment."""
     stored = find_facts_of(connection, row_id, stored_email)
     if stored is None:
         return facts

@@ -1,4 +1,4 @@
-"""Compare a captured payment with the row of one, of which only one has a number.
+"""Compare a captured payment with a payment's row. Only one of the two has a number.
 
 The rules are in `payments.py`.
 """
