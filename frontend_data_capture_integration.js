@@ -150,7 +150,6 @@ var isWithin = (ms, at) => Math.abs(Date.now() - at) < ms;
 var database;
 var isLoaded;
 var usesLocalStorage;
-var writeCount = 0;
 var setLoaded = () => {
   isLoaded = true;
 };
@@ -178,7 +177,7 @@ var openStorage = async () => {
   return small;
 };
 var useLocalStorageToo = () => {
-  if (!database || !isLoaded || writeCount) usesLocalStorage = true;
+  usesLocalStorage = true;
 };
 var persist = (records, whenWritten = () => {
 }) => quietly(() => {
@@ -191,11 +190,7 @@ var persist = (records, whenWritten = () => {
     else objectStore.delete(id);
   }
   transaction.commit();
-  writeCount++;
-  transaction.oncomplete = () => {
-    writeCount--;
-    quietly(whenWritten);
-  };
+  transaction.oncomplete = () => quietly(whenWritten);
 });
 var persistSmall = (records) => {
   let room = SMALL_CHARACTERS;
@@ -285,13 +280,6 @@ var source = "";
 var isOwnFile = false;
 var isSameOrigin = false;
 var wordsIn = (words) => String(words).toLowerCase().split(/[\s,]+/);
-var isUsable = (value, name) => {
-  if (isText(value)) return true;
-  if (name === "endpoint") return value instanceof URL;
-  if (typeof value === "boolean") return true;
-  if (name === "rules") return isObject(value);
-  return Array.isArray(value) && value.every(isText);
-};
 var loadConfig = () => {
   const found = readDocument(Document.prototype, "currentScript") || Document.prototype.querySelector.call(document, "script[src*=data_capture_integration]");
   const tag = found instanceof HTMLScriptElement ? found : null;
@@ -299,8 +287,11 @@ var loadConfig = () => {
   const given = quietly(() => isPlainObject(global) && global);
   const names = ["endpoint", "placeholders", "enabled", "consent", "rules", "without", "debug"];
   for (const name of names) {
-    const values = [quietly(() => own(given, name)), tag?.getAttribute("data-" + name)];
-    config[name] = values.find((value) => quietly(() => isUsable(value, name)));
+    config[name] = quietly(() => {
+      const value = own(given, name) ?? tag?.getAttribute("data-" + name);
+      if (name === "rules" || !value) return value;
+      return isPlainObject(value) ? void 0 : String(value);
+    });
   }
   source = tag?.src || "";
   isOwnFile = /^http.*data_capture_integration/.test(source);
@@ -447,7 +438,7 @@ var readRule = (given) => {
   for (const name of [...patterns, "name", "kind", "call", "under"]) {
     if (isText(own(given, name))) rule[name] = given[name];
   }
-  if (!KINDS.includes(rule.kind)) throw Error("no kind");
+  if (!KINDS.includes(rule.kind)) throw Error();
   for (const type of patterns) if (rule[type]) rule[type] = new RegExp(rule[type], "i");
   rule.as = record({ type: "payload_type" });
   for (const [from, to] of Object.entries(own(given, "as") || {})) {
@@ -476,8 +467,8 @@ var save = () => {
     records[item.id] = queue.includes(item) && stored;
   }
   if (unsaved.has(history)) records[history.id] = database && history;
-  unsaved.clear();
   persist(records);
+  unsaved.clear();
 };
 var forget = (item, response) => {
   queue = queue.filter((other) => other !== item);
@@ -534,24 +525,11 @@ var attributeWaiting = () => {
 };
 
 // browser/lock.js
-var runExclusively = async (work) => {
-  if (database && navigator.locks) {
-    const stop = new AbortController();
-    nativeSetTimeout(() => stop.abort(), TIMEOUT_MS);
-    await navigator.locks.request(NAME, record({ signal: stop.signal }), work).catch(work);
-    return;
-  }
-  while (database) {
-    const objectStore = database.transaction(NAME, "readwrite").objectStore(NAME);
-    const lease = await resultOf(objectStore.get("#lease"));
-    if (!isWithin(TIMEOUT_MS, lease?.at)) {
-      objectStore.put({ id: "#lease", at: Date.now() });
-      break;
-    }
-    await pause(QUIET_MS);
-  }
-  await work();
-  persist(record({ "#lease": null }));
+var runExclusively = (work) => {
+  if (!database || !navigator.locks) return work();
+  const stop = new AbortController();
+  nativeSetTimeout(() => stop.abort(), TIMEOUT_MS);
+  return navigator.locks.request(NAME, record({ signal: stop.signal }), work).catch(work);
 };
 
 // browser/merge.js
@@ -988,15 +966,15 @@ var processSignals = (all) => {
   if (!isLoaded && !all) return;
   processedAt = now();
   for (const signal of signals) {
-    if (!all && now() > processedAt + SLICE_MS) break;
-    signals.delete(signal);
-    if (rewrites.get(signal.from) === signal) rewrites.delete(signal.from);
+    if (!all && !document.hidden && now() > processedAt + SLICE_MS) break;
     try {
       if (isActive()) readSignal(signal);
     } catch (reason) {
       log(reason);
       signal.error = reason;
     }
+    signals.delete(signal);
+    if (rewrites.get(signal.from) === signal) rewrites.delete(signal.from);
   }
   if (signals.size) processLater();
   save();
@@ -1013,7 +991,6 @@ var readableCopy = (body) => {
 var observeRequest = (body, method, url) => {
   if (!body || !/^(post|put|patch)$/i.test(method)) return;
   const { origin, pathname } = new URL(url, baseAddress());
-  if (pathname.length > 3 * MAX_MATCHED_CHARACTERS) return;
   const address = withoutSlashes(decodeURIComponent(origin + pathname));
   const rule = !NEVER.test(pathname) && findRule("url", address);
   if (!rule) return;
@@ -1028,7 +1005,7 @@ var observeWrite = (name, value) => {
   const rule = isText(value) && isJsonText(value) && findRule("key", key);
   if (rule) {
     addSignal(rule, STORAGE_KEY, key, value, { user: rule.key.exec(key)[1] });
-  } else if (/^(current_user|currentUser|userData|user_data|sb-.+-auth-token)$/.test(key)) {
+  } else if (/user|-token$/i.test(key)) {
     forgetCurrentUser();
   }
 };
@@ -1038,7 +1015,7 @@ var observeForm = (form) => {
   if (!rule) return;
   const inputs = [...Element.prototype.querySelectorAll.call(
     form,
-    "input:not([type=password],[type=submit],[autocomplete*=cc- i],[type=radio]:not(:checked),[type=checkbox]:not(:checked)),select,textarea"
+    "input:not([type=password],[type=submit],[autocomplete*=cc- i],:is([type=radio],[type=checkbox]):not(:checked)),select,textarea"
   )];
   const fields = inputs.map((input) => [input.name, input.value]);
   addSignal(rule, FORM, "form", fieldsToJson(fields));
@@ -1166,7 +1143,7 @@ var startCapturing = () => {
     scheduleDelivery();
   });
   undo.push(() => observer.disconnect(), () => clearInterval(timer));
-  listen("pagehide", () => {
+  listen("pagehide pagehide", () => {
     if (hasWorker()) abortRequests();
     leavePage();
   });
@@ -1185,7 +1162,12 @@ var loadStored = async () => {
     for (const name in may) may[name] &&= off[name] !== false;
     shareOff();
   }
-  if (database && small) persist(isActive() ? small : record(), removeSmall);
+  if (database && small) {
+    persist(isActive() ? small : record(), () => {
+      for (const id in small) small[id] = null;
+      persistSmall(small);
+    });
+  }
   readStoredUsers();
   restoreHistory(all["#known"]);
 };
@@ -1297,12 +1279,7 @@ var provideApi = () => {
       }
     };
   }
-  Object.defineProperty(window, "enhancedDataCapture", record({
-    value: Object.freeze(api),
-    writable: true,
-    enumerable: true,
-    configurable: true
-  }));
+  window.enhancedDataCapture = Object.freeze(api);
 };
 
 // browser/main.js

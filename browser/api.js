@@ -132,7 +132,5 @@ export const provideApi = () => {
       }
     };
   }
-  Object.defineProperty(window, 'enhancedDataCapture', record({
-    value: Object.freeze(api), writable: true, enumerable: true, configurable: true,
-  }));
+  window.enhancedDataCapture = Object.freeze(api);
 };

@@ -5,7 +5,7 @@
 import { enableLog, quietly } from './errors.js';
 import { ownGlobal, readDocument } from './natives.js';
 import { may } from './permission.js';
-import { isObject, isPlainObject, isText, own, record } from './values.js';
+import { isPlainObject, own, record } from './values.js';
 
 export const config = record();
 
@@ -20,15 +20,6 @@ export let isSameOrigin = false;
 
 /** Split words at spaces and commas; an array is joined first. */
 export const wordsIn = (words) => String(words).toLowerCase().split(/[\s,]+/);
-
-/** Whether a setting's value has a type that is accepted. */
-export const isUsable = (value, name) => {
-  if (isText(value)) return true;
-  if (name === 'endpoint') return value instanceof URL;
-  if (typeof value === 'boolean') return true;
-  if (name === 'rules') return isObject(value);
-  return Array.isArray(value) && value.every(isText);
-};
 
 /**
  * Find the script's tag, and read the settings: the page's object counts before the tag.
@@ -45,8 +36,11 @@ export const loadConfig = () => {
   const given = quietly(() => isPlainObject(global) && global);
   const names = ['endpoint', 'placeholders', 'enabled', 'consent', 'rules', 'without', 'debug'];
   for (const name of names) {
-    const values = [quietly(() => own(given, name)), tag?.getAttribute('data-' + name)];
-    config[name] = values.find((value) => quietly(() => isUsable(value, name)));
+    config[name] = quietly(() => {
+      const value = own(given, name) ?? tag?.getAttribute('data-' + name);
+      if (name === 'rules' || !value) return value;
+      return isPlainObject(value) ? undefined : String(value);
+    });
   }
   source = tag?.src || '';
   isOwnFile = /^http.*data_capture_integration/.test(source);

@@ -16,7 +16,7 @@ import { OFF_KEY, isActive, may, shareOff } from './permission.js';
 import { queue, release } from './queue.js';
 import { processSignals } from './signals.js';
 import {
-  database, isLoaded, openStorage, persist, readAll, removeSmall, setLoaded, useLocalStorageToo,
+  database, isLoaded, openStorage, persist, persistSmall, readAll, setLoaded, useLocalStorageToo,
 } from './storage.js';
 import { runLater } from './timers.js';
 import { abortRequests, hasWorker } from './transport.js';
@@ -68,7 +68,8 @@ export const startCapturing = () => {
   undo.push(() => observer.disconnect(), () => clearInterval(timer));
 
   // A listener of `unload` would cost the page its back/forward cache.
-  listen('pagehide', () => {
+  // Firefox ends the process of a site's last tab, and with it the first listener that runs then.
+  listen('pagehide pagehide', () => {
     if (hasWorker()) abortRequests(); // the worker ends now: what it sends goes with leavePage
     leavePage();
   });
@@ -89,8 +90,13 @@ const loadStored = async () => {
     for (const name in may) may[name] &&= off[name] !== false;
     shareOff();
   }
-  // Of a page that closed before its database was open.
-  if (database && small) persist(isActive() ? small : record(), removeSmall);
+  // Of pages that closed. Another one may close now: only what is written here is removed.
+  if (database && small) {
+    persist(isActive() ? small : record(), () => {
+      for (const id in small) small[id] = null;
+      persistSmall(small);
+    });
+  }
   readStoredUsers(); // who is here now, before it is known who was here last
   restoreHistory(all['#known']);
 };

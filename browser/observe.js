@@ -29,7 +29,6 @@ const readableCopy = (body) => {
 export const observeRequest = (body, method, url) => {
   if (!body || !/^(post|put|patch)$/i.test(method)) return;
   const { origin, pathname } = new URL(url, baseAddress());
-  if (pathname.length > 3 * MAX_MATCHED_CHARACTERS) return; // one character may be written as %20
   const address = withoutSlashes(decodeURIComponent(origin + pathname));
   const rule = !NEVER.test(pathname) && findRule('url', address);
   if (!rule) return;
@@ -46,7 +45,7 @@ export const observeWrite = (name, value) => {
   const rule = isText(value) && isJsonText(value) && findRule('key', key);
   if (rule) {
     addSignal(rule, STORAGE_KEY, key, value, { user: rule.key.exec(key)[1] });
-  } else if (/^(current_user|currentUser|userData|user_data|sb-.+-auth-token)$/.test(key)) {
+  } else if (/user|-token$/i.test(key)) {
     forgetCurrentUser();
   }
 };
@@ -66,7 +65,7 @@ export const observeForm = (form) => {
   const inputs = [...Element.prototype.querySelectorAll.call(
     form,
     'input:not([type=password],[type=submit],[autocomplete*=cc- i],' +
-      '[type=radio]:not(:checked),[type=checkbox]:not(:checked)),select,textarea',
+      ':is([type=radio],[type=checkbox]):not(:checked)),select,textarea',
   )];
   const fields = inputs.map((input) => [input.name, input.value]);
   addSignal(rule, FORM, 'form', fieldsToJson(fields));

@@ -47,8 +47,8 @@ export const save = () => {
     records[item.id] = queue.includes(item) && stored;
   }
   if (unsaved.has(history)) records[history.id] = database && history;
-  unsaved.clear();
   persist(records);
+  unsaved.clear(); // afterwards: Firefox may end this function when its tab closes
 };
 
 /** Remove a capture from the queue, and set the result for its caller. */

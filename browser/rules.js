@@ -70,7 +70,7 @@ export const readRule = (given) => {
   for (const name of [...patterns, 'name', 'kind', 'call', 'under']) {
     if (isText(own(given, name))) rule[name] = given[name];
   }
-  if (!KINDS.includes(rule.kind)) throw Error('no kind');
+  if (!KINDS.includes(rule.kind)) throw Error();
   for (const type of patterns) if (rule[type]) rule[type] = new RegExp(rule[type], 'i');
   rule.as = record({ type: 'payload_type' }); // in a batch, `type` is the capture's kind
   for (const [from, to] of Object.entries(own(given, 'as') || {})) {

@@ -79,6 +79,7 @@ const readSignal = (signal) => {
 /**
  * Process what waits; without `all`, only as much as fits in one slice of time.
  *
+ * A hidden page gets no slices: nobody waits for it, and its timers run once a second.
  * Until the stored queue is read nothing is processed, except when the page closes.
  */
 export const processSignals = (all) => {
@@ -86,15 +87,15 @@ export const processSignals = (all) => {
   if (!isLoaded && !all) return;
   processedAt = now();
   for (const signal of signals) {
-    if (!all && now() > processedAt + SLICE_MS) break;
-    signals.delete(signal);
-    if (rewrites.get(signal.from) === signal) rewrites.delete(signal.from);
+    if (!all && !document.hidden && now() > processedAt + SLICE_MS) break;
     try {
       if (isActive()) readSignal(signal);
     } catch (reason) {
       log(reason);
       signal.error = reason;
     }
+    signals.delete(signal); // afterwards: Firefox may end this function when its tab closes
+    if (rewrites.get(signal.from) === signal) rewrites.delete(signal.from);
   }
   if (signals.size) processLater();
   save();

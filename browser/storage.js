@@ -16,7 +16,6 @@ export let database;
 export let isLoaded;
 
 export let usesLocalStorage;
-let writeCount = 0; // of transactions that are not confirmed
 
 /** Say that the stored queue is read. */
 export const setLoaded = () => {
@@ -30,7 +29,7 @@ export const resultOf = (request) => new Promise((resolve, reject) => {
 });
 
 const readSmall = () => parseJson(getItem.call(localStorage, NAME));
-export const removeSmall = () => removeItem.call(localStorage, NAME);
+const removeSmall = () => removeItem.call(localStorage, NAME);
 
 /** Open the database. Return what localStorage holds: null for nothing, undefined if blocked. */
 export const openStorage = async () => {
@@ -51,9 +50,9 @@ export const openStorage = async () => {
   return small;
 };
 
-/** Store in localStorage too what the database has not confirmed, as the page closes. */
+/** Store in localStorage too, as the page closes: WebKit drops the database's last writes. */
 export const useLocalStorageToo = () => {
-  if (!database || !isLoaded || writeCount) usesLocalStorage = true;
+  usesLocalStorage = true;
 };
 
 /**
@@ -71,14 +70,10 @@ export const persist = (records, whenWritten = () => {}) => quietly(() => {
     else objectStore.delete(id);
   }
   transaction.commit();
-  writeCount++;
-  transaction.oncomplete = () => {
-    writeCount--;
-    quietly(whenWritten);
-  };
+  transaction.oncomplete = () => quietly(whenWritten);
 });
 
-const persistSmall = (records) => {
+export const persistSmall = (records) => {
   let room = SMALL_CHARACTERS;
   const kept = record(readSmall(), records);
   for (const id in kept) {

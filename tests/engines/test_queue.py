@@ -14,9 +14,9 @@ from tests.engines.engines import Engine
 from tests.engines.servers import tag
 from tests.engines.visit import DATABASE_OPENED, NOTHING_OBSERVED, Visit
 
-_SAVE = """([path, size, id]) => void fetch(path, { method: 'POST', body: JSON.stringify({
-  user_email: 'USER_EMAIL', transaction_id: id, plan_name_payment: 'Pro', final_price: 10,
-  notes: 'x'.repeat(size) }) })"""
+_SAVE = """([path, size, id, start = '']) => void fetch(path, { method: 'POST',
+  body: JSON.stringify({ user_email: 'USER_EMAIL', transaction_id: id, plan_name_payment: 'Pro',
+    final_price: 10, notes: start + 'x'.repeat(size) }) })"""
 
 
 def save(visit: Visit, tab: Tab, transaction: str, size: int = 10) -> None:
@@ -148,6 +148,42 @@ def test_save_during_page_load_survives_navigation_while_the_service_is_down(vis
     visit.bring_service_back()
     tab.goto(visit.shop.page(visit.tag()))
     visit.wait_for_rows("payment_data", 1)
+
+
+@pytest.mark.slow
+def test_saves_that_a_hidden_tab_had_no_time_for_are_kept_when_it_closes(visit: Visit) -> None:
+    """In a hidden tab, timers run once a second."""
+    save_and_close(visit, saves=30, size=100_000, is_hidden=True)
+
+
+@pytest.mark.slow
+def test_saves_that_a_tab_had_no_time_for_are_kept_when_it_closes(
+    visit: Visit, engine: Engine
+) -> None:
+    """Firefox ends the process of a site's last tab, and with it a listener that runs then."""
+    if engine.name == "webkit":
+        pytest.skip("WebKit ends a page that takes a second to close")
+    save_and_close(visit, saves=40, size=200_000)
+
+
+def save_and_close(visit: Visit, saves: int, size: int, is_hidden: bool = False) -> None:
+    """Let a page save, close it at once, and check that the next page delivers all saves."""
+    tab = visit.open()
+    tab.run(DATABASE_OPENED)
+    if is_hidden:
+        visit.open("")
+    visit.take_service_down()
+    transactions = [f"T{number}" for number in range(saves)]
+    # Masking takes time, and leaves little to store.
+    save_all = f"""(ids) => {{
+      for (const id of ids) ({_SAVE})(['/api/payments', {size}, id, 'password: ']);
+    }}"""
+    tab.run(save_all.replace("USER_EMAIL", visit.user), transactions)
+    visit.close(tab)
+    visit.bring_service_back()
+    visit.open()
+    visit.wait_for_rows("payment_data", saves)
+    assert stored_transactions(visit) == sorted(transactions)
 
 
 # Keeps a transaction of the script's database open until `isOver` is set.
