@@ -35,11 +35,10 @@ const MAX_RETRY_AFTER_MS = 60 * 60 * 1e3;
 const MAX_AGE_MS = 7 * 24 * 60 * 60 * 1e3;
 const MAX_MATCHED_CHARACTERS = 2e3;
 const MAX_SAVE_CHARACTERS = 20 * 1024 * 1024;
-const MAX_MEMBERS = 5e4;
+const MAX_MEMBERS = 1e6;
 const MAX_NUMBERS = 50;
 const MAX_TEXT_LAYERS = 4;
 const MAX_TEXT_CHARACTERS = 1024 * 1024;
-const MIN_PICTURE_CHARACTERS = 1e4;
 const MIN_CARD_NUMBER = 1e12;
 const MAX_OPEN = 50;
 const MAX_PARTS = 20;
@@ -312,7 +311,8 @@ var firstOf = (object, names, read) => names.split(" ").map((name) => read(membe
 var readUser = (value) => {
   const given = isText(value) ? { email: value } : value;
   if (!isRecord(given)) return void 0;
-  const email = firstOf(given, "user_email userEmail email", emailIn);
+  const addresses = "user_email userEmail email email_address emailAddress Email";
+  const email = firstOf(given, addresses, emailIn);
   if (email) {
     const names = "name fullName full_name user_name userName username";
     return record({
@@ -326,13 +326,15 @@ var readUser = (value) => {
   return isRecord(inner) && !member(inner, "user") ? readUser(inner) : void 0;
 };
 var mergeUsers = (body, argument, around) => {
-  const places = ["userData", "user", "userProfile", "dashboardData", "tradingState"];
-  const inside = places.flatMap((place) => {
-    const value = body[place];
+  const plain = record();
+  for (const key in body) plain[plainKey(key)] ||= body[key];
+  const places = "userdata user userprofile dashboarddata tradingstate customer customerdetails billingdetails payer";
+  const inside = places.split(" ").flatMap((place) => {
+    const value = plain[place];
     return [value, value?.userProfile, value?.userData];
   });
-  const addresses = { user_email: body.user_email, userEmail: body.userEmail, email: body.email };
-  const said = [addresses, ...inside, argument].map(readUser).filter(Boolean);
+  const names = "useremail email customeremail receiptemail billingemail";
+  const said = [body.user_email, ...names.split(" ").map((name) => plain[name])].map(emailIn).concat(inside, argument).map(readUser).filter(Boolean);
   const all = said.concat(around).filter(Boolean);
   if (!all.length) return void 0;
   const same = all.filter((user) => user.key === all[0].key);
@@ -551,7 +553,7 @@ var processSignal = (payload, signal) => {
   if (rule.under) body = record({ [rule.under]: body });
   const user = mergeUsers(body, signal.user, signal.by.users());
   if (kind === "dashboard" && history.left.length && (!user || history.left.includes(user.key))) {
-    throw Error("signed out");
+    throw Error();
   }
   const text = canonicalJson(body);
   if (rank >= REQUEST && text === "{}") return;
@@ -588,7 +590,10 @@ var openCapture = (part) => {
 };
 var addPart = (item, part) => {
   const earlier = item.parts.get(part.from);
-  if (earlier) part.body = mergePreferFirst(part.body, earlier.body);
+  if (earlier) {
+    part.body = mergePreferFirst(part.body, earlier.body);
+    part.partial &&= earlier.partial;
+  }
   item.parts.delete(part.from);
   item.parts.set(part.from, part);
   if (part.user && !item.own) item.user = part.user;
@@ -606,9 +611,11 @@ var mergeIntoCapture = (part) => {
     item = openCapture(part);
   }
   addPart(item, part);
-  const body = [...item.parts.values()].sort((one, other) => one.rank - other.rank).map((each) => each.body).reduce(mergePreferFirst);
+  const parts = [...item.parts.values()];
+  const body = parts.sort((one, other) => one.rank - other.rank).map((each) => each.body).reduce(mergePreferFirst);
   const stamp = { capture_id: item.id, capture_timestamp: new Date(item.at).toISOString() };
-  setBody(item, record(body, stamp), item.user);
+  const partial = parts.every((each) => each.partial) && { partial: true };
+  setBody(item, record(body, stamp, partial), item.user);
   makeRoom();
   if (isApi) {
     part.item = item;
@@ -870,20 +877,21 @@ var bodyToJson = (text) => {
 };
 
 // browser/mask.js
-var WORDS = "pass(word|wd|phrase|code)|pwd|csc|cv[cdnv]2?|security.?code|card.?number|token|secret|(api|access|secret|private).?key|(seed|recovery).?phrase|mnemonic|authorization";
-var SECRET = new RegExp("(" + WORDS + ")(\\d|code|confirm.*)?$|^((card)?pin|pass|jwt)$");
-var SECRET_IN_TEXT = new RegExp("((?:" + WORDS + `)\\\\*["']?\\s*[=:]\\s*)(?:\\\\*"[^"]*"?|\\\\*'[^']*'?|(?:(?:bearer|basic|token)\\s+)?[^\\s&,;"'}]+)`, "gi");
+var WORDS = "pass(wor[dt]|wd|phrase|code)|kennwort|contrase.?a|mot.?de.?passe|pwd?|csc|cv[cdnv]|secret|token|otp|mnemonic|cookie|credentials?|authorization|basic.?auth|(access|api|auth\\w*|backup|card|cv[cdnv]|factor|login|mfa|onetime|otp|private|recovery|reset|secret|security|seed|sms|[2t]fa|verification).?(answer|code|key|phrase|word)s?";
+var SECRET = new RegExp("^(?!has|show|forgot)(.*(" + WORDS + "|(card|cc)n(o|um(ber)?))|(card)?(pin|pan)|(nova)?senha|pass|jwt|seed|wachtwoord|parol[ae]|h[ae]slo|geslo|mdp|clave)(\\d|confirm.*)?$");
+var SECRET_IN_TEXT = new RegExp("((?:" + WORDS + `)\\\\*["']?\\s*[=:]\\s*)(?:\\\\*"[^"]*"?|\\\\*'[^']*'?|(?:(?!\\s[\\w-]+[=:])[^\\r\\n&;"'}])+)`, "gi");
+var CARD = /^((4\d|5[1-5]|6[25])\d{14}|3[47]\d{13})$/;
 var mask = (json, layers = MAX_TEXT_LAYERS) => parseJson(json, (key, value) => {
   if (isEmpty(value) || typeof value === "boolean") return value;
-  if (key && SECRET.test(plainKey(key))) return "[redacted]";
+  const name = plainKey(key);
+  const isCoin = /token$/.test(name) && (isObject(value) || value.length < 6);
+  if (SECRET.test(name) && !isCoin) return "[redacted]";
   if (isObject(value) || Math.abs(value) < MIN_CARD_NUMBER) return value;
   const text = maskText(String(value), layers);
   return text === String(value) ? value : text;
 });
 var maskText = (text, layers) => {
-  if (!/[=:{[]|\d[\d -]{11}|eyJ|-BEGIN/i.test(text)) return text;
-  if (text.length > MIN_PICTURE_CHARACTERS && isPicture(text)) return text;
-  if (text.length > MAX_TEXT_CHARACTERS) return "[redacted]";
+  if (!/[=:{[-]|\d{4}|eyJ/.test(text)) return text;
   if (isJsonText(text)) {
     if (!layers) return "[redacted]";
     try {
@@ -893,36 +901,14 @@ var maskText = (text, layers) => {
       if (!(reason instanceof SyntaxError)) return "[redacted]";
     }
   }
-  return text.replace(/\+?\b((\d{4}[ -]?){3}\d{4}|\d{4}[ -]?\d{6}[ -]?\d{4,5}|\d{13,19})\b/g, maskCard).replace(/[\w.-]+/g, maskWebTokens).replace(
-    /-----BEGIN [A-Z ]{0,30}PRIVATE KEY-----[^]*?(-----END [A-Z ]{0,30}PRIVATE KEY-----|$)/g,
-    "[redacted]"
-  ).replace(SECRET_IN_TEXT, "$1[redacted]");
-};
-var isPicture = (text) => {
-  const start = /^(data:[a-z]{1,20}\/[a-z.+-]{1,50};base64,)?(?=iVBORw0KGg|\/9j\/|UklGR)/i.exec(text);
-  return start && !/[^A-Za-z0-9+/=\r\n]/.test(text.slice(start[0].length));
-};
-var maskWebTokens = (run) => {
-  if (!run.includes("eyJ")) return run;
-  const parts = run.split(".");
-  for (let n = 0; n + 2 < parts.length; n++) {
-    const start = parts[n].indexOf("eyJ");
-    if (start < 0 || parts[n].length < start + 11 || parts[n + 1].length < 8) continue;
-    parts[n] = parts[n].slice(0, start) + "[redacted]";
-    parts[n + 1] = null;
-    parts[n + 2] = null;
-    n += 2;
-  }
-  return parts.filter(isText).join(".");
+  if (/^(data:[^,]{9,80},)?[\w+/=\r\n]{9999,}$/.test(text)) return text;
+  if (text.length > MAX_TEXT_CHARACTERS) return "[redacted]";
+  return text.replace(/[+.]?\b((\d{4}[ -]?){3}\d{4}|\d{4}[ -]?\d{6}[ -]?\d{5})\b(?!-)/g, maskCard).replace(/eyJ[\w-]{8,400}\.[\w-]{8,9999}\.[\w-]*/g, "[redacted]").replace(/-----BEGIN [A-Z ]{0,30}PRIVATE KEY[^]*?(-END[A-Z -]{9,40}|$)/g, "[redacted]").replace(SECRET_IN_TEXT, "$1[redacted]");
 };
 var maskCard = (text) => {
-  const digits = text.replace(/\D/g, "");
-  let sum = 0;
-  for (let n = 0; n < digits.length; n++) {
-    sum += Number((digits.length - n) % 2 ? digits[n] : "0246813579"[digits[n]]);
-  }
-  const isCard = sum % 10 === 0 && /^(2[2-7]|[3-6])/.test(text);
-  return isCard ? "[card ****" + digits.slice(-4) + "]" : text;
+  const digits = text.replace(/[ -]/g, "");
+  const sum = [...digits].reverse().reduce((before2, digit, n) => before2 + (n % 2 && digit < 9 ? digit * 2 % 9 : +digit), 0);
+  return sum % 10 || !CARD.test(digits) ? text : "[card ****" + digits.slice(-4) + "]";
 };
 
 // browser/signals.js
@@ -994,7 +980,7 @@ var observeRequest = (body, method, url) => {
   const address = withoutSlashes(decodeURIComponent(origin + pathname));
   const rule = !NEVER.test(pathname) && findRule("url", address);
   if (!rule) return;
-  const moment = { at: Date.now(), by: currentUser() };
+  const moment = { at: Date.now(), by: currentUser(), partial: /^pu|pa/i.test(method) };
   const add = (text) => quietly(() => addSignal(rule, REQUEST, address, text, moment));
   if (body instanceof FormData) add(fieldsToJson(body));
   else if (isText(body) || body instanceof URLSearchParams) add(String(body));

@@ -44,12 +44,11 @@ export const MAX_AGE_MS = 7 * 24 * 60 * 60 * 1000; // of a capture that is not a
 // Limits of one save.
 export const MAX_MATCHED_CHARACTERS = 2000; // with patterns of sites, which may be slow
 export const MAX_SAVE_CHARACTERS = 20 * 1024 * 1024; // the service accepts no larger body
-export const MAX_MEMBERS = 50000; // at all depths
+export const MAX_MEMBERS = 1e6; // at all depths; a trade has about 16
 export const MAX_NUMBERS = 50; // of payments, found in a text
 export const MAX_TEXT_LAYERS = 4; // JSON in a text in JSON
 export const MAX_TEXT_CHARACTERS = 1024 * 1024; // searched for secrets
-export const MIN_PICTURE_CHARACTERS = 10000; // of base64 that may be left unsearched
-export const MIN_CARD_NUMBER = 1e12; // 13 digits
+export const MIN_CARD_NUMBER = 1e12; // smaller numbers are none
 
 // Limits of captures and of the queue.
 export const MAX_OPEN = 50; // captures that are being merged

@@ -45,7 +45,7 @@ export const processSignal = (payload, signal) => {
   const user = mergeUsers(body, signal.user, signal.by.users());
   // A page that goes on saving the dashboard of a user who signed out is not the user.
   if (kind === 'dashboard' && history.left.length && (!user || history.left.includes(user.key))) {
-    throw Error('signed out');
+    throw Error();
   }
   const text = canonicalJson(body);
   if (rank >= REQUEST && text === '{}') return;
@@ -85,7 +85,10 @@ const openCapture = (part) => {
 /** Add a part; it replaces the earlier one of its source. */
 const addPart = (item, part) => {
   const earlier = item.parts.get(part.from);
-  if (earlier) part.body = mergePreferFirst(part.body, earlier.body);
+  if (earlier) {
+    part.body = mergePreferFirst(part.body, earlier.body);
+    part.partial &&= earlier.partial;
+  }
   item.parts.delete(part.from); // so that set() puts it at the end
   item.parts.set(part.from, part);
   if (part.user && !item.own) item.user = part.user;
@@ -105,12 +108,14 @@ const mergeIntoCapture = (part) => {
     item = openCapture(part);
   }
   addPart(item, part);
-  const body = [...item.parts.values()]
+  const parts = [...item.parts.values()];
+  const body = parts
     .sort((one, other) => one.rank - other.rank)
     .map((each) => each.body)
     .reduce(mergePreferFirst);
   const stamp = { capture_id: item.id, capture_timestamp: new Date(item.at).toISOString() };
-  setBody(item, record(body, stamp), item.user);
+  const partial = parts.every((each) => each.partial) && { partial: true };
+  setBody(item, record(body, stamp, partial), item.user);
   makeRoom();
   if (isApi) {
     part.item = item;

@@ -32,7 +32,8 @@ export const observeRequest = (body, method, url) => {
   const address = withoutSlashes(decodeURIComponent(origin + pathname));
   const rule = !NEVER.test(pathname) && findRule('url', address);
   if (!rule) return;
-  const moment = { at: Date.now(), by: currentUser() }; // also of a body that is read later
+  // Also of a body that is read later. PUT and PATCH change a part of what was saved before.
+  const moment = { at: Date.now(), by: currentUser(), partial: /^pu|pa/i.test(method) };
   const add = (text) => quietly(() => addSignal(rule, REQUEST, address, text, moment));
   if (body instanceof FormData) add(fieldsToJson(body));
   else if (isText(body) || body instanceof URLSearchParams) add(String(body));

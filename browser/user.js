@@ -2,7 +2,7 @@
  * Find users in what pages say: payloads, arguments, stored objects.
  */
 
-import { mergePreferFirst } from './canonical.js';
+import { mergePreferFirst, plainKey } from './canonical.js';
 import { config, wordsIn } from './config.js';
 import { isRecord, isText, member, record } from './values.js';
 
@@ -22,7 +22,8 @@ const firstOf = (object, names, read) =>
 export const readUser = (value) => {
   const given = isText(value) ? { email: value } : value;
   if (!isRecord(given)) return undefined;
-  const email = firstOf(given, 'user_email userEmail email', emailIn);
+  const addresses = 'user_email userEmail email email_address emailAddress Email';
+  const email = firstOf(given, addresses, emailIn);
   if (email) {
     const names = 'name fullName full_name user_name userName username';
     return record({
@@ -44,14 +45,19 @@ export const readUser = (value) => {
  * of `around`: who was identified and who was signed in.
  */
 export const mergeUsers = (body, argument, around) => {
-  const places = ['userData', 'user', 'userProfile', 'dashboardData', 'tradingState'];
-  const inside = places.flatMap((place) => {
-    const value = body[place];
+  const plain = record();
+  for (const key in body) plain[plainKey(key)] ||= body[key];
+  const places = 'userdata user userprofile dashboarddata tradingstate customer customerdetails ' +
+    'billingdetails payer';
+  const inside = places.split(' ').flatMap((place) => {
+    const value = plain[place];
     return [value, value?.userProfile, value?.userData];
   });
   // A body's name and id may be another's.
-  const addresses = { user_email: body.user_email, userEmail: body.userEmail, email: body.email };
-  const said = [addresses, ...inside, argument]
+  const names = 'useremail email customeremail receiptemail billingemail';
+  const said = [body.user_email, ...names.split(' ').map((name) => plain[name])]
+    .map(emailIn)
+    .concat(inside, argument)
     .map(readUser)
     .filter(Boolean);
   const all = said.concat(around).filter(Boolean);

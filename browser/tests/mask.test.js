@@ -1,15 +1,20 @@
 import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
 
 import { mask } from '../mask.js';
 
+const NAMES = new URL('../../data_capture/redaction/secret_names.json', import.meta.url);
+const { cases: CASES, cases_left_to_the_service: LEFT } = JSON.parse(readFileSync(NAMES, 'utf8'));
+
 const masked = (value) => JSON.parse(JSON.stringify(mask(JSON.stringify(value))));
+const isMasked = (value) => /^\[(redacted|card )/.test(value);
 const maskedText = (text) => masked({ note: text }).note;
 
 test('members with a secret name are masked at all depths', () => {
   const secrets = {
     password: 'x', password2: 'x', password_confirmation: 'x', cardCVC: 123, 'security-code': 'x',
-    pin: 1234, accessToken: 'x', API_KEY: { pem: 'x' }, seed_phrase: ['x'],
+    pin: 1234, jwt: 'x', accessToken: 'abcdef', API_KEY: { pem: 'x' }, seed_phrase: ['x'],
   };
   const result = masked({ ...secrets, inner: [secrets] });
   for (const one of [result, result.inner[0]]) {
@@ -24,22 +29,48 @@ test('similar names, switches and empty values are not masked', () => {
   assert.deepEqual(masked(innocent), innocent);
 });
 
-test('a card number in any grouping keeps only its last four digits', () => {
-  for (const number of ['4242424242424242', '4242 4242 4242 4242', '4242-4242-4242-4242']) {
-    assert.equal(maskedText('card ' + number + ' 12/30'), 'card [card ****4242] 12/30');
+const CARDS = [
+  '4242424242424242', '5555555555554444', '378282246310005', '6555900000604105',
+  '6200000000000005', '4000056655665556', '5200828282828210', '371449635398431',
+  '341111111111111', '4111111111111111',
+];
+
+test('card numbers in printed groups keep only their last four digits', () => {
+  for (const number of CARDS) {
+    const mask = '[card ****' + number.slice(-4) + ']';
+    const groups = number.length === 15
+      ? [number.slice(0, 4), number.slice(4, 10), number.slice(10)]
+      : number.match(/..../g);
+    for (const written of [number, groups.join(' '), groups.join('-')]) {
+      assert.equal(maskedText('card ' + written + ' 12/30'), 'card ' + mask + ' 12/30');
+    }
+    assert.equal(masked({ amount: Number(number) }).amount, mask);
   }
-  assert.equal(maskedText('3782 822463 10005'), '[card ****0005]');
-  assert.equal(masked({ amount: 378282246310005 }).amount, '[card ****0005]');
 });
 
-test('times, phone numbers and numbers with a wrong check digit are no card numbers', () => {
+test('times, phones, ids of other lengths and wrong check digits are no card numbers', () => {
   const numbers = {
-    wrong: '4242424242424243',
-    time: 1705312200000,
-    phone: '+4915112345678',
-    other: '9999999999999995',
+    wrong: '4242424242424243', time: 1705312200000, phone: '+4915112345678',
+    phoneOf15: '+378282246310005', other: '9999999999999995', fraction: '0.4242424242424242',
+    payment: '403993715563177565', chat: '456226577798135801', snowflake: '1100000000000000009',
+    imei: '352846111222337', ean: '4006381333931', order: 4006381333931,
+    tracking: '92612902014560553144610071', ups: '1Z4242424242424242', fifteen: '424242424242422',
+    fourteen: '42424242424242', diners: '30569309025904', visa19: '4000000000000000006',
+    hash: 'a4242424242424242', uuid: '42424242-4242-4242-8242-424242424242a',
   };
   assert.deepEqual(masked(numbers), numbers);
+});
+
+test('names that the service knows as harmless are not masked', () => {
+  for (const [name, value] of Object.entries(CASES.not_secret)) {
+    assert.deepEqual(masked({ [name]: value }), { [name]: value });
+  }
+});
+
+test('names of secrets and cards are masked, but those that are left to the service', () => {
+  const names = Object.entries({ ...CASES.secret, ...CASES.card });
+  const kept = names.filter(([name, value]) => !isMasked(masked({ [name]: value })[name]));
+  assert.deepEqual(kept.map(([name]) => name).sort(), [...LEFT].sort());
 });
 
 test('a JSON Web Token is masked with all its parts, anywhere in a text', () => {
@@ -52,7 +83,10 @@ test('a JSON Web Token is masked with all its parts, anywhere in a text', () => 
 
 test('secrets in a text are masked up to their end', () => {
   assert.equal(maskedText('token=abc&plan=Pro'), 'token=[redacted]&plan=Pro');
-  assert.equal(maskedText('Authorization: Bearer abc, ok'), 'Authorization: [redacted], ok');
+  assert.equal(maskedText('Authorization: Bearer abc\nok'), 'Authorization: [redacted]\nok');
+  assert.equal(maskedText('seed phrase: abandon ability able'), 'seed phrase: [redacted]');
+  assert.equal(maskedText('password: correct horse plan=Pro'), 'password: [redacted] plan=Pro');
+  assert.equal(maskedText('api key = abc def\r\nnext line'), 'api key = [redacted]\r\nnext line');
   assert.equal(maskedText('password: "a b" c'), 'password: [redacted] c');
 });
 
@@ -63,7 +97,8 @@ test('a private key is masked, even without its end', () => {
 });
 
 test('JSON in a text is masked as JSON, and is unchanged without secrets', () => {
-  assert.equal(maskedText('{"token":"x", "plan":"Pro"}'), '{"token":"[redacted]","plan":"Pro"}');
+  const text = '{"token":"abcdef", "plan":"Pro"}';
+  assert.equal(maskedText(text), '{"token":"[redacted]","plan":"Pro"}');
   assert.equal(maskedText('{ "plan": "Pro" }'), '{ "plan": "Pro" }');
 });
 

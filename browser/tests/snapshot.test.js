@@ -39,7 +39,18 @@ test('other data is converted as by JSON.stringify, without elements', () => {
 test('a save that is too large is rejected and counted', () => {
   const holes = [];
   holes.length = 1e9;
-  const large = [holes, new Uint8Array(60000), Array(60000).fill(0), 'x'.repeat(21 * 1024 * 1024)];
+  const text = 'x'.repeat(21 * 1024 * 1024);
+  const large = [holes, new Uint8Array(1.1e6), Array(1.1e6).fill(0), text];
   for (const value of large) assert.throws(() => snapshot('payment', [{ value }]), /too large/);
   assert.equal(history.dropped.payment, large.length);
+});
+
+test('a dashboard of 20,000 trades is no save that is too large', () => {
+  const trade = (id) => ({
+    id, symbol: 'EURUSD', direction: 'BUY', entry: 1.1, exit: 1.2, stop: 1, target: 1.3, lots: 0.1,
+    pnl: 5, fee: 0, swap: 0, outcome: 'win', opened: 1, closed: 2, equity: 3, note: 'n',
+  });
+  const trades = Array.from(Array(20000), (_, n) => trade(n));
+  const [text] = snapshot('dashboard', [{}, { currentEquity: 7, trades }]);
+  assert.equal(JSON.parse(text).tradingState.trades.length, 20000);
 });

@@ -65,3 +65,32 @@ test('only sources with the same address add a name or an id', () => {
   assert.deepEqual([user.email, user.name, user.id, user.own], ['a@x', 'Ann', undefined, true]);
   assert.equal(mergeUsers({}, undefined, signedIn).own, false);
 });
+
+test('an address of a payer in the payload counts before the signed-in user', () => {
+  const payloads = [
+    { customer: { email: 'payer@x' } }, { customer_details: { email: 'payer@x', name: 'Ann' } },
+    { customerDetails: { email: 'payer@x' } }, { billing_details: { email: 'payer@x' } },
+    { billingDetails: { Email: 'payer@x' } }, { receipt_email: 'payer@x' },
+    { receiptEmail: 'payer@x' }, { RECEIPT_EMAIL: 'payer@x' },
+    { payer: { email_address: 'payer@x' } }, { Payer: { emailAddress: 'payer@x' } },
+    { billing_email: 'payer@x' }, { billingEmail: 'payer@x' }, { customer_email: 'payer@x' },
+    { 'customer-email': 'payer@x' }, { User_Email: 'payer@x' }, { Email: 'payer@x' },
+  ];
+  const signedIn = [undefined, readUser('here@x')];
+  for (const payload of payloads) {
+    assert.equal(keyOf(payload, undefined, signedIn), 'payer@x', JSON.stringify(payload));
+    assert.equal(keyOf({ ...payload, user_email: 'own@x' }, undefined, signedIn), 'own@x');
+  }
+});
+
+test('a member that is no payer\'s address leaves the save to the signed-in user', () => {
+  const signedIn = [readUser('here@x')];
+  const payloads = [
+    { receipt_email: true }, { customer: 'cus_1' }, { customer: null }, { payer: [] },
+    { support_email: 'help@x' }, { billing_details: { email: '' } }, { customer: { id: 'a@x' } },
+    { receipt_email: 'unknown@example.com' }, { merchant: { email: 'shop@x' } }, { emails: 'a@x' },
+  ];
+  for (const payload of payloads) {
+    assert.equal(keyOf(payload, undefined, signedIn), 'here@x', JSON.stringify(payload));
+  }
+});
