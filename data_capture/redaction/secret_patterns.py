@@ -65,12 +65,17 @@ _BETWEEN_DIGITS = b" +\t\n\v\f\r-._/,;|:=\\*~#'"
 
 def may_contain_secret(text: str) -> bool:
     """Tell whether a text needs a closer look; False is never wrong."""
+    return may_contain_other_secret(text) or may_contain_card(text)
+
+
+def may_contain_other_secret(text: str) -> bool:
+    """Tell whether a text needs a closer look for another reason than a plain card number."""
     if len(text) < _LONG_TEXT_CHARACTERS:
-        return _may_contain_secret(text)
-    return any(map(_may_contain_secret, overlapping_steps(text)))
+        return _may_contain_other_secret(text)
+    return any(map(_may_contain_other_secret, overlapping_steps(text)))
 
 
-def _may_contain_secret(text: str) -> bool:
+def _may_contain_other_secret(text: str) -> bool:
     lowered = _to_lower_case(text)
     return (
         "cv" in lowered  # a code may follow these two without "=" or ":"
@@ -85,7 +90,6 @@ def _may_contain_secret(text: str) -> bool:
         or "\uff1a" in text  # the colon of Chinese and Japanese
         or may_say_secret(lowered)
         or ("%" in text and contains(_ESCAPE, text))
-        or may_contain_card(text)
         or may_contain_iban(text)
     )
 
