@@ -336,7 +336,8 @@ def _to_encodable(value: Any) -> float | str:
     if not isinstance(value, Decimal):
         raise TypeError(f"{type(value).__name__} is not a JSON value")
     # The shortest spelling of the nearest double is the number itself for up to 15 digits.
-    digits, nearest = str(value), float(value)
+    digits = str(value)
+    nearest = float(digits)
     if len(digits) <= _MAX_EXACT_CHARACTERS and "E" not in digits:
         return nearest
     return nearest if Decimal(repr(nearest)) == value else digits

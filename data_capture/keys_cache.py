@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Generic, TypeVar, cast
+from typing import Any, Generic, TypeVar
 
 # Callers choose the keys of their payloads. These bounds keep a cache at a few MB at most.
 _MAX_KEYS_OF_AN_OBJECT = 100
@@ -11,7 +11,6 @@ _MAX_KEY_CHARACTERS_OF_AN_OBJECT = 2_000
 _MAX_KEYS = 10_000
 _MAX_OBJECTS = 500
 
-_MISSING = object()
 Derived = TypeVar("Derived")
 
 
@@ -34,9 +33,17 @@ class KeysCache(Generic[Derived]):
     def get(self, members: dict[str, Any]) -> Derived:
         """Return the value for the keys of `members`, computed if it is not cached."""
         keys = tuple(members)
-        cached = self._cached.get(keys, _MISSING)
-        if cached is not _MISSING:
-            return cast("Derived", cached)
+        try:
+            return self._cached[keys]
+        except KeyError:
+            return self._derive_and_add(keys)
+
+    def clear(self) -> None:
+        """Remove all values."""
+        self._cached.clear()
+        self._cached_keys = 0
+
+    def _derive_and_add(self, keys: tuple[str, ...]) -> Derived:
         derived = self._derive(keys)
         if (
             len(keys) <= _MAX_KEYS_OF_AN_OBJECT
@@ -44,11 +51,6 @@ class KeysCache(Generic[Derived]):
         ):
             self._add(keys, derived)
         return derived
-
-    def clear(self) -> None:
-        """Remove all values."""
-        self._cached.clear()
-        self._cached_keys = 0
 
     def _add(self, keys: tuple[str, ...], derived: Derived) -> None:
         self._cached_keys += len(keys)

@@ -94,9 +94,11 @@ class KeyLayout:
         sections: the paths of the kind's sections.
         fields: the aliases of the kind's fields.
         email: the aliases of the user's email address.
+        may_be_reshaped: whether normalising may change such a payload.
 
     Attributes:
         field_paths: the paths of each field that may be present, by its index.
+        fields: the same, each with the key of the payload that is its only path, or None.
         email_paths: the paths of the user's email address.
         time_keys: the spellings of `capture_timestamp`, the preferred one first.
     """
@@ -107,11 +109,17 @@ class KeyLayout:
         sections: Sequence[str],
         fields: Iterable[Aliases],
         email: Aliases,
+        *,
+        may_be_reshaped: bool,
     ) -> None:
+        self.may_be_reshaped = may_be_reshaped
         self._keys_by_name = _group_by_name(keys)
         self._sections = [section for section in sections if self._may_contain(section)]
         paths = [(index, self._paths_of(aliases)) for index, aliases in enumerate(fields)]
         self.field_paths = {index: found for index, found in paths if found}
+        self.fields = tuple(
+            (index, _only_key(found), found) for index, found in self.field_paths.items()
+        )
         # Sections may have an object of the user inside: `paymentData.customer.email`.
         in_sections = tuple((section, _WHOLE_NAME) for section in self._sections)
         self.email_paths = self._paths_of(email) + in_sections
@@ -133,11 +141,16 @@ class KeyLayout:
         return normalise_name(object_path.partition(".")[0]) in self._keys_by_name
 
 
+def _only_key(paths: tuple[FieldPath, ...]) -> str | None:
+    """Return the key of the payload that is the only path; None for other paths."""
+    return None if len(paths) > 1 or paths[0][0] else paths[0][1]
+
+
 class FieldLookup:
     """Finds values in one payload, and in the objects inside it."""
 
     def __init__(self, payload: JsonObject) -> None:
-        self._payload = payload
+        self.payload = payload
         # By path; {} where there is no object.
         self._objects: dict[str, JsonObject] = {"": payload, PAYLOAD_ITSELF: payload}
         # KEYS_BY_NAME does not cache large objects; each of them is grouped once per payload.
@@ -148,7 +161,7 @@ class FieldLookup:
         object_path, name = path
         if object_path:
             return self._find_inside(object_path, name)
-        value = self._payload[name]
+        value = self.payload[name]
         return None if is_absent(value) else (name, value)
 
     def find_all(self, paths: Iterable[FieldPath]) -> Iterator[Any]:

@@ -28,6 +28,7 @@ from data_capture.capture.field_lookup import Aliases, KeyLayout, normalise_name
 from data_capture.capture.money import decimal, integer, ratio
 from data_capture.capture.normalise import (
     MIXED_ASSETS_ALIASES,
+    may_reshape_payment,
     normalise_dashboard,
     normalise_payment,
     normalise_questionnaire,
@@ -105,6 +106,7 @@ class Kind:
         repetition: None if every capture adds a row.
         picture: None if the kind has no picture.
         normalise: brings a payload into the usual shape of the kind.
+        may_reshape: tells by a payload's keys whether `normalise` may change it.
         facts_table: the table beside `table` for the facts of each row, or None.
         fact_fields: fields without a column in `table`, from which the facts are computed.
     """
@@ -117,6 +119,7 @@ class Kind:
     repetition: Repetition | None = None
     picture: PictureColumns | None = None
     normalise: Callable[[JsonObject], JsonObject] = lambda payload: payload
+    may_reshape: Callable[[tuple[str, ...]], bool] = lambda _keys: True
     facts_table: str | None = None
     fact_fields: tuple[Field, ...] = ()
 
@@ -133,7 +136,14 @@ class Kind:
         and 1.8 times for a questionnaire.
         """
         fields = [Aliases(field.column, *field.aliases) for field in self.parsed_fields]
-        return KeysCache(lambda keys: KeyLayout(keys, self.sections, fields, EMAIL_ALIASES))
+
+        def derive(keys: tuple[str, ...]) -> KeyLayout:
+            may_be_reshaped = self.may_reshape(keys)
+            return KeyLayout(
+                keys, self.sections, fields, EMAIL_ALIASES, may_be_reshaped=may_be_reshaped
+            )
+
+        return KeysCache(derive)
 
     @cached_property
     def known_names(self) -> frozenset[str]:
@@ -199,6 +209,7 @@ _PAYMENT = Kind(
     # new row.
     repetition=Repetition(about="transaction_id", ignores_omitted_fields=True),
     normalise=normalise_payment,
+    may_reshape=may_reshape_payment,
     facts_table="payment_facts",
     fact_fields=(
         Field("currency", currency_code, ("currency_code", "price_currency", "currency.code")),

@@ -91,6 +91,7 @@ def _decimal_converter(
     """Return a converter that rounds numbers to a column's decimals and checks that they fit."""
     step = Decimal(1).scaleb(-scale)
     limit = Decimal(10) ** (digits - scale)
+    negative_limit = -limit
 
     @described_as(description)
     def convert(value: Any) -> ColumnValue:
@@ -102,7 +103,7 @@ def _decimal_converter(
         if number.adjusted() > digits - scale:  # checked first, because rounding needs the digits
             raise ConversionError(f"is too large for {digits} digits")
         rounded = number.quantize(step, ROUND_HALF_EVEN)
-        if not -limit < rounded < limit:
+        if not negative_limit < rounded < limit:
             raise ConversionError(f"is too large for {digits} digits")
         return str(rounded)
 

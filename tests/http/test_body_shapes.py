@@ -123,8 +123,9 @@ def clear_caches() -> None:
         for value in [*vars(module).values()]:
             if type(value) is _lru_cache_wrapper:
                 value.cache_clear()
-            elif isinstance(value, KeysCache):
-                value.clear()
+            for cache in value.values() if isinstance(value, dict) else [value]:
+                if isinstance(cache, KeysCache):
+                    cache.clear()
     for kind in KINDS.values():
         kind.layouts.clear()
 

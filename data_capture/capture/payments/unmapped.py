@@ -39,8 +39,9 @@ def warn_of_unmapped_payment(
         find_sent: finds what the page sent for a column.
         known_names: the normalised names that can fill a column.
     """
-    if any(values[indexes[column]] is not None for column in _PRICES_AND_NUMBERS):
-        return None
+    for column in _PRICES_AND_NUMBERS:
+        if values[indexes[column]] is not None:
+            return None
     if any(find_sent(column) is not None for column in _PRICES_AND_NUMBERS):
         return None
     ignored = {*known_names, *_OF_EVERY_CAPTURE}
