@@ -19,6 +19,7 @@ from data_capture.audit.format import (
 )
 from data_capture.audit.head import HeadFileUpdater
 from data_capture.key_files import keys_beside, load_key
+from data_capture.sql.bulk import insert_rows
 
 log = logging.getLogger("data_capture.audit")
 
@@ -31,10 +32,11 @@ SELECT link FROM data_capture_audit_chain WHERE audit_id < ? ORDER BY audit_id D
 
 _SELECT_LINK = "SELECT link FROM data_capture_audit_chain WHERE audit_id = ?"
 
-_INSERT = """
+_INSERT_ENTRIES = """
 INSERT INTO data_capture_audit_chain (audit_id, adopted, salt, commitment, link)
-VALUES (?, ?, ?, ?, ?)
+VALUES {}
 """
+_INSERT = _INSERT_ENTRIES.format("(?, ?, ?, ?, ?)")
 
 _REPLACE = """
 UPDATE data_capture_audit_chain SET adopted = 0, salt = ?, commitment = ?, link = ?
@@ -89,7 +91,7 @@ class AuditTrail:
             link = self.key.compute_link(link, commitment, first_id + place, 0)
             entries.append((first_id + place, 0, salt, commitment, link))
         if len(entries) > 1:
-            connection.executemany(_INSERT, entries)
+            insert_rows(connection, _INSERT_ENTRIES, entries)
         else:
             try:
                 connection.execute(_INSERT, entries[0])

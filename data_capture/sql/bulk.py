@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from functools import cache
 from typing import Any
 
+_MAX_ROWS = 64  # of at most 15 values
 _MAX_KEYS = 256  # of two values each: SQLite before 3.32 takes at most 999 parameters
 
 
@@ -32,6 +33,30 @@ def select_matching(
 @cache
 def _with_placeholders(select: str, values: int, rows: int) -> str:
     return select.format(", ".join([f"({', '.join('?' * values)})"] * rows))
+
+
+def insert_rows(
+    connection: sqlite3.Connection, insert: str, rows: Sequence[tuple[Any, ...]]
+) -> None:
+    """Insert rows with few statements.
+
+    Use it for tables without foreign keys and without a counter of ids: for the others,
+    `executemany` is faster. The facts, receipt and chain entry of a payment take 5.8 µs, and 7.5 µs
+    with `executemany` (`timeit`, groups of 50).
+
+    Args:
+        connection: to write to.
+        insert: with `{}` in place of the rows, as in `INSERT INTO … VALUES {}`.
+        rows: all have the same length.
+    """
+    start = 0
+    while start < len(rows):
+        # Powers of two: few distinct statements, which sqlite3 keeps prepared.
+        end = start + min(_MAX_ROWS, 1 << ((len(rows) - start).bit_length() - 1))
+        batch = rows[start:end]
+        statement = _with_placeholders(insert, len(batch[0]), len(batch))
+        connection.execute(statement, [value for row in batch for value in row])
+        start = end
 
 
 def insert_consecutive_rows(

@@ -96,13 +96,8 @@ def _record_together(
     if accepted:
         insert = BulkInsert(connection)
         receipts = insert.store([*accepted.values()])
-        attach_events(
-            connection,
-            [
-                (capture, receipt.row_id)
-                for capture, receipt in zip(insert.stored, receipts, strict=True)
-            ],
-        )
+        row_ids = (receipt.row_id for receipt in receipts)
+        attach_events(connection, zip(insert.stored, row_ids, strict=True))
         results.update(zip(accepted, receipts, strict=True))
     if len(results) < len(captures):
         ids.note_receipts(captures, {index: results[index] for index in accepted})

@@ -18,11 +18,11 @@ from data_capture.audit import record_audits
 from data_capture.capture.conversion import ColumnValue
 from data_capture.capture.kinds import Kind
 from data_capture.capture.parse import Capture
-from data_capture.sql.bulk import insert_consecutive_rows, select_matching
+from data_capture.sql.bulk import insert_consecutive_rows, insert_rows, select_matching
 from data_capture.store.sqlite.capture_rows import insert_statement, row_values, subject_of
 from data_capture.store.sqlite.connection import StoreConnection
 from data_capture.store.sqlite.payment_comparison import PAYMENT
-from data_capture.store.sqlite.payment_facts import INSERT_FACTS, values_of_capture
+from data_capture.store.sqlite.payment_facts import INSERT_FACTS_OF_MANY, values_of_capture
 from data_capture.store.sqlite.payments import find_users_with_unnumbered, is_unnumbered
 from data_capture.store.sqlite.placement import (
     Placement,
@@ -30,7 +30,7 @@ from data_capture.store.sqlite.placement import (
     new_row_placement,
     place_capture,
 )
-from data_capture.store.sqlite.receipts import INSERT_RECEIPT, Receipt, receipt_values
+from data_capture.store.sqlite.receipts import INSERT_RECEIPTS, Receipt, receipt_values
 
 _RepetitionKey = tuple[str, str, ColumnValue]  # the kind's name, the stored address, the subject
 
@@ -140,17 +140,16 @@ class BulkInsert:
 
     def _insert_receipts(self) -> None:
         if self._pending_receipts:
-            self._connection.executemany(INSERT_RECEIPT, self._pending_receipts)
+            insert_rows(self._connection, INSERT_RECEIPTS, self._pending_receipts)
             self._pending_receipts.clear()
 
 
 class _InsertedRow(NamedTuple):
-    """Pair the placement of a capture, by its place in the group, with its row."""
+    """Pair the placement of a capture with its row."""
 
-    place: int
     placement: Placement
     stored_email: str
-    row_id: int = 0  # not inserted yet
+    row_id: int
 
 
 class _PendingRows:
@@ -162,13 +161,14 @@ class _PendingRows:
     def __init__(self, connection: sqlite3.Connection) -> None:
         self.row_ids: dict[int, int] = {}
         self._connection = connection
-        self._pending: defaultdict[Kind, list[_InsertedRow]] = defaultdict(list)
+        # The captures' indexes, placements and stored emails.
+        self._pending: defaultdict[Kind, list[tuple[int, Placement, str]]] = defaultdict(list)
         self._users: defaultdict[Kind, set[str]] = defaultdict(set)
 
     def add(self, index: int, placement: Placement, stored_email: str) -> None:
         """Add the row of a capture."""
         kind = placement.capture.kind
-        self._pending[kind].append(_InsertedRow(index, placement, stored_email))
+        self._pending[kind].append((index, placement, stored_email))
         self._users[kind].add(stored_email)
 
     def has_any(self, kind: Kind, stored_email: str) -> bool:
@@ -179,19 +179,18 @@ class _PendingRows:
         """Insert the pending rows of a kind, and their facts."""
         pending = self._pending.pop(kind)
         self._users[kind].clear()
-        rows = [row_values(row.placement.capture, row.stored_email) for row in pending]
+        rows = [row_values(placement.capture, email) for _, placement, email in pending]
         first = insert_consecutive_rows(self._connection, insert_statement(kind), rows)
-        inserted = [
-            _InsertedRow(row.place, row.placement, row.stored_email, row_id)
-            for row_id, row in enumerate(pending, first)
-        ]
-        self.row_ids.update((row.place, row.row_id) for row in inserted)
+        inserted: list[_InsertedRow] = []
+        for row_id, (index, placement, email) in enumerate(pending, first):
+            inserted.append(_InsertedRow(placement, email, row_id))
+            self.row_ids[index] = row_id
         if kind.facts_table is not None:
             facts = [
                 values_of_capture(row.placement.capture, row.row_id, row.stored_email)
                 for row in inserted
             ]
-            self._connection.executemany(INSERT_FACTS, filter(None, facts))
+            insert_rows(self._connection, INSERT_FACTS_OF_MANY, [*filter(None, facts)])
         return inserted
 
     def insert_all(self) -> list[_InsertedRow]:

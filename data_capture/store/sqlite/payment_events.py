@@ -10,7 +10,7 @@ depend on what arrives first (`event_matching`). An event without a payment wait
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from typing import NamedTuple
 
 from data_capture.audit import AuditRecord, record_audits
@@ -121,21 +121,17 @@ def record_event(connection: StoreConnection, event: PaymentEvent, origin: Event
     return APPLIED if _settle(connection, group, origin) else UNMATCHED
 
 
-def attach_events(connection: StoreConnection, payments: Sequence[tuple[Capture, int]]) -> None:
+def attach_events(connection: StoreConnection, payments: Iterable[tuple[Capture, int]]) -> None:
     """Apply the events that came before the captures of their payments.
 
     Args:
         connection: in a write transaction, in which the captures were stored.
         payments: captures of any kind, with the ids of their rows.
     """
-    numbered = [
-        (capture, row_id, subject_of(capture))
-        for capture, row_id in payments
-        if capture.facts is not None
-    ]
-    if not numbered or connection.execute(_HAS_ANY).fetchone() is None:
+    if connection.execute(_HAS_ANY).fetchone() is None:
         return  # the usual case: no webhook is set up
-    for capture, row_id, number in numbered:
+    for capture, row_id in payments:
+        number = None if capture.facts is None else subject_of(capture)
         if number is None:
             continue
         origin = EventOrigin(

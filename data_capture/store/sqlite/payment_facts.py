@@ -23,11 +23,12 @@ CLAIM, CONFIRMED = "claim", "confirmed"
 """The sources of facts: a page, or the owner's own servers, which have a token."""
 
 # OR REPLACE: facts of a payment that was deleted by hand are replaced.
-INSERT_FACTS = """
+INSERT_FACTS_OF_MANY = """
 INSERT OR REPLACE INTO payment_facts
     (payment_id, user_email, currency, status, amount_minor, confirmed_at, source)
-VALUES (?, ?, ?, ?, ?, ?, ?)
+VALUES {}
 """
+INSERT_FACTS = INSERT_FACTS_OF_MANY.format("(?, ?, ?, ?, ?, ?, ?)")
 
 _FIND = """
 SELECT currency, status, amount_minor, confirmed_at, source

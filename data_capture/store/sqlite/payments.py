@@ -48,6 +48,7 @@ from data_capture.store.sqlite.payment_comparison import (
 from data_capture.store.sqlite.payment_facts import complete_facts, complete_status
 from data_capture.store.sqlite.receipts import is_content_recorded
 
+_NUMBER_INDEX = PAYMENT.field_indexes[NUMBER]
 WINDOW_SECONDS = 600
 _LOOK_BACK_SECONDS = 24 * 3600  # for a page that saves the same again and again
 _MAX_ROWS = 100  # of a user, newest first; a page saves one payment a few times
@@ -56,6 +57,8 @@ _MAX_ROWS = 100  # of a user, newest first; a page saves one payment a few times
 _HAS_UNNUMBERED = (
     "SELECT 1 FROM payment_data WHERE user_email = ? AND transaction_id IS NULL LIMIT 1"
 )
+
+_HAS_ANY_UNNUMBERED = "SELECT 1 FROM payment_data WHERE transaction_id IS NULL LIMIT 1"
 
 _FIND_USERS_WITH_UNNUMBERED = """
 WITH looked_for (user) AS (VALUES {})
@@ -140,14 +143,14 @@ def is_unnumbered(capture: Capture) -> bool:
 
 
 def _number_of(capture: Capture) -> ColumnValue:
-    return capture.values[PAYMENT.field_indexes[NUMBER]]
+    return capture.values[_NUMBER_INDEX]
 
 
 def find_users_with_unnumbered(
     connection: sqlite3.Connection, stored_emails: Sequence[str]
 ) -> set[str]:
     """Find the users who have a payment without a number."""
-    if not stored_emails:
+    if not stored_emails or connection.execute(_HAS_ANY_UNNUMBERED).fetchone() is None:
         return set()
     keys = [(stored_email,) for stored_email in stored_emails]
     return {user for (user,) in select_matching(connection, _FIND_USERS_WITH_UNNUMBERED, keys)}

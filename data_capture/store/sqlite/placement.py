@@ -121,6 +121,10 @@ def confirm_repeated_row(
 
 def make_audit_record(capture: Capture, stored_email: str) -> AuditRecord:
     """Return the audit record of a stored capture."""
+    status, details = "success", None
+    if capture.warnings:
+        status = "partial"
+        details = "; ".join([f"{warning.field} {warning.message}" for warning in capture.warnings])
     return AuditRecord(
         stored_email,
         capture.kind.name,
@@ -129,8 +133,8 @@ def make_audit_record(capture: Capture, stored_email: str) -> AuditRecord:
         capture.received_at,
         capture.ip_address,
         capture.user_agent,
-        "partial" if capture.warnings else "success",
-        "; ".join(f"{warning.field} {warning.message}" for warning in capture.warnings) or None,
+        status,
+        details,
     )
 
 

@@ -45,12 +45,13 @@ WHERE capture_id = ? AND user_email = ? AND {HAS_ROW}
 """  # noqa: S608
 
 # OR REPLACE: a receipt whose row was deleted is replaced.
-INSERT_RECEIPT = """
+INSERT_RECEIPTS = """
 INSERT OR REPLACE INTO capture_receipts
     (user_email, capture_id, capture_type, row_id, outcome, payload_digest, content_digest, key_id,
      confirmed, created_at)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+VALUES {}
 """
+INSERT_RECEIPT = INSERT_RECEIPTS.format("(?, ?, ?, ?, ?, ?, ?, ?, ?, ?)")
 
 _FIND_CONTENT = """
 SELECT 1
