@@ -15,7 +15,7 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from http import HTTPStatus
 from types import MappingProxyType
@@ -228,10 +228,10 @@ class BufferingAdapter:
         else:
             await self._run_app(request, io.BytesIO(body), {RATE_COUNTED: True})
 
-    async def _receive(
+    def _receive(
         self, request: _Request, address: str, content_length: int | None
-    ) -> bytes | Problem:
-        return await self._bodies.receive(
+    ) -> Awaitable[bytes | Problem]:
+        return self._bodies.receive(
             request.protocol, address, content_length, has_trailers="trailer" in request.headers
         )
 

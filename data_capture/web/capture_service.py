@@ -196,8 +196,9 @@ async def receive_capture(
     for capture in captures.captures:
         service.rates.take_user(request.admitted.counted_address, capture.user_email)
     results = await execution.write(captures.jobs, captures.size_bytes)
-    copied_bytes = sum(one.copied_bytes for one in results if isinstance(one, Receipt))
-    service.rates.count_bytes(request.admitted.counted_address, copied_bytes)
+    copied_bytes = sum([one.copied_bytes for one in results if isinstance(one, Receipt)])
+    if copied_bytes:
+        service.rates.count_bytes(request.admitted.counted_address, copied_bytes)
     service.capture_log.count_results(captures.members, results, is_batch=captures.is_batch)
     return build_result(captures, results)
 

@@ -237,7 +237,8 @@ def _parse_member(
     if kind is None:
         message = f"must be one of {', '.join(KINDS)}"
         return Problem(UNUSABLE, f"The type {message}.", errors=[FieldError("type", message)])
-    payload = {key: value for key, value in member.items() if key != "type"}
+    payload = member.copy()  # unchanged, because parsing may start again in a thread
+    del payload["type"]
     try:
         capture = parse_capture(kind, payload, caller, placeholder_emails)
     except Problem as problem:
