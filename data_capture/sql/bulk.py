@@ -6,6 +6,7 @@ import sqlite3
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import cache
+from itertools import chain
 from typing import Any
 
 _MAX_ROWS = 64  # of at most 15 values
@@ -27,7 +28,7 @@ def select_matching(
         # Padded to a power of two: few distinct statements, which sqlite3 keeps prepared.
         batch += batch[-1:] * ((1 << (len(batch) - 1).bit_length()) - len(batch))
         statement = _with_placeholders(select, len(batch[0]), len(batch))
-        yield from connection.execute(statement, [value for key in batch for value in key])
+        yield from connection.execute(statement, [*chain.from_iterable(batch)])
 
 
 @cache
@@ -55,7 +56,7 @@ def insert_rows(
         end = start + min(_MAX_ROWS, 1 << ((len(rows) - start).bit_length() - 1))
         batch = rows[start:end]
         statement = _with_placeholders(insert, len(batch[0]), len(batch))
-        connection.execute(statement, [value for row in batch for value in row])
+        connection.execute(statement, [*chain.from_iterable(batch)])
         start = end
 
 

@@ -81,7 +81,7 @@ def _record_together(
     connection: StoreConnection, captures: Sequence[Capture]
 ) -> list[Receipt | Problem]:
     ids = _CaptureIds(connection, captures)
-    addresses = {address for capture in captures for address in addresses_of(capture)}
+    addresses = (address for capture in captures for address in addresses_of(capture))
     erasure_times = find_erasure_times(connection, addresses)
     results: dict[int, Receipt | Problem] = {}  # by the capture's index
     accepted: dict[int, AcceptedCapture] = {}
@@ -89,7 +89,8 @@ def _record_together(
         try:
             if ids.is_taken(index, capture):
                 continue
-            reject_older_capture(capture, erasure_times)
+            if erasure_times:
+                reject_older_capture(capture, erasure_times)
             accepted[index] = AcceptedCapture(capture, ids.take(index, capture))
         except Problem as problem:
             results[index] = problem

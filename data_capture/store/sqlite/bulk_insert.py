@@ -32,6 +32,7 @@ from data_capture.store.sqlite.placement import (
 )
 from data_capture.store.sqlite.receipts import INSERT_RECEIPTS, Receipt, receipt_values
 
+_InsertedRow = tuple[Placement, str, int]  # the stored address, the row's id
 _RepetitionKey = tuple[str, str, ColumnValue]  # the kind's name, the stored address, the subject
 
 
@@ -110,13 +111,13 @@ class BulkInsert:
                 self._insert_rows_of_user(item)
                 placement = place_capture(self._connection, *item)
                 new_keys -= {key, item._replace(capture=placement.capture).repetition_key}
+                if placement.row_id is None and is_unnumbered(placement.capture):
+                    payers.add(item.stored_email)
             placements.append(placement)
-            if placement.row_id is not None:
+            if placement.row_id is None:
+                self._rows.add(index, placement, item.stored_email)
+            else:
                 self._add_receipt(placement, item.stored_email, placement.row_id)
-                continue
-            self._rows.add(index, placement, item.stored_email)
-            if is_unnumbered(placement.capture):
-                payers.add(item.stored_email)
         self._add_receipts(self._rows.insert_all())
         return placements
 
@@ -129,8 +130,8 @@ class BulkInsert:
 
     def _add_receipts(self, inserted: Sequence[_InsertedRow]) -> None:
         """Add receipts for inserted rows; they are inserted later."""
-        for row in inserted:
-            self._add_receipt(row.placement, row.stored_email, row.row_id)
+        for placement, stored_email, row_id in inserted:
+            self._add_receipt(placement, stored_email, row_id)
 
     def _add_receipt(self, placement: Placement, stored_email: str, row_id: int) -> None:
         capture, outcome, digest = placement.capture, placement.outcome, placement.content_digest
@@ -142,14 +143,6 @@ class BulkInsert:
         if self._pending_receipts:
             insert_rows(self._connection, INSERT_RECEIPTS, self._pending_receipts)
             self._pending_receipts.clear()
-
-
-class _InsertedRow(NamedTuple):
-    """Pair the placement of a capture with its row."""
-
-    placement: Placement
-    stored_email: str
-    row_id: int
 
 
 class _PendingRows:
@@ -183,12 +176,12 @@ class _PendingRows:
         first = insert_consecutive_rows(self._connection, insert_statement(kind), rows)
         inserted: list[_InsertedRow] = []
         for row_id, (index, placement, email) in enumerate(pending, first):
-            inserted.append(_InsertedRow(placement, email, row_id))
+            inserted.append((placement, email, row_id))
             self.row_ids[index] = row_id
         if kind.facts_table is not None:
             facts = [
-                values_of_capture(row.placement.capture, row.row_id, row.stored_email)
-                for row in inserted
+                values_of_capture(placement.capture, row_id, email)
+                for placement, email, row_id in inserted
             ]
             insert_rows(self._connection, INSERT_FACTS_OF_MANY, [*filter(None, facts)])
         return inserted
