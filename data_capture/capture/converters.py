@@ -65,7 +65,8 @@ def text(value: Any) -> ColumnValue:
     spelled = value if isinstance(value, str) else _spell_out(value)
     if len(spelled) > MAX_TEXT_CHARACTERS:
         raise ConversionError(f"is longer than {MAX_TEXT_CHARACTERS:,} characters")
-    return spelled.strip().replace("\0", _REPLACEMENT_CHARACTER)
+    trimmed = spelled.strip()
+    return trimmed.replace("\0", _REPLACEMENT_CHARACTER) if "\0" in trimmed else trimmed
 
 
 @described_as(

@@ -162,12 +162,12 @@ class Kind:
         """The index of each field in `parsed_fields`, by column."""
         return {field.column: index for index, field in enumerate(self.parsed_fields)}
 
-    @property
+    @cached_property
     def id_name(self) -> str:
         """The response's member for the id of the row."""
         return f"{self.name}_id"
 
-    @property
+    @cached_property
     def title(self) -> str:
         """The name, capitalised for the beginning of a sentence."""
         return self.name.capitalize()

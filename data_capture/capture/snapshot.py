@@ -98,14 +98,14 @@ def snapshot_and_digests(
     snapshot = f"{{{join_pieces(members, ',')}}}"
     is_long = len(snapshot) > 2 * LARGE_STEP_CHARACTERS
     select_content = layout.select_content if record_id_is_content else layout.select_without_id
-    hashes = hashlib.sha256(), hashlib.blake2b(digest_size=_DIGEST_BYTES)
-    _hash_object(hashes[0], layout.select_digest(sorted_members), is_long=is_long)
-    _hash_object(hashes[1], select_content(content_members), is_long=is_long)
+    digest, content_digest = hashlib.sha256(), hashlib.blake2b(digest_size=_DIGEST_BYTES)
+    _hash_object(digest, layout.select_digest(sorted_members), is_long=is_long)
+    _hash_object(content_digest, select_content(content_members), is_long=is_long)
     if hidden_values:
         volatile = VOLATILE_NAMES if record_id_is_content else VOLATILE_NAMES | RECORD_ID_NAMES
-        _hash_hidden_values(hashes[0], hidden_values)
-        _hash_hidden_values(hashes[1], _without_volatile(hidden_values, volatile))
-    return PayloadDigests(snapshot, hashes[0].digest(), hashes[1].digest())
+        _hash_hidden_values(digest, hidden_values)
+        _hash_hidden_values(content_digest, _without_volatile(hidden_values, volatile))
+    return PayloadDigests(snapshot, digest.digest(), content_digest.digest())
 
 
 def _encode_value(value: Any) -> str:
