@@ -35,36 +35,50 @@ _SPELLINGS = {
         pending verification, verification pending, awaiting verification, verifying,
         pending confirmation, awaiting confirmation, awaiting payment, past due, due,
         overdue, outstanding, not started, payment required, requires payment, action required,
-        payment method required, payer action required, saved, ready, retrying, delayed,
+        payment method required, payer action required, saved, ready, retrying, delayed, billed,
+        attempted, submitted for settlement, settling, settlement pending, authorizing, trialing,
+        signed, unmined, mempool, broadcasted, requires 3ds, 3ds required, wait buyer pay,
         ausstehend, offen, in bearbeitung, unbezahlt, en attente, en cours, pendiente, en proceso,
         pendente, em processamento, em analise, in attesa, in sospeso, in behandeling, oczekujace,
-        в ожидании, ожидает оплаты, в обработке, beklemede, 待支付, 待付款, 处理中, 保留中, 処理中
+        в ожидании, ожидает оплаты, в обработке, beklemede, 待支付, 待付款, 处理中, 保留中, 処理中,
+        대기, 결제 대기, ממתין, قيد الانتظار, i behandling, vantar, odottaa, ceka na platbu,
+        menunggu
     """,
     # The seller has the money, or nothing was due.
     COMPLETED: """
         completed, complete, succeeded, succeed, success, successful, successfully completed, paid,
         paid in full, fully paid, pay success, approved, captured, finished, confirmed, settled,
         done, ok, processed, received, accepted, fulfilled, resolved, credited, cleared, overpaid,
-        no payment required, verified, dispute won, won,
+        no payment required, verified, dispute won, won, charged, completed successfully,
+        finalized, finalised, trade success, trade finished, accredited,
         bezahlt, erfolgreich, abgeschlossen, bestatigt, paye, payee, reussi, reussie, termine,
         pagado, pagada, completado, completada, exitoso, aprobado, pago, paga, concluido, aprovado,
         pagato, completato, riuscito, betaald, voltooid, geslaagd, oplacone, zaplacone, zakonczone,
         оплачено, оплачен, успешно, завершено, выполнено, odendi, basarili, tamamlandi,
-        支付成功, 已支付, 已付款, 成功, 完了, 支払い済み, 支払済み
+        支付成功, 已支付, 已付款, 成功, 完了, 支払い済み, 支払済み, 결제완료, 성공, 완료,
+        שולם, مدفوع, مكتمل, ناجح, betald, betalt, maksettu, zaplaceno, zaplatene, fizetve,
+        sikeres, platit,
+        πληρωμενο, ολοκληρωθηκε, acreditado, acreditada, aprobada, lunas, berhasil, da thanh toan,
+        thanh toan thanh cong, thanh cong, сплачено, zaplacono
     """,
     FAILED: """
         failed, fail, failure, error, errored, declined, denied, rejected, refused, unsuccessful,
         not successful, not approved, unapproved, uncollectible, blocked, invalid,
         insufficient funds, card declined, authorization failed, authentication failed,
-        timed out, timeout, bounced, returned,
+        timed out, timeout, bounced, returned, processor declined, gateway rejected,
+        settlement declined, expired card, soft declined, hard declined, do not honor,
+        fraudulent, reverted, dropped, unauthorized, unauthorised,
         fehlgeschlagen, abgelehnt, echoue, refuse, refusee, fallido, fallida, rechazado, rechazada,
         recusado, recusada, falhou, fallito, rifiutato, mislukt, geweigerd, nieudane, odrzucone,
-        неудачно, ошибка, отклонено, отклонен, basarisiz, reddedildi, 失败, 支付失败, 失敗
+        неудачно, ошибка, отклонено, отклонен, неуспешно, basarisiz, reddedildi, 失败, 支付失败,
+        失敗, 실패, נכשל, فشل, mislykket, misslyckades, epaonnistui, selhalo, sikertelen,
+        gagal, that bai
     """,
     # The money went back, in full or in part: no sum of completed payments may contain it.
     REFUNDED: """
         refunded, refund, partially refunded, partial refund, fully refunded, full refund,
-        refund succeeded, refund completed, reversed, reversal, credit note, money back,
+        refund succeeded, refund completed, refund processed, refund issued, refunded partially,
+        reimbursed, reversed, reversal, credit note, money back,
         erstattet, zuruckerstattet, ruckerstattet, rembourse, remboursee, reembolsado, reembolsada,
         devuelto, estornado, rimborsato, terugbetaald, zwrocone, возвращено, возврат, iade edildi,
         已退款, 返金済み
@@ -73,13 +87,14 @@ _SPELLINGS = {
     CANCELLED: """
         cancelled, canceled, cancel, voided, void, expired, abandoned, aborted, withdrawn,
         user cancelled, user canceled, cancelled by user, canceled by user, cancelled by customer,
-        canceled by customer, closed by user,
+        canceled by customer, closed by user, cancellation complete, cancelation complete,
         storniert, abgebrochen, widerrufen, annule, annulee, cancelado, cancelada, annullato,
         geannuleerd, anulowane, отменено, отменен, iptal edildi, 已取消, 已关闭, キャンセル
     """,
     DISPUTED: """
         disputed, dispute, chargeback, charged back, chargedback, in dispute, under dispute,
-        needs response, warning needs response, dispute created, dispute opened, inquiry, retrieval,
+        needs response, warning needs response, chargebacked, dispute created, dispute opened,
+        inquiry, retrieval,
         dispute lost, chargeback lost, angefochten, ruckbuchung, conteste, litige, disputado,
         contracargo, em disputa, contestato, betwist, оспорено
     """,
@@ -87,16 +102,18 @@ _SPELLINGS = {
 """By status, its spellings, with commas between them."""
 
 _OBJECTS = (
-    "checkoutsession", "paymentintent", "paymentstatus", "payment", "transaction", "charge",
-    "order", "invoice", "capture", "checkout", "session", "sale", "status", "txn", "purchase",
+    "subscriptionpayment", "checkoutsession", "paymentintent", "paymentstatus", "payment",
+    "transaction", "charge", "order", "invoice", "capture", "checkout", "session", "sale",
+    "status", "txn", "purchase",
 )  # fmt: skip
 _OBJECT = re.compile("|".join(_OBJECTS))
 _SEPARATORS = re.compile(r"[\W_]+")
+_STROKES = str.maketrans("łøđı", "lodi")  # letters that have no accent to remove
 
 
 def _fold(spelling: str) -> str:
     """Return a spelling without case, accents and separators."""
-    folded = unicodedata.normalize("NFKD", spelling).casefold()
+    folded = unicodedata.normalize("NFKD", spelling).casefold().translate(_STROKES)
     letters = "".join(letter for letter in folded if not unicodedata.combining(letter))
     return _SEPARATORS.sub("", letters)
 
