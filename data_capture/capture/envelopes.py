@@ -40,6 +40,7 @@ _EVENT = frozenset({
     "id", "object", "type", "created", "livemode", "apiversion", "pendingwebhooks", "request",
     "account",
 })  # fmt: skip
+_LIST = frozenset({"object", "url", "hasmore", "totalcount"})
 
 
 class View(NamedTuple):
@@ -101,8 +102,9 @@ def _names_of_call(_members: JsonObject, names: _Names) -> frozenset[str]:
 def _names_of_response(members: JsonObject, names: _Names) -> frozenset[str]:
     """Return the names of the members that describe a request, a response or an event."""
     dropped: set[str] = set()
-    if "object" in names and members[names["object"][-1]] == "event":  # of Stripe
-        dropped |= _EVENT
+    if "object" in names:  # of Stripe
+        kind = members[names["object"][-1]]
+        dropped |= _EVENT if kind == "event" else _LIST if kind == "list" else frozenset()
     for key in names.get("status", ()):
         status = members[key]
         if isinstance(status, (bool, int)) or str(status).lower() in _RESPONSE_STATUSES:

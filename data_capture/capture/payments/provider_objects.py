@@ -7,7 +7,8 @@ currency, status, number, email and processor. What the page itself says under t
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
+from contextlib import suppress
 from decimal import Decimal
 from typing import Any
 
@@ -16,24 +17,48 @@ from data_capture.capture.converters import is_absent
 from data_capture.capture.currencies import is_currency, minor_digits
 from data_capture.capture.field_lookup import KEYS_BY_NAME
 from data_capture.capture.payments.provider_shapes import MARKS, SHAPES
-from data_capture.capture.payments.shape import Shape, find, is_whole, parse_amount
-from data_capture.json_codec import JsonObject
+from data_capture.capture.payments.shape import (
+    Shape,
+    find,
+    first_amount,
+    is_whole,
+    parse_amount,
+)
+from data_capture.json_codec import JsonObject, decode_json
+from data_capture.problems import Problem
 
 # Members in which pages and providers put such an object, outer ones first.
 _WRAPPERS = (
-    "paymentintent", "session", "checkoutsession", "charge", "invoice", "orderdata", "order",
-    "transaction", "resource", "result", "response", "details", "entity", "payment", "paymentdata",
-    "eventdata", "event", "data", "payload", "object", "attributes", "paypal", "stripe", "razorpay",
-    "paddle", "coinbase", "capture", "purchase",
+    "paymentintent", "intent", "session", "checkoutsession", "charge", "payment", "paymentdata",
+    "invoice", "orderdata", "order", "transaction", "resource", "result", "response", "details",
+    "entity", "paymentresult", "paymentresponse", "paymentdetails", "paymentinfo", "orderdetails",
+    "transactiondetails", "capturedetails", "eventdata", "event", "data",
+    "payload", "object", "attributes", "capture", "purchase", "refund",
 )  # fmt: skip
+_PROVIDERS = (
+    "stripe", "paypal", "razorpay", "nowpayments", "coinbase", "paddle", "lemonsqueezy",
+)  # fmt: skip
+_OF_PROVIDER = (
+    "", "response", "result", "data", "details", "order", "payment", "charge", "session",
+    "transaction", "capture", "invoice", "intent", "paymentintent", "event", "object", "checkout",
+)  # fmt: skip
+_RANKS = {
+    name: rank
+    for rank, name in enumerate(
+        (*_WRAPPERS, *(provider + what for provider in _PROVIDERS for what in _OF_PROVIDER))
+    )
+}
 _MAX_DEPTH = 4  # event, data, object
 _MAX_OBJECTS = 20
 
 _USUAL_NAMES = frozenset({"amount", "amountpaid"})  # of many payments without a provider's object
 _RARE_MARKS = MARKS - _USUAL_NAMES
-_ID_OF_PROVIDER = re.compile(r"(?:pi|ch|py|cs|in|re|dp|pay|order|rfnd|txn|che)_", re.ASCII)
-SIGNS = _RARE_MARKS | ({*_WRAPPERS} - {"payment", "paymentdata"}) | {"id"}
-"""Normalised names; a payload with the object of a provider has one of them."""
+_ID_OF_PROVIDER = re.compile(
+    r"(?:pi|ch|py|cs|in|re|dp|pay|order|inv|plink|rfnd|txn|che)_", re.ASCII
+)
+_SECTIONS = ("payment", "paymentdata")  # of most payments without such an object
+SIGNS = _RARE_MARKS | ({*_RANKS} - {*_SECTIONS}) | {"id"}
+"""Normalised names; a payload with a provider's object has one of them, or a section has."""
 
 _PROCESSOR_NAMES = frozenset({"paymentprocessor", "paymentprovider", "processor", "provider"})
 _PLAN_NAMES = frozenset({"planname", "plannamepayment", "plan", "selectedplan", "plantype"})
@@ -42,7 +67,7 @@ _PLAN_NAMES = frozenset({"planname", "plannamepayment", "plan", "selectedplan", 
 def read_provider_object(payload: JsonObject) -> JsonObject:
     """Add what the object of a payment provider says; return other payloads unchanged."""
     names = KEYS_BY_NAME.get(payload)
-    if SIGNS.isdisjoint(names):
+    if SIGNS.isdisjoint(names) and not _has_signs_inside(payload, names):
         return payload
     found = _search(payload, [_MAX_OBJECTS], _MAX_DEPTH)
     if found is None:
@@ -58,9 +83,26 @@ def read_provider_object(payload: JsonObject) -> JsonObject:
     return {**{key: payload[key] for key in payload if key not in dropped}, **added}
 
 
+def _has_signs_inside(payload: JsonObject, names: Mapping[str, tuple[str, ...]]) -> bool:
+    """Tell whether a section of a payload may be or contain an object of a provider."""
+    for section in _SECTIONS:
+        for key in names.get(section, ()):
+            inner = payload[key]
+            if isinstance(inner, str) and inner.lstrip().startswith("{"):
+                return True
+            if isinstance(inner, dict) and not SIGNS.isdisjoint(KEYS_BY_NAME.get(inner)):
+                return True
+    return False
+
+
 def _search(members: Any, left: list[int], depth: int) -> tuple[Shape, JsonObject] | None:
     """Find the first object of a provider in a payload, and in its usual wrappers."""
-    if not isinstance(members, dict) or not depth or not left[0]:
+    if not depth or not left[0]:
+        return None
+    if isinstance(members, str) and members.lstrip().startswith("{"):  # copied from a store
+        with suppress(Problem):
+            members = decode_json(members)
+    if not isinstance(members, dict):
         return None
     left[0] -= 1
     names = KEYS_BY_NAME.get(members)
@@ -68,15 +110,15 @@ def _search(members: Any, left: list[int], depth: int) -> tuple[Shape, JsonObjec
         for shape in SHAPES:
             if shape.matches(members):
                 return shape, members
-    for wrapper in _WRAPPERS:
-        for key in names.get(wrapper, ()):
+    for wrapper in sorted(_RANKS.keys() & names.keys(), key=_RANKS.__getitem__):
+        for key in names[wrapper]:
             found = _search(members[key], left, depth - 1)
             if found is not None:
                 return found
     return None
 
 
-def _may_match(members: JsonObject, names: Collection[str]) -> bool:
+def _may_match(members: JsonObject, names: Mapping[str, tuple[str, ...]]) -> bool:
     """Tell whether an object is worth a look. Most are not, and a look takes 40 microseconds."""
     if not _RARE_MARKS.isdisjoint(names):
         return True
@@ -118,21 +160,15 @@ def _read(shape: Shape, members: JsonObject) -> JsonObject:
         "plan_name": plan if isinstance(plan, str) else None,
         "payment_method": find(members, *shape.methods),
         "crypto_transaction_hash": find(members, *shape.hashes),
-        "crypto_amount": _first_amount(members, shape.coins),
+        "crypto_amount": first_amount(members, shape.coins),
     }
-
-
-def _first_amount(members: JsonObject, places: tuple[str, ...]) -> Any:
-    """Return the first amount that is not 0; if all are, the last one."""
-    amounts = [amount for place in places if (amount := find(members, place)) is not None]
-    return next((amount for amount in amounts if amount not in (0, "0")), (amounts or [None])[-1])
 
 
 def _read_price(shape: Shape, members: JsonObject, code: str) -> Any:
     """Return the price in major units; None if the object has none."""
-    amount = shape.total(members) if shape.total else _first_amount(members, shape.prices)
-    if amount is None:
-        return None
+    amount = shape.total(members) if shape.total else first_amount(members, shape.prices)
+    if amount is None or isinstance(amount, Unconvertible):
+        return amount
     number = parse_amount(amount)
     if number is None:
         return Unconvertible("is not a number")

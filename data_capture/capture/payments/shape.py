@@ -90,6 +90,17 @@ def has(members: JsonObject, *places: str) -> bool:
     return all(find(members, place) is not None for place in places)
 
 
+def first_amount(members: JsonObject, places: Places) -> Any:
+    """Return the first amount that is not 0; if all are, the last one."""
+    amounts = [amount for place in places if (amount := find(members, place)) is not None]
+    return next((amount for amount in amounts if amount not in (0, "0")), (amounts or [None])[-1])
+
+
+def has_decimal_point(amount: Any) -> bool:
+    """Tell whether an amount is a text with a point, which no amount in minor units has."""
+    return isinstance(amount, str) and "." in amount
+
+
 def parse_amount(amount: Any) -> Decimal | None:
     """Return a program's amount as a number: its texts have a point before decimals."""
     if isinstance(amount, bool) or not isinstance(amount, (int, str, Decimal)):

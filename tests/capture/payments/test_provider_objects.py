@@ -2,57 +2,17 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timezone
 from decimal import Decimal
-from typing import Any, NamedTuple
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from data_capture.capture.currencies import minor_digits
-from data_capture.capture.kinds import KINDS
 from data_capture.capture.normalise import normalise_payment
-from data_capture.capture.parse import Caller, Capture, parse_capture
-from data_capture.json_codec import decode_json_object, encode_json
-
-NOW = datetime(2026, 3, 1, 12, tzinfo=timezone.utc)
-PAYMENT = KINDS["payment"]
-ANN = "ann@example.com"
-
-
-class Told(NamedTuple):
-    """What a provider's object says of a payment."""
-
-    price: str | None
-    currency: str | None
-    status: str
-    number: str | None
-    processor: str | None
-    email: str = ANN
-
-
-def parse(payload: dict[str, Any]) -> Capture:
-    sent = decode_json_object(encode_json(payload).encode())
-    return parse_capture(PAYMENT, sent, Caller("/test", None, None, NOW), ())
-
-
-def column(capture: Capture, name: str) -> Any:
-    return capture.values[PAYMENT.field_indexes[name]]
-
-
-def told_by(payload: dict[str, Any]) -> Told:
-    capture = parse(payload)
-    assert capture.facts is not None
-    return Told(
-        column(capture, "final_price"),
-        capture.facts.currency,
-        capture.facts.status,
-        column(capture, "transaction_id"),
-        column(capture, "payment_processor"),
-        capture.user_email,
-    )
-
+from data_capture.capture.parse import Caller, parse_capture
+from tests.support.parsed_payments import ANN, NOW, PAYMENT, Told, column, parse, told_by
 
 INTENT = {
     "id": "pi_3PqLkzB2eZvKYlo21aBcDeFg", "object": "payment_intent", "amount": 8999,
