@@ -5,6 +5,7 @@ parse.py           from a payload to a Capture
 columns.py         from a payload's members to the values of the columns
 envelopes.py       looks into the objects that clients and protocols put around a payload
 firestore.py       decodes Firestore's typed values
+partial_mark.py    recognises partial updates
 form_names.py      builds the objects that names of form fields describe
 normalise.py       brings payloads of another shape into the usual one
 user_fields.py     the names of the user's address, name and id, and how the user is found

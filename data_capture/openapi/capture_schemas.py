@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from data_capture.capture.kinds import KINDS, Kind
-from data_capture.capture.parse import PARTIAL
+from data_capture.capture.partial_mark import PARTIAL
 from data_capture.openapi.schema_parts import (
     FIELD_MESSAGES,
     INTEGER,

@@ -270,6 +270,44 @@ def test_only_true_marks_a_partial_update(
     assert last["win_rate"] is None
 
 
+@pytest.mark.parametrize(
+    "update",
+    [
+        {"current_equity": 5, "partial": "true"},
+        {"current_equity": 5, "partial": " True "},
+        {"currentEquity": "5", "partial": "TRUE"},
+        {"data": {"current_equity": 5, "partial": True}},
+        {"payload": {"current_equity": 5, "partial": "true"}},
+        {"data": {"type": "dashboards", "attributes": {"current_equity": 5, "partial": True}}},
+        {"state": {"current_equity": 5, "partial": True}, "version": 0},
+        {"dashboard[current_equity]": "5", "dashboard[partial]": "true"},
+        {"json": {"current_equity": 5, "partial": True}},
+        {"record": {"current_equity": 5, "partial": True}},
+    ],
+)
+def test_the_mark_of_a_form_or_an_envelope_counts(
+    capture_service: RunningService, user: str, send: Any, update: dict[str, Any]
+) -> None:
+    send("dashboard", STATES["dashboard"], update)
+    *_, last = rows_of(capture_service, "dashboard", user)
+    assert (last["current_equity"], last["win_rate"], last["theme"]) == (5, 62.5, "light")
+    assert "partial" not in json.loads(last["dashboard_state"])
+
+
+@pytest.mark.parametrize(
+    ("mark", "is_warned_of"),
+    [
+        (1, True), ("1", True), ("yes", True), ("on", True), ("Y", True),
+        (0, False), (False, False), ("false", False), (None, False), ("", False), ({}, False),
+        (["partial"], False), ("close", False),
+    ],
+)  # fmt: skip
+def test_a_mark_that_could_mean_true_is_warned_of(send: Any, mark: Any, is_warned_of: bool) -> None:
+    result = send("dashboard", {"current_equity": 5, "partial": mark})[-1]
+    warned = [warning["field"] for warning in result.get("warnings", [])]
+    assert warned == (["partial"] if is_warned_of else [])
+
+
 def test_the_mark_stays_in_the_snapshot_and_out_of_the_state(
     capture_service: RunningService, user: str, send: Any
 ) -> None:
