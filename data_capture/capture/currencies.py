@@ -71,7 +71,7 @@ def currency_in(text: str) -> str | None:
     if parts is None:
         return None
     before, _, after = parts.groups(default="")
-    _, name_after = split_magnitude(after.lstrip(".").strip(_NOT_NAMES))
+    _, name_after = split_magnitude(after.lstrip("./").strip(_NOT_NAMES))
     return find_currencies(before.strip(_NOT_NAMES), name_after).code
 
 

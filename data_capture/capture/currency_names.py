@@ -17,11 +17,15 @@ XBD XCD XCG XDR XOF XPD XPF XPT XSU XUA YER ZAR ZMW ZWG ZWL
 """
 CODES = frozenset(_CODES.split())
 
-_COINS = "ADA BCH BNB BTC DOGE DOT ETH LTC SOL TON TRX XLM XMR XRP"
+_COINS = """
+AAVE ADA ALGO APT ARB ATOM AVAX BCH BNB BTC BTT CRO DASH DGB DOGE DOT EOS ETC ETH FIL FTM HBAR ICP
+INJ KAS LINK LTC MATIC NEAR PEPE POL SHIB SOL STETH SUI TIA TON TRX UNI VET WBTC WETH XBT XLM XMR
+XRP XTZ ZEC
+"""
 COINS = frozenset(_COINS.split())
 """Cryptocurrencies, which are not in ISO 4217. Their amounts can have more than two decimals."""
 
-_STABLECOINS = "BUSD DAI EURC PYUSD TUSD USDC USDP USDT"
+_STABLECOINS = "BUSD DAI EURC EURT FDUSD PYUSD RLUSD TUSD USDC USDD USDE USDP USDS USDT"
 STABLECOINS = frozenset(_STABLECOINS.split())
 """Cryptocurrencies that follow a currency's price, so that their amounts look like its amounts."""
 
@@ -45,6 +49,8 @@ _FRANCS = "BIF CDF CHF DJF GNF KMF RWF XAF XOF XPF"
 
 NAMES = {
     "$": _DOLLARS, "＄": _DOLLARS, "﹩": _DOLLARS, "dollar": _DOLLARS, "dollars": _DOLLARS,
+    "pound": _POUNDS, "pounds": _POUNDS, "rupee": _RUPEES, "rupees": _RUPEES,
+    "franc": _FRANCS, "francs": _FRANCS,
     "€": "EUR", "euro": "EUR", "euros": "EUR", "£": _POUNDS, "￡": _POUNDS,
     "¥": "JPY CNY CNH", "￥": "JPY CNY CNH", "円": "JPY", "元": "CNY TWD HKD MOP", "rmb": "CNY",
     "人民币": "CNY", "cn¥": "CNY",
@@ -66,6 +72,8 @@ NAMES = {
     "b$": "BND BSD", "c$": "CAD NIO", "ec$": "XCD", "j$": "JMD", "l$": "LRD", "n$": "NAD",
     "nt$": "TWD", "r$": "BRL", "rd$": "DOP", "s$": "SGD", "t$": "TOP", "u$s": "USD", "$u": "UYU",
     "ws$": "WST", "z$": "ZWG ZWL", "£e": "EGP", "e£": "EGP", "₿": "BTC",
+    "cdn$": "CAD", "cad$": "CAD", "can$": "CAD", "mex$": "MXN", "col$": "COP", "arg$": "ARS",
+    "chil$": "CLP", "u.s.$": "USD", "u.s.dollars": "USD", "aus$": "AUD", "sing$": "SGD",
     "bds$": "BBD", "mop$": "MOP", "si$": "SBD", "$ec": "XCD", "uk£": "GBP", "£ru": "GBP",
     "$a": "AUD", "$zn": "NZD", "$su": "USD", "¥cn": "CNY", "щ.д": "USD", "cg": "XCG", "ƒ": "XCG",
     "naf": "ANG", "afl": "AWG", "ر.إ": "IRR", "د.ل": "LYD", "أ.م": "MRU", "ج.س": "SDG",
@@ -78,13 +86,45 @@ NAMES = {
     "so\u02bcm": "UZS", "नेरू": "NPR", "රු": "LKR", "ብር": "ETB", "bs.s": "VES", "cfp": "XPF",
     "فرانکcfa": "XOF", "zig": "ZWG", "ש\"ח": "ILS", "ש\u05f4ח": "ILS",
 }  # fmt: skip
-"""The currencies that a symbol or an abbreviation can mean, in lower case and without a point.
+"""The currencies that a symbol, an abbreviation or a word can mean, in lower case, without a point.
 
 ISO codes are names, too, and `US$` or `$US` is the dollar of the country US.
 """
 
+_WORDS = {
+    "USD": "usdollar usdollars americandollars", "CAD": "canadiandollar canadiandollars",
+    "AUD": "australiandollar australiandollars", "NZD": "newzealanddollar newzealanddollars",
+    "HKD": "hongkongdollar hongkongdollars", "SGD": "singaporedollar singaporedollars",
+    "TWD": "newtaiwandollar newtaiwandollars",
+    "GBP": "britishpound britishpounds poundsterling poundssterling",
+    "INR": "indianrupee indianrupees", "PKR": "pakistanirupee pakistanirupees",
+    "JPY": "japaneseyen yen", "CNY": "chineseyuan yuan renminbi", "KRW": "southkoreanwon",
+    "CHF": "swissfranc swissfrancs", "MXN": "mexicanpeso mexicanpesos",
+    "PHP": "philippinepeso philippinepesos", "ARS": "argentinepeso argentinepesos",
+    "CLP": "chileanpeso chileanpesos", "COP": "colombianpeso colombianpesos",
+    "BRL": "brazilianreal brazilianreals reais", "TRY": "turkishlira",
+    "PLN": "polishzloty polishzlotys złoty złote złotych zloty zlotys",
+    "SEK": "swedishkrona swedishkronor", "NOK": "norwegiankrone norwegiankroner",
+    "DKK": "danishkrone danishkroner", "ISK": "icelandickróna icelandickrónur",
+    "CZK": "czechkoruna czechkorunas korun", "HUF": "hungarianforint hungarianforints forint",
+    "RON": "romanianleu romanianlei", "BGN": "bulgarianlev bulgarianleva",
+    "RUB": "russianruble russianrubles", "UAH": "ukrainianhryvnia ukrainianhryvnias hryvnia",
+    "AED": "uaedirham uaedirhams", "SAR": "saudiriyal saudiriyals",
+    "QAR": "qataririal qataririals qataririyals", "KWD": "kuwaitidinar kuwaitidinars",
+    "BHD": "bahrainidinar bahrainidinars", "EGP": "egyptianpound egyptianpounds",
+    "ILS": "israelinewshekel israelinewshekels shekel shekels", "ZAR": "southafricanrand rand",
+    "NGN": "nigeriannaira nigeriannairas naira", "KES": "kenyanshilling kenyanshillings",
+    "GHS": "ghanaiancedi ghanaiancedis", "THB": "thaibaht baht",
+    "IDR": "indonesianrupiah indonesianrupiahs rupiah",
+    "MYR": "malaysianringgit malaysianringgits ringgit", "VND": "vietnamesedong",
+    "BDT": "bangladeshitaka bangladeshitakas taka",
+}  # fmt: skip
+# As Intl.NumberFormat writes currencies in English, and some in their own language, without spaces.
+NAMES |= {word: code for code, words in _WORDS.items() for word in words.split()}
+
 USUAL_CODES = {
-    "£": "GBP", "￡": "GBP", "₩": "KRW", "￦": "KRW", "c$": "CAD", "fr": "CHF", "₡": "CRC",
+    "£": "GBP", "￡": "GBP", "pound": "GBP", "pounds": "GBP",
+    "₩": "KRW", "￦": "KRW", "c$": "CAD", "fr": "CHF", "₡": "CRC",
 }  # fmt: skip
 """The currencies of names that have others, too, but are hardly ever used for them."""
 

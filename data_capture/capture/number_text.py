@@ -51,6 +51,7 @@ _GROUPED = re.compile(
     re.ASCII,
 )
 _NO_CENTS = re.compile(r"[.,:] ?[-—]+|\.")  # 50,- 50.— 50.
+_END_IN_INDIA = re.compile(r"\.? ?/ ?[-—=]")  # 500/-
 
 _SIMPLE = re.compile(r"\$((?:[1-9]\d{0,2}(?:,\d{3})+|\d+)(?:\.\d\d)?)|(\d+(?:\.\d+)?)%", re.ASCII)
 _DOLLAR = find_currencies("$", "")
@@ -147,6 +148,8 @@ def _read_signed(text: str) -> WrittenNumber | None:
             is_negative, after = True, after[1:]
     if before[-1:] in {*_DECIMALS} and _is_decimal_point(before):
         before, digits = before[:-1].strip(), before[-1] + digits
+    end = _END_IN_INDIA.match(after)
+    after = after if end is None else after[end.end() :]
     no_cents = _NO_CENTS.match(after)
     if no_cents is not None:
         if no_cents[0] in digits:

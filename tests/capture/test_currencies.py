@@ -26,7 +26,8 @@ NOT_MONEY = {"XTS", "XXX"}  # for tests, and for no currency
         ("99 USDT", "USDT"), ("0.5 BTC", "BTC"), ("€50k", "EUR"), ("50k USD", "USD"),
         ("50kUSD", "USD"), ("5 mio. EUR", "EUR"), ("50 KRW", "KRW"), ("(20.00 EUR)", "EUR"),
         ("€ 20-", "EUR"), ("\u200e-\u200f20.00 \u200f₪", "ILS"), ("١٢٫٥٠ ر.س.\u200f", "SAR"),
-        ("\u2066€\u206920", "EUR"), ("-€20", "EUR"),
+        ("\u2066€\u206920", "EUR"), ("-€20", "EUR"), ("CDN$ 5", "CAD"), ("Mex$5", "MXN"),
+        ("Rs. 500/- INR", "INR"), ("5 US dollars", "USD"), ("5 pounds", "GBP"), ("5 SHIB", "SHIB"),
     ],
 )  # fmt: skip
 def test_the_currency_of_an_amount_is_found(text: str, code: str) -> None:

@@ -6,13 +6,15 @@ status, and whole numbers of one currency that can be added up.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+import re
+from collections.abc import Callable, Mapping
 from decimal import ROUND_HALF_EVEN, Decimal
 from functools import cache
 from typing import Any, NamedTuple
 
 from data_capture.capture.conversion import ColumnValue, ConversionError, Converter, described_as
 from data_capture.capture.currencies import currency_in, is_currency, minor_digits
+from data_capture.capture.currency_names import COINS, STABLECOINS
 from data_capture.capture.money import decimal
 from data_capture.capture.payments.statuses import UNKNOWN, normalise_status
 from data_capture.problems import FieldError
@@ -21,7 +23,16 @@ DEFAULT_MINOR_DIGITS = 2
 """Decimals of an amount whose currency is not known."""
 
 _MAX_AMOUNT_DIGITS = 18  # of SQLite's 64 bits
+_DIGITS_OF_COINS, _DECIMALS_OF_COINS = 28, 18  # 18 decimals of ether
 _PRICES = ("final_price", "original_price")
+_AMOUNTS = (*_PRICES, "discount_amount")
+
+# The codes of NOWPayments and their like.
+_COIN_ON_NETWORK = re.compile(
+    r"([A-Z]{3,5}?)[ _-]?\(?(?:TRC-?20|ERC-?20|BEP-?20|BSC|SOL|SPL|MATIC|POLYGON|ARBITRUM|ARB|OP"
+    r"|BASE|TON|ALGO|AVAXC|CELO|NEAR|MAINNET)\)?",
+    re.ASCII,
+)
 
 FindSent = Callable[[str], "tuple[str, Any] | None"]
 """Find what the page sent for a field: its name in the page's spelling, and the value."""
@@ -44,27 +55,39 @@ class PaymentFacts(NamedTuple):
 
 @described_as("The ISO code of the price's currency, such as `USD`.")
 def currency_code(value: Any) -> ColumnValue:
-    """Convert a currency's code, symbol or abbreviation to its ISO code."""
+    """Convert a currency's code, symbol or abbreviation to its ISO code.
+
+    A coin's network is left out: `usdttrc20` is USDT.
+    """
     if isinstance(value, str):
         code = value.strip().upper()
-        found = code if is_currency(code) else currency_in(value)
+        found = code if is_currency(code) else _coin_of_network(code) or currency_in(value)
         if found is not None:
             return found
     raise ConversionError("is not a known currency")
 
 
+def _coin_of_network(code: str) -> str | None:
+    """Return the coin of `USDTTRC20`, `USDT-TRC20` or `USDT (TRC20)`; None for other texts."""
+    found = _COIN_ON_NETWORK.fullmatch(code)
+    return found[1] if found is not None and found[1] in COINS | STABLECOINS else None
+
+
 def find_facts(
-    values: Sequence[ColumnValue], indexes: Mapping[str, int], find_sent: FindSent
+    values: list[ColumnValue], indexes: Mapping[str, int], find_sent: FindSent
 ) -> tuple[PaymentFacts, list[FieldError]]:
     """Return the facts of a payment, and warnings about what is not understood.
 
     Args:
-        values: the values of the payment's fields.
+        values: the values of the payment's fields. Amounts of coins that were rounded become None.
         indexes: the index of each field in `values`, by column.
         find_sent: finds what the page sent.
     """
     warnings: list[FieldError] = []
     currency = _find_currency(values[indexes["currency"]], find_sent, warnings)
+    # A code that is not known can be that of a coin.
+    if currency in COINS or (currency is None and find_sent("currency") is not None):
+        _remove_rounded_coins(values, indexes, find_sent, warnings)
     price = values[indexes["final_price"]]
     amount = None
     if price is not None:
@@ -130,7 +153,7 @@ def _find_amount(
     if digits > DEFAULT_MINOR_DIGITS:  # the column has rounded it
         sent = find_sent("final_price")
         try:
-            finer = None if sent is None else _fine_decimal(digits)(sent[1])
+            finer = None if sent is None else _fine_decimal(_MAX_AMOUNT_DIGITS, digits)(sent[1])
         except ConversionError:
             finer = None
         if finer is not None and _rounds_to(Decimal(str(finer)), number):
@@ -140,6 +163,27 @@ def _find_amount(
         message = f"has more decimals than {currency}, so its amount is unknown"
         warnings.append(_warn("final_price", message, find_sent))
     return amount
+
+
+def _remove_rounded_coins(
+    values: list[ColumnValue],
+    indexes: Mapping[str, int],
+    find_sent: FindSent,
+    warnings: list[FieldError],
+) -> None:
+    """Remove amounts of coins that lost decimals: 0.00123 BTC are not 0.00."""
+    for column in _AMOUNTS:
+        stored, sent = values[indexes[column]], find_sent(column)
+        if stored is None or sent is None:
+            continue
+        try:
+            exact = _fine_decimal(_DIGITS_OF_COINS, _DECIMALS_OF_COINS)(sent[1])
+        except ConversionError:
+            continue
+        if exact is None or Decimal(str(exact)) != Decimal(str(stored)):
+            values[indexes[column]] = None
+            message = "has more than 2 decimals, which its currency needs, so it was stored as NULL"
+            warnings.append(_warn(column, message, find_sent))
 
 
 def _rounds_to(number: Decimal, rounded: Decimal) -> bool:
@@ -152,8 +196,8 @@ def _digits_of(currency: str | None) -> int:
 
 
 @cache
-def _fine_decimal(digits: int) -> Converter:
-    return decimal(_MAX_AMOUNT_DIGITS, digits)
+def _fine_decimal(digits: int, decimals: int) -> Converter:
+    return decimal(digits, decimals)
 
 
 def _warn(column: str, message: str, find_sent: FindSent) -> FieldError:

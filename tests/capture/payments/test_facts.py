@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime, timezone
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -95,6 +96,36 @@ WARNED: list[tuple[dict[str, Any], tuple[str | None, int | None], str]] = [
     ({"payment_status": "almost done"}, (None, None), "payment_status"),
     ({"paymentStatus": "refund_pending"}, (None, None), "paymentStatus"),
 ]
+
+
+COINS: list[tuple[dict[str, Any], tuple[str | None, int | None], Any]] = [
+    ({"final_price": 0.5, "currency": "BTC"}, ("BTC", 50), "0.50"),
+    ({"final_price": "0.5000", "currency": "btc"}, ("BTC", 50), "0.50"),
+    ({"final_price": 12, "currency": "SOL"}, ("SOL", 1200), "12.00"),
+    ({"final_price": 0.00123, "currency": "BTC"}, ("BTC", None), None),
+    ({"final_price": "0.00123", "currency": "btc"}, ("BTC", None), None),
+    ({"final_price": 0.004, "currency": "MATIC"}, ("MATIC", None), None),
+    ({"price_amount": 0.00123, "price_currency": "btc"}, ("BTC", None), None),
+    ({"final_price": Decimal("1e-18"), "currency": "ETH"}, ("ETH", None), None),
+    ({"final_price": 0.00123, "currency": "NEWCOIN"}, (None, None), None),
+    ({"final_price": 50, "currency": "NEWCOIN"}, (None, 5000), "50.00"),
+    # coins that follow a currency are counted like it
+    ({"final_price": 99.805, "currency": "USDT"}, ("USDT", 9980), "99.80"),
+    ({"final_price": "50", "price_currency": "usdttrc20"}, ("USDT", 5000), "50.00"),
+    ({"final_price": "50", "currency": "USDT (TRC20)"}, ("USDT", 5000), "50.00"),
+    ({"final_price": "50", "currency": "USDC-ERC20"}, ("USDC", 5000), "50.00"),
+    ({"final_price": "50", "currency": "USDXTRC20"}, (None, 5000), "50.00"),
+]
+
+
+@pytest.mark.parametrize(("payload", "expected", "stored"), COINS)
+def test_an_amount_of_coins_is_never_rounded(
+    payload: dict[str, Any], expected: tuple[str | None, int | None], stored: Any
+) -> None:
+    capture = parse(**payload)
+    assert facts_of(**payload) == expected
+    assert capture.values[KINDS["payment"].field_indexes["final_price"]] == stored
+    assert (stored is None) == any("2 decimals" in one.message for one in capture.warnings)
 
 
 @pytest.mark.parametrize(("payload", "expected", "field"), WARNED)
