@@ -16,6 +16,7 @@ from data_capture.capture.conversion import (
     Unconvertible,
     described_as,
 )
+from data_capture.capture.id_placeholders import is_id_placeholder
 from data_capture.capture.money import integer
 from data_capture.images import NotAPicture, check_picture
 from data_capture.json_codec import decode_json, encode_json
@@ -31,13 +32,6 @@ _BEGINNINGS_OF_NOTHING = frozenset(
 _HASH_PLACEHOLDER = "NON-CRYPTO-"  # pages append milliseconds and send it in place of a hash
 _REPLACEMENT_CHARACTER = "�"
 _MAX_EXPONENT_WRITTEN_OUT = 40
-# Pages send these in place of an identifier that they do not have.
-_IDENTIFIER_PLACEHOLDER = re.compile(
-    r"undefined|null|none|nil|nan|true|false|yes|no|unknown|unset|empty|tbd|na|n\.a\.|#n/a"
-    r"|pending|processing|completed?|success|succeeded|failed|cancell?ed"
-    r"|not[ _-](?:set|available)|\[object [a-z]*\]|[0.,]+|\W+",
-    re.IGNORECASE,
-)
 # A letter or a separator, and no spaces: UUIDs, and the ids of Clerk, Firebase and Auth0.
 _ZERO_FRACTION = re.compile(r"(?<=[0-9\]])\.0+\Z")  # also behind the mask of a number
 _OPAQUE_ID = re.compile(r"(?=[^A-Za-z_|:]{0,255}[A-Za-z_|:]|\d+-)[!-~]{1,255}", re.ASCII)
@@ -82,7 +76,7 @@ def identifier(value: Any) -> ColumnValue:
     spelled = text(value)
     if not isinstance(value, str) or is_masked(value):
         spelled = _ZERO_FRACTION.sub("", str(spelled))
-    if _IDENTIFIER_PLACEHOLDER.fullmatch(str(spelled)):
+    if is_id_placeholder(str(spelled)):
         raise ConversionError("is a placeholder and identifies nothing")
     return spelled
 

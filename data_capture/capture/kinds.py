@@ -197,10 +197,13 @@ _PAYMENT = Kind(
         Field("final_price", decimal(10, 2), PRICE_ALIASES, first_value_decides=True),
         Field("coupon_code", text, ("coupon.code", "coupon")),
         Field("payment_method", text, ("method",)),
-        Field("transaction_id", identifier, ("payment_id", "order_id")),
+        Field("transaction_id", identifier, (
+            "payment_id", "order_id", "payment_intent_id", "payment_intent", "charge_id",
+            "checkout_session_id", "txn_id", "transaction_reference", "payment_reference", "tx_ref",
+        )),
         Field("payment_status", text, ("status",)),
         Field("payment_processor", text, ("payment_provider", "processor", "provider")),
-        Field("crypto_transaction_hash", text, ("transaction_hash", "tx_hash")),
+        Field("crypto_transaction_hash", identifier, ("transaction_hash", "tx_hash")),
         Field("crypto_from_address", text, ("from_address",)),
         Field("crypto_amount", text),
     ),
@@ -214,7 +217,7 @@ _PAYMENT = Kind(
     fact_fields=(
         Field("currency", currency_code, ("currency_code", "price_currency", "currency.code")),
     ),
-)
+)  # fmt: skip
 
 _SCREENSHOT = Field("account_screenshot", picture, ("screenshot",))
 
