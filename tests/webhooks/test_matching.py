@@ -323,6 +323,64 @@ def test_other_user_takes_that_row_over_within_minutes(
     assert len([row for row in latest(store) if row[4] == "stripe"]) == 1
 
 
+SHOWN = {"transaction_id": None, "payment_status": "success"}
+
+
+@pytest.mark.parametrize("together", [False, True])
+@pytest.mark.parametrize("steps", [
+    *itertools.permutations(["request", "success page", "event"]),
+    ("success page", "event"), ("event", "success page"),
+    ("success page", "event", "success page"), ("event", "success page", "success page"),
+])  # fmt: skip
+def test_request_success_page_and_event_are_one_payment(
+    store: Store, steps: tuple[str, ...], together: bool
+) -> None:
+    for step in steps:
+        if step == "event":
+            deliver(store, PAID)
+        else:
+            send(store, together=together, **(SHOWN if step == "success page" else {}))
+    assert latest(store) == [(ANN, "completed", "USD", 8999, "stripe", "Pro")]
+    assert rows(store.database, "SELECT DISTINCT transaction_id FROM payment_data") == [
+        {"transaction_id": "pi_1"}
+    ]
+
+
+@pytest.mark.parametrize("event_first", [False, True])
+@pytest.mark.parametrize(
+    "shown",
+    [
+        {"final_price": "90.00"},
+        {"currency": "EUR"},
+        {"payment_status": "failed"},
+        {"payment_status": "refunded"},
+        {"minutes": 17},
+        {"minutes": -20},
+        {"user_email": BOB},
+        {"transaction_id": "pi_2"},
+    ],
+)
+def test_another_payment_without_a_number_keeps_its_row(
+    store: Store, shown: dict[str, Any], event_first: bool
+) -> None:
+    steps = [lambda: send(store, **{**SHOWN, **shown}), lambda: deliver(store, PAID)]
+    for step in reversed(steps) if event_first else steps:
+        step()
+    assert len(latest(store)) == 2
+    assert [row[4] for row in latest(store)].count("stripe") == 1
+
+
+def test_two_events_and_two_success_pages_are_two_payments(store: Store) -> None:
+    other = stripe_event("payment_intent.succeeded", **intent(id="pi_2", receipt_email=ANN))
+    send(store, **SHOWN)
+    deliver(store, PAID)
+    deliver(store, other)
+    send(store, **SHOWN, plan_name="Max")
+    assert [row[1:] for row in latest(store)] == [
+        ("completed", "USD", 8999, "stripe", "Pro"), ("completed", "USD", 8999, "stripe", "Max"),
+    ]  # fmt: skip
+
+
 # --- privacy ---
 
 

@@ -17,6 +17,7 @@ capture_rows.py    the rows of captures
 payment_facts.py   what is computed from a payment
 payment_events.py  events of payment providers, with event_matching.py (which payment they are
                    about) and event_facts.py (what follows from them)
+unsent_payments.py joins a provider's payment with what a page saved without its number
 receipts.py        the first response to each capture_id
 tombstones.py      which addresses were erased, and when
 users.py           finds and adds users

@@ -21,7 +21,7 @@ from data_capture.store.sqlite.payment_facts import (
 from data_capture.store.sqlite.users import ensure_user
 
 _MAX_PRICE = Decimal(10) ** 8  # of DECIMAL(10,2)
-_NO_FACTS = PaymentFacts(None, UNKNOWN, None)
+NO_FACTS = PaymentFacts(None, UNKNOWN, None)
 
 _SELECT_EVENTS = """
 SELECT provider, status, currency, amount_minor, occurred_at, received_at, claimed_facts
@@ -117,13 +117,13 @@ def make_payment(
     It needs a completed payment and the payer's address. The user is provisional if unknown.
     """
     payers = [event.user_email for event in events if event.user_email is not None]
-    facts = derive_facts([event.facts for event in events], _NO_FACTS)
+    facts = derive_facts([event.facts for event in events], NO_FACTS)
     if not payers or facts.status != COMPLETED:
         return None
     occurred_at = max(event.occurred_at for event in events if event.status == COMPLETED)
     user_email = ensure_user(connection, payers[-1], None, now)
     values = (
-        user_email, _format_price(facts), number, facts.status, events[-1].provider,
+        user_email, format_price(facts), number, facts.status, events[-1].provider,
         occurred_at, occurred_at,
     )  # fmt: skip
     row_id = connection.execute(_INSERT_PAYMENT, values).lastrowid
@@ -137,7 +137,8 @@ def delete_made_payment(connection: sqlite3.Connection, row_id: int) -> None:
     connection.execute("DELETE FROM payment_facts WHERE payment_id = ?", (row_id,))
 
 
-def _format_price(facts: PaymentFacts) -> str | None:
+def format_price(facts: PaymentFacts) -> str | None:
+    """Return the price as `payment_data` has it; None if it is not known or too large."""
     if facts.amount_minor is None or facts.currency is None:
         return None
     price = Decimal(facts.amount_minor).scaleb(-minor_digits(facts.currency))

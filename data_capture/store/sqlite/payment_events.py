@@ -28,6 +28,7 @@ from data_capture.store.sqlite.event_facts import (
 )
 from data_capture.store.sqlite.event_matching import EventGroup, choose_payment
 from data_capture.store.sqlite.tombstones import find_erasure_times
+from data_capture.store.sqlite.unsent_payments import give_number_to_claim
 
 PAYMENT_EVENT = "payment_event"
 """The `capture_type` of the audit record of an event's effect on a payment."""
@@ -191,6 +192,10 @@ def _settle(connection: StoreConnection, group: EventGroup, origin: EventOrigin)
     """
     made = group.made_payment_id
     payment = choose_payment(connection, group, origin.received_at)
+    if payment is None:
+        payment = give_number_to_claim(
+            connection, group.events, group.first_number, origin.received_at
+        )
     if payment is None:
         payment = make_payment(connection, group.events, group.first_number, origin.received_at)
         if payment is None:

@@ -17,6 +17,9 @@ Two captures without a number are one payment if their whole content is the same
 within `WINDOW_SECONDS`. For a page that saves the same over and over, the time between one arrival
 and the next counts.
 
+A capture without a number may also be about a payment that a provider has confirmed, and that no
+page has sent: see `unsent_payments.py`.
+
 A claim changes no confirmed row. A confirmed capture takes nothing from a claim: it completes a
 claim's row only if the row then has exactly the capture's values. Otherwise it gives the row its
 number, so that the claim is a state of the same payment, and adds a row.
@@ -47,9 +50,9 @@ from data_capture.store.sqlite.payment_comparison import (
 )
 from data_capture.store.sqlite.payment_facts import complete_facts, complete_status
 from data_capture.store.sqlite.receipts import is_content_recorded
+from data_capture.store.sqlite.unsent_payments import WINDOW_SECONDS, find_made_number
 
 _NUMBER_INDEX = PAYMENT.field_indexes[NUMBER]
-WINDOW_SECONDS = 600
 _LOOK_BACK_SECONDS = 24 * 3600  # for a page that saves the same again and again
 _MAX_ROWS = 100  # of a user, newest first; a page saves one payment a few times
 
@@ -67,7 +70,14 @@ WHERE EXISTS (SELECT 1 FROM payment_data
               WHERE user_email = looked_for.user AND transaction_id IS NULL)
 """
 
-_HAS_NUMBER = "SELECT 1 FROM payment_data WHERE user_email = ? AND transaction_id = ? LIMIT 1"
+# A row that a provider's event made does not count: it gives way to that of the page.
+_HAS_NUMBER = """
+SELECT 1 FROM payment_data
+WHERE user_email = ? AND transaction_id = ?
+  AND NOT EXISTS (SELECT 1 FROM payment_events
+                  WHERE payment_id = payment_data.id AND made_payment = 1)
+LIMIT 1
+"""
 
 # The columns come from the table of kinds. A row that no receipt knows was written by hand and is
 # left alone.
@@ -129,7 +139,12 @@ def match_payment(
     """
     number = _number_of(capture)
     if number is None:
-        return _match_unnumbered(connection, capture, stored_email, content_digest)
+        match = _match_unnumbered(connection, capture, stored_email, content_digest)
+        if match.row_id is None and _number_of(match.capture) is None:
+            made = find_made_number(connection, capture, stored_email)
+            if made is not None:
+                return PaymentMatch(_replace_values(capture, {NUMBER: made}))
+        return match
     if connection.execute(_HAS_UNNUMBERED, (stored_email,)).fetchone() is None:
         return PaymentMatch(capture)
     if connection.execute(_HAS_NUMBER, (stored_email, number)).fetchone() is not None:
