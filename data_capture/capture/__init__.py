@@ -4,6 +4,7 @@ kinds.py           the kinds with their tables, fields, aliases and converters, 
 parse.py           from a payload to a Capture
 columns.py         from a payload's members to the values of the columns
 envelopes.py       looks into the objects that clients and protocols put around a payload
+unnamed_envelopes.py  looks into an object of any name, if only that has the fields
 firestore.py       decodes Firestore's typed values
 partial_mark.py    recognises partial updates
 form_names.py      builds the objects that names of form fields describe

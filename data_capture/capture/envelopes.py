@@ -99,7 +99,7 @@ def _names_of_call(_members: JsonObject, names: _Names) -> frozenset[str]:
     return frozenset({"jsonrpc", "method", "id"}) if is_call else frozenset()
 
 
-def _names_of_response(members: JsonObject, names: _Names) -> frozenset[str]:
+def names_of_response(members: JsonObject, names: _Names) -> frozenset[str]:
     """Return the names of the members that describe a request, a response or an event."""
     dropped: set[str] = set()
     if "object" in names:  # of Stripe
@@ -135,10 +135,10 @@ _ENVELOPES: dict[str, Callable[[JsonObject, _Names], frozenset[str]]] = {
     "update": _no_members,
     "document": _no_members,
     "fields": _names_of_document,
-    "data": _names_of_response,
+    "data": names_of_response,
     "attributes": _protocol_names("links", "relationships"),
-    "payload": _names_of_response,
-    "body": _names_of_response,
+    "payload": names_of_response,
+    "body": names_of_response,
     "formdata": _no_members,
     "form": _no_members,
     "values": _no_members,
@@ -185,7 +185,7 @@ def _unwrap_form(kind: Kind, payload: JsonObject) -> View:
     rest = {key: value for key, value in members.items() if key != root}
     if _is_known(kind, root) or _has_own_fields(kind, rest):
         return View(members, {})
-    return _merge(View(rest, {}), members[root], root)
+    return merge_into(View(rest, {}), members[root], root)
 
 
 def _open_first(kind: Kind, view: View, closed: set[str]) -> View | None:
@@ -201,18 +201,18 @@ def _open_first(kind: Kind, view: View, closed: set[str]) -> View | None:
         if key in closed:
             continue
         closed.add(key)
-        inner, place = _contents_of(kind, name, key, view.members[key])
+        inner, place = contents_of(kind, name, key, view.members[key])
         if inner is None:
             continue
         rest = _rest_of(kind, name, key, view.members)
         is_mixed = _has_own_fields(kind, rest)
         if _may_open(kind, name, inner, is_mixed=is_mixed):
             if is_mixed:
-                inner = _without_repeated_fields(kind, rest, inner)
+                inner = without_repeated_fields(kind, rest, inner)
             around = view.places.get(key)
             place = place if around is None else f"{around}.{place}"
             closed.difference_update(inner)
-            return _merge(View(rest, view.places), inner, place)
+            return merge_into(View(rest, view.places), inner, place)
     return None
 
 
@@ -229,7 +229,7 @@ def _rest_of(kind: Kind, name: str, key: str, members: JsonObject) -> JsonObject
     return rest
 
 
-def _contents_of(kind: Kind, name: str, key: str, value: Any) -> tuple[JsonObject | None, str]:
+def contents_of(kind: Kind, name: str, key: str, value: Any) -> tuple[JsonObject | None, str]:
     """Return the object in an envelope and its path; None if there is none."""
     place = key
     if isinstance(value, str) and value.lstrip().startswith("{"):
@@ -256,7 +256,7 @@ def _single_variable(kind: Kind, variables: JsonObject, place: str) -> tuple[Jso
     return variables, place
 
 
-def _without_repeated_fields(kind: Kind, rest: JsonObject, inner: JsonObject) -> JsonObject:
+def without_repeated_fields(kind: Kind, rest: JsonObject, inner: JsonObject) -> JsonObject:
     """Return an envelope's members without those of fields that are around it, in any spelling.
 
     Beside a payload's own fields, a `name` can be that of anything, so it is left out as well.
@@ -296,7 +296,7 @@ def _is_known(kind: Kind, key: str) -> bool:
     return bool(layout.field_paths or layout.email_paths) and normalise_name(key) not in SALES
 
 
-def _merge(around: View, inner: JsonObject, place: str) -> View:
+def merge_into(around: View, inner: JsonObject, place: str) -> View:
     """Add the members of an envelope to those around it, which win."""
     members, places = {**around.members}, {**around.places}
     taken = {normalise_name(key) for key, value in members.items() if not is_absent(value)}

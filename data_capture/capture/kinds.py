@@ -163,6 +163,15 @@ class Kind:
         return {field.column: index for index, field in enumerate(self.parsed_fields)}
 
     @cached_property
+    def evidence(self) -> frozenset[int]:
+        """The indexes of fields that say what a capture is about; empty if it can be anything."""
+        return frozenset(self.field_indexes[column] for column in _EVIDENCE.get(self.name, ()))
+
+    def is_evident(self, layout: KeyLayout) -> bool:
+        """Tell whether a payload with this layout may have a field of `evidence`, if any exists."""
+        return not self.evidence or not self.evidence.isdisjoint(layout.field_paths)
+
+    @cached_property
     def id_name(self) -> str:
         """The response's member for the id of the row."""
         return f"{self.name}_id"
@@ -172,6 +181,16 @@ class Kind:
         """The name, capitalised for the beginning of a sentence."""
         return self.name.capitalize()
 
+
+# A payload without any of these fields may have them in an object of any name.
+_EVIDENCE = {
+    "payment": ("final_price", "transaction_id", "crypto_transaction_hash"),
+    "questionnaire": (
+        "trades_per_day", "trading_session", "crypto_assets", "forex_assets", "custom_forex_pairs",
+        "has_account", "account_equity", "prop_firm", "account_type", "account_size",
+        "risk_percentage", "risk_reward_ratio",
+    ),
+}  # fmt: skip
 
 _USER = (
     Field("user_id", page_user_id, USER_ID_ALIASES),

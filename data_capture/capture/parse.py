@@ -27,6 +27,7 @@ from data_capture.capture.snapshot import (
     snapshot_and_digests,
 )
 from data_capture.capture.timestamps import timestamp
+from data_capture.capture.unnamed_envelopes import open_unnamed
 from data_capture.capture.user_agent import stored_user_agent
 from data_capture.deadlines import Deadline
 from data_capture.json_codec import JsonObject
@@ -159,13 +160,19 @@ def parse_capture(
     if is_partial:  # how to store the content, not a part of it
         payload = without_mark(payload)
     keys = _KEYS[kind].get(payload)
-    view, layout = View(payload, NO_PLACES), keys.fields
+    view, layout, is_evident = View(payload, NO_PLACES), keys.fields, keys.is_evident
     if keys.may_have_envelopes:
         view = unwrap(kind, payload)
         if is_marked(view.members):
             is_partial, view = True, view._replace(members=without_mark(view.members))
         layout = kind.layouts.get(view.members)
-    sent_members = unwrap(kind, sent_payload).members if masked else view.members
+        is_evident = kind.is_evident(layout)
+    sent = unwrap(kind, sent_payload) if masked else view
+    if not is_evident:
+        view = open_unnamed(kind, view)
+        sent = open_unnamed(kind, sent) if masked else view
+        layout = kind.layouts.get(view.members)
+    sent_members = sent.members
     capture_id = _parse_capture_id(_get_capture_id(sent_members), _get_capture_id(view.members))
     time = resolve_capture_time(
         view.members, layout.time_keys, caller.now, may_backdate=caller.may_backdate
@@ -215,13 +222,14 @@ class _Keys(NamedTuple):
     """What follows from a payload's keys alone, for each step of parsing."""
 
     may_have_envelopes: bool
+    is_evident: bool
     fields: KeyLayout
     snapshot: MembersLayout
 
 
 def _derive_keys(kind: Kind, keys: tuple[str, ...]) -> _Keys:
-    members = dict.fromkeys(keys)
-    return _Keys(may_have_envelopes(keys), kind.layouts.get(members), derive_layout(keys))
+    fields = kind.layouts.get(dict.fromkeys(keys))
+    return _Keys(may_have_envelopes(keys), kind.is_evident(fields), fields, derive_layout(keys))
 
 
 # Without these caches, parsing takes 1.6 times as long for a payment, 1.3 times for a dashboard and

@@ -371,8 +371,38 @@ def test_the_names_that_were_not_mapped_are_few_and_short() -> None:
 
 
 @pytest.mark.parametrize(
+    ("payload", "names"),
+    [
+        ({"transaction_id": "T-1", "preis": "99,80"}, "preis"),
+        ({"transaction_id": "T-1", "unit_amount": 1999}, "unit_amount"),
+        ({"transaction_id": "T-1", "unitAmountDecimal": "1999"}, "unitAmountDecimal"),
+        ({"transaction_id": "T-1", "montant_ttc": 5}, "montant_ttc"),
+        ({"transaction_id": "T-1", "сумма": "5"}, "сумма"),
+        ({"transaction_id": "T-1", "价格": 5}, "价格"),
+        ({"transaction_id": "T-1", "order_amount": 9900}, "order_amount"),
+        ({"transaction_id": "T-1", "cart": {"sum": 1, "price": 5}}, "cart.price"),
+        ({"transaction_id": "T-1", "payment": {"amount_money": {"amount": 5}}},
+         "payment.amount_money.amount"),
+        ({"payment": {"id": "x", "amount_money": {"amount": 5}}}, "payment.amount_money.amount"),
+        ({"order": {"price": 5, "quantity": 2}}, "order.price"),
+        ({"items": [{"price": 5}]}, "items, items.price"),
+    ],
+)  # fmt: skip
+def test_names_that_look_like_money_are_never_lost_in_silence(
+    payload: dict[str, Any], names: str
+) -> None:
+    [warning] = parse({"user_email": ANN, **payload}).warnings
+    assert warning.field == "final_price"
+    assert warning.message.endswith(f"not mapped: {names}")
+
+
+@pytest.mark.parametrize(
     "payload",
     [
+        {"transaction_id": "T-1", "cost_center": "A", "total": None, "valor": ""},
+        {"transaction_id": "T-1", "status": "completed", "currency": "USD", "discount": 5},
+        {"crypto": "BTC", "transactionHash": "0xa1", "amount": "0.5"},
+        {"final_price": 5, "tax_amount": 1, "order": {"price": 6}},
         {"plan": "Pro", "status": "pending"},
         {"original_price": 5, "foo": 1},
         {"transaction_id": "T-1", "foo": 1},
