@@ -15,6 +15,7 @@ field_lookup.py    finds a field's value under its aliases and spellings
 conversion.py      what all converters share
 converters.py      converts texts, pictures, lists and objects
 id_placeholders.py recognises what pages send in place of an id
+typed_values.py    reads typed values of databases, and price objects
 money.py           converts amounts, ratios and whole numbers
 number_text.py     reads numbers as people and formatters write them
 currencies.py      the currency of an amount, its code and its decimals

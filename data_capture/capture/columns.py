@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -14,6 +15,7 @@ from data_capture.capture.kinds import Field, Kind
 from data_capture.capture.payments.facts import PaymentFacts, find_facts
 from data_capture.capture.payments.unmapped import warn_of_unmapped_payment
 from data_capture.capture.pictures import describe_pictures
+from data_capture.capture.typed_values import plain_value
 from data_capture.capture.user_fields import FoundEmail, find_email, prefer_object
 from data_capture.json_codec import JsonObject
 from data_capture.problems import FieldError, Problem
@@ -104,8 +106,9 @@ def _convert_fields(
             try:
                 value = fields[index].converter(sent)
             except ConversionError as error:
-                values[index] = None
-                warnings.append(_warn_of_unread("", key, error))
+                values[index] = _convert_plain_value(fields[index], sent)
+                if values[index] is None:
+                    warnings.append(_warn_of_unread("", key, error))
             else:
                 values[index] = defaults[index] if value is None else value
             continue
@@ -137,6 +140,9 @@ def convert_field(
         try:
             value = kind_field.converter(sent)
         except ConversionError as error:
+            value = _convert_plain_value(kind_field, sent)
+            if value is not None:
+                return value, None
             warning = warning or _warn_of_unread(path[0], key, error)
             if kind_field.first_value_decides or isinstance(sent, Unconvertible):
                 break
@@ -148,6 +154,16 @@ def convert_field(
 
 def _warn_of_unread(object_path: str, key: str, error: ConversionError) -> FieldError:
     return FieldError(f"{object_path}.{key}".lstrip("."), f"{error}, {_STORED_AS_NULL}")
+
+
+def _convert_plain_value(kind_field: Field, sent: Any) -> ColumnValue:
+    """Convert the value in an object of its own; None if there is none, or none that fits."""
+    inner = plain_value(sent)
+    if is_absent(inner):
+        return None
+    with suppress(ConversionError):
+        return kind_field.converter(inner)
+    return None
 
 
 def _find_user(

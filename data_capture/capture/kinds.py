@@ -234,7 +234,11 @@ _PAYMENT = Kind(
     may_reshape=may_reshape_payment,
     facts_table="payment_facts",
     fact_fields=(
-        Field("currency", currency_code, ("currency_code", "price_currency", "currency.code")),
+        Field("currency", currency_code, (
+            "currency_code", "price_currency", "currency.code", "amount.currency",
+            "amount.currency_code", "price.currency", "price.currency_code", "total.currency",
+            "total.currency_code",
+        )),
     ),
 )  # fmt: skip
 

@@ -10,8 +10,9 @@ PLACEHOLDERS: list[Any] = [
     "0.00", "-", "--", "—", "...", "N/A", "n/a", "pending", "Pending ", "processing", "unknown",
     "[object Object]", "[object Promise]", "tbd", "true", True, False, "not set",
     "keine", "ninguno", "aucun", "нет", "なし", "无", "Infinity", "-1", "Invalid Date",
-    "Loading...", "error", "test", "xxx", "${transactionId}", "{{transaction_id}}", "<transaction_id>",
-    "%s", "pi_undefined", "order-null", "undefined-undefined", "0x0", "transaction_id", "FREE",
+    "Loading...", "error", "test", "xxx", "${transactionId}", "{{transaction_id}}",
+    "<transaction_id>", "%s", "pi_undefined", "order-null", "undefined-undefined", "0x0",
+    "transaction_id", "FREE",
     "00000000-0000-0000-0000-000000000000",
 ]  # fmt: skip
 PLANS = ["Pro", "Basic", "Elite Trader", "Gold 12", "plan_3"]
