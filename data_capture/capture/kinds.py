@@ -190,6 +190,11 @@ _EVIDENCE = {
         "has_account", "account_equity", "prop_firm", "account_type", "account_size",
         "risk_percentage", "risk_reward_ratio",
     ),
+    "dashboard": (
+        "initial_equity", "current_equity", "total_pnl", "win_rate", "total_trades",
+        "winning_trades", "losing_trades", "profit_factor", "max_drawdown", "gross_profit",
+        "account_balance", "account_equity_dash",
+    ),
 }  # fmt: skip
 
 _USER = (

@@ -2,7 +2,8 @@
 
 A payload that has none of the fields that say what it is about is looked through for objects that
 have them. If exactly one object does, its members count as the payload's. Objects that describe
-something else, such as an item, the state before or a refund, are left alone.
+something else, such as an item, the state before or a refund, are left alone. An activity can be
+about anything, so that it has no such envelope.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Test that the only object with a payment's or a questionnaire's fields is opened, of any name."""
+"""Test that the only object with the fields of its kind is opened, whatever its name."""
 
 from __future__ import annotations
 
@@ -116,9 +116,9 @@ def test_two_masked_numbers_in_an_object_stay_two() -> None:
     assert len(digests) == 2
 
 
-def answers(payload: dict[str, Any]) -> Capture:
+def parse_kind(kind: str, payload: dict[str, Any]) -> Capture:
     sent = decode_json_object(encode_json({"user_email": ANN, **payload}).encode())
-    return parse_capture(KINDS["questionnaire"], sent, Caller("/test", None, None, NOW), ())
+    return parse_capture(KINDS[kind], sent, Caller("/test", None, None, NOW), ())
 
 
 @pytest.mark.parametrize(
@@ -132,9 +132,47 @@ def answers(payload: dict[str, Any]) -> Capture:
 )
 def test_a_questionnaire_in_an_object_of_any_name(payload: dict[str, Any]) -> None:
     kind = KINDS["questionnaire"]
-    values = answers(payload).values
+    values = parse_kind("questionnaire", payload).values
     assert values[kind.field_indexes["trades_per_day"]] == "3"
     assert values[kind.field_indexes["account_size"]] == "10000.00"
+
+
+STATS = {"currentEquity": "100.50", "winRate": "60%"}
+
+
+@pytest.mark.parametrize(
+    "payload",
+    [
+        {"dashboard": STATS},
+        {"stats": STATS},
+        {"data": {"dashboard": STATS}},
+        {"result": STATS, "success": True},
+        {"state": {"dashboard": STATS}, "version": 0},
+        {"metrics": STATS, "positions": [{"pair": "EURUSD"}]},
+        {"user[name]": "Ann", "stats[current_equity]": "100.50", "stats[win_rate]": "60"},
+    ],
+)
+def test_a_dashboard_in_an_object_of_any_name(payload: dict[str, Any]) -> None:
+    kind = KINDS["dashboard"]
+    values = parse_kind("dashboard", payload).values
+    assert values[kind.field_indexes["current_equity"]] == "100.50"
+    assert values[kind.field_indexes["win_rate"]] == "60.00"
+    state = str(values[kind.field_indexes["dashboard_state"]])
+    assert ("positions" in payload) == ("EURUSD" in state)
+
+
+@pytest.mark.parametrize(
+    "payload",
+    [
+        {"account": {"equity": 5}, "stats": STATS},
+        {"tradingState": {"bots": []}, "stats": STATS},
+        {"stats": STATS, "previousDay": STATS},
+    ],
+)
+def test_a_dashboard_with_fields_of_its_own_is_no_envelope(payload: dict[str, Any]) -> None:
+    kind = KINDS["dashboard"]
+    values = parse_kind("dashboard", payload).values
+    assert values[kind.field_indexes["current_equity"]] is None
 
 
 def test_many_objects_are_not_looked_through() -> None:
