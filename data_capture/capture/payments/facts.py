@@ -88,6 +88,8 @@ def find_facts(
     # A code that is not known can be that of a coin.
     if currency in COINS or (currency is None and find_sent("currency") is not None):
         _remove_rounded_coins(values, indexes, find_sent, warnings)
+    if currency is not None and minor_digits(currency) > DEFAULT_MINOR_DIGITS:
+        _remove_ambiguous_texts(values, indexes, currency, find_sent, warnings)
     price = values[indexes["final_price"]]
     amount = None
     if price is not None:
@@ -184,6 +186,29 @@ def _remove_rounded_coins(
             values[indexes[column]] = None
             message = "has more than 2 decimals, which its currency needs, so it was stored as NULL"
             warnings.append(_warn(column, message, find_sent))
+
+
+def _remove_ambiguous_texts(
+    values: list[ColumnValue],
+    indexes: Mapping[str, int],
+    currency: str,
+    find_sent: FindSent,
+    warnings: list[FieldError],
+) -> None:
+    """Remove amounts whose text has two meanings in a currency with three decimals.
+
+    Formatters write all three: "1,500" with the currency TND can be 1.5.
+    """
+    for column in _AMOUNTS:
+        sent = find_sent(column)
+        if values[indexes[column]] is None or sent is None or not isinstance(sent[1], str):
+            continue
+        text = sent[1] if currency_in(sent[1]) is not None else f"{sent[1]} {currency}"
+        try:
+            _fine_decimal(_MAX_AMOUNT_DIGITS, minor_digits(currency))(text)
+        except ConversionError as error:
+            values[indexes[column]] = None
+            warnings.append(_warn(column, f"{error}, so it was stored as NULL", find_sent))
 
 
 def _rounds_to(number: Decimal, rounded: Decimal) -> bool:

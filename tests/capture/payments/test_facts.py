@@ -78,6 +78,25 @@ TEXTS: list[tuple[dict[str, Any], tuple[str | None, int | None]]] = [
 ]
 
 
+@pytest.mark.parametrize(
+    ("text", "currency", "stored"),
+    [
+        ("1,500", "TND", None), ("1,250", "KWD", None), ("12,340", "bhd", None),
+        ("1,000", "JOD", None), ("1,500 DT", "TND", None), ("1,5", "TND", "1.50"),
+        ("1,500.000", "KWD", "1500.00"), ("1.500,000", "TND", "1500.00"),
+        ("1500", "KWD", "1500.00"),
+        ("1 500", "TND", "1500.00"), ("1,234,500", "OMR", "1234500.00"), ("12.5", "IQD", "12.50"),
+        ("1,500", "USD", "1500.00"), ("1,500", "EUR", "1500.00"),
+    ],
+)  # fmt: skip
+def test_a_text_with_two_meanings_in_its_currency_is_null(
+    text: str, currency: str, stored: str | None
+) -> None:
+    capture = parse(final_price=text, currency=currency)
+    assert capture.values[KINDS["payment"].field_indexes["final_price"]] == stored
+    assert (stored is None) == (capture.warnings != ())
+
+
 @pytest.mark.parametrize(("payload", "expected"), TEXTS)
 def test_currency_of_a_price_text(
     payload: dict[str, Any], expected: tuple[str | None, int | None]
