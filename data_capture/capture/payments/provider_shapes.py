@@ -11,7 +11,7 @@ from typing import Any
 from data_capture.capture.payments.paddle_shapes import PADDLE_SHAPES
 from data_capture.capture.payments.paypal_shapes import PAYPAL_SHAPES
 from data_capture.capture.payments.razorpay_shapes import RAZORPAY_SHAPES
-from data_capture.capture.payments.shape import Shape, always, find, has
+from data_capture.capture.payments.shape import Shape, always, find, has, is_text
 from data_capture.capture.payments.stripe_shapes import STRIPE_SHAPES
 from data_capture.json_codec import JsonObject
 
@@ -81,14 +81,45 @@ _LEMON_SQUEEZY = Shape(
     plans=("first_order_item.product_name", "first_order_item.variant_name"),
 )  # fmt: skip
 
+# --- Paystack, Checkout.com, Square -------------------------------------------------------------
+
+_PAYSTACK = Shape(
+    "paystack",
+    lambda found: has(found, "reference", "amount", "currency", "gateway_response"),
+    ("amount",),
+    is_minor=always,
+    numbers=("reference", "id"),
+    emails=("customer.email",),
+    methods=("channel",),
+)
+_CHECKOUT_COM = Shape(
+    "checkout.com",
+    lambda found: (
+        is_text(find(found, "id"), r"pay_[a-z0-9]{26}") and has(found, "amount", "currency")
+    ),
+    ("amount",),
+    is_minor=always,
+    emails=("customer.email",),
+)
+_SQUARE = Shape(
+    "square",
+    lambda found: has(found, "amount_money.amount", "amount_money.currency"),
+    ("total_money.amount", "amount_money.amount"),
+    is_minor=always,
+    currencies=("amount_money.currency",),
+    emails=("buyer_email_address",),
+)
+
 SHAPES = (
     *STRIPE_SHAPES, *PAYPAL_SHAPES, *RAZORPAY_SHAPES, _NOWPAYMENTS, _COINBASE_CHARGE,
     *PADDLE_SHAPES, _LEMON_SQUEEZY,
+    _PAYSTACK, _CHECKOUT_COM, _SQUARE,
 )  # fmt: skip
 
 MARKS = frozenset({
     "object", "purchaseunits", "amount", "entity", "razorpaypaymentid", "priceamount", "pricing",
     "localprice", "details", "totals", "checkout", "order", "alertname", "identifier",
     "billingreason", "amounttotal", "amountpaid", "livemode", "key", "transactions", "mcgross",
+    "gatewayresponse", "amountmoney",
 })  # fmt: skip
 """Normalised names; every object of a shape has one of them."""

@@ -179,6 +179,18 @@ def test_money_that_went_back_is_not_completed(payload: dict[str, Any], status: 
             "order": {"entity": {**RAZORPAY, "entity": "order", "id": "order_9A33XWu170gUtm"}}}},
          "500.50", "INR"),
         (ADJUSTMENT, "1.00", "USD"),
+        # Paystack, Checkout.com, Square
+        ({"event": "charge.success", "data": {
+            "id": 302961, "status": "success", "reference": "qTPrJoy9Bx", "amount": 1000000,
+            "currency": "NGN", "gateway_response": "Approved"}}, "10000.00", "NGN"),
+        ({"id": "pay_mbabizu24mvu3mela5njyhpit4", "amount": 6540, "currency": "USD",
+          "status": "Captured"}, "65.40", "USD"),
+        ({"id": "pay_mbabizu24mvu3mela5njyhpit4", "amount": 6540, "currency": "JPY"},
+         "6540.00", "JPY"),
+        ({"payment": {"id": "bP9mAsEMYPUGjjGNaNO5ZDVyLhSZY", "status": "COMPLETED",
+                      "amount_money": {"amount": 1000, "currency": "USD"}}}, "10.00", "USD"),
+        ({"reference": "A-1", "amount": 50, "currency": "NGN"}, "50.00", "NGN"),
+        ({"id": "pay_1", "amount": 50, "currency": "USD"}, "50.00", "USD"),
     ],
 )  # fmt: skip
 def test_further_objects_have_a_price(payload: dict[str, Any], price: str, currency: str) -> None:
