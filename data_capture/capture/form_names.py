@@ -19,6 +19,10 @@ _NUMBERED = re.compile(r"([0-9]{1,4})_(.+)", re.DOTALL)
 _ACTION = "$ACTION_"
 
 
+class FormList(list[Any]):
+    """A list that names such as `plan[]` and `plan[0]` describe; one item can be a plain value."""
+
+
 def has_form_names(keys: Iterable[str]) -> bool:
     """Tell whether any of these keys is such a name."""
     return any(map(_is_form_name, keys))
@@ -107,4 +111,4 @@ def _to_list(value: Any) -> Any:
     members = {key: _to_list(member) for key, member in value.items()}
     if not members or not all(map(str.isdecimal, members)):
         return members
-    return [members[key] for key in sorted(members, key=int)]
+    return FormList(members[key] for key in sorted(members, key=int))

@@ -6,6 +6,7 @@ from decimal import Decimal, InvalidOperation
 from typing import Any
 
 from data_capture.capture.field_lookup import KEYS_BY_NAME
+from data_capture.capture.form_names import FormList
 
 # MongoDB's extended JSON, Firestore's values outside a document, and DynamoDB's.
 _TYPES = frozenset({
@@ -18,11 +19,13 @@ _MAX_CHARACTERS = 30
 
 
 def plain_value(value: Any) -> Any:
-    """Return the value in a typed value or in the object of a price.
+    """Return the value in a typed value, in the object of a price, or in a form's list of one.
 
     None for anything else. A whole number in a price object could be in minor units: it is not
     read.
     """
+    if isinstance(value, FormList):
+        return value[0] if len(value) == 1 and not isinstance(value[0], (dict, list)) else None
     if not isinstance(value, dict):
         return None
     if len(value) == 1:

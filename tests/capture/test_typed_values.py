@@ -51,6 +51,28 @@ def test_other_lists_and_objects_are_null_with_a_warning(sent: Any) -> None:
     assert "amount" in [warning.field.partition(".")[0] for warning in capture.warnings]
 
 
+@pytest.mark.parametrize(
+    ("form", "found"),
+    [
+        ({"plan_name[]": "Pro", "final_price[]": "42", "transaction_id[]": "T-1"},
+         ("Pro", "42.00", "T-1")),
+        ({"plan_name[0]": "Pro", "final_price[0]": "€42.00", "transaction_id[0]": "T-1"},
+         ("Pro", "42.00", "T-1")),
+        ({"payment[plan_name][]": "Pro", "payment[amount][]": "42", "payment[order_id][]": "T-1"},
+         ("Pro", "42.00", "T-1")),
+        ({"plan_name[0]": "Pro", "plan_name[1]": "Max", "amount": "42"}, (None, "42.00", None)),
+        ({"plan_name[]": ["Pro", "Max"], "amount[]": ["42", "43"]}, (None, None, None)),
+        ({"plan_name": ["Pro"], "amount": "42"}, (None, "42.00", None)),
+    ],
+)  # fmt: skip
+def test_a_list_of_one_that_a_form_names_is_a_plain_value(
+    form: dict[str, Any], found: tuple[str | None, ...]
+) -> None:
+    capture = parse({"user_email": ANN, **form})
+    columns = ("plan_name", "final_price", "transaction_id")
+    assert tuple(column(capture, name) for name in columns) == found
+
+
 def test_the_currency_of_a_price_object_is_kept() -> None:
     for payload in (
         {"amount": {"value": "10.00", "currency": "EUR"}},
