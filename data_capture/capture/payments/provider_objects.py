@@ -15,7 +15,7 @@ from typing import Any
 from data_capture.capture.conversion import Unconvertible
 from data_capture.capture.converters import is_absent
 from data_capture.capture.currencies import is_currency, minor_digits
-from data_capture.capture.field_lookup import KEYS_BY_NAME
+from data_capture.capture.field_lookup import KEYS_BY_NAME, normalise_name
 from data_capture.capture.payments.provider_shapes import MARKS, SHAPES
 from data_capture.capture.payments.shape import (
     Shape,
@@ -25,6 +25,7 @@ from data_capture.capture.payments.shape import (
     parse_amount,
 )
 from data_capture.json_codec import JsonObject, decode_json
+from data_capture.keys_cache import KeysCache
 from data_capture.problems import Problem
 
 # Members in which pages and providers put such an object, outer ones first.
@@ -60,6 +61,14 @@ _SECTIONS = ("payment", "paymentdata")  # of most payments without such an objec
 SIGNS = _RARE_MARKS | ({*_RANKS} - {*_SECTIONS}) | {"id"}
 """Normalised names; a payload with a provider's object has one of them, or a section has."""
 
+
+def _has_signs(keys: tuple[str, ...]) -> bool:
+    return not SIGNS.isdisjoint(map(normalise_name, keys))
+
+
+# Without this cache, parsing a payment in `paymentData` takes 1 % longer.
+_HAS_SIGNS = KeysCache(_has_signs)
+
 _PROCESSOR_NAMES = frozenset({"paymentprocessor", "paymentprovider", "processor", "provider"})
 _PLAN_NAMES = frozenset({"planname", "plannamepayment", "plan", "selectedplan", "plantype"})
 
@@ -90,7 +99,7 @@ def _has_signs_inside(payload: JsonObject, names: Mapping[str, tuple[str, ...]])
             inner = payload[key]
             if isinstance(inner, str) and inner.lstrip().startswith("{"):
                 return True
-            if isinstance(inner, dict) and not SIGNS.isdisjoint(KEYS_BY_NAME.get(inner)):
+            if isinstance(inner, dict) and _HAS_SIGNS.get(inner):
                 return True
     return False
 
