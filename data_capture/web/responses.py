@@ -53,7 +53,8 @@ def build_result(request: CaptureRequest, results: Sequence[Receipt | Exception]
     if not request.is_batch:
         [capture], [result] = request.captures, results
         if isinstance(result, Receipt):
-            return _build_stored_result(capture, result)
+            status, members = _describe_stored(capture, result)
+            return CaptureResult(members, status, result.replayed)
         raise _as_problem(result)
     remaining = iter(results)
     member_results = [
@@ -70,7 +71,8 @@ def build_result(request: CaptureRequest, results: Sequence[Receipt | Exception]
     return CaptureResult(members, HTTPStatus.OK if is_complete else HTTPStatus.MULTI_STATUS)
 
 
-def _build_stored_result(capture: Capture, receipt: Receipt) -> CaptureResult:
+def _describe_stored(capture: Capture, receipt: Receipt) -> tuple[HTTPStatus, dict[str, Any]]:
+    """Return the status and the members of the response to a stored capture."""
     title = capture.kind.title
     members: dict[str, Any] = {
         "success": True,
@@ -95,14 +97,14 @@ def _build_stored_result(capture: Capture, receipt: Receipt) -> CaptureResult:
         members["warnings"] = [
             {"field": warning.field, "message": warning.message} for warning in capture.warnings
         ]
-    return CaptureResult(members, status, receipt.replayed)
+    return status, members
 
 
 def _build_member(capture: Capture, result: Receipt | Exception) -> dict[str, Any]:
     if not isinstance(result, Receipt):
         return _as_problem(result).as_json()
-    stored = _build_stored_result(capture, result)
-    return {"status": int(stored.status), **stored.members}
+    status, members = _describe_stored(capture, result)
+    return {"status": int(status), **members}
 
 
 def _as_problem(error: Exception) -> Problem:
