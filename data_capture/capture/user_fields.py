@@ -159,8 +159,10 @@ def find_email(
         if tried >= _MAX_EMAILS_TRIED:
             break
         # Nearly every address is a text. Through the generator, parsing takes 3 % longer.
-        texts = (found[1],) if isinstance(found[1], str) else _emails_in(found[1])
-        for sent in islice(texts, _MAX_EMAILS_TRIED - tried):
+        texts: Iterable[Any] = (found[1],)
+        if not isinstance(found[1], str):
+            texts = islice(_emails_in(found[1]), _MAX_EMAILS_TRIED - tried)
+        for sent in texts:
             tried += 1
             email = normalise_email(sent)
             if email is None:
