@@ -5,6 +5,8 @@ hidden_values.py    finds the values behind masks that tell payloads apart
 quick_check.py      rules most payloads out at once
 plain_text.py       masks the secrets in a text that is not JSON
 named_secrets.py    finds secrets in texts after their names
+shown_secrets.py    finds secrets in texts that no "=" or ":" separates from their names
+private_keys.py     finds private keys of Bitcoin and its relatives by their checksum
 seed_phrases.py     finds the seed phrases of wallets
 secret_patterns.py  codes and tokens in texts, and quick checks that rule most texts out
 card_numbers.py     finds and masks card numbers in texts

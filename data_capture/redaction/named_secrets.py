@@ -19,6 +19,7 @@ from data_capture.redaction.sensitive_keys import (
     is_named_by_last_word,
     role_of,
 )
+from data_capture.redaction.shown_secrets import looks_secret
 from data_capture.scanning import find_in_steps, pause
 
 _MAX_NAME_CHARACTERS = 40
@@ -30,23 +31,24 @@ _CLOSING = r"[\\\"'\])]{0,66}"
 _SEPARATOR = r"\s{0,9}(?:(?<![0-9])|(?<=[A-Za-z_][0-9]))[=:\uff1a](?!//)\s{0,9}"
 
 
-def _any_of(words: tuple[str, ...]) -> str:
+def any_of(words: tuple[str, ...]) -> str:
     """Return a pattern of words, which `re` tries by their first letters."""
     by_letter = [(letter, [*group]) for letter, group in groupby(sorted(words), key=itemgetter(0))]
     return "|".join(
-        f"{letter}(?:{'|'.join(word[1:] for word in group)})" for letter, group in by_letter
+        f"{re.escape(letter)}(?:{'|'.join(re.escape(word[1:]) for word in group)})"
+        for letter, group in by_letter
     )
 
 
 # Behind the beginning of a name, up to two more words: `password (again)`, `κωδικός πρόσβασης`.
 _HEAD = re.compile(
-    rf"(?:{_any_of(BEGINNINGS_IN_TEXTS)})(?P<rest>\w{{0,24}}(?:[ .(-]{{1,2}}\w{{1,24}}){{0,2}})"
+    rf"(?:{any_of(BEGINNINGS_IN_TEXTS)})(?P<rest>\w{{0,24}}(?:[ .(-]{{1,2}}\w{{1,24}}){{0,2}})"
     rf"{_CLOSING}(?P<separator>{_SEPARATOR})(?!\[redacted\])"
 )
 # "My password is hunter2", and not "the password is required".
 _SAID = re.compile(
     r"(?:password|passphrase|passcode|passwort|kennwort|mot\ de\ passe|contraseña|mnemonic"
-    r"|(?:seed|recovery|secret)[ -]phrase)\s{1,3}(?:is|ist|lautet|est|es)\s{1,3}"
+    r"|(?:seed|recovery|secret)[ -]phrase)\s{1,3}(?:is|ist|lautet|est|es)\s{0,2}:?\s{1,3}"
     r"(?!(?:not|now|no|too|the|an?|in|on|at|to|of|for|set|reset|changed|wrong|incorrect|required"
     r"|invalid|valid|correct(?=[.,!?:\n]|\Z)|weak|strong|expired|missing|optional|never|always|still|also|already"
     r"|only|being|very|safe|secure|lost|forgotten|stored|used|needed|what|where|why|how|sent|same"
@@ -73,6 +75,11 @@ _AMBIGUOUS = frozenset({
     "secrets", "seed", "token", "tokens",
 })  # fmt: skip
 _BEFORE_AMBIGUOUS = frozenset({"api", "client", "csrf", "id", "login", "nueva", "tu", "xsrf"})
+_FIRST_WORD = re.compile(r"[\"']?([^\s,;\"'}]+)")
+_COIN_ADDRESS = re.compile(r"0x[0-9A-Fa-f]{40}\Z")
+_SCHEME = re.compile(
+    r"[\"']?(?:basic|bearer|digest|token|apikey|negotiate|aws4-hmac-sha256)\s{1,3}", re.IGNORECASE
+)
 _BEFORE_NAME_IN_URL = re.compile(r"[?&#][\w.\[\]%-]*\Z")
 
 
@@ -103,7 +110,7 @@ def find_named_secrets(
         end = _end_of_value(text, found, name)
         if end > begin and not is_harmless_value(role, text[begin:end].strip("\"'"), ()):
             yield begin, end
-    if " is" in lowered or " es" in lowered or " lautet" in lowered:
+    if may_say_secret(lowered):
         yield from _find_said_secrets(lowered, spend_checks)
 
 
@@ -144,11 +151,21 @@ def _name_and_role(text: str, found: re.Match[str]) -> tuple[str, Role]:
         if not role or (count > 1 and not _is_named_by_all(words)):
             continue
         if is_ambiguous and not (
-            has_name_of_secret(name) or (count > 1 and words[0].lower() in _BEFORE_AMBIGUOUS)
+            has_name_of_secret(name)
+            or (count > 1 and words[0].lower() in _BEFORE_AMBIGUOUS)
+            or _is_followed_by_secret(text, found.end())
         ):
             continue
         return name, role
     return "", ""
+
+
+def _is_followed_by_secret(text: str, begin: int) -> bool:
+    """Tell whether the next word looks like a secret, and not like the name of a coin."""
+    word = _FIRST_WORD.match(text, begin, begin + _MAX_END_CHARACTERS)
+    if word is None or _COIN_ADDRESS.match(word[1]):
+        return False
+    return looks_secret(word[1])
 
 
 def _is_named_by_all(words: list[str]) -> bool:
@@ -160,6 +177,9 @@ def _is_named_by_all(words: list[str]) -> bool:
 
 def _end_of_value(text: str, found: re.Match[str], name: str) -> int:
     begin = found.end()
+    scheme = _SCHEME.match(text, begin)
+    if scheme is not None and scheme[0][0] not in "\"'":
+        return _find_end(_END, text, scheme.end())
     quoted = _QUOTED.match(text, begin)
     if quoted is not None:
         return quoted.end()

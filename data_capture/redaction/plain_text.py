@@ -11,6 +11,7 @@ from data_capture.redaction.card_numbers import mask_cards
 from data_capture.redaction.iban_numbers import find_ibans, may_contain_iban
 from data_capture.redaction.identifiers import Identifier
 from data_capture.redaction.named_secrets import find_named_secrets
+from data_capture.redaction.private_keys import find_private_keys, may_contain_private_key
 from data_capture.redaction.secret_patterns import (
     TOKEN,
     WORD_AND_CODE,
@@ -22,6 +23,7 @@ from data_capture.redaction.secret_patterns import (
     to_lower_case_of_same_length,
 )
 from data_capture.redaction.seed_phrases import find_phrases, may_contain_phrase
+from data_capture.redaction.shown_secrets import find_shown_secrets
 from data_capture.scanning import find_in_steps
 
 REDACTED = "[redacted]"
@@ -88,7 +90,9 @@ def is_harmless(text: str) -> bool:
     """Tell whether a text is a file or needs no closer look for another reason."""
     if is_large_file(text):
         return True
-    return not (may_contain_secret(text) or may_contain_phrase(text)) or is_file(text)
+    return not (
+        may_contain_secret(text) or may_contain_phrase(text) or may_contain_private_key(text)
+    ) or is_file(text)
 
 
 def mask_plain_text(text: str, budget: CheckBudget, identifier: Identifier = "") -> str:
@@ -112,6 +116,8 @@ def mask_plain_text(text: str, budget: CheckBudget, identifier: Identifier = "")
         text = mask_cards(text, budget.spend, identifier)
     if may_contain_phrase(text):
         text = _redact_spans(text, find_phrases(text))
+    if may_contain_private_key(text):
+        text = _redact_spans(text, find_private_keys(text))
     if may_contain_token(lowered):
         text = _redact_spans(text, _find_tokens(text, budget))
     return text
@@ -122,13 +128,15 @@ def _mask_after_words(text: str, budget: CheckBudget, lowered: str = "") -> str:
     spans = [*_find_codes_after_words(lowered, budget)]
     if may_contain_name(lowered):
         spans += find_named_secrets(text, lowered, budget.spend)
+    if may_contain_token(lowered) or "form-data" in lowered:
+        spans += find_shown_secrets(text, lowered, budget.spend)
     return _redact_spans(text, spans) if spans else text
 
 
 def _find_tokens(text: str, budget: CheckBudget) -> Iterator[tuple[int, int]]:
     for found in find_in_steps(TOKEN, text):
         budget.spend(1)
-        yield found.span()
+        yield found.span(found.lastindex or 0)
 
 
 def _find_codes_after_words(lowered: str, budget: CheckBudget) -> Iterator[tuple[int, int]]:

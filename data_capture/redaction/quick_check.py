@@ -10,6 +10,7 @@ from data_capture.images import MIN_FILE_CHARACTERS, is_file
 from data_capture.redaction.card_issuers import MIN_CARD_DIGITS
 from data_capture.redaction.card_numbers import MIN_CARD_NUMBER, mask_cards
 from data_capture.redaction.key_roles import needs_closer_look
+from data_capture.redaction.private_keys import may_contain_private_key
 from data_capture.redaction.secret_patterns import may_contain_card, may_contain_other_secret
 from data_capture.redaction.seed_phrases import (
     MIN_PHRASE_CHARACTERS,
@@ -59,7 +60,7 @@ def _collect_texts(members: Iterable[Any], texts: list[str]) -> bool:
             if len(member) < MIN_PHRASE_CHARACTERS:
                 texts.append(member)
             elif len(member) < MIN_FILE_CHARACTERS or not is_file(member):
-                if may_contain_phrase(member):
+                if may_contain_phrase(member) or may_contain_private_key(member):
                     return False
                 texts.append(member)
         elif isinstance(member, dict):
