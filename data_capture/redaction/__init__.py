@@ -4,6 +4,7 @@ redact.py           masks the secrets in a JSON value; the other rooms use this 
 hidden_values.py    finds the values behind masks that tell payloads apart
 quick_check.py      rules most payloads out at once
 plain_text.py       masks the secrets in a text that is not JSON
+decodings.py        what a text means behind the encodings of URLs, HTML and JSON
 named_secrets.py    finds secrets in texts after their names
 shown_secrets.py    finds secrets in texts that no "=" or ":" separates from their names
 private_keys.py     finds private keys of Bitcoin and its relatives by their checksum

@@ -32,7 +32,10 @@ MIN_CARD_NUMBER = 10 ** (MIN_CARD_DIGITS - 1)
 SEPARATOR = (
     "[ +\t\u00a0\u00ad\u2000-\u2015\u202f\u205f\u2060\u2212\u3000\ufe58\ufe63\uff0d\ufeff-]{0,3}"
 )
-_SIGN = r"\s{0,6}[,;|:=_./\\*~#'\u00b7\u2022\u2027\u2219\u22c5\u30fb]{1,2}\s{0,6}"
+_SIGN = (
+    r"(?:\s{0,6}[-,;|:=_./\\*~#'\"`<>()\[\]^!$\u00a6\u00b7\u2013\u2014\u2022\u2027\u2190-\u21ff"
+    r"\u2219\u22c5\u2500-\u257f\u3001\u3002\u30fb]){1,4}\s{0,6}"
+)
 # A cheap sign of digits in the groups of cards, behind the first digit.
 BEGIN_OF_GROUPS = rf"[0-9]{{3}}(?:(?:{_SIGN}|\s{{1,12}})[0-9]{{3,6}}){{2}}"
 

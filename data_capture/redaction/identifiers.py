@@ -1,4 +1,4 @@
-"""Identifiers that can look like card numbers: phones, devices, users of chats, articles, parcels.
+"""Identifiers that can look like card numbers: phones, devices, chats, articles, parcels, adverts.
 
 A key or the words before a number name them. A number is one of them only with a length that they
 have: a phone number has at most 15 digits, so a Visa number in a field `phone` is masked.
@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from typing import Literal
 
-Identifier = Literal["phone", "imei", "chat", "article", "parcel", ""]
+Identifier = Literal["phone", "imei", "chat", "article", "parcel", "advert", ""]
 
 _FORMS = {
     "phone": re.compile(r"\d{7,15}"),  # ITU-T E.164
@@ -17,15 +17,19 @@ _FORMS = {
     "chat": re.compile(r"\d{5,14}|\d{17,20}"),  # Telegram; Discord and other snowflakes
     "article": re.compile(r"\d{8}|\d{12,14}"),  # GTIN
     "parcel": re.compile(r"\d{9,34}"),
+    "advert": re.compile(r"\d{9,18}"),  # Meta's ids of pixels, campaigns and users
 }
 _NAMES: dict[Identifier, str] = {
     "phone": "phone phones telephone tel mobile cell cellphone cellular fax whatsapp msisdn viber "
     "telefon telefono telefone telefonnummer handy handynummer movil celular cellulare portable "
-    "telefoon puhelin telefonszam",
+    "telefoon puhelin telefonszam tlf mobil mobiltelefon mobilnummer telepon telpon "
+    "ponsel kontakt contact телефон тел 電話 電話番号 电话 手机 手机号",
     "imei": "imei imeisv imeis meid",
     "chat": "discord telegram snowflake guild",
     "article": "ean eans gtin upc barcode isbn ismn jan",
-    "parcel": "tracking trackingnumber waybill awb airwaybill shipment parcel consignment",
+    "parcel": "tracking trackingnumber waybill awb airwaybill shipment parcel consignment "
+    "tracknum trknbr sendung sendungsnummer suivi seguimiento rastreo rastreamento zending",
+    "advert": "facebook fb pixel campaign adset adgroup adaccount",
 }
 _IDENTIFIERS = {name: kind for kind, names in _NAMES.items() for name in names.split()}
 # Words that can follow the name: `phone_number`, `discordUserId`, `trackingCode`.
@@ -37,7 +41,7 @@ _FOLLOWING = frozenset({
 _FOLLOWING_IN_ONE_WORD = re.compile("(?:numbers?|num|no|nr|ids?|code|url)$")
 _BEFORE_A_NUMBER = re.compile(
     r"(?<![a-z])(?P<name>" + "|".join(sorted(_IDENTIFIERS, reverse=True)) + r")(?:-?1[34])?"
-    r"(?:[ _-]?(?:number|num|no|nr|nummer|id|code|user))*\.?[\s:=#\"'(]{0,3}$",
+    r"(?:[ _-]?(?:number|num|no|nr|nummer|id|code|user))*\.?[\s:=#\"'(]{0,5}$",
     re.IGNORECASE,
 )
 

@@ -8,6 +8,7 @@ from data_capture.deadlines import Deadline
 from data_capture.images import is_file, is_large_file
 from data_capture.redaction.card_issuers import MIN_CARD_DIGITS
 from data_capture.redaction.card_numbers import mask_cards
+from data_capture.redaction.decodings import find_decodings
 from data_capture.redaction.iban_numbers import find_ibans, may_contain_iban
 from data_capture.redaction.identifiers import Identifier
 from data_capture.redaction.named_secrets import find_named_secrets
@@ -107,6 +108,16 @@ def mask_plain_text(text: str, budget: CheckBudget, identifier: Identifier = "")
         BudgetSpent: the text has more possible secrets than the budget allows.
         DeadlinePassed: the budget's deadline is over.
     """
+    masked = _mask_as_written(text, budget, identifier)
+    for decode in find_decodings(masked):
+        decoded = decode(masked)
+        masked_again = _mask_as_written(decoded, budget, identifier)
+        if masked_again != decoded:
+            masked = masked_again
+    return masked
+
+
+def _mask_as_written(text: str, budget: CheckBudget, identifier: Identifier) -> str:
     budget.spend(0)
     lowered = to_lower_case_of_same_length(text)
     text = _mask_after_words(text, budget, lowered)

@@ -34,6 +34,10 @@ def chat_id(source: random.Random) -> str:
     return with_luhn_digit(source.choice("123456789") + digits(source, 16))
 
 
+def meta_id(source: random.Random) -> str:
+    return with_luhn_digit(source.choice("123456789") + digits(source, source.randrange(13, 17)))
+
+
 def phone(source: random.Random) -> str:
     return source.choice("123456789") + digits(source, source.randrange(7, 15))
 
@@ -55,12 +59,17 @@ IDENTIFIERS: dict[str, tuple[Callable[[random.Random], str], list[str], list[str
     "EAN": (ean, ["ean", "ean13", "gtin", "barcode", "EAN-Code"], ["EAN {}", "gtin: {}"]),
     "phone": (
         phone,
-        ["phone", "phoneNumber", "mobile", "tel", "whatsapp_number", "user_phone", "Téléphone"],
+        ["phone", "phoneNumber", "mobile", "tel", "whatsapp_number", "user_phone", "Téléphone",
+         "contact_number", "телефон", "電話番号", "nomor_telepon", "tlf"],
         ["+{}", "Tel. {}", "call my phone number {}", "+{}, mornings"],
     ),
     "tracking number": (
-        tracking_number, ["tracking_number", "trackingNumber", "tracking_id", "waybill"],
-        ["tracking number: {}", "waybill {}"],
+        tracking_number, ["tracking_number", "trackingNumber", "tracking_id", "waybill",
+         "Sendungsnummer", "numero_de_suivi", "trknbr"],
+        ["tracking number: {}", "waybill {}", "Tracking #: {}", "https://x.co/?tracknum={}"],
+    ),
+    "Meta's id": (
+        meta_id, ["fb_pixel_id", "facebookId", "campaign_id", "adset"], ["Pixel ID: {}"],
     ),
 }  # fmt: skip
 
