@@ -9,6 +9,7 @@ from data_capture.json_codec import MAX_KEY_CHARACTERS
 from data_capture.keys_cache import KeysCache
 from data_capture.redaction.identifiers import Identifier
 from data_capture.redaction.plain_text import redact_text
+from data_capture.redaction.seed_phrases import find_numbered_keys
 from data_capture.redaction.sensitive_keys import (
     NAMES_OF_PAIRS,
     Role,
@@ -62,8 +63,10 @@ def role_of_qualified_key(qualifier: str, key: str) -> Role:
 
 
 def _find_qualifiers(keys: tuple[str, ...]) -> tuple[str, ...] | None:
-    """Return the qualifiers among the keys; None if a key names or has a secret."""
+    """Return the qualifiers among the keys; None if the keys may name a secret."""
     if "value" in keys and any(name in keys for name in NAMES_OF_PAIRS):
+        return None
+    if find_numbered_keys(keys):
         return None
     qualifiers: list[str] = []
     for key in keys:

@@ -32,6 +32,9 @@ def has_no_secret(value: Any) -> bool:
     if not _collect_texts([value], texts):
         return False
     text = _BETWEEN_TEXTS.join(texts)
+    # In ASCII, only long texts may have a phrase, which were checked.
+    if not text.isascii() and any(map(may_contain_phrase, texts)):
+        return False
     return not may_contain_other_secret(text) and _has_no_card(text)
 
 

@@ -44,7 +44,7 @@ from data_capture.redaction.plain_text import (
 )
 from data_capture.redaction.quick_check import has_no_secret
 from data_capture.redaction.secret_patterns import may_contain_card
-from data_capture.redaction.seed_phrases import is_phrase
+from data_capture.redaction.seed_phrases import find_keys_of_words, is_phrase
 from data_capture.redaction.sensitive_keys import NAMES_OF_PAIRS, Role
 from data_capture.unique_keys import UniqueKeys
 
@@ -181,13 +181,15 @@ class _Walk:
         self, members: dict[str, Any], path: _Path, layers: int, qualifier: str
     ) -> dict[str, Any]:
         self._budget.check_deadline()
-        pair_name = _find_pair_name(members)
+        pair_name, keys_of_words = _find_pair_name(members), find_keys_of_words(members)
         masked: dict[str, Any] = {}
         unique_keys = UniqueKeys(masked)
         for key, member in members.items():
             masked_key, role, key_is_qualifier, identifier = classify_key(key)
             if not role and qualifier:
                 role = role_of_qualified_key(qualifier, key)
+            if key in keys_of_words:
+                role = "secret"
             if key == "value" and pair_name is not None:
                 role = role_of_pair_name(pair_name)
                 identifier = identifier_of_pair_name(pair_name)
