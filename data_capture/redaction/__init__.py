@@ -17,6 +17,7 @@ iban_numbers.py     finds and masks IBANs in texts
 emails.py           tells whether a part of a text belongs to an email address
 identifiers.py      phone numbers and other identifiers that can look like card numbers
 key_roles.py        what a key says about its value, cached
+pairs.py            pairs of a name and a value, as forms send them
 sensitive_keys.py   tells whether a key names a secret or a card number
 secret_names.json   the names of secrets, and cases that the service and the script agree on
 harmless_values.py  values that are no secrets, although their keys could name one

@@ -1,7 +1,8 @@
 """Values that are no secrets, although their keys could name one.
 
-A `token` is a secret, or a coin: {"baseToken": {"symbol": "SOL"}}, {"payToken": "USDT"}. A
-`pincode` is a PIN, or an Indian postal code.
+Texts such as "true" say only whether there is a secret. A `token` is a secret, or a coin:
+{"baseToken": {"symbol": "SOL"}}, {"payToken": "USDT"}. A `pincode` is a PIN, or an Indian postal
+code. Cookies are secrets, or a consent.
 """
 
 from __future__ import annotations
@@ -29,6 +30,12 @@ _KNOWN_COINS = frozenset({
     "pepe", "pol", "pyusd", "sei", "shib", "sol", "sui", "ton", "trx", "tusd", "uni", "usdc",
     "usdc.e", "usdd", "usdp", "usdt", "wbtc", "weth", "wsol", "xlm", "xmr", "xrp", "xtz",
 })  # fmt: skip
+_WRITTEN_BOOLEANS = frozenset({"true", "false"})
+_CONSENTS = frozenset({
+    "accept", "accepted", "all", "allow", "allowed", "analytics", "declined", "denied", "essential",
+    "functional", "granted", "marketing", "necessary", "no", "none", "off", "on", "rejected",
+    "required", "yes",
+})  # fmt: skip
 POSTAL_CODE = re.compile(r"[1-9][0-9]{2}\s?[0-9]{3}(?![0-9])")
 """An Indian postal code."""
 
@@ -41,8 +48,12 @@ def is_harmless_value(role: Role, value: Any, siblings: Iterable[str]) -> bool:
         value: the key's value.
         siblings: the keys of the object that has the key.
     """
+    if isinstance(value, str) and value.lower() in _WRITTEN_BOOLEANS:
+        return True
     if role in ("coin", "token"):
         return _is_coin(role, value)
+    if role == "cookie":
+        return isinstance(value, str) and value.lower() in _CONSENTS
     if role == "pincode" or (role == "pin code" and not _KEYS_OF_ADDRESSES.isdisjoint(siblings)):
         return POSTAL_CODE.fullmatch(str(value)) is not None
     return False

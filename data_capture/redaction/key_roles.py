@@ -12,6 +12,8 @@ from data_capture.redaction.plain_text import redact_text
 from data_capture.redaction.seed_phrases import find_numbered_keys
 from data_capture.redaction.sensitive_keys import (
     NAMES_OF_PAIRS,
+    TYPES_OF_PAIRS,
+    VALUES_OF_PAIRS,
     Role,
     identifier_of,
     is_qualifier,
@@ -64,7 +66,9 @@ def role_of_qualified_key(qualifier: str, key: str) -> Role:
 
 def _find_qualifiers(keys: tuple[str, ...]) -> tuple[str, ...] | None:
     """Return the qualifiers among the keys; None if the keys may name a secret."""
-    if "value" in keys and any(name in keys for name in NAMES_OF_PAIRS):
+    if any(name in keys for name in VALUES_OF_PAIRS) and any(
+        name in keys for name in (*NAMES_OF_PAIRS, *TYPES_OF_PAIRS, "question")
+    ):
         return None
     if find_numbered_keys(keys):
         return None

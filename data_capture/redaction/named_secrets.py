@@ -63,7 +63,8 @@ _END = re.compile(
     r"|[\s,;&|.]{1,9}(?=[^\W\d][\w.\[\]-]{0,40}\s{0,2}(?:=(?!=)|:(?=\s|$|[\"'])))"
 )
 _END_OF_SENTENCE = re.compile(r"[.!?](?=\s|$)|[\r\n\"]")
-_LAST_WORDS = re.compile(r"[\w'-]+(?:[ .(]{1,2}[\w'-]+){0,3}\Z")
+_MARKS = "\u0300-\u036f\u0900-\u0963\u0e31-\u0e4e"  # of letters, also in Hindi and Thai
+_LAST_WORDS = re.compile(rf"[\w{_MARKS}'-]+(?:[ .(]{{1,2}}[\w{_MARKS}'-]+){{0,3}}\Z")
 _NAME_PARTS = re.compile(r"[ .(]+")
 # These end a name without changing what it names: "password again", "card code number".
 _ADDED_WORDS = frozenset({"again", "code", "confirm", "confirmation", "no", "number", "repeat"})

@@ -10,6 +10,7 @@ from data_capture.images import MIN_FILE_CHARACTERS, is_file
 from data_capture.redaction.card_issuers import MIN_CARD_DIGITS
 from data_capture.redaction.card_numbers import MIN_CARD_NUMBER, mask_cards
 from data_capture.redaction.key_roles import needs_closer_look
+from data_capture.redaction.pairs import has_secret_pair
 from data_capture.redaction.private_keys import may_contain_private_key
 from data_capture.redaction.secret_patterns import may_contain_card, may_contain_other_secret
 from data_capture.redaction.seed_phrases import (
@@ -75,6 +76,8 @@ def _collect_texts(members: Iterable[Any], texts: list[str]) -> bool:
         elif isinstance(member, int):
             if not -MIN_CARD_NUMBER < member < MIN_CARD_NUMBER:
                 return False
-        elif isinstance(member, list) and (is_phrase(member) or not _collect_texts(member, texts)):
+        elif isinstance(member, list) and (
+            is_phrase(member) or has_secret_pair(member) or not _collect_texts(member, texts)
+        ):
             return False
     return True

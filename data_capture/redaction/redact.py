@@ -34,6 +34,7 @@ from data_capture.redaction.key_roles import (
     role_of_pair_name,
     role_of_qualified_key,
 )
+from data_capture.redaction.pairs import find_pair_name, is_list_of_pairs
 from data_capture.redaction.plain_text import (
     REDACTED,
     BudgetSpent,
@@ -45,7 +46,7 @@ from data_capture.redaction.plain_text import (
 from data_capture.redaction.quick_check import has_no_secret
 from data_capture.redaction.secret_patterns import may_contain_card
 from data_capture.redaction.seed_phrases import find_keys_of_words, is_phrase
-from data_capture.redaction.sensitive_keys import NAMES_OF_PAIRS, Role
+from data_capture.redaction.sensitive_keys import VALUES_OF_PAIRS, Role
 from data_capture.unique_keys import UniqueKeys
 
 __all__ = ["REDACTED", "is_masked", "redact", "redact_text", "redact_with_paths"]
@@ -133,6 +134,10 @@ class _Walk:
             return self._mask_object(value, path, layers, qualifier)
         if isinstance(value, list) and is_phrase(value):
             return self._mask_member("secret", value, path, layers)
+        if isinstance(value, list) and is_list_of_pairs(value):
+            return [
+                self._mask_pair(pair, (path, index), layers) for index, pair in enumerate(value)
+            ]
         if isinstance(value, list):
             return [
                 self.mask(item, (path, index), layers, qualifier, identifier)
@@ -141,6 +146,15 @@ class _Walk:
         if isinstance(value, (int, Decimal)):
             return self._mask_number(value, path, identifier)
         return value
+
+    def _mask_pair(self, pair: list[Any], path: _Path, layers: int) -> list[Any]:
+        """Mask a pair of a name and a value, as in [["password", "x"], ["plan", "pro"]]."""
+        name, value = pair
+        role = role_of_pair_name(name)
+        masked_name = self.mask(name, (path, 0), layers)
+        if role:
+            return [masked_name, self._mask_member(role, value, (path, 1), layers)]
+        return [masked_name, self.mask(value, (path, 1), layers, "", identifier_of_pair_name(name))]
 
     def _mask_text(self, text: str, path: _Path, layers: int, identifier: Identifier) -> str:
         """Mask a text; if it is JSON, mask it by its keys too, down to this many layers."""
@@ -181,7 +195,7 @@ class _Walk:
         self, members: dict[str, Any], path: _Path, layers: int, qualifier: str
     ) -> dict[str, Any]:
         self._budget.check_deadline()
-        pair_name, keys_of_words = _find_pair_name(members), find_keys_of_words(members)
+        pair_name, keys_of_words = find_pair_name(members), find_keys_of_words(members)
         masked: dict[str, Any] = {}
         unique_keys = UniqueKeys(masked)
         for key, member in members.items():
@@ -190,8 +204,8 @@ class _Walk:
                 role = role_of_qualified_key(qualifier, key)
             if key in keys_of_words:
                 role = "secret"
-            if key == "value" and pair_name is not None:
-                role = role_of_pair_name(pair_name)
+            if pair_name is not None and key in VALUES_OF_PAIRS:
+                role = role_of_pair_name(pair_name) or role
                 identifier = identifier_of_pair_name(pair_name)
             if masked_key in masked:
                 masked_key = unique_keys.make_unique(masked_key)
@@ -247,14 +261,6 @@ class _Walk:
             return number
         self.masked_paths.append(path)
         return masked
-
-
-def _find_pair_name(members: dict[str, Any]) -> str | None:
-    """Return the name of a pair, as in {"name": "cvv", "value": "123"}."""
-    if "value" not in members:
-        return None
-    name = next((members[key] for key in NAMES_OF_PAIRS if key in members), None)
-    return name if isinstance(name, str) else None
 
 
 def _mask_card_value(written: str) -> str:

@@ -15,10 +15,10 @@ from typing import Any, Literal
 
 from data_capture.redaction.identifiers import Identifier, identifier_named_by
 
-Role = Literal["secret", "token", "coin", "pincode", "pin code", "card", ""]
+Role = Literal["secret", "token", "coin", "cookie", "pincode", "pin code", "card", ""]
 """What a key says about its value.
 
-The values of the middle four are secrets, too, unless they are something else by their form:
+The values of the middle five are secrets, too, unless they are something else by their form:
 `harmless_values.py` knows what.
 """
 
@@ -35,12 +35,18 @@ _BARE_LETTERS = str.maketrans("łŁđĐøØħĦı", "lLdDoOhHi")
 # {"private": {"key": …}}.
 _QUALIFIERS = frozenset({
     "card", "cc", "security", "verification", "private", "secret", "api", "access", "auth",
-    "recovery", "backup", "seed", "wallet", "session", "client", "pin", "code", "mfa", "sms",
+    "recovery", "backup", "seed", "wallet", "session", "client", "pin", "code", "mfa", "sms", "otp",
+    "totp", "fa", "factor", "keys", "tokens",
 })  # fmt: skip
+_QUALIFIERS_OF_TWO_WORDS = frozenset({("security", "question"), ("security", "questions")})
 _OWNERS_OF_PINS = frozenset({"card", "atm", "user", "login", "security", "debit", "my", "new"})
 
-NAMES_OF_PAIRS = ("name", "key", "field", "id")
-"""Members that name the `value` beside them, as forms send it: {"name": "cvv", "value": "123"}."""
+NAMES_OF_PAIRS = ("name", "key", "field", "id", "fieldName", "field_name", "label", "title", "k")
+"""Members that name the value beside them, as forms send it: {"name": "cvv", "value": "123"}."""
+
+VALUES_OF_PAIRS = ("value", "val", "values", "fieldValue", "field_value", "answer", "v")
+TYPES_OF_PAIRS = ("type", "inputType", "input_type")
+"""Members that name the kind of an input field, of which only `password` counts."""
 
 _MAX_CHARACTERS_OF_LAST_WORDS = 100  # significant words have at most 14 characters
 # Per call: normalising takes time in the square of the number of combining marks in a row.
@@ -71,7 +77,9 @@ _LAST_WORD_ENDINGS = tuple(_NAMES["last_word_endings"])
 _LAST_TWO_WORDS = frozenset(map(tuple, _NAMES["last_two_words"]))
 _WORDS_BEFORE_CODE = _plain("words_before_code")
 _ONE_WORD_CODES = frozenset({f"{word}code" for word in _WORDS_BEFORE_CODE})
-_CONFIRMING, _COINS = map(_plain, ("confirming_last_words", "coins_before_token"))
+_CONFIRMING, _COINS, _TICKETS = map(
+    _plain, ("confirming_last_words", "coins_before_token", "tickets_before_pass")
+)
 _DESCRIBING_FIRST, _DESCRIBING_FIRST_OF_PASSWORDS, _DESCRIBING = map(
     _plain,
     ("describing_first_words", "describing_first_words_of_passwords", "describing_last_words"),
@@ -121,7 +129,11 @@ def _describes_secret(letters: str, words: list[str], *, is_named: bool) -> bool
         return True
     if is_named and words[0] in _DESCRIBING_FIRST_OF_PASSWORDS:
         return not (last in _LAST_WORDS or last.endswith(_LAST_WORD_ENDINGS))
+    if tuple(words[-2:]) in _LAST_TWO_WORDS:
+        return False
     if last in _DESCRIBING or last.endswith(_DESCRIBING_ENDINGS):
+        return True
+    if last == "pass" and len(words) > 1 and words[-2] in _TICKETS:
         return True
     if _CARD_CODE.search(letters) is None:
         return False
@@ -132,6 +144,8 @@ def _role_by_last_words(words: list[str]) -> Role:
     last, before = words[-1], words[-2] if len(words) > 1 else ""
     if last == "authorization":
         return "token"
+    if last in ("cookie", "cookies"):
+        return "cookie"
     if last.endswith("token"):
         return "coin" if (last.removesuffix("token") or before) in _COINS else "token"
     if last == "pincode" and before not in _OWNERS_OF_PINS:
@@ -163,8 +177,10 @@ def identifier_of(key: str) -> Identifier:
 
 def is_qualifier(key: str) -> bool:
     """Tell whether the keys of an object under this key must be read together with it."""
-    words = _last_words(key)
-    return bool(words) and words[-1].lower() in _QUALIFIERS
+    words = [word.lower() for word in _last_words(key)]
+    return bool(words) and (
+        words[-1] in _QUALIFIERS or tuple(words[-2:]) in _QUALIFIERS_OF_TWO_WORDS
+    )
 
 
 def _last_words(key: str) -> list[str]:
