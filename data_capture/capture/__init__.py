@@ -25,6 +25,7 @@ time_formats.py    parses times in all other notations
 capture_time.py    decides when a capture happened
 email.py           normalises email addresses
 email_text.py      finds an address in what surrounds it
+email_search.py    finds the payer's address where no list of names has its place
 email_domain.py    normalises the domains of addresses (IDNA)
 user_agent.py      shortens and masks the User-Agent header
 pictures.py        describes the pictures of a payload for its snapshot

@@ -20,6 +20,7 @@ from data_capture.capture.user_fields import FoundEmail, find_email, prefer_obje
 from data_capture.json_codec import JsonObject
 from data_capture.problems import FieldError, Problem
 
+_KINDS_OF_FORMS = ("payment", "questionnaire")  # whose payloads are about one person
 _STORED_AS_NULL = "so it was stored as NULL"
 
 
@@ -172,13 +173,17 @@ def _find_user(
     """Return the user, and where the fields are in the normalised members."""
     lookup = FieldLookup(members)
     normalised = kind.normalise(members) if layout.may_be_reshaped else members
+    searches = kind.name in _KINDS_OF_FORMS
     if normalised is members:
-        return find_email(lookup, layout, placeholder_emails), lookup, layout
+        user = find_email(lookup, layout, placeholder_emails, searches_payload=searches)
+        return user, lookup, layout
     normalised_lookup, normalised_layout = FieldLookup(normalised), kind.layouts.get(normalised)
     try:
-        user = find_email(lookup, layout, placeholder_emails)
+        user = find_email(lookup, layout, placeholder_emails, searches_payload=searches)
     except Problem:  # a payment provider's object can have the address deep inside
-        user = find_email(normalised_lookup, normalised_layout, placeholder_emails)
+        user = find_email(
+            normalised_lookup, normalised_layout, placeholder_emails, searches_payload=searches
+        )
     return user, normalised_lookup, normalised_layout
 
 

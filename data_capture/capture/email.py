@@ -27,7 +27,7 @@ erase audit records that cover others.
 
 # Every match of at most 64 characters is normalised already: no label is international (xn--…) or
 # longer than 63 characters.
-_PLAIN = re.compile(r"[a-z0-9_.+-]+@[a-z0-9]+(?:[.-][a-z0-9]+)*")
+_PLAIN = re.compile(r"[a-z0-9_+-][a-z0-9_.+-]*@[a-z0-9]+(?:[.-][a-z0-9]+)*")
 _MAX_PLAIN_CHARACTERS = 64
 
 # How earlier versions stored what is now another spelling of an address.
@@ -42,7 +42,8 @@ def normalise_email(text: object) -> str | None:
     The local part is in NFC, and the domain in the form of IDNA that DNS uses (xn--…). Removed are
     spaces and invisible characters around the address, `mailto:`, brackets and quotes, a display
     name, punctuation after the address, and percent-encoding. Rejected is any other text that has
-    not one `@` with a plausible local part and domain, and at most 254 characters.
+    not one `@` with a plausible local part and domain, and at most 254 characters. Letters with a
+    sign around them, such as `•`, are no plausible local part.
 
     Addresses of `RESERVED_DOMAIN` are not usable: only this product creates them.
     """

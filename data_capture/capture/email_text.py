@@ -21,7 +21,7 @@ _IGNORABLE = frozenset(code for first, last in _IGNORABLE_RANGES for code in ran
 
 # Quotation marks, and the brackets and full stops of East Asian texts.
 _QUOTES = "\"'`\u2018\u2019\u201a\u201c\u201d\u201e\xab\xbb\u2039\u203a"
-_OPENING = f"{_QUOTES}<([{{,;:/\u300c\u300e\u3010\u300a\u3008"
+_OPENING = f"{_QUOTES}<([{{,;:/.=?\u300c\u300e\u3010\u300a\u3008"
 _CLOSING = f"{_QUOTES}>)]}}.,;:!?/\u2026\u3001\u3002\u300d\u300f\u3011\u300b\u3009"
 _MAX_LAYERS = 8  # "<mailto:a%40example.com>,": more than anybody nests
 
@@ -35,6 +35,9 @@ _TYPEFACES = (
     "<font>", "<circle>", "<super>", "<sub>", "<square>", "<vertical>", "<small>", "<noBreak>",
     "<initial>", "<medial>", "<final>", "<isolated>", "<fraction>",
 )  # fmt: skip
+# A typographic apostrophe is the usual one: both spellings of O'Brien are one user.
+_APOSTROPHES = str.maketrans(dict.fromkeys("\u2018\u2019\u02bc", "'"))
+_NO_LOCAL_PART = frozenset("?\u2024\u3002\uff61")  # other dots, and the beginning of a query
 _WIDTHS = ("<wide>", "<narrow>")
 
 
@@ -76,6 +79,9 @@ def normalise_local_part(text: str) -> str | None:
     """Return a local part in NFC and lower case; None if it is not plausible."""
     if not _SPECIALS.isdisjoint(text) or _PERCENT_ENCODED.search(text):  # encoded twice
         return None
+    if not _NO_LOCAL_PART.isdisjoint(text):
+        return None
+    text = text.translate(_APOSTROPHES)
     if text.isascii():
         return text.lower()
     # Lower-casing can decompose a character (a capital I with a dot), so NFC comes again at the
@@ -83,7 +89,19 @@ def normalise_local_part(text: str) -> str | None:
     composed = unicodedata.normalize("NFC", unicodedata.normalize("NFC", text).lower())
     if any(unicodedata.decomposition(character).startswith(_TYPEFACES) for character in composed):
         return None
-    return composed
+    return None if _has_sign_around(composed) else composed
+
+
+def _has_sign_around(local_part: str) -> bool:
+    """Tell whether letters have a sign of another script than ASCII around them, such as a bullet.
+
+    A local part of emoji alone is plausible, and letters of many scripts end with a mark.
+    """
+    first, last = (
+        "" if end.isascii() else unicodedata.category(end)[0]
+        for end in (local_part[0], local_part[-1])
+    )
+    return (first in ("M", "P", "S") or last in ("P", "S")) and any(map(str.isalnum, local_part))
 
 
 def _strip_unseen(text: str) -> str:

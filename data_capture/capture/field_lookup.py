@@ -147,7 +147,11 @@ def _only_key(paths: tuple[FieldPath, ...]) -> str | None:
 
 
 class FieldLookup:
-    """Finds values in one payload, and in the objects inside it."""
+    """Finds values in one payload, and in the objects inside it.
+
+    Attributes:
+        payload: the payload.
+    """
 
     def __init__(self, payload: JsonObject) -> None:
         self.payload = payload

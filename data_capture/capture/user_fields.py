@@ -17,6 +17,7 @@ from data_capture.capture.email import (
     normalise_email,
     normalise_placeholders,
 )
+from data_capture.capture.email_search import search_email
 from data_capture.capture.field_lookup import (
     KEYS_BY_NAME,
     PAYLOAD_ITSELF,
@@ -53,7 +54,7 @@ _SIGNED_IN = (
     "signed_in_user",
 )  # fmt: skip
 # These come last, because the recipient of a parcel may be another person.
-_RECIPIENTS = ("shipping", "shipping_details", "shipping_address")
+_RECIPIENTS = ("shipping", "shipping_details", "shipping_address", "shipping_contact")
 
 EMAIL_ALIASES = Aliases(
     "user_email", "email", "email_address", "user_email_address", "mail", "user_mail", "email.*",
@@ -73,6 +74,13 @@ EMAIL_ALIASES = Aliases(
     # Some pages have the address where others have a name or an id.
     "user", "customer", "payer", "buyer", "username", "user_name", "user_id", "login",
 )  # fmt: skip
+
+# The normalised names and the objects of addresses that may be someone else's than the payer's.
+_LATE_NAMES = frozenset(map(normalise_name, (
+    "current_user_email", "session_email", "shipping_email", "user", "customer", "payer", "buyer",
+    "username", "user_name", "user_id", "login",
+)))  # fmt: skip
+_LATE_OBJECTS = frozenset((*_SIGNED_IN, *_RECIPIENTS))
 
 SALES = frozenset(map(normalise_name, _SALES))
 """The normalised names of objects that may have anything in them, besides an address."""
@@ -143,9 +151,19 @@ class FoundEmail(NamedTuple):
 
 
 def find_email(
-    lookup: FieldLookup, layout: KeyLayout, placeholder_emails: tuple[str, ...]
+    lookup: FieldLookup,
+    layout: KeyLayout,
+    placeholder_emails: tuple[str, ...],
+    *,
+    searches_payload: bool = False,
 ) -> FoundEmail:
     """Return the first usable email address of the user.
+
+    Args:
+        lookup: the payload.
+        layout: where the addresses can be in it.
+        placeholder_emails: addresses that stand for nobody.
+        searches_payload: whether to look everywhere before the account that is signed in counts.
 
     Raises:
         Problem: 422, there is none.
@@ -170,13 +188,30 @@ def find_email(
             elif email in normalise_placeholders(placeholder_emails):
                 message = "is a placeholder that stands for nobody"
             else:
+                if searches_payload and path[1] != "user_email" and _is_late(path):
+                    searched = search_email(
+                        lookup.payload, normalise_placeholders(placeholder_emails)
+                    )
+                    if searched is not None:
+                        return FoundEmail(searched, None, "")
                 earlier = None if email == sent else normalise_as_before(sent)
                 return FoundEmail(email, None if earlier == email else earlier, path[0])
+    if searches_payload:
+        searched = search_email(lookup.payload, normalise_placeholders(placeholder_emails))
+        if searched is not None:
+            return FoundEmail(searched, None, "")
     raise Problem(
         UNUSABLE,
         f"The user_email {message}, so this can't be attributed to anyone.",
         errors=[FieldError("user_email", message)],
     )
+
+
+def _is_late(path: FieldPath) -> bool:
+    """Tell whether an address at a path may be someone else's than the payer's."""
+    if path[0]:
+        return path[0] in _LATE_OBJECTS
+    return normalise_name(path[1]) in _LATE_NAMES
 
 
 def _emails_in(value: Any, depth: int = _MAX_NESTED_OBJECTS) -> Iterator[Any]:

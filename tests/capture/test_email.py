@@ -208,3 +208,30 @@ ADDRESSES_IN_OTHER_SCRIPTS = [
 @pytest.mark.parametrize("address", ADDRESSES_IN_OTHER_SCRIPTS, ids=ascii)
 def test_addresses_in_other_scripts_are_accepted(address: str) -> None:
     assert normalise_email(address) is not None
+
+
+@pytest.mark.parametrize(
+    "sent",
+    ["\u2022ann@example.com", "\u2192ann@example.com", "\u2709ann@example.com",
+     "ann\u2122@example.com", "\u0301ann@example.com", "ann\u2024a@example.com",
+     "ann\u3002a@example.com", "a?b@example.com",
+     "=?utf-8?q?ann?=@example.com"],
+)  # fmt: skip
+def test_signs_around_and_other_dots_in_a_local_part_are_rejected(sent: str) -> None:
+    assert normalise_email(sent) is None
+
+
+@pytest.mark.parametrize(
+    ("sent", "email"),
+    [
+        (".ann@example.com", "ann@example.com"),
+        ("=ann@example.com", "ann@example.com"),
+        ("?ann@example.com", "ann@example.com"),
+        ("o\u2019brien@example.com", "o'brien@example.com"),
+        ("O\u02bcBrien@example.com", "o'brien@example.com"),
+        ("\u0930\u0935\u093f@example.com", "\u0930\u0935\u093f@example.com"),
+        ("q\u0307\u0323@example.com", "q\u0323\u0307@example.com"),
+    ],
+)
+def test_signs_before_an_address_and_apostrophes_make_no_other_user(sent: str, email: str) -> None:
+    assert normalise_email(sent) == email

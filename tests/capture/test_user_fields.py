@@ -67,6 +67,66 @@ def test_an_address_of_a_charge_in_a_list_is_found() -> None:
     assert parse({"object": "payment_intent", "charges": charges}).user_email == USER
 
 
+PLACES_OF_FORMS: list[dict[str, Any]] = [
+    {"form_response": {"answers": [{"type": "email", "email": USER, "field": {"id": "x"}}]}},
+    {"q3_email": USER}, {"rawRequest": json.dumps({"q3_email3": USER})}, {"entry": {"2": USER}},
+    {"form_fields": {"email": USER}}, {"fields": [{"name": "email", "value": USER}]},
+    {"fields": [{"label": "E-Mail", "type": "INPUT_EMAIL", "value": USER}]},
+    {"_replyto": USER}, {"respondentEmail": USER}, {"E-Mail-Adresse": USER}, {"courriel": USER},
+    {"correo electrónico": USER}, {"posta_elettronica": USER}, {"почта": USER}, {"邮箱": USER},
+    {"メールアドレス": USER}, {"e-posta": USER}, {"userInfo": {"email": USER}},
+    {"billingContact": {"emailAddress": USER}}, {"payment": {"buyer_email_address": USER}},
+    {"shopperEmail": USER}, {"shopper": {"email": USER}}, {"details": {"payer": {"email": USER}}},
+    {"confirmParams": {"payment_method_data": {"billing_details": {"email": USER}}}},
+    {"payload": {"payment": {"entity": {"email": USER}}}},
+    {"event": {"data": {"m": {"email": USER}}}},
+    {"content": {"customer": {"email": USER}}}, {"Person": {"Email": USER}}, {"email_id": USER},
+    {"contact": {"primaryInfo": {"email": USER}}}, {"answers": {"email": USER}},
+    {"traits": {"email": USER}}, {"confirm_email": USER}, {"guest": {"email": USER}},
+    {"user": {"providerData": [{"email": USER}]}}, {"personalInfo": {"email": USER}},
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", ["payment", "questionnaire"])
+@pytest.mark.parametrize("place", PLACES_OF_FORMS, ids=str)
+def test_an_address_is_found_where_forms_and_providers_have_it(
+    place: dict[str, Any], kind: str
+) -> None:
+    assert parse(place, kind).user_email == USER
+    signed_in = {"current_user": {"email": OTHER}, "session_email": OTHER}
+    assert parse({**signed_in, **place}, kind).user_email == USER
+    assert parse({**place, "user_email": OTHER}, kind).user_email == OTHER
+
+
+@pytest.mark.parametrize(
+    "payload",
+    [
+        {"support_email": USER}, {"shop": {"email": USER}}, {"referred_by": {"email": USER}},
+        {"note": f"ask {USER}"}, {"a_email": USER, "b_email": "cat@example.com"}, {"from": USER},
+        {"affiliate_email": USER}, {"x": {"sent_to": [{"email": USER}]}}, {"url": f"x://{USER}"},
+    ],
+)  # fmt: skip
+def test_other_addresses_do_not_come_before_who_is_signed_in(payload: dict[str, Any]) -> None:
+    assert parse({**payload, "current_user": {"email": OTHER}}).user_email == OTHER
+    with pytest.raises(Problem):
+        parse(payload)
+
+
+def test_a_dashboard_and_an_activity_are_not_searched_for_addresses() -> None:
+    for kind in ("dashboard", "activity"):
+        members = {"activity_type": "x", "userInfo": {"email": USER}}
+        assert parse({**members, "current_user": {"email": OTHER}}, kind).user_email == OTHER
+
+
+def test_the_search_for_an_address_is_bounded() -> None:
+    deep: Any = {"email": USER}
+    for _ in range(50):
+        deep = {"x": [deep]}
+    wide = {"items": [{"x": number} for number in range(40_000)], "y": {"email": USER}}
+    for payload in (deep, wide):
+        assert parse({**payload, "current_user": {"email": OTHER}}).user_email == OTHER
+
+
 @pytest.mark.parametrize("items", [[USER], [{"email_address": USER}], [{"value": USER}]])
 def test_a_list_of_one_address_names_the_user(items: list[object]) -> None:
     assert parse({"emailAddresses": items}).user_email == USER
