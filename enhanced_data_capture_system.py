@@ -201,7 +201,10 @@ def _add_health(
                 "wal_bytes": store.wal_bytes(),
             }
             if fault is None:
-                members["erasures_pending"] = eraser.count_pending()
+                try:
+                    members["erasures_pending"] = eraser.count_pending()
+                except Problem as problem:  # a part of the file that is damaged
+                    fault, members["status"] = problem.detail, "unhealthy"
         if fault is not None:
             detail = fault if may_read_details else "The service cannot store captures now."
             raise Problem(UNAVAILABLE, detail, retry_after_seconds=1, members=members)

@@ -7,12 +7,15 @@ import os
 import shutil
 import socket
 import sqlite3
+from collections.abc import Iterator
 from contextlib import closing
 from datetime import datetime, timezone
 from pathlib import Path
 
 import pytest
+import requests
 
+from data_capture.audit.head import head_file
 from tests.support.installations import (
     CommandServer,
     Installation,
@@ -20,7 +23,7 @@ from tests.support.installations import (
     delete_users,
     leave_in_wal,
 )
-from tests.support.services import RunningService
+from tests.support.services import RunningService, eventually
 
 QUESTIONS = [
     "capture port",
@@ -219,6 +222,61 @@ def test_a_database_readable_by_others_is_a_warning_and_a_key_a_problem(
     (keys / "token-signing.key").chmod(0o600)
     keys.chmod(0o755)
     assert Diagnosis(installation).findings["keys"]["advice"] == f"chmod 700 {keys}"
+
+
+@pytest.fixture
+def own_service(tmp_path: Path) -> Iterator[RunningService]:
+    """A capture service of the test's own, whose files it may damage."""
+    service = RunningService(
+        "enhanced_data_capture_system.py", "/api/data-capture/health", tmp_path
+    )
+    service.start()
+    yield service
+    service.stop()
+
+
+@pytest.fixture
+def own_installation(own_service: RunningService, server: CommandServer) -> Installation:
+    """The installation of `own_service`."""
+    installation = Installation(own_service.database.parent, server)
+    installation.database, installation.capture_port = own_service.database, own_service.port
+    return installation
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["audit.key", ""], ids=["key", "folder"])
+def test_lost_keys_of_a_running_service_are_a_problem(
+    own_service: RunningService, own_installation: Installation, name: str
+) -> None:
+    requests.post(
+        f"{own_service.url}/api/data-capture/payment",
+        json={"user_email": "ann@example.com", "final_price": 5},
+        timeout=30,
+    ).raise_for_status()
+    eventually(head_file(own_service.database).exists, "the head was noted")
+    assert Diagnosis(own_installation).problems() == set()
+    keys = own_service.database.with_name("trading_bots.keys")
+    lost, aside = keys / name, keys.with_name("lost")
+    lost.rename(aside)
+    diagnosis = Diagnosis(own_installation)
+    assert "keys" in diagnosis.problems()
+    assert "audit.key is missing" in diagnosis.answer("keys")
+    assert f"copy {keys} back" in diagnosis.findings["keys"]["advice"]
+    aside.rename(lost)
+    assert Diagnosis(own_installation).problems() == set()
+
+
+@pytest.mark.slow
+def test_a_service_with_a_damaged_table_is_unhealthy_and_not_another_program(
+    own_service: RunningService, own_installation: Installation
+) -> None:
+    with closing(sqlite3.connect(own_service.database)) as connection:
+        connection.execute("ALTER TABLE data_capture_erasures RENAME TO lost")
+    diagnosis = Diagnosis(own_installation)
+    assert "capture port" in diagnosis.problems()
+    assert "responds with 503: The database can't be used" in diagnosis.answer("capture port")
+    health = requests.get(f"{own_service.url}/api/data-capture/health", timeout=30)
+    assert (health.status_code, health.json()["service"]) == (503, "enhanced-data-capture")
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,8 @@ import stat
 from contextlib import suppress
 from pathlib import Path
 
+from data_capture.audit.append import audit_key_file
+from data_capture.audit.head import head_file
 from data_capture.cli.doctor.findings import Level, Result, ok, problem, warning
 from data_capture.cli.files import wal_file
 from data_capture.cli.formatting import format_count, format_size
@@ -103,8 +105,19 @@ def check_folder(folder: Path) -> Result:
     return ok(f"{folder} can be written to")
 
 
-def check_keys(folder: Path) -> Result:
-    """Check that only their owner can read the keys."""
+def check_keys(folder: Path, database: Path) -> Result:
+    """Check that the keys are there, and that only their owner can read them.
+
+    Running services have the keys in memory, so that nothing else shows that their files are gone.
+    """
+    audit_key = audit_key_file(database)
+    if head_file(database).exists() and database.exists() and not audit_key.exists():
+        return problem(
+            f"{audit_key} is missing, which proves the audit trail of {database}",
+            f"copy {folder} back from where you keep it; otherwise the next start makes new keys, "
+            "the audit trail begins a new chain, and duplicates and erasures of before are not "
+            "recognised",
+        )
     if not folder.exists():
         return ok(f"{folder} does not exist yet; it is created when it is needed")
     results = [check_file(path, secret=True) for path in sorted(folder.iterdir())]

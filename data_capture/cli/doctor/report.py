@@ -85,7 +85,7 @@ def _checks(
         "access": lambda: check_access(settings),
         "database file": lambda: check_file(database),
         "database folder": lambda: check_folder(database.parent),
-        "keys": lambda: check_keys(settings.keys_directory),
+        "keys": lambda: check_keys(settings.keys_directory, settings.database),
         "integrity": lambda: check_integrity(settings, quick=options.quick, progress=progress),
         "foreign keys": lambda: check_references(settings),
         "audit trail": lambda: check_audit_head(settings),
