@@ -38,7 +38,9 @@ def _asks_for_secret(members: dict[str, Any]) -> bool:
 
 def is_list_of_pairs(items: list[Any]) -> bool:
     """Tell whether a list has pairs of a name and a value, as the entries of a form."""
-    return bool(items) and all(
+    if not items or not isinstance(items[0], list):  # without `all`, which takes 1 us
+        return False
+    return all(
         isinstance(item, list) and len(item) == _PAIR_ITEMS and isinstance(item[0], str)
         for item in items
     )
