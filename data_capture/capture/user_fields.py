@@ -37,12 +37,13 @@ _USERS = ("userData", "user", "userProfile")
 _PAYERS = (
     "customer", "customer_details", "customer_info", "billing_details",
     "payment_method.billing_details", "payment_source.paypal", "payer", "payer_info", "buyer",
-    "purchaser", "client", "subscriber", "billing", "billing_address", "billing_info", "prefill",
+    "purchaser", "client", "subscriber", "billing", "billing_address", "billing_info",
+    "billing_contact", "prefill",
 )  # fmt: skip
 # Objects that describe the user in forms, in metadata and in objects of an API.
 _CONTACTS = (
-    "contact", "contact_info", "form", "form_data", "values", "profile", "member", "account",
-    "attributes", "metadata", "user_metadata", "raw_user_meta_data",
+    "contact", "contact_info", "person", "form", "form_data", "values", "profile", "member",
+    "account", "attributes", "metadata", "user_metadata", "raw_user_meta_data",
 )  # fmt: skip
 # Objects of a sale, which may say who pays.
 _SALES = (
@@ -82,6 +83,14 @@ _LATE_NAMES = frozenset(map(normalise_name, (
 )))  # fmt: skip
 _LATE_OBJECTS = frozenset((*_SIGNED_IN, *_RECIPIENTS))
 
+# In other languages than English. The first ones of them can also be a full name, or a thing's.
+_NAMES_ALONE = ("nombre", "nome", "nom", "imię", "imie", "имя")
+_FIRST_NAMES_ABROAD = ("vorname", "prénom", "prenom", "förnamn", "fornavn", "voornaam")
+_LAST_NAMES_ABROAD = (
+    "nachname", "familienname", "apellido", "apellidos", "cognome", "sobrenome", "nazwisko",
+    "фамилия", "efternamn", "etternavn", "efternavn", "achternaam",
+)  # fmt: skip
+
 SALES = frozenset(map(normalise_name, _SALES))
 """The normalised names of objects that may have anything in them, besides an address."""
 
@@ -93,7 +102,8 @@ USER_NAME_ALIASES = (
     "full_name",
     *(f"{place}.*" for place in _USERS),
     "*first_name", "*given_name", "*forename", "*fname", "*last_name", "*family_name", "*surname",
-    "*lname",
+    "*lname", *(f"*{name}" for name in (*_FIRST_NAMES_ABROAD, *_LAST_NAMES_ABROAD, *_NAMES_ALONE)),
+    "nombre_completo", "nome_completo", "nom_complet", "vollständiger_name", ".name_on_card",
     ".customer_name", ".billing_name", ".payer_name", ".buyer_name", ".client_name",
     *(f"{place}.*" for place in (*_PAYERS, *_CONTACTS)),
     "account.full_name", "attributes.full_name", "form.full_name", "metadata.full_name",
@@ -111,13 +121,19 @@ _EMAIL_MEMBERS = (
     "billingemail", "receiptemail", "payeremail", "buyeremail", "customer", "customerdetails",
     "billingdetails", "payer", "buyer", "user", "userdata", "profile", "contact", "data",
 )  # fmt: skip
-_FIRST_NAMES = ("firstname", "givenname", "forename", "fname", "first", "given")
+_FIRST_NAMES = (
+    "firstname", "givenname", "forename", "fname", "first", "given", *_FIRST_NAMES_ABROAD,
+    "nombre", "nome", "imię", "imie", "имя",
+)  # fmt: skip
 _MIDDLE_NAMES = ("middlename", "middle")
-_LAST_NAMES = ("lastname", "familyname", "surname", "lname", "last", "family")
+_LAST_NAMES = (
+    "lastname", "familyname", "surname", "lname", "last", "family", *_LAST_NAMES_ABROAD, "nom",
+)  # fmt: skip
 _PARTS_OF_NAMES = frozenset((*_FIRST_NAMES, *_LAST_NAMES))
 # Objects whose `name` may be their own: that of a trading account is not its owner's.
 _NAMED_THEMSELVES = frozenset({PAYLOAD_ITSELF, "account", "attributes", "form", "metadata"})
-_PARTS_IN_OTHER_OBJECTS = _PARTS_OF_NAMES - {"first", "last", "given", "family"}
+_PARTS_IN_OTHER_OBJECTS = _PARTS_OF_NAMES - {"first", "last", "given", "family", *_NAMES_ALONE}
+_PARTS_ABROAD = frozenset((*_FIRST_NAMES_ABROAD, *_LAST_NAMES_ABROAD))
 _MEMBERS_WITH_NAMES = _PARTS_OF_NAMES | {"fullname", "name", "displayname", *_METADATA_MEMBERS}
 _MAX_EMAILS_TRIED = 20  # of one payload, which may spell the aliases of its email in many ways
 _MAX_NESTED_OBJECTS = 5  # charges.data[0].billing_details.email
@@ -132,7 +148,10 @@ def person_name(value: Any) -> ColumnValue:
     if not isinstance(value, WholeObject):
         return text(value)
     if value.path in _NAMED_THEMSELVES:
-        return _join_parts(value.members, _PARTS_IN_OTHER_OBJECTS)
+        parts = _PARTS_IN_OTHER_OBJECTS
+        if not _PARTS_ABROAD.isdisjoint(KEYS_BY_NAME.get(value.members)):
+            parts |= frozenset(_NAMES_ALONE)
+        return _join_parts(value.members, parts)
     return _find_name(value.members, _MAX_NESTED_OBJECTS)
 
 
