@@ -38,11 +38,12 @@ TOKEN = re.compile(
         | Private-Lines:\s?[0-9]+\s(.+)
         | (?<![A-Za-z0-9])(?:
             (?:sk|rk)_(?:org_)?(?:live|test)_[A-Za-z0-9]{8,}
-            | whsec_[A-Za-z0-9+/]{16,}=* | sk-[A-Za-z0-9_-]{20,} | SG\.[\w-]{16,}\.[\w-]{32,}
+            | whsec_[A-Za-z0-9+/]{16,}=* | sk-(?=[\w-]{0,99}?[0-9])[\w-]{20,}
+            | SG\.[\w-]{16,}\.[\w-]{32,}
             | gh[opsur]_[A-Za-z0-9]{30,} | github_pat_[A-Za-z0-9_]{30,} | glpat-[\w-]{18,}
             | xox[abeprs]-[A-Za-z0-9-]{20,} | xapp-[A-Za-z0-9-]{20,}
             | AIza[\w-]{35} | (?:AKIA|ASIA)[A-Z0-9]{16} | ya29\.[\w-]{20,} | pypi-[\w-]{50,}
-            | shp(?:at|ca|pa|ss)_[A-Fa-f0-9]{32} | sq0[a-z]{3}-[\w-]{20,} | EAA[A-Z][\w-]{40,}
+            | shp(?:at|ca|pa|ss)_[A-Fa-f0-9]{32} | sq0[a-z]{3}-[\w-]{20,}
             | dop_v1_[a-f0-9]{64} | sbp_[a-f0-9]{40} | key-[a-f0-9]{32}
             | access_token\$\w{1,20}\$\w{1,40}\$[a-f0-9]{16,} | [0-9]{8,10}:AA[\w-]{33}(?![\w-])
             | [vxyzVYZ]prv[1-9A-HJ-NP-Za-km-z]{90,} )

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator
 
+from data_capture.redaction.harmless_values import is_harmless_value
 from data_capture.redaction.sensitive_keys import role_of
 from data_capture.scanning import find_in_steps
 
@@ -92,8 +93,9 @@ def find_shown_secrets(
     for pattern in _markup_patterns(lowered):
         for found in find_in_steps(pattern, text):
             spend_checks(1)
-            if role_of(found["name"]) not in ("", "card"):
-                yield found.span(found.lastgroup or "value")
+            role, group = role_of(found["name"]), found.lastgroup or "value"
+            if role not in ("", "card") and not is_harmless_value(role, found[group], ()):
+                yield found.span(group)
 
 
 def _markup_patterns(lowered: str) -> Iterator[re.Pattern[str]]:

@@ -60,7 +60,8 @@ def test_only_the_secret_in_a_url_or_an_id_is_masked(text: str, masked: str) -> 
         f"pk_live_{LETTERS[:24]}", f"pi_{LETTERS[:24]}", f"cs_test_{LETTERS[:58]}",
         f"0x{HEX}", HEX, "https://user@example.com/", "https://example.com:8080/a@b",
         "https://medium.com/@user/post-1:2", "git@github.com:a/b.git", "risk-reward 1:2",
-        "task-management", "1Lbcfr7sAHTD9CgdQo3HTMTkV8LK4ZnX71", "keyboard-shortcuts",
+        "task-management", "sk-three-bounce-container-of-the-page",
+        "1Lbcfr7sAHTD9CgdQo3HTMTkV8LK4ZnX71", "keyboard-shortcuts",
         "5HueCGU8rMjxEXxiPuD5BDku4MkFqeZyd4dZ1jvhTVqvbTLvyTK",  # a wrong checksum
         "bc1qar0srrr7xfkvy5l643lydnw9re59gtzzwf5mdq", "msg.example.com",
     ],
