@@ -55,6 +55,7 @@ def test_secrets_are_recognised_in_every_case_and_with_every_separator(key: str)
 @pytest.mark.parametrize(
     "member",
     [
+        {"password": "true"}, {"pass": "false"}, {"token": "True"},
         {"token": {"symbol": "SOL", "address": "So11111111111111111111111111111111111111112"}},
         {"pair": {"baseToken": {"symbol": "SOL"}, "quoteToken": {"symbol": "USDC"}}},
         {"token": "USDT"}, {"outputToken": "USDC.e"}, {"payToken": "usdt"}, {"pay_token": "1INCH"},
