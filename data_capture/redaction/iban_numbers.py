@@ -1,6 +1,7 @@
 """International bank account numbers (ISO 13616) in texts: country, check digits, account.
 
-Spaces, hyphens or points may separate groups of four, also escaped as in a URL.
+Spaces, hyphens, line ends or signs such as a point may separate groups of four, also escaped as in
+a URL.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ _LENGTHS = {
 }
 _MIN_CHARACTERS = min(_LENGTHS.values())
 _MAX_SHORT_CHARACTERS = 2_000
-_SEPARATOR = r"(?:[ +.\u00a0\u2009\u202f-]|%20)"
+_SEPARATOR = r"(?:[\s+.,;:|_/\u00b7\u2010-\u2015-]|%20)"
 _GROUP = rf"{_SEPARATOR}{{1,3}}[0-9A-Za-z]"
 # The lookahead leaves the next IBAN in the text, which could follow as further groups.
 _IBAN = re.compile(

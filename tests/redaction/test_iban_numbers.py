@@ -71,3 +71,16 @@ def test_generated_ibans_of_each_country_are_masked_and_wrong_ones_are_kept() ->
             assert redact_text(in_fours(iban, " ")) == f"[iban ****{iban[-4:]}]"
             wrong = f"{country}{check + 1:02}{account}"
             assert redact_text(wrong) == wrong
+
+
+@pytest.mark.parametrize(
+    "separator",
+    ["_", "/", "\n", "\r\n", "\t", ":", ",", ", ", "|", " | ", ";",
+     "\u2011", "\u2013", "\u3000", "\u00b7"],
+)  # fmt: skip
+@pytest.mark.parametrize("iban", ["DE89370400440532013000", "GB29NWBK60161331926819"])
+def test_every_usual_sign_can_separate_the_groups_of_an_iban(iban: str, separator: str) -> None:
+    written = separator.join(iban[begin : begin + 4] for begin in range(0, len(iban), 4))
+    mask = f"[iban ****{iban[-4:]}]"
+    assert redact({"note": written, "iban": written.lower()}) == {"note": mask, "iban": mask}
+    assert redact_text(f"pay to {written}, please") == f"pay to {mask}, please"
