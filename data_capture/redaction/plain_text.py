@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 from data_capture.deadlines import Deadline
 from data_capture.images import is_file, is_large_file
@@ -81,8 +81,9 @@ def redact_text(text: str) -> str:
 
 def mask_named_secrets(text: str) -> str:
     """Mask only the secrets that words before them name, and keep card numbers and tokens."""
+    budget = CheckBudget()
     try:
-        return _mask_after_words(text, CheckBudget())
+        return _mask_also_decoded(text, lambda one: _mask_after_words(one, budget))
     except BudgetSpent:
         return REDACTED
 
@@ -108,10 +109,15 @@ def mask_plain_text(text: str, budget: CheckBudget, identifier: Identifier = "")
         BudgetSpent: the text has more possible secrets than the budget allows.
         DeadlinePassed: the budget's deadline is over.
     """
-    masked = _mask_as_written(text, budget, identifier)
+    return _mask_also_decoded(text, lambda one: _mask_as_written(one, budget, identifier))
+
+
+def _mask_also_decoded(text: str, mask: Callable[[str], str]) -> str:
+    """Mask a text as it is written, and then what it means behind its encodings."""
+    masked = mask(text)
     for decode in find_decodings(masked):
         decoded = decode(masked)
-        masked_again = _mask_as_written(decoded, budget, identifier)
+        masked_again = mask(decoded)
         if masked_again != decoded:
             masked = masked_again
     return masked

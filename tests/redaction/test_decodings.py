@@ -7,6 +7,7 @@ from urllib.parse import quote
 
 import pytest
 
+from data_capture.redaction.plain_text import mask_named_secrets
 from data_capture.redaction.redact import REDACTED, redact, redact_text
 
 X = REDACTED
@@ -72,3 +73,11 @@ def test_a_decoded_surrogate_is_no_error() -> None:
     masked = redact_text(r"password: hunter2 \ud800 %ED%A0%80")
     assert masked.encode()
     assert "hunter2" not in masked
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["password%3Dhunter2", "password&#61;hunter2", "password＝hunter2", "my password hunter2"],
+)
+def test_a_digest_contains_no_password_whatever_its_encoding(text: str) -> None:
+    assert "hunter2" not in mask_named_secrets(text)
