@@ -13,7 +13,7 @@ from data_capture.capture.parse import Caller, Capture, parse_capture
 from data_capture.capture.snapshot import snapshot_of
 from data_capture.json_codec import JsonObject
 from data_capture.problems import FieldError
-from data_capture.redaction.redact import REDACTED, redact_with_paths
+from data_capture.redaction.redact import REDACTED, redact, redact_with_paths
 from data_capture.store.sqlite.sign_ups import SignUpDetails
 from data_capture.store.sqlite.users import clean_name
 
@@ -60,6 +60,13 @@ def read_sign_up(payload: JsonObject, placeholder_emails: tuple[str, ...]) -> Si
     return SignUp(email, password, _read_details(payload), without_password, snapshot)
 
 
+def _read_masked(payload: JsonObject, *keys: str) -> str | None:
+    """Return the first usable text, with the secrets and card numbers in it masked."""
+    found = _read_text(payload, *keys)
+    masked: str | None = redact({keys[0]: found})[keys[0]]  # the key tells a phone from a card
+    return masked
+
+
 def parse_questionnaire(sign_up: SignUp, caller: Caller) -> Capture | None:
     """Return the questionnaire that came with a sign-up as a capture, if any.
 
@@ -76,10 +83,10 @@ def parse_questionnaire(sign_up: SignUp, caller: Caller) -> Capture | None:
 
 
 def _read_details(payload: JsonObject) -> SignUpDetails:
-    first_name = _read_text(payload, "firstName", "first_name")
-    last_name = _read_text(payload, "lastName", "last_name")
+    first_name = _read_masked(payload, "firstName", "first_name")
+    last_name = _read_masked(payload, "lastName", "last_name")
     both_names = " ".join(filter(None, (first_name, last_name))) or None
-    full_name = _read_text(payload, "fullName", "full_name", "name") or both_names
+    full_name = _read_masked(payload, "fullName", "full_name", "name") or both_names
     # Consent to marketing is a different question.
     consents = ("consent_accepted", "consentAccepted", "agreeToTerms")
     return SignUpDetails(
@@ -87,10 +94,10 @@ def _read_details(payload: JsonObject) -> SignUpDetails:
         full_name=full_name,
         first_name=first_name or (full_name and full_name.partition(" ")[0]),
         last_name=last_name or (full_name and full_name.partition(" ")[2]) or None,
-        phone=_read_text(payload, "phone", "phoneNumber", "phone_number"),
-        company=_read_text(payload, "company"),
-        country=_read_text(payload, "country"),
-        plan_type=_read_text(payload, "plan_type", "planType", "plan"),
+        phone=_read_masked(payload, "phone", "phoneNumber", "phone_number"),
+        company=_read_masked(payload, "company"),
+        country=_read_masked(payload, "country"),
+        plan_type=_read_masked(payload, "plan_type", "planType", "plan"),
         consent_accepted=any(payload.get(key) is True for key in consents),
     )
 

@@ -109,6 +109,28 @@ def test_questionnaire_of_a_signup_is_captured_with_its_screenshot(
     assert audit_of(signup_service, user) == [("signup", "success"), ("questionnaire", "success")]
 
 
+def test_a_card_number_and_a_secret_in_a_name_are_masked(
+    signup_service: RunningService, user: str
+) -> None:
+    response = register(
+        signup_service,
+        user,
+        firstName="4111 1111 1111 1111",
+        lastName="pin: 4821",
+        company="token=hunter2",
+    )
+    assert response.status_code == 201
+    assert response.json()["user"]["fullName"] == "[card ****1111] pin: [redacted]"
+    database = signup_service.database
+    stored = b"".join(
+        path.read_bytes()
+        for path in (database, database.with_name(f"{database.name}-wal"))
+        if path.exists()
+    )
+    for secret in (b"4111 1111", b"pin: 4821", b"token=hunter2"):
+        assert secret not in stored
+
+
 def test_chosen_username_is_stored(signup_service: RunningService, user: str) -> None:
     assert register(signup_service, user, username="archer").json()["user"]["username"] == "archer"
 
