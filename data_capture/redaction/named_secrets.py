@@ -43,7 +43,7 @@ def any_of(words: tuple[str, ...]) -> str:
 # Behind the beginning of a name, up to two more words: `password (again)`, `κωδικός πρόσβασης`.
 _HEAD = re.compile(
     rf"(?:{any_of(BEGINNINGS_IN_TEXTS)})(?P<rest>\w{{0,24}}(?:[ .(-]{{1,2}}\w{{1,24}}){{0,2}})"
-    rf"{_CLOSING}(?P<separator>{_SEPARATOR})(?!\s{0, 9}\[redacted\])"
+    rf"{_CLOSING}(?P<separator>{_SEPARATOR})(?!\s{{0,9}}\[redacted\])"
 )
 # "My password is hunter2", and not "the password is required".
 _SAID = re.compile(

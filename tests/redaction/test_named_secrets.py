@@ -66,6 +66,9 @@ def test_a_secret_ends_with_its_line_or_before_the_next_name(text: str, masked: 
 @pytest.mark.parametrize(
     "text",
     [
+        f"password: {X} and more",
+        f"password:   {X} and more",
+        f"token={X}, then the plan",
         "the password is required", "my password is correct.", "palabra clave: oro",
         "Your password is not correct: try again", "token: USDT",
         "What is the password policy? answer: yes", "password policy: 12 characters",
