@@ -82,8 +82,13 @@ def redact_text(text: str) -> str:
 def mask_named_secrets(text: str) -> str:
     """Mask only the secrets that words before them name, and keep card numbers and tokens."""
     budget = CheckBudget()
+
+    def mask(one: str) -> str:
+        lowered = to_lower_case_of_same_length(one)
+        return _mask_after_words(one, budget, lowered, may_have_token=may_contain_token(lowered))
+
     try:
-        return _mask_also_decoded(text, lambda one: _mask_after_words(one, budget))
+        return _mask_also_decoded(text, mask)
     except BudgetSpent:
         return REDACTED
 
@@ -126,7 +131,8 @@ def _mask_also_decoded(text: str, mask: Callable[[str], str]) -> str:
 def _mask_as_written(text: str, budget: CheckBudget, identifier: Identifier) -> str:
     budget.spend(0)
     lowered = to_lower_case_of_same_length(text)
-    text = _mask_after_words(text, budget, lowered)
+    may_have_token = may_contain_token(lowered)
+    text = _mask_after_words(text, budget, lowered, may_have_token=may_have_token)
     if may_contain_iban(text):
         text = _replace_spans(text, find_ibans(text, budget.spend))
     if len(text) >= MIN_CARD_DIGITS and may_contain_card_in_any_spelling(text):
@@ -135,17 +141,16 @@ def _mask_as_written(text: str, budget: CheckBudget, identifier: Identifier) -> 
         text = _redact_spans(text, find_phrases(text))
     if may_contain_private_key(text):
         text = _redact_spans(text, find_private_keys(text))
-    if may_contain_token(lowered):
+    if may_have_token:
         text = _redact_spans(text, _find_tokens(text, budget))
     return text
 
 
-def _mask_after_words(text: str, budget: CheckBudget, lowered: str = "") -> str:
-    lowered = lowered or to_lower_case_of_same_length(text)
+def _mask_after_words(text: str, budget: CheckBudget, lowered: str, *, may_have_token: bool) -> str:
     spans = [*_find_codes_after_words(lowered, budget)]
     if may_contain_name(lowered):
         spans += find_named_secrets(text, lowered, budget.spend)
-    if may_contain_token(lowered) or "form-data" in lowered:
+    if may_have_token or "form-data" in lowered:
         spans += find_shown_secrets(text, lowered, budget.spend)
     return _redact_spans(text, spans) if spans else text
 

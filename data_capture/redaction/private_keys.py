@@ -25,12 +25,13 @@ def may_contain_private_key(text: str) -> bool:
     if len(text) < MIN_KEY_CHARACTERS:
         return False
     if len(text) <= LARGE_STEP_CHARACTERS:
-        return _has_long_run(text)
-    return any(map(_has_long_run, overlapping_steps(text)))
+        return _has_form(text)
+    return any(map(_has_form, overlapping_steps(text)))
 
 
-def _has_long_run(text: str) -> bool:
-    return _ENOUGH_MARKS in text.encode("utf-8", "replace").translate(_MARKS)
+def _has_form(text: str) -> bool:
+    has_long_run = _ENOUGH_MARKS in text.encode("utf-8", "replace").translate(_MARKS)
+    return has_long_run and _KEY.search(text) is not None
 
 
 def find_private_keys(text: str) -> Iterator[tuple[int, int]]:
