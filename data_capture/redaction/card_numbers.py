@@ -67,6 +67,7 @@ _GROUPS = re.compile(
     rf"(?P<sign>{_SIGN})[0-9]{{1,6}}(?![0-9])(?:(?P=sign)[0-9]{{1,6}}(?![0-9]))+"
     r"|(?:\s{1,12}[0-9]{1,6}(?![0-9])){2,}))"
 )
+_SEPARATOR_ALONE = re.compile(SEPARATOR)
 _LONG_SPACE = re.compile("[\n\r\v\f\x85\u2028\u2029]|\\s{4}")  # shorter ones are in `SEPARATOR`
 _SAMPLE_CHARACTERS = 2_000  # show whether a long list is one of cards
 _PRINTED_GROUPS = re.compile("4,4,4,4(?:,[1-3])?|4,4,4(?:,[1-3])?|4,6,[45]|4,4,5|4,3,3,3")
@@ -190,8 +191,11 @@ class _Search:
         The groups are those in which cards are printed. Among many other groups of four digits,
         as in a list of prices, nothing is a card.
         """
-        if not found["sign"] and _LONG_SPACE.search(found[0]) is None:
+        sign = found["sign"]
+        if sign is None and _LONG_SPACE.search(found[0]) is None:
             return
+        if sign is not None and _SEPARATOR_ALONE.fullmatch(sign):
+            return  # `find_cards` has decided, which knows UUIDs and the like
         text, start, end = found.string, *found.span()
         for considered in (min(end, start + _SAMPLE_CHARACTERS), end):
             groups = [group.span() for group in _GROUP.finditer(text, start, considered)]

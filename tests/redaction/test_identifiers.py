@@ -50,12 +50,19 @@ def tracking_number(source: random.Random) -> str:
     ])  # fmt: skip
 
 
+def uuid(source: random.Random) -> str:
+    """Return a UUID whose groups have digits alone, which can look like those of a card."""
+    groups = [digits(source, 8), *(digits(source, 4) for _ in range(3))]
+    return "-".join([*groups, f"{digits(source, 4)}cb{digits(source, 6)}"])
+
+
 # The keys, and for texts what is around.
 IDENTIFIERS: dict[str, tuple[Callable[[random.Random], str], list[str], list[str]]] = {
     "IMEI": (imei, ["imei", "IMEI2", "deviceImei", "id", "note"], ["{}", "my phone {}, bought"]),
     "chat id": (
         chat_id, ["discord_id", "discordId", "discord_user_id", "telegram"], ["Discord: {}"],
     ),
+    "UUID": (uuid, ["capture_id", "transaction_id", "note"], ["{}", "order {} is paid"]),
     "EAN": (ean, ["ean", "ean13", "gtin", "barcode", "EAN-Code"], ["EAN {}", "gtin: {}"]),
     "phone": (
         phone,
