@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Iterator
 
 from data_capture.deadlines import Deadline
@@ -25,7 +26,7 @@ from data_capture.redaction.secret_patterns import (
 )
 from data_capture.redaction.seed_phrases import find_phrases, may_contain_phrase
 from data_capture.redaction.shown_secrets import find_shown_secrets
-from data_capture.scanning import find_in_steps
+from data_capture.scanning import LARGE_STEP_CHARACTERS, contains, find_in_steps, pause
 
 REDACTED = "[redacted]"
 
@@ -33,6 +34,7 @@ REDACTED = "[redacted]"
 # trade of a dashboard has some ids, and 370 bytes.
 _MAX_CHECKS = 10_000
 _BYTES_PER_CHECK = 100
+_FORM_DATA = re.compile("form-data")
 
 
 class BudgetSpent(Exception):
@@ -148,9 +150,11 @@ def _mask_as_written(text: str, budget: CheckBudget, identifier: Identifier) -> 
 
 def _mask_after_words(text: str, budget: CheckBudget, lowered: str, *, may_have_token: bool) -> str:
     spans = [*_find_codes_after_words(lowered, budget)]
+    if len(text) > LARGE_STEP_CHARACTERS:
+        pause()
     if may_contain_name(lowered):
         spans += find_named_secrets(text, lowered, budget.spend)
-    if may_have_token or "form-data" in lowered:
+    if may_have_token or contains(_FORM_DATA, lowered):
         spans += find_shown_secrets(text, lowered, budget.spend)
     return _redact_spans(text, spans) if spans else text
 
