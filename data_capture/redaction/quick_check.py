@@ -47,9 +47,10 @@ def _has_no_card(text: str) -> bool:
     """
     if not may_contain_card(text):
         return True
-    if len(text) > _MAX_SHORT_CHARACTERS:
-        return False
     texts = filter(may_contain_card, text.split(_BETWEEN_TEXTS))
+    if len(text) > _MAX_SHORT_CHARACTERS:
+        # A long text is searched in steps, at whose begin a part of a number can look like a card.
+        return next(texts, None) is None
     return all(mask_cards(one, _spend_nothing) == one for one in texts)
 
 

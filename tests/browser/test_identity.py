@@ -239,6 +239,7 @@ def test_default_dashboard_written_at_logout_is_not_captured(
     visit: Any, proxy: Any, user: str
 ) -> None:
     visit.open(SAVES, user=user)
+    visit.run("enhancedDataCapture.status()")  # resolves when the database is open
     visit.run("localStorage.removeItem('current_user')")
     visit.run(
         f"saveDashboardToSupabase({{initialEquity: 10000}}, {{}}, 'dark', {{email: '{user}'}})"
