@@ -46,7 +46,7 @@ NAMES_OF_PAIRS = ("name", "key", "field", "id", "fieldName", "field_name", "labe
 
 VALUES_OF_PAIRS = ("value", "val", "values", "fieldValue", "field_value", "answer", "v")
 TYPES_OF_PAIRS = ("type", "inputType", "input_type")
-"""Members that name the kind of an input field, of which only `password` counts."""
+"""Members with the type of an input field; only the type `password` counts."""
 
 _MAX_CHARACTERS_OF_LAST_WORDS = 100  # significant words have at most 14 characters
 # Per call: normalising takes time in the square of the number of combining marks in a row.
