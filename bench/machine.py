@@ -23,7 +23,7 @@ def describe_machine(directory: Path, others: dict[str, str]) -> dict[str, str]:
         "file system": describe_file_system(directory),
         "python": platform.python_version(),
         "sqlite": sqlite3.sqlite_version,
-        **{name: version(name) for name in ("flask", "granian")},
+        **{name: version(name) for name in ("flask", "granian", "uvloop")},
         **others,
     }
 

@@ -20,7 +20,7 @@ from collections.abc import Callable
 from typing import Any, NoReturn
 
 from flask import Flask
-from granian.constants import HTTPModes, Interfaces, RuntimeModes
+from granian.constants import HTTPModes, Interfaces, Loops, RuntimeModes
 from granian.http import HTTP1Settings
 from granian.log import LogLevels
 from granian.server import MPServer
@@ -129,6 +129,7 @@ def _create_server(name: str, settings: Settings, max_connections: int) -> MPSer
         address=resolve_host(settings.host),
         port=service_port(name, settings),
         interface=Interfaces.RSGI,
+        loop=Loops.uvloop,
         runtime_mode=RuntimeModes.st,
         http=HTTPModes.http1,
         websockets=False,
