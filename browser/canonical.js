@@ -6,9 +6,7 @@ import { MAX_NUMBERS, MAX_PARTS, STORAGE_KEY } from './constants.js';
 import { isEmpty, isRecord, isText, record } from './values.js';
 
 /** Spell a member's name so that all spellings are equal: userEmail, user_email: `useremail`. */
-export const plainKey = (key) => (
-  /[A-Z\W_]/.test(key) ? key.toLowerCase().replace(/[\W_]+/g, '') : key
-);
+export const plainKey = (key) => key.toLowerCase().replace(/[^\p{L}\d]+/gu, '');
 
 /** Leave out what differs at each save of the same: times, and numbers that pages make up. */
 const withoutVolatile = (value) => {

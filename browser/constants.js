@@ -43,11 +43,11 @@ export const MAX_AGE_MS = 7 * 24 * 60 * 60 * 1000; // of a capture that is not a
 
 // Limits of one save.
 export const MAX_MATCHED_CHARACTERS = 2000; // with patterns of sites, which may be slow
-export const MAX_SAVE_CHARACTERS = 20 * 1024 * 1024; // the service accepts no larger body
+export const MAX_SAVE_CHARACTERS = 2e7; // the service accepts no larger body
 export const MAX_MEMBERS = 1e6; // at all depths; a trade has about 16
 export const MAX_NUMBERS = 50; // of payments, found in a text
 export const MAX_TEXT_LAYERS = 4; // JSON in a text in JSON
-export const MAX_TEXT_CHARACTERS = 1024 * 1024; // searched for secrets
+export const MAX_TEXT_CHARACTERS = 1e6; // searched for secrets
 export const MIN_CARD_NUMBER = 1e12; // smaller numbers are none
 
 // Limits of captures and of the queue.
@@ -57,12 +57,12 @@ export const MAX_EARLIER = 100; // texts, to find repetitions
 export const MAX_PAID = 200; // payments that are remembered
 export const MAX_LEFT = 50; // users who signed out
 export const MAX_QUEUE_COUNT = 1000;
-export const MAX_QUEUE_BYTES = 24 * 1024 * 1024;
+export const MAX_QUEUE_BYTES = 24e6;
 export const RECORD_BYTES = 40; // of a record besides its text
 export const SMALL_CHARACTERS = 60000; // of localStorage: when full, the page's own setItem throws
 export const MIN_FREE_CHARACTERS = 4 * 60000; // without which nothing is stored there
 export const MAX_BATCH_COUNT = 100;
-export const MAX_BATCH_BYTES = 512 * 1024;
+export const MAX_BATCH_BYTES = 5e5;
 export const MAX_KEEPALIVE_BYTES = 60000; // of 64 KiB for all of a page's pending keepalive bodies
 
 export const DEFAULT_PORT = 5003;

@@ -5,18 +5,15 @@
 import { config, isOwnFile, isSameOrigin, source } from './config.js';
 import { DEFAULT_PORT, NAME } from './constants.js';
 import { quietly } from './errors.js';
-import { baseAddress } from './natives.js';
 import { withoutSlashes } from './values.js';
 
 /**
  * Make an absolute address of http or https, without credentials and query; empty if it is none.
  *
- * A relative one is relative to the page; a <base> of another origin was not set by the page.
+ * A relative one is relative to the page's address. A <base> may be a stranger's.
  */
 const webAddress = (given) => {
-  const base = baseAddress();
-  const isOwnBase = quietly(() => new URL(base).origin) === location.origin;
-  const url = quietly(() => given && new URL(given, isOwnBase ? base : location.href));
+  const url = quietly(() => given && new URL(given, location.href));
   const isWeb = /^https?:$/.test(url?.protocol);
   return isWeb ? withoutSlashes(url.origin + url.pathname) : '';
 };

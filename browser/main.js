@@ -8,9 +8,9 @@ import { NAME } from './constants.js';
 import { begin } from './lifecycle.js';
 import { ownGlobal, window } from './natives.js';
 import { loadRules } from './rules.js';
-import { exchange, runAsWorker } from './worker.js';
+import { runAsWorker } from './worker.js';
 
-if (!window && globalThis.name === NAME) runAsWorker(exchange);
+if (!window && globalThis.name === NAME) runAsWorker();
 
 // An element of that name is no script that ran before.
 const before = ownGlobal('enhancedDataCapture');

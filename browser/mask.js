@@ -10,18 +10,33 @@ import { isJsonText } from './fields.js';
 import { isEmpty, isObject, parseJson } from './values.js';
 
 const WORDS =
-  'pass(wor[dt]|wd|phrase|code)|kennwort|contrase.?a|mot.?de.?passe|pwd?|csc|cv[cdnv]|secret|' +
-  'token|otp|mnemonic|cookie|credentials?|authorization|basic.?auth|' +
+  'pass(e|w?.r[dt]|wd|phrase|code)|kennwort|contrase.?a|pwd?|csc|cv[cdnv]|secret|' +
+  'token|otp|mnemonic|credentials?|authorization|basic.?auth|' +
   '(access|api|auth\\w*|backup|card|cv[cdnv]|factor|login|mfa|onetime|otp|private|recovery|reset|' +
   'secret|security|seed|sms|[2t]fa|verification).?(answer|code|key|phrase|word)s?';
 
-/** A secret's name ends with such a word (accessToken, API_KEY), perhaps numbered or confirming. */
-const SECRET = new RegExp('^(?!has|show|forgot)(.*(' + WORDS + '|(card|cc)n(o|um(ber)?))|' +
-  '(card)?(pin|pan)|(nova)?senha|pass|jwt|seed|wachtwoord|parol[ae]|h[ae]slo|geslo|mdp|clave)' +
-  '(\\d|confirm.*)?$');
+/**
+ * A secret's name ends with such a word (accessToken, API_KEY), perhaps numbered or confirming, or
+ * has a password's name in another language. A short part of that name will do, if it is in no
+ * other word: `chosenOrder` has `senord`.
+ */
+const SECRET = new RegExp('^(?!has|show|forgot)' +
+  '(.*(' + WORDS + '|cookie|(card|cc)n(o|um(ber)?))|(card)?(pin|pan)|pass|jwt|seed|clave|mdp)' +
+  '(\\d|confirm.*)?$|' +
+  '^senha|novasenha|chtwoo|l.senord|gangskode|kodeord|salas.na|slapta|lozink|zapor|jelsz|' +
+  'parool|parol[aeă]$|h[ae]s[lł]o$|geslo$|[sş]ifre|fhocal|паро|^κωδ.κ.ς($|πρ.σ)|' +
+  '密[码碼]|口令|パスワ|暗証');
 
-/** The same in a text, up to the line's end or the next name: `password: x`, `token="x"&a=b`. */
-const SECRET_IN_TEXT = new RegExp('((?:' + WORDS + ')\\\\*["\']?\\s*[=:]\\s*)' +
+/**
+ * The secrets in a text: JSON Web Tokens (RFC 7519), private keys, and what follows such a word, up
+ * to the line's end or the next name: `password: x`, `token="x"&a=b`.
+ *
+ * A token's header begins with {" and so, in base64, with eyJ. Its length is limited, so that the
+ * time is linear.
+ */
+const SECRET_IN_TEXT = new RegExp('eyJ[\\w-]{8,400}\\.[\\w-]{8,9999}\\.[\\w-]*|' +
+  '-----BEGIN [A-Z ]*PRIVATE KEY[^]*?(?:-END[A-Z -]*|$)|' +
+  '((?:' + WORDS + ')\\\\*["\']?\\s*[=:]\\s*)' +
   '(?:\\\\*"[^"]*"?|\\\\*\'[^\']*\'?|(?:(?!\\s[\\w-]+[=:])[^\\r\\n&;"\'}])+)', 'gi');
 
 /** Visa, Mastercard, American Express, Discover, UnionPay. The service knows all issuers. */
@@ -35,8 +50,9 @@ export const mask = (json, layers = MAX_TEXT_LAYERS) => parseJson(json, (key, va
   const isCoin = /token$/.test(name) && (isObject(value) || value.length < 6);
   if (SECRET.test(name) && !isCoin) return '[redacted]';
   if (isObject(value) || Math.abs(value) < MIN_CARD_NUMBER) return value;
-  const text = maskText(String(value), layers);
-  return text === String(value) ? value : text; // a number stays a number
+  const text = String(value);
+  const masked = maskText(text, layers);
+  return masked === text ? value : masked; // a number stays a number
 });
 
 /** Mask the secrets in a text. Most texts hold nothing like one, and are left at once. */
@@ -58,10 +74,6 @@ export const maskText = (text, layers) => {
   return text
     // Card numbers, in the groups in which they are written.
     .replace(/[+.]?\b((\d{4}[ -]?){3}\d{4}|\d{4}[ -]?\d{6}[ -]?\d{5})\b(?!-)/g, maskCard)
-    // JSON Web Tokens (RFC 7519): a header begins with {" and so, in base64, with eyJ. Its length
-    // is limited, so that the time is linear.
-    .replace(/eyJ[\w-]{8,400}\.[\w-]{8,9999}\.[\w-]*/g, '[redacted]')
-    .replace(/-----BEGIN [A-Z ]{0,30}PRIVATE KEY[^]*?(-END[A-Z -]{9,40}|$)/g, '[redacted]')
     .replace(SECRET_IN_TEXT, '$1[redacted]');
 };
 

@@ -5,20 +5,19 @@
 import { isSameOrigin, source } from './config.js';
 import { MIN_BYTES_PER_MS, NAME, TIMEOUT_MS } from './constants.js';
 import { serviceUrl } from './endpoint.js';
-import { nativeFetch } from './natives.js';
 import { nativeSetTimeout } from './timers.js';
 import { record } from './values.js';
-import { exchange, runAsWorker } from './worker.js';
+import { exchange } from './worker.js';
 
 /**
  * Whether a worker is used.
  *
  * Browsers print an error in a page's console for each request that fails, and none for a worker's.
  * A Content-Security-Policy may forbid workers, and prints that in the console. So there is one
- * only where none can be forbidden: from the page's own origin, and on pages from disk. A worker
- * ends with its page, so it sends nothing that has to outlive it.
+ * only of the page's own origin. A worker ends with its page, so it sends nothing that has to
+ * outlive it.
  */
-export const hasWorker = () => !isWorkerBroken && (isSameOrigin || /^file/.test(location));
+export const hasWorker = () => !isWorkerBroken && isSameOrigin;
 
 let isWorkerBroken;
 const pending = new Set();
@@ -47,13 +46,11 @@ export const request = async (path, options, bytes = 0) => {
   const response = await new Promise((settle) => {
     const { signal } = stop;
     const sendFromPage = () =>
-      exchange(nativeFetch, url, record(allOptions, { signal })).then(settle);
+      exchange(url, record(allOptions, { signal })).then(settle);
     // In Firefox a page that was frozen gets no error from fetch.
     signal.onabort = () => settle([0]);
     if (hasWorker() && !allOptions.keepalive) {
-      // From disk no file can be a worker: there its program stands in the address.
-      const program = 'data:,' + encodeURIComponent('(' + runAsWorker + ')(' + exchange + ')');
-      worker = new Worker(isSameOrigin ? source : program, record({ name: NAME }));
+      worker = new Worker(source, record({ name: NAME }));
       worker.onmessage = ({ data }) => settle(data);
       worker.onerror = (event) => { // it cannot start
         event.preventDefault();

@@ -30,8 +30,7 @@ export const readUser = (value) => {
       email,
       key: email.toLowerCase(),
       name: firstOf(given, names, (name) => isText(name) && name.trim()),
-      id: firstOf(given, 'id user_id', (id) =>
-        (isText(id) || Number.isFinite(id)) && /^[\w-]{1,36}$/.test(id) && id),
+      id: firstOf(given, 'id user_id', (id) => /^[\w-]{1,36}$/.test(id) && id),
     });
   }
   const inner = member(given, 'user');
@@ -56,7 +55,6 @@ export const mergeUsers = (body, argument, around) => {
   // A body's name and id may be another's.
   const names = 'useremail email customeremail receiptemail billingemail';
   const said = [body.user_email, ...names.split(' ').map((name) => plain[name])]
-    .map(emailIn)
     .concat(inside, argument)
     .map(readUser)
     .filter(Boolean);

@@ -49,7 +49,6 @@ export const parseJson = (json, change = (key, value) => value) => {
 
 /** Remove slashes from the end. A loop, because the pattern /\/+$/ takes quadratic time. */
 export const withoutSlashes = (text) => {
-  let end = text.length;
-  while (text[end - 1] === '/') end--;
-  return text.slice(0, end);
+  while (text.endsWith('/')) text = text.slice(0, -1);
+  return text;
 };

@@ -20,19 +20,19 @@ import { hasOwn, record } from './values.js';
  */
 const BARE_NAMES = Object.setPrototypeOf({
   get savePaymentToSupabase() {
-    return typeof savePaymentToSupabase === 'function' && savePaymentToSupabase;
+    return typeof savePaymentToSupabase < 'u' && savePaymentToSupabase;
   },
   set savePaymentToSupabase(wrapper) {
     savePaymentToSupabase = wrapper;
   },
   get storeQuestionnaireData() {
-    return typeof storeQuestionnaireData === 'function' && storeQuestionnaireData;
+    return typeof storeQuestionnaireData < 'u' && storeQuestionnaireData;
   },
   set storeQuestionnaireData(wrapper) {
     storeQuestionnaireData = wrapper;
   },
   get saveDashboardToSupabase() {
-    return typeof saveDashboardToSupabase === 'function' && saveDashboardToSupabase;
+    return typeof saveDashboardToSupabase < 'u' && saveDashboardToSupabase;
   },
   set saveDashboardToSupabase(wrapper) {
     saveDashboardToSupabase = wrapper;

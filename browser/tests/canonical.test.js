@@ -12,6 +12,14 @@ test('all spellings of a name are equal', () => {
     Array(4).fill('useremail'));
 });
 
+test('names in other scripts are names of their own', () => {
+  const names = ['имя', 'Тариф', 'τιμή', 'οδός', '名前', '价格', 'नाम', 'السعر', 'قيمة'];
+  assert.equal(new Set(names.map(plainKey)).size, names.length);
+  assert.deepEqual(['Имя_Клиента', 'имя клиента'].map(plainKey), Array(2).fill('имяклиента'));
+  const merged = mergePreferFirst({ имя: 'A' }, { тариф: 'Pro' });
+  assert.deepEqual({ ...merged }, { имя: 'A', тариф: 'Pro' });
+});
+
 test('saves of the same content are equal despite other times and generated ids', () => {
   const save = (time) => canonicalJson({
     plan: 'Pro',

@@ -88,6 +88,8 @@ test('secrets in a text are masked up to their end', () => {
   assert.equal(maskedText('password: correct horse plan=Pro'), 'password: [redacted] plan=Pro');
   assert.equal(maskedText('api key = abc def\r\nnext line'), 'api key = [redacted]\r\nnext line');
   assert.equal(maskedText('password: "a b" c'), 'password: [redacted] c');
+  assert.equal(maskedText('mot de passe : a b'), 'mot de passe : [redacted]');
+  assert.equal(maskedText('cookie: accepted'), 'cookie: accepted');
 });
 
 test('a private key is masked, even without its end', () => {

@@ -187,6 +187,9 @@ class TestExamplesWithStoppedServices:
         assert use_dashboard(from_disk, user)["currentEquity"] > 0
         wait_in(from_disk.page, lambda: failed, "a request of the script has failed")
         assert {request.url.split("/api/")[0] for request in failed} == {"http://127.0.0.1:5003"}
+        refused = "error: Failed to load resource: net::ERR_CONNECTION_REFUSED"
+        assert set(from_disk.messages) <= {refused}  # the browser's own, of another origin
+        from_disk.messages.clear()
 
 
 def test_payment_made_while_the_service_is_stopped_arrives_after_its_restart(
