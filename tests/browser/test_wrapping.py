@@ -134,11 +134,13 @@ def test_all_three_save_functions_are_captured(visit: Any, stored: Any, user: st
 def test_function_that_cannot_be_wrapped_safely_is_left_alone(
     definition: str, visit: Any, proxy: Any, user: str
 ) -> None:
-    visit.open(as_scripts(definition, PAY), user=user)
+    visit.open(as_scripts(definition, PAY), tag="data-debug", user=user)
     assert visit.run("window.saved") == 1
     assert visit.run("window.reads || 1") == 1
     assert visit.flush() == {"success": True}
     assert proxy.received == []
+    assert [line for line in visit.console if "Error" in line] == []
+    visit.console.clear()
 
 
 def test_let_that_is_not_yet_initialised_is_captured_later(
