@@ -16,7 +16,8 @@ import { hasOwn, record } from './values.js';
  * Access to names that pages may declare with a top-level `let`, which is no property of window.
  *
  * Only code that contains the bare name reaches such a variable. For a `const`, and where the name
- * does not exist, the assignment throws in strict mode.
+ * does not exist, the assignment throws in strict mode. Of all results of `typeof`, 'undefined' is
+ * the only one that sorts after 'u'.
  */
 const BARE_NAMES = Object.setPrototypeOf({
   get savePaymentToSupabase() {
