@@ -27,8 +27,10 @@ export interface CaptureRule {
 export interface EnhancedDataCaptureConfig {
   /** Where the capture service is, for a script that is not loaded from it: http or https. */
   endpoint?: string | URL;
-  /** Further addresses that stand for nobody. */
-  placeholders?: string[] | string;
+  /** Further addresses that stand for nobody; between slashes, patterns of them. */
+  placeholders?: (string | RegExp)[] | string;
+  /** Where the page keeps who is signed in: a storage key, a cookie or the path of a global. */
+  person?: string;
   enabled?: boolean;
   consent?: "required";
   /** More rules; as an attribute, JSON. */

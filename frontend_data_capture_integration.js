@@ -21,6 +21,7 @@ const DELAYED = 1;
 const IMMEDIATE = 2;
 const SLICE_MS = 25;
 const POLL_MS = 1e3;
+const USER_MS = 100;
 const REWRITE_MS = 200;
 const ACTION_MS = 5e3;
 const QUIET_MS = 1e3;
@@ -35,9 +36,10 @@ const MAX_RETRY_AFTER_MS = 60 * 60 * 1e3;
 const MAX_AGE_MS = 7 * 24 * 60 * 60 * 1e3;
 const MAX_MATCHED_CHARACTERS = 2e3;
 const MAX_SAVE_CHARACTERS = 2e7;
+const MAX_BINARY_BYTES = 1e6;
 const MAX_MEMBERS = 1e6;
+const MAX_USER_CHARACTERS = 1e5;
 const MAX_NUMBERS = 50;
-const MAX_TEXT_LAYERS = 4;
 const MAX_TEXT_CHARACTERS = 1e6;
 const MIN_CARD_NUMBER = 1e12;
 const MAX_OPEN = 50;
@@ -52,7 +54,7 @@ const SMALL_CHARACTERS = 6e4;
 const MIN_FREE_CHARACTERS = 4 * 6e4;
 const MAX_BATCH_COUNT = 100;
 const MAX_BATCH_BYTES = 5e5;
-const MAX_KEEPALIVE_BYTES = 6e4;
+const MAX_KEEPALIVE_BYTES = 24e3;
 const DEFAULT_PORT = 5003;
 
 // browser/errors.js
@@ -60,6 +62,13 @@ var log = () => {
 };
 var enableLog = () => {
   log = console.debug.bind(console, "[" + NAME + "]");
+};
+var attempt = (work) => {
+  try {
+    return work();
+  } catch (_) {
+    return void 0;
+  }
 };
 var quietly = (work) => {
   try {
@@ -73,9 +82,6 @@ var quietly = (work) => {
   }
 };
 
-// browser/unsaved.js
-var unsaved = /* @__PURE__ */ new Set();
-
 // browser/values.js
 var isObject = (value) => typeof value === "object" && value !== null;
 var isText = (value) => typeof value === "string";
@@ -85,7 +91,6 @@ var isPlainObject = (value) => isRecord(value) && [Object.prototype, null].inclu
 var record = (...members) => Object.assign(/* @__PURE__ */ Object.create(null), ...members);
 var hasOwn = (object, name) => object !== void 0 && object !== null && Object.hasOwn(object, name);
 var own = (object, name) => hasOwn(object, name) ? object[name] : void 0;
-var member = (object, name) => name in Object.prototype && !hasOwn(object, name) ? void 0 : object?.[name];
 var parseJson = (json, change = (key, value) => value) => {
   let walk = (value, key) => {
     let changed = change(key, value);
@@ -96,172 +101,15 @@ var parseJson = (json, change = (key, value) => value) => {
   };
   return walk(JSON.parse(json), "");
 };
-var withoutSlashes = (text) => {
-  while (text.endsWith("/")) text = text.slice(0, -1);
-  return text;
-};
-
-// browser/history.js
-var history = record({ id: "#known" });
-var forgetHistory = () => {
-  Object.assign(history, { paid: record(), left: [], user: [], dropped: record() });
-};
-forgetHistory();
-var restoreHistory = (saved = history) => {
-  Object.assign(history, saved, {
-    left: history.left.concat(saved.left),
-    user: [].concat(saved.user),
-    paid: record(saved.paid),
-    dropped: record(saved.dropped)
-  });
-};
-var countDropped = (kind) => {
-  history.dropped[kind] = (history.dropped[kind] || 0) + 1;
-  unsaved.add(history);
-};
-var refuseLarge = (kind) => {
-  countDropped(kind);
-  throw Error("too large");
-};
-var rememberPaid = (numbers) => {
-  for (let number of numbers) history.paid[number] = Date.now();
-  history.paid = record(Object.fromEntries(Object.entries(history.paid).slice(-MAX_PAID)));
-  unsaved.add(history);
-};
+var withoutSlashes = (text) => text.replace(/\/{1,99}$/, "");
 
 // browser/natives.js
 var { window, fetch: nativeFetch } = globalThis;
-var { addEventListener, removeEventListener } = window?.EventTarget?.prototype ?? {};
-var { getItem, setItem, removeItem } = window?.Storage?.prototype ?? {};
+var { addEventListener } = EventTarget.prototype;
+var { getItem, setItem, removeItem } = window?.Storage.prototype || {};
 var ownGlobal = (name) => quietly(() => own(window, name));
 var readDocument = (prototype, name) => Reflect.get(prototype, name, document);
 var baseAddress = () => readDocument(Node.prototype, "baseURI");
-
-// browser/timers.js
-var { setTimeout: nativeSetTimeout } = globalThis;
-var now = () => performance.now();
-var runLater = (work, ms) => nativeSetTimeout(() => quietly(work), ms);
-var pause = (ms) => new Promise((resolve) => nativeSetTimeout(resolve, ms));
-var isWithin = (ms, at) => Math.abs(Date.now() - at) < ms;
-
-// browser/storage.js
-var database;
-var isLoaded;
-var usesLocalStorage;
-var setLoaded = () => {
-  isLoaded = true;
-};
-var resultOf = (request2) => new Promise((resolve, reject) => {
-  request2.onsuccess = () => resolve(request2.result);
-  request2.onerror = reject;
-});
-var readSmall = () => parseJson(getItem.call(localStorage, NAME));
-var removeSmall = () => removeItem.call(localStorage, NAME);
-var openStorage = async () => {
-  let open = async () => {
-    let request2 = indexedDB.open(NAME, 1);
-    request2.onupgradeneeded = () => {
-      request2.result.createObjectStore(NAME, record({ keyPath: "id" }));
-    };
-    database = await resultOf(request2);
-    database.onversionchange = () => {
-      database.close();
-      database = null;
-    };
-  };
-  await Promise.race([open(), pause(OPEN_MS)]).catch(log);
-  let small = quietly(readSmall);
-  usesLocalStorage = !database && small !== void 0;
-  return small;
-};
-var useLocalStorageToo = () => {
-  usesLocalStorage = true;
-};
-var persist = (records, whenWritten = () => {
-}) => quietly(() => {
-  if (usesLocalStorage) quietly(() => persistSmall(records));
-  if (!database) return;
-  let transaction = database.transaction(NAME, "readwrite");
-  let objectStore = transaction.objectStore(NAME);
-  for (let id in records) {
-    if (records[id]) objectStore.put(records[id]);
-    else objectStore.delete(id);
-  }
-  transaction.commit();
-  transaction.oncomplete = () => quietly(whenWritten);
-});
-var persistSmall = (records) => {
-  let room = SMALL_CHARACTERS;
-  let kept = record(readSmall(), records);
-  for (let id in kept) {
-    if (kept[id]) room -= JSON.stringify(kept[id]).length;
-    if (!kept[id] || room < 0) delete kept[id];
-  }
-  let text = JSON.stringify(kept);
-  removeSmall();
-  if (text === "{}") return;
-  setItem.call(localStorage, NAME, text.padEnd(MIN_FREE_CHARACTERS));
-  setItem.call(localStorage, NAME, text);
-};
-var readAll = async () => {
-  let all = record(usesLocalStorage && readSmall());
-  if (!database) return all;
-  let transaction = database.transaction(NAME);
-  let request2 = transaction.objectStore(NAME).getAll();
-  transaction.commit();
-  for (let one of await resultOf(request2)) all[one.id] = record(one);
-  return all;
-};
-
-// browser/canonical.js
-var plainKey = (key) => key.toLowerCase().replace(/[^\p{L}\d]+/gu, "");
-var withoutVolatile = (value) => {
-  if (Array.isArray(value)) {
-    return Object.setPrototypeOf(Array.from(value, withoutVolatile), null);
-  }
-  if (isText(value) && value.startsWith("NON-CRYPTO-")) return void 0;
-  if (!isRecord(value)) return value;
-  let kept = record();
-  for (let key in value) {
-    let isVolatile = /^timestamp$|(created|updated|saved|submitted)at$|^last(upd|sav|mod)/.test(plainKey(key));
-    if (!isVolatile) kept[key] = withoutVolatile(value[key]);
-  }
-  return kept;
-};
-var canonicalJson = (body) => JSON.stringify(withoutVolatile(body));
-var mergePreferFirst = (first, second) => {
-  let merged = record(first);
-  let names = record();
-  for (let key in first) names[plainKey(key)] = key;
-  for (let key in second) {
-    let name = names[plainKey(key)] || key;
-    if (isEmpty(merged[name])) merged[name] = second[key];
-    else if (isRecord(merged[name]) && isRecord(second[key])) {
-      merged[name] = mergePreferFirst(merged[name], second[key]);
-    }
-  }
-  return merged;
-};
-var isExtended = (text, before2) => text.startsWith(before2.slice(0, -1)) && /^[,}]/.test(text.slice(before2.length - 1));
-var valuesIn = (text, name) => {
-  let pattern = new RegExp('"' + name + '":"?(?!null)([^",}]{1,200})', "gi");
-  let values = /* @__PURE__ */ new Set();
-  for (let [, value] of text.matchAll(pattern)) {
-    if (values.size < MAX_NUMBERS) values.add(value);
-  }
-  return [...values];
-};
-var paymentStates = ({ ids, status }) => ids.map((number) => number + status);
-var belongsTo = (part, item) => {
-  let differs = (name) => part[name] && item[name] && part[name] !== item[name];
-  if (["kind", "own", "number"].some(differs)) return false;
-  let earlier = item.parts.get(part.from);
-  if (!earlier) return item.parts.size < MAX_PARTS;
-  if (part.rank >= STORAGE_KEY) {
-    return !part.ids[0] || !earlier.ids[0] || part.ids.some((id) => earlier.ids.includes(id));
-  }
-  return isExtended(part.text, earlier.text) || isExtended(earlier.text, part.text);
-};
 
 // browser/permission.js
 var OFF_KEY = NAME + "-off";
@@ -275,120 +123,22 @@ var shareOff = () => quietly(() => {
 // browser/config.js
 var config = record();
 var source = "";
-var isOwnFile = false;
-var isSameOrigin = false;
-var wordsIn = (words) => String(words).toLowerCase().split(/[\s,]+/);
+var isElsewhere = false;
+var wordsIn = (words) => String(words).split(/[\s,]+/);
 var loadConfig = () => {
   let found = readDocument(Document.prototype, "currentScript") || Document.prototype.querySelector.call(document, "script[src*=data_capture_integration]");
   let tag = found instanceof HTMLScriptElement ? found : null;
   let global = ownGlobal("enhancedDataCaptureConfig");
   let given = quietly(() => isPlainObject(global) && global);
-  let names = ["endpoint", "placeholders", "enabled", "consent", "rules", "without", "debug"];
-  for (let name of names) {
-    config[name] = quietly(() => {
-      let value = own(given, name) ?? tag?.getAttribute("data-" + name);
-      if (name === "rules" || !value) return value;
-      return isPlainObject(value) ? void 0 : String(value);
-    });
+  let names = "endpoint placeholders person enabled consent rules without debug";
+  for (let name of names.split(" ")) {
+    config[name] = quietly(() => own(given, name) ?? tag?.getAttribute("data-" + name));
   }
   source = tag?.src || "";
-  isOwnFile = /^http.*data_capture_integration/.test(source);
-  isSameOrigin = isOwnFile && source.startsWith(location.origin + "/");
+  isElsewhere = /^http.*data_capture_integration/.test(source) && !source.startsWith(location.origin + "/");
   may.enabled = String(config.enabled) !== "false";
   may.consent = config.consent !== "required";
   if (/^(|1|true)$/.test(config.debug)) enableLog();
-};
-
-// browser/user.js
-var emailIn = (value) => {
-  let email = isText(value) ? value.trim() : "";
-  let placeholders = wordsIn(["unknown@example.com", config.placeholders]);
-  let isEmail = /^[^\s@]+@[^\s@]+$/.test(email) && !placeholders.includes(email.toLowerCase());
-  return isEmail ? email : "";
-};
-var firstOf = (object, names, read) => names.split(" ").map((name) => read(member(object, name))).find(Boolean);
-var readUser = (value) => {
-  let given = isText(value) ? { email: value } : value;
-  if (!isRecord(given)) return void 0;
-  let addresses = "user_email userEmail email email_address emailAddress Email";
-  let email = firstOf(given, addresses, emailIn);
-  if (email) {
-    let names = "name fullName full_name user_name userName username";
-    return record({
-      email,
-      key: email.toLowerCase(),
-      name: firstOf(given, names, (name) => isText(name) && name.trim()),
-      id: firstOf(given, "id user_id", (id) => /^[\w-]{1,36}$/.test(id) && id)
-    });
-  }
-  let inner = member(given, "user");
-  return isRecord(inner) && !member(inner, "user") ? readUser(inner) : void 0;
-};
-var mergeUsers = (body, argument, around) => {
-  let plain = record();
-  for (let key in body) plain[plainKey(key)] ||= body[key];
-  let places = "userdata user userprofile dashboarddata tradingstate customer customerdetails billingdetails payer";
-  let inside = places.split(" ").flatMap((place) => {
-    let value = plain[place];
-    return [value, value?.userProfile, value?.userData];
-  });
-  let names = "useremail email customeremail receiptemail billingemail";
-  let said = [body.user_email, ...names.split(" ").map((name) => plain[name])].concat(inside, argument).map(readUser).filter(Boolean);
-  let all = said.concat(around).filter(Boolean);
-  if (!all.length) return void 0;
-  let same = all.filter((user) => user.key === all[0].key);
-  return record(same.reduce(mergePreferFirst), { own: said.length > 0 });
-};
-
-// browser/identity.js
-var identified;
-var current;
-var setIdentified = (given) => {
-  let user = readUser(given);
-  if (given && !user) throw Error("no email");
-  identified = user;
-  current = null;
-};
-var forgetCurrentUser = () => {
-  current = null;
-};
-var usersIn = (area, ...keys) => keys.map((key) => quietly(() => {
-  let text = getItem.call(window[area], key);
-  return readUser(/^\s*[[{"]/.test(text) ? JSON.parse(text) : text);
-})).filter(Boolean);
-var readStoredUsers = () => {
-  let isSession = (key) => /^sb-.+-auth-token$/.test(key);
-  let session = quietly(() => Object.keys(localStorage).find(isSession));
-  let [signedIn] = usersIn("localStorage", "current_user", session);
-  let copies = usersIn("localStorage", "userData", "currentUser").concat(
-    usersIn("sessionStorage", "currentUser"),
-    quietly(() => readUser(ownGlobal("currentUser"))) || []
-  );
-  let remains = usersIn("localStorage", "user_data").concat(usersIn("sessionStorage", "userData"));
-  let before2 = history.user;
-  let [gone] = before2;
-  if (gone && gone !== signedIn?.key) {
-    history.left = history.left.concat(before2).slice(-MAX_LEFT);
-    if (identified?.key === gone) identified = null;
-  }
-  history.user = signedIn ? [signedIn, ...copies, ...remains].map((user) => user.key) : [];
-  if (String(before2) !== String(history.user)) unsaved.add(history);
-  history.left = history.left.filter((key) => key !== signedIn?.key);
-  let counts = (user) => isLoaded && !history.left.includes(user.key);
-  return () => {
-    let [one, ...rest] = remains.filter(counts);
-    return signedIn || copies.find(counts) || rest.every((other) => other.key === one.key) && one;
-  };
-};
-var currentUser = () => {
-  let text = quietly(() => getItem.call(localStorage, "current_user"));
-  let user = ownGlobal("currentUser");
-  if (!current || current.text !== text || current.user !== user) {
-    let stored = readStoredUsers();
-    let named = identified;
-    current = { text, user, users: () => [named, stored()] };
-  }
-  return current;
 };
 
 // browser/rules.js
@@ -434,17 +184,12 @@ var RULES = [
 ];
 var NEVER = /\/capture\/?$|data-capture|invoice|payment.in(fo|tent)/i;
 var readRule = (given) => {
-  let rule = record();
-  let patterns = ["url", "key", "form"];
-  for (let name of [...patterns, "name", "kind", "call", "under"]) {
-    if (isText(own(given, name))) rule[name] = given[name];
+  if (!KINDS.includes(given.kind)) throw Error();
+  let rule = record(given);
+  for (let type of ["url", "key", "form"]) {
+    if (rule[type]) rule[type] = RegExp(rule[type], "i");
   }
-  if (!KINDS.includes(rule.kind)) throw Error();
-  for (let type of patterns) if (rule[type]) rule[type] = new RegExp(rule[type], "i");
-  rule.as = record({ type: "payload_type" });
-  for (let [from, to] of Object.entries(own(given, "as") || {})) {
-    if (isText(to)) rule.as[from] = to;
-  }
+  rule.as = record({ type: "payload_type" }, rule.as);
   return rule;
 };
 var rules;
@@ -454,6 +199,251 @@ var loadRules = () => {
   rules = all.map((rule) => quietly(() => isPlainObject(rule) && readRule(rule))).filter((rule) => rule && !wordsIn(config.without).includes(rule.name || rule.kind));
 };
 var findRule = (type, text) => text.length > MAX_MATCHED_CHARACTERS ? void 0 : rules.find((rule) => rule[type]?.test(text));
+
+// browser/unsaved.js
+var unsaved = /* @__PURE__ */ new Set();
+
+// browser/history.js
+var history = record({ id: "#known" });
+var forgetHistory = () => {
+  Object.assign(history, { paid: record(), left: [], dropped: record() });
+};
+forgetHistory();
+var restoreHistory = (saved = history) => {
+  Object.assign(history, saved, {
+    left: history.left.concat(saved.left),
+    paid: record(saved.paid),
+    dropped: record(saved.dropped)
+  });
+};
+var countDropped = (kind) => {
+  history.dropped[kind] = (history.dropped[kind] || 0) + 1;
+  unsaved.add(history);
+};
+var refuseLarge = (kind) => {
+  countDropped(kind);
+  throw Error("too large");
+};
+var rememberPaid = (numbers) => {
+  for (let number of numbers) history.paid[number] = Date.now();
+  history.paid = record(Object.fromEntries(Object.entries(history.paid).slice(-MAX_PAID)));
+  unsaved.add(history);
+};
+
+// browser/timers.js
+var { setTimeout: nativeSetTimeout } = globalThis;
+var now = () => performance.now();
+var runLater = (work, ms) => nativeSetTimeout(() => quietly(work), ms);
+var pause = (ms) => new Promise((resolve) => nativeSetTimeout(resolve, ms));
+var isWithin = (ms, at) => Math.abs(Date.now() - at) < ms;
+
+// browser/storage.js
+var database;
+var isLoaded;
+var usesLocalStorage;
+var setLoaded = () => {
+  isLoaded = true;
+};
+var resultOf = (request2) => new Promise((resolve, reject) => {
+  request2.onsuccess = () => resolve(request2.result);
+  request2.onerror = reject;
+});
+var readSmall = () => parseJson(getItem.call(localStorage, NAME));
+var openings = 0;
+var openDatabase = async () => {
+  let request2 = indexedDB.open(NAME, 1);
+  request2.onupgradeneeded = () => {
+    request2.result.createObjectStore(NAME, record({ keyPath: "id" }));
+  };
+  database = await resultOf(request2);
+  openings++;
+  database.onclose = database.onversionchange = () => {
+    database?.close();
+    database = null;
+    usesLocalStorage = true;
+    runLater(() => openDatabase().catch(log), OPEN_MS);
+  };
+};
+var openStorage = async () => {
+  await Promise.race([openDatabase(), pause(OPEN_MS)]).catch(log);
+  let small = attempt(readSmall);
+  usesLocalStorage = database ? small : small !== void 0;
+};
+var useLocalStorageToo = () => {
+  usesLocalStorage = true;
+};
+var persist = (records) => {
+  let persistElsewhere = () => attempt(() => persistSmall(records));
+  try {
+    let transaction = database.transaction(NAME, "readwrite");
+    let objectStore = transaction.objectStore(NAME);
+    for (let id in records) {
+      if (records[id]) objectStore.put(records[id]);
+      else objectStore.delete(id);
+    }
+    transaction.commit();
+    transaction.onabort = persistElsewhere;
+    if (usesLocalStorage) persistElsewhere();
+  } catch (_) {
+    persistElsewhere();
+  }
+};
+var persistSmall = (records) => {
+  let room = SMALL_CHARACTERS;
+  let kept = record(readSmall(), records);
+  for (let id in kept) {
+    if (kept[id]) room -= JSON.stringify(kept[id]).length;
+    if (!kept[id] || room < 0) delete kept[id];
+  }
+  let text = JSON.stringify(kept);
+  removeItem.call(localStorage, NAME);
+  if (text === "{}") return;
+  setItem.call(localStorage, NAME, text.padEnd(MIN_FREE_CHARACTERS));
+  setItem.call(localStorage, NAME, text);
+};
+var readAll = async () => {
+  let all = record(usesLocalStorage && readSmall());
+  if (!database) return all;
+  let transaction = database.transaction(NAME);
+  let request2 = transaction.objectStore(NAME).getAll();
+  transaction.commit();
+  for (let one of await resultOf(request2)) all[one.id] = record(one);
+  return all;
+};
+
+// browser/canonical.js
+var plainKey = (key) => key.toLowerCase().replace(/[^\p{L}\d]+/gu, "");
+var VOLATILE = RegExp(
+  '"(timestamp|\\w{0,20}(at|sav|submitt)ed_?at|last_?(upd|sav|mod|act|see|sync)\\w{0,20})":("[^"]*"|[\\d.]+|null),?|"\\w{1,99}":"NON-CRYPTO-\\d*",?',
+  "gi"
+);
+var canonicalJson = (body) => JSON.stringify(body).replace(VOLATILE, "").replace(/,(?=[}\]])/g, "");
+var mergePreferFirst = (first, second) => {
+  let merged = record(first);
+  let names = record();
+  for (let key in first) names[plainKey(key)] = key;
+  for (let key in second) {
+    let name = names[plainKey(key)] || key;
+    if (isEmpty(merged[name])) merged[name] = second[key];
+    else if (isRecord(merged[name]) && isRecord(second[key])) {
+      merged[name] = mergePreferFirst(merged[name], second[key]);
+    }
+  }
+  return merged;
+};
+var isExtended = (text, before2) => text.startsWith(before2.slice(0, -1)) && /^[,}]/.test(text.slice(before2.length - 1));
+var valuesIn = (text, name) => {
+  let value = '\\s*:\\s*(?:\\\\*"([^"\\\\]{1,200})|(?!null)([^\\s",}[{]{1,99}))';
+  let pattern = RegExp(`"(?:${name})\\\\*"` + value, "gi");
+  let values = /* @__PURE__ */ new Set();
+  for (let [, quoted, bare] of text.matchAll(pattern)) {
+    if (values.size < MAX_NUMBERS) values.add(quoted || bare);
+  }
+  return [...values];
+};
+var belongsTo = (part, item) => {
+  let differs = (name) => part[name] && item[name] && part[name] !== item[name];
+  if (["kind", "own", "number"].some(differs)) return false;
+  let earlier = item.parts.get(part.from);
+  if (!earlier) return item.parts.size < MAX_PARTS;
+  if (part.rank >= STORAGE_KEY) {
+    return !part.ids[0] || !earlier.ids[0] || part.ids.some((id) => earlier.ids.includes(id));
+  }
+  return isExtended(part.text, earlier.text) || isExtended(earlier.text, part.text);
+};
+
+// browser/user.js
+var ADDRESSES = ["user_?email", "e?mail", "[a-z_-]{0,9}e?mail(?:_?address)?"];
+var OTHERS = RegExp(
+  '"\\w{0,20}(admin|affil|creat|manager|merch|owner|partner|referr|sell|shop|support)\\w{0,20}":({[^{}]{0,999}}|"[^"]*")',
+  "gi"
+);
+var isPlaceholder = (email) => /^(unknown@example\.com|user_\d+@.*)$/.test(email) || wordsIn(config.placeholders).some((word) => quietly(() => word[0] === "/" ? RegExp(word.split("/")[1], "i").test(email) : word.toLowerCase() === email));
+var emailIn = (value) => {
+  let email = isText(value) ? value.trim() : "";
+  return /^[^\s@{]+@[^\s@}]+$/.test(email) && !isPlaceholder(email.toLowerCase()) ? email : "";
+};
+var fromBase64 = (text) => decodeURIComponent(escape(atob(text.replace(/-/g, "+").replace(/_/g, "/"))));
+var readUser = (given) => {
+  let text = String(given).slice(0, MAX_USER_CHARACTERS).replace(/^base64-(.*)/, (_, json) => fromBase64(json)).replace(/eyJ[\w-]{8,200}\.(eyJ[\w-]{8,9999})\.[\w-]*/g, (_, claims) => fromBase64(claims)).replace(OTHERS, "");
+  let id = valuesIn(text, "id|user_?id|uid|sub").find((one) => /^[\w-]{1,36}$/.test(one));
+  let email = [text.replace(/"/g, ""), ...ADDRESSES.flatMap((name) => valuesIn(text, name))].map(emailIn).find(Boolean);
+  return email && record({
+    email,
+    key: email.toLowerCase(),
+    name: valuesIn(text, "(?:full|user|display)?_?name")[0],
+    id: String(+id) === id ? +id : id,
+    isOver: valuesIn(text, "expires_?at")[0] * 1e3 < Date.now()
+  });
+};
+var mergeUsers = (said, around) => {
+  let all = said.concat(around).filter(Boolean);
+  if (!all.length) return void 0;
+  let same = all.filter((user) => user.key === all[0].key);
+  return record(same.reduce(mergePreferFirst), { own: said.some(Boolean) && all[0].key });
+};
+
+// browser/identity.js
+var SIGNED_IN = " current_user sb-.+-auth-token (user|auth(-storage)?|session) (firebase:authUser|@@auth0).+ Clerk.user.primaryEmailAddress __NEXT_DATA__.props";
+var COPIES = "currentUser userInfo profile";
+var REMAINS = "user_?data";
+var identified;
+var lastKey;
+var current;
+var setIdentified = (given) => {
+  let user = readUser(JSON.stringify(given));
+  if (given && !user) throw Error("no email");
+  identified = user;
+  current = null;
+};
+var forgetCurrentUser = () => {
+  current = null;
+};
+var listPlaces = () => {
+  let places = ["localStorage", "sessionStorage"].flatMap((area) => quietly(() => Object.keys(window[area]).map((key) => [key, () => getItem.call(window[area], key)])) || []);
+  let cookies = record();
+  for (let cookie of readDocument(Document.prototype, "cookie").split("; ").sort()) {
+    let [, name, value] = /^(.*?)(?:\.\d+)?=(.*)/.exec(cookie) || [];
+    cookies[name] = (cookies[name] || "") + value;
+  }
+  return places.concat(Object.keys(cookies).map((name) => [name, () => decodeURIComponent(cookies[name])]));
+};
+var readPath = (path) => {
+  let [first, ...rest] = path.split(".");
+  return JSON.stringify(rest.reduce((value, name) => value[name], ownGlobal(first)));
+};
+var readStoredUsers = () => {
+  let places = listPlaces();
+  let usersIn = (names) => names.split(" ").flatMap((name) => places.filter(([place]) => RegExp("^" + name + "$", "i").test(place)).concat([[name, () => readPath(name)]]).map(([, read]) => attempt(() => readUser(read())))).filter(Boolean);
+  let [signedIn] = usersIn((config.person || "") + SIGNED_IN).sort((one, other) => one.isOver - other.isOver);
+  let copies = usersIn(COPIES);
+  let remains = usersIn(REMAINS);
+  if (lastKey !== signedIn?.key) {
+    if (identified?.key === lastKey) identified = null;
+    lastKey = signedIn?.key;
+  }
+  let known = (user) => history.left.includes(user.key);
+  let here = signedIn ? [signedIn, ...copies, ...remains] : [];
+  for (let user of here) {
+    if (known(user)) continue;
+    history.left.push(user.key);
+    history.left = history.left.slice(-MAX_LEFT);
+    unsaved.add(history);
+  }
+  let counts = (user) => isLoaded && !known(user);
+  return () => {
+    let [one, ...rest] = remains.filter(counts);
+    return signedIn || copies.find(counts) || rest.every((other) => other.key === one.key) && one;
+  };
+};
+var currentUser = () => {
+  if (!current || now() > current.until) {
+    let stored = readStoredUsers();
+    let [named2, key] = [identified, lastKey];
+    current = { key, until: now() + USER_MS, users: () => [named2, stored()] };
+  }
+  return current;
+};
 
 // browser/queue.js
 var queue = [];
@@ -492,12 +482,16 @@ var release = (item) => {
 };
 var readStored = async () => {
   let all = await readAll();
-  for (let item of queue) if (item.kept && !all[item.id]) forget(item, { success: true });
+  for (let item of queue) {
+    if (all[item.id]) continue;
+    if (item.kept === openings) forget(item, { success: true });
+    else unsaved.add(item);
+  }
   let added = Object.values(all).filter((one) => one.kind && !seenIds.has(one.id));
   queue = added.map((one) => {
     let dueAt = one.until && now() + Math.min(one.until - Date.now(), ACTION_MS);
     seenIds.add(one.id);
-    return record(one, { tries: 0, kept: true, dueAt });
+    return record(one, { tries: 0, kept: openings, dueAt });
   }).concat(queue);
 };
 var refreshQueue = () => Promise.race([readStored(), pause(OPEN_MS)]).catch(log);
@@ -515,10 +509,11 @@ var setBody = (item, body, user) => {
   unsaved.add(item);
 };
 var attributeWaiting = () => {
+  let waiting = queue.filter((item) => !item.email && !item.parts);
+  if (waiting[0]) forgetCurrentUser();
   let user = currentUser().users().find(Boolean);
   let until = now() + SLICE_MS;
-  for (let item of user ? queue : []) {
-    if (item.email || item.parts) continue;
+  for (let item of user ? waiting : []) {
     if (now() >= until) break;
     setBody(item, parseJson(item.text), user);
   }
@@ -544,29 +539,34 @@ var isRepeat = (part) => {
   if (last?.text !== part.text) return false;
   return part.kind === "dashboard" || isWithin(REPEAT_MS, last.at);
 };
+var named;
 var processSignal = (payload, signal) => {
   let { rule, rank } = signal;
   let { kind } = rule;
   let body = record();
   for (let key in payload) body[rule.as[key] || key] = payload[key];
   if (rule.under) body = record({ [rule.under]: body });
-  let user = mergeUsers(body, signal.user, signal.by.users());
-  if (kind === "dashboard" && history.left.length && (!user || history.left.includes(user.key))) {
+  let text = canonicalJson(body);
+  let said = readUser(text);
+  let user = mergeUsers([
+    // Its name and its id may be a plan's and the payment's.
+    said && record(said, { name: "", id: "" }),
+    readUser(signal.user)
+  ], [signal.token, ...signal.by.users(), rank === API && named]);
+  if (rank === API) named = user;
+  if (kind === "dashboard" && !signal.by.key && history.left[0] && (!user || history.left.includes(user.key))) {
     throw Error();
   }
-  let text = canonicalJson(body);
   if (rank >= REQUEST && text === "{}") return;
   let [number] = valuesIn(text, "transaction_?id");
-  let [status = ""] = rank < STORAGE_KEY ? valuesIn(text, "(?:payment_?)?status") : "";
   mergeIntoCapture(Object.assign(signal, {
     kind,
     body,
     text,
     user,
-    own: user?.own && user.key,
+    own: user?.own,
     ids: valuesIn(text, "(?:transaction|payment|order)_?id"),
-    number,
-    status
+    number
   }));
 };
 var openCapture = (part) => {
@@ -605,8 +605,8 @@ var mergeIntoCapture = (part) => {
   if (!isApi && isRepeat(part)) return;
   let item = queue.findLast((open) => open.parts && belongsTo(part, open));
   if (!item) {
-    let isPaid = (state) => isWithin(DAY_MS, history.paid[state]);
-    if (!isApi && part.kind === "payment" && paymentStates(part).some(isPaid)) return;
+    let isPaid = (payment) => isWithin(DAY_MS, history.paid[payment]);
+    if (part.rank === STORAGE_KEY && paymentsIn(part, part.user).some(isPaid)) return;
     item = openCapture(part);
   }
   addPart(item, part);
@@ -621,10 +621,10 @@ var mergeIntoCapture = (part) => {
     closeCaptures(0, part.kind);
   }
 };
+var paymentsIn = ({ number, ids }, user) => (number ? [number] : ids).map((id) => id + " " + user?.key);
 var close = (item) => {
   if (item.kind === "payment") {
-    let parts = [...item.parts.values()];
-    rememberPaid(parts.flatMap((part) => paymentStates(part).concat(part.ids)));
+    rememberPaid([...item.parts.values()].flatMap((part) => paymentsIn(part, item.user)));
   }
   item.parts = null;
   item.dueAt = 0;
@@ -660,69 +660,47 @@ var takeBatch = (items, maxBytes) => {
 
 // browser/endpoint.js
 var webAddress = (given) => {
-  let url = quietly(() => given && new URL(given, location.href));
+  let isAddress = isText(given) || given instanceof URL;
+  let url = attempt(() => isAddress && new URL(given, location.href));
   let isWeb = /^https?:$/.test(url?.protocol);
   return isWeb ? withoutSlashes(url.origin + url.pathname) : "";
 };
+var address;
 var serviceUrl = () => {
+  if (address) return address;
   let host = location.hostname ? location.protocol + "//" + location.hostname : "http://127.0.0.1";
   let fallback = host + ":" + DEFAULT_PORT;
-  let isService = JSON.stringify(performance.getEntriesByName(source)).includes('"' + NAME);
-  let isElsewhere = isOwnFile && !isSameOrigin;
+  let entry = quietly(() => JSON.stringify(performance.getEntriesByName(source))) || "";
+  let isService = entry.includes('"' + NAME);
   let origin = isService || isElsewhere ? new URL(".", source) : fallback;
-  return !isService && webAddress(config.endpoint) || webAddress(origin) || fallback;
-};
-
-// browser/worker.js
-var exchange = async (url, options) => {
-  try {
-    let response = await nativeFetch(url, options);
-    let text = await response.text();
-    return [response.status, text, response.headers.get("Retry-After")];
-  } catch (_) {
-    return [0];
-  }
-};
-var runAsWorker = () => {
-  onmessage = async ({ data }) => postMessage(await exchange(...data));
+  let found = !isService && webAddress(config.endpoint) || webAddress(origin) || fallback;
+  if (entry[2]) address = found;
+  return found;
 };
 
 // browser/transport.js
-var hasWorker = () => !isWorkerBroken && isSameOrigin;
-var isWorkerBroken;
 var pending = /* @__PURE__ */ new Set();
 var abortRequests = () => pending.forEach((stop) => stop.abort());
 var request = async (path, options, bytes = 0) => {
-  let url = serviceUrl() + "/api/data-capture/" + path;
-  let allOptions = record({
-    credentials: "omit",
-    redirect: "error",
-    referrerPolicy: "no-referrer"
-    // a page's address may hold secrets
-  }, options);
   let stop = new AbortController();
+  let { signal } = stop;
   nativeSetTimeout(() => stop.abort(), TIMEOUT_MS + bytes / MIN_BYTES_PER_MS);
   pending.add(stop);
-  let worker;
-  let response = await new Promise((settle) => {
-    let { signal } = stop;
-    let sendFromPage = () => exchange(url, record(allOptions, { signal })).then(settle);
-    signal.onabort = () => settle([0]);
-    if (hasWorker() && !allOptions.keepalive) {
-      worker = new Worker(source, record({ name: NAME }));
-      worker.onmessage = ({ data }) => settle(data);
-      worker.onerror = (event) => {
-        event.preventDefault();
-        isWorkerBroken = true;
-        sendFromPage();
-      };
-      worker.postMessage([url, allOptions]);
-    } else sendFromPage();
-  }).catch(() => {
-    isWorkerBroken = true;
-    return [0];
+  let exchange = async () => {
+    let response2 = await nativeFetch(serviceUrl() + "/api/data-capture/" + path, record({
+      credentials: "omit",
+      redirect: "error",
+      referrerPolicy: "no-referrer",
+      // a page's address may hold secrets
+      signal
+    }, options));
+    let text = await response2.text();
+    return [response2.status, text, response2.headers.get("Retry-After")];
+  };
+  let aborted = new Promise((resolve, reject) => {
+    signal.onabort = reject;
   });
-  worker?.terminate();
+  let response = await Promise.race([exchange(), aborted]).catch(() => [0]);
   pending.delete(stop);
   return response;
 };
@@ -732,7 +710,6 @@ var QUEUED = { success: false, queued: true };
 var isLeaving = false;
 var delivering = null;
 var pausedUntil = 0;
-var keepaliveBytes = 0;
 var setLeaving = (value) => {
   isLeaving = value;
 };
@@ -756,9 +733,12 @@ var scheduleDelivery = () => {
       await deliver(items);
     }
   };
-  delivering = runExclusively(deliverBatches).catch(log).then(() => {
+  delivering = runExclusively(deliverBatches).then(() => {
     delivering = null;
     quietly(scheduleDelivery);
+  }, (reason) => {
+    delivering = null;
+    log(reason);
   });
 };
 var wake = async () => {
@@ -767,34 +747,27 @@ var wake = async () => {
   quietly(scheduleDelivery);
 };
 var deliverLast = () => {
-  let rest = waitingItems().filter((item) => item.email && !item.blocked && !item.out).sort((one, other) => one.bytes - other.bytes);
-  let items = takeBatch(rest, MAX_KEEPALIVE_BYTES - keepaliveBytes);
+  let rest = waitingItems().filter((item) => item.email && !item.blocked && !item.out && item.bytes < MAX_KEEPALIVE_BYTES).sort((one, other) => one.bytes - other.bytes);
+  let items = takeBatch(rest, MAX_KEEPALIVE_BYTES);
   if (items.length) deliver(items, true).catch(log);
 };
-var deliver = async (items, isLast) => {
+var deliver = async (items, keepalive) => {
   let [first, isBatch] = items;
   let members = items.map((item) => '{"type":"' + item.kind + '",' + item.text.slice(1));
   let body = isBatch ? '{"captures":[' + members + "]}" : first.text;
-  let bytes = sizeOf(items);
-  let keepalive = keepaliveBytes + bytes <= MAX_KEEPALIVE_BYTES && (isLast || !hasWorker());
-  if (isLast && !keepalive) return;
-  let reserved = keepalive ? bytes : 0;
-  keepaliveBytes += reserved;
   for (let item of items) item.out = keepalive;
   let options = record({ method: "POST", body, keepalive });
-  let response = await request(isBatch ? "batch" : first.kind, options, bytes);
-  keepaliveBytes -= reserved;
-  handleResponses(items, response);
+  handleResponses(items, await request(isBatch ? "batch" : first.kind, options, sizeOf(items)));
 };
 var handleResponses = (items, [status, json, retryAfter]) => {
   let wait = retryAfterMs(retryAfter);
   if (wait) pausedUntil = now() + wait;
-  let response = quietly(() => JSON.parse(json));
-  let results = items[1] ? own(response, "answers") : [response];
+  let response = attempt(() => parseJson(json));
+  let results = items[1] ? response?.answers : [response];
   items.forEach((item, index) => {
     item.out = false;
-    let result = own(results, index);
-    let ownStatus = items[1] && results ? own(result, "status") : status;
+    let result = results?.[index];
+    let ownStatus = items[1] && results ? result?.status : status;
     if (queue.includes(item)) handleResponse(item, ownStatus, result);
   });
   save();
@@ -803,7 +776,7 @@ var handleResponse = (item, status, response) => {
   log(item.kind, status);
   let refusal = { error: "HTTP " + status, ...isRecord(response) && response, success: false };
   let reason = { capture_id: item.id, kind: item.kind, status, reason: refusal.error };
-  if (status < 300 && own(response, "success") === true) {
+  if (status < 300 && response?.success === true) {
     forget(item, response);
     retryNow();
   } else if (!isWithin(MAX_AGE_MS, item.at)) {
@@ -823,33 +796,27 @@ var handleResponse = (item, status, response) => {
 };
 
 // browser/instrument.js
-var kindsByWrapper = /* @__PURE__ */ new Map();
-var innermost;
+var wrappers = /* @__PURE__ */ new Set();
 var undo = [];
 var restorePage = () => undo.splice(0).forEach(quietly);
-var instrument = (owner, name, observe, kind = name) => {
+var instrument = (owner, name, observe) => {
   try {
     let original = owner[name];
     if (typeof original !== "function" || original instanceof Node) return;
-    if (kindsByWrapper.has(original)) return;
+    if (wrappers.has(original)) return;
     let wrapper = new Proxy(original, record({
       apply(target, self, args) {
-        let outer = innermost;
-        innermost = wrapper;
         try {
-          try {
-            let isSave = outer === wrapper || kindsByWrapper.get(outer) !== kind;
-            if (isSave && isActive()) quietly(() => observe(args, self));
-          } catch (_) {
-          }
-          return Reflect.apply(target, self, args);
-        } finally {
-          innermost = outer;
+          if (isActive()) quietly(() => observe(args, self));
+        } catch (_) {
         }
-      }
+        return Reflect.apply(target, self, args);
+      },
+      // What it says tells other scripts whether it is the browser's own.
+      get: (target, key) => key === "toString" ? () => target.toString() : target[key]
     }));
     owner[name] = wrapper;
-    kindsByWrapper.set(wrapper, kind);
+    wrappers.add(wrapper);
     undo.push(() => {
       if (owner[name] === wrapper) owner[name] = original;
     });
@@ -872,38 +839,31 @@ var fieldsToJson = (entries) => {
 };
 var bodyToJson = (text) => {
   if (isJsonText(text)) return text;
-  return fieldsToJson(/^\w\S*=/.test(text) ? new URLSearchParams(text) : []);
+  let isFields = /^[\p{L}\w.%[\]+*-]{1,99}=[^=\s]/u.test(text) && !/[\0-\b\ufffd]/.test(text);
+  return fieldsToJson(isFields ? new URLSearchParams(text) : []);
 };
 
 // browser/mask.js
-var WORDS = "pass(e|w?.r[dt]|wd|phrase|code)|kennwort|contrase.?a|pwd?|csc|cv[cdnv]|secret|token|otp|mnemonic|credentials?|authorization|basic.?auth|(access|api|auth\\w*|backup|card|cv[cdnv]|factor|login|mfa|onetime|otp|private|recovery|reset|secret|security|seed|sms|[2t]fa|verification).?(answer|code|key|phrase|word)s?";
-var SECRET = new RegExp("^(?!has|show|forgot)(.*(" + WORDS + "|cookie|(card|cc)n(o|um(ber)?))|(card)?(pin|pan)|pass|jwt|seed|clave|mdp)(\\d|confirm.*)?$|^senha|novasenha|chtwoo|l.senord|gangskode|kodeord|salas.na|slapta|lozink|zapor|jelsz|parool|parol[ae\u0103]$|h[ae]s[l\u0142]o$|geslo$|[s\u015F]ifre|fhocal|\u043F\u0430\u0440\u043E|^\u03BA\u03C9\u03B4.\u03BA.\u03C2($|\u03C0\u03C1.\u03C3)|\u5BC6[\u7801\u78BC]|\u53E3\u4EE4|\u30D1\u30B9\u30EF|\u6697\u8A3C");
-var SECRET_IN_TEXT = new RegExp("eyJ[\\w-]{8,400}\\.[\\w-]{8,9999}\\.[\\w-]*|-----BEGIN [A-Z ]*PRIVATE KEY[^]*?(?:-END[A-Z -]*|$)|((?:" + WORDS + `)\\\\*["']?\\s*[=:]\\s*)(?:\\\\*"[^"]*"?|\\\\*'[^']*'?|(?:(?!\\s[\\w-]+[=:])[^\\r\\n&;"'}])+)`, "gi");
+var WORDS = "pass(e|w?.r[dt]|wd|phrase|code)|kennwort|contrase.?a|pwd?|csc|cv[cdnv]|secret|token|otp|mnemonic|credentials?|authorization|basic.?auth|(access|api|auth\\w{0,9}|backup|card|cv[cdnv]|factor|login|mfa|onetime|otp|private|recovery|reset|secret|security|seed|sms|[2t]fa|verification).?(answer|code|key|phrase|word)s?";
+var SHORT_WORDS = "(card)?(pin|pan)|(user)?pass|jwt|seed|clave|mdp";
+var SECRET = new RegExp("^(?!has|show|forgot)(.*(" + WORDS + "|cookie|(card|cc)n(o|um(ber)?))|" + SHORT_WORDS + ")(\\d|confirm.*|new|old|hex)*$|^(nova|minha)?senha|chtwoo|l.senord|gangskode|kodeord|salas.na|slapta|lozink|zapor|jelsz|parool|parol[ae\u0103]$|h[ae]s[l\u0142]o$|geslo$|[s\u015F]ifre|fhocal|\u043F\u0430\u0440\u043E|^\u03BA\u03C9\u03B4.\u03BA.\u03C2($|\u03C0\u03C1.\u03C3)|\u5BC6[\u7801\u78BC]|\u53E3\u4EE4|\u30D1\u30B9\u30EF|\u6697\u8A3C");
+var SECRET_IN_TEXT = new RegExp("eyJ[\\w-]{8,400}\\.[\\w-]{8,9999}\\.[\\w-]*|-----BEGIN [A-Z ]*PRIVATE KEY[^]*?(?:-END[A-Z -]*|$)|((?:" + WORDS + "|\\b(?:" + SHORT_WORDS + `))\\\\*["']?\\s*[=:]\\s*)(?:(?<quote>\\\\*["'])(?:(?!\\k<quote>)[^])*|(?:(?!\\s[\\w-]+[=:])[^\\r\\n&;"'},])+)`, "gi");
 var CARD = /^((4\d|5[1-5]|6[25])\d{14}|3[47]\d{13})$/;
-var mask = (json, layers = MAX_TEXT_LAYERS) => parseJson(json, (key, value) => {
+var mask = (json) => parseJson(json, (key, value) => {
   if (isEmpty(value) || typeof value === "boolean") return value;
-  let name = plainKey(key);
+  let name = plainKey(key).slice(-99);
   let isCoin = /token$/.test(name) && (isObject(value) || value.length < 6);
   if (SECRET.test(name) && !isCoin) return "[redacted]";
   if (isObject(value) || Math.abs(value) < MIN_CARD_NUMBER) return value;
   let text = String(value);
-  let masked = maskText(text, layers);
+  let masked = maskText(text);
   return masked === text ? value : masked;
 });
-var maskText = (text, layers) => {
+var maskText = (text) => {
   if (!/[=:{[-]|\d{4}|eyJ/.test(text)) return text;
-  if (isJsonText(text)) {
-    if (!layers) return "[redacted]";
-    try {
-      let inner = JSON.stringify(mask(text, layers - 1));
-      return /\[(redacted|card )/.test(inner) ? inner : text;
-    } catch (reason) {
-      if (!(reason instanceof SyntaxError)) return "[redacted]";
-    }
-  }
   if (/^(data:[^,]{9,80},)?[\w+/=\r\n]{9999,}$/.test(text)) return text;
   if (text.length > MAX_TEXT_CHARACTERS) return "[redacted]";
-  return text.replace(/[+.]?\b((\d{4}[ -]?){3}\d{4}|\d{4}[ -]?\d{6}[ -]?\d{5})\b(?!-)/g, maskCard).replace(SECRET_IN_TEXT, "$1[redacted]");
+  return text.replace(/[+.]?\b((\d{4}[ -]?){3}\d{4}|\d{4}[ -]?\d{6}[ -]?\d{5})\b(?!-)/g, maskCard).replace(SECRET_IN_TEXT, "$1$<quote>[redacted]");
 };
 var maskCard = (text) => {
   let digits = text.replace(/[ -]/g, "");
@@ -912,8 +872,7 @@ var maskCard = (text) => {
 };
 
 // browser/signals.js
-var signals = /* @__PURE__ */ new Set();
-var rewrites = /* @__PURE__ */ new Map();
+var signals = /* @__PURE__ */ new Map();
 var scheduled = NOT_SCHEDULED;
 var processedAt = -REWRITE_MS;
 var processLater = (ms) => {
@@ -923,13 +882,7 @@ var processLater = (ms) => {
 var addSignal = (rule, rank, from, text, more) => {
   if (text.length > MAX_SAVE_CHARACTERS) refuseLarge(rule.kind);
   let signal = record({ rule, rank, from, text, at: Date.now(), by: currentUser() }, more);
-  let waiting = rank === STORAGE_KEY && rewrites.get(from);
-  if (waiting?.by === signal.by) {
-    waiting.text = text;
-    return void 0;
-  }
-  signals.add(signal);
-  if (rank === STORAGE_KEY) rewrites.set(from, signal);
+  signals.set(rank === STORAGE_KEY ? from + signal.by.key : signal, signal);
   if (rank === STORAGE_KEY && now() < processedAt + REWRITE_MS) {
     if (scheduled === NOT_SCHEDULED) processLater(REWRITE_MS);
   } else if (scheduled !== IMMEDIATE) {
@@ -943,7 +896,9 @@ var readSignal = (signal) => {
   if (!Array.isArray(payload)) return processSignal(payload, signal);
   for (let n = 0; n < payload.length; n++) {
     if (n >= MAX_QUEUE_COUNT) countDropped(signal.rule.kind);
-    else if (isRecord(payload[n])) signals.add(record(signal, { payload: payload[n], text: "" }));
+    else if (isRecord(payload[n])) {
+      signals.set(record(), record(signal, { payload: payload[n], text: "" }));
+    }
   }
   return void 0;
 };
@@ -951,7 +906,7 @@ var processSignals = (all) => {
   scheduled = NOT_SCHEDULED;
   if (!isLoaded && !all) return;
   processedAt = now();
-  for (let signal of signals) {
+  for (let [key, signal] of signals) {
     if (!all && !document.hidden && now() > processedAt + SLICE_MS) break;
     try {
       if (isActive()) readSignal(signal);
@@ -959,8 +914,7 @@ var processSignals = (all) => {
       log(reason);
       signal.error = reason;
     }
-    signals.delete(signal);
-    if (rewrites.get(signal.from) === signal) rewrites.delete(signal.from);
+    signals.delete(key);
   }
   if (signals.size) processLater();
   save();
@@ -969,29 +923,41 @@ var processSignals = (all) => {
 
 // browser/observe.js
 var readableCopy = (body) => {
-  if (body instanceof Request) return body.clone();
-  let isBinary = body instanceof ArrayBuffer || ArrayBuffer.isView(body);
-  let blob = isBinary ? new Blob([body]) : body;
-  return blob instanceof Blob && blob.size <= MAX_SAVE_CHARACTERS ? blob : null;
+  if (body instanceof Blob) return body.size <= MAX_BINARY_BYTES && body;
+  let type = body instanceof Request && body.headers.get("content-type");
+  return /json|form-u|text/.test(type) && body.clone();
 };
-var observeRequest = (body, method, url) => {
+var observeRequest = (body, method, given, readToken) => {
   if (!body || !/^(post|put|patch)$/i.test(method)) return;
-  let { origin, pathname } = new URL(url, baseAddress());
-  let address = withoutSlashes(decodeURIComponent(origin + pathname));
-  let rule = !NEVER.test(pathname) && findRule("url", address);
+  let url = new URL(given, baseAddress());
+  let proxied = url.searchParams.get("url");
+  if (/^https?:/.test(proxied)) url = new URL(proxied);
+  let { origin, pathname, search } = url;
+  let address2 = withoutSlashes(decodeURIComponent(origin + pathname));
+  let rule = !NEVER.test(pathname) && findRule("url", address2);
   if (!rule) return;
-  let moment = { at: Date.now(), by: currentUser(), partial: /^pu|pa/i.test(method) };
-  let add = (text) => quietly(() => addSignal(rule, REQUEST, address, text, moment));
+  let partial = /^pu|pa/i.test(method);
+  let moment = {
+    // also of a body that is read later
+    at: Date.now(),
+    by: currentUser(),
+    token: attempt(() => readUser(readToken())),
+    partial,
+    target: partial && maskText(pathname + search)
+  };
+  let add = (text) => quietly(() => addSignal(rule, REQUEST, address2, text, moment));
+  let { byteLength } = body;
   if (body instanceof FormData) add(fieldsToJson(body));
   else if (isText(body) || body instanceof URLSearchParams) add(String(body));
-  else readableCopy(body)?.text().then(add, log);
+  else if (byteLength <= MAX_BINARY_BYTES) add(new TextDecoder().decode(body));
+  else readableCopy(body)?.text?.().then(add, log);
 };
 var observeWrite = (name, value) => {
   let key = String(name);
   let rule = isText(value) && isJsonText(value) && findRule("key", key);
   if (rule) {
     addSignal(rule, STORAGE_KEY, key, value, { user: rule.key.exec(key)[1] });
-  } else if (/user|-token$/i.test(key)) {
+  } else if (/user|auth|session|profile/i.test(key)) {
     forgetCurrentUser();
   }
 };
@@ -1008,45 +974,28 @@ var observeForm = (form) => {
 };
 
 // browser/snapshot.js
-var newBudget = () => ({ size: MAX_MEMBERS, length: MAX_SAVE_CHARACTERS });
-var spend = (budget, value) => {
-  budget.size--;
-  if (isText(value)) budget.length -= value.length;
-  return budget.size >= 0 && budget.length >= 0;
-};
 var snapshot = (kind, [first, second, theme, user]) => {
   let payload = first;
   if (kind === "activity") payload = record({ activity_type: first, activity_data: second });
   if (kind === "dashboard") {
     payload = (first || second) && record({ dashboardData: first, tradingState: second, theme });
   }
-  let guard = isPlainData(payload, newBudget()) ? null : withinBounds(kind);
-  let text = JSON.stringify(payload, guard);
+  let room = { kind, members: MAX_MEMBERS, characters: MAX_SAVE_CHARACTERS };
+  let text = JSON.stringify(copyOf(payload, room));
   if (!/^{/.test(text)) throw Error("no object");
-  return [text, { user: kind === "dashboard" && user }];
+  return [text, { user: kind === "dashboard" && JSON.stringify(user) }];
 };
-var isPlainData = (value, budget) => {
-  if (!spend(budget, value)) return false;
-  if (!isObject(value)) return typeof value !== "function";
-  if ("toJSON" in value) return false;
-  if (Array.isArray(value)) {
-    for (let n = 0; n < value.length; n++) if (!isPlainData(value[n], budget)) return false;
-    return true;
-  }
-  return isPlainObject(value) && Object.keys(value).every((key) => {
-    let found = Object.getOwnPropertyDescriptor(value, key);
-    return hasOwn(found, "value") && isPlainData(found.value, budget);
-  });
-};
-var withinBounds = (kind) => {
-  let budget = newBudget();
-  return (key, value) => {
-    if (value instanceof Node || value === window) return void 0;
-    let bytes = ArrayBuffer.isView(value) && value.byteLength;
-    let length = Array.isArray(value) ? value.length : bytes;
-    if (length > MAX_MEMBERS || !spend(budget, value)) refuseLarge(kind);
-    return value;
-  };
+var copyOf = (given, room) => {
+  let value = typeof given?.toJSON === "function" ? given.toJSON() : given;
+  if (value instanceof Node || value === window) return void 0;
+  if (isText(value)) room.characters -= value.length;
+  let length = Array.isArray(value) ? value.length : value?.byteLength;
+  if (room.members-- < 0 || room.characters < 0 || length > MAX_MEMBERS) refuseLarge(room.kind);
+  if (!isObject(value)) return value;
+  if (Array.isArray(value)) return Array.from(value, (one) => copyOf(one, room));
+  let copy = record();
+  for (let key of Object.keys(value)) copy[key] = copyOf(value[key], room);
+  return copy;
 };
 
 // browser/wrap.js
@@ -1082,28 +1031,28 @@ var wrapBrowser = () => {
   instrument(window, "fetch", ([input, init]) => {
     let request2 = input instanceof Request ? input : record();
     let body = init?.body || request2.clone && request2;
-    observeRequest(body, init?.method || request2.method, request2.url || input);
+    let readToken = () => new Headers(init?.headers || request2.headers).get("authorization");
+    observeRequest(body, init?.method || request2.method, request2.url || input, readToken);
   });
   let opened = /* @__PURE__ */ new WeakMap();
-  instrument(XMLHttpRequest.prototype, "open", (args, xhr) => opened.set(xhr, args));
-  instrument(XMLHttpRequest.prototype, "send", ([body], xhr) => observeRequest(body, ...opened.get(xhr)));
+  let { prototype } = XMLHttpRequest;
+  instrument(prototype, "open", (args, xhr) => opened.set(xhr, args));
+  instrument(prototype, "setRequestHeader", ([name, value], xhr) => {
+    if (/^authorization$/i.test(name)) opened.get(xhr).token = value;
+  });
+  instrument(prototype, "send", ([body], xhr) => {
+    let call = opened.get(xhr);
+    observeRequest(body, call[0], call[1], () => call.token);
+  });
   instrument(Navigator.prototype, "sendBeacon", ([url, body]) => observeRequest(body, "POST", url));
   for (let name of ["setItem", "removeItem"]) {
     instrument(Storage.prototype, name, (args) => observeWrite(...args));
   }
   instrument(Storage.prototype, "clear", forgetCurrentUser);
   instrument(HTMLFormElement.prototype, "submit", (_, form) => observeForm(form));
-  wrapGlobals();
 };
 
 // browser/lifecycle.js
-var listen = (types, handle, target = window) => {
-  for (let type of types.split(" ")) {
-    let listener = (event) => quietly(() => handle(event));
-    addEventListener.call(target, type, listener, true);
-    undo.push(() => removeEventListener.call(target, type, listener, true));
-  }
-};
 var leavePage = () => {
   useLocalStorageToo();
   let maySend = isLoaded || quietly(() => !localStorage[OFF_KEY]);
@@ -1118,41 +1067,46 @@ var leavePage = () => {
 var startCapturing = () => {
   if (undo.length) return;
   wrapBrowser();
-  let observer = new MutationObserver(wrapGlobals);
-  observer.observe(document, record({ childList: true, subtree: true }));
-  listen("DOMContentLoaded click submit", wrapGlobals);
-  listen("load", wrapGlobals, document);
-  listen("submit", (event) => isActive() && observeForm(event.target));
-  let timer = setInterval(quietly, POLL_MS, () => {
+  let stop = new AbortController();
+  let options = record({ capture: true, signal: stop.signal });
+  let listeners = [];
+  let listen = (types, handle, target = window) => {
+    for (let type of types.split(" ")) {
+      listeners.push(() => addEventListener.call(target, type, listener, options));
+      let listener = (event) => quietly(() => handle(event));
+    }
+  };
+  let look = () => {
     wrapGlobals();
-    forgetCurrentUser();
+    for (let add of listeners) add();
+  };
+  let observer = new MutationObserver(look);
+  observer.observe(document, record({ childList: true, subtree: true }));
+  listen("DOMContentLoaded click", look);
+  listen("load", look, document);
+  listen("submit", (event) => isActive() && observeForm(event.composedPath()[0]));
+  let timer = setInterval(quietly, POLL_MS, () => {
+    look();
     scheduleDelivery();
   });
-  undo.push(() => observer.disconnect(), () => clearInterval(timer));
-  listen("pagehide pagehide", () => {
-    if (hasWorker()) abortRequests();
-    leavePage();
-  });
+  undo.push(() => observer.disconnect(), () => clearInterval(timer), () => stop.abort());
+  listen("pagehide pagehide", leavePage);
   listen("pageshow", ({ persisted }) => {
     setLeaving(false);
     if (persisted) abortRequests();
     wake();
   });
   listen("online visibilitychange", wake);
+  look();
 };
 var loadStored = async () => {
-  let small = await openStorage();
+  await openStorage();
   let all = await readAll();
   let off = all["#off"];
   if (off) {
     for (let name in may) may[name] &&= off[name] !== false;
     shareOff();
-  }
-  if (database && small) {
-    persist(isActive() ? small : record(), () => {
-      for (let id in small) small[id] = null;
-      persistSmall(small);
-    });
+    if (!isActive() && database) removeItem.call(localStorage, NAME);
   }
   readStoredUsers();
   restoreHistory(all["#known"]);
@@ -1209,7 +1163,6 @@ var methods = {
       let all = await readAll();
       for (let item of queue) drop(item, "no consent");
       signals.clear();
-      rewrites.clear();
       earlierTexts.clear();
       forgetHistory();
       for (let id in all) all[id] = null;
@@ -1235,6 +1188,7 @@ var methods = {
       storage: database ? "indexedDB" : usesLocalStorage ? "localStorage" : "memory",
       waiting: waitingItems().length,
       unattributed: queue.filter((item) => !item.email).length,
+      // they wait for identify()
       parked: reasons("blocked"),
       setAside: reasons("rejected"),
       dropped: { ...history.dropped }
@@ -1269,7 +1223,6 @@ var provideApi = () => {
 };
 
 // browser/main.js
-if (!window && globalThis.name === NAME) runAsWorker();
 var before = ownGlobal("enhancedDataCapture");
 if (window?.fetch && (!before || before instanceof Node)) {
   loadConfig();

@@ -15,7 +15,7 @@ import { window } from './natives.js';
 import { isActive, may, shareOff } from './permission.js';
 import { drop, queue, waitingItems } from './queue.js';
 import { readRule } from './rules.js';
-import { addSignal, processSignals, rewrites, signals } from './signals.js';
+import { addSignal, processSignals, signals } from './signals.js';
 import { snapshot } from './snapshot.js';
 import { database, persist, readAll, usesLocalStorage } from './storage.js';
 import { abortRequests, request } from './transport.js';
@@ -65,7 +65,6 @@ const methods = {
       const all = await readAll();
       for (const item of queue) drop(item, 'no consent');
       signals.clear();
-      rewrites.clear();
       earlierTexts.clear();
       forgetHistory();
       for (const id in all) all[id] = null;
@@ -92,7 +91,7 @@ const methods = {
       endpoint: serviceUrl(),
       storage: database ? 'indexedDB' : usesLocalStorage ? 'localStorage' : 'memory',
       waiting: waitingItems().length,
-      unattributed: queue.filter((item) => !item.email).length,
+      unattributed: queue.filter((item) => !item.email).length, // they wait for identify()
       parked: reasons('blocked'),
       setAside: reasons('rejected'),
       dropped: { ...history.dropped },

@@ -3,7 +3,7 @@
  */
 
 import { RECORD_BYTES, SLICE_MS } from './constants.js';
-import { currentUser } from './identity.js';
+import { currentUser, forgetCurrentUser } from './identity.js';
 import { queue, save } from './queue.js';
 import { now } from './timers.js';
 import { unsaved } from './unsaved.js';
@@ -26,10 +26,11 @@ export const setBody = (item, body, user) => {
 
 /** Give the user who is here to closed captures without one, as many as fit in a slice of time. */
 export const attributeWaiting = () => {
+  const waiting = queue.filter((item) => !item.email && !item.parts);
+  if (waiting[0]) forgetCurrentUser();
   const user = currentUser().users().find(Boolean);
   const until = now() + SLICE_MS;
-  for (const item of user ? queue : []) {
-    if (item.email || item.parts) continue;
+  for (const item of user ? waiting : []) {
     if (now() >= until) break;
     setBody(item, parseJson(item.text), user);
   }

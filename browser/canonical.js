@@ -8,25 +8,16 @@ import { isEmpty, isRecord, isText, record } from './values.js';
 /** Spell a member's name so that all spellings are equal: userEmail, user_email: `useremail`. */
 export const plainKey = (key) => key.toLowerCase().replace(/[^\p{L}\d]+/gu, '');
 
-/** Leave out what differs at each save of the same: times, and numbers that pages make up. */
-const withoutVolatile = (value) => {
-  if (Array.isArray(value)) {
-    // Without a prototype, so that no toJSON of the page's is called.
-    return Object.setPrototypeOf(Array.from(value, withoutVolatile), null);
-  }
-  if (isText(value) && value.startsWith('NON-CRYPTO-')) return undefined;
-  if (!isRecord(value)) return value;
-  const kept = record();
-  for (const key in value) {
-    const isVolatile =
-      /^timestamp$|(created|updated|saved|submitted)at$|^last(upd|sav|mod)/.test(plainKey(key));
-    if (!isVolatile) kept[key] = withoutVolatile(value[key]);
-  }
-  return kept;
-};
+/** Members that differ at each save of the same: times, and numbers that pages make up. */
+const VOLATILE = RegExp(
+  '"(timestamp|\\w{0,20}(at|sav|submitt)ed_?at|last_?(upd|sav|mod|act|see|sync)\\w{0,20})":' +
+    '("[^"]*"|[\\d.]+|null),?|"\\w{1,99}":"NON-CRYPTO-\\d*",?',
+  'gi',
+);
 
 /** Make JSON in which two saves of the same content are equal. */
-export const canonicalJson = (body) => JSON.stringify(withoutVolatile(body));
+export const canonicalJson = (body) =>
+  JSON.stringify(body).replace(VOLATILE, '').replace(/,(?=[}\]])/g, '');
 
 /** Merge two bodies. Of a member that both have, in whatever spelling, the first one's counts. */
 export const mergePreferFirst = (first, second) => {
@@ -47,18 +38,20 @@ export const mergePreferFirst = (first, second) => {
 export const isExtended = (text, before) =>
   text.startsWith(before.slice(0, -1)) && /^[,}]/.test(text.slice(before.length - 1));
 
-/** Find the values that a JSON text has under a name, each once. The name is a pattern. */
+/**
+ * Find the values that a JSON text, or JSON in a text of it, has under a name, each once.
+ *
+ * The name is a pattern.
+ */
 export const valuesIn = (text, name) => {
-  const pattern = new RegExp('"' + name + '":"?(?!null)([^",}]{1,200})', 'gi');
+  const value = '\\s*:\\s*(?:\\\\*"([^"\\\\]{1,200})|(?!null)([^\\s",}[{]{1,99}))';
+  const pattern = RegExp(`"(?:${name})\\\\*"` + value, 'gi');
   const values = new Set();
-  for (const [, value] of text.matchAll(pattern)) {
-    if (values.size < MAX_NUMBERS) values.add(value);
+  for (const [, quoted, bare] of text.matchAll(pattern)) {
+    if (values.size < MAX_NUMBERS) values.add(quoted || bare);
   }
   return [...values];
 };
-
-/** Name a payment's states: a payment that is completed is another state than a pending one. */
-export const paymentStates = ({ ids, status }) => ids.map((number) => number + status);
 
 /** Whether a part belongs to an open capture, because one action caused all parts. */
 export const belongsTo = (part, item) => {

@@ -12,14 +12,11 @@ export const config = record();
 /** The address from which the script was loaded, if a tag says it. */
 export let source = '';
 
-/** Whether `source` names a copy of this file, and not a bundle that contains it. */
-export let isOwnFile = false;
-
-/** Whether that file is on the page's own origin. */
-export let isSameOrigin = false;
+/** Whether `source` is this file, no bundle that contains it, on another origin than the page. */
+export let isElsewhere = false;
 
 /** Split words at spaces and commas; an array is joined first. */
-export const wordsIn = (words) => String(words).toLowerCase().split(/[\s,]+/);
+export const wordsIn = (words) => String(words).split(/[\s,]+/);
 
 /**
  * Find the script's tag, and read the settings: the page's object counts before the tag.
@@ -34,17 +31,13 @@ export const loadConfig = () => {
   const tag = found instanceof HTMLScriptElement ? found : null;
   const global = ownGlobal('enhancedDataCaptureConfig');
   const given = quietly(() => isPlainObject(global) && global);
-  const names = ['endpoint', 'placeholders', 'enabled', 'consent', 'rules', 'without', 'debug'];
-  for (const name of names) {
-    config[name] = quietly(() => {
-      const value = own(given, name) ?? tag?.getAttribute('data-' + name);
-      if (name === 'rules' || !value) return value;
-      return isPlainObject(value) ? undefined : String(value);
-    });
+  const names = 'endpoint placeholders person enabled consent rules without debug';
+  for (const name of names.split(' ')) {
+    config[name] = quietly(() => own(given, name) ?? tag?.getAttribute('data-' + name));
   }
   source = tag?.src || '';
-  isOwnFile = /^http.*data_capture_integration/.test(source);
-  isSameOrigin = isOwnFile && source.startsWith(location.origin + '/');
+  isElsewhere = /^http.*data_capture_integration/.test(source) &&
+    !source.startsWith(location.origin + '/');
   may.enabled = String(config.enabled) !== 'false';
   may.consent = config.consent !== 'required';
   if (/^(|1|true)$/.test(config.debug)) enableLog();

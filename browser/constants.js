@@ -26,6 +26,7 @@ export const IMMEDIATE = 2;
 // Times of the page.
 export const SLICE_MS = 25; // of work without a pause; browsers call 50 ms a long task
 export const POLL_MS = 1000; // between looks at what gave no event
+export const USER_MS = 100; // between looks at who is signed in
 export const REWRITE_MS = 200; // between looks at a key that the page rewrites all the time
 export const ACTION_MS = 5000; // in which signals belong to one user action
 export const QUIET_MS = 1000; // in which a capture waits for the next signal of its action
@@ -44,9 +45,10 @@ export const MAX_AGE_MS = 7 * 24 * 60 * 60 * 1000; // of a capture that is not a
 // Limits of one save.
 export const MAX_MATCHED_CHARACTERS = 2000; // with patterns of sites, which may be slow
 export const MAX_SAVE_CHARACTERS = 2e7; // the service accepts no larger body
+export const MAX_BINARY_BYTES = 1e6; // of a body that is no text: it is copied to be read
 export const MAX_MEMBERS = 1e6; // at all depths; a trade has about 16
+export const MAX_USER_CHARACTERS = 1e5; // of a text in which a user is looked for
 export const MAX_NUMBERS = 50; // of payments, found in a text
-export const MAX_TEXT_LAYERS = 4; // JSON in a text in JSON
 export const MAX_TEXT_CHARACTERS = 1e6; // searched for secrets
 export const MIN_CARD_NUMBER = 1e12; // smaller numbers are none
 
@@ -63,6 +65,6 @@ export const SMALL_CHARACTERS = 60000; // of localStorage: when full, the page's
 export const MIN_FREE_CHARACTERS = 4 * 60000; // without which nothing is stored there
 export const MAX_BATCH_COUNT = 100;
 export const MAX_BATCH_BYTES = 5e5;
-export const MAX_KEEPALIVE_BYTES = 60000; // of 64 KiB for all of a page's pending keepalive bodies
+export const MAX_KEEPALIVE_BYTES = 24000; // of the 64 KiB that all of a page's requests share
 
 export const DEFAULT_PORT = 5003;

@@ -4,7 +4,7 @@
 
 import { attributeWaiting } from './attribution.js';
 import { MAX_AGE_MS, MAX_BATCH_BYTES, MAX_KEEPALIVE_BYTES } from './constants.js';
-import { log, quietly } from './errors.js';
+import { attempt, log, quietly } from './errors.js';
 import { runExclusively } from './lock.js';
 import { closeCaptures } from './merge.js';
 import { isActive } from './permission.js';
@@ -14,9 +14,9 @@ import {
 import { dueItems, retryAfterMs, retryDelay, takeBatch } from './retry.js';
 import { isLoaded } from './storage.js';
 import { isWithin, now } from './timers.js';
-import { hasWorker, request } from './transport.js';
+import { request } from './transport.js';
 import { unsaved } from './unsaved.js';
-import { isRecord, own, record } from './values.js';
+import { isRecord, parseJson, record } from './values.js';
 
 /** The result for the caller while a capture waits. */
 export const QUEUED = { success: false, queued: true };
@@ -24,7 +24,6 @@ export const QUEUED = { success: false, queued: true };
 let isLeaving = false;
 let delivering = null;
 let pausedUntil = 0; // Retry-After
-let keepaliveBytes = 0;
 
 /** Say whether the page closes: then no lock is taken any more. */
 export const setLeaving = (value) => {
@@ -56,9 +55,12 @@ export const scheduleDelivery = () => {
       await deliver(items);
     }
   };
-  delivering = runExclusively(deliverBatches).catch(log).then(() => {
+  delivering = runExclusively(deliverBatches).then(() => {
     delivering = null;
     quietly(scheduleDelivery);
+  }, (reason) => { // no further try here: a timer schedules deliveries
+    delivering = null;
+    log(reason);
   });
 };
 
@@ -69,42 +71,35 @@ export const wake = async () => {
   quietly(scheduleDelivery);
 };
 
-/** Deliver with the page's last requests what fits in them, the small captures first. */
+/** Deliver with the page's last request what fits in it, the small captures first. */
 export const deliverLast = () => {
   const rest = waitingItems()
-    .filter((item) => item.email && !item.blocked && !item.out)
+    .filter((item) => item.email && !item.blocked && !item.out && item.bytes < MAX_KEEPALIVE_BYTES)
     .sort((one, other) => one.bytes - other.bytes);
-  const items = takeBatch(rest, MAX_KEEPALIVE_BYTES - keepaliveBytes);
+  const items = takeBatch(rest, MAX_KEEPALIVE_BYTES);
   if (items.length) deliver(items, true).catch(log);
 };
 
-/** Send captures. The last ones of a page are sent only if the request outlives the page. */
-const deliver = async (items, isLast) => {
+/** Send captures, at last with a request that outlives the page. */
+const deliver = async (items, keepalive) => {
   const [first, isBatch] = items;
   const members = items.map((item) => '{"type":"' + item.kind + '",' + item.text.slice(1));
   const body = isBatch ? '{"captures":[' + members + ']}' : first.text; // texts are JSON already
-  const bytes = sizeOf(items);
-  const keepalive = keepaliveBytes + bytes <= MAX_KEEPALIVE_BYTES && (isLast || !hasWorker());
-  if (isLast && !keepalive) return;
-  const reserved = keepalive ? bytes : 0;
-  keepaliveBytes += reserved;
   for (const item of items) item.out = keepalive;
   const options = record({ method: 'POST', body, keepalive });
-  const response = await request(isBatch ? 'batch' : first.kind, options, bytes);
-  keepaliveBytes -= reserved;
-  handleResponses(items, response);
+  handleResponses(items, await request(isBatch ? 'batch' : first.kind, options, sizeOf(items)));
 };
 
 /** Handle a request's response: [status, JSON, Retry-After]. A batch has results for captures. */
 const handleResponses = (items, [status, json, retryAfter]) => {
   const wait = retryAfterMs(retryAfter);
   if (wait) pausedUntil = now() + wait;
-  const response = quietly(() => JSON.parse(json));
-  const results = items[1] ? own(response, 'answers') : [response];
+  const response = attempt(() => parseJson(json));
+  const results = items[1] ? response?.answers : [response];
   items.forEach((item, index) => {
     item.out = false;
-    const result = own(results, index);
-    const ownStatus = items[1] && results ? own(result, 'status') : status;
+    const result = results?.[index];
+    const ownStatus = items[1] && results ? result?.status : status;
     if (queue.includes(item)) handleResponse(item, ownStatus, result);
   });
   save();
@@ -122,7 +117,7 @@ const handleResponse = (item, status, response) => {
   log(item.kind, status);
   const refusal = { error: 'HTTP ' + status, ...(isRecord(response) && response), success: false };
   const reason = { capture_id: item.id, kind: item.kind, status, reason: refusal.error };
-  if (status < 300 && own(response, 'success') === true) {
+  if (status < 300 && response?.success === true) {
     forget(item, response);
     retryNow();
   } else if (!isWithin(MAX_AGE_MS, item.at)) {

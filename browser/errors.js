@@ -12,6 +12,15 @@ export const enableLog = () => {
   log = console.debug.bind(console, '[' + NAME + ']');
 };
 
+/** Return what `work` returns, or undefined if the page's data is not what it expects. */
+export const attempt = (work) => {
+  try {
+    return work();
+  } catch (_) {
+    return undefined;
+  }
+};
+
 /** Return what `work` returns, or undefined if it throws. */
 export const quietly = (work) => {
   try {

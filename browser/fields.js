@@ -20,8 +20,13 @@ export const fieldsToJson = (entries) => {
   return JSON.stringify(form);
 };
 
-/** Make JSON of a request's body. Nothing is kept of one that is neither JSON nor fields. */
+/**
+ * Make JSON of a request's body. Nothing is kept of one that is neither JSON nor fields.
+ *
+ * Base64 ends with `=` as well; bytes that are no text are decoded to U+FFFD.
+ */
 export const bodyToJson = (text) => {
   if (isJsonText(text)) return text;
-  return fieldsToJson(/^\w\S*=/.test(text) ? new URLSearchParams(text) : []);
+  const isFields = /^[\p{L}\w.%[\]+*-]{1,99}=[^=\s]/u.test(text) && !/[\0-\b\ufffd]/.test(text);
+  return fieldsToJson(isFields ? new URLSearchParams(text) : []);
 };

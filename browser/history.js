@@ -7,14 +7,14 @@ import { unsaved } from './unsaved.js';
 import { record } from './values.js';
 
 /**
- * `paid` has the time of each payment by its numbers, `left` the users who signed out, `user` who
- * was signed in on the last page, `dropped` the count of lost captures by kind.
+ * `paid` has the time of each payment by its numbers, `left` the users who have been signed in,
+ * `dropped` the count of lost captures by kind.
  */
 export const history = record({ id: '#known' });
 
 /** Forget everything, as after a withdrawn consent. */
 export const forgetHistory = () => {
-  Object.assign(history, { paid: record(), left: [], user: [], dropped: record() });
+  Object.assign(history, { paid: record(), left: [], dropped: record() });
 };
 forgetHistory();
 
@@ -22,7 +22,6 @@ forgetHistory();
 export const restoreHistory = (saved = history) => {
   Object.assign(history, saved, {
     left: history.left.concat(saved.left),
-    user: [].concat(saved.user),
     paid: record(saved.paid),
     dropped: record(saved.dropped),
   });

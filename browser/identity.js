@@ -2,23 +2,38 @@
  * Who is at the page: identified by the site, or signed in as its storage says.
  */
 
-import { MAX_LEFT } from './constants.js';
-import { quietly } from './errors.js';
+import { config } from './config.js';
+import { MAX_LEFT, USER_MS } from './constants.js';
+import { attempt, quietly } from './errors.js';
 import { history } from './history.js';
-import { getItem, ownGlobal, window } from './natives.js';
+import { getItem, ownGlobal, readDocument, window } from './natives.js';
 import { isLoaded } from './storage.js';
+import { now } from './timers.js';
 import { unsaved } from './unsaved.js';
 import { readUser } from './user.js';
+import { record } from './values.js';
 
+/** Keys, cookies and globals that hold who is signed in, the more telling ones first. */
+const SIGNED_IN = ' current_user sb-.+-auth-token (user|auth(-storage)?|session) ' +
+  '(firebase:authUser|@@auth0).+ Clerk.user.primaryEmailAddress __NEXT_DATA__.props';
+
+/** Those that keep a copy of a user. */
+const COPIES = 'currentUser userInfo profile';
+
+/** Those that usually outlive a logout. */
+const REMAINS = 'user_?data';
 
 /** Whom identify() named, until that user signed out. */
 let identified;
+
+/** The key of whom the storage named last. */
+let lastKey;
 
 let current;
 
 /** Remember who identify() says is here; nothing for no one. */
 export const setIdentified = (given) => {
-  const user = readUser(given);
+  const user = readUser(JSON.stringify(given));
   if (given && !user) throw Error('no email');
   identified = user;
   current = null;
@@ -29,43 +44,61 @@ export const forgetCurrentUser = () => {
   current = null;
 };
 
-/** Read the users that some storage keys hold, as JSON or as a bare address. */
-const usersIn = (area, ...keys) => keys.map((key) => quietly(() => {
-  const text = getItem.call(window[area], key);
-  return readUser(/^\s*[[{"]/.test(text) ? JSON.parse(text) : text);
-})).filter(Boolean);
+/** Return the places that may name a user: [name, function that reads it]. */
+const listPlaces = () => {
+  const places = ['localStorage', 'sessionStorage'].flatMap((area) => quietly(() => (
+    Object.keys(window[area]).map((key) => [key, () => getItem.call(window[area], key)])
+  )) || []);
+  const cookies = record(); // large ones come in pieces: name.0, name.1
+  for (const cookie of readDocument(Document.prototype, 'cookie').split('; ').sort()) {
+    const [, name, value] = /^(.*?)(?:\.\d+)?=(.*)/.exec(cookie) || [];
+    cookies[name] = (cookies[name] || '') + value;
+  }
+  return places.concat(Object.keys(cookies).map((name) => (
+    [name, () => decodeURIComponent(cookies[name])]
+  )));
+};
+
+/** Return the global that a path such as `app.user` names, as JSON. */
+const readPath = (path) => {
+  const [first, ...rest] = path.split('.');
+  return JSON.stringify(rest.reduce((value, name) => value[name], ownGlobal(first)));
+};
 
 /**
  * Read who is signed in, and return a function that says who counts.
  *
- * Sites leave copies of a user at logout. So only `current_user` and the session say that a user is
- * signed in. Copies count while their user has not signed out; what usually outlives a logout
- * counts when it names one user. Who signed out is asked later: the database knows it, and may not
- * be read yet.
+ * Sites leave copies of a user at logout. So only some places say that a user is signed in. Copies
+ * count while their user has not signed out; what usually outlives a logout counts when it names
+ * one user. Who signed out is asked later: the database knows it, and may not be read yet.
  */
 export const readStoredUsers = () => {
-  const isSession = (key) => /^sb-.+-auth-token$/.test(key); // supabase-js keeps it there
-  const session = quietly(() => Object.keys(localStorage).find(isSession));
-  const [signedIn] = usersIn('localStorage', 'current_user', session);
-  const copies = usersIn('localStorage', 'userData', 'currentUser').concat(
-    usersIn('sessionStorage', 'currentUser'),
-    quietly(() => readUser(ownGlobal('currentUser'))) || [],
-  );
-  const remains = usersIn('localStorage', 'user_data')
-    .concat(usersIn('sessionStorage', 'userData'));
+  const places = listPlaces();
+  const usersIn = (names) => names.split(' ').flatMap((name) => (
+    places.filter(([place]) => RegExp('^' + name + '$', 'i').test(place))
+      .concat([[name, () => readPath(name)]])
+      .map(([, read]) => attempt(() => readUser(read())))
+  )).filter(Boolean);
+  const [signedIn] = usersIn((config.person || '') + SIGNED_IN)
+    .sort((one, other) => one.isOver - other.isOver);
+  const copies = usersIn(COPIES);
+  const remains = usersIn(REMAINS);
 
   // Whoever was signed in before, and is not now, has signed out.
-  const before = history.user;
-  const [gone] = before;
-  if (gone && gone !== signedIn?.key) {
-    history.left = history.left.concat(before).slice(-MAX_LEFT);
-    if (identified?.key === gone) identified = null;
+  if (lastKey !== signedIn?.key) {
+    if (identified?.key === lastKey) identified = null;
+    lastKey = signedIn?.key;
   }
-  history.user = signedIn ? [signedIn, ...copies, ...remains].map((user) => user.key) : [];
-  if (String(before) !== String(history.user)) unsaved.add(history);
-  history.left = history.left.filter((key) => key !== signedIn?.key);
+  const known = (user) => history.left.includes(user.key);
+  const here = signedIn ? [signedIn, ...copies, ...remains] : [];
+  for (const user of here) {
+    if (known(user)) continue;
+    history.left.push(user.key);
+    history.left = history.left.slice(-MAX_LEFT);
+    unsaved.add(history);
+  }
 
-  const counts = (user) => isLoaded && !history.left.includes(user.key);
+  const counts = (user) => isLoaded && !known(user);
   return () => {
     const [one, ...rest] = remains.filter(counts);
     return signedIn || copies.find(counts) || (rest.every((other) => other.key === one.key) && one);
@@ -75,16 +108,13 @@ export const readStoredUsers = () => {
 /**
  * Return who is here: `users()` names whom identify() named, and who is signed in, if known.
  *
- * What was read is used again while `current_user` is the same; writes to the other keys, and a
- * timer, have it read again.
+ * What was read is used again for a moment; writes to the keys end that.
  */
 export const currentUser = () => {
-  const text = quietly(() => getItem.call(localStorage, 'current_user'));
-  const user = ownGlobal('currentUser');
-  if (!current || current.text !== text || current.user !== user) {
+  if (!current || now() > current.until) {
     const stored = readStoredUsers(); // may end what identify() said
-    const named = identified;
-    current = { text, user, users: () => [named, stored()] };
+    const [named, key] = [identified, lastKey];
+    current = { key, until: now() + USER_MS, users: () => [named, stored()] };
   }
   return current;
 };

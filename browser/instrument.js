@@ -6,8 +6,7 @@ import { quietly } from './errors.js';
 import { isActive } from './permission.js';
 import { record } from './values.js';
 
-const kindsByWrapper = new Map();
-let innermost;
+const wrappers = new Set();
 
 /** What puts the page back as it was; empty while nothing is wrapped. */
 export const undo = [];
@@ -22,30 +21,23 @@ export const restorePage = () => undo.splice(0).forEach(quietly);
  * before the call, because pages change them during it. The result is never touched: reading `then`
  * of a Supabase query sends it again, and handling a promise hides an unhandledrejection.
  */
-export const instrument = (owner, name, observe, kind = name) => {
+export const instrument = (owner, name, observe) => {
   try {
     const original = owner[name]; // throws for a `let` that is not initialised yet
     if (typeof original !== 'function' || original instanceof Node) return;
-    if (kindsByWrapper.has(original)) return;
+    if (wrappers.has(original)) return;
     const wrapper = new Proxy(original, record({
       apply(target, self, args) {
-        const outer = innermost;
-        innermost = wrapper;
         try {
-          try {
-            // A page that wraps our wrapper passes two wrappers with one save: only the outer one
-            // counts. A function that calls itself saves each time.
-            const isSave = outer === wrapper || kindsByWrapper.get(outer) !== kind;
-            if (isSave && isActive()) quietly(() => observe(args, self));
-          } catch (_) { /* no stack is left: the page's function says so itself */ }
-          return Reflect.apply(target, self, args);
-        } finally {
-          innermost = outer;
-        }
+          if (isActive()) quietly(() => observe(args, self));
+        } catch (_) { /* no stack is left: the page's function says so itself */ }
+        return Reflect.apply(target, self, args);
       },
+      // What it says tells other scripts whether it is the browser's own.
+      get: (target, key) => (key === 'toString' ? () => target.toString() : target[key]),
     }));
     owner[name] = wrapper;
-    kindsByWrapper.set(wrapper, kind);
+    wrappers.add(wrapper);
     undo.push(() => {
       if (owner[name] === wrapper) owner[name] = original;
     });

@@ -3,34 +3,25 @@
  */
 
 import { attributeWaiting } from './attribution.js';
-import { POLL_MS } from './constants.js';
+import { NAME, POLL_MS } from './constants.js';
 import { deliverLast, scheduleDelivery, setLeaving, wake } from './delivery.js';
 import { log, quietly } from './errors.js';
 import { restoreHistory } from './history.js';
 import { forgetCurrentUser, readStoredUsers } from './identity.js';
 import { restorePage, undo } from './instrument.js';
 import { closeCaptures } from './merge.js';
-import { addEventListener, removeEventListener, window } from './natives.js';
+import { addEventListener, removeItem, window } from './natives.js';
 import { observeForm } from './observe.js';
 import { OFF_KEY, isActive, may, shareOff } from './permission.js';
 import { queue, release } from './queue.js';
 import { processSignals } from './signals.js';
 import {
-  database, isLoaded, openStorage, persist, persistSmall, readAll, setLoaded, useLocalStorageToo,
+  database, isLoaded, openStorage, readAll, setLoaded, useLocalStorageToo,
 } from './storage.js';
 import { runLater } from './timers.js';
-import { abortRequests, hasWorker } from './transport.js';
+import { abortRequests } from './transport.js';
 import { record } from './values.js';
 import { wrapBrowser, wrapGlobals } from './wrap.js';
-
-/** Listen in the capture phase, where a page's stopPropagation cannot hide events. */
-const listen = (types, handle, target = window) => {
-  for (const type of types.split(' ')) {
-    const listener = (event) => quietly(() => handle(event));
-    addEventListener.call(target, type, listener, true);
-    undo.push(() => removeEventListener.call(target, type, listener, true));
-  }
-};
 
 /**
  * Store and send everything, as no code may run after this.
@@ -54,48 +45,57 @@ export const startCapturing = () => {
   if (undo.length) return;
   wrapBrowser();
 
-  // Functions are wrapped before the next script runs, in which they are called.
-  const observer = new MutationObserver(wrapGlobals);
-  observer.observe(document, record({ childList: true, subtree: true }));
-  listen('DOMContentLoaded click submit', wrapGlobals);
-  listen('load', wrapGlobals, document); // of a script: these events do not reach the window
-  listen('submit', (event) => isActive() && observeForm(event.target));
-  const timer = setInterval(quietly, POLL_MS, () => {
+  // In the capture phase, where a page's stopPropagation cannot hide events.
+  const stop = new AbortController();
+  const options = record({ capture: true, signal: stop.signal });
+  const listeners = [];
+  const listen = (types, handle, target = window) => {
+    for (const type of types.split(' ')) {
+      listeners.push(() => addEventListener.call(target, type, listener, options));
+      const listener = (event) => quietly(() => handle(event));
+    }
+  };
+
+  /** Look for functions to wrap; listen again, since document.open() ends that. */
+  const look = () => {
     wrapGlobals();
-    forgetCurrentUser();
+    for (const add of listeners) add();
+  };
+
+  // Functions are wrapped before the next script runs, in which they are called.
+  const observer = new MutationObserver(look);
+  observer.observe(document, record({ childList: true, subtree: true }));
+  listen('DOMContentLoaded click', look);
+  listen('load', look, document); // of a script: these events do not reach the window
+  listen('submit', (event) => isActive() && observeForm(event.composedPath()[0]));
+  const timer = setInterval(quietly, POLL_MS, () => {
+    look();
     scheduleDelivery();
   });
-  undo.push(() => observer.disconnect(), () => clearInterval(timer));
+  undo.push(() => observer.disconnect(), () => clearInterval(timer), () => stop.abort());
 
   // A listener of `unload` would cost the page its back/forward cache.
   // Firefox ends the process of a site's last tab, and with it the first listener that runs then.
-  listen('pagehide pagehide', () => {
-    if (hasWorker()) abortRequests(); // the worker ends now: what it sends goes with leavePage
-    leavePage();
-  });
+  listen('pagehide pagehide', leavePage);
   listen('pageshow', ({ persisted }) => {
     setLeaving(false);
     if (persisted) abortRequests(); // frozen requests would never end
     wake();
   });
   listen('online visibilitychange', wake);
+  look();
 };
 
 /** Read what earlier pages stored. */
 const loadStored = async () => {
-  const small = await openStorage();
+  await openStorage();
   const all = await readAll();
   const off = all['#off'];
   if (off) { // it can forbid, and cannot allow what this page forbids
     for (const name in may) may[name] &&= off[name] !== false;
     shareOff();
-  }
-  // Of pages that closed. Another one may close now: only what is written here is removed.
-  if (database && small) {
-    persist(isActive() ? small : record(), () => {
-      for (const id in small) small[id] = null;
-      persistSmall(small);
-    });
+    // A page that closed before it knew this stored its last saves there.
+    if (!isActive() && database) removeItem.call(localStorage, NAME);
   }
   readStoredUsers(); // who is here now, before it is known who was here last
   restoreHistory(all['#known']);

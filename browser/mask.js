@@ -5,15 +5,17 @@
  */
 
 import { plainKey } from './canonical.js';
-import { MAX_TEXT_CHARACTERS, MAX_TEXT_LAYERS, MIN_CARD_NUMBER } from './constants.js';
-import { isJsonText } from './fields.js';
+import { MAX_TEXT_CHARACTERS, MIN_CARD_NUMBER } from './constants.js';
 import { isEmpty, isObject, parseJson } from './values.js';
 
 const WORDS =
   'pass(e|w?.r[dt]|wd|phrase|code)|kennwort|contrase.?a|pwd?|csc|cv[cdnv]|secret|' +
   'token|otp|mnemonic|credentials?|authorization|basic.?auth|' +
-  '(access|api|auth\\w*|backup|card|cv[cdnv]|factor|login|mfa|onetime|otp|private|recovery|reset|' +
-  'secret|security|seed|sms|[2t]fa|verification).?(answer|code|key|phrase|word)s?';
+  '(access|api|auth\\w{0,9}|backup|card|cv[cdnv]|factor|login|mfa|onetime|otp|private|recovery|' +
+  'reset|secret|security|seed|sms|[2t]fa|verification).?(answer|code|key|phrase|word)s?';
+
+/** Words that are a name of their own; at the end of `spin` or `japan` they mean nothing. */
+const SHORT_WORDS = '(card)?(pin|pan)|(user)?pass|jwt|seed|clave|mdp';
 
 /**
  * A secret's name ends with such a word (accessToken, API_KEY), perhaps numbered or confirming, or
@@ -21,9 +23,9 @@ const WORDS =
  * other word: `chosenOrder` has `senord`.
  */
 const SECRET = new RegExp('^(?!has|show|forgot)' +
-  '(.*(' + WORDS + '|cookie|(card|cc)n(o|um(ber)?))|(card)?(pin|pan)|pass|jwt|seed|clave|mdp)' +
-  '(\\d|confirm.*)?$|' +
-  '^senha|novasenha|chtwoo|l.senord|gangskode|kodeord|salas.na|slapta|lozink|zapor|jelsz|' +
+  '(.*(' + WORDS + '|cookie|(card|cc)n(o|um(ber)?))|' + SHORT_WORDS + ')' +
+  '(\\d|confirm.*|new|old|hex)*$|' +
+  '^(nova|minha)?senha|chtwoo|l.senord|gangskode|kodeord|salas.na|slapta|lozink|zapor|jelsz|' +
   'parool|parol[aeă]$|h[ae]s[lł]o$|geslo$|[sş]ifre|fhocal|паро|^κωδ.κ.ς($|πρ.σ)|' +
   '密[码碼]|口令|パスワ|暗証');
 
@@ -36,45 +38,35 @@ const SECRET = new RegExp('^(?!has|show|forgot)' +
  */
 const SECRET_IN_TEXT = new RegExp('eyJ[\\w-]{8,400}\\.[\\w-]{8,9999}\\.[\\w-]*|' +
   '-----BEGIN [A-Z ]*PRIVATE KEY[^]*?(?:-END[A-Z -]*|$)|' +
-  '((?:' + WORDS + ')\\\\*["\']?\\s*[=:]\\s*)' +
-  '(?:\\\\*"[^"]*"?|\\\\*\'[^\']*\'?|(?:(?!\\s[\\w-]+[=:])[^\\r\\n&;"\'}])+)', 'gi');
+  '((?:' + WORDS + '|\\b(?:' + SHORT_WORDS + '))\\\\*["\']?\\s*[=:]\\s*)' +
+  '(?:(?<quote>\\\\*["\'])(?:(?!\\k<quote>)[^])*|(?:(?!\\s[\\w-]+[=:])[^\\r\\n&;"\'},])+)', 'gi');
 
 /** Visa, Mastercard, American Express, Discover, UnionPay. The service knows all issuers. */
 const CARD = /^((4\d|5[1-5]|6[25])\d{14}|3[47]\d{13})$/;
 
 /** Parse JSON and mask the secrets in it. */
-export const mask = (json, layers = MAX_TEXT_LAYERS) => parseJson(json, (key, value) => {
+export const mask = (json) => parseJson(json, (key, value) => {
   if (isEmpty(value) || typeof value === 'boolean') return value; // showPassword
-  const name = plainKey(key);
+  const name = plainKey(key).slice(-99);
   // A token may be a coin: {"payToken": "USDT"}, {"baseToken": {"symbol": "SOL"}}.
   const isCoin = /token$/.test(name) && (isObject(value) || value.length < 6);
   if (SECRET.test(name) && !isCoin) return '[redacted]';
   if (isObject(value) || Math.abs(value) < MIN_CARD_NUMBER) return value;
   const text = String(value);
-  const masked = maskText(text, layers);
+  const masked = maskText(text);
   return masked === text ? value : masked; // a number stays a number
 });
 
 /** Mask the secrets in a text. Most texts hold nothing like one, and are left at once. */
-export const maskText = (text, layers) => {
+export const maskText = (text) => {
   if (!/[=:{[-]|\d{4}|eyJ/.test(text)) return text;
-  if (isJsonText(text)) {
-    if (!layers) return '[redacted]';
-    try {
-      const inner = JSON.stringify(mask(text, layers - 1));
-      return /\[(redacted|card )/.test(inner) ? inner : text;
-    } catch (reason) {
-      // Not a SyntaxError: it is JSON, but too deep to be walked.
-      if (!(reason instanceof SyntaxError)) return '[redacted]';
-    }
-  }
   // A file in base64, in which secrets would be found by chance.
   if (/^(data:[^,]{9,80},)?[\w+/=\r\n]{9999,}$/.test(text)) return text;
   if (text.length > MAX_TEXT_CHARACTERS) return '[redacted]';
   return text
     // Card numbers, in the groups in which they are written.
     .replace(/[+.]?\b((\d{4}[ -]?){3}\d{4}|\d{4}[ -]?\d{6}[ -]?\d{5})\b(?!-)/g, maskCard)
-    .replace(SECRET_IN_TEXT, '$1[redacted]');
+    .replace(SECRET_IN_TEXT, '$1$<quote>[redacted]');
 };
 
 /**

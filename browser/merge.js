@@ -5,7 +5,7 @@
  */
 
 import { setBody } from './attribution.js';
-import { belongsTo, canonicalJson, mergePreferFirst, paymentStates, valuesIn }
+import { belongsTo, canonicalJson, mergePreferFirst, valuesIn }
   from './canonical.js';
 import {
   ACTION_MS, API, DAY_MS, MAX_EARLIER, MAX_OPEN, QUIET_MS, REPEAT_MS, REQUEST, STORAGE_KEY,
@@ -13,7 +13,7 @@ import {
 import { history, rememberPaid } from './history.js';
 import { makeRoom, queue, seenIds } from './queue.js';
 import { isWithin, now } from './timers.js';
-import { mergeUsers } from './user.js';
+import { mergeUsers, readUser } from './user.js';
 import { record } from './values.js';
 
 /** The text that each source saved last, for each user. */
@@ -35,6 +35,9 @@ const isRepeat = (part) => {
   return part.kind === 'dashboard' || isWithin(REPEAT_MS, last.at);
 };
 
+/** The user of the API's last call: what it is told next is about the same user. */
+let named;
+
 /** Make a part of a signal, and merge it into the capture of its action. */
 export const processSignal = (payload, signal) => {
   const { rule, rank } = signal;
@@ -42,24 +45,29 @@ export const processSignal = (payload, signal) => {
   let body = record();
   for (const key in payload) body[rule.as[key] || key] = payload[key];
   if (rule.under) body = record({ [rule.under]: body });
-  const user = mergeUsers(body, signal.user, signal.by.users());
+  const text = canonicalJson(body);
+  const said = readUser(text);
+  const user = mergeUsers([
+    // Its name and its id may be a plan's and the payment's.
+    said && record(said, { name: '', id: '' }),
+    readUser(signal.user),
+  ], [signal.token, ...signal.by.users(), rank === API && named]);
+  if (rank === API) named = user;
   // A page that goes on saving the dashboard of a user who signed out is not the user.
-  if (kind === 'dashboard' && history.left.length && (!user || history.left.includes(user.key))) {
+  if (kind === 'dashboard' && !signal.by.key && history.left[0] &&
+    (!user || history.left.includes(user.key))) {
     throw Error();
   }
-  const text = canonicalJson(body);
   if (rank >= REQUEST && text === '{}') return;
   const [number] = valuesIn(text, 'transaction_?id');
-  const [status = ''] = rank < STORAGE_KEY ? valuesIn(text, '(?:payment_?)?status') : '';
   mergeIntoCapture(Object.assign(signal, {
     kind,
     body,
     text,
     user,
-    own: user?.own && user.key,
+    own: user?.own,
     ids: valuesIn(text, '(?:transaction|payment|order)_?id'),
     number,
-    status,
   }));
 };
 
@@ -102,9 +110,9 @@ const mergeIntoCapture = (part) => {
   if (!isApi && isRepeat(part)) return;
   let item = queue.findLast((open) => open.parts && belongsTo(part, open));
   if (!item) {
-    // A page shows a payment's receipt again.
-    const isPaid = (state) => isWithin(DAY_MS, history.paid[state]);
-    if (!isApi && part.kind === 'payment' && paymentStates(part).some(isPaid)) return;
+    // A page stores the receipt of a payment again. What it sends again, the service compares.
+    const isPaid = (payment) => isWithin(DAY_MS, history.paid[payment]);
+    if (part.rank === STORAGE_KEY && paymentsIn(part, part.user).some(isPaid)) return;
     item = openCapture(part);
   }
   addPart(item, part);
@@ -123,11 +131,14 @@ const mergeIntoCapture = (part) => {
   }
 };
 
-/** Close a capture, and remember a payment's numbers: pages show its receipt again later. */
+/** Name the payments of a part: by its number, or else by its order's, and by its user. */
+const paymentsIn = ({ number, ids }, user) =>
+  (number ? [number] : ids).map((id) => id + ' ' + user?.key);
+
+/** Close a capture, and remember its payments, as pages store their receipts again later. */
 const close = (item) => {
   if (item.kind === 'payment') {
-    const parts = [...item.parts.values()];
-    rememberPaid(parts.flatMap((part) => paymentStates(part).concat(part.ids)));
+    rememberPaid([...item.parts.values()].flatMap((part) => paymentsIn(part, item.user)));
   }
   item.parts = null;
   item.dueAt = 0;

@@ -2,16 +2,16 @@
  * The browser's own functions, as they were when the script ran.
  *
  * Pages wrap fetch and others later. Elements with an id or a name are globals, and hide members
- * of document and of forms ("DOM clobbering"), so the DOM is read through its prototypes. A worker
- * and Node have no DOM: there the functions are undefined, and nothing uses them.
+ * of document and of forms ("DOM clobbering"), so the DOM is read through its prototypes. Node
+ * has no DOM: there the functions are undefined, and nothing uses them.
  */
 
 import { quietly } from './errors.js';
 import { own } from './values.js';
 
 export const { window, fetch: nativeFetch } = globalThis;
-export const { addEventListener, removeEventListener } = window?.EventTarget?.prototype ?? {};
-export const { getItem, setItem, removeItem } = window?.Storage?.prototype ?? {};
+export const { addEventListener } = EventTarget.prototype;
+export const { getItem, setItem, removeItem } = window?.Storage.prototype || {};
 
 /** Read a global, but no element by its id or name: window does not own those. */
 export const ownGlobal = (name) => quietly(() => own(window, name));

@@ -3,41 +3,57 @@
  */
 
 import {
-  FORM, MAX_MATCHED_CHARACTERS, MAX_SAVE_CHARACTERS, REQUEST, STORAGE_KEY,
+  FORM, MAX_BINARY_BYTES, MAX_MATCHED_CHARACTERS, REQUEST, STORAGE_KEY,
 } from './constants.js';
-import { log, quietly } from './errors.js';
+import { attempt, log, quietly } from './errors.js';
 import { fieldsToJson, isJsonText } from './fields.js';
 import { currentUser, forgetCurrentUser } from './identity.js';
+import { maskText } from './mask.js';
 import { baseAddress } from './natives.js';
 import { NEVER, findRule } from './rules.js';
 import { addSignal } from './signals.js';
+import { readUser } from './user.js';
 import { isText, withoutSlashes } from './values.js';
 
 /**
- * Return what a body's text can be read from later, or null.
+ * Return what a body's text can be read from later, or nothing.
  *
  * A Request is cloned: reading its body would take it from the page.
  */
 const readableCopy = (body) => {
-  if (body instanceof Request) return body.clone();
-  const isBinary = body instanceof ArrayBuffer || ArrayBuffer.isView(body);
-  const blob = isBinary ? new Blob([body]) : body;
-  return blob instanceof Blob && blob.size <= MAX_SAVE_CHARACTERS ? blob : null;
+  if (body instanceof Blob) return body.size <= MAX_BINARY_BYTES && body;
+  const type = body instanceof Request && body.headers.get('content-type');
+  return /json|form-u|text/.test(type) && body.clone();
 };
 
-/** Observe a request of fetch, XMLHttpRequest or sendBeacon. Its response is never read. */
-export const observeRequest = (body, method, url) => {
+/**
+ * Observe a request of fetch, XMLHttpRequest or sendBeacon. Its response is never read.
+ *
+ * @param readToken returns its Authorization header
+ */
+export const observeRequest = (body, method, given, readToken) => {
   if (!body || !/^(post|put|patch)$/i.test(method)) return;
-  const { origin, pathname } = new URL(url, baseAddress());
+  let url = new URL(given, baseAddress());
+  const proxied = url.searchParams.get('url');
+  if (/^https?:/.test(proxied)) url = new URL(proxied);
+  const { origin, pathname, search } = url;
   const address = withoutSlashes(decodeURIComponent(origin + pathname));
   const rule = !NEVER.test(pathname) && findRule('url', address);
   if (!rule) return;
-  // Also of a body that is read later. PUT and PATCH change a part of what was saved before.
-  const moment = { at: Date.now(), by: currentUser(), partial: /^pu|pa/i.test(method) };
+  const partial = /^pu|pa/i.test(method); // they change a part of what was saved before
+  const moment = { // also of a body that is read later
+    at: Date.now(),
+    by: currentUser(),
+    token: attempt(() => readUser(readToken())),
+    partial,
+    target: partial && maskText(pathname + search),
+  };
   const add = (text) => quietly(() => addSignal(rule, REQUEST, address, text, moment));
+  const { byteLength } = body;
   if (body instanceof FormData) add(fieldsToJson(body));
   else if (isText(body) || body instanceof URLSearchParams) add(String(body));
-  else readableCopy(body)?.text().then(add, log);
+  else if (byteLength <= MAX_BINARY_BYTES) add(new TextDecoder().decode(body));
+  else readableCopy(body)?.text?.().then(add, log);
 };
 
 /** Observe a write to localStorage or sessionStorage; without a value, the removal of a key. */
@@ -46,7 +62,7 @@ export const observeWrite = (name, value) => {
   const rule = isText(value) && isJsonText(value) && findRule('key', key);
   if (rule) {
     addSignal(rule, STORAGE_KEY, key, value, { user: rule.key.exec(key)[1] });
-  } else if (/user|-token$/i.test(key)) {
+  } else if (/user|auth|session|profile/i.test(key)) {
     forgetCurrentUser();
   }
 };

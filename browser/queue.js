@@ -14,7 +14,7 @@
  *   out            a request that outlives the page is sending it
  *   blocked        why the service does not accept it now
  *   response       the result for its caller
- *   kept           it was read from storage
+ *   kept           it was read from storage: in which opening of the database
  */
 
 import { ACTION_MS, MAX_QUEUE_BYTES, MAX_QUEUE_COUNT, OPEN_MS } from './constants.js';
@@ -22,7 +22,7 @@ import { log } from './errors.js';
 import { countDropped, history } from './history.js';
 import { isActive } from './permission.js';
 import { KINDS } from './rules.js';
-import { database, persist, readAll } from './storage.js';
+import { database, openings, persist, readAll } from './storage.js';
 import { now, pause } from './timers.js';
 import { unsaved } from './unsaved.js';
 import { record } from './values.js';
@@ -81,13 +81,17 @@ export const release = (item) => {
 /** Read what other pages stored, and forget what they delivered. */
 const readStored = async () => {
   const all = await readAll();
-  for (const item of queue) if (item.kept && !all[item.id]) forget(item, { success: true });
+  for (const item of queue) {
+    if (all[item.id]) continue;
+    if (item.kept === openings) forget(item, { success: true });
+    else unsaved.add(item);
+  }
   const added = Object.values(all).filter((one) => one.kind && !seenIds.has(one.id));
   queue = added.map((one) => {
     // A capture whose page is still merging is sent after that; clocks are set back.
     const dueAt = one.until && now() + Math.min(one.until - Date.now(), ACTION_MS);
     seenIds.add(one.id);
-    return record(one, { tries: 0, kept: true, dueAt });
+    return record(one, { tries: 0, kept: openings, dueAt });
   }).concat(queue);
 };
 

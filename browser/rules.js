@@ -65,17 +65,12 @@ export const NEVER = /\/capture\/?$|data-capture|invoice|payment.in(fo|tent)/i;
  * @throws if its kind is unknown or a pattern is not a regular expression.
  */
 export const readRule = (given) => {
-  const rule = record();
-  const patterns = ['url', 'key', 'form'];
-  for (const name of [...patterns, 'name', 'kind', 'call', 'under']) {
-    if (isText(own(given, name))) rule[name] = given[name];
+  if (!KINDS.includes(given.kind)) throw Error();
+  const rule = record(given);
+  for (const type of ['url', 'key', 'form']) {
+    if (rule[type]) rule[type] = RegExp(rule[type], 'i');
   }
-  if (!KINDS.includes(rule.kind)) throw Error();
-  for (const type of patterns) if (rule[type]) rule[type] = new RegExp(rule[type], 'i');
-  rule.as = record({ type: 'payload_type' }); // in a batch, `type` is the capture's kind
-  for (const [from, to] of Object.entries(own(given, 'as') || {})) {
-    if (isText(to)) rule.as[from] = to;
-  }
+  rule.as = record({ type: 'payload_type' }, rule.as); // in a batch, `type` is the capture's kind
   return rule;
 };
 

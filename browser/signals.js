@@ -22,11 +22,8 @@ import { isLoaded } from './storage.js';
 import { now, runLater } from './timers.js';
 import { isRecord, record } from './values.js';
 
-/** The signals that wait. */
-export const signals = new Set();
-
-/** The waiting signal of each storage key. */
-export const rewrites = new Map();
+/** The signals that wait; those of a storage key by the key and its user, as they are rewritten. */
+export const signals = new Map();
 
 let scheduled = NOT_SCHEDULED;
 let processedAt = -REWRITE_MS;
@@ -37,7 +34,7 @@ const processLater = (ms) => {
 };
 
 /**
- * Record a signal, and return it unless it only replaces a waiting one.
+ * Record a signal, and return it.
  *
  * @param rank the kind of source: API, CALL, …
  * @param from the source itself: a function's name, an address, a key
@@ -47,13 +44,7 @@ const processLater = (ms) => {
 export const addSignal = (rule, rank, from, text, more) => {
   if (text.length > MAX_SAVE_CHARACTERS) refuseLarge(rule.kind);
   const signal = record({ rule, rank, from, text, at: Date.now(), by: currentUser() }, more);
-  const waiting = rank === STORAGE_KEY && rewrites.get(from);
-  if (waiting?.by === signal.by) {
-    waiting.text = text;
-    return undefined;
-  }
-  signals.add(signal);
-  if (rank === STORAGE_KEY) rewrites.set(from, signal);
+  signals.set(rank === STORAGE_KEY ? from + signal.by.key : signal, signal);
   if (rank === STORAGE_KEY && now() < processedAt + REWRITE_MS) {
     if (scheduled === NOT_SCHEDULED) processLater(REWRITE_MS);
   } else if (scheduled !== IMMEDIATE) {
@@ -71,7 +62,9 @@ const readSignal = (signal) => {
   if (!Array.isArray(payload)) return processSignal(payload, signal);
   for (let n = 0; n < payload.length; n++) {
     if (n >= MAX_QUEUE_COUNT) countDropped(signal.rule.kind);
-    else if (isRecord(payload[n])) signals.add(record(signal, { payload: payload[n], text: '' }));
+    else if (isRecord(payload[n])) {
+      signals.set(record(), record(signal, { payload: payload[n], text: '' }));
+    }
   }
   return undefined;
 };
@@ -86,7 +79,7 @@ export const processSignals = (all) => {
   scheduled = NOT_SCHEDULED;
   if (!isLoaded && !all) return;
   processedAt = now();
-  for (const signal of signals) {
+  for (const [key, signal] of signals) {
     if (!all && !document.hidden && now() > processedAt + SLICE_MS) break;
     try {
       if (isActive()) readSignal(signal);
@@ -94,8 +87,7 @@ export const processSignals = (all) => {
       log(reason);
       signal.error = reason;
     }
-    signals.delete(signal); // afterwards: Firefox may end this function when its tab closes
-    if (rewrites.get(signal.from) === signal) rewrites.delete(signal.from);
+    signals.delete(key); // afterwards: Firefox may end this function when its tab closes
   }
   if (signals.size) processLater();
   save();

@@ -5,9 +5,9 @@
  */
 
 import { MIN_FREE_CHARACTERS, NAME, OPEN_MS, SMALL_CHARACTERS } from './constants.js';
-import { log, quietly } from './errors.js';
+import { attempt, log } from './errors.js';
 import { getItem, removeItem, setItem } from './natives.js';
-import { pause } from './timers.js';
+import { pause, runLater } from './timers.js';
 import { parseJson, record } from './values.js';
 
 export let database;
@@ -29,25 +29,31 @@ export const resultOf = (request) => new Promise((resolve, reject) => {
 });
 
 const readSmall = () => parseJson(getItem.call(localStorage, NAME));
-const removeSmall = () => removeItem.call(localStorage, NAME);
 
-/** Open the database. Return what localStorage holds: null for nothing, undefined if blocked. */
-export const openStorage = async () => {
-  const open = async () => {
-    const request = indexedDB.open(NAME, 1);
-    request.onupgradeneeded = () => {
-      request.result.createObjectStore(NAME, record({ keyPath: 'id' }));
-    };
-    database = await resultOf(request);
-    database.onversionchange = () => { // another tab deletes or upgrades it
-      database.close();
-      database = null;
-    };
+/** How often the database was opened: it is empty after it was cleared. */
+export let openings = 0;
+
+const openDatabase = async () => {
+  const request = indexedDB.open(NAME, 1);
+  request.onupgradeneeded = () => {
+    request.result.createObjectStore(NAME, record({ keyPath: 'id' }));
   };
-  await Promise.race([open(), pause(OPEN_MS)]).catch(log);
-  const small = quietly(readSmall);
-  usesLocalStorage = !database && small !== undefined;
-  return small;
+  database = await resultOf(request);
+  openings++;
+  // The browser closes it when the user clears the site's data; another tab deletes or upgrades it.
+  database.onclose = database.onversionchange = () => {
+    database?.close();
+    database = null;
+    usesLocalStorage = true;
+    runLater(() => openDatabase().catch(log), OPEN_MS);
+  };
+};
+
+/** Open the database. If an earlier page left something in localStorage, it is used, too. */
+export const openStorage = async () => {
+  await Promise.race([openDatabase(), pause(OPEN_MS)]).catch(log);
+  const small = attempt(readSmall); // null for nothing, undefined if blocked
+  usesLocalStorage = database ? small : small !== undefined;
 };
 
 /** Store in localStorage too, as the page closes: WebKit drops the database's last writes. */
@@ -60,20 +66,24 @@ export const useLocalStorageToo = () => {
  *
  * The put and the commit happen at once: whatever awaits first is lost when the page closes.
  */
-export const persist = (records, whenWritten = () => {}) => quietly(() => {
-  if (usesLocalStorage) quietly(() => persistSmall(records));
-  if (!database) return;
-  const transaction = database.transaction(NAME, 'readwrite');
-  const objectStore = transaction.objectStore(NAME);
-  for (const id in records) {
-    if (records[id]) objectStore.put(records[id]);
-    else objectStore.delete(id);
+export const persist = (records) => {
+  const persistElsewhere = () => attempt(() => persistSmall(records));
+  try {
+    const transaction = database.transaction(NAME, 'readwrite');
+    const objectStore = transaction.objectStore(NAME);
+    for (const id in records) {
+      if (records[id]) objectStore.put(records[id]);
+      else objectStore.delete(id);
+    }
+    transaction.commit();
+    transaction.onabort = persistElsewhere; // the disk is full
+    if (usesLocalStorage) persistElsewhere();
+  } catch (_) { // closed, or never opened
+    persistElsewhere();
   }
-  transaction.commit();
-  transaction.oncomplete = () => quietly(whenWritten);
-});
+};
 
-export const persistSmall = (records) => {
+const persistSmall = (records) => {
   let room = SMALL_CHARACTERS;
   const kept = record(readSmall(), records);
   for (const id in kept) {
@@ -81,7 +91,7 @@ export const persistSmall = (records) => {
     if (!kept[id] || room < 0) delete kept[id];
   }
   const text = JSON.stringify(kept);
-  removeSmall();
+  removeItem.call(localStorage, NAME);
   if (text === '{}') return;
   setItem.call(localStorage, NAME, text.padEnd(MIN_FREE_CHARACTERS)); // throws if there is no room
   setItem.call(localStorage, NAME, text);

@@ -1,65 +1,70 @@
 /**
- * Find users in what pages say: payloads, arguments, stored objects.
+ * Find users in texts: what pages save, what they store, and tokens.
+ *
+ * Texts are searched, not trees: the address is found in whatever envelope it comes.
  */
 
-import { mergePreferFirst, plainKey } from './canonical.js';
+import { mergePreferFirst, valuesIn } from './canonical.js';
 import { config, wordsIn } from './config.js';
-import { isRecord, isText, member, record } from './values.js';
+import { MAX_USER_CHARACTERS } from './constants.js';
+import { quietly } from './errors.js';
+import { isText, record } from './values.js';
+
+/** Members with the address of whom an object is about, the most telling ones first. */
+const ADDRESSES = ['user_?email', 'e?mail', '[a-z_-]{0,9}e?mail(?:_?address)?'];
+
+/** Objects of people who are not the user, and members of them. */
+const OTHERS = RegExp(
+  '"\\w{0,20}(admin|affil|creat|manager|merch|owner|partner|referr|sell|shop|support)' +
+    '\\w{0,20}":({[^{}]{0,999}}|"[^"]*")',
+  'gi',
+);
+
+/** Whether an address stands for nobody: a usual one, or one of the site's, in part patterns. */
+const isPlaceholder = (email) => /^(unknown@example\.com|user_\d+@.*)$/.test(email) ||
+  wordsIn(config.placeholders).some((word) => quietly(() => (
+    word[0] === '/' ? RegExp(word.split('/')[1], 'i').test(email) : word.toLowerCase() === email
+  )));
 
 /** Return an email address without spaces around it; empty if it is none or a placeholder. */
 export const emailIn = (value) => {
   const email = isText(value) ? value.trim() : '';
-  const placeholders = wordsIn(['unknown@example.com', config.placeholders]);
-  const isEmail = /^[^\s@]+@[^\s@]+$/.test(email) && !placeholders.includes(email.toLowerCase());
-  return isEmail ? email : '';
+  return /^[^\s@{]+@[^\s@}]+$/.test(email) && !isPlaceholder(email.toLowerCase()) ? email : '';
 };
 
-/** Read the first member that is usable. */
-const firstOf = (object, names, read) =>
-  names.split(' ').map((name) => read(member(object, name))).find(Boolean);
+/** Decode base64url. escape() writes each byte as %XX, so that they are read as UTF-8. */
+const fromBase64 = (text) =>
+  decodeURIComponent(escape(atob(text.replace(/-/g, '+').replace(/_/g, '/'))));
 
-/** Return the user that an address or an object names, also one level deeper, as in a session. */
-export const readUser = (value) => {
-  const given = isText(value) ? { email: value } : value;
-  if (!isRecord(given)) return undefined;
-  const addresses = 'user_email userEmail email email_address emailAddress Email';
-  const email = firstOf(given, addresses, emailIn);
-  if (email) {
-    const names = 'name fullName full_name user_name userName username';
-    return record({
-      email,
-      key: email.toLowerCase(),
-      name: firstOf(given, names, (name) => isText(name) && name.trim()),
-      id: firstOf(given, 'id user_id', (id) => /^[\w-]{1,36}$/.test(id) && id),
-    });
-  }
-  const inner = member(given, 'user');
-  return isRecord(inner) && !member(inner, 'user') ? readUser(inner) : undefined;
+/** Return the user that a text names: an address, or JSON. Of tokens, the claims count. */
+export const readUser = (given) => {
+  const text = String(given).slice(0, MAX_USER_CHARACTERS)
+    .replace(/^base64-(.*)/, (_, json) => fromBase64(json))
+    .replace(/eyJ[\w-]{8,200}\.(eyJ[\w-]{8,9999})\.[\w-]*/g, (_, claims) => fromBase64(claims))
+    .replace(OTHERS, '');
+  const id = valuesIn(text, 'id|user_?id|uid|sub').find((one) => /^[\w-]{1,36}$/.test(one));
+  const email = [text.replace(/"/g, ''), ...ADDRESSES.flatMap((name) => valuesIn(text, name))]
+    .map(emailIn)
+    .find(Boolean);
+  return email && record({
+    email,
+    key: email.toLowerCase(),
+    name: valuesIn(text, '(?:full|user|display)?_?name')[0],
+    id: String(+id) === id ? +id : id,
+    isOver: valuesIn(text, 'expires_?at')[0] * 1000 < Date.now(),
+  });
 };
 
 /**
  * Return the user of a save, with what all sources say of the same user.
  *
- * The payload's own address counts first, then the users within it, the call's argument, and those
- * of `around`: who was identified and who was signed in.
+ * @param said the users whom the save itself names
+ * @param around those of the moment: whom the request's token names, who was identified, and who
+ *   was signed in
  */
-export const mergeUsers = (body, argument, around) => {
-  const plain = record();
-  for (const key in body) plain[plainKey(key)] ||= body[key];
-  const places = 'userdata user userprofile dashboarddata tradingstate customer customerdetails ' +
-    'billingdetails payer';
-  const inside = places.split(' ').flatMap((place) => {
-    const value = plain[place];
-    return [value, value?.userProfile, value?.userData];
-  });
-  // A body's name and id may be another's.
-  const names = 'useremail email customeremail receiptemail billingemail';
-  const said = [body.user_email, ...names.split(' ').map((name) => plain[name])]
-    .concat(inside, argument)
-    .map(readUser)
-    .filter(Boolean);
+export const mergeUsers = (said, around) => {
   const all = said.concat(around).filter(Boolean);
   if (!all.length) return undefined;
   const same = all.filter((user) => user.key === all[0].key);
-  return record(same.reduce(mergePreferFirst), { own: said.length > 0 });
+  return record(same.reduce(mergePreferFirst), { own: said.some(Boolean) && all[0].key });
 };

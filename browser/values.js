@@ -26,10 +26,6 @@ export const hasOwn = (object, name) =>
 /** Read an own member. */
 export const own = (object, name) => (hasOwn(object, name) ? object[name] : undefined);
 
-/** Read an own or inherited member, but none that Object.prototype has. */
-export const member = (object, name) =>
-  (name in Object.prototype && !hasOwn(object, name) ? undefined : object?.[name]);
-
 /**
  * Parse JSON into records, each value as `change(key, value)` returns it.
  *
@@ -47,8 +43,5 @@ export const parseJson = (json, change = (key, value) => value) => {
   return walk(JSON.parse(json), '');
 };
 
-/** Remove slashes from the end. A loop, because the pattern /\/+$/ takes quadratic time. */
-export const withoutSlashes = (text) => {
-  while (text.endsWith('/')) text = text.slice(0, -1);
-  return text;
-};
+/** Remove slashes from the end. The pattern /\/+$/ would take quadratic time. */
+export const withoutSlashes = (text) => text.replace(/\/{1,99}$/, '');

@@ -61,17 +61,23 @@ export const wrapBrowser = () => {
     const request = input instanceof Request ? input : record();
     // In Firefox a Request has no `body`: a clone of it is read instead.
     const body = init?.body || (request.clone && request);
-    observeRequest(body, init?.method || request.method, request.url || input);
+    const readToken = () => new Headers(init?.headers || request.headers).get('authorization');
+    observeRequest(body, init?.method || request.method, request.url || input, readToken);
   });
   const opened = new WeakMap();
-  instrument(XMLHttpRequest.prototype, 'open', (args, xhr) => opened.set(xhr, args));
-  instrument(XMLHttpRequest.prototype, 'send', ([body], xhr) =>
-    observeRequest(body, ...opened.get(xhr)));
+  const { prototype } = XMLHttpRequest;
+  instrument(prototype, 'open', (args, xhr) => opened.set(xhr, args));
+  instrument(prototype, 'setRequestHeader', ([name, value], xhr) => {
+    if (/^authorization$/i.test(name)) opened.get(xhr).token = value;
+  });
+  instrument(prototype, 'send', ([body], xhr) => {
+    const call = opened.get(xhr);
+    observeRequest(body, call[0], call[1], () => call.token);
+  });
   instrument(Navigator.prototype, 'sendBeacon', ([url, body]) => observeRequest(body, 'POST', url));
   for (const name of ['setItem', 'removeItem']) {
     instrument(Storage.prototype, name, (args) => observeWrite(...args));
   }
   instrument(Storage.prototype, 'clear', forgetCurrentUser);
   instrument(HTMLFormElement.prototype, 'submit', (_, form) => observeForm(form));
-  wrapGlobals();
 };

@@ -87,7 +87,7 @@ test('secrets in a text are masked up to their end', () => {
   assert.equal(maskedText('seed phrase: abandon ability able'), 'seed phrase: [redacted]');
   assert.equal(maskedText('password: correct horse plan=Pro'), 'password: [redacted] plan=Pro');
   assert.equal(maskedText('api key = abc def\r\nnext line'), 'api key = [redacted]\r\nnext line');
-  assert.equal(maskedText('password: "a b" c'), 'password: [redacted] c');
+  assert.equal(maskedText('password: "a b" c'), 'password: "[redacted]" c');
   assert.equal(maskedText('mot de passe : a b'), 'mot de passe : [redacted]');
   assert.equal(maskedText('cookie: accepted'), 'cookie: accepted');
 });
@@ -98,16 +98,29 @@ test('a private key is masked, even without its end', () => {
   assert.equal(maskedText(key), '[redacted]');
 });
 
-test('JSON in a text is masked as JSON, and is unchanged without secrets', () => {
+test('JSON in a text stays JSON, and is unchanged without secrets', () => {
   const text = '{"token":"abcdef", "plan":"Pro"}';
-  assert.equal(maskedText(text), '{"token":"[redacted]","plan":"Pro"}');
+  assert.equal(maskedText(text), '{"token":"[redacted]", "plan":"Pro"}');
   assert.equal(maskedText('{ "plan": "Pro" }'), '{ "plan": "Pro" }');
 });
 
-test('the innermost of too many layers of JSON is masked as a whole', () => {
-  const nested = (layers) => (layers ? JSON.stringify([nested(layers - 1)]) : '[1]');
-  assert.equal(maskedText(nested(3)), nested(3));
-  assert.match(maskedText(nested(5)), /\[redacted\]/);
+test('secrets are masked in JSON in JSON in JSON', () => {
+  const nested = (layers, value) => (
+    layers ? JSON.stringify({ a: nested(layers - 1, value) }) : value
+  );
+  const secrets = JSON.stringify({ password: 'hunter2', pin: '1234', card: '4242424242424242' });
+  for (const layers of [0, 1, 2, 3]) {
+    let text = maskedText(nested(layers, secrets));
+    for (let layer = 0; layer < layers; layer++) text = JSON.parse(text).a;
+    const { password, pin, card } = JSON.parse(text);
+    assert.deepEqual([password, pin, card], ['[redacted]', '[redacted]', '[card ****4242]']);
+  }
+});
+
+test('a name that has more after the secret word is masked', () => {
+  const names = ['passwordNew', 'new_password_old', 'user_pass', 'seedWords', 'privateKeyHex',
+    'minhaSenha', 'cvv2', 'password_confirmation'];
+  for (const name of names) assert.ok(isMasked(masked({ [name]: 'x' })[name]), name);
 });
 
 test('a picture is kept, and a text too long to search is masked as a whole', () => {

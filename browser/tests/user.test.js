@@ -4,49 +4,71 @@ import { test } from 'node:test';
 import { config } from '../config.js';
 import { emailIn, mergeUsers, readUser } from '../user.js';
 
+const read = (value) => readUser(JSON.stringify(value));
+const base64 = (value) => Buffer.from(JSON.stringify(value)).toString('base64url');
+const token = (claims) => `${base64({ alg: 'HS256' })}.${base64(claims)}.c2lnbmF0dXJl`;
+
 test('an address is trimmed, and a placeholder is no address', () => {
   assert.equal(emailIn(' Ann@Example.com '), 'Ann@Example.com');
-  for (const value of ['ann', 'a b@c', '@', 5, null, undefined, 'Unknown@example.com']) {
-    assert.equal(emailIn(value), '', String(value));
+  const others = [
+    'ann', 'a b@c', '@', 5, null, undefined, 'Unknown@example.com',
+    'user_1795950058949@example.com',
+    '{"email":"a@b.c"}',
+  ];
+  for (const value of others) assert.equal(emailIn(value), '', String(value));
+});
+
+test('a site adds placeholders, and patterns of them', () => {
+  config.placeholders = 'guest@x.com, /^anon\\d*@/, /(/';
+  for (const email of ['Guest@x.com', 'anon@x.com', 'Anon17@y.com']) {
+    assert.equal(emailIn(email), '');
   }
-});
-
-test('a site adds placeholders', () => {
-  config.placeholders = 'guest@x.com, demo@x.com';
-  assert.equal(emailIn('Demo@x.com'), '');
+  assert.equal(emailIn('canon@x.com'), 'canon@x.com');
   delete config.placeholders;
-  assert.equal(emailIn('Demo@x.com'), 'Demo@x.com');
+  assert.equal(emailIn('Guest@x.com'), 'Guest@x.com');
 });
 
-test('a user is read from an address, an object, or an object in a session', () => {
-  const expected = { email: 'Ann@b.c', key: 'ann@b.c', name: undefined, id: undefined };
-  for (const given of ['Ann@b.c', { userEmail: 'Ann@b.c' }, { user: { email: 'Ann@b.c' } }]) {
-    assert.deepEqual({ ...readUser(given) }, expected);
+test('a user is read from an address, or from JSON in any envelope', () => {
+  const texts = [
+    'Ann@b.c', '"Ann@b.c"', '{"userEmail": "Ann@b.c"}', '{ "user" : { "email" : "Ann@b.c" } }',
+    JSON.stringify({ state: { user: { email: 'Ann@b.c' } }, version: 0 }),
+    JSON.stringify({ auth: JSON.stringify({ user: { email: 'Ann@b.c' } }) }),
+    'base64-' + base64({ user: { email: 'Ann@b.c' } }),
+    JSON.stringify({ access_token: token({ email: 'Ann@b.c' }) }),
+    'Bearer ' + token({ email: 'Ann@b.c' }),
+  ];
+  for (const text of texts) {
+    const { email, key } = readUser(text) || {};
+    assert.deepEqual([email, key], ['Ann@b.c', 'ann@b.c'], text);
   }
 });
 
 test('names and ids are read in their usual spellings', () => {
-  const user = readUser({ email: 'a@b', full_name: ' Ann B ', user_id: 7 });
-  assert.deepEqual([user.name, user.id], ['Ann B', 7]);
-  assert.equal(readUser({ email: 'a@b', id: 'not an id' }).id, undefined);
-});
-
-test('a value without an address is no user', () => {
-  for (const given of [undefined, null, 5, 'ann', [], {}, { user: { user: { email: 'a@b' } } }]) {
-    assert.equal(readUser(given), undefined);
+  for (const name of ['name', 'full_name', 'fullName', 'displayName', 'userName']) {
+    assert.equal(read({ email: 'a@b', [name]: 'Jürgen Müller' }).name, 'Jürgen Müller');
   }
+  const idOf = (more) => read({ email: 'a@b', ...more }).id;
+  assert.equal(idOf({ user_id: 7 }), 7);
+  assert.equal(idOf({ uid: 'x-7' }), 'x-7');
+  assert.equal(idOf({ id: '12345678901234567890' }), '12345678901234567890');
+  assert.equal(idOf({ id: 'not an id' }), undefined);
+  assert.equal(readUser('x ' + token({ email: 'ü@b', sub: 'u-1' })).id, 'u-1');
 });
 
-test('members of Object.prototype are no user', () => {
-  Object.prototype.email = 'evil@x.com';
-  try {
-    assert.equal(readUser({}), undefined);
-  } finally {
-    delete Object.prototype.email;
-  }
+test('a session says whether it is over', () => {
+  assert.ok(read({ email: 'a@b', expires_at: 1700000000 }).isOver);
+  for (const more of [{}, { expires_at: 4e9 }]) assert.ok(!read({ email: 'a@b', ...more }).isOver);
 });
 
-const keyOf = (...given) => mergeUsers(...given)?.key;
+test('a text without an address is no user', () => {
+  const nobody = { email: 'unknown@example.com' };
+  const values = [undefined, null, 5, 'ann', [], {}, nobody, { id: 'a@b' }];
+  for (const value of values) assert.equal(read(value), undefined);
+  assert.equal(readUser('Bearer ' + token({ role: 'anon' })), undefined);
+});
+
+const keyOf = (body, argument, around) =>
+  mergeUsers([read(body), readUser(argument)], around)?.key;
 
 test('the user is the payload, a user in it, the argument, or the signed-in user', () => {
   const signedIn = [undefined, readUser('here@x')];
@@ -60,10 +82,10 @@ test('the user is the payload, a user in it, the argument, or the signed-in user
 });
 
 test('only sources with the same address add a name or an id', () => {
-  const signedIn = [readUser({ email: 'A@x', name: 'Ann' }), readUser({ email: 'b@x', id: 7 })];
-  const user = mergeUsers({ email: 'a@x' }, undefined, signedIn);
-  assert.deepEqual([user.email, user.name, user.id, user.own], ['a@x', 'Ann', undefined, true]);
-  assert.equal(mergeUsers({}, undefined, signedIn).own, false);
+  const signedIn = [read({ email: 'A@x', name: 'Ann' }), read({ email: 'b@x', id: 7 })];
+  const user = mergeUsers([read({ email: 'a@x' })], signedIn);
+  assert.deepEqual([user.email, user.name, user.id, user.own], ['a@x', 'Ann', undefined, 'a@x']);
+  assert.equal(mergeUsers([], signedIn).own, false);
 });
 
 test('an address of a payer in the payload counts before the signed-in user', () => {
@@ -75,11 +97,16 @@ test('an address of a payer in the payload counts before the signed-in user', ()
     { payer: { email_address: 'payer@x' } }, { Payer: { emailAddress: 'payer@x' } },
     { billing_email: 'payer@x' }, { billingEmail: 'payer@x' }, { customer_email: 'payer@x' },
     { 'customer-email': 'payer@x' }, { User_Email: 'payer@x' }, { Email: 'payer@x' },
+    { contact: { email: 'payer@x' } }, { variables: { input: { buyerEmail: 'payer@x' } } },
+    { merchant: { email: 'shop@x' }, customer: { email: 'payer@x' } },
+    { created_by: { email: 'admin@x' }, email: 'payer@x' },
+    { admin_email: 'a@x', email: 'payer@x' },
   ];
   const signedIn = [undefined, readUser('here@x')];
   for (const payload of payloads) {
     assert.equal(keyOf(payload, undefined, signedIn), 'payer@x', JSON.stringify(payload));
-    assert.equal(keyOf({ ...payload, user_email: 'own@x' }, undefined, signedIn), 'own@x');
+    const more = { ...payload, user_email: 'own@x' };
+    if (!payload.User_Email) assert.equal(keyOf(more, undefined, signedIn), 'own@x');
   }
 });
 
@@ -89,6 +116,7 @@ test('a member that is no payer\'s address leaves the save to the signed-in user
     { receipt_email: true }, { customer: 'cus_1' }, { customer: null }, { payer: [] },
     { support_email: 'help@x' }, { billing_details: { email: '' } }, { customer: { id: 'a@x' } },
     { receipt_email: 'unknown@example.com' }, { merchant: { email: 'shop@x' } }, { emails: 'a@x' },
+    { email: 'user_1795950058949@example.com' },
   ];
   for (const payload of payloads) {
     assert.equal(keyOf(payload, undefined, signedIn), 'here@x', JSON.stringify(payload));

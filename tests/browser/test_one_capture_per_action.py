@@ -55,7 +55,7 @@ def test_questionnaire_seen_in_five_places_becomes_one_merged_capture(
 
 
 @pytest.mark.slow
-def test_payment_is_captured_once_a_day_and_again_with_a_new_status(
+def test_stored_receipt_and_repeated_request_are_one_payment_until_its_status_changes(
     visit: Any, proxy: Any, stored: Any, user: str
 ) -> None:
     payment = {"transaction_id": "TX-9", "plan": "Pro", "payment_status": "pending"}
@@ -66,9 +66,11 @@ def test_payment_is_captured_once_a_day_and_again_with_a_new_status(
     visit.open(user=user)
     again = {"email": user, "plan": "Pro", "transactionId": "TX-9", "timestamp": 1}
     visit.run(set_item_js("localStorage", "payment_success_data", again))
-    visit.run(f"() => {{ {fetch_js('/api/payments', {**payment, 'updated_at': 2})} }}")
     visit.flush()
     assert len(proxy.received) == 1
+    visit.run(f"() => {{ {fetch_js('/api/payments', {**payment, 'updated_at': 2})} }}")
+    assert visit.flush() == {"success": True}
+    assert len(stored("payment_data")) == 1
     visit.run(
         f"() => {{ {fetch_js('/api/payments', {**payment, 'payment_status': 'completed'})} }}"
     )

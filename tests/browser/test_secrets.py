@@ -129,7 +129,7 @@ LONG_OR_DEEP_TEXTS = {
     "five layers of JSON": json.dumps(
         [json.dumps([json.dumps([json.dumps([json.dumps([{"token": "s3cret"}])])])])]
     ),
-    "20,000 nested lists": "[" * 20_000 + '"s3cret"' + "]" * 20_000,
+    "20,000 nested lists": "[" * 20_000 + '{"token":"s3cret"}' + "]" * 20_000,
     "after the beginning of a picture": "iVBORw0KGg" + "A" * 20_000 + "! token=s3cret",
     "beyond the length that is searched": "a: " * 400_000 + "token=s3cret",
 }
