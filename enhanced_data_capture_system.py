@@ -23,6 +23,7 @@ from data_capture.privacy.erasure_completion import UserEraser
 from data_capture.privacy.export import MEDIA_TYPES, export_user
 from data_capture.privacy.housekeeping import Housekeeping
 from data_capture.privacy.statistics import read_statistics
+from data_capture.privacy.unattributed import count_unattributed
 from data_capture.problems import UNAVAILABLE, UNUSABLE, FieldError, Problem
 from data_capture.server import serve
 from data_capture.settings import REPOSITORY, Settings, settings_from_command_line
@@ -203,6 +204,7 @@ def _add_health(
             if fault is None:
                 try:
                     members["erasures_pending"] = eraser.count_pending()
+                    members["unattributed_captures"] = count_unattributed(store)
                 except Problem as problem:  # a part of the file that is damaged
                     fault, members["status"] = problem.detail, "unhealthy"
         if fault is not None:

@@ -225,6 +225,40 @@ CREATE TABLE IF NOT EXISTS payment_event_numbers (
     FOREIGN KEY (provider, event_id) REFERENCES payment_events (provider, event_id) ON DELETE CASCADE
 ) WITHOUT ROWID;
 
+-- The page's own ids of users, records and payments, as keyed hashes (trading_bots.keys/receipts.key).
+-- By them, an update that says only `id=eq.77` finds its user and its payment. An id that two users
+-- have identifies neither.
+CREATE TABLE IF NOT EXISTS page_ids (
+    id_hash    BLOB NOT NULL,
+    user_email TEXT NOT NULL,
+    row_id     INTEGER,                    -- payment_data.id; NULL: it identifies the user only; 0: several payments have it
+    created_at TEXT NOT NULL,
+    PRIMARY KEY (id_hash, user_email)
+) WITHOUT ROWID;
+
+-- Updates of which is not known whose row they change: the page's request names an id that no
+-- capture has named before. They belong to no user, and no other table has them. A capture that
+-- makes the id known attributes them. They are kept for 90 days.
+CREATE TABLE IF NOT EXISTS unattributed_captures (
+    id              INTEGER PRIMARY KEY AUTOINCREMENT,
+    capture_id      TEXT NOT NULL UNIQUE,
+    capture_type    TEXT NOT NULL,
+    target          TEXT NOT NULL,         -- the path and query of the page's request, secrets masked
+    payload         TEXT,                  -- JSON, secrets masked; NULL: it is attributed, and in the audit trail
+    reason          TEXT NOT NULL,
+    user_email      TEXT,                  -- the user to whom it was attributed later, or whom it only names
+    attributed_at   TEXT,                  -- NULL: it is not
+    row_id          INTEGER,               -- the row that it made or changed then
+    id_hash         BLOB,                  -- keyed hash of the id that it names
+    payload_digest  BLOB NOT NULL,         -- keyed digest, as in capture_receipts
+    key_id          BLOB,
+    happened_at     TEXT NOT NULL,
+    received_at     TEXT NOT NULL,
+    source_endpoint TEXT,
+    ip_address      TEXT,
+    user_agent      TEXT
+);
+
 -- One tombstone per erased address, without the address. For 30 days, captures from before the
 -- erasure that pages send late are rejected.
 CREATE TABLE IF NOT EXISTS data_capture_erasures (
@@ -266,6 +300,11 @@ CREATE INDEX IF NOT EXISTS payment_facts_confirmed        ON payment_facts      
 
 CREATE INDEX IF NOT EXISTS payment_events_by_payment      ON payment_events       (payment_id);
 CREATE INDEX IF NOT EXISTS payment_event_numbers_by_event ON payment_event_numbers (provider, event_id);
+
+CREATE INDEX IF NOT EXISTS page_ids_by_user               ON page_ids              (user_email);
+CREATE INDEX IF NOT EXISTS unattributed_captures_by_user  ON unattributed_captures (user_email);
+CREATE INDEX IF NOT EXISTS unattributed_captures_waiting  ON unattributed_captures (id_hash)
+    WHERE attributed_at IS NULL;
 
 -- Finds a user whose address an older program stored with capitals.
 CREATE INDEX IF NOT EXISTS users_by_lower_email           ON users                (lower(email));

@@ -7,6 +7,8 @@ envelopes.py       looks into the objects that clients and protocols put around 
 unnamed_envelopes.py  looks into an object of any name, if only that has the fields
 firestore.py       decodes Firestore's typed values
 partial_mark.py    recognises partial updates
+capture_target.py  reads the path and query of a page's request: whose row does it change?
+page_ids.py        the page's own ids of users and records
 form_names.py      builds the objects that names of form fields describe
 normalise.py       brings payloads of another shape into the usual one
 user_fields.py     the names of the user's address, name and id, and how the user is found

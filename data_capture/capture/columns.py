@@ -16,7 +16,7 @@ from data_capture.capture.payments.facts import PaymentFacts, find_facts
 from data_capture.capture.payments.unmapped import warn_of_unmapped_payment
 from data_capture.capture.pictures import describe_pictures
 from data_capture.capture.typed_values import plain_value
-from data_capture.capture.user_fields import FoundEmail, find_email, prefer_object
+from data_capture.capture.user_fields import NO_USER, FoundEmail, find_email, prefer_object
 from data_capture.json_codec import JsonObject
 from data_capture.problems import FieldError, Problem
 
@@ -50,6 +50,7 @@ def parse_columns(
     placeholder_emails: tuple[str, ...],
     *,
     is_partial: bool,
+    needs_user: bool = True,
 ) -> ParsedColumns:
     """Find and convert the fields of a payload.
 
@@ -60,11 +61,14 @@ def parse_columns(
         layout: of the view's members.
         placeholder_emails: addresses that belong to no user.
         is_partial: whether columns that are not sent keep their stored values.
+        needs_user: whether a payload without an address is unusable; else its user is `NO_USER`.
 
     Raises:
         Problem: 422, there is no usable email address.
     """
-    user, lookup, layout = _find_user(kind, view.members, layout, placeholder_emails)
+    user, lookup, layout = _find_user(
+        kind, view.members, layout, placeholder_emails, needs_user=needs_user
+    )
     defaults = (None,) * len(kind.defaults) if is_partial else kind.defaults
     values, warnings = _convert_fields(kind, lookup, layout, user, defaults)
     facts = None
@@ -168,23 +172,32 @@ def _convert_plain_value(kind_field: Field, sent: Any) -> ColumnValue:
 
 
 def _find_user(
-    kind: Kind, members: JsonObject, layout: KeyLayout, placeholder_emails: tuple[str, ...]
+    kind: Kind,
+    members: JsonObject,
+    layout: KeyLayout,
+    placeholder_emails: tuple[str, ...],
+    *,
+    needs_user: bool,
 ) -> tuple[FoundEmail, FieldLookup, KeyLayout]:
     """Return the user, and where the fields are in the normalised members."""
-    lookup = FieldLookup(members)
-    normalised = kind.normalise(members) if layout.may_be_reshaped else members
-    searches = kind.name in _KINDS_OF_FORMS
-    if normalised is members:
-        user = find_email(lookup, layout, placeholder_emails, searches_payload=searches)
-        return user, lookup, layout
-    normalised_lookup, normalised_layout = FieldLookup(normalised), kind.layouts.get(normalised)
-    try:
-        user = find_email(lookup, layout, placeholder_emails, searches_payload=searches)
-    except Problem:  # a payment provider's object can have the address deep inside
-        user = find_email(
-            normalised_lookup, normalised_layout, placeholder_emails, searches_payload=searches
-        )
-    return user, normalised_lookup, normalised_layout
+    lookups = [(FieldLookup(members), layout)]
+    if layout.may_be_reshaped:
+        normalised = kind.normalise(members)
+        if normalised is not members:
+            lookups.append((FieldLookup(normalised), kind.layouts.get(normalised)))
+    # A payment provider's object can have the address deep inside: that is tried last.
+    for number, (lookup, its_layout) in enumerate(lookups, 1):
+        try:
+            searches = kind.name in _KINDS_OF_FORMS
+            user = find_email(lookup, its_layout, placeholder_emails, searches_payload=searches)
+        except Problem:
+            if number < len(lookups):
+                continue
+            if needs_user:
+                raise
+            user = NO_USER
+        break
+    return user, *lookups[-1]
 
 
 def _find_sent(

@@ -11,6 +11,7 @@ from datetime import datetime
 from functools import partial
 from typing import Any, NamedTuple
 
+from data_capture.capture.capture_target import CaptureTarget, parse_target, take_target
 from data_capture.capture.capture_time import resolve_capture_time
 from data_capture.capture.columns import convert_field, parse_columns
 from data_capture.capture.conversion import ColumnValue
@@ -19,6 +20,7 @@ from data_capture.capture.envelopes import NO_PLACES, View, may_have_envelopes, 
 from data_capture.capture.field_lookup import FieldLookup, KeyLayout
 from data_capture.capture.kinds import KINDS, Kind
 from data_capture.capture.normalise import is_flat_dashboard
+from data_capture.capture.page_ids import PageId, find_page_ids
 from data_capture.capture.partial_mark import PARTIAL, is_marked, warn_of_mark, without_mark
 from data_capture.capture.payments.facts import PaymentFacts
 from data_capture.capture.snapshot import (
@@ -109,6 +111,12 @@ class Capture(NamedTuple):
     """Whether it says only what changed: a value of None leaves the stored one."""
     has_flat_state: bool = False
     """Whether the state of a partial update is a copy of members that also have columns."""
+    page_ids: tuple[PageId, ...] = ()
+    """The page's own ids of its user, its record and its payment."""
+    target: CaptureTarget | None = None
+    """What the page's request changes. Without `user_email`, only this says whose capture it is."""
+    target_row: int | None = None
+    """The payment's row that the store found for the target."""
 
 
 @dataclass(slots=True)
@@ -146,11 +154,13 @@ def parse_capture(
     """Parse a payload into a capture, with every secret in it masked.
 
     A field that cannot be converted becomes None, and a warning names it as the page spells it.
+    With a `capture_target`, the address may be missing: then `user_email` is empty.
 
     Raises:
-        Problem: 422 without a usable email address, or with an unusable `capture_id`.
+        Problem: 422 without a usable email address and a target, or with an unusable `capture_id`.
         DeadlinePassed: parsing took longer than the caller's deadline.
     """
+    payload, target_text = take_target(payload)
     sent_payload = payload
     payload, masked = redact_with_paths(payload, caller.deadline, caller.body_bytes)
     hidden_values = find_hidden_values(sent_payload, payload, caller.deadline) if masked else []
@@ -177,9 +187,11 @@ def parse_capture(
     time = resolve_capture_time(
         view.members, layout.time_keys, caller.now, may_backdate=caller.may_backdate
     )
+    target = None if target_text is None else parse_target(kind, target_text)
     user, values, facts, warnings, payload = parse_columns(
-        kind, payload, view, layout, placeholder_emails, is_partial=is_partial
-    )
+        kind, payload, view, layout, placeholder_emails, is_partial=is_partial,
+        needs_user=target is None,
+    )  # fmt: skip
     if not is_partial and PARTIAL in view.members:
         mark_warning = warn_of_mark(view.members[PARTIAL])
         warnings = warnings if mark_warning is None else [*warnings, mark_warning]
@@ -190,6 +202,8 @@ def parse_capture(
         payload, masked, user.email, hidden_values, layout=keys.snapshot,
         record_id_is_content=not _is_identified(kind, values), is_partial=is_marked_at_top,
     )  # fmt: skip
+    if target is not None:
+        digest = hashlib.sha256(digest + target.text.encode(errors="surrogatepass")).digest()
     warnings = warnings if time.warning is None else [*warnings, time.warning]
     # By position: with 22 keywords, parsing a payment takes 2 % longer.
     return Capture(
@@ -215,6 +229,8 @@ def parse_capture(
         facts,
         is_partial,
         is_partial and is_flat_dashboard(kind.normalise(view.members), view.members),
+        find_page_ids(kind, view.members),
+        target,
     )
 
 

@@ -169,6 +169,10 @@ class FoundEmail(NamedTuple):
     object_path: str
 
 
+NO_USER = FoundEmail("", None, "")
+"""The user of a payload without an address."""
+
+
 def find_email(
     lookup: FieldLookup,
     layout: KeyLayout,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from data_capture.capture.capture_target import TARGET
 from data_capture.capture.kinds import KINDS, Kind
 from data_capture.capture.partial_mark import PARTIAL
 from data_capture.openapi.schema_parts import (
@@ -20,7 +21,11 @@ _EMAIL_NAMES = ("user_email", "email")
 
 def capture_schemas() -> dict[str, Json]:
     """Return the schemas of captures, batches and their responses, by name."""
-    schemas = {"Batch": _batch_schema(), "BatchResponse": _batch_response_schema()}
+    schemas = {
+        "Batch": _batch_schema(),
+        "BatchResponse": _batch_response_schema(),
+        "Unattributed": _unattributed_schema(),
+    }
     for kind in KINDS.values():
         schemas[kind.title] = _capture_schema(kind)
         schemas[f"{kind.title}Stored"] = _stored_schema(kind)
@@ -53,6 +58,16 @@ def _batch_response_schema() -> Json:
     )
 
 
+def _unattributed_schema() -> Json:
+    return object_schema(
+        "success unattributed capture_id message",
+        success=TRUE,
+        unattributed=TRUE,
+        capture_id=TEXT,
+        message=TEXT,
+    )
+
+
 def _capture_schema(kind: Kind) -> Json:
     """Return the schema of a capture, with one property for each column and fact.
 
@@ -69,13 +84,21 @@ def _capture_schema(kind: Kind) -> Json:
             "description": "true: the capture says only what changed, and is laid over the user's "
             "latest state. What it leaves out keeps its value.",
         }
+    properties[TARGET] = {
+        "description": "The path and query of the page's PUT or PATCH, such as "
+        "/rest/v1/payments?id=eq.77. With it, the address may be missing: the capture belongs to "
+        "the user whose row has this id in earlier captures.",
+    }
     sections = f" Fields may also be in {', '.join(kind.sections)}." if kind.sections else ""
     return {
         "type": "object",
         "description": "The user's email address is required, under one of the names that pages "
-        f"use for it.{sections}",
+        f"use for it, unless there is a {TARGET}.{sections}",
         "properties": properties,
-        "anyOf": [object_schema(name, **{name: ref("Email")}) for name in _EMAIL_NAMES],
+        "anyOf": [
+            *(object_schema(name, **{name: ref("Email")}) for name in _EMAIL_NAMES),
+            object_schema(TARGET, **{TARGET: {**TEXT, "pattern": r"\S"}}),
+        ],
     }
 
 

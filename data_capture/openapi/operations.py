@@ -92,6 +92,11 @@ def _describe_capture(kind: Kind) -> Operation:
         {
             201: ("The capture is stored, and synced to disk.", stored),
             200: ("The capture belongs to a stored row, and adds none.", stored),
+            202: (
+                "The capture has a `capture_target` that names no known row, and no address: it "
+                "is kept without a user.",
+                {JSON: ref("Unattributed")},
+            ),
         },
         (*_BODY_ERRORS, 410, 422),
         ref(kind.title),

@@ -10,6 +10,7 @@ erasure_log.py         records erasures outside the database, and repeats them a
 retention.py           deletes old data by the configured periods
 receipts.py            deletes orphaned and redundant receipts
 payment_facts.py       adds the facts of payments that have none
+unattributed.py        counts and deletes updates without a user, and ids without a payment
 housekeeping.py        runs all of this in a thread of the capture service
 pseudonyms.py          makes the addresses that replace erased ones
 tables.py              lists the tables with users' data

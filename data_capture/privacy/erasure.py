@@ -4,6 +4,7 @@
     capture_receipts                       rows are deleted
     payment_events                         rows are deleted with their numbers; the address's hash
                                            is removed from the events of others' payments
+    unattributed_captures                  rows that name the address are deleted
     data_capture_audit                     rows stay, as records of a pseudonym without personal
                                            data (`data_capture.audit`)
     users                                  the row is deleted; if another program's rows refer to
@@ -31,6 +32,7 @@ from data_capture.privacy.tables import (
     EVENT_NUMBERS,
     IS_OF_USER,
     RECEIPTS,
+    UNATTRIBUTED,
     USERS,
     find_spellings,
     list_user_tables,
@@ -41,6 +43,7 @@ from data_capture.store.sqlite.connection import StoreConnection
 from data_capture.store.sqlite.payment_events import forget_payers
 from data_capture.store.sqlite.stored_emails import find_all_stored_emails
 from data_capture.store.sqlite.tombstones import add_tombstones
+from data_capture.store.sqlite.unattributed import delete_unattributed_of
 from data_capture.store.sqlite.users import ensure_user
 
 
@@ -118,6 +121,8 @@ def erase_user(
         rows[USERS] += not referring_tables
     addresses = frozenset({email, *filter(None, map(normalise_email, spellings))})
     forget_payers(connection, addresses)
+    for address in addresses:
+        rows[UNATTRIBUTED] += delete_unattributed_of(connection, address)
     add_tombstones(connection, addresses, erased_at)
     return ErasureResult(
         dict(rows), audit_records, pseudonym, addresses, tuple(sorted(emptied_for))
@@ -155,7 +160,7 @@ def _delete_index_samples(connection: sqlite3.Connection, spelling: str) -> None
     for (table,) in tables:
         # A sample of these may have a row's id and digest, or a number, without the address.
         delete = (
-            f"DELETE FROM {table} WHERE tbl IN (?, ?) "  # noqa: S608
+            f"DELETE FROM {table} WHERE tbl IN (?, ?, ?) "  # noqa: S608
             "OR instr(CAST(sample AS BLOB), CAST(? AS BLOB))"
         )
-        connection.execute(delete, (RECEIPTS, EVENT_NUMBERS, spelling))
+        connection.execute(delete, (RECEIPTS, EVENT_NUMBERS, UNATTRIBUTED, spelling))

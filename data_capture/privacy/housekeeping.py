@@ -20,6 +20,7 @@ from data_capture.privacy.payment_facts import (
 )
 from data_capture.privacy.receipts import delete_orphaned_receipts
 from data_capture.privacy.retention import apply_retention
+from data_capture.privacy.unattributed import delete_old_unattributed, delete_orphaned_ids
 from data_capture.problems import Problem
 from data_capture.settings import Settings
 from data_capture.store import Store
@@ -113,6 +114,8 @@ class Housekeeping:
         apply_retention(self._store, self._settings.retention_days, now)
         delete_orphaned_facts(self._store)
         rules = dict(rule.split("=") for rule in self._settings.retention_days)
-        payment_days = int(rules["payment"]) if "payment" in rules else None
-        delete_stale_events(self._store, now, payment_days)
+        days = {name: int(period) for name, period in rules.items()}
+        delete_stale_events(self._store, now, days.get("payment"))
+        delete_old_unattributed(self._store, now, days)
+        delete_orphaned_ids(self._store)
         self._facts.restart()

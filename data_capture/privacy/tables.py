@@ -17,6 +17,7 @@ USERS = "users"
 RECEIPTS = "capture_receipts"
 AUDIT = "data_capture_audit"
 PAYMENT_EVENTS = "payment_events"
+UNATTRIBUTED = "unattributed_captures"
 EVENT_NUMBERS = "payment_event_numbers"
 """Has no column for the user: its rows are deleted with those of `payment_events`."""
 

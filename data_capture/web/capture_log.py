@@ -21,14 +21,20 @@ from flask import Flask, Response, request
 
 from data_capture.capture.kinds import KINDS
 from data_capture.problems import Problem
-from data_capture.store.sqlite.receipts import COMPLETED, STORED, UPDATED, Receipt
+from data_capture.store.sqlite.receipts import (
+    COMPLETED,
+    STORED,
+    UNATTRIBUTED,
+    UPDATED,
+    Receipt,
+)
 
 log = getLogger("data_capture.activity")
 
 INTERVAL_SECONDS = 60.0
 
 REFUSED = "refused"
-CAPTURE_OUTCOMES = ("stored", "updated", "repeated", REFUSED)
+CAPTURE_OUTCOMES = ("stored", "updated", "repeated", UNATTRIBUTED, REFUSED)
 """The outcomes of captures, in the order of a line."""
 
 _REASONS = {
@@ -182,11 +188,14 @@ class CaptureLog:
 _STORED = {kind: ("stored", kind) for kind in KINDS}
 _UPDATED = ("updated", "")
 _REPEATED = ("repeated", "")
+_UNATTRIBUTED = (UNATTRIBUTED, "")
 
 
 def _key_of(receipt: Receipt, capture: Any) -> tuple[str, str]:
     if receipt.replayed:
         return _REPEATED
+    if receipt.outcome == UNATTRIBUTED:
+        return _UNATTRIBUTED
     if receipt.outcome == STORED:
         return _STORED[capture.kind.name]
     return _UPDATED if receipt.outcome in (COMPLETED, UPDATED) else _REPEATED

@@ -10,7 +10,13 @@ from typing import Any, NamedTuple
 
 from data_capture.capture.parse import Capture
 from data_capture.problems import INTERNAL, Problem
-from data_capture.store.sqlite.receipts import COMPLETED, UNCHANGED, UPDATED, Receipt
+from data_capture.store.sqlite.receipts import (
+    COMPLETED,
+    UNATTRIBUTED,
+    UNCHANGED,
+    UPDATED,
+    Receipt,
+)
 from data_capture.web.requests import CaptureRequest
 
 log = logging.getLogger("data_capture.web")
@@ -74,6 +80,14 @@ def build_result(request: CaptureRequest, results: Sequence[Receipt | Exception]
 def _describe_stored(capture: Capture, receipt: Receipt) -> tuple[HTTPStatus, dict[str, Any]]:
     """Return the status and the members of the response to a stored capture."""
     title = capture.kind.title
+    if receipt.outcome == UNATTRIBUTED:
+        message = f"{title} data kept without a user: no capture says whose row it changes"
+        return HTTPStatus.ACCEPTED, {
+            "success": True,
+            "unattributed": True,
+            "capture_id": capture.capture_id,
+            "message": message,
+        }
     members: dict[str, Any] = {
         "success": True,
         capture.kind.id_name: receipt.row_id,

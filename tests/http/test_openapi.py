@@ -74,7 +74,7 @@ def test_every_field_is_described_with_its_aliases(
     document = requests.get(f"{capture_service.url}/openapi.json", timeout=30).json()
     for kind in KINDS.values():
         properties = document["components"]["schemas"][kind.title]["properties"]
-        assert properties.keys() - {"partial"} == {field.column for field in kind.parsed_fields}
+        assert properties.keys() - {"partial", "capture_target"} == {field.column for field in kind.parsed_fields}
         assert ("partial" in properties) == (kind.repetition is not None)
         for field in kind.parsed_fields:
             words = properties[field.column]["description"]
@@ -103,6 +103,7 @@ def test_all_status_codes_of_a_capture_are_described(capture_service: RunningSer
     assert statuses == {
         "200",
         "201",
+        "202",
         "400",
         "403",
         "405",

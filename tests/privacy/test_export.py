@@ -75,7 +75,11 @@ def test_export_contains_every_row_of_every_table(service: RunningService) -> No
             f"SELECT * FROM {table} WHERE user_email = ? {condition} ORDER BY 1",  # noqa: S608
             ANN.email,
         )
-        assert document[table] == stored, table
+        in_hexadecimal = [
+            {name: one.hex() if isinstance(one, bytes) else one for name, one in row.items()}
+            for row in stored
+        ]
+        assert document[table] == in_hexadecimal, table
     assert [
         len(document[table])
         for table in ("payment_data", "questionnaire_data", "dashboard_data", RECEIPTS)

@@ -11,6 +11,11 @@ bulk.py            stores many captures together, with bulk_insert.py
 placement.py       finds where a capture belongs: to a new row, or to one that it repeats
 payment_comparison.py  compares a captured payment with the row of one
 partial.py         lays a partial update over the user's latest state
+page_ids.py        the page's own ids of users, records and payments
+targeted_captures.py  stores updates that say only by their request whose row they change, with
+                   target_resolution.py (whose it is), target_rows.py (payments without a number),
+                   unattributed.py (those that belong to nobody) and late_attribution.py (until a
+                   capture says whose they are)
 payments.py        recognises one payment that is saved twice, with and without its number
 payment_facts.py   writes the currency, status and amount of payments
 capture_rows.py    the rows of captures

@@ -8,12 +8,12 @@ Most captures of a group are independent. Those that are not are found before an
   the second with the rows.
 
 A group in which a confirmed capture has the capture_id of a claim is rare, and is stored one by
-one.
+one. So is a group with a capture whose request says whose row it changes.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from data_capture.capture.parse import Capture
 from data_capture.problems import Problem
@@ -26,6 +26,8 @@ from data_capture.store.sqlite.captures import (
     record_capture,
 )
 from data_capture.store.sqlite.connection import StoreConnection
+from data_capture.store.sqlite.late_attribution import attribute_waiting
+from data_capture.store.sqlite.page_ids import store_page_ids
 from data_capture.store.sqlite.payment_events import attach_events
 from data_capture.store.sqlite.receipts import (
     FIND_RECEIPTS,
@@ -57,6 +59,8 @@ def record_captures(
             caller rolls back and stores each alone.
     """
     captures = [identify_subject(capture, connection.receipt_key) for capture in captures]
+    if any(capture.target is not None for capture in captures):
+        return [_record_alone(connection, capture) for capture in captures]
     try:
         return _record_together(connection, captures)
     except _StoreIndividually:  # by now only users were added, in the same way as one by one
@@ -99,6 +103,7 @@ def _record_together(
         receipts = insert.store([*accepted.values()])
         row_ids = (receipt.row_id for receipt in receipts)
         attach_events(connection, zip(insert.stored, row_ids, strict=True))
+        _note_page_ids(connection, accepted.values(), receipts)
         results.update(zip(accepted, receipts, strict=True))
     if len(results) < len(captures):
         ids.note_receipts(captures, {index: results[index] for index in accepted})
@@ -106,6 +111,19 @@ def _record_together(
             if index not in results:
                 results[index] = ids.replay(index, capture)
     return [results[index] for index in range(len(captures))]
+
+
+def _note_page_ids(
+    connection: StoreConnection, accepted: Iterable[AcceptedCapture], receipts: Sequence[Receipt]
+) -> None:
+    stored = [
+        (item.capture, item.stored_email, receipt.row_id, receipt.outcome)
+        for item, receipt in zip(accepted, receipts, strict=True)
+        if item.capture.page_ids
+    ]
+    if stored:
+        store_page_ids(connection, stored)
+        attribute_waiting(connection, [capture for capture, *_ in stored], record_capture)
 
 
 class _CaptureIds:

@@ -12,6 +12,8 @@ from data_capture.store.sqlite.capture_rows import (
     insert_row,
 )
 from data_capture.store.sqlite.connection import StoreConnection
+from data_capture.store.sqlite.late_attribution import attribute_waiting
+from data_capture.store.sqlite.page_ids import store_page_ids
 from data_capture.store.sqlite.payment_events import attach_events
 from data_capture.store.sqlite.placement import confirm_row, place_capture
 from data_capture.store.sqlite.receipts import (
@@ -25,6 +27,7 @@ from data_capture.store.sqlite.receipts import (
     replay_receipt,
 )
 from data_capture.store.sqlite.stored_emails import find_stored_email
+from data_capture.store.sqlite.targeted_captures import record_targeted
 from data_capture.store.sqlite.tombstones import reject_erased_capture
 from data_capture.store.sqlite.users import add_user
 
@@ -59,6 +62,13 @@ def record_capture(connection: StoreConnection, capture: Capture) -> Receipt:
             the capture predates the user's erasure; for a new user, what `Capture.admission`
             raises.
     """
+    if capture.target is not None:
+        return record_targeted(connection, capture, _record_of_user)
+    return _record_of_user(connection, capture)
+
+
+def _record_of_user(connection: StoreConnection, capture: Capture) -> Receipt:
+    """Store a capture whose user is known."""
     key = connection.receipt_key
     capture = identify_subject(capture, key)
     stored_email = find_stored_email(connection, capture.user_email)
@@ -82,6 +92,9 @@ def record_capture(connection: StoreConnection, capture: Capture) -> Receipt:
     values = receipt_values(key, capture, stored_email, row_id, outcome, placement.content_digest)
     connection.execute(INSERT_RECEIPT, values)
     attach_events(connection, [(placement.capture, row_id)])
+    if capture.page_ids:
+        store_page_ids(connection, [(capture, stored_email, row_id, outcome)])
+        attribute_waiting(connection, [capture], _record_of_user)
     return Receipt(row_id, outcome, replayed=False, copied_bytes=placement.copied_bytes)
 
 

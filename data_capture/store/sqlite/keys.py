@@ -19,7 +19,12 @@ from data_capture.key_files import keys_beside, load_or_make_key
 _RECEIPTS_KEY_NAME = "receipts.key"
 _ERASURES_KEY_NAME = "erasures.key"
 _PAYLOAD_DIGEST_BYTES, _CONTENT_DIGEST_BYTES, _SUBJECT_DIGEST_BYTES, _KEY_ID_BYTES = 32, 16, 8, 4
-_CONTENT, _SUBJECT = b"content", b"subject"  # separate the kinds of digests (BLAKE2's `person`)
+_PAGE_ID_DIGEST_BYTES = 16
+_CONTENT, _SUBJECT, _PAGE_ID = (
+    b"content",
+    b"subject",
+    b"page-id",
+)  # separate the kinds of digests (BLAKE2's `person`)
 _MAX_CACHED_HASHES = 4096
 
 
@@ -35,6 +40,7 @@ class ReceiptKey:
         self._payload_hash = blake2b(key=key, digest_size=_PAYLOAD_DIGEST_BYTES)
         self._content_hash = blake2b(key=key, digest_size=_CONTENT_DIGEST_BYTES, person=_CONTENT)
         self._subject_hash = blake2b(key=key, digest_size=_SUBJECT_DIGEST_BYTES, person=_SUBJECT)
+        self._page_id_hash = blake2b(key=key, digest_size=_PAGE_ID_DIGEST_BYTES, person=_PAGE_ID)
 
     def payload_digest(self, digest: bytes) -> bytes:
         """Return the keyed digest of `Capture.digest`."""
@@ -56,6 +62,17 @@ class ReceiptKey:
         hashed = self._subject_hash.copy()
         hashed.update(digest)
         return hashed.hexdigest()
+
+    def page_id_hash(self, scope: str, value: str) -> bytes:
+        """Return the keyed hash of an id of the page.
+
+        Args:
+            scope: what it identifies; ids of different scopes have different hashes.
+            value: the id.
+        """
+        hashed = self._page_id_hash.copy()
+        hashed.update(f"{scope}\0{value}".encode(errors="surrogatepass"))
+        return hashed.digest()
 
 
 class AddressHasher:

@@ -61,7 +61,7 @@ def complete_partial(
     ]
     facts = capture.facts
     if facts is not None:
-        facts = _complete_facts(connection, capture, facts, row_id, stored_email)
+        facts = complete_facts_of_update(connection, capture, facts, row_id, stored_email)
     values = tuple(
         _merge_states(old, new, is_flat=capture.has_flat_state)
         if field.converter is json_state
@@ -149,7 +149,7 @@ def _lay_over(below: dict[str, Any], above: dict[str, Any]) -> dict[str, Any]:
     return merged
 
 
-def _complete_facts(
+def complete_facts_of_update(
     connection: sqlite3.Connection,
     capture: Capture,
     facts: PaymentFacts,

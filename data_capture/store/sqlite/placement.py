@@ -23,6 +23,7 @@ from data_capture.store.sqlite.receipts import (
     is_content_recorded,
     is_row_confirmed,
 )
+from data_capture.store.sqlite.target_rows import change_row, take_number
 
 CONFIRMATION = "confirmation"
 """The `capture_type` of the audit record that says that a claimed row was confirmed."""
@@ -54,13 +55,30 @@ def place_capture(connection: StoreConnection, capture: Capture, stored_email: s
     A partial update is laid over the user's latest state first.
     """
     digest = content_digest_of(capture, connection.receipt_key)
+    if capture.target_row is not None:
+        capture = take_number(connection, capture, stored_email)
+    if capture.target_row is not None:
+        is_changed = change_row(connection, capture, stored_email)
+        match = PaymentMatch(capture, capture.target_row, is_changed)
+        return _place_on_row(connection, match, stored_email, digest)
     capture, copied_bytes = complete_partial(connection, capture, stored_email)
     match = PaymentMatch(capture, find_repeated_row(connection, capture, stored_email, digest))
     if match.row_id is None and capture.kind is PAYMENT:
         match = match_payment(connection, capture, stored_email, digest)
+    if match.row_id is None:
+        return new_row_placement(match.capture, stored_email, digest, copied_bytes)
+    return _place_on_row(connection, match, stored_email, digest)
+
+
+def _place_on_row(
+    connection: sqlite3.Connection,
+    match: PaymentMatch,
+    stored_email: str,
+    digest: bytes | None,
+) -> Placement:
+    """Confirm the row that a capture repeats or completes, and return what is left to write."""
     capture, row_id, is_completed = match
-    if row_id is None:
-        return new_row_placement(capture, stored_email, digest, copied_bytes)
+    assert row_id is not None
     is_new = is_completed or has_new_content(connection, capture, row_id, stored_email, digest)
     outcome = COMPLETED if is_completed else UPDATED if is_new else UNCHANGED
     records = confirm_repeated_row(connection, capture, row_id, stored_email, is_new=is_new)

@@ -18,6 +18,7 @@ STORED = "stored"
 COMPLETED = "completed"
 UPDATED = "updated"
 UNCHANGED = "unchanged"
+UNATTRIBUTED = "unattributed"
 
 _ROW_EXISTS = " ".join(
     f"WHEN '{kind.name}' THEN EXISTS (SELECT 1 FROM {kind.table} AS row "  # noqa: S608
@@ -73,7 +74,7 @@ class Receipt(NamedTuple):
 
     `outcome` is STORED if the capture added a row, and COMPLETED if it filled columns of a row. If
     it repeats the columns of a row, it is UPDATED if an audit record with its other content was
-    added, and UNCHANGED otherwise.
+    added, and UNCHANGED otherwise. UNATTRIBUTED: it is in `unattributed_captures`, under `row_id`.
     `replayed` is true if the same capture was stored before and this time added nothing.
     """
 
