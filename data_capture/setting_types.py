@@ -100,6 +100,18 @@ def split_list(text: str) -> tuple[str, ...]:
     return tuple(item for item in (part.strip() for part in text.split(",")) if item)
 
 
+def parse_placeholders(text: str) -> tuple[str, ...]:
+    """Parse a list of addresses, and of patterns in slashes, which have no commas."""
+    items = split_list(text)
+    for item in items:
+        if len(item) > 1 and item[0] == item[-1] == "/":
+            try:
+                re.compile(item[1:-1])
+            except re.error as error:
+                raise ValueError("addresses, and valid patterns in slashes") from error
+    return items
+
+
 def parse_origins(text: str) -> tuple[str, ...]:
     """Parse a list of origins, `local` and `file`."""
     return tuple(

@@ -25,6 +25,7 @@ from data_capture.setting_types import (
     parse_log_path,
     parse_origins,
     parse_path,
+    parse_placeholders,
     parse_port,
     parse_proxy_count,
     parse_rates,
@@ -34,7 +35,6 @@ from data_capture.setting_types import (
     parse_size_bytes,
     parse_switch,
     parse_token,
-    split_list,
 )
 
 REPOSITORY = Path(__file__).resolve().parent.parent
@@ -130,9 +130,9 @@ SETTINGS: tuple[Setting, ...] = (
             "Public URL of the signup service, such as `https://signup.example.com`, for "
             "links in mails. Empty: links lead to this machine", _SIGNUP),
     Setting("placeholder_emails", "EDC_PLACEHOLDER_EMAILS", "--placeholder-emails",
-            "unknown@example.com,unknown", split_list,
-            "Email addresses that pages send when they do not know the user; captures with "
-            "them are rejected", _BOTH),
+            "unknown@example.com,unknown", parse_placeholders,
+            "Email addresses that pages send when they do not know the user, and patterns in "
+            "slashes such as `/^guest/`; captures with them are rejected", _BOTH),
     Setting("request_seconds", "EDC_REQUEST_SECONDS", "--request-seconds", "5", parse_seconds,
             "Seconds that a write may wait for the database before it gets 503", _BOTH),
     Setting("retention_days", "EDC_RETENTION_DAYS", "--retention-days", "", parse_retention,

@@ -30,6 +30,12 @@ erase audit records that cover others.
 _PLAIN = re.compile(r"[a-z0-9_+-][a-z0-9_.+-]*@[a-z0-9]+(?:[.-][a-z0-9]+)*")
 _MAX_PLAIN_CHARACTERS = 64
 
+# A number of a page's own, or the milliseconds since 1970.
+_MADE_UP = re.compile(
+    r"(?:user_[0-9]+|(?:user|guest|visitor|anonymous|anon|customer|client|temp|tmp|unknown)"
+    r"[._-]?[0-9]{6,})@"
+)
+
 # How earlier versions stored what is now another spelling of an address.
 _EARLIER_SPELLINGS = (
     "{}.", "{},", "{};", "{}/", "{}>", "mailto:{}", "<{}>", '"{}"', "'{}'", "({})",
@@ -94,10 +100,44 @@ def is_reserved(email: str) -> bool:
     return (normalise_any_email(email) or email.strip().lower()).endswith(RESERVED_DOMAIN)
 
 
+class Placeholders:
+    """Addresses that stand for nobody: some as such, and all that match a pattern in slashes.
+
+    Args:
+        placeholder_emails: as in `EDC_PLACEHOLDER_EMAILS`: `unknown@example.com`, `/^guest/`.
+    """
+
+    def __init__(self, placeholder_emails: tuple[str, ...]) -> None:
+        patterns = [one[1:-1] for one in placeholder_emails if is_pattern(one)]
+        self._pattern = re.compile("|".join(f"(?:{one})" for one in patterns) or "(?!)")
+        self._emails = frozenset(
+            normalise_email(one) or one.lower() for one in placeholder_emails if not is_pattern(one)
+        )
+
+    def __contains__(self, email: object) -> bool:
+        """Tell whether an address (normalised) is a placeholder."""
+        if email in self._emails:
+            return True
+        return isinstance(email, str) and self._pattern.search(email) is not None
+
+
+def is_pattern(placeholder: str) -> bool:
+    """Tell whether a placeholder is a pattern in slashes."""
+    return len(placeholder) > len("//") and placeholder[0] == placeholder[-1] == "/"
+
+
 @lru_cache(maxsize=8)
-def normalise_placeholders(placeholder_emails: tuple[str, ...]) -> frozenset[str]:
+def normalise_placeholders(placeholder_emails: tuple[str, ...]) -> Placeholders:
     """Return addresses that stand for nobody, in the spelling to compare others with."""
-    return frozenset(normalise_email(email) or email.lower() for email in placeholder_emails)
+    return Placeholders(placeholder_emails)
+
+
+def is_made_up(email: str) -> bool:
+    """Tell whether an address (normalised) is one that pages make up: user_1795950058949@….
+
+    Such an address can also be a real one, so it counts if there is no other.
+    """
+    return _MADE_UP.match(email) is not None
 
 
 def normalise_as_before(text: object) -> str | None:

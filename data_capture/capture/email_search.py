@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 from typing import Any
 
-from data_capture.capture.email import normalise_email
+from data_capture.capture.email import Placeholders, is_made_up, normalise_email
 from data_capture.json_codec import JsonObject, decode_json
 from data_capture.problems import Problem
 
@@ -45,19 +45,19 @@ _NUMBERED = re.compile(
 )
 
 
-def search_email(payload: JsonObject, placeholders: frozenset[str]) -> str | None:
+def search_email(payload: JsonObject, placeholders: Placeholders) -> str | None:
     """Return the only address in a payload that can be its user's; None if there are more or none.
 
     Args:
         payload: the payload, which has no address under a usual name.
-        placeholders: normalised addresses that stand for nobody.
+        placeholders: addresses that stand for nobody; those that pages make up count as such.
     """
     found: set[str] = set()
     for values, sent in enumerate(_candidates(payload, "", _MAX_DEPTH)):
         if values >= _MAX_VALUES:
             return None
         email = normalise_email(sent) if isinstance(sent, str) and "@" in sent else None
-        if email is not None and email not in placeholders:
+        if email is not None and email not in placeholders and not is_made_up(email):
             found.add(email)
             if len(found) > 1:
                 return None

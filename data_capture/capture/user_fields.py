@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 from data_capture.capture.conversion import ColumnValue, described_as
 from data_capture.capture.converters import is_absent, text
 from data_capture.capture.email import (
+    is_made_up,
     normalise_as_before,
     normalise_email,
     normalise_placeholders,
@@ -180,7 +181,7 @@ def find_email(
     *,
     searches_payload: bool = False,
 ) -> FoundEmail:
-    """Return the first usable email address of the user.
+    """Return the first usable email address of the user; one that a page made up comes last.
 
     Args:
         lookup: the payload.
@@ -193,6 +194,7 @@ def find_email(
     """
     message = "is missing"
     tried = 0
+    made_up: FoundEmail | None = None
     for path in layout.email_paths:
         found = lookup.find(path)
         if found is None:
@@ -218,11 +220,16 @@ def find_email(
                     if searched is not None:
                         return FoundEmail(searched, None, "")
                 earlier = None if email == sent else normalise_as_before(sent)
-                return FoundEmail(email, None if earlier == email else earlier, path[0])
+                found_email = FoundEmail(email, None if earlier == email else earlier, path[0])
+                if not is_made_up(email):
+                    return found_email
+                made_up = made_up or found_email
     if searches_payload:
         searched = search_email(lookup.payload, normalise_placeholders(placeholder_emails))
         if searched is not None:
             return FoundEmail(searched, None, "")
+    if made_up is not None:
+        return made_up
     raise Problem(
         UNUSABLE,
         f"The user_email {message}, so this can't be attributed to anyone.",

@@ -25,6 +25,48 @@ def value_of(capture: Capture, column: str) -> object:
     return capture.values[capture.kind.field_indexes[column]]
 
 
+MADE_UP = [
+    "user_1795950058949@example.com", "USER_7@Example.com", "guest-1795950058@site.test",
+    "anonymous1795950058949@example.com", "temp_1795950058@x.test",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("made_up", MADE_UP)
+@pytest.mark.parametrize("kind", [*KINDS])
+def test_an_address_that_a_page_made_up_counts_if_there_is_no_other(
+    made_up: str, kind: str
+) -> None:
+    for payload in (
+        {"user_email": made_up, "email": USER},
+        {"email": made_up, "customer": {"email": USER}},
+        {"userData": {"email": made_up}, "billing_email": USER},
+        {"customer": {"email": made_up}, "currentUser": {"email": USER}},
+        {"user_email": USER, "customer": {"email": made_up}},
+    ):
+        assert parse(payload, kind).user_email == USER
+    assert parse({"user_email": made_up}, kind).user_email == made_up.lower()
+
+
+def test_a_made_up_address_gives_way_to_one_that_the_search_finds() -> None:
+    fields = [{"label": "Your e-mail", "value": USER}]
+    assert parse({"user_email": MADE_UP[0], "answers": fields}).user_email == USER
+
+
+@pytest.mark.parametrize("email", ["user_ann@example.com", "guest@example.com", "user1@x.test"])
+def test_an_ordinary_address_is_not_made_up(email: str) -> None:
+    assert parse({"user_email": email, "customer": {"email": USER}}).user_email == email
+
+
+@pytest.mark.parametrize("email", ["guest-5@example.com", "Guest@example.com", "x@nobody.test"])
+def test_an_address_that_matches_a_pattern_stands_for_nobody(email: str) -> None:
+    caller = Caller("test", None, None, datetime.now(timezone.utc))
+    placeholders = ("/^guest/", "/@nobody\\.test$/", "unknown")
+    with pytest.raises(Problem):
+        parse_capture(KINDS["payment"], {"user_email": email}, caller, placeholders)
+    payload = {"user_email": email, "customer": {"email": USER}}
+    assert parse_capture(KINDS["payment"], payload, caller, placeholders).user_email == USER
+
+
 def nest(path: str, value: object) -> dict[str, Any]:
     """Return `{"a": {"b": value}}` for `a.b`."""
     for name in reversed(path.split(".")):
