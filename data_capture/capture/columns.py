@@ -33,6 +33,7 @@ class ParsedColumns(NamedTuple):
         facts: of a payment; None for the other kinds.
         warnings: one for each field that was not understood, in the page's spelling.
         payload: the payload, with descriptions in place of pictures.
+        defaulted: the indexes of values that are defaults.
     """
 
     user: FoundEmail
@@ -40,6 +41,7 @@ class ParsedColumns(NamedTuple):
     facts: PaymentFacts | None
     warnings: list[FieldError]
     payload: JsonObject
+    defaulted: tuple[int, ...] = ()
 
 
 def parse_columns(
@@ -86,7 +88,12 @@ def parse_columns(
         picture_index = kind.field_indexes[kind.picture.picture.column]
         sent = [*lookup.find_all(layout.field_paths.get(picture_index, ()))]
         payload = describe_pictures(payload, sent, kind, kind.picture, values)
-    return ParsedColumns(user, values, facts, warnings, payload)
+    defaulted = tuple(
+        index
+        for index in (() if is_partial else kind.default_indexes)
+        if lookup.find_first(layout.field_paths.get(index, ())) is None
+    )
+    return ParsedColumns(user, values, facts, warnings, payload, defaulted)
 
 
 def _convert_fields(
@@ -207,11 +214,7 @@ def _find_sent(
     column: str,
 ) -> tuple[str, Any] | None:
     """Return the name and value that a page sent for a field; None if it sent none."""
-    for path in paths.get(indexes[column], ()):
-        found = lookup.find(path)
-        if found is not None:
-            return found
-    return None
+    return lookup.find_first(paths.get(indexes[column], ()))
 
 
 def _complete_warning(warning: FieldError, view: View, *, is_partial: bool) -> FieldError:

@@ -168,6 +168,14 @@ class FieldLookup:
         value = self.payload[name]
         return None if is_absent(value) else (name, value)
 
+    def find_first(self, paths: Iterable[FieldPath]) -> tuple[str, Any] | None:
+        """Return what `find` returns for the first of these paths that has a value."""
+        for path in paths:
+            found = self.find(path)
+            if found is not None:
+                return found
+        return None
+
     def find_all(self, paths: Iterable[FieldPath]) -> Iterator[Any]:
         """Yield the values at these paths that are not absent."""
         for path in paths:

@@ -70,6 +70,7 @@ class Repetition:
             user's latest row that has the same value there, and repeats nothing if it has none.
             None: all rows of a user have one subject.
         ignores_omitted_fields: whether a capture that omits a field can repeat a row that has it.
+            For a dashboard, `store.sqlite.state_comparison` says when.
         within_seconds: the maximum age of the row; None for any age.
         touches_updated_at: whether the repetition sets the row's `updated_at`.
     """
@@ -156,6 +157,11 @@ class Kind:
     def defaults(self) -> tuple[ColumnValue, ...]:
         """The default of each of `parsed_fields`."""
         return tuple(field.default for field in self.parsed_fields)
+
+    @cached_property
+    def default_indexes(self) -> tuple[int, ...]:
+        """The indexes of fields with a default other than None."""
+        return tuple(i for i, default in enumerate(self.defaults) if default is not None)
 
     @cached_property
     def field_indexes(self) -> dict[str, int]:
@@ -321,8 +327,8 @@ _DASHBOARD = Kind(
         "tradingState.dailyStats", "dashboardData", "dashboardData.performance",
         "dashboardData.riskProtocol", "dashboardData.account", "dashboardData.userProfile",
     ),
-    # Pages save an unchanged dashboard every few seconds.
-    repetition=Repetition(touches_updated_at=True),
+    # Pages save an unchanged dashboard every few seconds, and parts of it in several places.
+    repetition=Repetition(ignores_omitted_fields=True, touches_updated_at=True),
     normalise=normalise_dashboard,
 )  # fmt: skip
 

@@ -117,6 +117,8 @@ class Capture(NamedTuple):
     """What the page's request changes. Without `user_email`, only this says whose capture it is."""
     target_row: int | None = None
     """The payment's row that the store found for the target."""
+    defaulted: tuple[int, ...] = ()
+    """The indexes of values that are defaults, because the payload has none."""
 
 
 @dataclass(slots=True)
@@ -188,7 +190,7 @@ def parse_capture(
         view.members, layout.time_keys, caller.now, may_backdate=caller.may_backdate
     )
     target = None if target_text is None else parse_target(kind, target_text)
-    user, values, facts, warnings, payload = parse_columns(
+    user, values, facts, warnings, payload, defaulted = parse_columns(
         kind, payload, view, layout, placeholder_emails, is_partial=is_partial,
         needs_user=target is None,
     )  # fmt: skip
@@ -231,6 +233,8 @@ def parse_capture(
         is_partial and is_flat_dashboard(kind.normalise(view.members), view.members),
         find_page_ids(kind, view.members),
         target,
+        None,
+        defaulted,
     )
 
 

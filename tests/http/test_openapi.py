@@ -74,7 +74,8 @@ def test_every_field_is_described_with_its_aliases(
     document = requests.get(f"{capture_service.url}/openapi.json", timeout=30).json()
     for kind in KINDS.values():
         properties = document["components"]["schemas"][kind.title]["properties"]
-        assert properties.keys() - {"partial", "capture_target"} == {field.column for field in kind.parsed_fields}
+        columns = {field.column for field in kind.parsed_fields}
+        assert properties.keys() - {"partial", "capture_target"} == columns
         assert ("partial" in properties) == (kind.repetition is not None)
         for field in kind.parsed_fields:
             words = properties[field.column]["description"]

@@ -14,9 +14,17 @@ from data_capture.capture.converters import json_state
 from data_capture.capture.kinds import Kind
 from data_capture.capture.parse import Capture
 from data_capture.capture.timestamps import earlier
+from data_capture.sql.bulk import tolerate_invalid_utf8
 from data_capture.store.sqlite.keys import ReceiptKey
 from data_capture.store.sqlite.payment_facts import complete_facts, contradicts_facts, insert_facts
 from data_capture.store.sqlite.receipts import is_content_recorded, is_row_confirmed
+from data_capture.store.sqlite.state_comparison import (
+    MAX_CHARACTERS,
+    is_contained,
+    may_be_part_of_state,
+    omit_defaults,
+    state_columns,
+)
 
 _DAY_CHARACTERS = len("2024-01-15")
 _END_OF_TIME = "9999-12-31T23:59:59.999Z"
@@ -94,20 +102,21 @@ def find_repeated_row(
         values.append(_latest_repeated_time(capture))
     if repetition.within_seconds is not None:
         values.append(earlier(capture.happened_at, repetition.within_seconds))
-    statement = _repeated_row_statement(capture.kind)
-    found = connection.execute(statement, (*capture.values, *values)).fetchone()
+    may_be_part = repetition.ignores_omitted_fields and may_be_part_of_state(capture)
+    statement = _repeated_row_statement(capture.kind, ignores_omitted=may_be_part)
+    own_values = omit_defaults(capture) if may_be_part else capture.values
+    found = connection.execute(statement, (*own_values, *values)).fetchone()
     if found is None:
         return None
     row_id, has_equal_values, has_equal_states = found
     if not has_equal_values:
         return None
-    if not has_equal_states and (
-        content_digest is None
-        or not is_content_recorded(
+    if not has_equal_states:
+        is_recorded = content_digest is not None and is_content_recorded(
             connection, capture.kind.name, row_id, stored_email, content_digest
         )
-    ):
-        return None
+        if not is_recorded and not (may_be_part and _has_states(connection, capture, row_id)):
+            return None
     if capture.is_confirmed and not _may_confirm(connection, capture, row_id, stored_email):
         return None
     if contradicts_facts(connection, capture, row_id, stored_email):
@@ -117,6 +126,18 @@ def find_repeated_row(
         update = f"UPDATE {capture.kind.table} SET updated_at = max(updated_at, ?) WHERE id = ?"  # noqa: S608
         connection.execute(update, (capture.happened_at, row_id))
     return int(row_id)
+
+
+def _has_states(connection: sqlite3.Connection, capture: Capture, row_id: int) -> bool:
+    """Return whether a row's states have all that those of a capture say."""
+    columns = state_columns(capture.kind)
+    if not columns:
+        return False
+    selected = ", ".join(f"substr({column}, 1, {MAX_CHARACTERS + 1})" for column in columns)
+    select = f"SELECT {selected} FROM {capture.kind.table} WHERE id = ?"  # noqa: S608
+    with tolerate_invalid_utf8(connection, "replace"):
+        states = connection.execute(select, (row_id,)).fetchone()
+    return is_contained(capture, dict(zip(columns, states, strict=True)))
 
 
 def _latest_repeated_time(capture: Capture) -> str:
@@ -186,14 +207,14 @@ def _set_origin_statement(kind: Kind) -> str:
 
 
 @cache
-def _repeated_row_statement(kind: Kind) -> str:
+def _repeated_row_statement(kind: Kind, *, ignores_omitted: bool) -> str:
     repetition = kind.repetition
     assert repetition is not None
     about = f"AND {repetition.about} = ?" if repetition.about is not None else ""
     until = "WHERE created_at <= ?" if repetition.about is None else ""
     since = "AND created_at >= ?" if repetition.within_seconds is not None else ""
     # An omitted value counts as equal. A column's affinity makes '99.80' equal 99.8.
-    equal = "coalesce(?{1}, {0}) IS {0}" if repetition.ignores_omitted_fields else "{0} IS ?{1}"
+    equal = "coalesce(?{1}, {0}) IS {0}" if ignores_omitted else "{0} IS ?{1}"
     values, states = (
         " AND ".join(
             equal.format(field.column, number)
