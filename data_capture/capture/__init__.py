@@ -16,6 +16,7 @@ assets.py          tells currency pairs from crypto assets
 field_lookup.py    finds a field's value under its aliases and spellings
 conversion.py      what all converters share
 converters.py      converts texts, pictures, lists and objects
+says_nothing.py    recognises what stands for a missing value
 id_placeholders.py recognises what pages send in place of an id
 typed_values.py    reads typed values of databases, and price objects
 money.py           converts amounts, ratios and whole numbers

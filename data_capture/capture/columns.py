@@ -15,6 +15,7 @@ from data_capture.capture.kinds import Field, Kind
 from data_capture.capture.payments.facts import PaymentFacts, find_facts
 from data_capture.capture.payments.unmapped import warn_of_unmapped_payment
 from data_capture.capture.pictures import describe_pictures
+from data_capture.capture.says_nothing import says_nothing
 from data_capture.capture.typed_values import plain_value
 from data_capture.capture.user_fields import NO_USER, FoundEmail, find_email, prefer_object
 from data_capture.json_codec import JsonObject
@@ -156,7 +157,8 @@ def convert_field(
             if value is not None:
                 return value, None
             warning = warning or _warn_of_unread(path[0], key, error)
-            if kind_field.first_value_decides or isinstance(sent, Unconvertible):
+            decides = kind_field.first_value_decides and not says_nothing(sent)
+            if decides or isinstance(sent, Unconvertible):
                 break
         else:
             if value is not None:

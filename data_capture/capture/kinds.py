@@ -35,6 +35,7 @@ from data_capture.capture.normalise import (
 )
 from data_capture.capture.payments.facts import currency_code
 from data_capture.capture.payments.price_names import PRICE_ALIASES
+from data_capture.capture.says_nothing import meaningful_text, transaction_hash
 from data_capture.capture.user_fields import (
     EMAIL_ALIASES,
     USER_ID_ALIASES,
@@ -215,7 +216,7 @@ _PAYMENT = Kind(
         *_USER,
         Field(
             "plan_name",
-            text,
+            meaningful_text,
             ("plan_name_payment", "plan", "plan.name", "selectedPlan.name", "plan_type"),
         ),
         Field(
@@ -225,17 +226,22 @@ _PAYMENT = Kind(
         ),
         Field("discount_amount", decimal(10, 2), ("discount", "coupon.discount")),
         Field("final_price", decimal(10, 2), PRICE_ALIASES, first_value_decides=True),
-        Field("coupon_code", text, ("coupon.code", "coupon")),
-        Field("payment_method", text, ("method",)),
+        Field("coupon_code", meaningful_text, ("coupon.code", "coupon")),
+        Field("payment_method", meaningful_text, ("method",)),
         Field("transaction_id", identifier, (
             "payment_id", "order_id", "payment_intent_id", "payment_intent", "charge_id",
             "checkout_session_id", "txn_id", "transaction_reference", "payment_reference", "tx_ref",
         )),
         Field("payment_status", text, ("status",)),
-        Field("payment_processor", text, ("payment_provider", "processor", "provider")),
-        Field("crypto_transaction_hash", identifier, ("transaction_hash", "tx_hash")),
-        Field("crypto_from_address", text, ("from_address",)),
-        Field("crypto_amount", text),
+        Field("payment_processor", meaningful_text, ("payment_provider", "processor", "provider")),
+        Field("crypto_transaction_hash", transaction_hash, (
+            "transaction_hash", "tx_hash", "crypto_verification.transaction_hash",
+            "crypto_verification.tx_hash", "crypto_verification.hash",
+        )),
+        Field("crypto_from_address", meaningful_text, (
+            "from_address", "crypto_verification.from_address",
+        )),
+        Field("crypto_amount", meaningful_text, ("crypto_verification.amount",)),
     ),
     sections=("paymentData", "payment"),
     # Pages save parts of one payment in several places. A new status (pending, completed) is a
