@@ -18,8 +18,8 @@ COMPLETED = {"partial": True, "status": "completed"}
 
 
 def new_id() -> int:
-    """Return an id that no other test uses."""
-    return uuid.uuid4().int % 10**12
+    """Return an id that no other test uses, and that is no card number."""
+    return uuid.uuid4().int % 10**10
 
 
 @pytest.fixture(params=["single", "batch"])
@@ -130,6 +130,21 @@ def test_one_request_changes_several_payments(
     assert json.loads(rest["payload"])["status"] == "completed"
 
 
+@pytest.mark.parametrize("number", [{}, {"transaction_id": "TX-1"}])
+@pytest.mark.parametrize("status", ["failed", "unknown"])
+def test_a_refused_or_aborted_update_does_not_undo_a_completed_payment(
+    capture_service: RunningService, send: Any, user: str, number: dict[str, Any], status: str
+) -> None:
+    row = new_id()
+    payment = {"id": row, "plan": "Pro", "final_price": 49, "status": "completed", **number}
+    assert send({"user_email": user, **payment})["status"] == 201
+    target = f"/rest/v1/payments?id=eq.{row}"
+    send({"capture_target": target, "partial": True, "payment_status": status})
+    [payment] = latest(capture_service, user)
+    assert (payment["status"], payment["payment_status"]) == ("completed", "completed")
+    assert len(capture_service.rows("SELECT 1 FROM payment_data WHERE user_email = ?", user)) == 1
+
+
 @pytest.mark.parametrize(
     ("target", "payload"),
     [
@@ -172,7 +187,7 @@ def test_update_of_an_unknown_row_is_kept_and_belongs_to_nobody(
     assert (row["user_email"], row["attributed_at"], row["row_id"]) == (
         f"nobody-{ids['id']}@example.com" if "nobody" in target else None, None, None,
     )  # fmt: skip
-    assert json.loads(row["payload"])["status"] == "completed"
+    assert json.loads(str(row["payload"]))["status"] == "completed"
     assert row["reason"]
     records = capture_service.rows(
         "SELECT * FROM data_capture_audit WHERE user_email = ? AND data_snapshot LIKE ?",

@@ -18,6 +18,8 @@ targeted_captures.py  stores updates that say only by their request whose row th
                    capture says whose they are)
 state_comparison.py  tells whether a dashboard says nothing that its row does not say
 payments.py        recognises one payment that is saved twice, with and without its number
+payment_keys.py    finds a payment by its idempotency key
+payment_updates.py recognises captures of a payment that say little of it
 payment_facts.py   writes the currency, status and amount of payments
 capture_rows.py    the rows of captures
 payment_facts.py   what is computed from a payment

@@ -8,13 +8,15 @@ Most captures of a group are independent. Those that are not are found before an
   the second with the rows.
 
 A group in which a confirmed capture has the capture_id of a claim is rare, and is stored one by
-one. So is a group with a capture whose request says whose row it changes.
+one. So is a group with a capture whose request says whose row it changes, and one with two captures
+that have the same idempotency key.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
+from data_capture.capture.page_ids import IDEMPOTENCY
 from data_capture.capture.parse import Capture
 from data_capture.problems import Problem
 from data_capture.sql.bulk import select_matching
@@ -29,6 +31,7 @@ from data_capture.store.sqlite.connection import StoreConnection
 from data_capture.store.sqlite.late_attribution import attribute_waiting
 from data_capture.store.sqlite.page_ids import store_page_ids
 from data_capture.store.sqlite.payment_events import attach_events
+from data_capture.store.sqlite.payment_keys import has_key
 from data_capture.store.sqlite.receipts import (
     FIND_RECEIPTS,
     FoundReceipt,
@@ -59,12 +62,24 @@ def record_captures(
             caller rolls back and stores each alone.
     """
     captures = [identify_subject(capture, connection.receipt_key) for capture in captures]
-    if any(capture.target is not None for capture in captures):
+    if any(capture.target is not None for capture in captures) or _share_key(captures):
         return [_record_alone(connection, capture) for capture in captures]
     try:
         return _record_together(connection, captures)
     except _StoreIndividually:  # by now only users were added, in the same way as one by one
         return [_record_alone(connection, capture) for capture in captures]
+
+
+def _share_key(captures: Sequence[Capture]) -> bool:
+    """Tell whether two captures have the same idempotency key in their data."""
+    keys = [
+        (capture.user_email, page_id)
+        for capture in captures
+        if has_key(capture)
+        for page_id in capture.page_ids
+        if page_id.role == IDEMPOTENCY
+    ]
+    return len(set(keys)) < len(keys)
 
 
 class _StoreIndividually(Exception):

@@ -5,13 +5,15 @@ The rules are in `payments.py`.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from decimal import Decimal, InvalidOperation
 from typing import NamedTuple
 
 from data_capture.capture.conversion import ColumnValue
 from data_capture.capture.kinds import KINDS
 from data_capture.capture.parse import Capture
-from data_capture.capture.payments.statuses import COMPLETED, PENDING, normalise_status
+from data_capture.capture.payments.statuses import COMPLETED, FAILED, PENDING, normalise_status
+from data_capture.capture.says_nothing import says_nothing
 from data_capture.redaction.redact import is_masked
 
 PAYMENT = KINDS["payment"]
@@ -20,7 +22,16 @@ NUMBER, STATUS = "transaction_id", "payment_status"
 _HASH = "crypto_transaction_hash"
 _MAY_DIFFER = frozenset({"user_id", "user_name", NUMBER, STATUS})
 _MUST_BE_KNOWN = ("plan_name", "final_price")
+_MAY_SAY_NOTHING = frozenset({
+    "plan_name", "coupon_code", "payment_method", STATUS, "payment_processor", _HASH,
+    "crypto_from_address", "crypto_amount",
+})  # fmt: skip
 _AMOUNTS = frozenset({"original_price", "discount_amount", "final_price", "crypto_amount"})
+_COMPARED_STATUSES = frozenset({PENDING, COMPLETED, FAILED})
+_STEPS = frozenset({
+    (PENDING, COMPLETED), (PENDING, FAILED), (FAILED, PENDING), (FAILED, COMPLETED),
+})  # fmt: skip
+"""How a payment goes on. The last three count only with the same idempotency key."""
 
 
 class PaymentRow(NamedTuple):
@@ -35,20 +46,32 @@ class PaymentRow(NamedTuple):
     values: dict[str, ColumnValue]
 
 
+def meaningful_values(values: Iterable[ColumnValue]) -> dict[str, ColumnValue]:
+    """Return the values of a payment's row by column, and None for what says nothing."""
+    return {
+        column: None if column in _MAY_SAY_NOTHING and says_nothing(value) else value
+        for column, value in zip(COLUMNS, values, strict=True)
+    }
+
+
 def values_of(capture: Capture) -> dict[str, ColumnValue]:
     """Return the values of a captured payment, by column."""
     return dict(zip(COLUMNS, capture.values, strict=True))
 
 
-def is_same_payment(row: PaymentRow, capture: Capture) -> bool:
-    """Tell whether a row and a capture, one of them without a number, are one payment."""
+def is_same_payment(row: PaymentRow, capture: Capture, *, has_same_key: bool = False) -> bool:
+    """Tell whether a row and a capture, one of them without a number, are one payment.
+
+    With the same idempotency key, they need not both have a plan and a price, and a failed attempt
+    is the same payment.
+    """
     values = values_of(capture)
-    if not _has_same_hash(row, capture) and any(
+    if not (has_same_key or _has_same_hash(row, capture)) and any(
         row.values[column] is None or values[column] is None for column in _MUST_BE_KNOWN
     ):
         return False
     if not all(
-        _agree(column, row.values[column], values[column])
+        agree_on(column, row.values[column], values[column])
         for column in COLUMNS
         if column not in _MAY_DIFFER
     ):
@@ -56,8 +79,10 @@ def is_same_payment(row: PaymentRow, capture: Capture) -> bool:
     currency = None if capture.facts is None else capture.facts.currency
     if currency is not None and row.currency is not None and currency != row.currency:
         return False
-    statuses = _statuses(row, capture)
-    return None in statuses or len(statuses) == 1 or statuses == {PENDING, COMPLETED}
+    one, other = _statuses(row, capture)
+    if one is None or other is None or one == other or {one, other} == {PENDING, COMPLETED}:
+        return True
+    return has_same_key and {one, other} <= _COMPARED_STATUSES
 
 
 def _has_same_hash(row: PaymentRow, capture: Capture) -> bool:
@@ -65,7 +90,7 @@ def _has_same_hash(row: PaymentRow, capture: Capture) -> bool:
     return one is not None and one == other and not is_masked(str(one))
 
 
-def _agree(column: str, one: ColumnValue, other: ColumnValue) -> bool:
+def agree_on(column: str, one: ColumnValue, other: ColumnValue) -> bool:
     """Tell whether two values of a column are equal, or one is missing."""
     if one is None or other is None:
         return True
@@ -78,25 +103,21 @@ def _agree(column: str, one: ColumnValue, other: ColumnValue) -> bool:
     return one == other and not is_masked(one)  # equal masks may hide two values
 
 
-def _statuses(row: PaymentRow, capture: Capture) -> set[str | None]:
-    """Return the statuses of both: the shared ones if they are known, or as they are spelled."""
-    found = (row.values[STATUS], values_of(capture)[STATUS])
-    return {None if status is None else _shared_status(str(status)) for status in found}
+def _statuses(row: PaymentRow, capture: Capture) -> tuple[str | None, str | None]:
+    """Return the status of each: the shared one if it is compared, or as it is spelled."""
+    return _shared_status(row.values[STATUS]), _shared_status(values_of(capture)[STATUS])
 
 
-def _shared_status(spelling: str) -> str:
-    shared = normalise_status(spelling)
-    return shared if shared in (PENDING, COMPLETED) else " ".join(spelling.split()).casefold()
+def _shared_status(status: ColumnValue) -> str | None:
+    if says_nothing(status):
+        return None
+    shared = normalise_status(str(status))
+    return shared if shared in _COMPARED_STATUSES else " ".join(str(status).split()).casefold()
 
 
 def is_step(row: PaymentRow, capture: Capture) -> bool:
-    """Tell whether a capture is the completion of a pending row."""
-    status = values_of(capture)[STATUS]
-    return (
-        status is not None
-        and _statuses(row, capture) == {PENDING, COMPLETED}
-        and _shared_status(str(status)) == COMPLETED
-    )
+    """Tell whether a capture is the next state of a row of the same payment."""
+    return _statuses(row, capture) in _STEPS
 
 
 def is_part_of(row: PaymentRow, capture: Capture) -> bool:
@@ -119,4 +140,4 @@ def has_exactly(row: PaymentRow, capture: Capture) -> bool:
 
 
 def _equal(column: str, one: ColumnValue, other: ColumnValue) -> bool:
-    return _agree(column, one, other) if column in _AMOUNTS else str(one) == str(other)
+    return agree_on(column, one, other) if column in _AMOUNTS else str(one) == str(other)

@@ -10,6 +10,9 @@ without the number, or the other way round. Both are one payment if all of this 
 - No other column has two values, except the user's id and name.
 - The statuses are the same, one is missing, or one is pending and the other one completed.
 
+With the same `idempotency_key` in their data, within a day, a plan and a price may be missing, both
+may be without a number, and one may be a failed attempt.
+
 What one leaves out is taken from the other; nothing is overwritten. The step from pending to
 completed adds a row with the same number, as for payments with a number.
 
@@ -46,10 +49,14 @@ from data_capture.store.sqlite.payment_comparison import (
     is_part_of,
     is_same_payment,
     is_step,
+    meaningful_values,
     values_of,
 )
 from data_capture.store.sqlite.payment_facts import complete_facts, complete_status
+from data_capture.store.sqlite.payment_keys import KEY_SECONDS, find_row_by_key
+from data_capture.store.sqlite.payment_updates import without_status
 from data_capture.store.sqlite.receipts import is_content_recorded
+from data_capture.store.sqlite.target_rows import change_row
 from data_capture.store.sqlite.unsent_payments import WINDOW_SECONDS, find_made_number
 
 _NUMBER_INDEX = PAYMENT.field_indexes[NUMBER]
@@ -109,6 +116,13 @@ ORDER BY payment.id
 """  # noqa: S608
 _FIND_ANY_ROWS = _FIND_ROWS.format("")
 _FIND_UNNUMBERED_ROWS = _FIND_ROWS.format("AND transaction_id IS NULL")
+_FIND_ROW = _FIND_ROWS.format("AND id = ?")
+
+_HAS_WHOLE_STATE = """
+SELECT 1 FROM payment_data
+WHERE user_email = ? AND transaction_id = ? AND plan_name IS NOT NULL AND final_price IS NOT NULL
+LIMIT 1
+"""
 
 _SET_NUMBER = "UPDATE payment_data SET transaction_id = ? WHERE id = ?"
 
@@ -138,6 +152,9 @@ def match_payment(
     The capture must repeat no row with its number.
     """
     number = _number_of(capture)
+    match = _match_by_key(connection, capture, stored_email)
+    if match is not None:
+        return match
     if number is None:
         match = _match_unnumbered(connection, capture, stored_email, content_digest)
         if match.row_id is None and _number_of(match.capture) is None:
@@ -147,9 +164,13 @@ def match_payment(
         return match
     if connection.execute(_HAS_UNNUMBERED, (stored_email,)).fetchone() is None:
         return PaymentMatch(capture)
-    if connection.execute(_HAS_NUMBER, (stored_email, number)).fetchone() is not None:
-        return PaymentMatch(capture)  # a new state of a payment that is known
-    return _match_numbered(connection, capture, stored_email)
+    if connection.execute(_HAS_NUMBER, (stored_email, number)).fetchone() is None:
+        return _match_numbered(connection, capture, stored_email)
+    # A new state of a payment that is known. If its rows say only the number, as a server's
+    # response does, the request before it is this payment, too.
+    if connection.execute(_HAS_WHOLE_STATE, (stored_email, number)).fetchone() is None:
+        return _match_numbered(connection, capture, stored_email, adds_row=True)
+    return PaymentMatch(capture)
 
 
 def is_unnumbered(capture: Capture) -> bool:
@@ -197,27 +218,87 @@ def _match_unnumbered(
         and is_same_payment(row, capture)
     ]
     for row in sorted(numbered, key=lambda row: is_step(row, capture)):  # equal statuses first
-        if not is_step(row, capture):
-            return _complete(connection, capture, row, stored_email)
-        if row.is_latest_state:
-            take = _take_values if row.is_confirmed == capture.is_confirmed else _take_number
-            return PaymentMatch(take(capture, row))
+        match = _join_numbered_row(connection, capture, row, stored_email)
+        if match is not None:
+            return match
     return PaymentMatch(capture)
 
 
+def _join_numbered_row(
+    connection: sqlite3.Connection, capture: Capture, row: PaymentRow, stored_email: str
+) -> PaymentMatch | None:
+    """Join a capture without a number to a row; None if the row is no latest state."""
+    if not is_step(row, capture):
+        return _complete(connection, capture, row, stored_email)
+    if not row.is_latest_state:
+        return None
+    take = _take_values if row.is_confirmed == capture.is_confirmed else _take_number
+    return PaymentMatch(take(capture, row))
+
+
 def _match_numbered(
-    connection: sqlite3.Connection, capture: Capture, stored_email: str
+    connection: sqlite3.Connection, capture: Capture, stored_email: str, *, adds_row: bool = False
 ) -> PaymentMatch:
     rows = _find_rows(connection, _FIND_UNNUMBERED_ROWS, capture, stored_email, WINDOW_SECONDS)
     for row in rows:  # the oldest is the next to get its number
         if (row.is_confirmed and not capture.is_confirmed) or not is_same_payment(row, capture):
             continue
-        is_confirmation = capture.is_confirmed and not row.is_confirmed
-        if not is_step(row, capture) and (not is_confirmation or is_part_of(row, capture)):
-            return _complete(connection, capture, row, stored_email)
-        connection.execute(_SET_NUMBER, (_number_of(capture), row.id))
-        return PaymentMatch(capture if is_confirmation else _take_values(capture, row))
+        return _join_unnumbered_row(connection, capture, row, stored_email, adds_row=adds_row)
     return PaymentMatch(capture)
+
+
+def _join_unnumbered_row(
+    connection: sqlite3.Connection,
+    capture: Capture,
+    row: PaymentRow,
+    stored_email: str,
+    *,
+    adds_row: bool,
+) -> PaymentMatch:
+    """Give a row the number of a capture; complete it, or add the capture as the next state."""
+    is_confirmation = capture.is_confirmed and not row.is_confirmed
+    is_state = adds_row or is_step(row, capture)
+    if not is_state and (not is_confirmation or is_part_of(row, capture)):
+        return _complete(connection, capture, row, stored_email)
+    connection.execute(_SET_NUMBER, (_number_of(capture), row.id))
+    return PaymentMatch(capture if is_confirmation else _take_values(capture, row))
+
+
+def _match_by_key(
+    connection: sqlite3.Connection, capture: Capture, stored_email: str
+) -> PaymentMatch | None:
+    """Join a capture to the row with its idempotency key; None if there is none that fits."""
+    row_id = find_row_by_key(connection, capture, stored_email)
+    if row_id is None:
+        return None
+    rows = _find_rows(
+        connection, _FIND_ROW, capture, stored_email, KEY_SECONDS, arrival_seconds=KEY_SECONDS,
+        row_id=row_id,
+    )  # fmt: skip
+    for row in rows:
+        number, row_number = _number_of(capture), row.values[NUMBER]
+        if capture.is_confirmed != row.is_confirmed:
+            return None
+        if not is_same_payment(row, capture, has_same_key=True):
+            return None
+        if row_number is not None and number is None:
+            return _join_numbered_row(connection, capture, row, stored_email)
+        if row_number is None and number is not None:
+            known = connection.execute(_HAS_NUMBER, (stored_email, number)).fetchone() is not None
+            return _join_unnumbered_row(connection, capture, row, stored_email, adds_row=known)
+        if row_number is None:
+            return _change_unnumbered_row(connection, capture, row, stored_email)
+    return None
+
+
+def _change_unnumbered_row(
+    connection: sqlite3.Connection, capture: Capture, row: PaymentRow, stored_email: str
+) -> PaymentMatch:
+    """Lay a capture over a row: without a number, a second row would be a second payment."""
+    keeps_status = row.values[STATUS] is not None and not is_step(row, capture)
+    update = without_status(capture) if keeps_status else capture
+    is_changed = change_row(connection, update._replace(target_row=row.id), stored_email)
+    return PaymentMatch(capture, row.id, is_changed)
 
 
 def _find_rows(
@@ -226,20 +307,23 @@ def _find_rows(
     capture: Capture,
     stored_email: str,
     look_back_seconds: float,
+    *,
+    arrival_seconds: float = WINDOW_SECONDS,
+    row_id: int | None = None,
 ) -> list[PaymentRow]:
     happened_at = capture.happened_at
     values = (
         stored_email,
         earlier(happened_at, look_back_seconds),
-        earlier(happened_at, -WINDOW_SECONDS),
-        earlier(capture.received_at, WINDOW_SECONDS),
+        earlier(happened_at, -arrival_seconds),
+        *(() if row_id is None else (row_id,)),
+        earlier(capture.received_at, arrival_seconds),
     )
     with tolerate_invalid_utf8(connection, "replace"):
         found = connection.execute(statement, values).fetchall()
     about_row = len(PaymentRow._fields) - 1
     return [
-        PaymentRow._make((*row[:about_row], dict(zip(COLUMNS, row[about_row:], strict=True))))
-        for row in found
+        PaymentRow._make((*row[:about_row], meaningful_values(row[about_row:]))) for row in found
     ]
 
 

@@ -14,6 +14,7 @@ from data_capture.store.sqlite.keys import ReceiptKey
 from data_capture.store.sqlite.partial import complete_partial
 from data_capture.store.sqlite.payment_comparison import PAYMENT
 from data_capture.store.sqlite.payment_facts import confirm_facts
+from data_capture.store.sqlite.payment_updates import as_update, find_settled_row
 from data_capture.store.sqlite.payments import PaymentMatch, match_payment
 from data_capture.store.sqlite.receipts import (
     COMPLETED,
@@ -61,6 +62,11 @@ def place_capture(connection: StoreConnection, capture: Capture, stored_email: s
         is_changed = change_row(connection, capture, stored_email)
         match = PaymentMatch(capture, capture.target_row, is_changed)
         return _place_on_row(connection, match, stored_email, digest)
+    if capture.kind is PAYMENT:
+        settled = find_settled_row(connection, capture, stored_email)
+        if settled is not None:
+            return _place_on_row(connection, PaymentMatch(*settled), stored_email, digest)
+        capture = as_update(connection, capture, stored_email)
     capture, copied_bytes = complete_partial(connection, capture, stored_email)
     match = PaymentMatch(capture, find_repeated_row(connection, capture, stored_email, digest))
     if match.row_id is None and capture.kind is PAYMENT:

@@ -12,8 +12,9 @@ from typing import Any
 from data_capture.capture.parse import Capture
 from data_capture.store.sqlite.page_ids import Owner, number_of_row
 from data_capture.store.sqlite.partial import complete_facts_of_update
-from data_capture.store.sqlite.payment_comparison import COLUMNS, NUMBER, values_of
+from data_capture.store.sqlite.payment_comparison import COLUMNS, NUMBER, STATUS, values_of
 from data_capture.store.sqlite.payment_facts import find_facts_of, insert_facts
+from data_capture.store.sqlite.payment_updates import keeps_status, without_status
 from data_capture.store.sqlite.receipts import is_row_confirmed
 
 _MAY_CHANGE = tuple(column for column in COLUMNS if column not in ("user_id", "user_name"))
@@ -39,6 +40,8 @@ def change_row(connection: sqlite3.Connection, capture: Capture, stored_email: s
         return False
     select = f"SELECT {', '.join(COLUMNS)} FROM payment_data WHERE id = ?"  # noqa: S608
     stored = dict(zip(COLUMNS, connection.execute(select, (row_id,)).fetchone(), strict=True))
+    if keeps_status(capture, stored[STATUS]):
+        capture = without_status(capture)
     new: dict[str, Any] = {
         column: value
         for column, value in values_of(capture).items()
