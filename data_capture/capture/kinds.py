@@ -342,11 +342,19 @@ _ACTIVITY = Kind(
     "activity",
     "trading_activity_log",
     (
-        Field("activity_type", text, ("action", "event", "event_type", "type")),
-        Field("activity_data", json_any, ("data", "details", "metadata")),
+        Field("activity_type", text, (
+            "activity_name", "activity.activity_type", "activity.type", "activity.action",
+            "activity.name", "activity", "action", "event", "event_type", "event_name",
+            "action_type", "action_name", "type",
+        )),
+        Field("activity_data", json_any, (
+            "activity.activity_data", "activity.data", "activity.details", "activity.metadata",
+            "data", "details", "metadata", "properties", "event_data", "action_data",
+            "activity_details", "activity_metadata", "context", "meta",
+        )),
     ),
     time_columns=("timestamp",),
-)
+)  # fmt: skip
 
 KINDS: dict[str, Kind] = {
     kind.name: kind for kind in (_PAYMENT, _QUESTIONNAIRE, _DASHBOARD, _ACTIVITY)
