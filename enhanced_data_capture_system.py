@@ -78,7 +78,12 @@ def create_app(settings: Settings) -> Flask:
     ensure_admin_token(settings)
     store = Store(settings.database, settings.request_seconds)
     eraser = UserEraser(store)
-    guard = RequestGuard(settings, public_paths=(f"/{SCRIPT_NAME}",), allow_file_pages=True)
+    guard = RequestGuard(
+        settings,
+        public_paths=(f"/{SCRIPT_NAME}",),
+        readable_refusals=CAPTURE_PATHS,
+        allow_file_pages=True,
+    )
     disk_space = DiskSpace(
         settings.database, settings.min_free_disk, store.note_refused_before_write
     )

@@ -272,7 +272,9 @@ class BufferingAdapter:
         status, headers, content = problem.response()
         headers.append(NOSNIFF)
         if self._guard is not None:
-            headers += self._guard.cors_headers(scope.path, request.headers.get("origin"))
+            origin = request.headers.get("origin")
+            headers += self._guard.cors_headers(scope.path, origin)
+            headers += self._guard.refusal_headers(scope.path, origin, status)
         log_request(scope.method, "(not read)", status, time.perf_counter())
         if self._capture_log is not None and scope.method == "POST":
             self._capture_log.count_response(scope.path, status)

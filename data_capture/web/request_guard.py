@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import lru_cache
 from typing import Any
 
@@ -37,6 +37,10 @@ _ORIGIN_HOST = re.compile(r"https?://(\[[^\]]+\]|[^:/]+)")
 
 _LOCAL_NAMES = frozenset({"localhost", "127.0.0.1", "::1"})
 _PREFLIGHT_MAX_AGE_SECONDS = 7200  # Chromium caches a preflight response no longer
+# RFC 6454 section 6.2, and `null`. Only such an origin is sent back.
+_ANY_ORIGIN = re.compile(
+    r"[a-z][a-z0-9+.-]*://(?:\[[0-9a-f:.]+\]|[a-z0-9._~-]+)(?::[0-9]{1,5})?|null"
+)
 # RFC 9110 section 7.2: uri-host [ ":" port ]
 _HOST = re.compile(r"(?:\[([0-9A-Fa-f:.]+)\]|([^\s:\[\]/@,]+))(?::[0-9]*)?")
 # A name has at most 255 octets (RFC 1035 section 2.3.4); a scheme and a port may be added to it.
@@ -60,6 +64,7 @@ class RequestGuard:
     Args:
         settings: of the service.
         public_paths: addresses that pages of any origin may load, such as the script's.
+        readable_refusals: addresses where a page of any origin may read that it is refused.
         allow_file_pages: whether the entry `file` of EDC_ALLOWED_ORIGINS applies to the service.
     """
 
@@ -68,9 +73,11 @@ class RequestGuard:
         settings: Settings,
         *,
         public_paths: tuple[str, ...] = (),
+        readable_refusals: Iterable[str] = (),
         allow_file_pages: bool = False,
     ) -> None:
         self._public_paths = frozenset(public_paths)
+        self._readable_refusals = frozenset(readable_refusals)
         self._trusted_proxies = settings.trusted_proxies
         self._host_names = frozenset(
             _LOCAL_NAMES
@@ -135,6 +142,23 @@ class RequestGuard:
         if origin is None or not path.startswith(_PAGE_PREFIXES):
             return ()
         return self._cors_headers_of_origin(origin) if self.is_allowed_origin(origin) else ()
+
+    def refusal_headers(
+        self, path: str, origin: str | None, status: int
+    ) -> tuple[tuple[str, str], ...]:
+        """Return the headers that let a page read that its origin is not allowed.
+
+        The browser script says so then, where it would see only a failed request. The page learns
+        nothing else, since every request of its origin gets this response. Its preflights fail,
+        as their status is no success.
+        """
+        if status != NOT_ALLOWED.status or origin is None or path not in self._readable_refusals:
+            return ()
+        if self.is_allowed_origin(origin) or len(origin) > _MAX_CHARACTERS:
+            return ()
+        if _ANY_ORIGIN.fullmatch(origin) is None:
+            return ()
+        return (("Access-Control-Allow-Origin", origin), ("Vary", "Origin"))
 
     def preflight_headers(self, path: str, headers: Headers) -> tuple[tuple[str, str], ...]:
         """Return the headers of the response to a preflight, if the page may send."""
@@ -202,6 +226,9 @@ def init_app(app: Flask, guard: RequestGuard) -> None:
         else:
             headers = guard.cors_headers(request.path, request.headers["Origin"])
         response.headers.extend(headers)
+        response.headers.extend(
+            guard.refusal_headers(request.path, request.headers["Origin"], response.status_code)
+        )
         return response
 
 

@@ -33,6 +33,14 @@ FOREIGN_ORIGINS = [
     "http://localhost\\@evil.example", "http://127.0.0.1.", "http://127.0.0.01",
     "http://localhost http://evil.example", "http://localhost,http://localhost",
 ]  # fmt: skip
+MALFORMED_ORIGINS = [  # no browser sends them; they are not sent back
+    "http://evil.example/localhost", "http://localhost:80:80", "http://localhost:3000/", "file://",
+    "nullx", "localhost", "", "null, http://localhost", "http://evil.example#http://localhost",
+    "NULL", "HTTP://localhost", "http://LOCALHOST", "http://user@localhost",
+    "http://localhost:3000@evil.example", "http://localhost@evil.example", "http://localhost:",
+    "http://[::1", "http://::1", "http:/localhost", "http://localhost\\@evil.example",
+    "http://localhost http://evil.example", "http://localhost,http://localhost",
+]  # fmt: skip
 
 
 def cors_headers(response: requests.Response) -> list[str]:
@@ -54,6 +62,25 @@ def is_rejected_without_cors(response: requests.Response) -> bool:
         and response.headers["Content-Type"] == "application/problem+json"
         and not cors_headers(response)
     )
+
+
+def is_refused_readably(response: requests.Response, origin: str) -> bool:
+    """Tell whether a page of this origin may read that it is refused, and do nothing else."""
+    return (
+        response.status_code == 403
+        and response.headers["Content-Type"] == "application/problem+json"
+        and "EDC_ALLOWED_ORIGINS" in response.json()["detail"]
+        and [name.lower() for name in cors_headers(response)] == ["access-control-allow-origin"]
+        and response.headers["Access-Control-Allow-Origin"] == origin
+        and response.headers["Vary"] == "Origin"
+    )
+
+
+def is_refused(response: requests.Response, origin: str) -> bool:
+    """Tell whether an origin is refused, readably if it is one."""
+    if origin in MALFORMED_ORIGINS:
+        return is_rejected_without_cors(response)
+    return is_refused_readably(response, origin)
 
 
 class TestPages:
@@ -86,13 +113,66 @@ class TestPages:
     def test_foreign_page_is_rejected_and_stores_nothing(
         self, capture_service: RunningService, user: str, origin: str, content_type: str
     ) -> None:
-        assert is_rejected_without_cors(preflight(capture_service, origin))
+        assert is_refused(preflight(capture_service, origin), origin)
         body = json.dumps({"user_email": user})
         headers = {"Origin": origin, "Content-Type": content_type}
-        assert is_rejected_without_cors(
-            requests.post(capture_service.url + PAYMENT, data=body, headers=headers, timeout=30)
+        response = requests.post(
+            capture_service.url + PAYMENT, data=body, headers=headers, timeout=30
         )
+        assert is_refused(response, origin)
         assert capture_service.rows("SELECT * FROM users WHERE email = ?", user) == []
+
+    @pytest.mark.parametrize(
+        ("method", "path"),
+        [
+            *(("POST", f"/api/data-capture/{kind}") for kind in
+              ("payment", "questionnaire", "dashboard", "activity", "batch")),
+            ("OPTIONS", "/api/data-capture/batch"),
+            ("GET", PAYMENT),
+        ],
+    )  # fmt: skip
+    @pytest.mark.parametrize("size", [0, 10, 200_000], ids=["no body", "small", "large"])
+    def test_foreign_page_may_read_why_its_capture_is_refused(
+        self, capture_service: RunningService, user: str, method: str, path: str, size: int
+    ) -> None:
+        origin, headers = FOREIGN_ORIGINS[0], {"Origin": FOREIGN_ORIGINS[0]}
+        body = json.dumps({"user_email": user, "note": "x" * size}) if size else None
+        response = requests.request(
+            method, capture_service.url + path, data=body, headers=headers, timeout=30
+        )
+        assert is_refused_readably(response, origin)
+        assert user not in response.text
+        assert capture_service.rows("SELECT * FROM users WHERE email = ?", user) == []
+
+    @pytest.mark.parametrize(
+        ("method", "path"),
+        [
+            ("GET", "/api/data-capture/stats/ann@example.com"),
+            ("GET", "/api/data-capture/health"),
+            ("GET", "/api/data-capture/users/ann@example.com/export"),
+            ("DELETE", "/api/data-capture/users/ann@example.com"),
+            ("POST", "/api/webhooks/stripe"),
+            ("POST", "/api/data-capture/payment/"),
+            ("POST", "/api/data-capture/unknown"),
+            ("GET", "/openapi.json"),
+        ],
+    )
+    def test_foreign_page_reads_nothing_else(
+        self, capture_service: RunningService, method: str, path: str
+    ) -> None:
+        response = requests.request(
+            method, capture_service.url + path, headers={"Origin": FOREIGN_ORIGINS[0]}, timeout=30
+        )
+        assert is_rejected_without_cors(response)
+
+    def test_foreign_page_reads_no_other_error(self, capture_service: RunningService) -> None:
+        """Such as the one about a host name, which a page can let resolve to our address."""
+        headers = {"Origin": FOREIGN_ORIGINS[0], "Host": "evil.example"}
+        response = requests.post(
+            capture_service.url + PAYMENT, data="{}", headers=headers, timeout=30
+        )
+        assert response.status_code == 421
+        assert not cors_headers(response)
 
     def test_beacon_of_a_local_page_is_accepted(
         self, capture_service: RunningService, user: str
@@ -333,10 +413,13 @@ class TestAllowedOrigins:
     def test_origin_that_is_not_listed_exactly_is_rejected(
         self, service: RunningService, user: str, origin: str
     ) -> None:
-        assert is_rejected_without_cors(preflight(service, origin))
-        assert is_rejected_without_cors(
-            service.capture("payment", {"user_email": user}, Origin=origin)
-        )
+        response = service.capture("payment", {"user_email": user}, Origin=origin)
+        if "example/" in origin:
+            assert is_rejected_without_cors(response)
+        else:
+            assert is_refused_readably(response, origin)
+            assert is_refused_readably(preflight(service, origin), origin)
+        assert service.rows("SELECT * FROM users WHERE email = ?", user) == []
 
     def test_caller_without_an_origin_is_accepted(self, service: RunningService, user: str) -> None:
         assert service.capture("payment", {"user_email": user}).status_code == 201
