@@ -28,7 +28,10 @@ _LONG_TEXT_CHARACTERS = 100_000
 _STEP_CHARACTERS, _MAX_END_CHARACTERS = 50_000, 200
 _CLOSING = r"[\\\"'\])]{0,66}"
 # The quick check skips colons in times and before the slashes of URLs.
-_SEPARATOR = r"\s{0,9}(?:(?<![0-9])|(?<=[A-Za-z_][0-9]))[=:\uff1a](?!//)\s{0,9}"
+_SEPARATOR = (
+    r"\s{0,9}(?:(?<![0-9])|(?<=[^\W\d][0-9])|(?<=_[0-9])|(?<=[^\W\d][0-9]{2})(?==))"
+    r"[=:\uff1a](?!//)\s{0,9}"
+)
 
 
 def any_of(words: tuple[str, ...]) -> str:
