@@ -74,12 +74,15 @@ class Repetition:
             For a dashboard, `store.sqlite.state_comparison` says when.
         within_seconds: the maximum age of the row; None for any age.
         touches_updated_at: whether the repetition sets the row's `updated_at`.
+        grows_within_seconds: for how long after its last answers an unfinished row gets those of
+            partial updates; see `store.sqlite.growth`. None: new values always add a row.
     """
 
     about: str | None = None
     ignores_omitted_fields: bool = False
     within_seconds: float | None = None
     touches_updated_at: bool = False
+    grows_within_seconds: float | None = None
 
 
 @dataclass(frozen=True)
@@ -284,8 +287,9 @@ _QUESTIONNAIRE = Kind(
         Field("screenshot_type", text),
     ),
     sections=("questionnaire", "questionnaireData", "answers"),
-    # The same answers on another day are new answers; within minutes they are a second click.
-    repetition=Repetition(within_seconds=600),
+    # The same answers on another day are new answers; within minutes they are a second click. A
+    # page with several steps may save each of them.
+    repetition=Repetition(within_seconds=600, grows_within_seconds=3600),
     picture=PictureColumns(_SCREENSHOT, "screenshot_type", "screenshot_size"),
     normalise=normalise_questionnaire,
 )

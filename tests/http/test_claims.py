@@ -185,6 +185,23 @@ def test_a_confirmed_partial_update_takes_nothing_from_a_claim(store: Store, kin
     assert sources(store, kind) == ["claim", "confirmed"] * 2
 
 
+def test_a_claim_does_not_fill_a_confirmed_questionnaire_nor_the_other_way_round(
+    store: Store,
+) -> None:
+    steps = {"trades_per_day": "3-5"}, {"prop_firm": "A"}, {"account_type": "demo"}
+    for step, confirmed in zip(steps, (True, False, True), strict=True):
+        send(store, "questionnaire", **step, partial=True, confirmed=confirmed)
+    found = rows(
+        store.database,
+        "SELECT trades_per_day, prop_firm, account_type FROM questionnaire_data ORDER BY id",
+    )
+    assert [tuple(row.values()) for row in found] == [
+        ("3-5", None, None),
+        ("3-5", "A", None),
+        ("3-5", None, "demo"),
+    ]
+
+
 def test_claim_does_not_change_updated_at_of_a_confirmed_dashboard(store: Store) -> None:
     hour_ago = (datetime.now(timezone.utc) - timedelta(hours=1)).isoformat()
     seen = []

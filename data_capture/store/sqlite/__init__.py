@@ -16,6 +16,7 @@ targeted_captures.py  stores updates that say only by their request whose row th
                    target_resolution.py (whose it is), target_rows.py (payments without a number),
                    unattributed.py (those that belong to nobody) and late_attribution.py (until a
                    capture says whose they are)
+growth.py          lets one questionnaire grow that a page saves step by step
 state_comparison.py  tells whether a dashboard says nothing that its row does not say
 payments.py        recognises one payment that is saved twice, with and without its number
 payment_keys.py    finds a payment by its idempotency key

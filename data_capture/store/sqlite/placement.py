@@ -10,6 +10,7 @@ from data_capture.capture.parse import Capture
 from data_capture.json_codec import encode_json
 from data_capture.store.sqlite.capture_rows import find_repeated_row, set_row_origin
 from data_capture.store.sqlite.connection import StoreConnection
+from data_capture.store.sqlite.growth import grow_row
 from data_capture.store.sqlite.keys import ReceiptKey
 from data_capture.store.sqlite.partial import complete_partial
 from data_capture.store.sqlite.payment_comparison import PAYMENT
@@ -71,6 +72,9 @@ def place_capture(connection: StoreConnection, capture: Capture, stored_email: s
     match = PaymentMatch(capture, find_repeated_row(connection, capture, stored_email, digest))
     if match.row_id is None and capture.kind is PAYMENT:
         match = match_payment(connection, capture, stored_email, digest)
+    if match.row_id is None:
+        grown = grow_row(connection, capture, stored_email)
+        match = match if grown is None else PaymentMatch(capture, *grown)
     if match.row_id is None:
         return new_row_placement(match.capture, stored_email, digest, copied_bytes)
     return _place_on_row(connection, match, stored_email, digest)
