@@ -13,11 +13,15 @@ export interface CaptureRule {
   call?: string;
   /** The address of a POST, PUT or PATCH, without its query. */
   url?: string;
+  /** Addresses that `url` does not mean. */
+  not?: string;
+  /** The request's body; of several rows or GraphQL operations, each. */
+  body?: string;
   /** A key of localStorage or sessionStorage; its first group, if any, is the person's address. */
   key?: string;
   /** A form's opening tag. */
   form?: string;
-  /** The member of the capture under which it goes. */
+  /** The path to the save in a body, such as `variables.input`; for a key, the member under which it goes. */
   under?: string;
   /** New names of members. */
   as?: Record<string, string>;
@@ -67,12 +71,24 @@ export interface EnhancedDataCaptureStatus {
   success: boolean;
   enabled: boolean;
   consent: boolean;
+  /** Calls, requests, writes and forms of this page that a rule took. */
+  seen: number;
+  /** Captures that this page made of them. */
+  captured: number;
+  /** Captures that the service accepted from this page. */
+  delivered: number;
+  /** What became of the last one. */
+  last: { kind: CaptureKind; rule: string; user: string; result: string } | null;
+  /** Requests that look like a save and that no rule takes, each with a rule that would. */
+  unmatched: { save: string; rule: CaptureRule }[];
   endpoint: string;
   storage: "indexedDB" | "localStorage" | "memory";
   /** Captures that are to be sent. */
   waiting: number;
   /** Captures whose person is not known yet. */
   unattributed: number;
+  /** Why captures wait, if a person is not known. */
+  why: string;
   /** Not allowed (401, 403) or not found (404): tried again by the next page. */
   parked: UndeliveredCapture[];
   /** Refused (400, 413, 422): not sent again. */
@@ -102,6 +118,9 @@ export interface EnhancedDataCapture {
 }
 
 declare global {
+  // The names without `window`, too: a page without the script has neither.
+  var enhancedDataCapture: EnhancedDataCapture | undefined;
+  var enhancedDataCaptureConfig: EnhancedDataCaptureConfig | undefined;
   interface Window {
     enhancedDataCapture?: EnhancedDataCapture;
     enhancedDataCaptureConfig?: EnhancedDataCaptureConfig;

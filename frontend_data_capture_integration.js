@@ -11,6 +11,7 @@
 
 // browser/constants.js
 var NAME = "enhanced-data-capture";
+var VERSION = "0.1.0";
 const API = 0;
 const CALL = 1;
 const REQUEST = 2;
@@ -61,23 +62,12 @@ const DEFAULT_PORT = 5003;
 var log = () => {
 };
 var enableLog = () => {
-  log = console.debug.bind(console, "[" + NAME + "]");
-};
-var attempt = (work) => {
-  try {
-    return work();
-  } catch (_) {
-    return void 0;
-  }
+  log = console.info.bind(console, "[" + NAME + "]");
 };
 var quietly = (work) => {
   try {
     return work();
-  } catch (reason) {
-    try {
-      log(reason);
-    } catch (_) {
-    }
+  } catch (_) {
     return void 0;
   }
 };
@@ -86,6 +76,8 @@ var quietly = (work) => {
 var isObject = (value) => typeof value === "object" && value !== null;
 var isText = (value) => typeof value === "string";
 var isEmpty = (value) => (value ?? "") === "";
+var NOTHING = /^(\s*|n\/?a|none|null|undefined|unknown|(NON-)?CRYPTO-\d+)$/i;
+var saysNothing = (value) => isEmpty(value) || (isObject(value) ? !Array.isArray(value) && !Object.keys(value)[0] : NOTHING.test(value));
 var isRecord = (value) => isObject(value) && !Array.isArray(value);
 var isPlainObject = (value) => isRecord(value) && [Object.prototype, null].includes(Object.getPrototypeOf(value));
 var record = (...members) => Object.assign(/* @__PURE__ */ Object.create(null), ...members);
@@ -143,12 +135,17 @@ var loadConfig = () => {
 
 // browser/rules.js
 var KINDS = ["dashboard", "activity", "questionnaire", "payment"];
+var at = (words) => "[/,](" + words + ")(\\.\\w{2,4})?(/(records|documents|rows)(/[\\w-]+)?|[/.][\\w-]*(\\d|creat|sav|stor|submit|pay|charg|proces|verif|confirm|complet|succes|updat|equity|log(?!in|out))[\\w-]*)?(,[\\w.,]+)?$";
+var NO_SAVE = RegExp(
+  "[/_.,-](get|list|fetch|search|find|validat|check(?!out)|delet|remov|cancel)|setting|repay|layout|stats|session|payment.?(method|in(fo|tent))|/capture$|data-capture|invoice",
+  "i"
+);
 var RULES = [
   {
     kind: "payment",
     call: "savePaymentToSupabase",
     form: ' (id|name|class)="[^"]*payment',
-    url: "/(\\w*_)?payments?(_\\w+)?(/(process|verify.*))?$",
+    url: at("[\\w-]*(payment|checkout)[\\w-]*|(\\w+[_-]|create|place|submit|save)?orders?"),
     key: "^payment(_success_data|_details|Record)$"
   },
   {
@@ -161,13 +158,13 @@ var RULES = [
     kind: "questionnaire",
     call: "storeQuestionnaireData",
     form: ' (id|name|class)="[^"]*questionnaire',
-    url: "/(\\w*_)?questionnaires?(_\\w+)?(/submit)?$",
+    url: at("[\\w-]*(questionnaire|onboarding)[\\w-]*"),
     key: "^(questionnaireAnswers|currentQuestionnaire)$"
   },
   {
     kind: "dashboard",
     call: "saveDashboardToSupabase",
-    url: "/(\\w*_)?dashboards?(_\\w+)?(/equity)?$"
+    url: at("[\\w-]*dashboard[\\w-]*")
   },
   {
     name: "trading-state",
@@ -180,13 +177,16 @@ var RULES = [
     kind: "dashboard",
     key: "^dashboard_data_(.+)$",
     under: "dashboardData"
+  },
+  {
+    kind: "activity",
+    url: at("[\\w-]*activit(y|ies)[\\w-]*")
   }
 ];
-var NEVER = /\/capture\/?$|data-capture|invoice|payment.in(fo|tent)/i;
 var readRule = (given) => {
   if (!KINDS.includes(given.kind)) throw Error();
   let rule = record(given);
-  for (let type of ["url", "key", "form"]) {
+  for (let type of ["url", "not", "body", "key", "form"]) {
     if (rule[type]) rule[type] = RegExp(rule[type], "i");
   }
   rule.as = record({ type: "payload_type" }, rule.as);
@@ -195,10 +195,10 @@ var readRule = (given) => {
 var rules;
 var loadRules = () => {
   let given = isText(config.rules) ? quietly(() => JSON.parse(config.rules)) : config.rules;
-  let all = quietly(() => RULES.concat(given || [])) || RULES;
-  rules = all.map((rule) => quietly(() => isPlainObject(rule) && readRule(rule))).filter((rule) => rule && !wordsIn(config.without).includes(rule.name || rule.kind));
+  let own2 = RULES.map((rule) => record({ not: NO_SAVE, name: rule.kind }, rule));
+  rules = own2.filter((rule) => !wordsIn(config.without).includes(rule.name)).concat(quietly(() => [].concat(given || [])) || []).map((rule) => quietly(() => isPlainObject(rule) && readRule(rule))).filter(Boolean);
 };
-var findRule = (type, text) => text.length > MAX_MATCHED_CHARACTERS ? void 0 : rules.find((rule) => rule[type]?.test(text));
+var findRule = (type, text, body, skip) => text.length > MAX_MATCHED_CHARACTERS ? void 0 : rules.find((rule) => rule[type]?.test(text) && !(skip && rule.not?.test(text.slice(skip))) && (body === void 0 || rule.body?.test(body) !== false));
 
 // browser/unsaved.js
 var unsaved = /* @__PURE__ */ new Set();
@@ -235,7 +235,7 @@ var { setTimeout: nativeSetTimeout } = globalThis;
 var now = () => performance.now();
 var runLater = (work, ms) => nativeSetTimeout(() => quietly(work), ms);
 var pause = (ms) => new Promise((resolve) => nativeSetTimeout(resolve, ms));
-var isWithin = (ms, at) => Math.abs(Date.now() - at) < ms;
+var isWithin = (ms, at2) => Math.abs(Date.now() - at2) < ms;
 
 // browser/storage.js
 var database;
@@ -266,14 +266,14 @@ var openDatabase = async () => {
 };
 var openStorage = async () => {
   await Promise.race([openDatabase(), pause(OPEN_MS)]).catch(log);
-  let small = attempt(readSmall);
+  let small = quietly(readSmall);
   usesLocalStorage = database ? small : small !== void 0;
 };
 var useLocalStorageToo = () => {
   usesLocalStorage = true;
 };
 var persist = (records) => {
-  let persistElsewhere = () => attempt(() => persistSmall(records));
+  let persistElsewhere = () => quietly(() => persistSmall(records));
   try {
     let transaction = database.transaction(NAME, "readwrite");
     let objectStore = transaction.objectStore(NAME);
@@ -324,7 +324,7 @@ var mergePreferFirst = (first, second) => {
   for (let key in first) names[plainKey(key)] = key;
   for (let key in second) {
     let name = names[plainKey(key)] || key;
-    if (isEmpty(merged[name])) merged[name] = second[key];
+    if (saysNothing(merged[name])) merged[name] = second[key];
     else if (isRecord(merged[name]) && isRecord(second[key])) {
       merged[name] = mergePreferFirst(merged[name], second[key]);
     }
@@ -337,13 +337,13 @@ var valuesIn = (text, name) => {
   let pattern = RegExp(`"(?:${name})\\\\*"` + value, "gi");
   let values = /* @__PURE__ */ new Set();
   for (let [, quoted, bare] of text.matchAll(pattern)) {
-    if (values.size < MAX_NUMBERS) values.add(quoted || bare);
+    if (values.size < MAX_NUMBERS && !saysNothing(quoted || bare)) values.add(quoted || bare);
   }
   return [...values];
 };
 var belongsTo = (part, item) => {
   let differs = (name) => part[name] && item[name] && part[name] !== item[name];
-  if (["kind", "own", "number"].some(differs)) return false;
+  if (["kind", "own", "number"].some(differs) || part.isForeign !== item.isForeign) return false;
   let earlier = item.parts.get(part.from);
   if (!earlier) return item.parts.size < MAX_PARTS;
   if (part.rank >= STORAGE_KEY) {
@@ -353,7 +353,7 @@ var belongsTo = (part, item) => {
 };
 
 // browser/user.js
-var ADDRESSES = ["user_?email", "e?mail", "[a-z_-]{0,9}e?mail(?:_?address)?"];
+var ADDRESSES = ["user_?email", "e?mail", "[a-z_-]{0,9}e?mail(?:_?address)?", "sub"];
 var OTHERS = RegExp(
   '"\\w{0,20}(admin|affil|creat|manager|merch|owner|partner|referr|sell|shop|support)\\w{0,20}":({[^{}]{0,999}}|"[^"]*")',
   "gi"
@@ -366,15 +366,24 @@ var emailIn = (value) => {
 var fromBase64 = (text) => decodeURIComponent(escape(atob(text.replace(/-/g, "+").replace(/_/g, "/"))));
 var readUser = (given) => {
   let text = String(given).slice(0, MAX_USER_CHARACTERS).replace(/^base64-(.*)/, (_, json) => fromBase64(json)).replace(/eyJ[\w-]{8,200}\.(eyJ[\w-]{8,9999})\.[\w-]*/g, (_, claims) => fromBase64(claims)).replace(OTHERS, "");
-  let id = valuesIn(text, "id|user_?id|uid|sub").find((one) => /^[\w-]{1,36}$/.test(one));
+  let ids = valuesIn(text, "id|user_?id|uid|sub").filter((one) => /^[\w-]{1,36}$/.test(one));
+  let [id] = ids;
   let email = [text.replace(/"/g, ""), ...ADDRESSES.flatMap((name) => valuesIn(text, name))].map(emailIn).find(Boolean);
   return email && record({
     email,
     key: email.toLowerCase(),
     name: valuesIn(text, "(?:full|user|display)?_?name")[0],
     id: String(+id) === id ? +id : id,
+    ids,
     isOver: valuesIn(text, "expires_?at")[0] * 1e3 < Date.now()
   });
+};
+var userFilter = (text, target = "", partial) => {
+  let inTarget = /(?:user_?id=(?:eq\.)?|\/users?\/)([\w-]+)/gi;
+  let owners = valuesIn(text, "user_?id").concat([...target.matchAll(inTarget)].map(([, id]) => id));
+  let isRow = partial && /\bid=|=(eq|in)\.|^[^?]*\/[\w-]*\d[\w-]*\/?(\?|$)/.test(target);
+  let isAlike = (id) => isNaN(id) === isNaN(owners[0]);
+  return (user) => owners[0] ? !user?.ids.some(isAlike) || user.ids.some((id) => owners.includes(id)) : !isRow;
 };
 var mergeUsers = (said, around) => {
   let all = said.concat(around).filter(Boolean);
@@ -414,7 +423,7 @@ var readPath = (path) => {
 };
 var readStoredUsers = () => {
   let places = listPlaces();
-  let usersIn = (names) => names.split(" ").flatMap((name) => places.filter(([place]) => RegExp("^" + name + "$", "i").test(place)).concat([[name, () => readPath(name)]]).map(([, read]) => attempt(() => readUser(read())))).filter(Boolean);
+  let usersIn = (names) => names.split(" ").flatMap((name) => places.filter(([place]) => RegExp("^" + name + "$", "i").test(place)).concat([[name, () => readPath(name)]]).map(([, read]) => quietly(() => readUser(read())))).filter(Boolean);
   let [signedIn] = usersIn((config.person || "") + SIGNED_IN).sort((one, other) => one.isOver - other.isOver);
   let copies = usersIn(COPIES);
   let remains = usersIn(REMAINS);
@@ -497,13 +506,14 @@ var readStored = async () => {
 var refreshQueue = () => Promise.race([readStored(), pause(OPEN_MS)]).catch(log);
 
 // browser/attribution.js
+var NOBODY = "?";
 var setBody = (item, body, user) => {
-  if (user) {
+  if (user?.key) {
     body.user_email = emailIn(body.user_email) || user.email;
     body.user_name ||= user.name || void 0;
     body.user_id ||= body.userId || user.id || void 0;
-    item.email = user.key;
   }
+  if (user) item.email = user.key || NOBODY;
   item.text = JSON.stringify(body);
   item.bytes = new TextEncoder().encode(item.text).length + RECORD_BYTES;
   unsaved.add(item);
@@ -515,7 +525,7 @@ var attributeWaiting = () => {
   let until = now() + SLICE_MS;
   for (let item of user ? waiting : []) {
     if (now() >= until) break;
-    setBody(item, parseJson(item.text), user);
+    if (userFilter(item.text)(user)) setBody(item, parseJson(item.text), user);
   }
   save();
 };
@@ -525,18 +535,77 @@ var runExclusively = (work) => {
   if (!database || !navigator.locks) return work();
   let stop = new AbortController();
   nativeSetTimeout(() => stop.abort(), TIMEOUT_MS);
-  return navigator.locks.request(NAME, record({ signal: stop.signal }), work).catch(work);
+  let locked = async () => navigator.locks.request(NAME, record({ signal: stop.signal }), work);
+  return locked().catch(work);
+};
+
+// browser/mask.js
+var WORDS = "pass(e|w?.r[dt]|wd|phrase|code)|kennwort|contrase.?a|pwd?|csc|cv[cdnv]|secret|token|otp|mnemonic|credentials?|authorization|basic.?auth|(access|api|auth\\w{0,9}|backup|card|cv[cdnv]|factor|login|mfa|onetime|otp|private|recovery|reset|secret|security|seed|sms|[2t]fa|verification).?(answer|code|key|phrase|word)s?";
+var SHORT_WORDS = "(card)?(pin|pan)|(user)?pass|jwt|seed|clave|mdp";
+var SECRET = new RegExp("^(?!has|show|forgot)(.*(" + WORDS + "|cookie|(card|cc)n(o|um(ber)?))|" + SHORT_WORDS + ")(\\d|confirm.*|new|old|hex)*$|^(nova|minha)?senha|chtwoo|l.senord|gangskode|kodeord|salas.na|slapta|lozink|zapor|jelsz|parool|parol[ae\u0103]$|h[ae]s[l\u0142]o$|geslo$|[s\u015F]ifre|fhocal|\u043F\u0430\u0440\u043E|^\u03BA\u03C9\u03B4.\u03BA.\u03C2($|\u03C0\u03C1.\u03C3)|\u5BC6[\u7801\u78BC]|\u53E3\u4EE4|\u30D1\u30B9\u30EF|\u6697\u8A3C");
+var SECRET_IN_TEXT = new RegExp("eyJ[\\w-]{8,400}\\.[\\w-]{8,9999}\\.[\\w-]*|-----BEGIN [A-Z ]*PRIVATE KEY[^]*?(?:-END[A-Z -]*|$)|((?:" + WORDS + "|\\b(?:" + SHORT_WORDS + `))\\\\*["']?\\s*[=:]\\s*)(?:(?<quote>\\\\*["'])(?:(?!\\k<quote>)[^])*|(?:(?!\\s[\\w-]+[=:])[^\\r\\n&;"'},])+)`, "gi");
+var CARD = /^((4\d|5[1-5]|6[25])\d{14}|3[47]\d{13})$/;
+var secretNames = /* @__PURE__ */ new Set();
+var mask = (json) => parseJson(json, (key, value) => {
+  if (isEmpty(value) || typeof value === "boolean") return value;
+  let name = plainKey(key).slice(-99);
+  let isCoin = /token$/.test(name) && (isObject(value) || value.length < 6);
+  if (SECRET.test(name) && !isCoin || secretNames.has(key)) return "[redacted]";
+  if (isObject(value) || Math.abs(value) < MIN_CARD_NUMBER) return value;
+  let text = String(value);
+  let masked = maskText(text);
+  return masked === text ? value : masked;
+});
+var maskText = (text) => {
+  if (!/[=:{[-]|\d{4}|eyJ/.test(text)) return text;
+  if (/^(data:[^,]{9,80},)?[\w+/=\r\n]{9999,}$/.test(text)) return text;
+  if (text.length > MAX_TEXT_CHARACTERS) return "[redacted]";
+  return text.replace(/[+.]?\b((\d{4}[ -]?){3}\d{4}|\d{4}[ -]?\d{6}[ -]?\d{5})\b(?!-)/g, maskCard).replace(SECRET_IN_TEXT, "$1$<quote>[redacted]");
+};
+var maskCard = (text) => {
+  let digits = text.replace(/[ -]/g, "");
+  let sum = [...digits].reverse().reduce((before2, digit, n) => before2 + (n % 2 && digit < 9 ? digit * 2 % 9 : +digit), 0);
+  return sum % 10 || !CARD.test(digits) ? text : "[card ****" + digits.slice(-4) + "]";
+};
+
+// browser/report.js
+var report = record({ seen: 0, captured: 0, delivered: 0, last: null, unmatched: [] });
+const MAX_UNMATCHED = 50;
+var SIGNS = [
+  ["payment", /transaction_?id|(plan|final)_?(name|price)|payment_?(status|method)/i],
+  ["questionnaire", /trades_?per_?day|account_?size/i],
+  ["dashboard", /current_?equity|total_?pnl|win_?rate/i]
+];
+var noteUnmatched = (method, path, text) => {
+  let [kind] = SIGNS.find(([, names]) => names.test(text)) || [];
+  let save2 = method + " " + maskText(path);
+  let { unmatched } = report;
+  if (!kind || NO_SAVE.test(path) || unmatched.length >= MAX_UNMATCHED || unmatched.some((one) => one.save === save2)) return;
+  let rule = { kind, url: path.replace(/[^\w/-]/g, ".") + "$" };
+  unmatched.push({ save: save2, rule });
+  log("no rule matches " + save2 + ": add one like", JSON.stringify(rule));
+};
+var reportSave = ({ kind, rule, email }, fields) => {
+  let result = email ? "waits for the service" : "waits: nobody is known";
+  report.last = { kind, rule, user: email, result };
+  log(kind, "by rule", rule + ":", fields.join(" "), "| user:", email, "|", result);
+};
+var reportResponse = ({ kind, rule, email }, status, reason) => {
+  let result = "HTTP " + status + (reason ? ", refused: " + reason : "");
+  report.last = { kind, rule, user: email, result };
+  log(kind, result);
 };
 
 // browser/merge.js
 var earlierTexts = /* @__PURE__ */ new Map();
+var isRefused = ({ outcome }) => /^(failed|unknown)/.test(outcome?.());
 var isRepeat = (part) => {
   let key = [part.kind, part.from, part.user?.key].join("\n");
   let last = earlierTexts.get(key);
   earlierTexts.delete(key);
-  earlierTexts.set(key, { text: part.text, at: Date.now() });
+  earlierTexts.set(key, { text: part.text, at: Date.now(), outcome: part.outcome });
   if (earlierTexts.size > MAX_EARLIER) earlierTexts.delete(earlierTexts.keys().next().value);
-  if (last?.text !== part.text) return false;
+  if (last?.text !== part.text || isRefused(last)) return false;
   return part.kind === "dashboard" || isWithin(REPEAT_MS, last.at);
 };
 var named;
@@ -545,19 +614,23 @@ var processSignal = (payload, signal) => {
   let { kind } = rule;
   let body = record();
   for (let key in payload) body[rule.as[key] || key] = payload[key];
-  if (rule.under) body = record({ [rule.under]: body });
+  if (rule.under && rank === STORAGE_KEY) body = record({ [rule.under]: body });
   let text = canonicalJson(body);
   let said = readUser(text);
+  let { token, target, partial } = signal;
+  let around = [token, ...signal.by.users(), rank === API && named].filter(Boolean);
+  let mayBe = userFilter(text, target, partial);
+  let possible = around.filter(mayBe);
   let user = mergeUsers([
     // Its name and its id may be a plan's and the payment's.
     said && record(said, { name: "", id: "" }),
     readUser(signal.user)
-  ], [signal.token, ...signal.by.users(), rank === API && named]);
+  ], possible);
   if (rank === API) named = user;
   if (kind === "dashboard" && !signal.by.key && history.left[0] && (!user || history.left.includes(user.key))) {
     throw Error();
   }
-  if (rank >= REQUEST && text === "{}") return;
+  if (rank >= REQUEST && Object.values(body).every(saysNothing)) return;
   let [number] = valuesIn(text, "transaction_?id");
   mergeIntoCapture(Object.assign(signal, {
     kind,
@@ -565,6 +638,8 @@ var processSignal = (payload, signal) => {
     text,
     user,
     own: user?.own,
+    // Its row says whose it is: the service knows the row.
+    isForeign: !user && !(around[0] ? possible[0] : mayBe()),
     ids: valuesIn(text, "(?:transaction|payment|order)_?id"),
     number
   }));
@@ -574,6 +649,8 @@ var openCapture = (part) => {
     // Begins with the time: the service adds receipts where the last one is.
     id: "c" + Date.now().toString(36) + crypto.getRandomValues(new Uint32Array(3)).join(""),
     kind: part.kind,
+    rule: part.rule.name || part.kind,
+    isForeign: part.isForeign,
     email: "",
     at: part.at,
     until: part.at + ACTION_MS,
@@ -582,6 +659,7 @@ var openCapture = (part) => {
     // by source
     tries: 0
   });
+  report.captured++;
   queue.push(item);
   seenIds.add(item.id);
   queue.filter((other) => other.parts).slice(0, -MAX_OPEN).forEach(close);
@@ -600,6 +678,19 @@ var addPart = (item, part) => {
   item.number ||= part.number;
   item.dueAt = Math.min(now() + QUIET_MS, item.limit);
 };
+var mergeParts = (item) => {
+  let parts = [...item.parts.values()].sort((one, other) => one.rank - other.rank);
+  let body = parts.map((part) => part.body).reduce(mergePreferFirst);
+  let refused = item.kind === "payment" && parts.find(isRefused);
+  if (refused) body.payment_status = refused.outcome();
+  let ofRow = parts.find((part) => part.partial || item.isForeign);
+  setBody(item, record(
+    body,
+    { capture_id: item.id, capture_timestamp: new Date(item.at).toISOString() },
+    parts.every((part) => part.partial) && { partial: true },
+    ofRow && { capture_target: ofRow.target }
+  ), item.user || item.isForeign && record());
+};
 var mergeIntoCapture = (part) => {
   let isApi = part.rank === API;
   if (!isApi && isRepeat(part)) return;
@@ -610,11 +701,8 @@ var mergeIntoCapture = (part) => {
     item = openCapture(part);
   }
   addPart(item, part);
-  let parts = [...item.parts.values()];
-  let body = parts.sort((one, other) => one.rank - other.rank).map((each) => each.body).reduce(mergePreferFirst);
-  let stamp = { capture_id: item.id, capture_timestamp: new Date(item.at).toISOString() };
-  let partial = parts.every((each) => each.partial) && { partial: true };
-  setBody(item, record(body, stamp, partial), item.user);
+  mergeParts(item);
+  reportSave(item, Object.keys(part.body));
   makeRoom();
   if (isApi) {
     part.item = item;
@@ -623,6 +711,7 @@ var mergeIntoCapture = (part) => {
 };
 var paymentsIn = ({ number, ids }, user) => (number ? [number] : ids).map((id) => id + " " + user?.key);
 var close = (item) => {
+  mergeParts(item);
   if (item.kind === "payment") {
     rememberPaid([...item.parts.values()].flatMap((part) => paymentsIn(part, item.user)));
   }
@@ -630,7 +719,10 @@ var close = (item) => {
   item.dueAt = 0;
 };
 var closeCaptures = (by, kind) => {
-  for (let item of queue) if (item.parts && (item.dueAt <= by || item.kind === kind)) close(item);
+  for (let item of queue) {
+    let isOver = () => item.dueAt <= by && (item.limit <= by || [...item.parts.values()].every(({ outcome }) => !outcome || outcome()));
+    if (item.parts && (item.kind === kind || isOver())) close(item);
+  }
 };
 
 // browser/retry.js
@@ -640,13 +732,13 @@ var retryAfterMs = (header) => {
   return wait > 0 ? Math.min(wait, MAX_RETRY_AFTER_MS) : 0;
 };
 var dueItems = (items, now2, pausedUntil2) => {
-  let held = /* @__PURE__ */ new Set();
+  let held2 = /* @__PURE__ */ new Set();
   return items.filter((item) => {
     if (item.blocked) return false;
     let lane = item.kind + item.email;
     let isReady = item.email && !item.parts && !item.out;
-    let isDue = isReady && !held.has(lane) && Math.max(item.dueAt, pausedUntil2) <= now2;
-    if (!isDue) held.add(lane);
+    let isDue = isReady && !held2.has(lane) && Math.max(item.dueAt, pausedUntil2) <= now2;
+    if (!isDue) held2.add(lane);
     return isDue;
   });
 };
@@ -661,7 +753,7 @@ var takeBatch = (items, maxBytes) => {
 // browser/endpoint.js
 var webAddress = (given) => {
   let isAddress = isText(given) || given instanceof URL;
-  let url = attempt(() => isAddress && new URL(given, location.href));
+  let url = quietly(() => isAddress && new URL(given, location.href));
   let isWeb = /^https?:$/.test(url?.protocol);
   return isWeb ? withoutSlashes(url.origin + url.pathname) : "";
 };
@@ -762,7 +854,7 @@ var deliver = async (items, keepalive) => {
 var handleResponses = (items, [status, json, retryAfter]) => {
   let wait = retryAfterMs(retryAfter);
   if (wait) pausedUntil = now() + wait;
-  let response = attempt(() => parseJson(json));
+  let response = quietly(() => parseJson(json));
   let results = items[1] ? response?.answers : [response];
   items.forEach((item, index) => {
     item.out = false;
@@ -773,10 +865,12 @@ var handleResponses = (items, [status, json, retryAfter]) => {
   save();
 };
 var handleResponse = (item, status, response) => {
-  log(item.kind, status);
   let refusal = { error: "HTTP " + status, ...isRecord(response) && response, success: false };
   let reason = { capture_id: item.id, kind: item.kind, status, reason: refusal.error };
-  if (status < 300 && response?.success === true) {
+  let isDone = status < 300 && response?.success === true;
+  reportResponse(item, status, !isDone && refusal.error);
+  if (isDone) {
+    report.delivered++;
     forget(item, response);
     retryNow();
   } else if (!isWithin(MAX_AGE_MS, item.at)) {
@@ -828,9 +922,12 @@ var instrument = (owner, name, observe) => {
 var isJsonText = (text) => /^\s*[[{]/.test(text);
 var fieldsToJson = (entries) => {
   let form = record();
-  for (let [name, value] of entries) {
+  let pairs = [...entries];
+  let isAction = pairs.some(([name, value]) => name === "0" && /"\$K\d/.test(value));
+  for (let [given, value] of pairs) {
+    let name = isAction ? given.replace(/^_?\d+(_|$)/, "") : given;
     let text = isText(value) ? value : value.name;
-    if (!name) continue;
+    if (!name || /^\$ACTION/.test(name)) continue;
     if (!(name in form)) form[name] = text;
     else if (Array.isArray(form[name])) form[name].push(text);
     else form[name] = [form[name], text];
@@ -839,36 +936,8 @@ var fieldsToJson = (entries) => {
 };
 var bodyToJson = (text) => {
   if (isJsonText(text)) return text;
-  let isFields = /^[\p{L}\w.%[\]+*-]{1,99}=[^=\s]/u.test(text) && !/[\0-\b\ufffd]/.test(text);
+  let isFields = /^[\p{L}\w.$%[\]+*-]{1,99}(=[^=\s]|=?&)/u.test(text) && !/[\0-\b\ufffd]/.test(text);
   return fieldsToJson(isFields ? new URLSearchParams(text) : []);
-};
-
-// browser/mask.js
-var WORDS = "pass(e|w?.r[dt]|wd|phrase|code)|kennwort|contrase.?a|pwd?|csc|cv[cdnv]|secret|token|otp|mnemonic|credentials?|authorization|basic.?auth|(access|api|auth\\w{0,9}|backup|card|cv[cdnv]|factor|login|mfa|onetime|otp|private|recovery|reset|secret|security|seed|sms|[2t]fa|verification).?(answer|code|key|phrase|word)s?";
-var SHORT_WORDS = "(card)?(pin|pan)|(user)?pass|jwt|seed|clave|mdp";
-var SECRET = new RegExp("^(?!has|show|forgot)(.*(" + WORDS + "|cookie|(card|cc)n(o|um(ber)?))|" + SHORT_WORDS + ")(\\d|confirm.*|new|old|hex)*$|^(nova|minha)?senha|chtwoo|l.senord|gangskode|kodeord|salas.na|slapta|lozink|zapor|jelsz|parool|parol[ae\u0103]$|h[ae]s[l\u0142]o$|geslo$|[s\u015F]ifre|fhocal|\u043F\u0430\u0440\u043E|^\u03BA\u03C9\u03B4.\u03BA.\u03C2($|\u03C0\u03C1.\u03C3)|\u5BC6[\u7801\u78BC]|\u53E3\u4EE4|\u30D1\u30B9\u30EF|\u6697\u8A3C");
-var SECRET_IN_TEXT = new RegExp("eyJ[\\w-]{8,400}\\.[\\w-]{8,9999}\\.[\\w-]*|-----BEGIN [A-Z ]*PRIVATE KEY[^]*?(?:-END[A-Z -]*|$)|((?:" + WORDS + "|\\b(?:" + SHORT_WORDS + `))\\\\*["']?\\s*[=:]\\s*)(?:(?<quote>\\\\*["'])(?:(?!\\k<quote>)[^])*|(?:(?!\\s[\\w-]+[=:])[^\\r\\n&;"'},])+)`, "gi");
-var CARD = /^((4\d|5[1-5]|6[25])\d{14}|3[47]\d{13})$/;
-var mask = (json) => parseJson(json, (key, value) => {
-  if (isEmpty(value) || typeof value === "boolean") return value;
-  let name = plainKey(key).slice(-99);
-  let isCoin = /token$/.test(name) && (isObject(value) || value.length < 6);
-  if (SECRET.test(name) && !isCoin) return "[redacted]";
-  if (isObject(value) || Math.abs(value) < MIN_CARD_NUMBER) return value;
-  let text = String(value);
-  let masked = maskText(text);
-  return masked === text ? value : masked;
-});
-var maskText = (text) => {
-  if (!/[=:{[-]|\d{4}|eyJ/.test(text)) return text;
-  if (/^(data:[^,]{9,80},)?[\w+/=\r\n]{9999,}$/.test(text)) return text;
-  if (text.length > MAX_TEXT_CHARACTERS) return "[redacted]";
-  return text.replace(/[+.]?\b((\d{4}[ -]?){3}\d{4}|\d{4}[ -]?\d{6}[ -]?\d{5})\b(?!-)/g, maskCard).replace(SECRET_IN_TEXT, "$1$<quote>[redacted]");
-};
-var maskCard = (text) => {
-  let digits = text.replace(/[ -]/g, "");
-  let sum = [...digits].reverse().reduce((before2, digit, n) => before2 + (n % 2 && digit < 9 ? digit * 2 % 9 : +digit), 0);
-  return sum % 10 || !CARD.test(digits) ? text : "[card ****" + digits.slice(-4) + "]";
 };
 
 // browser/signals.js
@@ -881,6 +950,7 @@ var processLater = (ms) => {
 };
 var addSignal = (rule, rank, from, text, more) => {
   if (text.length > MAX_SAVE_CHARACTERS) refuseLarge(rule.kind);
+  report.seen++;
   let signal = record({ rule, rank, from, text, at: Date.now(), by: currentUser() }, more);
   signals.set(rank === STORAGE_KEY ? from + signal.by.key : signal, signal);
   if (rank === STORAGE_KEY && now() < processedAt + REWRITE_MS) {
@@ -891,16 +961,35 @@ var addSignal = (rule, rank, from, text, more) => {
   }
   return signal;
 };
-var readSignal = (signal) => {
-  let payload = signal.payload || mask(bodyToJson(signal.text));
-  if (!Array.isArray(payload)) return processSignal(payload, signal);
-  for (let n = 0; n < payload.length; n++) {
-    if (n >= MAX_QUEUE_COUNT) countDropped(signal.rule.kind);
-    else if (isRecord(payload[n])) {
-      signals.set(record(), record(signal, { payload: payload[n], text: "" }));
+var MUTATION = /(^|[}\n])\s*mutation\b/;
+var readPayload = (payload, signal) => {
+  let { rule, rank } = signal;
+  if (Array.isArray(payload)) {
+    let rows = Array.from(payload).filter(isRecord);
+    let users = valuesIn(JSON.stringify(rows), "user_?(?:id|email)");
+    if (rule.kind === "questionnaire" && rows[1] && !users[1]) {
+      processSignal(record(...rows, { answers: rows }), signal);
+      return;
+    }
+    rows.forEach((row, n) => {
+      if (n < MAX_QUEUE_COUNT) signals.set(record(), record(signal, { payload: row, text: "" }));
+      else countDropped(rule.kind);
+    });
+    return;
+  }
+  let save2 = payload;
+  if (rank === REQUEST && !signal.isInside) {
+    let { query } = payload;
+    if (/{/.test(query) && !MUTATION.test(query)) return;
+    if (signal.payload && rule.body?.test(JSON.stringify(payload)) === false) return;
+    if (query && !rule.under) save2 = payload.variables || payload;
+    for (let name of rule.under?.split(".") || []) save2 = own(save2, name);
+    if (Array.isArray(save2)) {
+      readPayload(save2, record(signal, { isInside: true }));
+      return;
     }
   }
-  return void 0;
+  if (isRecord(save2)) processSignal(save2, signal);
 };
 var processSignals = (all) => {
   scheduled = NOT_SCHEDULED;
@@ -909,9 +998,9 @@ var processSignals = (all) => {
   for (let [key, signal] of signals) {
     if (!all && !document.hidden && now() > processedAt + SLICE_MS) break;
     try {
-      if (isActive()) readSignal(signal);
+      if (isActive()) readPayload(signal.payload || mask(bodyToJson(signal.text)), signal);
     } catch (reason) {
-      log(reason);
+      log(signal.rule.kind, "is not captured");
       signal.error = reason;
     }
     signals.delete(key);
@@ -921,56 +1010,105 @@ var processSignals = (all) => {
   scheduleDelivery();
 };
 
+// browser/forms.js
+var NO_SAVE2 = /newsletter|subscribe|filter|search|[-_ "]sort|log-?in|sign-?in/i;
+var SECRETS = ["=password", "*=password", "*=cc-", "*=one-time"].map((value, n) => `[${n ? "autocomplete" : "type"}${value} i]`).join();
+var held;
+var isReading = false;
+var attribute = (element, name) => Element.prototype.getAttribute.call(element, name) || "";
+var capture = (fields) => {
+  let { rule } = held;
+  held = null;
+  let add = () => {
+    let known = [...fields].filter(([name]) => !secretNames.has(name));
+    addSignal(rule, FORM, "form", fieldsToJson(known));
+  };
+  add();
+  runLater(add);
+};
+var holdForm = (form, event) => {
+  for (let field of Reflect.get(HTMLFormElement.prototype, "elements", form)) {
+    if (Element.prototype.matches.call(field, SECRETS)) secretNames.add(field.name);
+  }
+  held = null;
+  let { submitter } = event;
+  let tag = Node.prototype.cloneNode.call(form).outerHTML.slice(0, MAX_MATCHED_CHARACTERS);
+  let given = submitter && attribute(submitter, "formaction") || attribute(form, "action");
+  let { origin, pathname } = new URL(given, baseAddress());
+  let rule = !NO_SAVE2.test(tag) && (findRule("form", tag) || findRule("url", origin + pathname, void 0, origin.length));
+  if (!rule) return;
+  isReading = true;
+  let fields = quietly(() => [...new FormData(form, submitter)]) || [];
+  isReading = false;
+  let method = submitter && attribute(submitter, "formmethod") || attribute(form, "method");
+  let holding = { form, event, rule, fields, sends: !/get|dialog/i.test(method), at: Date.now() };
+  held = holding;
+  runLater(() => {
+    if (held === holding && held.sends && !event.defaultPrevented) capture(fields);
+  });
+};
+var observeFormData = (event) => {
+  if (isReading) event.stopImmediatePropagation();
+  else if (held?.sends && held.form === event.target && event.eventPhase > Event.CAPTURING_PHASE && !held.event.currentTarget && !held.event.defaultPrevented) quietly(() => capture(event.formData));
+};
+var confirmForm = (text) => {
+  let isSaved = ([name, value]) => isText(value) && value && text.includes(value) && (value.length > 3 || text.includes(name));
+  if (held && isWithin(ACTION_MS, held.at) && held.fields.some(isSaved)) capture(held.fields);
+};
+
 // browser/observe.js
+var NAMED_IN_BODY = /"(?:table|collection)":\s*"(\w+)|[}"\\n]\s*mutation\b[^{}]{0,999}{[\s\\n]*(\w+)/;
 var readableCopy = (body) => {
   if (body instanceof Blob) return body.size <= MAX_BINARY_BYTES && body;
   let type = body instanceof Request && body.headers.get("content-type");
   return /json|form-u|text/.test(type) && body.clone();
 };
-var observeRequest = (body, method, given, readToken) => {
+var observeRequest = (body, method, given, readToken, outcome) => {
   if (!body || !/^(post|put|patch)$/i.test(method)) return;
   let url = new URL(given, baseAddress());
-  let proxied = url.searchParams.get("url");
-  if (/^https?:/.test(proxied)) url = new URL(proxied);
+  let query = quietly(() => decodeURIComponent(url.search));
+  let [, , proxied] = /([?&]url=|^\?)(https?:.*)/i.exec(query) || [];
+  if (proxied) url = new URL(proxied);
   let { origin, pathname, search } = url;
-  let address2 = withoutSlashes(decodeURIComponent(origin + pathname));
-  let rule = !NEVER.test(pathname) && findRule("url", address2);
-  if (!rule) return;
-  let partial = /^pu|pa/i.test(method);
+  let path = withoutSlashes(decodeURIComponent(pathname));
+  let address2 = origin + path;
   let moment = {
     // also of a body that is read later
     at: Date.now(),
     by: currentUser(),
-    token: attempt(() => readUser(readToken())),
-    partial,
-    target: partial && maskText(pathname + search)
+    token: quietly(() => readUser(readToken())),
+    partial: /^pu|pa/i.test(method),
+    // they change a part of what was saved before
+    target: maskText(pathname + search),
+    outcome
   };
-  let add = (text) => quietly(() => addSignal(rule, REQUEST, address2, text, moment));
+  let find = (text, name = "") => findRule("url", address2 + name, text, origin.length);
+  let add = (text) => quietly(() => {
+    confirmForm(text);
+    let start = text.slice(0, MAX_MATCHED_CHARACTERS);
+    let [, table, field] = NAMED_IN_BODY.exec(start) || [];
+    let isRead = /"(operation|action|method)":"(select|get|read|list)/i.test(start);
+    let name = !isRead && (table || field);
+    let rule = find(start) || name && find(start, "/" + name);
+    if (rule) addSignal(rule, REQUEST, address2, text, moment);
+    else noteUnmatched(method, path, start);
+  });
   let { byteLength } = body;
   if (body instanceof FormData) add(fieldsToJson(body));
   else if (isText(body) || body instanceof URLSearchParams) add(String(body));
+  else if (!find()) return;
   else if (byteLength <= MAX_BINARY_BYTES) add(new TextDecoder().decode(body));
   else readableCopy(body)?.text?.().then(add, log);
 };
 var observeWrite = (name, value) => {
   let key = String(name);
+  if (isText(value)) confirmForm(value);
   let rule = isText(value) && isJsonText(value) && findRule("key", key);
   if (rule) {
     addSignal(rule, STORAGE_KEY, key, value, { user: rule.key.exec(key)[1] });
   } else if (/user|auth|session|profile/i.test(key)) {
     forgetCurrentUser();
   }
-};
-var observeForm = (form) => {
-  let openingTag = Node.prototype.cloneNode.call(form).outerHTML;
-  let rule = !NEVER.test(openingTag) && findRule("form", openingTag.slice(0, MAX_MATCHED_CHARACTERS));
-  if (!rule) return;
-  let inputs = [...Element.prototype.querySelectorAll.call(
-    form,
-    "input:not([type=password],[type=submit],[autocomplete*=cc- i],:is([type=radio],[type=checkbox]):not(:checked)),select,textarea"
-  )];
-  let fields = inputs.map((input) => [input.name, input.value]);
-  addSignal(rule, FORM, "form", fieldsToJson(fields));
 };
 
 // browser/snapshot.js
@@ -1024,15 +1162,31 @@ var wrapGlobals = () => rules.forEach((rule) => {
   if (!call) return;
   let found = Object.getOwnPropertyDescriptor(window, call);
   if (found && !hasOwn(found, "value")) return;
-  let observe = (args) => addSignal(rule, CALL, call, ...snapshot(kind, args));
+  let observe = (args) => {
+    let [text, more] = snapshot(kind, args);
+    confirmForm(text);
+    addSignal(rule, CALL, call, text, more);
+  };
   instrument(found ? window : BARE_NAMES, call, observe, kind);
 });
-var wrapBrowser = () => {
+var outcomeOf = (address2, signal) => {
+  let since = now() - 1;
+  return () => {
+    let entry = performance.getEntriesByName(address2).find((one) => one.startTime >= since);
+    if (entry?.responseStatus >= 400) return "failed";
+    if (signal?.aborted && !entry?.responseStart) return "unknown";
+    return entry && "known";
+  };
+};
+var wrapBrowser = (listenIn) => {
   instrument(window, "fetch", ([input, init]) => {
     let request2 = input instanceof Request ? input : record();
     let body = init?.body || request2.clone && request2;
     let readToken = () => new Headers(init?.headers || request2.headers).get("authorization");
-    observeRequest(body, init?.method || request2.method, request2.url || input, readToken);
+    let address2 = new URL(request2.url || input, baseAddress());
+    address2.hash = "";
+    let outcome = outcomeOf(address2.href, init?.signal || request2.signal);
+    observeRequest(body, init?.method || request2.method, address2, readToken, outcome);
   });
   let opened = /* @__PURE__ */ new WeakMap();
   let { prototype } = XMLHttpRequest;
@@ -1042,14 +1196,25 @@ var wrapBrowser = () => {
   });
   instrument(prototype, "send", ([body], xhr) => {
     let call = opened.get(xhr);
-    observeRequest(body, call[0], call[1], () => call.token);
+    let outcome;
+    for (let type of ["load", "error", "abort", "timeout"]) {
+      addEventListener.call(xhr, type, () => {
+        outcome = xhr.status >= 400 ? "failed" : type === "load" ? "known" : "unknown";
+      });
+    }
+    observeRequest(body, call[0], call[1], () => call.token, () => outcome);
   });
   instrument(Navigator.prototype, "sendBeacon", ([url, body]) => observeRequest(body, "POST", url));
   for (let name of ["setItem", "removeItem"]) {
     instrument(Storage.prototype, name, (args) => observeWrite(...args));
   }
   instrument(Storage.prototype, "clear", forgetCurrentUser);
-  instrument(HTMLFormElement.prototype, "submit", (_, form) => observeForm(form));
+  let prepare = (_, form) => listenIn(Node.prototype.getRootNode.call(form));
+  instrument(HTMLFormElement.prototype, "requestSubmit", prepare);
+  instrument(HTMLFormElement.prototype, "submit", (_, form) => {
+    prepare(_, form);
+    holdForm(form, record());
+  });
 };
 
 // browser/lifecycle.js
@@ -1066,25 +1231,36 @@ var leavePage = () => {
 };
 var startCapturing = () => {
   if (undo.length) return;
-  wrapBrowser();
   let stop = new AbortController();
-  let options = record({ capture: true, signal: stop.signal });
+  let { signal } = stop;
+  let first = record({ capture: true, signal });
+  let last = record({ signal });
   let listeners = [];
   let listen = (types, handle, target = window) => {
+    let listener = (event) => quietly(() => handle(event));
     for (let type of types.split(" ")) {
-      listeners.push(() => addEventListener.call(target, type, listener, options));
-      let listener = (event) => quietly(() => handle(event));
+      listeners.push(() => addEventListener.call(target, type, listener, first));
     }
+  };
+  let onSubmit = (event) => isActive() && quietly(() => holdForm(event.target, event));
+  let listenIn = (root) => {
+    addEventListener.call(root, "submit", onSubmit, first);
+    addEventListener.call(root, "formdata", observeFormData, first);
+    addEventListener.call(root, "formdata", observeFormData, last);
   };
   let look = () => {
     wrapGlobals();
+    listenIn(window);
     for (let add of listeners) add();
   };
+  wrapBrowser(listenIn);
   let observer = new MutationObserver(look);
   observer.observe(document, record({ childList: true, subtree: true }));
   listen("DOMContentLoaded click", look);
+  listen("click keydown", (event) => {
+    event.composedPath().filter((node) => node instanceof ShadowRoot).forEach(listenIn);
+  });
   listen("load", look, document);
-  listen("submit", (event) => isActive() && observeForm(event.composedPath()[0]));
   let timer = setInterval(quietly, POLL_MS, () => {
     look();
     scheduleDelivery();
@@ -1119,6 +1295,13 @@ var begin = () => {
     setLoaded();
     if (!may.enabled) restorePage();
     forgetCurrentUser();
+    log(
+      VERSION,
+      serviceUrl(),
+      rules.map((rule) => rule.name || rule.kind).join(" "),
+      "| user:",
+      currentUser().users().find(Boolean)?.email || "nobody is known"
+    );
     processSignals();
     return wake();
   }).catch(log);
@@ -1182,13 +1365,15 @@ var methods = {
   status: async () => {
     await ready;
     let reasons = (state) => queue.map((item) => item[state]).filter(Boolean);
+    let unattributed = queue.filter((item) => !item.email).length;
     return {
       ...may,
+      ...report,
       endpoint: serviceUrl(),
       storage: database ? "indexedDB" : usesLocalStorage ? "localStorage" : "memory",
       waiting: waitingItems().length,
-      unattributed: queue.filter((item) => !item.email).length,
-      // they wait for identify()
+      unattributed,
+      why: unattributed ? unattributed + " waiting: nobody is known" : "",
       parked: reasons("blocked"),
       setAside: reasons("rejected"),
       dropped: { ...history.dropped }
@@ -1207,7 +1392,7 @@ var methods = {
   }
 };
 var provideApi = () => {
-  let api = { version: "0.1.0" };
+  let api = { version: VERSION };
   for (let [name, method] of Object.entries(methods)) {
     api[name] = async (...args) => {
       try {

@@ -2,7 +2,7 @@
  * The API: window.enhancedDataCapture. Every call returns a promise that never rejects.
  */
 
-import { API } from './constants.js';
+import { API, VERSION } from './constants.js';
 import { QUEUED, deliveryDone, wake } from './delivery.js';
 import { serviceUrl } from './endpoint.js';
 import { log, quietly } from './errors.js';
@@ -14,6 +14,7 @@ import { closeCaptures, earlierTexts } from './merge.js';
 import { window } from './natives.js';
 import { isActive, may, shareOff } from './permission.js';
 import { drop, queue, waitingItems } from './queue.js';
+import { report } from './report.js';
 import { readRule } from './rules.js';
 import { addSignal, processSignals, signals } from './signals.js';
 import { snapshot } from './snapshot.js';
@@ -86,12 +87,15 @@ const methods = {
   status: async () => {
     await ready;
     const reasons = (state) => queue.map((item) => item[state]).filter(Boolean);
+    const unattributed = queue.filter((item) => !item.email).length; // they wait for identify()
     return {
       ...may,
+      ...report,
       endpoint: serviceUrl(),
       storage: database ? 'indexedDB' : usesLocalStorage ? 'localStorage' : 'memory',
       waiting: waitingItems().length,
-      unattributed: queue.filter((item) => !item.email).length, // they wait for identify()
+      unattributed,
+      why: unattributed ? unattributed + ' waiting: nobody is known' : '',
       parked: reasons('blocked'),
       setAside: reasons('rejected'),
       dropped: { ...history.dropped },
@@ -118,7 +122,7 @@ const methods = {
  * A method resolves to what it returns with `success: true`, or to its error.
  */
 export const provideApi = () => {
-  const api = { version: '0.1.0' };
+  const api = { version: VERSION };
   for (const [name, method] of Object.entries(methods)) {
     api[name] = async (...args) => {
       try {

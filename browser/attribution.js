@@ -7,17 +7,20 @@ import { currentUser, forgetCurrentUser } from './identity.js';
 import { queue, save } from './queue.js';
 import { now } from './timers.js';
 import { unsaved } from './unsaved.js';
-import { emailIn } from './user.js';
+import { emailIn, userFilter } from './user.js';
 import { parseJson } from './values.js';
 
-/** Set a capture's body, with the user if known. */
+/** The user of a capture whose row says whose it is. */
+const NOBODY = '?';
+
+/** Set a capture's body, with the user if known; a user without an address is the row's. */
 export const setBody = (item, body, user) => {
-  if (user) {
+  if (user?.key) {
     body.user_email = emailIn(body.user_email) || user.email;
     body.user_name ||= user.name || undefined;
     body.user_id ||= body.userId || user.id || undefined;
-    item.email = user.key;
   }
+  if (user) item.email = user.key || NOBODY;
   item.text = JSON.stringify(body);
   // A Blob would count the bytes as well, and take 0.5 ms.
   item.bytes = new TextEncoder().encode(item.text).length + RECORD_BYTES;
@@ -32,7 +35,7 @@ export const attributeWaiting = () => {
   const until = now() + SLICE_MS;
   for (const item of user ? waiting : []) {
     if (now() >= until) break;
-    setBody(item, parseJson(item.text), user);
+    if (userFilter(item.text)(user)) setBody(item, parseJson(item.text), user);
   }
   save();
 };

@@ -3,7 +3,7 @@
  */
 
 import { MAX_NUMBERS, MAX_PARTS, STORAGE_KEY } from './constants.js';
-import { isEmpty, isRecord, isText, record } from './values.js';
+import { isRecord, record, saysNothing } from './values.js';
 
 /** Spell a member's name so that all spellings are equal: userEmail, user_email: `useremail`. */
 export const plainKey = (key) => key.toLowerCase().replace(/[^\p{L}\d]+/gu, '');
@@ -26,7 +26,7 @@ export const mergePreferFirst = (first, second) => {
   for (const key in first) names[plainKey(key)] = key;
   for (const key in second) {
     const name = names[plainKey(key)] || key;
-    if (isEmpty(merged[name])) merged[name] = second[key];
+    if (saysNothing(merged[name])) merged[name] = second[key];
     else if (isRecord(merged[name]) && isRecord(second[key])) {
       merged[name] = mergePreferFirst(merged[name], second[key]);
     }
@@ -48,7 +48,7 @@ export const valuesIn = (text, name) => {
   const pattern = RegExp(`"(?:${name})\\\\*"` + value, 'gi');
   const values = new Set();
   for (const [, quoted, bare] of text.matchAll(pattern)) {
-    if (values.size < MAX_NUMBERS) values.add(quoted || bare);
+    if (values.size < MAX_NUMBERS && !saysNothing(quoted || bare)) values.add(quoted || bare);
   }
   return [...values];
 };
@@ -56,7 +56,7 @@ export const valuesIn = (text, name) => {
 /** Whether a part belongs to an open capture, because one action caused all parts. */
 export const belongsTo = (part, item) => {
   const differs = (name) => part[name] && item[name] && part[name] !== item[name];
-  if (['kind', 'own', 'number'].some(differs)) return false;
+  if (['kind', 'own', 'number'].some(differs) || part.isForeign !== item.isForeign) return false;
   const earlier = item.parts.get(part.from);
   if (!earlier) return item.parts.size < MAX_PARTS;
   if (part.rank >= STORAGE_KEY) {

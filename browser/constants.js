@@ -11,6 +11,8 @@
  */
 export const NAME = 'enhanced-data-capture';
 
+export const VERSION = '0.1.0';
+
 // Where a signal comes from, the richest source first: its members win when sources merge.
 export const API = 0;
 export const CALL = 1;

@@ -4,13 +4,14 @@
 
 import { attributeWaiting } from './attribution.js';
 import { MAX_AGE_MS, MAX_BATCH_BYTES, MAX_KEEPALIVE_BYTES } from './constants.js';
-import { attempt, log, quietly } from './errors.js';
+import { log, quietly } from './errors.js';
 import { runExclusively } from './lock.js';
 import { closeCaptures } from './merge.js';
 import { isActive } from './permission.js';
 import {
   drop, forget, queue, refreshQueue, release, save, sizeOf, waitingItems,
 } from './queue.js';
+import { report, reportResponse } from './report.js';
 import { dueItems, retryAfterMs, retryDelay, takeBatch } from './retry.js';
 import { isLoaded } from './storage.js';
 import { isWithin, now } from './timers.js';
@@ -94,7 +95,7 @@ const deliver = async (items, keepalive) => {
 const handleResponses = (items, [status, json, retryAfter]) => {
   const wait = retryAfterMs(retryAfter);
   if (wait) pausedUntil = now() + wait;
-  const response = attempt(() => parseJson(json));
+  const response = quietly(() => parseJson(json));
   const results = items[1] ? response?.answers : [response];
   items.forEach((item, index) => {
     item.out = false;
@@ -114,10 +115,12 @@ const handleResponses = (items, [status, json, retryAfter]) => {
  * this page: 408, 425, 429, 5xx, and no response at all.
  */
 const handleResponse = (item, status, response) => {
-  log(item.kind, status);
   const refusal = { error: 'HTTP ' + status, ...(isRecord(response) && response), success: false };
   const reason = { capture_id: item.id, kind: item.kind, status, reason: refusal.error };
-  if (status < 300 && response?.success === true) {
+  const isDone = status < 300 && response?.success === true;
+  reportResponse(item, status, !isDone && refusal.error);
+  if (isDone) {
+    report.delivered++;
     forget(item, response);
     retryNow();
   } else if (!isWithin(MAX_AGE_MS, item.at)) {

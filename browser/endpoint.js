@@ -4,7 +4,7 @@
 
 import { config, isElsewhere, source } from './config.js';
 import { DEFAULT_PORT, NAME } from './constants.js';
-import { attempt, quietly } from './errors.js';
+import { quietly } from './errors.js';
 import { isText, withoutSlashes } from './values.js';
 
 /**
@@ -14,7 +14,7 @@ import { isText, withoutSlashes } from './values.js';
  */
 const webAddress = (given) => {
   const isAddress = isText(given) || given instanceof URL;
-  const url = attempt(() => isAddress && new URL(given, location.href));
+  const url = quietly(() => isAddress && new URL(given, location.href));
   const isWeb = /^https?:$/.test(url?.protocol);
   return isWeb ? withoutSlashes(url.origin + url.pathname) : '';
 };

@@ -4,31 +4,19 @@
 
 import { NAME } from './constants.js';
 
-/** Print for a developer. It gets errors, kinds and statuses, and nothing that was captured. */
+/** Print for a developer. It gets names, kinds and statuses, and no value that was captured. */
 export let log = () => {};
 
 /** Send debug output to the console. */
 export const enableLog = () => {
-  log = console.debug.bind(console, '[' + NAME + ']');
+  log = console.info.bind(console, '[' + NAME + ']');
 };
 
-/** Return what `work` returns, or undefined if the page's data is not what it expects. */
-export const attempt = (work) => {
-  try {
-    return work();
-  } catch (_) {
-    return undefined;
-  }
-};
-
-/** Return what `work` returns, or undefined if it throws. */
+/** Return what `work` returns, or undefined if it throws: a page's data is not as expected. */
 export const quietly = (work) => {
   try {
     return work();
-  } catch (reason) {
-    try {
-      log(reason);
-    } catch (_) { /* no stack is left */ }
+  } catch (_) {
     return undefined;
   }
 };

@@ -7,12 +7,19 @@ import { isText, record } from './values.js';
 /** Whether a text may be a JSON object or array. */
 export const isJsonText = (text) => /^\s*[[{]/.test(text);
 
-/** Make JSON of [name, value] pairs; a repeated name becomes an array, a file its name. */
+/**
+ * Make JSON of [name, value] pairs; a repeated name becomes an array, a file its name.
+ *
+ * Server actions of Next.js number their fields, `1_plan`, and the field 0 refers to them: "$K1".
+ */
 export const fieldsToJson = (entries) => {
   const form = record();
-  for (const [name, value] of entries) {
+  const pairs = [...entries];
+  const isAction = pairs.some(([name, value]) => name === '0' && /"\$K\d/.test(value));
+  for (const [given, value] of pairs) {
+    const name = isAction ? given.replace(/^_?\d+(_|$)/, '') : given;
     const text = isText(value) ? value : value.name;
-    if (!name) continue;
+    if (!name || /^\$ACTION/.test(name)) continue;
     if (!(name in form)) form[name] = text;
     else if (Array.isArray(form[name])) form[name].push(text);
     else form[name] = [form[name], text];
@@ -27,6 +34,7 @@ export const fieldsToJson = (entries) => {
  */
 export const bodyToJson = (text) => {
   if (isJsonText(text)) return text;
-  const isFields = /^[\p{L}\w.%[\]+*-]{1,99}=[^=\s]/u.test(text) && !/[\0-\b\ufffd]/.test(text);
+  const isFields = /^[\p{L}\w.$%[\]+*-]{1,99}(=[^=\s]|=?&)/u.test(text) &&
+    !/[\0-\b\ufffd]/.test(text);
   return fieldsToJson(isFields ? new URLSearchParams(text) : []);
 };

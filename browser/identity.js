@@ -4,7 +4,7 @@
 
 import { config } from './config.js';
 import { MAX_LEFT, USER_MS } from './constants.js';
-import { attempt, quietly } from './errors.js';
+import { quietly } from './errors.js';
 import { history } from './history.js';
 import { getItem, ownGlobal, readDocument, window } from './natives.js';
 import { isLoaded } from './storage.js';
@@ -77,7 +77,7 @@ export const readStoredUsers = () => {
   const usersIn = (names) => names.split(' ').flatMap((name) => (
     places.filter(([place]) => RegExp('^' + name + '$', 'i').test(place))
       .concat([[name, () => readPath(name)]])
-      .map(([, read]) => attempt(() => readUser(read())))
+      .map(([, read]) => quietly(() => readUser(read())))
   )).filter(Boolean);
   const [signedIn] = usersIn((config.person || '') + SIGNED_IN)
     .sort((one, other) => one.isOver - other.isOver);

@@ -3,17 +3,19 @@
  */
 
 import { attributeWaiting } from './attribution.js';
-import { NAME, POLL_MS } from './constants.js';
+import { NAME, POLL_MS, VERSION } from './constants.js';
 import { deliverLast, scheduleDelivery, setLeaving, wake } from './delivery.js';
+import { serviceUrl } from './endpoint.js';
 import { log, quietly } from './errors.js';
+import { holdForm, observeFormData } from './forms.js';
 import { restoreHistory } from './history.js';
-import { forgetCurrentUser, readStoredUsers } from './identity.js';
+import { currentUser, forgetCurrentUser, readStoredUsers } from './identity.js';
 import { restorePage, undo } from './instrument.js';
 import { closeCaptures } from './merge.js';
 import { addEventListener, removeItem, window } from './natives.js';
-import { observeForm } from './observe.js';
 import { OFF_KEY, isActive, may, shareOff } from './permission.js';
 import { queue, release } from './queue.js';
+import { rules } from './rules.js';
 import { processSignals } from './signals.js';
 import {
   database, isLoaded, openStorage, readAll, setLoaded, useLocalStorageToo,
@@ -43,31 +45,43 @@ export const leavePage = () => {
 /** Wrap the functions and listen, unless that is done. */
 export const startCapturing = () => {
   if (undo.length) return;
-  wrapBrowser();
-
-  // In the capture phase, where a page's stopPropagation cannot hide events.
   const stop = new AbortController();
-  const options = record({ capture: true, signal: stop.signal });
+  const { signal } = stop;
+  const first = record({ capture: true, signal }); // a page's stopPropagation cannot hide events
+  const last = record({ signal });
+
   const listeners = [];
   const listen = (types, handle, target = window) => {
+    const listener = (event) => quietly(() => handle(event));
     for (const type of types.split(' ')) {
-      listeners.push(() => addEventListener.call(target, type, listener, options));
-      const listener = (event) => quietly(() => handle(event));
+      listeners.push(() => addEventListener.call(target, type, listener, first));
     }
+  };
+
+  const onSubmit = (event) => isActive() && quietly(() => holdForm(event.target, event));
+  /** Listen for forms in the document, or in a shadow tree, which their events do not leave. */
+  const listenIn = (root) => {
+    addEventListener.call(root, 'submit', onSubmit, first);
+    addEventListener.call(root, 'formdata', observeFormData, first);
+    addEventListener.call(root, 'formdata', observeFormData, last);
   };
 
   /** Look for functions to wrap; listen again, since document.open() ends that. */
   const look = () => {
     wrapGlobals();
+    listenIn(window);
     for (const add of listeners) add();
   };
+  wrapBrowser(listenIn);
 
   // Functions are wrapped before the next script runs, in which they are called.
   const observer = new MutationObserver(look);
   observer.observe(document, record({ childList: true, subtree: true }));
   listen('DOMContentLoaded click', look);
+  listen('click keydown', (event) => { // what submits a form
+    event.composedPath().filter((node) => node instanceof ShadowRoot).forEach(listenIn);
+  });
   listen('load', look, document); // of a script: these events do not reach the window
-  listen('submit', (event) => isActive() && observeForm(event.composedPath()[0]));
   const timer = setInterval(quietly, POLL_MS, () => {
     look();
     scheduleDelivery();
@@ -113,6 +127,8 @@ export const begin = () => {
     setLoaded();
     if (!may.enabled) restorePage();
     forgetCurrentUser();
+    log(VERSION, serviceUrl(), rules.map((rule) => rule.name || rule.kind).join(' '),
+      '| user:', currentUser().users().find(Boolean)?.email || 'nobody is known');
     processSignals();
     return wake();
   }).catch(log);

@@ -17,6 +17,7 @@ export const runExclusively = (work) => {
   if (!database || !navigator.locks) return work();
   const stop = new AbortController();
   nativeSetTimeout(() => stop.abort(), TIMEOUT_MS);
-  // A frozen page keeps the lock for ever: without it, then.
-  return navigator.locks.request(NAME, record({ signal: stop.signal }), work).catch(work);
+  // A frozen page keeps the lock for ever, and a page can be forbidden to use it: without it, then.
+  const locked = async () => navigator.locks.request(NAME, record({ signal: stop.signal }), work);
+  return locked().catch(work);
 };

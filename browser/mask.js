@@ -44,13 +44,16 @@ const SECRET_IN_TEXT = new RegExp('eyJ[\\w-]{8,400}\\.[\\w-]{8,9999}\\.[\\w-]*|'
 /** Visa, Mastercard, American Express, Discover, UnionPay. The service knows all issuers. */
 const CARD = /^((4\d|5[1-5]|6[25])\d{14}|3[47]\d{13})$/;
 
+/** Names of the page's fields for passwords and cards: their values are secrets, too. */
+export const secretNames = new Set();
+
 /** Parse JSON and mask the secrets in it. */
 export const mask = (json) => parseJson(json, (key, value) => {
   if (isEmpty(value) || typeof value === 'boolean') return value; // showPassword
   const name = plainKey(key).slice(-99);
   // A token may be a coin: {"payToken": "USDT"}, {"baseToken": {"symbol": "SOL"}}.
   const isCoin = /token$/.test(name) && (isObject(value) || value.length < 6);
-  if (SECRET.test(name) && !isCoin) return '[redacted]';
+  if ((SECRET.test(name) && !isCoin) || secretNames.has(key)) return '[redacted]';
   if (isObject(value) || Math.abs(value) < MIN_CARD_NUMBER) return value;
   const text = String(value);
   const masked = maskText(text);

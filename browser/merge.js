@@ -12,12 +12,16 @@ import {
 } from './constants.js';
 import { history, rememberPaid } from './history.js';
 import { makeRoom, queue, seenIds } from './queue.js';
+import { report, reportSave } from './report.js';
 import { isWithin, now } from './timers.js';
-import { mergeUsers, readUser } from './user.js';
-import { record } from './values.js';
+import { mergeUsers, userFilter, readUser } from './user.js';
+import { record, saysNothing } from './values.js';
 
 /** The text that each source saved last, for each user. */
 export const earlierTexts = new Map();
+
+/** Whether the site's server refused a save, or the page aborted it. */
+const isRefused = ({ outcome }) => /^(failed|unknown)/.test(outcome?.());
 
 /**
  * Whether this source said the same just before.
@@ -29,9 +33,9 @@ const isRepeat = (part) => {
   const key = [part.kind, part.from, part.user?.key].join('\n');
   const last = earlierTexts.get(key);
   earlierTexts.delete(key); // so that set() moves the key to the end
-  earlierTexts.set(key, { text: part.text, at: Date.now() });
+  earlierTexts.set(key, { text: part.text, at: Date.now(), outcome: part.outcome });
   if (earlierTexts.size > MAX_EARLIER) earlierTexts.delete(earlierTexts.keys().next().value);
-  if (last?.text !== part.text) return false;
+  if (last?.text !== part.text || isRefused(last)) return false;
   return part.kind === 'dashboard' || isWithin(REPEAT_MS, last.at);
 };
 
@@ -44,21 +48,25 @@ export const processSignal = (payload, signal) => {
   const { kind } = rule;
   let body = record();
   for (const key in payload) body[rule.as[key] || key] = payload[key];
-  if (rule.under) body = record({ [rule.under]: body });
+  if (rule.under && rank === STORAGE_KEY) body = record({ [rule.under]: body });
   const text = canonicalJson(body);
   const said = readUser(text);
+  const { token, target, partial } = signal;
+  const around = [token, ...signal.by.users(), rank === API && named].filter(Boolean);
+  const mayBe = userFilter(text, target, partial);
+  const possible = around.filter(mayBe);
   const user = mergeUsers([
     // Its name and its id may be a plan's and the payment's.
     said && record(said, { name: '', id: '' }),
     readUser(signal.user),
-  ], [signal.token, ...signal.by.users(), rank === API && named]);
+  ], possible);
   if (rank === API) named = user;
   // A page that goes on saving the dashboard of a user who signed out is not the user.
   if (kind === 'dashboard' && !signal.by.key && history.left[0] &&
     (!user || history.left.includes(user.key))) {
     throw Error();
   }
-  if (rank >= REQUEST && text === '{}') return;
+  if (rank >= REQUEST && Object.values(body).every(saysNothing)) return;
   const [number] = valuesIn(text, 'transaction_?id');
   mergeIntoCapture(Object.assign(signal, {
     kind,
@@ -66,6 +74,8 @@ export const processSignal = (payload, signal) => {
     text,
     user,
     own: user?.own,
+    // Its row says whose it is: the service knows the row.
+    isForeign: !user && !(around[0] ? possible[0] : mayBe()),
     ids: valuesIn(text, '(?:transaction|payment|order)_?id'),
     number,
   }));
@@ -77,6 +87,8 @@ const openCapture = (part) => {
     // Begins with the time: the service adds receipts where the last one is.
     id: 'c' + Date.now().toString(36) + crypto.getRandomValues(new Uint32Array(3)).join(''),
     kind: part.kind,
+    rule: part.rule.name || part.kind,
+    isForeign: part.isForeign,
     email: '',
     at: part.at,
     until: part.at + ACTION_MS,
@@ -84,6 +96,7 @@ const openCapture = (part) => {
     parts: new Map(), // by source
     tries: 0,
   });
+  report.captured++;
   queue.push(item);
   seenIds.add(item.id);
   queue.filter((other) => other.parts).slice(0, -MAX_OPEN).forEach(close);
@@ -105,6 +118,21 @@ const addPart = (item, part) => {
   item.dueAt = Math.min(now() + QUIET_MS, item.limit);
 };
 
+/** Make a capture's body of its parts. */
+const mergeParts = (item) => {
+  const parts = [...item.parts.values()].sort((one, other) => one.rank - other.rank);
+  const body = parts.map((part) => part.body).reduce(mergePreferFirst);
+  const refused = item.kind === 'payment' && parts.find(isRefused);
+  if (refused) body.payment_status = refused.outcome();
+  const ofRow = parts.find((part) => part.partial || item.isForeign);
+  setBody(item, record(
+    body,
+    { capture_id: item.id, capture_timestamp: new Date(item.at).toISOString() },
+    parts.every((part) => part.partial) && { partial: true },
+    ofRow && { capture_target: ofRow.target },
+  ), item.user || (item.isForeign && record()));
+};
+
 const mergeIntoCapture = (part) => {
   const isApi = part.rank === API; // captured on purpose, so no repetition
   if (!isApi && isRepeat(part)) return;
@@ -116,14 +144,8 @@ const mergeIntoCapture = (part) => {
     item = openCapture(part);
   }
   addPart(item, part);
-  const parts = [...item.parts.values()];
-  const body = parts
-    .sort((one, other) => one.rank - other.rank)
-    .map((each) => each.body)
-    .reduce(mergePreferFirst);
-  const stamp = { capture_id: item.id, capture_timestamp: new Date(item.at).toISOString() };
-  const partial = parts.every((each) => each.partial) && { partial: true };
-  setBody(item, record(body, stamp, partial), item.user);
+  mergeParts(item);
+  reportSave(item, Object.keys(part.body));
   makeRoom();
   if (isApi) {
     part.item = item;
@@ -137,6 +159,7 @@ const paymentsIn = ({ number, ids }, user) =>
 
 /** Close a capture, and remember its payments, as pages store their receipts again later. */
 const close = (item) => {
+  mergeParts(item); // with what is known of the responses by now
   if (item.kind === 'payment') {
     rememberPaid([...item.parts.values()].flatMap((part) => paymentsIn(part, item.user)));
   }
@@ -144,7 +167,12 @@ const close = (item) => {
   item.dueAt = 0;
 };
 
-/** Close the captures that are due by a time, and all of a kind. */
+/** Close the captures that are due by a time and whose responses are known, and all of a kind. */
 export const closeCaptures = (by, kind) => {
-  for (const item of queue) if (item.parts && (item.dueAt <= by || item.kind === kind)) close(item);
+  for (const item of queue) {
+    const isOver = () => item.dueAt <= by && (
+      item.limit <= by || [...item.parts.values()].every(({ outcome }) => !outcome || outcome())
+    );
+    if (item.parts && (item.kind === kind || isOver())) close(item);
+  }
 };

@@ -2,18 +2,22 @@
  * Turn what the page sends, stores and submits into signals, where a rule matches.
  */
 
-import {
-  FORM, MAX_BINARY_BYTES, MAX_MATCHED_CHARACTERS, REQUEST, STORAGE_KEY,
-} from './constants.js';
-import { attempt, log, quietly } from './errors.js';
+import { MAX_BINARY_BYTES, MAX_MATCHED_CHARACTERS, REQUEST, STORAGE_KEY } from './constants.js';
+import { log, quietly } from './errors.js';
 import { fieldsToJson, isJsonText } from './fields.js';
+import { confirmForm } from './forms.js';
 import { currentUser, forgetCurrentUser } from './identity.js';
 import { maskText } from './mask.js';
 import { baseAddress } from './natives.js';
-import { NEVER, findRule } from './rules.js';
+import { noteUnmatched } from './report.js';
+import { findRule } from './rules.js';
 import { addSignal } from './signals.js';
 import { readUser } from './user.js';
 import { isText, withoutSlashes } from './values.js';
+
+/** What a body says that addresses say elsewhere: a table, or the field of a GraphQL mutation. */
+const NAMED_IN_BODY =
+  /"(?:table|collection)":\s*"(\w+)|[}"\\n]\s*mutation\b[^{}]{0,999}{[\s\\n]*(\w+)/;
 
 /**
  * Return what a body's text can be read from later, or nothing.
@@ -30,28 +34,40 @@ const readableCopy = (body) => {
  * Observe a request of fetch, XMLHttpRequest or sendBeacon. Its response is never read.
  *
  * @param readToken returns its Authorization header
+ * @param outcome returns what is known of its response: a payment's status, or nothing
  */
-export const observeRequest = (body, method, given, readToken) => {
+export const observeRequest = (body, method, given, readToken, outcome) => {
   if (!body || !/^(post|put|patch)$/i.test(method)) return;
   let url = new URL(given, baseAddress());
-  const proxied = url.searchParams.get('url');
-  if (/^https?:/.test(proxied)) url = new URL(proxied);
+  const query = quietly(() => decodeURIComponent(url.search));
+  const [, , proxied] = /([?&]url=|^\?)(https?:.*)/i.exec(query) || [];
+  if (proxied) url = new URL(proxied);
   const { origin, pathname, search } = url;
-  const address = withoutSlashes(decodeURIComponent(origin + pathname));
-  const rule = !NEVER.test(pathname) && findRule('url', address);
-  if (!rule) return;
-  const partial = /^pu|pa/i.test(method); // they change a part of what was saved before
+  const path = withoutSlashes(decodeURIComponent(pathname));
+  const address = origin + path;
   const moment = { // also of a body that is read later
     at: Date.now(),
     by: currentUser(),
-    token: attempt(() => readUser(readToken())),
-    partial,
-    target: partial && maskText(pathname + search),
+    token: quietly(() => readUser(readToken())),
+    partial: /^pu|pa/i.test(method), // they change a part of what was saved before
+    target: maskText(pathname + search),
+    outcome,
   };
-  const add = (text) => quietly(() => addSignal(rule, REQUEST, address, text, moment));
+  const find = (text, name = '') => findRule('url', address + name, text, origin.length);
+  const add = (text) => quietly(() => {
+    confirmForm(text);
+    const start = text.slice(0, MAX_MATCHED_CHARACTERS);
+    const [, table, field] = NAMED_IN_BODY.exec(start) || [];
+    const isRead = /"(operation|action|method)":"(select|get|read|list)/i.test(start);
+    const name = !isRead && (table || field);
+    const rule = find(start) || (name && find(start, '/' + name));
+    if (rule) addSignal(rule, REQUEST, address, text, moment);
+    else noteUnmatched(method, path, start);
+  });
   const { byteLength } = body;
   if (body instanceof FormData) add(fieldsToJson(body));
   else if (isText(body) || body instanceof URLSearchParams) add(String(body));
+  else if (!find()) return;
   else if (byteLength <= MAX_BINARY_BYTES) add(new TextDecoder().decode(body));
   else readableCopy(body)?.text?.().then(add, log);
 };
@@ -59,31 +75,11 @@ export const observeRequest = (body, method, given, readToken) => {
 /** Observe a write to localStorage or sessionStorage; without a value, the removal of a key. */
 export const observeWrite = (name, value) => {
   const key = String(name);
+  if (isText(value)) confirmForm(value);
   const rule = isText(value) && isJsonText(value) && findRule('key', key);
   if (rule) {
     addSignal(rule, STORAGE_KEY, key, value, { user: rule.key.exec(key)[1] });
   } else if (/user|auth|session|profile/i.test(key)) {
     forgetCurrentUser();
   }
-};
-
-/**
- * Observe a form that is submitted.
- *
- * Its opening tag is read from a clone without children: a field that is named "id" would hide
- * the form's own `id`.
- */
-export const observeForm = (form) => {
-  const openingTag = Node.prototype.cloneNode.call(form).outerHTML;
-  const rule = !NEVER.test(openingTag) &&
-    findRule('form', openingTag.slice(0, MAX_MATCHED_CHARACTERS));
-  if (!rule) return;
-  // No password, no card field, and of choices only the checked ones.
-  const inputs = [...Element.prototype.querySelectorAll.call(
-    form,
-    'input:not([type=password],[type=submit],[autocomplete*=cc- i],' +
-      ':is([type=radio],[type=checkbox]):not(:checked)),select,textarea',
-  )];
-  const fields = inputs.map((input) => [input.name, input.value]);
-  addSignal(rule, FORM, 'form', fieldsToJson(fields));
 };

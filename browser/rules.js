@@ -11,16 +11,32 @@ import { isPlainObject, isText, own, record } from './values.js';
 export const KINDS = ['dashboard', 'activity', 'questionnaire', 'payment'];
 
 /**
- * A rule matches a function's name (`call`), the address of a POST, PUT or PATCH (`url`), a storage
- * key whose group is the user's address (`key`), or a form's opening tag (`form`). `under` names
- * the member under which the save goes, `as` renames members. Each pattern is linear in its text.
+ * Make a pattern of addresses whose last words are of a kind, alone or before an id or a step:
+ * /rest/v1/user_payments, /save-payment.php, /trpc/payment.create, /payments/42.
+ */
+const at = (words) => '[/,](' + words + ')(\\.\\w{2,4})?(/(records|documents|rows)(/[\\w-]+)?|' +
+  '[/.][\\w-]*(\\d|creat|sav|stor|submit|pay|charg|proces|verif|confirm|complet|succes|updat|' +
+  'equity|log(?!in|out))[\\w-]*)?(,[\\w.,]+)?$';
+
+/** Addresses that look like a save's and are none: reads, settings, captures, invoices, intents. */
+export const NO_SAVE = RegExp(
+  '[/_.,-](get|list|fetch|search|find|validat|check(?!out)|delet|remov|cancel)|setting|repay|' +
+    'layout|stats|session|payment.?(method|in(fo|tent))|/capture$|data-capture|invoice',
+  'i',
+);
+
+/**
+ * A rule matches a function's name (`call`), the address of a POST, PUT or PATCH (`url`, but not
+ * `not`) and its `body`, a storage key whose group is the user's address (`key`), or a form's
+ * opening tag (`form`). `under` names the path to the save in a body, and for storage keys the
+ * member under which the save goes; `as` renames members. Each pattern is linear in its text.
  */
 const RULES = [
   {
     kind: 'payment',
     call: 'savePaymentToSupabase',
     form: ' (id|name|class)="[^"]*payment',
-    url: '/(\\w*_)?payments?(_\\w+)?(/(process|verify.*))?$',
+    url: at('[\\w-]*(payment|checkout)[\\w-]*|(\\w+[_-]|create|place|submit|save)?orders?'),
     key: '^payment(_success_data|_details|Record)$',
   },
   {
@@ -33,13 +49,13 @@ const RULES = [
     kind: 'questionnaire',
     call: 'storeQuestionnaireData',
     form: ' (id|name|class)="[^"]*questionnaire',
-    url: '/(\\w*_)?questionnaires?(_\\w+)?(/submit)?$',
+    url: at('[\\w-]*(questionnaire|onboarding)[\\w-]*'),
     key: '^(questionnaireAnswers|currentQuestionnaire)$',
   },
   {
     kind: 'dashboard',
     call: 'saveDashboardToSupabase',
-    url: '/(\\w*_)?dashboards?(_\\w+)?(/equity)?$',
+    url: at('[\\w-]*dashboard[\\w-]*'),
   },
   {
     name: 'trading-state',
@@ -53,11 +69,11 @@ const RULES = [
     key: '^dashboard_data_(.+)$',
     under: 'dashboardData',
   },
+  {
+    kind: 'activity',
+    url: at('[\\w-]*activit(y|ies)[\\w-]*'),
+  },
 ];
-
-/** Addresses and forms that look like a payment's and are none: captures, invoices, intents. */
-export const NEVER = /\/capture\/?$|data-capture|invoice|payment.in(fo|tent)/i;
-
 
 /**
  * Compile a rule.
@@ -67,7 +83,7 @@ export const NEVER = /\/capture\/?$|data-capture|invoice|payment.in(fo|tent)/i;
 export const readRule = (given) => {
   if (!KINDS.includes(given.kind)) throw Error();
   const rule = record(given);
-  for (const type of ['url', 'key', 'form']) {
+  for (const type of ['url', 'not', 'body', 'key', 'form']) {
     if (rule[type]) rule[type] = RegExp(rule[type], 'i');
   }
   rule.as = record({ type: 'payload_type' }, rule.as); // in a batch, `type` is the capture's kind
@@ -79,13 +95,22 @@ export let rules;
 /** Compile the script's rules and the site's; leave out unusable ones and those in `without`. */
 export const loadRules = () => {
   const given = isText(config.rules) ? quietly(() => JSON.parse(config.rules)) : config.rules;
-  const all = quietly(() => RULES.concat(given || [])) || RULES;
-  rules = all
+  const own = RULES.map((rule) => record({ not: NO_SAVE, name: rule.kind }, rule));
+  rules = own
+    .filter((rule) => !wordsIn(config.without).includes(rule.name))
+    .concat(quietly(() => [].concat(given || [])) || [])
     .map((rule) => quietly(() => isPlainObject(rule) && readRule(rule)))
-    .filter((rule) => rule && !wordsIn(config.without).includes(rule.name || rule.kind));
+    .filter(Boolean);
 };
 
-/** Find the first rule whose pattern of this type matches the text. */
-export const findRule = (type, text) => (
-  text.length > MAX_MATCHED_CHARACTERS ? undefined : rules.find((rule) => rule[type]?.test(text))
+/**
+ * Find the first rule whose pattern of this type matches the text, and the body if it is known.
+ *
+ * An address is given with the length of its origin, in which `not` means nothing.
+ */
+export const findRule = (type, text, body, skip) => (
+  text.length > MAX_MATCHED_CHARACTERS ? undefined : rules.find((rule) => (
+    rule[type]?.test(text) && !(skip && rule.not?.test(text.slice(skip))) &&
+    (body === undefined || rule.body?.test(body) !== false)
+  ))
 );

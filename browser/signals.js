@@ -6,9 +6,10 @@
  */
 
 import {
-  DELAYED, IMMEDIATE, MAX_QUEUE_COUNT, MAX_SAVE_CHARACTERS, NOT_SCHEDULED, REWRITE_MS, SLICE_MS,
-  STORAGE_KEY,
+  DELAYED, IMMEDIATE, MAX_QUEUE_COUNT, MAX_SAVE_CHARACTERS, NOT_SCHEDULED, REQUEST, REWRITE_MS,
+  SLICE_MS, STORAGE_KEY,
 } from './constants.js';
+import { valuesIn } from './canonical.js';
 import { scheduleDelivery } from './delivery.js';
 import { log, quietly } from './errors.js';
 import { bodyToJson } from './fields.js';
@@ -17,10 +18,11 @@ import { currentUser } from './identity.js';
 import { mask } from './mask.js';
 import { processSignal } from './merge.js';
 import { isActive } from './permission.js';
-import { save } from './queue.js';
+import { save as saveQueue } from './queue.js';
+import { report } from './report.js';
 import { isLoaded } from './storage.js';
 import { now, runLater } from './timers.js';
-import { isRecord, record } from './values.js';
+import { isRecord, own, record } from './values.js';
 
 /** The signals that wait; those of a storage key by the key and its user, as they are rewritten. */
 export const signals = new Map();
@@ -43,6 +45,7 @@ const processLater = (ms) => {
  */
 export const addSignal = (rule, rank, from, text, more) => {
   if (text.length > MAX_SAVE_CHARACTERS) refuseLarge(rule.kind);
+  report.seen++;
   const signal = record({ rule, rank, from, text, at: Date.now(), by: currentUser() }, more);
   signals.set(rank === STORAGE_KEY ? from + signal.by.key : signal, signal);
   if (rank === STORAGE_KEY && now() < processedAt + REWRITE_MS) {
@@ -56,17 +59,41 @@ export const addSignal = (rule, rank, from, text, more) => {
   return signal;
 };
 
-/** Process a signal. An array of rows makes a signal of each: the page saved several things. */
-const readSignal = (signal) => {
-  const payload = signal.payload || mask(bodyToJson(signal.text));
-  if (!Array.isArray(payload)) return processSignal(payload, signal);
-  for (let n = 0; n < payload.length; n++) {
-    if (n >= MAX_QUEUE_COUNT) countDropped(signal.rule.kind);
-    else if (isRecord(payload[n])) {
-      signals.set(record(), record(signal, { payload: payload[n], text: '' }));
+/** A GraphQL document that changes something. */
+const MUTATION = /(^|[}\n])\s*mutation\b/;
+
+/**
+ * Process a payload. An array of rows makes a signal of each, as the page saved several things; but
+ * answers of one user are one questionnaire.
+ */
+const readPayload = (payload, signal) => {
+  const { rule, rank } = signal;
+  if (Array.isArray(payload)) {
+    const rows = Array.from(payload).filter(isRecord); // it has no prototype
+    const users = valuesIn(JSON.stringify(rows), 'user_?(?:id|email)');
+    if (rule.kind === 'questionnaire' && rows[1] && !users[1]) {
+      processSignal(record(...rows, { answers: rows }), signal);
+      return;
+    }
+    rows.forEach((row, n) => {
+      if (n < MAX_QUEUE_COUNT) signals.set(record(), record(signal, { payload: row, text: '' }));
+      else countDropped(rule.kind);
+    });
+    return;
+  }
+  let save = payload;
+  if (rank === REQUEST && !signal.isInside) {
+    const { query } = payload;
+    if (/{/.test(query) && !MUTATION.test(query)) return; // GraphQL that only reads
+    if (signal.payload && rule.body?.test(JSON.stringify(payload)) === false) return;
+    if (query && !rule.under) save = payload.variables || payload;
+    for (const name of rule.under?.split('.') || []) save = own(save, name);
+    if (Array.isArray(save)) {
+      readPayload(save, record(signal, { isInside: true }));
+      return;
     }
   }
-  return undefined;
+  if (isRecord(save)) processSignal(save, signal);
 };
 
 /**
@@ -82,14 +109,14 @@ export const processSignals = (all) => {
   for (const [key, signal] of signals) {
     if (!all && !document.hidden && now() > processedAt + SLICE_MS) break;
     try {
-      if (isActive()) readSignal(signal);
+      if (isActive()) readPayload(signal.payload || mask(bodyToJson(signal.text)), signal);
     } catch (reason) {
-      log(reason);
+      log(signal.rule.kind, 'is not captured');
       signal.error = reason;
     }
     signals.delete(key); // afterwards: Firefox may end this function when its tab closes
   }
   if (signals.size) processLater();
-  save();
+  saveQueue();
   scheduleDelivery();
 };

@@ -5,7 +5,7 @@
  */
 
 import { MIN_FREE_CHARACTERS, NAME, OPEN_MS, SMALL_CHARACTERS } from './constants.js';
-import { attempt, log } from './errors.js';
+import { log, quietly } from './errors.js';
 import { getItem, removeItem, setItem } from './natives.js';
 import { pause, runLater } from './timers.js';
 import { parseJson, record } from './values.js';
@@ -52,7 +52,7 @@ const openDatabase = async () => {
 /** Open the database. If an earlier page left something in localStorage, it is used, too. */
 export const openStorage = async () => {
   await Promise.race([openDatabase(), pause(OPEN_MS)]).catch(log);
-  const small = attempt(readSmall); // null for nothing, undefined if blocked
+  const small = quietly(readSmall); // null for nothing, undefined if blocked
   usesLocalStorage = database ? small : small !== undefined;
 };
 
@@ -67,7 +67,7 @@ export const useLocalStorageToo = () => {
  * The put and the commit happen at once: whatever awaits first is lost when the page closes.
  */
 export const persist = (records) => {
-  const persistElsewhere = () => attempt(() => persistSmall(records));
+  const persistElsewhere = () => quietly(() => persistSmall(records));
   try {
     const transaction = database.transaction(NAME, 'readwrite');
     const objectStore = transaction.objectStore(NAME);

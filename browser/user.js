@@ -11,7 +11,7 @@ import { quietly } from './errors.js';
 import { isText, record } from './values.js';
 
 /** Members with the address of whom an object is about, the most telling ones first. */
-const ADDRESSES = ['user_?email', 'e?mail', '[a-z_-]{0,9}e?mail(?:_?address)?'];
+const ADDRESSES = ['user_?email', 'e?mail', '[a-z_-]{0,9}e?mail(?:_?address)?', 'sub'];
 
 /** Objects of people who are not the user, and members of them. */
 const OTHERS = RegExp(
@@ -42,7 +42,8 @@ export const readUser = (given) => {
     .replace(/^base64-(.*)/, (_, json) => fromBase64(json))
     .replace(/eyJ[\w-]{8,200}\.(eyJ[\w-]{8,9999})\.[\w-]*/g, (_, claims) => fromBase64(claims))
     .replace(OTHERS, '');
-  const id = valuesIn(text, 'id|user_?id|uid|sub').find((one) => /^[\w-]{1,36}$/.test(one));
+  const ids = valuesIn(text, 'id|user_?id|uid|sub').filter((one) => /^[\w-]{1,36}$/.test(one));
+  const [id] = ids;
   const email = [text.replace(/"/g, ''), ...ADDRESSES.flatMap((name) => valuesIn(text, name))]
     .map(emailIn)
     .find(Boolean);
@@ -51,8 +52,30 @@ export const readUser = (given) => {
     key: email.toLowerCase(),
     name: valuesIn(text, '(?:full|user|display)?_?name')[0],
     id: String(+id) === id ? +id : id,
+    ids,
     isOver: valuesIn(text, 'expires_?at')[0] * 1000 < Date.now(),
   });
+};
+
+/**
+ * Return a function that says whether a user who is here can be a save's user.
+ *
+ * An id of another user excludes it; so does the filter of an update, which only names a row. Ids
+ * of unlike kinds (7 and a UUID) may be one user's. Without a user it says whether one can be.
+ *
+ * @param text the save as JSON
+ * @param target the path and query of its request
+ * @param partial whether it is an update
+ */
+export const userFilter = (text, target = '', partial) => {
+  const inTarget = /(?:user_?id=(?:eq\.)?|\/users?\/)([\w-]+)/gi;
+  const owners = valuesIn(text, 'user_?id')
+    .concat([...target.matchAll(inTarget)].map(([, id]) => id));
+  const isRow = partial && /\bid=|=(eq|in)\.|^[^?]*\/[\w-]*\d[\w-]*\/?(\?|$)/.test(target);
+  const isAlike = (id) => isNaN(id) === isNaN(owners[0]);
+  return (user) => (owners[0]
+    ? !user?.ids.some(isAlike) || user.ids.some((id) => owners.includes(id))
+    : !isRow);
 };
 
 /**

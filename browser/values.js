@@ -10,6 +10,13 @@ export const isObject = (value) => typeof value === 'object' && value !== null;
 export const isText = (value) => typeof value === 'string';
 export const isEmpty = (value) => (value ?? '') === '';
 
+/** Texts that pages save where they have no value, and numbers that they make up. */
+const NOTHING = /^(\s*|n\/?a|none|null|undefined|unknown|(NON-)?CRYPTO-\d+)$/i;
+
+/** Whether a value says nothing: then it loses against any other. */
+export const saysNothing = (value) => isEmpty(value) ||
+  (isObject(value) ? !Array.isArray(value) && !Object.keys(value)[0] : NOTHING.test(value));
+
 /** Whether a value is an object that is no array. */
 export const isRecord = (value) => isObject(value) && !Array.isArray(value);
 

@@ -5,11 +5,13 @@
 import { CALL } from './constants.js';
 import { forgetCurrentUser } from './identity.js';
 import { instrument } from './instrument.js';
-import { window } from './natives.js';
-import { observeForm, observeRequest, observeWrite } from './observe.js';
+import { addEventListener, baseAddress, window } from './natives.js';
+import { confirmForm, holdForm } from './forms.js';
+import { observeRequest, observeWrite } from './observe.js';
 import { rules } from './rules.js';
 import { addSignal } from './signals.js';
 import { snapshot } from './snapshot.js';
+import { now } from './timers.js';
 import { hasOwn, record } from './values.js';
 
 /**
@@ -51,18 +53,36 @@ export const wrapGlobals = () => rules.forEach((rule) => {
   if (!call) return;
   const found = Object.getOwnPropertyDescriptor(window, call);
   if (found && !hasOwn(found, 'value')) return; // the page's own accessor
-  const observe = (args) => addSignal(rule, CALL, call, ...snapshot(kind, args));
+  const observe = (args) => {
+    const [text, more] = snapshot(kind, args);
+    confirmForm(text);
+    addSignal(rule, CALL, call, text, more);
+  };
   instrument(found ? window : BARE_NAMES, call, observe, kind);
 });
 
+/** What the response of a fetch says of a payment, as far as Resource Timing tells it. */
+const outcomeOf = (address, signal) => {
+  const since = now() - 1; // in Firefox, times are rounded
+  return () => {
+    const entry = performance.getEntriesByName(address).find((one) => one.startTime >= since);
+    if (entry?.responseStatus >= 400) return 'failed';
+    if (signal?.aborted && !entry?.responseStart) return 'unknown';
+    return entry && 'known';
+  };
+};
+
 /** Wrap the browser's functions with which pages send and store. */
-export const wrapBrowser = () => {
+export const wrapBrowser = (listenIn) => {
   instrument(window, 'fetch', ([input, init]) => {
     const request = input instanceof Request ? input : record();
     // In Firefox a Request has no `body`: a clone of it is read instead.
     const body = init?.body || (request.clone && request);
     const readToken = () => new Headers(init?.headers || request.headers).get('authorization');
-    observeRequest(body, init?.method || request.method, request.url || input, readToken);
+    const address = new URL(request.url || input, baseAddress());
+    address.hash = '';
+    const outcome = outcomeOf(address.href, init?.signal || request.signal);
+    observeRequest(body, init?.method || request.method, address, readToken, outcome);
   });
   const opened = new WeakMap();
   const { prototype } = XMLHttpRequest;
@@ -72,12 +92,24 @@ export const wrapBrowser = () => {
   });
   instrument(prototype, 'send', ([body], xhr) => {
     const call = opened.get(xhr);
-    observeRequest(body, call[0], call[1], () => call.token);
+    let outcome;
+    for (const type of ['load', 'error', 'abort', 'timeout']) {
+      addEventListener.call(xhr, type, () => {
+        outcome = xhr.status >= 400 ? 'failed' : type === 'load' ? 'known' : 'unknown';
+      });
+    }
+    observeRequest(body, call[0], call[1], () => call.token, () => outcome);
   });
   instrument(Navigator.prototype, 'sendBeacon', ([url, body]) => observeRequest(body, 'POST', url));
   for (const name of ['setItem', 'removeItem']) {
     instrument(Storage.prototype, name, (args) => observeWrite(...args));
   }
   instrument(Storage.prototype, 'clear', forgetCurrentUser);
-  instrument(HTMLFormElement.prototype, 'submit', (_, form) => observeForm(form));
+  // Events of a form do not leave its shadow tree.
+  const prepare = (_, form) => listenIn(Node.prototype.getRootNode.call(form));
+  instrument(HTMLFormElement.prototype, 'requestSubmit', prepare);
+  instrument(HTMLFormElement.prototype, 'submit', (_, form) => {
+    prepare(_, form);
+    holdForm(form, record());
+  });
 };

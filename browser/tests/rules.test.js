@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { beforeEach, test } from 'node:test';
 
 import { config } from '../config.js';
-import { NEVER, findRule, loadRules, readRule } from '../rules.js';
+import { findRule, loadRules, readRule } from '../rules.js';
 
 beforeEach(() => {
   delete config.rules;
@@ -10,28 +10,50 @@ beforeEach(() => {
   loadRules();
 });
 
-const kindOf = (type, text) => findRule(type, text)?.kind;
+const kindOf = (type, text, body) => findRule(type, text, body)?.kind;
 
-test('requests to the tables and paths of the three kinds are saves', () => {
-  const site = 'https://x.supabase.co/rest/v1';
-  const kinds = {
-    '/payments': 'payment',
-    '/user_payment_records': 'payment',
-    '/payment/process': 'payment',
-    '/questionnaire/submit': 'questionnaire',
-    '/dashboards/equity': 'dashboard',
-  };
-  for (const path of Object.keys(kinds)) assert.equal(kindOf('url', site + path), kinds[path]);
+const ORIGIN = 'https://get.example.com'; // the name of a host says nothing
+const kindOfAddress = (path) => findRule('url', ORIGIN + path, undefined, ORIGIN.length)?.kind;
+
+const SAVES = {
+  payment: '/payment /api/v2/payments /user_payment_records /payment/process /payments/42 ' +
+    '/payments/create /save-payment /api/savePayment /payment.php /process_payment.php ' +
+    '/payments.json /payment/verify-payment /payment/complete /payment/confirm /payment/success ' +
+    '/crypto-payment/verify /checkout /checkout/complete /orders /create-order /orders/42 ' +
+    '/rest/v1/rpc/record_user_payment /functions/v1/create-payment /trpc/payment.create ' +
+    '/api/collections/payments/records/abcdef /v1/databases/x/collections/payments/documents ' +
+    '/payments/6e1c1d39-3fa5-4f1a-9c6e-0f3a2b1c4d5e /proxy/https://x.example/payments',
+  questionnaire: '/questionnaire/save /questionnaires/7 /api/users/u-1/questionnaire ' +
+    '/onboarding /onboarding/complete /saveQuestionnaire /questionnaire_answers',
+  dashboard: '/dashboard/save /user-dashboard /dashboards/equity /rest/v1/rpc/update_dashboard',
+  activity: '/api/activity /activities /trading_activity_log /rpc/log_activity /activity/log',
+};
+
+test('addresses of tables, functions and steps are saves', () => {
+  for (const [kind, paths] of Object.entries(SAVES)) {
+    for (const path of paths.split(' ')) assert.equal(kindOfAddress(path), kind, path);
+  }
 });
 
-test('requests to other URLs are no saves', () => {
-  for (const path of ['/repayments', '/payments/7', '/payment-methods', '/users']) {
-    assert.equal(kindOf('url', 'https://x' + path), undefined, path);
-  }
-  const never = [
-    '/api/data-capture/payment', '/invoice/payment', '/payment_intents', '/payment/capture/',
+test('reads, settings and other addresses are no saves', () => {
+  const paths = '/repayments /payment-methods /paymentMethods /agent_payment_methods /users ' +
+    '/payment_settings /payments/settings /dashboard_layout /dashboardLayout /rpc/get_payments ' +
+    '/rpc/get_dashboard_stats /getPayments /payments/list /orders/search /payments/validate ' +
+    '/validate_payment /fetch-payments /api/data-capture/payment /invoice/payment /borders ' +
+    '/payment_intents /payment/capture /checkout/session /dashboard/login /payments/42/notes';
+  for (const path of paths.split(' ')) assert.equal(kindOfAddress(path), undefined, path);
+});
+
+test('a rule of a site can name what the script takes for a read, and a body', () => {
+  config.rules = [
+    { kind: 'payment', url: '/get-payment$' },
+    { kind: 'payment', url: '/graphql$', body: 'mutation\\s+Pay' },
   ];
-  for (const path of never) assert.ok(NEVER.test(path), path);
+  loadRules();
+  assert.equal(kindOfAddress('/get-payment'), 'payment');
+  assert.equal(kindOf('url', '/graphql'), 'payment'); // until the body is known
+  assert.equal(kindOf('url', '/graphql', '{"query":"mutation Pay {"}'), 'payment');
+  assert.equal(kindOf('url', '/graphql', '{"query":"{ payments }"}'), undefined);
 });
 
 test("the group in a storage key's pattern is the user's address", () => {
