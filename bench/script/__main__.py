@@ -34,7 +34,7 @@ Measure the browser script, and the SDKs of Segment, PostHog, RudderStack,
 Sentry and Snowplow, in a real browser: their sizes; the time to start, for a
 call of 1.4 KB, for 50 calls in a row, and while nothing is called; and how many
 captures they lose and send twice when services, tabs and browsers fail. This
-takes about half a minute per sender and run, and two minutes per sender for the
+takes about a minute per sender and run, and two minutes per sender for the
 faults. The first run installs the SDKs in bench/script/.
 """
 

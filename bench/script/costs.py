@@ -17,6 +17,7 @@ _BURST_CALLS = 50
 _PAUSE_BETWEEN_CALLS_MS = 25
 _REWRITES_PER_SECOND = 80
 _LONG_TASK_MS = 50
+_LARGE_SHAPES = ("text", "members")
 _OUR_CALLS = ("function", "fetch", "storage", "otherFetch", "otherStorage")
 
 # Browsers give precise times only to a page that is isolated from other origins.
@@ -38,15 +39,26 @@ class Effort:
         calls: how many single calls are measured.
         idle_seconds: how long a page that calls nothing is measured.
         rewriting_seconds: how long a page that rewrites a key is measured.
+        large_bytes: the size of a large body.
+        large_seconds: how long a page is measured after it saved that.
     """
 
     settling_seconds: float = 1
     calls: int = 60
     idle_seconds: float = 3
     rewriting_seconds: float = 5
+    large_bytes: int = 19_990_000  # the service accepts no body of more than 20 MB
+    large_seconds: float = 3
 
 
-QUICK = Effort(settling_seconds=0, calls=3, idle_seconds=0.2, rewriting_seconds=0.5)
+QUICK = Effort(
+    settling_seconds=0,
+    calls=3,
+    idle_seconds=0.2,
+    rewriting_seconds=0.5,
+    large_bytes=200_000,
+    large_seconds=0.2,
+)
 
 
 @dataclass
@@ -63,6 +75,8 @@ class Costs:
         idle_ms: the main thread's time in the page's first seconds, less that without the sender.
         rewriting_percent: the share of the time that a page loses which rewrites one key 80 times a
             second; only for our script.
+        large_ms: what the sender adds to the longest task of a page that saves 20 MB, by the kind
+            of call: of the data with one long text and of that with many members, the longer one.
     """
 
     start_ms: list[float] = field(default_factory=list)
@@ -72,6 +86,7 @@ class Costs:
     long_tasks: list[int] = field(default_factory=list)
     idle_ms: list[float] = field(default_factory=list)
     rewriting_percent: list[float] = field(default_factory=list)
+    large_ms: dict[str, list[float]] = field(default_factory=dict)
 
 
 class Bench:
@@ -101,6 +116,9 @@ class Bench:
             self._measure_idle(sender, costs)
             if sender.is_ours:
                 self._measure_rewriting(sender, costs)
+            for kind in ("function", "fetch") if sender.is_ours else ("sdk",):
+                added = max(self._added_by_large(sender, kind, shape) for shape in _LARGE_SHAPES)
+                costs.large_ms.setdefault(kind, []).append(added)
         return costs
 
     def _time_calls(self, tab: Tab, sender: Sender, costs: Costs) -> None:
@@ -142,6 +160,18 @@ class Bench:
         costs.rewriting_percent.append(
             max(0.0, spent[1] - spent[0]) / self._effort.rewriting_seconds * 100
         )
+
+    def _added_by_large(self, sender: Sender, kind: str, shape: str) -> float:
+        """Return what a sender adds to the longest task; of an SDK, the longest task itself."""
+        longest = [0.0]
+        for started in (False, True) if sender.is_ours else (True,):
+            with self._page(sender) as tab:
+                if started:
+                    self._start(tab, sender)
+                effort = self._effort
+                arguments = [kind, shape, effort.large_bytes, effort.large_seconds]
+                longest.append(float(tab.run("measure.large", arguments)))
+        return max(0.0, longest[-1] - longest[-2])
 
     @contextmanager
     def _page(self, sender: Sender) -> Iterator[Tab]:

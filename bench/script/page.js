@@ -51,6 +51,40 @@ const callsByKind = {
   ],
 };
 
+/**
+ * Returns a payment of at most `bytes` in JSON, and hardly less: with one long text, as a screenshot is, or with many
+ * members, as trades are.
+ */
+const largePayment = (shape, bytes) => {
+  const capture = payment(`capture-${Date.now()}-${shape}`);
+  const rest = bytes - JSON.stringify(capture).length - 100;
+  if (shape === 'text') return { ...capture, screenshot: 'x'.repeat(rest) };
+  const trade = (id) => ({
+    id, pair: 'EURUSD', side: id % 2 ? 'buy' : 'sell', size: 0.5, open: 1.0825, close: 1.0871,
+    pnl: 23.5, openedAt: '2024-01-15T10:30:00.000Z', closedAt: '2024-01-15T12:00:00.000Z',
+    tags: ['london', 'breakout'], note: '',
+  });
+  const count = Math.floor(rest / (JSON.stringify(trade(100000)).length + 1));
+  return { ...capture, trades: Array.from({ length: count }, (_, n) => trade(n)) };
+};
+
+/** Watches the event loop; returns a function that ends it and returns the longest turn in ms. */
+const watchTurns = () => {
+  const { port1, port2 } = new MessageChannel();
+  let last = performance.now(), longest = 0, watching = true;
+  port1.onmessage = () => {
+    const now = performance.now();
+    longest = Math.max(longest, now - last);
+    last = now;
+    if (watching) port2.postMessage(0);
+  };
+  port2.postMessage(0);
+  return () => {
+    watching = false;
+    return longest;
+  };
+};
+
 window.measure = {
   /** Returns the milliseconds from a sender's text until it is ready, without any network. */
   async start([code, attributes]) {
@@ -113,6 +147,22 @@ window.measure = {
     await pause(2000);
     watching = false;
     return [took, long];
+  },
+
+  /**
+   * Returns the milliseconds of the longest turn of the event loop during and after one call with
+   * `bytes` of data.
+   */
+  async large([kind, shape, bytes, seconds]) {
+    const capture = largePayment(shape, bytes);
+    const text = kind === 'fetch' ? JSON.stringify(capture) : '';
+    const [save] = callsByKind[kind];
+    await pause(300); // what the preparation left to the garbage collector
+    const longestTurn = watchTurns();
+    await pause(50);
+    save(capture, text);
+    await pause(seconds * 1000);
+    return longestTurn();
   },
 
   /**

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from statistics import median, quantiles
 from typing import Any
@@ -20,6 +20,7 @@ _MAX_START_MS = 5
 _MAX_CALL_MEDIAN_MICROSECONDS, _MAX_CALL_P95_MICROSECONDS = 100, 1000
 _MAX_BURST_MS, _MAX_LONG_TASKS = 5, 0
 _MAX_REWRITING_PERCENT = 1
+_MAX_LARGE_MS = 50  # a longer task is a long task
 
 _P95 = 18  # the index of the 95th percentile among the 19 cut points of n=20
 
@@ -30,6 +31,8 @@ _CALLS = {
     "otherFetch": "fetch, something else",
     "otherStorage": "localStorage, something else",
 }
+
+_LARGE_CALLS = {"function": "a function", "fetch": "fetch"}
 
 
 @dataclass
@@ -107,6 +110,9 @@ def _claims_of_costs(costs: Costs) -> Iterator[Claim]:
         median(costs.rewriting_percent),
         " %",
     )
+    for kind, times in costs.large_ms.items():
+        what = f"added to the longest task by 20 MB through {_LARGE_CALLS[kind]}, median"
+        yield Claim(what, _MAX_LARGE_MS, median(times), " ms")
 
 
 def _added(costs: Costs, kind: str) -> tuple[float, float]:
@@ -174,6 +180,11 @@ def _cost_rows(costs: Sequence[Costs]) -> Iterator[list[str]]:
         "80 rewrites a second, %",
         *(f"{median(shares):.2f}" if shares else "–" for shares in rewriting),
     ]
+    yield ["longest task with 20 MB, ms", *(_longest(each.large_ms) for each in costs)]
+
+
+def _longest(times: Mapping[str, Sequence[float]]) -> str:
+    return f"{max(map(median, times.values())):.0f}" if times else "–"
 
 
 def _loss_rows(losses: Sequence[Losses]) -> Iterator[list[str]]:

@@ -40,11 +40,19 @@ def test_script_benchmark_measures_in_a_browser_and_checks_its_limits() -> None:
         == costs["bare_microseconds"].keys()
     )
     assert all(len(times) == 3 for times in costs["call_microseconds"].values())
+    assert len(costs["rewriting_percent"]) == 1
+    assert {kind: len(times) for kind, times in costs["large_ms"].items()} == {
+        "function": 1,
+        "fetch": 1,
+    }
     assert ours["losses"]["made"] == {"down, navigate, return": 20}
     claims = {claim["what"]: claim for claim in results["claims"]}
     assert {
         "size, as served and gzipped",
         "load and init, median",
+        "of a page that rewrites a key 80 times a second",
+        "added to the longest task by 20 MB through a function, median",
+        "added to the longest task by 20 MB through fetch, median",
         "captures lost of 20",
     } <= claims.keys()
     assert all(claim["holds"] == (claim["got"] <= claim["at_most"]) for claim in claims.values())

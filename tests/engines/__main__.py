@@ -17,6 +17,7 @@ import pytest
 
 from tests.engines.engines import ENGINES, ENGINES_VARIABLE
 from tests.engines.scenarios import RUNS_VARIABLE
+from tests.support.node_packages import install_packages
 
 _ABOUT = """\
 Test the script in real browsers, with the real service. On Debian, root can
@@ -47,6 +48,9 @@ def main() -> int:
         metavar="N",
         help="how often each fault is caused (%(default)s)",
     )
+    parser.add_argument(
+        "--frameworks", action="store_true", help="run only the pages made with frameworks"
+    )
     options, pytest_arguments = parser.parse_known_args()
     requested = list(ENGINES) if options.engine == "all" else [options.engine]
     missing = {name: reason for name in requested if (reason := ENGINES[name].missing())}
@@ -55,8 +59,12 @@ def main() -> int:
     installed = [name for name in requested if name not in missing]
     if not installed:
         return 1
+    install_packages(full=True)
     os.environ |= {ENGINES_VARIABLE: ",".join(installed), RUNS_VARIABLE: str(options.runs)}
-    return int(pytest.main([os.path.dirname(os.path.abspath(__file__)), *pytest_arguments]))
+    folder = os.path.dirname(os.path.abspath(__file__))
+    if options.frameworks:
+        folder = os.path.join(folder, "frameworks")
+    return int(pytest.main([folder, *pytest_arguments]))
 
 
 if __name__ == "__main__":

@@ -73,6 +73,9 @@ class Chromium(Browser):
     def open_tab(self) -> Tab:
         return _Tab(self._connection, self._context)
 
+    def open_window(self) -> Tab:
+        return _Tab(self._connection, self._context, newWindow=True)
+
     def close(self) -> None:
         with suppress(BrowserError):  # it may end before it has responded
             self._connection.call("Browser.close")
@@ -89,9 +92,9 @@ class Chromium(Browser):
 
 
 class _Tab(Tab):
-    def __init__(self, connection: Connection, context: str | None) -> None:
+    def __init__(self, connection: Connection, context: str | None, **options: Any) -> None:
         self._connection = connection
-        options = {"url": "about:blank", **({"browserContextId": context} if context else {})}
+        options |= {"url": "about:blank", **({"browserContextId": context} if context else {})}
         target = connection.call("Target.createTarget", options)["targetId"]
         attached = connection.call("Target.attachToTarget", {"targetId": target, "flatten": True})
         self._session = attached["sessionId"]

@@ -14,7 +14,7 @@ from tests.engines.engines import ENGINES_VARIABLE, Engine, requested_engines
 from tests.engines.servers import FaultProxy, Shop
 from tests.engines.visit import Visit
 from tests.support.node_packages import APP
-from tests.support.services import RunningService
+from tests.support.services import RunningService, capture_service_in
 
 HERE = Path(__file__).parent
 
@@ -34,6 +34,16 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     ]
     config.hook.pytest_deselected(items=deselected)
     items[:] = [item for item in items if item not in deselected]
+
+
+@pytest.fixture(scope="session")
+def _capture_service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningService]:
+    """A service for all tests of this folder; each case of a table has users of its own."""
+    service = capture_service_in(
+        tmp_path_factory.mktemp("engines-service"), EDC_NEW_USERS_PER_CALLER="100000/hour"
+    )
+    yield service
+    service.stop()
 
 
 @pytest.fixture(scope="session", params=requested_engines(), ids=lambda engine: engine.name)
@@ -65,6 +75,18 @@ def application(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return packages.build(
         "esbuild", APP / "src" / "main.js", tmp_path_factory.mktemp("application")
     ).parent
+
+
+@pytest.fixture(scope="module")
+def unlimited_service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningService]:
+    """A service without limits of rates, whose database has only the rows of one test file."""
+    limits = ("RATE_PER_CALLER", "RATE_PER_PERSON", "BYTES_PER_CALLER", "NEW_USERS_PER_CALLER")
+    service = capture_service_in(
+        tmp_path_factory.mktemp("unlimited"), **{f"EDC_{name}": "" for name in limits}
+    )
+    service.start()
+    yield service
+    service.stop()
 
 
 @pytest.fixture

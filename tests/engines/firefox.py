@@ -92,6 +92,9 @@ class Firefox(Browser):
     def open_tab(self) -> Tab:
         return _Tab(self._connection)
 
+    def open_window(self) -> Tab:
+        return _Tab(self._connection, "window")
+
     def close(self) -> None:
         with suppress(BrowserError):  # it may end before it has responded
             self._connection.call("browser.close")
@@ -104,9 +107,9 @@ class Firefox(Browser):
 
 
 class _Tab(Tab):
-    def __init__(self, connection: Connection) -> None:
+    def __init__(self, connection: Connection, kind: str = "tab") -> None:
         self._connection = connection
-        self._context = connection.call("browsingContext.create", {"type": "tab"})["context"]
+        self._context = connection.call("browsingContext.create", {"type": kind})["context"]
 
     def goto(self, url: str) -> None:
         self._call("browsingContext.navigate", {"url": url, "wait": "complete"})

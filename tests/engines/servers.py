@@ -6,11 +6,11 @@ import json
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
-from urllib.parse import unquote
+from urllib.parse import parse_qs, unquote
 
 from tests.browser.site import SCRIPT, Reply, ReverseProxy, Site
 from tests.support.services import PatientServer
@@ -59,10 +59,16 @@ class Shop(Site):
     """The shop: its pages, the bundled application, and a server that accepts all saves.
 
     It also stands in for Supabase's REST server: it responds to `POST /rest/v1/<table>` with 201.
+
+    Attributes:
+        saved: the requests that were no GET of a page or file.
+        replies: responses to the saves at some paths; None never responds.
     """
 
     def __init__(self) -> None:
         self.saved: list[SavedRequest] = []
+        self.replies: dict[str, Reply | None] = {}
+        self._closing = threading.Event()
         super().__init__()
         self.put("/away.html", "<!doctype html><title>away</title>")
         self._pages = 0
@@ -70,7 +76,10 @@ class Shop(Site):
     def respond(
         self, method: str, path: str, headers: Mapping[str, str], body: bytes
     ) -> Reply | None:
-        """Return a file for a GET, and 200 for a save; two paths below /api/ fail on purpose."""
+        """Return a file for a GET, and 200 for a save; two paths below /api/ fail on purpose.
+
+        The response to a save with `slow=MILLISECONDS` in its query takes that long.
+        """
         where, _, query = path.partition("?")
         if method == "GET" and not where.startswith("/api/"):
             return super().respond(method, path, headers, body)
@@ -81,23 +90,44 @@ class Shop(Site):
             return Reply(409, {"Content-Type": "application/json"}, b'{"error": "already exists"}')
         text = body.decode(errors="replace")
         self.saved.append(SavedRequest(method, unquote(where), unquote(query), text, dict(headers)))
+        if where in self.replies:
+            reply = self.replies[where]
+            if reply is None:
+                self._closing.wait()
+            return reply
+        for milliseconds in parse_qs(query).get("slow", ()):
+            time.sleep(int(milliseconds) / 1000)
         if where.startswith("/rest/v1/"):
             return Reply(200 if method == "OPTIONS" else 201, _CORS_HEADERS)
         return Reply(200, {"Content-Type": "application/json", **_CORS_HEADERS}, b'{"ok": true}')
+
+    def close(self) -> None:
+        """End the server, and the requests without a response."""
+        self._closing.set()
+        super().close()
+
+    def saved_at(self, path: str) -> list[SavedRequest]:
+        """Return the requests that were sent to a path."""
+        return [request for request in self.saved if request.path == path]
 
     def put_folder(self, path: str, folder: Path) -> None:
         """Serve every script of a bundler's output folder."""
         for file in folder.rglob("*.js"):
             self.put(f"{path}/{file.relative_to(folder)}", file.read_text(), "text/javascript")
 
-    def page(self, head: str, body: str = "", **headers: str) -> str:
+    def page(self, head: str, body: str = "", folder: str = "/", **headers: str) -> str:
         """Put up a new page and return its URL; the observer runs before anything in `head`."""
         self._pages += 1
         html = (
             f"<!doctype html><html><head><meta charset=utf-8>{OBSERVER}{head}</head>"
             f"<body>{body}</body></html>"
         )
-        return self.put(f"/page-{self._pages}.html", html, **headers)
+        return self.put(f"{folder}page-{self._pages}.html", html, **headers)
+
+    def change(self, path: str, edit: Callable[[str], str]) -> None:
+        """Change the text of a page."""
+        page = self._files[path]
+        self._files[path] = replace(page, body=edit(page.body.decode()).encode())
 
 
 def tag(source: str, attributes: str = "") -> str:
@@ -111,6 +141,7 @@ class FaultProxy(ReverseProxy):
     Attributes:
         state: UP, or the fault that all requests meet.
         received_bytes: every request.
+        pages: the HTML of pages that it serves itself, by path, so that they have its origin.
     """
 
     UP, UNAVAILABLE, NOT_FOUND = "up", "unavailable", "not found"
@@ -121,12 +152,16 @@ class FaultProxy(ReverseProxy):
         super().reset()
         self.state = self.UP
         self.received_bytes: list[bytes] = []
+        self.pages: dict[str, str] = {}
 
     def respond(
         self, method: str, path: str, headers: Mapping[str, str], body: bytes
     ) -> Reply | None:
         """Return the service's response, or that of the present fault."""
         self.received_bytes.append(f"{method} {path}\n{headers}\n".encode() + body)
+        if method == "GET" and path in self.pages:
+            media_type = {"Content-Type": "text/html; charset=utf-8"}
+            return Reply(200, media_type, self.pages[path].encode())
         if method == "GET" and path.endswith(SCRIPT):
             return super().respond(method, path, headers, body)
         state = self.state

@@ -127,6 +127,17 @@ class Visit:
 
         return eventually(enough_rows, f"{count} row(s) in {table}")
 
+    def sign_in(self, tab: Tab) -> None:
+        """Store who is signed in, as pages do."""
+        tab.run(
+            "(email) => localStorage.setItem('current_user', JSON.stringify({ email }))", self.user
+        )
+
+    def captured(self, tab: Tab) -> list[dict[str, Any]]:
+        """Deliver what the page has captured, and return all captures that arrived, each once."""
+        tab.run("window.enhancedDataCapture.flush()")
+        return list({capture["capture_id"]: capture for capture in self.proxy.captures()}.values())
+
     def observed(self, tab: Tab) -> Any:
         """Return the page's console messages, errors and unhandled rejections."""
         return tab.run("window.observed")

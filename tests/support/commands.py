@@ -41,7 +41,7 @@ def run_suite(arguments: Sequence[str]) -> int:
         print(_FULL_SUITE if arguments else _QUICK_SUITE, flush=True)
         arguments = [*arguments, *_TWO_PROCESSES]
         needs_browser = True
-        install_packages()
+        install_packages(full="--full" in arguments)
     if needs_browser and not _has_browser():
         _install_browser()
     return int(pytest.main([*arguments]))

@@ -41,6 +41,14 @@ def blocks(page: str, language: str) -> list[str]:
     return re.findall(rf"^```{language}\n(.*?)^```$", text_of(page), re.DOTALL | re.MULTILINE)
 
 
+def documented_calls() -> list[str]:
+    """Return the calls of the script's functions in the documentation, without comments."""
+    call = re.compile(r"^(?:window\.)?enhancedDataCapture\b[^;\n]*(?=;)", re.MULTILINE)
+    languages = ("js", "javascript", "ts", "typescript")
+    found = (blocks(page, language) for page in (README, *DOCS) for language in languages)
+    return [line for page_blocks in found for block in page_blocks for line in call.findall(block)]
+
+
 def documented_output(page: str, beginning: str) -> str:
     """Return the documented output that begins with some words."""
     (output,) = (block for block in blocks(page, "text") if block.startswith(beginning))

@@ -1,0 +1,2 @@
+<?php require 'head.php' ?>
+<p>Answers saved: <?= htmlspecialchars($_SESSION['answers']) ?></p>

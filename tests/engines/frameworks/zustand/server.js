@@ -1,0 +1,1 @@
+export { respondAsApi as respond } from '../http.mjs';
