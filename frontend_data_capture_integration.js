@@ -343,7 +343,7 @@ var valuesIn = (text, name) => {
 };
 var belongsTo = (part, item) => {
   let differs = (name) => part[name] && item[name] && part[name] !== item[name];
-  if (["kind", "own", "number"].some(differs) || part.isForeign !== item.isForeign) return false;
+  if (["kind", "own", "number"].some(differs) || part.row !== item.row) return false;
   let earlier = item.parts.get(part.from);
   if (!earlier) return item.parts.size < MAX_PARTS;
   if (part.rank >= STORAGE_KEY) {
@@ -600,7 +600,7 @@ var reportResponse = ({ kind, rule, email }, status, reason) => {
 var earlierTexts = /* @__PURE__ */ new Map();
 var isRefused = ({ outcome }) => /^(failed|unknown)/.test(outcome?.());
 var isRepeat = (part) => {
-  let key = [part.kind, part.from, part.user?.key].join("\n");
+  let key = [part.kind, part.from, part.user?.key, part.row].join("\n");
   let last = earlierTexts.get(key);
   earlierTexts.delete(key);
   earlierTexts.set(key, { text: part.text, at: Date.now(), outcome: part.outcome });
@@ -617,7 +617,10 @@ var processSignal = (payload, signal) => {
   if (rule.under && rank === STORAGE_KEY) body = record({ [rule.under]: body });
   let text = canonicalJson(body);
   let said = readUser(text);
-  let { token, target, partial } = signal;
+  let { token, partial } = signal;
+  let [id] = valuesIn(text, "user_?id");
+  signal.target ||= id && "/?user_id=" + id;
+  let { target } = signal;
   let around = [token, ...signal.by.users(), rank === API && named].filter(Boolean);
   let mayBe = userFilter(text, target, partial);
   let possible = around.filter(mayBe);
@@ -639,7 +642,7 @@ var processSignal = (payload, signal) => {
     user,
     own: user?.own,
     // Its row says whose it is: the service knows the row.
-    isForeign: !user && !(around[0] ? possible[0] : mayBe()),
+    row: !user && !(around[0] ? possible[0] : mayBe()) && target,
     ids: valuesIn(text, "(?:transaction|payment|order)_?id"),
     number
   }));
@@ -650,7 +653,7 @@ var openCapture = (part) => {
     id: "c" + Date.now().toString(36) + crypto.getRandomValues(new Uint32Array(3)).join(""),
     kind: part.kind,
     rule: part.rule.name || part.kind,
-    isForeign: part.isForeign,
+    row: part.row,
     email: "",
     at: part.at,
     until: part.at + ACTION_MS,
@@ -683,13 +686,13 @@ var mergeParts = (item) => {
   let body = parts.map((part) => part.body).reduce(mergePreferFirst);
   let refused = item.kind === "payment" && parts.find(isRefused);
   if (refused) body.payment_status = refused.outcome();
-  let ofRow = parts.find((part) => part.partial || item.isForeign);
+  let ofRow = parts.find((part) => part.partial || part.row);
   setBody(item, record(
     body,
     { capture_id: item.id, capture_timestamp: new Date(item.at).toISOString() },
     parts.every((part) => part.partial) && { partial: true },
     ofRow && { capture_target: ofRow.target }
-  ), item.user || item.isForeign && record());
+  ), item.user || item.row && record());
 };
 var mergeIntoCapture = (part) => {
   let isApi = part.rank === API;
@@ -711,8 +714,8 @@ var mergeIntoCapture = (part) => {
 };
 var paymentsIn = ({ number, ids }, user) => (number ? [number] : ids).map((id) => id + " " + user?.key);
 var close = (item) => {
-  mergeParts(item);
   if (item.kind === "payment") {
+    mergeParts(item);
     rememberPaid([...item.parts.values()].flatMap((part) => paymentsIn(part, item.user)));
   }
   item.parts = null;
@@ -1028,7 +1031,7 @@ var capture = (fields) => {
 };
 var holdForm = (form, event) => {
   for (let field of Reflect.get(HTMLFormElement.prototype, "elements", form)) {
-    if (Element.prototype.matches.call(field, SECRETS)) secretNames.add(field.name);
+    if (field.name && Element.prototype.matches.call(field, SECRETS)) secretNames.add(field.name);
   }
   held = null;
   let { submitter } = event;

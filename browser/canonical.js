@@ -56,7 +56,7 @@ export const valuesIn = (text, name) => {
 /** Whether a part belongs to an open capture, because one action caused all parts. */
 export const belongsTo = (part, item) => {
   const differs = (name) => part[name] && item[name] && part[name] !== item[name];
-  if (['kind', 'own', 'number'].some(differs) || part.isForeign !== item.isForeign) return false;
+  if (['kind', 'own', 'number'].some(differs) || part.row !== item.row) return false;
   const earlier = item.parts.get(part.from);
   if (!earlier) return item.parts.size < MAX_PARTS;
   if (part.rank >= STORAGE_KEY) {

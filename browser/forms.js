@@ -53,7 +53,7 @@ const capture = (fields) => {
  */
 export const holdForm = (form, event) => {
   for (const field of Reflect.get(HTMLFormElement.prototype, 'elements', form)) {
-    if (Element.prototype.matches.call(field, SECRETS)) secretNames.add(field.name);
+    if (field.name && Element.prototype.matches.call(field, SECRETS)) secretNames.add(field.name);
   }
   held = null;
   const { submitter } = event;

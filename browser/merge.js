@@ -30,7 +30,7 @@ const isRefused = ({ outcome }) => /^(failed|unknown)/.test(outcome?.());
  * twice on purpose.
  */
 const isRepeat = (part) => {
-  const key = [part.kind, part.from, part.user?.key].join('\n');
+  const key = [part.kind, part.from, part.user?.key, part.row].join('\n');
   const last = earlierTexts.get(key);
   earlierTexts.delete(key); // so that set() moves the key to the end
   earlierTexts.set(key, { text: part.text, at: Date.now(), outcome: part.outcome });
@@ -51,7 +51,10 @@ export const processSignal = (payload, signal) => {
   if (rule.under && rank === STORAGE_KEY) body = record({ [rule.under]: body });
   const text = canonicalJson(body);
   const said = readUser(text);
-  const { token, target, partial } = signal;
+  const { token, partial } = signal;
+  const [id] = valuesIn(text, 'user_?id');
+  signal.target ||= id && '/?user_id=' + id; // of what is no request
+  const { target } = signal;
   const around = [token, ...signal.by.users(), rank === API && named].filter(Boolean);
   const mayBe = userFilter(text, target, partial);
   const possible = around.filter(mayBe);
@@ -75,7 +78,7 @@ export const processSignal = (payload, signal) => {
     user,
     own: user?.own,
     // Its row says whose it is: the service knows the row.
-    isForeign: !user && !(around[0] ? possible[0] : mayBe()),
+    row: !user && !(around[0] ? possible[0] : mayBe()) && target,
     ids: valuesIn(text, '(?:transaction|payment|order)_?id'),
     number,
   }));
@@ -88,7 +91,7 @@ const openCapture = (part) => {
     id: 'c' + Date.now().toString(36) + crypto.getRandomValues(new Uint32Array(3)).join(''),
     kind: part.kind,
     rule: part.rule.name || part.kind,
-    isForeign: part.isForeign,
+    row: part.row,
     email: '',
     at: part.at,
     until: part.at + ACTION_MS,
@@ -124,13 +127,13 @@ const mergeParts = (item) => {
   const body = parts.map((part) => part.body).reduce(mergePreferFirst);
   const refused = item.kind === 'payment' && parts.find(isRefused);
   if (refused) body.payment_status = refused.outcome();
-  const ofRow = parts.find((part) => part.partial || item.isForeign);
+  const ofRow = parts.find((part) => part.partial || part.row);
   setBody(item, record(
     body,
     { capture_id: item.id, capture_timestamp: new Date(item.at).toISOString() },
     parts.every((part) => part.partial) && { partial: true },
     ofRow && { capture_target: ofRow.target },
-  ), item.user || (item.isForeign && record()));
+  ), item.user || (item.row && record()));
 };
 
 const mergeIntoCapture = (part) => {
@@ -159,8 +162,8 @@ const paymentsIn = ({ number, ids }, user) =>
 
 /** Close a capture, and remember its payments, as pages store their receipts again later. */
 const close = (item) => {
-  mergeParts(item); // with what is known of the responses by now
   if (item.kind === 'payment') {
+    mergeParts(item); // with what is known of the responses by now
     rememberPaid([...item.parts.values()].flatMap((part) => paymentsIn(part, item.user)));
   }
   item.parts = null;

@@ -311,3 +311,29 @@ def test_user_who_left_on_an_earlier_page_is_ignored_if_the_database_opens_late(
         visit.run("openDatabase()")
     assert visit.flush() == {"success": False, "queued": True, "waiting": 1}
     assert proxy.received == []
+
+
+def test_call_that_names_another_users_id_is_not_the_signed_in_users(
+    visit: Any, proxy: Any
+) -> None:
+    visit.open("<script>function savePaymentToSupabase() {}</script>")
+    admin = json.dumps(json.dumps({"id": "u-1", "email": "admin@example.com"}))
+    visit.run(f"localStorage.setItem('current_user', {admin})")
+    visit.run("savePaymentToSupabase({user_id: 'u-2', plan_name: 'Pro', final_price: 49})")
+    visit.flush()
+    [capture] = proxy.received
+    assert capture.body["capture_target"] == "/?user_id=u-2"
+    assert "user_email" not in capture.body
+
+
+def test_updates_of_two_rows_are_two_captures(visit: Any, proxy: Any) -> None:
+    visit.open()
+    visit.run(
+        """() => Promise.all(['?id=eq.1', '?id=eq.2', '/3', '/4'].map((row) => fetch(
+          `/rest/v1/payments${row}`, {method: 'PATCH', body: '{"status": "completed"}'}
+        )))"""
+    )
+    visit.flush()
+    targets = sorted(capture.body["capture_target"] for capture in proxy.received)
+    prefix = "/rest/v1/payments"
+    assert targets == [f"{prefix}/3", f"{prefix}/4", f"{prefix}?id=eq.1", f"{prefix}?id=eq.2"]

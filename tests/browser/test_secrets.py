@@ -116,6 +116,19 @@ def test_form_fields_with_card_autocomplete_are_not_captured(
     }
 
 
+def test_password_field_without_a_name_masks_nothing_else(
+    visit: Any, proxy: Any, user: str
+) -> None:
+    visit.open(
+        '<form class="payment"><input name="plan" value="Pro"><input type="password" value="x">'
+        "</form>",
+        user=user,
+    )
+    visit.run(SUBMIT_JS)
+    visit.flush()
+    assert proxy.only_capture(user) == {"plan": "Pro"}
+
+
 TOKEN = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJzM2NyZXQifQ.s3cret"
 LONG_OR_DEEP_TEXTS = {
     "after many words": "word " * 30_000 + "token=s3cret",
