@@ -964,13 +964,13 @@ var addSignal = (rule, rank, from, text, more) => {
   }
   return signal;
 };
-var MUTATION = /(^|[}\n])\s*mutation\b/;
+var MUTATION = /(^|[}\n])\s{0,99}mutation\b/;
 var readPayload = (payload, signal) => {
   let { rule, rank } = signal;
   if (Array.isArray(payload)) {
     let rows = Array.from(payload).filter(isRecord);
-    let users = valuesIn(JSON.stringify(rows), "user_?(?:id|email)");
-    if (rule.kind === "questionnaire" && rows[1] && !users[1]) {
+    let usersIn = (json) => valuesIn(json, "user_?(?:id|email)");
+    if (rule.kind === "questionnaire" && rows[1] && !usersIn(JSON.stringify(rows))[1]) {
       processSignal(record(...rows, { answers: rows }), signal);
       return;
     }
@@ -984,7 +984,8 @@ var readPayload = (payload, signal) => {
   if (rank === REQUEST && !signal.isInside) {
     let { query } = payload;
     if (/{/.test(query) && !MUTATION.test(query)) return;
-    if (signal.payload && rule.body?.test(JSON.stringify(payload)) === false) return;
+    let isRow = signal.payload && rule.body;
+    if (isRow && !rule.body.test(JSON.stringify(payload).slice(0, MAX_MATCHED_CHARACTERS))) return;
     if (query && !rule.under) save2 = payload.variables || payload;
     for (let name of rule.under?.split(".") || []) save2 = own(save2, name);
     if (Array.isArray(save2)) {

@@ -6,7 +6,7 @@
  */
 
 /**
- * The name of the database, its object store, the localStorage item, the lock and the worker.
+ * The name of the database, its object store, the localStorage item and the lock.
  * Visitors' browsers hold queues under it, so it never changes.
  */
 export const NAME = 'enhanced-data-capture';

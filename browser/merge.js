@@ -14,7 +14,7 @@ import { history, rememberPaid } from './history.js';
 import { makeRoom, queue, seenIds } from './queue.js';
 import { report, reportSave } from './report.js';
 import { isWithin, now } from './timers.js';
-import { mergeUsers, userFilter, readUser } from './user.js';
+import { mergeUsers, readUser, userFilter } from './user.js';
 import { record, saysNothing } from './values.js';
 
 /** The text that each source saved last, for each user. */
@@ -39,7 +39,7 @@ const isRepeat = (part) => {
   return part.kind === 'dashboard' || isWithin(REPEAT_MS, last.at);
 };
 
-/** The user of the API's last call: what it is told next is about the same user. */
+/** The user of the last call of the API. A later call that names no user is about this one. */
 let named;
 
 /** Make a part of a signal, and merge it into the capture of its action. */

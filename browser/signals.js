@@ -5,11 +5,11 @@
  * with its text and the user of that moment, and processed after the page's own code.
  */
 
-import {
-  DELAYED, IMMEDIATE, MAX_QUEUE_COUNT, MAX_SAVE_CHARACTERS, NOT_SCHEDULED, REQUEST, REWRITE_MS,
-  SLICE_MS, STORAGE_KEY,
-} from './constants.js';
 import { valuesIn } from './canonical.js';
+import {
+  DELAYED, IMMEDIATE, MAX_MATCHED_CHARACTERS, MAX_QUEUE_COUNT, MAX_SAVE_CHARACTERS,
+  NOT_SCHEDULED, REQUEST, REWRITE_MS, SLICE_MS, STORAGE_KEY,
+} from './constants.js';
 import { scheduleDelivery } from './delivery.js';
 import { log, quietly } from './errors.js';
 import { bodyToJson } from './fields.js';
@@ -60,7 +60,7 @@ export const addSignal = (rule, rank, from, text, more) => {
 };
 
 /** A GraphQL document that changes something. */
-const MUTATION = /(^|[}\n])\s*mutation\b/;
+const MUTATION = /(^|[}\n])\s{0,99}mutation\b/;
 
 /**
  * Process a payload. An array of rows makes a signal of each, as the page saved several things; but
@@ -70,8 +70,8 @@ const readPayload = (payload, signal) => {
   const { rule, rank } = signal;
   if (Array.isArray(payload)) {
     const rows = Array.from(payload).filter(isRecord); // it has no prototype
-    const users = valuesIn(JSON.stringify(rows), 'user_?(?:id|email)');
-    if (rule.kind === 'questionnaire' && rows[1] && !users[1]) {
+    const usersIn = (json) => valuesIn(json, 'user_?(?:id|email)');
+    if (rule.kind === 'questionnaire' && rows[1] && !usersIn(JSON.stringify(rows))[1]) {
       processSignal(record(...rows, { answers: rows }), signal);
       return;
     }
@@ -85,7 +85,8 @@ const readPayload = (payload, signal) => {
   if (rank === REQUEST && !signal.isInside) {
     const { query } = payload;
     if (/{/.test(query) && !MUTATION.test(query)) return; // GraphQL that only reads
-    if (signal.payload && rule.body?.test(JSON.stringify(payload)) === false) return;
+    const isRow = signal.payload && rule.body; // of which the whole body was matched
+    if (isRow && !rule.body.test(JSON.stringify(payload).slice(0, MAX_MATCHED_CHARACTERS))) return;
     if (query && !rule.under) save = payload.variables || payload;
     for (const name of rule.under?.split('.') || []) save = own(save, name);
     if (Array.isArray(save)) {

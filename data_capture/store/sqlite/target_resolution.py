@@ -7,8 +7,8 @@ earlier captures have said whose these are:
 - A user's id (`user_id=eq.5`) or address is that of a user. A payment is then the only one of the
   user, or the only one that is pending.
 
-What contradicts itself, and what several users have, is nobody's: an update never goes to a user
-by a guess.
+Ids that contradict each other, and ids that several users have, identify nobody: an update never
+goes to a user by a guess.
 """
 
 from __future__ import annotations
