@@ -411,7 +411,8 @@ var forgetCurrentUser = () => {
 var listPlaces = () => {
   let places = ["localStorage", "sessionStorage"].flatMap((area) => quietly(() => Object.keys(window[area]).map((key) => [key, () => getItem.call(window[area], key)])) || []);
   let cookies = record();
-  for (let cookie of readDocument(Document.prototype, "cookie").split("; ").sort()) {
+  let all = quietly(() => readDocument(Document.prototype, "cookie")) || "";
+  for (let cookie of all.split("; ").sort()) {
     let [, name, value] = /^(.*?)(?:\.\d+)?=(.*)/.exec(cookie) || [];
     cookies[name] = (cookies[name] || "") + value;
   }
@@ -1048,7 +1049,9 @@ var holdForm = (form, event) => {
   let holding = { form, event, rule, fields, sends: !/get|dialog/i.test(method), at: Date.now() };
   held = holding;
   runLater(() => {
-    if (held === holding && held.sends && !event.defaultPrevented) capture(fields);
+    if (held !== holding || event.defaultPrevented) return;
+    if (held.sends) capture(fields);
+    else held = null;
   });
 };
 var observeFormData = (event) => {
@@ -1258,8 +1261,8 @@ var startCapturing = () => {
     for (let add of listeners) add();
   };
   wrapBrowser(listenIn);
-  let observer = new MutationObserver(look);
-  observer.observe(document, record({ childList: true, subtree: true }));
+  let observer = quietly(() => new MutationObserver(look));
+  quietly(() => observer.observe(document, record({ childList: true, subtree: true })));
   listen("DOMContentLoaded click", look);
   listen("click keydown", (event) => {
     event.composedPath().filter((node) => node instanceof ShadowRoot).forEach(listenIn);
@@ -1269,7 +1272,7 @@ var startCapturing = () => {
     look();
     scheduleDelivery();
   });
-  undo.push(() => observer.disconnect(), () => clearInterval(timer), () => stop.abort());
+  undo.push(() => observer?.disconnect(), () => clearInterval(timer), () => stop.abort());
   listen("pagehide pagehide", leavePage);
   listen("pageshow", ({ persisted }) => {
     setLeaving(false);

@@ -71,7 +71,9 @@ export const holdForm = (form, event) => {
   held = holding;
   // A submit event of the page's own makes the browser read nothing.
   runLater(() => {
-    if (held === holding && held.sends && !event.defaultPrevented) capture(fields);
+    if (held !== holding || event.defaultPrevented) return;
+    if (held.sends) capture(fields);
+    else held = null;
   });
 };
 

@@ -50,7 +50,8 @@ const listPlaces = () => {
     Object.keys(window[area]).map((key) => [key, () => getItem.call(window[area], key)])
   )) || []);
   const cookies = record(); // large ones come in pieces: name.0, name.1
-  for (const cookie of readDocument(Document.prototype, 'cookie').split('; ').sort()) {
+  const all = quietly(() => readDocument(Document.prototype, 'cookie')) || ''; // a sandbox throws
+  for (const cookie of all.split('; ').sort()) {
     const [, name, value] = /^(.*?)(?:\.\d+)?=(.*)/.exec(cookie) || [];
     cookies[name] = (cookies[name] || '') + value;
   }

@@ -75,8 +75,8 @@ export const startCapturing = () => {
   wrapBrowser(listenIn);
 
   // Functions are wrapped before the next script runs, in which they are called.
-  const observer = new MutationObserver(look);
-  observer.observe(document, record({ childList: true, subtree: true }));
+  const observer = quietly(() => new MutationObserver(look));
+  quietly(() => observer.observe(document, record({ childList: true, subtree: true })));
   listen('DOMContentLoaded click', look);
   listen('click keydown', (event) => { // what submits a form
     event.composedPath().filter((node) => node instanceof ShadowRoot).forEach(listenIn);
@@ -86,7 +86,7 @@ export const startCapturing = () => {
     look();
     scheduleDelivery();
   });
-  undo.push(() => observer.disconnect(), () => clearInterval(timer), () => stop.abort());
+  undo.push(() => observer?.disconnect(), () => clearInterval(timer), () => stop.abort());
 
   // A listener of `unload` would cost the page its back/forward cache.
   // Firefox ends the process of a site's last tab, and with it the first listener that runs then.
