@@ -135,7 +135,7 @@ var loadConfig = () => {
 
 // browser/rules.js
 var KINDS = ["dashboard", "activity", "questionnaire", "payment"];
-var at = (words) => "[/,](" + words + ")(\\.\\w{2,4})?(/(records|documents|rows)(/[\\w-]+)?|[/.][\\w-]*(\\d|creat|sav|stor|submit|pay|charg|proces|verif|confirm|complet|succes|updat|equity|log(?!in|out))[\\w-]*)?(,[\\w.,]+)?$";
+var at = (words) => "/(" + words + ")(\\.\\w{2,4})?(/(records|documents|rows)(/[\\w-]+)?|[/.][\\w-]*(\\d|creat|sav|stor|submit|pay|charg|proces|verif|confirm|complet|succes|updat|equity|log(?!in|out))[\\w-]*)?$";
 var NO_SAVE = RegExp(
   "[/_.,-](get|list|fetch|search|find|validat|check(?!out)|delet|remov|cancel)|setting|repay|layout|stats|session|payment.?(method|in(fo|tent))|/capture$|data-capture|invoice",
   "i"
@@ -533,7 +533,7 @@ var attributeWaiting = () => {
 
 // browser/lock.js
 var runExclusively = (work) => {
-  if (!database || !navigator.locks) return work();
+  if (!database) return work();
   let stop = new AbortController();
   nativeSetTimeout(() => stop.abort(), TIMEOUT_MS);
   let locked = async () => navigator.locks.request(NAME, record({ signal: stop.signal }), work);
@@ -541,9 +541,9 @@ var runExclusively = (work) => {
 };
 
 // browser/mask.js
-var WORDS = "pass(e|w?.r[dt]|wd|phrase|code)|kennwort|contrase.?a|pwd?|csc|cv[cdnv]|secret|token|otp|mnemonic|credentials?|authorization|basic.?auth|(access|api|auth\\w{0,9}|backup|card|cv[cdnv]|factor|login|mfa|onetime|otp|private|recovery|reset|secret|security|seed|sms|[2t]fa|verification).?(answer|code|key|phrase|word)s?";
-var SHORT_WORDS = "(card)?(pin|pan)|(user)?pass|jwt|seed|clave|mdp";
-var SECRET = new RegExp("^(?!has|show|forgot)(.*(" + WORDS + "|cookie|(card|cc)n(o|um(ber)?))|" + SHORT_WORDS + ")(\\d|confirm.*|new|old|hex)*$|^(nova|minha)?senha|chtwoo|l.senord|gangskode|kodeord|salas.na|slapta|lozink|zapor|jelsz|parool|parol[ae\u0103]$|h[ae]s[l\u0142]o$|geslo$|[s\u015F]ifre|fhocal|\u043F\u0430\u0440\u043E|^\u03BA\u03C9\u03B4.\u03BA.\u03C2($|\u03C0\u03C1.\u03C3)|\u5BC6[\u7801\u78BC]|\u53E3\u4EE4|\u30D1\u30B9\u30EF|\u6697\u8A3C");
+var WORDS = "pass(e|w?.r[dt]|wd|phrase|code)|kennwort|contrase.?a|pwd?|csc(.?code)?|cv[cdnv]|secret|token|otp|mnemonic|credentials?|authorization|basic.?auth|(access|api|auth\\w{0,9}|backup|card|cv[cdnv]|factor|login|mfa|onetime|otp|private|recovery|reset|secret|security|seed|sms|[2t]fa|verification).?(answer|code|key|phrase|word)s?";
+var SHORT_WORDS = "(card)?(pin|pan)|((user|account|db|smtp).?)?pass|jwt|seed|clave|mdp";
+var SECRET = new RegExp("^(?!has|show|forgot)(.*(" + WORDS + "|cookie|(card|cc)n(o|um(ber)?))|" + SHORT_WORDS + ")(\\d|confirm.*|wiederhol.*|new|nueva|old|hash|salt|hex|pem)*$|^(nova|minha|confirmar)?senha|code(de)?s.curit|chtwoo|l.senord|gangskode|kodeord|salas.na|slapta|lozink|zapor|jelsz|parool|parol[ae\u0103]$|h[ae]s[l\u0142]o$|geslo$|[s\u015F]ifre|fhocal|\u043F\u0430\u0440\u043E|^\u03BA\u03C9\u03B4.\u03BA.\u03C2($|\u03C0\u03C1.\u03C3)|\u5BC6[\u7801\u78BC]|\u53E3\u4EE4|\u30D1\u30B9\u30EF|\u6697\u8A3C");
 var SECRET_IN_TEXT = new RegExp("eyJ[\\w-]{8,400}\\.[\\w-]{8,9999}\\.[\\w-]*|-----BEGIN [A-Z ]*PRIVATE KEY[^]*?(?:-END[A-Z -]*|$)|((?:" + WORDS + "|\\b(?:" + SHORT_WORDS + `))\\\\*["']?\\s*[=:]\\s*)(?:(?<quote>\\\\*["'])(?:(?!\\k<quote>)[^])*|(?:(?!\\s[\\w-]+[=:])[^\\r\\n&;"'},])+)`, "gi");
 var CARD = /^((4\d|5[1-5]|6[25])\d{14}|3[47]\d{13})$/;
 var secretNames = /* @__PURE__ */ new Set();
@@ -609,6 +609,7 @@ var isRepeat = (part) => {
   if (last?.text !== part.text || isRefused(last)) return false;
   return part.kind === "dashboard" || isWithin(REPEAT_MS, last.at);
 };
+var STEP = /\/step|"\w{0,9}step\w{0,9}":/i;
 var named;
 var processSignal = (payload, signal) => {
   let { rule, rank } = signal;
@@ -645,7 +646,8 @@ var processSignal = (payload, signal) => {
     // Its row says whose it is: the service knows the row.
     row: !user && !(around[0] ? possible[0] : mayBe()) && target,
     ids: valuesIn(text, "(?:transaction|payment|order)_?id"),
-    number
+    number,
+    isStep: kind === "questionnaire" && STEP.test(target + text)
   }));
 };
 var openCapture = (part) => {
@@ -683,21 +685,23 @@ var addPart = (item, part) => {
   item.dueAt = Math.min(now() + QUIET_MS, item.limit);
 };
 var mergeParts = (item) => {
-  let parts = [...item.parts.values()].sort((one, other) => one.rank - other.rank);
+  let order = ({ partial, rank }) => partial ? API : rank;
+  let parts = [...item.parts.values()].sort((one, other) => order(one) - order(other));
   let body = parts.map((part) => part.body).reduce(mergePreferFirst);
   let refused = item.kind === "payment" && parts.find(isRefused);
-  if (refused) body.payment_status = refused.outcome();
+  if (refused) body.payment_status = refused.partial ? "unknown" : refused.outcome();
   let ofRow = parts.find((part) => part.partial || part.row);
   setBody(item, record(
     body,
     { capture_id: item.id, capture_timestamp: new Date(item.at).toISOString() },
-    parts.every((part) => part.partial) && { partial: true },
+    parts.every((part) => part.partial || part.isStep) && { partial: true },
     ofRow && { capture_target: ofRow.target }
   ), item.user || item.row && record());
 };
 var mergeIntoCapture = (part) => {
   let isApi = part.rank === API;
   if (!isApi && isRepeat(part)) return;
+  closeCaptures(now());
   let item = queue.findLast((open) => open.parts && belongsTo(part, open));
   if (!item) {
     let isPaid = (payment) => isWithin(DAY_MS, history.paid[payment]);
@@ -893,35 +897,6 @@ var handleResponse = (item, status, response) => {
   }
 };
 
-// browser/instrument.js
-var wrappers = /* @__PURE__ */ new Set();
-var undo = [];
-var restorePage = () => undo.splice(0).forEach(quietly);
-var instrument = (owner, name, observe) => {
-  try {
-    let original = owner[name];
-    if (typeof original !== "function" || original instanceof Node) return;
-    if (wrappers.has(original)) return;
-    let wrapper = new Proxy(original, record({
-      apply(target, self, args) {
-        try {
-          if (isActive()) quietly(() => observe(args, self));
-        } catch (_) {
-        }
-        return Reflect.apply(target, self, args);
-      },
-      // What it says tells other scripts whether it is the browser's own.
-      get: (target, key) => key === "toString" ? () => target.toString() : target[key]
-    }));
-    owner[name] = wrapper;
-    wrappers.add(wrapper);
-    undo.push(() => {
-      if (owner[name] === wrapper) owner[name] = original;
-    });
-  } catch (_) {
-  }
-};
-
 // browser/fields.js
 var isJsonText = (text) => /^\s*[[{]/.test(text);
 var fieldsToJson = (entries) => {
@@ -981,7 +956,7 @@ var readPayload = (payload, signal) => {
     });
     return;
   }
-  let save2 = payload;
+  let save2 = own(payload, signal.member) ?? payload;
   if (rank === REQUEST && !signal.isInside) {
     let { query } = payload;
     if (/{/.test(query) && !MUTATION.test(query)) return;
@@ -1062,6 +1037,38 @@ var confirmForm = (text) => {
   let isSaved = ([name, value]) => isText(value) && value && text.includes(value) && (value.length > 3 || text.includes(name));
   if (held && isWithin(ACTION_MS, held.at) && held.fields.some(isSaved)) capture(held.fields);
 };
+var forgetForm = () => {
+  held = null;
+};
+
+// browser/instrument.js
+var wrappers = /* @__PURE__ */ new Set();
+var undo = [];
+var restorePage = () => undo.splice(0).forEach(quietly);
+var instrument = (owner, name, observe) => {
+  try {
+    let original = owner[name];
+    if (typeof original !== "function" || original instanceof Node) return;
+    if (wrappers.has(original)) return;
+    let wrapper = new Proxy(original, record({
+      apply(target, self, args) {
+        try {
+          if (isActive()) quietly(() => observe(args, self));
+        } catch (_) {
+        }
+        return Reflect.apply(target, self, args);
+      },
+      // What it says tells other scripts whether it is the browser's own.
+      get: (target, key) => key === "toString" ? () => target.toString() : target[key]
+    }));
+    owner[name] = wrapper;
+    wrappers.add(wrapper);
+    undo.push(() => {
+      if (owner[name] === wrapper) owner[name] = original;
+    });
+  } catch (_) {
+  }
+};
 
 // browser/observe.js
 var NAMED_IN_BODY = /"(?:table|collection)":\s*"(\w+)|[}"\\n]\s*mutation\b[^{}]{0,999}{[\s\\n]*(\w+)/;
@@ -1078,7 +1085,8 @@ var observeRequest = (body, method, given, readToken, outcome) => {
   if (proxied) url = new URL(proxied);
   let { origin, pathname, search } = url;
   let path = withoutSlashes(decodeURIComponent(pathname));
-  let address2 = origin + path;
+  let [, folder, procedures] = /^(.*\/)([^/]*,[^/]*)$/.exec(path) || [];
+  let paths = procedures?.split(",").map((name) => folder + name) || [path];
   let moment = {
     // also of a body that is read later
     at: Date.now(),
@@ -1089,21 +1097,24 @@ var observeRequest = (body, method, given, readToken, outcome) => {
     target: maskText(pathname + search),
     outcome
   };
-  let find = (text, name = "") => findRule("url", address2 + name, text, origin.length);
+  let find = (one, text) => findRule("url", origin + one, text, origin.length);
   let add = (text) => quietly(() => {
     confirmForm(text);
     let start = text.slice(0, MAX_MATCHED_CHARACTERS);
     let [, table, field] = NAMED_IN_BODY.exec(start) || [];
     let isRead = /"(operation|action|method)":"(select|get|read|list)/i.test(start);
     let name = !isRead && (table || field);
-    let rule = find(start) || name && find(start, "/" + name);
-    if (rule) addSignal(rule, REQUEST, address2, text, moment);
-    else noteUnmatched(method, path, start);
+    paths.forEach((one, n) => {
+      let rule = find(one, start) || name && find(one + "/" + name, start);
+      let member = procedures && n;
+      if (rule) addSignal(rule, REQUEST, origin + one, text, { ...moment, member });
+      else noteUnmatched(method, one, start);
+    });
   });
   let { byteLength } = body;
   if (body instanceof FormData) add(fieldsToJson(body));
   else if (isText(body) || body instanceof URLSearchParams) add(String(body));
-  else if (!find()) return;
+  else if (!paths.some((one) => find(one))) return;
   else if (byteLength <= MAX_BINARY_BYTES) add(new TextDecoder().decode(body));
   else readableCopy(body)?.text?.().then(add, log);
 };
@@ -1185,15 +1196,16 @@ var outcomeOf = (address2, signal) => {
     return entry && "known";
   };
 };
+var optionOf = (options, name) => Object.getOwnPropertyDescriptor(options || {}, name)?.value;
 var wrapBrowser = (listenIn) => {
   instrument(window, "fetch", ([input, init]) => {
     let request2 = input instanceof Request ? input : record();
-    let body = init?.body || request2.clone && request2;
-    let readToken = () => new Headers(init?.headers || request2.headers).get("authorization");
+    let body = optionOf(init, "body") ?? (request2.clone && request2);
+    let readToken = () => new Headers(optionOf(init, "headers") || request2.headers).get("authorization");
     let address2 = new URL(request2.url || input, baseAddress());
     address2.hash = "";
-    let outcome = outcomeOf(address2.href, init?.signal || request2.signal);
-    observeRequest(body, init?.method || request2.method, address2, readToken, outcome);
+    let outcome = outcomeOf(address2.href, optionOf(init, "signal") || request2.signal);
+    observeRequest(body, optionOf(init, "method") || request2.method, address2, readToken, outcome);
   });
   let opened = /* @__PURE__ */ new WeakMap();
   let { prototype } = XMLHttpRequest;
@@ -1362,6 +1374,7 @@ var methods = {
   },
   flush: async () => {
     await ready;
+    forgetForm();
     processSignals(true);
     closeCaptures(Infinity);
     await wake();

@@ -6,6 +6,7 @@ import { API, VERSION } from './constants.js';
 import { QUEUED, deliveryDone, wake } from './delivery.js';
 import { serviceUrl } from './endpoint.js';
 import { log, quietly } from './errors.js';
+import { forgetForm } from './forms.js';
 import { forgetHistory, history } from './history.js';
 import { setIdentified } from './identity.js';
 import { restorePage } from './instrument.js';
@@ -76,6 +77,7 @@ const methods = {
 
   flush: async () => {
     await ready;
+    forgetForm();
     processSignals(true);
     closeCaptures(Infinity);
     await wake();

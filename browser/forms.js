@@ -92,3 +92,8 @@ export const confirmForm = (text) => {
     (value.length > 3 || text.includes(name));
   if (held && isWithin(ACTION_MS, held.at) && held.fields.some(isSaved)) capture(held.fields);
 };
+
+/** End the action: what the page saves from now on has nothing to do with a form before. */
+export const forgetForm = () => {
+  held = null;
+};

@@ -14,10 +14,10 @@ import { record } from './values.js';
  * Locks: two tabs may send one capture, which the service stores once.
  */
 export const runExclusively = (work) => {
-  if (!database || !navigator.locks) return work();
+  if (!database) return work();
   const stop = new AbortController();
   nativeSetTimeout(() => stop.abort(), TIMEOUT_MS);
-  // A frozen page keeps the lock for ever, and a page can be forbidden to use it: without it, then.
+  // Locks may be missing, or forbidden, and a frozen page keeps one for ever: without it, then.
   const locked = async () => navigator.locks.request(NAME, record({ signal: stop.signal }), work);
   return locked().catch(work);
 };

@@ -9,13 +9,13 @@ import { MAX_TEXT_CHARACTERS, MIN_CARD_NUMBER } from './constants.js';
 import { isEmpty, isObject, parseJson } from './values.js';
 
 const WORDS =
-  'pass(e|w?.r[dt]|wd|phrase|code)|kennwort|contrase.?a|pwd?|csc|cv[cdnv]|secret|' +
+  'pass(e|w?.r[dt]|wd|phrase|code)|kennwort|contrase.?a|pwd?|csc(.?code)?|cv[cdnv]|secret|' +
   'token|otp|mnemonic|credentials?|authorization|basic.?auth|' +
   '(access|api|auth\\w{0,9}|backup|card|cv[cdnv]|factor|login|mfa|onetime|otp|private|recovery|' +
   'reset|secret|security|seed|sms|[2t]fa|verification).?(answer|code|key|phrase|word)s?';
 
 /** Words that are a name of their own; at the end of `spin` or `japan` they mean nothing. */
-const SHORT_WORDS = '(card)?(pin|pan)|(user)?pass|jwt|seed|clave|mdp';
+const SHORT_WORDS = '(card)?(pin|pan)|((user|account|db|smtp).?)?pass|jwt|seed|clave|mdp';
 
 /**
  * A secret's name ends with such a word (accessToken, API_KEY), perhaps numbered or confirming, or
@@ -24,8 +24,9 @@ const SHORT_WORDS = '(card)?(pin|pan)|(user)?pass|jwt|seed|clave|mdp';
  */
 const SECRET = new RegExp('^(?!has|show|forgot)' +
   '(.*(' + WORDS + '|cookie|(card|cc)n(o|um(ber)?))|' + SHORT_WORDS + ')' +
-  '(\\d|confirm.*|new|old|hex)*$|' +
-  '^(nova|minha)?senha|chtwoo|l.senord|gangskode|kodeord|salas.na|slapta|lozink|zapor|jelsz|' +
+  '(\\d|confirm.*|wiederhol.*|new|nueva|old|hash|salt|hex|pem)*$|' +
+  '^(nova|minha|confirmar)?senha|code(de)?s.curit|' +
+  'chtwoo|l.senord|gangskode|kodeord|salas.na|slapta|lozink|zapor|jelsz|' +
   'parool|parol[aeă]$|h[ae]s[lł]o$|geslo$|[sş]ifre|fhocal|паро|^κωδ.κ.ς($|πρ.σ)|' +
   '密[码碼]|口令|パスワ|暗証');
 

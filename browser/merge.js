@@ -39,6 +39,9 @@ const isRepeat = (part) => {
   return part.kind === 'dashboard' || isWithin(REPEAT_MS, last.at);
 };
 
+/** A wizard's step, in its address or its body. */
+const STEP = /\/step|"\w{0,9}step\w{0,9}":/i;
+
 /** The user of the last call of the API. A later call that names no user is about this one. */
 let named;
 
@@ -81,6 +84,7 @@ export const processSignal = (payload, signal) => {
     row: !user && !(around[0] ? possible[0] : mayBe()) && target,
     ids: valuesIn(text, '(?:transaction|payment|order)_?id'),
     number,
+    isStep: kind === 'questionnaire' && STEP.test(target + text),
   }));
 };
 
@@ -123,15 +127,17 @@ const addPart = (item, part) => {
 
 /** Make a capture's body of its parts. */
 const mergeParts = (item) => {
-  const parts = [...item.parts.values()].sort((one, other) => one.rank - other.rank);
+  const order = ({ partial, rank }) => (partial ? API : rank); // it changes what was saved before
+  const parts = [...item.parts.values()].sort((one, other) => order(one) - order(other));
   const body = parts.map((part) => part.body).reduce(mergePreferFirst);
   const refused = item.kind === 'payment' && parts.find(isRefused);
-  if (refused) body.payment_status = refused.outcome();
+  // A refused update leaves the payment as it was.
+  if (refused) body.payment_status = refused.partial ? 'unknown' : refused.outcome();
   const ofRow = parts.find((part) => part.partial || part.row);
   setBody(item, record(
     body,
     { capture_id: item.id, capture_timestamp: new Date(item.at).toISOString() },
-    parts.every((part) => part.partial) && { partial: true },
+    parts.every((part) => part.partial || part.isStep) && { partial: true },
     ofRow && { capture_target: ofRow.target },
   ), item.user || (item.row && record()));
 };
@@ -139,6 +145,7 @@ const mergeParts = (item) => {
 const mergeIntoCapture = (part) => {
   const isApi = part.rank === API; // captured on purpose, so no repetition
   if (!isApi && isRepeat(part)) return;
+  closeCaptures(now()); // no timer does it during a long task of the page
   let item = queue.findLast((open) => open.parts && belongsTo(part, open));
   if (!item) {
     // A page stores the receipt of a payment again. What it sends again, the service compares.

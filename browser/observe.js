@@ -44,7 +44,9 @@ export const observeRequest = (body, method, given, readToken, outcome) => {
   if (proxied) url = new URL(proxied);
   const { origin, pathname, search } = url;
   const path = withoutSlashes(decodeURIComponent(pathname));
-  const address = origin + path;
+  // A tRPC batch names several procedures in its path, and numbers their inputs in its body.
+  const [, folder, procedures] = /^(.*\/)([^/]*,[^/]*)$/.exec(path) || [];
+  const paths = procedures?.split(',').map((name) => folder + name) || [path];
   const moment = { // also of a body that is read later
     at: Date.now(),
     by: currentUser(),
@@ -53,21 +55,24 @@ export const observeRequest = (body, method, given, readToken, outcome) => {
     target: maskText(pathname + search),
     outcome,
   };
-  const find = (text, name = '') => findRule('url', address + name, text, origin.length);
+  const find = (one, text) => findRule('url', origin + one, text, origin.length);
   const add = (text) => quietly(() => {
     confirmForm(text);
     const start = text.slice(0, MAX_MATCHED_CHARACTERS);
     const [, table, field] = NAMED_IN_BODY.exec(start) || [];
     const isRead = /"(operation|action|method)":"(select|get|read|list)/i.test(start);
     const name = !isRead && (table || field);
-    const rule = find(start) || (name && find(start, '/' + name));
-    if (rule) addSignal(rule, REQUEST, address, text, moment);
-    else noteUnmatched(method, path, start);
+    paths.forEach((one, n) => {
+      const rule = find(one, start) || (name && find(one + '/' + name, start));
+      const member = procedures && n;
+      if (rule) addSignal(rule, REQUEST, origin + one, text, { ...moment, member });
+      else noteUnmatched(method, one, start);
+    });
   });
   const { byteLength } = body;
   if (body instanceof FormData) add(fieldsToJson(body));
   else if (isText(body) || body instanceof URLSearchParams) add(String(body));
-  else if (!find()) return;
+  else if (!paths.some((one) => find(one))) return;
   else if (byteLength <= MAX_BINARY_BYTES) add(new TextDecoder().decode(body));
   else readableCopy(body)?.text?.().then(add, log);
 };

@@ -14,9 +14,9 @@ export const KINDS = ['dashboard', 'activity', 'questionnaire', 'payment'];
  * Make a pattern of addresses whose last words are of a kind, alone or before an id or a step:
  * /rest/v1/user_payments, /save-payment.php, /trpc/payment.create, /payments/42.
  */
-const at = (words) => '[/,](' + words + ')(\\.\\w{2,4})?(/(records|documents|rows)(/[\\w-]+)?|' +
+const at = (words) => '/(' + words + ')(\\.\\w{2,4})?(/(records|documents|rows)(/[\\w-]+)?|' +
   '[/.][\\w-]*(\\d|creat|sav|stor|submit|pay|charg|proces|verif|confirm|complet|succes|updat|' +
-  'equity|log(?!in|out))[\\w-]*)?(,[\\w.,]+)?$';
+  'equity|log(?!in|out))[\\w-]*)?$';
 
 /** Addresses that look like a save's and are none: reads, settings, captures, invoices, intents. */
 export const NO_SAVE = RegExp(

@@ -81,7 +81,7 @@ const readPayload = (payload, signal) => {
     });
     return;
   }
-  let save = payload;
+  let save = own(payload, signal.member) ?? payload;
   if (rank === REQUEST && !signal.isInside) {
     const { query } = payload;
     if (/{/.test(query) && !MUTATION.test(query)) return; // GraphQL that only reads

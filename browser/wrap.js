@@ -72,17 +72,21 @@ const outcomeOf = (address, signal) => {
   };
 };
 
+/** Read a member of fetch's options. A getter would run the page's code once more. */
+const optionOf = (options, name) => Object.getOwnPropertyDescriptor(options || {}, name)?.value;
+
 /** Wrap the browser's functions with which pages send and store. */
 export const wrapBrowser = (listenIn) => {
   instrument(window, 'fetch', ([input, init]) => {
     const request = input instanceof Request ? input : record();
     // In Firefox a Request has no `body`: a clone of it is read instead.
-    const body = init?.body || (request.clone && request);
-    const readToken = () => new Headers(init?.headers || request.headers).get('authorization');
+    const body = optionOf(init, 'body') ?? (request.clone && request);
+    const readToken = () =>
+      new Headers(optionOf(init, 'headers') || request.headers).get('authorization');
     const address = new URL(request.url || input, baseAddress());
     address.hash = '';
-    const outcome = outcomeOf(address.href, init?.signal || request.signal);
-    observeRequest(body, init?.method || request.method, address, readToken, outcome);
+    const outcome = outcomeOf(address.href, optionOf(init, 'signal') || request.signal);
+    observeRequest(body, optionOf(init, 'method') || request.method, address, readToken, outcome);
   });
   const opened = new WeakMap();
   const { prototype } = XMLHttpRequest;

@@ -74,8 +74,8 @@ class Repetition:
             For a dashboard, `store.sqlite.state_comparison` says when.
         within_seconds: the maximum age of the row; None for any age.
         touches_updated_at: whether the repetition sets the row's `updated_at`.
-        grows_within_seconds: for how long after its last answers an unfinished row gets those of
-            partial updates; see `store.sqlite.growth`. None: new values always add a row.
+        grows_within_seconds: for how long after its last answers an unfinished row gets further
+            ones; see `store.sqlite.growth`. None: new values always add a row.
     """
 
     about: str | None = None

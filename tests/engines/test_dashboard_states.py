@@ -213,7 +213,19 @@ WIZARDS = {
     "wizard that creates, and then sends each step by PATCH": _wizard(
         "send(index ? 'PATCH' : 'POST', '/api/questionnaire', { user_email: USER, ...step })"
     ),
+    "wizard that sends each step with its number": _wizard(
+        "post('/api/questionnaire', { user_email: USER, currentStep: index + 1, ...step })"
+    ),
+    "wizard that sends each step to its address": _wizard(
+        "post(`/api/onboarding/step-${index + 1}`, { user_email: USER, ...step })"
+    ),
+    "wizard that sends all so far, slowly": _wizard(
+        "post('/api/questionnaire', all).then(() => wait(2000))"
+    ),
     "wizard that keeps all so far in storage": _wizard("local('questionnaireAnswers', all)"),
+    "wizard that keeps all so far in storage, slowly": _wizard(
+        "wait(2000, local('questionnaireAnswers', all))"
+    ),
     "answers on each page, and then the whole": _wizard(
         """(async () => {
           local('questionnaireAnswers', all);

@@ -160,7 +160,16 @@ TRPC = {
     "tRPC batch of two procedures": _case(
         """await post('/api/trpc/profile.touch,payment.create?batch=1', {
           0: { json: { seen: true } }, 1: { json: input } });""",
-        {**_PROCEDURE, "under": "1.json"},
+        {"kind": "payment", "url": r"/trpc/payment\.create$", "under": "json"},
+    ),
+    "tRPC batch with a read": _case(
+        """await post('/api/trpc/payment.list,payment.create,payment.get?batch=1', {
+          0: { json: { page: 1 } }, 1: { json: input }, 2: { json: { id: 5 } } });""",
+    ),
+    "tRPC batch of two payments": Case(
+        """const save = (n) => ({ json: payment({ user_email: USER, transaction_id: number(n) }) });
+        await post('/api/trpc/payment.create,order.create?batch=1', { 0: save(1), 1: save(2) });""",
+        ({**_ROW, "transaction_id": "T-1"}, {**_ROW, "transaction_id": "T-2"}),
     ),
     "tRPC with a path to the data": _case(
         "await post('/api/trpc/payment.create', { json: { data: input } });",

@@ -306,6 +306,25 @@ def test_each_step_may_repeat_the_answers_before_it(
     assert_is_one_questionnaire(capture_service, user)
 
 
+def test_whole_questionnaires_that_repeat_all_answers_and_add_some_are_one_that_grows(
+    capture_service: RunningService, user: str, send: Any
+) -> None:
+    saves: list[dict[str, Any]] = []
+    for step in STEPS:
+        saves.append({**(saves[-1] if saves else {}), **step})
+    send("questionnaire", *saves, saves[-1])
+    assert_is_one_questionnaire(capture_service, user)
+
+
+def test_a_whole_questionnaire_that_leaves_out_an_answer_is_another_one(
+    capture_service: RunningService, user: str, send: Any
+) -> None:
+    send("questionnaire", STEPS[0], STEPS[1])
+    first, last = rows_of(capture_service, "questionnaire", user)
+    assert (first["trades_per_day"], first["crypto_assets"]) == ("3-5", None)
+    assert (last["trades_per_day"], last["crypto_assets"]) == (None, '["BTC"]')
+
+
 def test_a_changed_answer_keeps_the_earlier_one(
     capture_service: RunningService, user: str, send: Any
 ) -> None:

@@ -1,8 +1,9 @@
 """Let one questionnaire grow: a page with several steps saves the answers of each step.
 
-A partial update that only adds answers to the user's latest row fills the row in place, if that is
-unfinished: at most half of its answers are given, or it has grown before. An update that changes an
-answer adds a row, so that the earlier answers stay.
+A capture that only adds answers to the user's latest row fills the row in place, if that is
+unfinished: at most half of its answers are given, or it has grown before. Such a capture is a
+partial update, or repeats all answers of the row. One that changes an answer adds a row, so that
+the earlier answers stay.
 """
 
 from __future__ import annotations
@@ -27,14 +28,14 @@ class GrownRow(NamedTuple):
 def grow_row(
     connection: sqlite3.Connection, capture: Capture, stored_email: str
 ) -> GrownRow | None:
-    """Fill the user's latest row with what a partial update adds to it; return None if it can't.
+    """Fill the user's latest row with what a capture adds to it; return None if it can't.
 
-    The update must have the values that it leaves out. A claim changes no confirmed row, and a
-    confirmed update confirms no claim.
+    A partial update must have the values that it leaves out. A claim changes no confirmed row, and
+    what is confirmed confirms no claim.
     """
     kind = capture.kind
     repetition = kind.repetition
-    if repetition is None or repetition.grows_within_seconds is None or not capture.is_partial:
+    if repetition is None or repetition.grows_within_seconds is None:
         return None
     since = earlier(capture.happened_at, repetition.grows_within_seconds)
     found = connection.execute(
