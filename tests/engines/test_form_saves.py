@@ -92,6 +92,18 @@ def test_submit_that_the_page_stopped_is_not_captured(name: str, visit: Visit) -
 
 
 @pytest.mark.slow
+def test_form_that_was_stopped_before_flush_is_not_captured_with_the_next_save(
+    visit: Visit,
+) -> None:
+    tab = open_form(visit, form(_FIELDS + _GO))
+    tab.run("() => addEventListener('submit', (event) => event.preventDefault())")
+    tab.run(_CLICK)
+    tab.run("enhancedDataCapture.flush()")
+    tab.run("fetch('/anything', { method: 'POST', body: 'plan=Pro' })")
+    assert visit.captured(tab) == []
+
+
+@pytest.mark.slow
 def test_submit_after_a_stopped_one_is_captured_once_with_the_final_fields(visit: Visit) -> None:
     tab = open_form(visit, form(_FIELDS + _GO))
     tab.run("""() => addEventListener('submit', (event) => {

@@ -120,6 +120,19 @@ def test_payment_that_the_server_refused_is_failed(
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("method", ["PUT", "PATCH"])
+def test_update_that_the_server_refused_does_not_make_the_payment_failed(
+    method: str, visit: Visit
+) -> None:
+    visit.shop.replies["/api/payments"] = Reply(409, _CORS, b'{"error": "conflict"}')
+    tab = visit.open()
+    update = SENDERS["XMLHttpRequest"].replace("'POST'", f"'{method}'")
+    assert method in update
+    run(tab, update, payment(visit))
+    assert only_row(visit)["payment_status"] == "unknown"
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("abort", ABORTS)
 def test_payment_that_the_page_aborted_is_unknown(abort: str, visit: Visit) -> None:
     visit.shop.replies["/api/payments"] = None

@@ -212,3 +212,33 @@ def test_large_bodies_are_not_read_and_delay_no_task(name: str, visit: Visit) ->
     assert tab.run("window.bytesRead") == 0
     assert tab.run("window.longestGap") < 500  # it took 2.2 s to search 5 MB
     assert visit.captured(tab) == []
+
+
+@pytest.mark.slow
+def test_body_in_the_options_counts_and_not_that_of_the_request(visit: Visit) -> None:
+    tab = visit.open()
+    visit.sign_in(tab)
+    request = "new Request('/api/payments', { method: 'POST', body: 'plan=Old&final_price=1' })"
+    tab.run(f"fetch({request}, {{ body: '' }})")
+    assert visit.captured(tab) == []
+    text = json.dumps(payment(visit, "T1"))
+    tab.run(f"(text) => fetch({request}, {{ body: text }})", text)
+    (row,) = visit.wait_for_rows("payment_data", 1)
+    assert (row["transaction_id"], row["plan_name"]) == ("T1", "Pro")
+
+
+@pytest.mark.slow
+def test_getters_in_the_options_run_as_often_as_without_the_script(visit: Visit) -> None:
+    reads = """async () => {
+      let reads = 0;
+      const count = (value) => { reads += 1; return value; };
+      await fetch('/api/payments', {
+        get body() { return count('a=b'); },
+        get method() { return count('POST'); },
+        get headers() { return count({}); },
+        get signal() { return count(null); },
+      });
+      return reads;
+    }"""
+    without, with_script = (visit.open(head).run(reads) for head in ("", visit.tag()))
+    assert with_script == without
