@@ -2,8 +2,8 @@
 
 A capture that only adds answers to the user's latest row fills the row in place, if that is
 unfinished: at most half of its answers are given, or it has grown before. Such a capture is a
-partial update, or repeats all answers of the row. One that changes an answer adds a row, so that
-the earlier answers stay.
+partial update, or repeats all answers of the row and adds some. One that changes an answer adds a
+row, so that the earlier answers stay.
 """
 
 from __future__ import annotations
@@ -43,7 +43,9 @@ def grow_row(
     ).fetchone()
     if found is None:
         return None
-    row_id, is_changed = found
+    row_id, is_changed, repeats_and_answers = found
+    if not (capture.is_partial or repeats_and_answers):
+        return None
     if is_row_confirmed(connection, kind.name, row_id, stored_email) != capture.is_confirmed:
         return None
     if is_changed:
@@ -56,12 +58,15 @@ def _find_statement(kind: Kind) -> str:
     # The names come from the table of kinds. A column's affinity makes '99.80' equal 99.8.
     columns = [field.column for field in kind.fields]
     keeps = " AND ".join(f"({one} IS NULL OR {one} IS ?{n})" for n, one in enumerate(columns, 1))
-    given = " + ".join(f"({columns[index]} IS NOT NULL)" for index in sorted(kind.evidence))
-    adds = " OR ".join(f"({one} IS NULL AND ?{n} IS NOT NULL)" for n, one in enumerate(columns, 1))
+    answers = sorted(kind.evidence)
+    given = " + ".join(f"({columns[index]} IS NOT NULL)" for index in answers)
+    added = [f"({one} IS NULL AND ?{n} IS NOT NULL)" for n, one in enumerate(columns, 1)]
+    adds = " OR ".join(added)
+    answers_more = " OR ".join(added[index] for index in answers)
     most = len(kind.evidence) // 2
     after = len(columns)
     return f"""
-        SELECT id, {adds}
+        SELECT id, {adds}, {given} > 0 AND ({answers_more})
         FROM (SELECT * FROM {kind.table} WHERE user_email = ?{after + 1} ORDER BY id DESC LIMIT 1)
         WHERE updated_at >= ?{after + 2} AND created_at <= ?{after + 3}
           AND (updated_at > created_at OR {given} <= {most}) AND {keeps}
