@@ -85,7 +85,8 @@ const readPayload = (payload, signal) => {
   if (rank === REQUEST && !signal.isInside) {
     const { query } = payload;
     if (/{/.test(query) && !MUTATION.test(query)) return; // GraphQL that only reads
-    const isRow = signal.payload && rule.body; // of which the whole body was matched
+    // The pattern has seen the whole body. Each row of an array must match it, too.
+    const isRow = signal.payload && rule.body;
     if (isRow && !rule.body.test(JSON.stringify(payload).slice(0, MAX_MATCHED_CHARACTERS))) return;
     if (query && !rule.under) save = payload.variables || payload;
     for (const name of rule.under?.split('.') || []) save = own(save, name);
