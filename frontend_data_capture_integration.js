@@ -312,7 +312,7 @@ var readAll = async () => {
 };
 
 // browser/canonical.js
-var plainKey = (key) => key.toLowerCase().replace(/[^\p{L}\d]+/gu, "");
+var plainKey = (key) => key.toLowerCase().replace(/[\u0300-\u036f\p{P}\p{Z}\p{C}]+/gu, "");
 var VOLATILE = RegExp(
   '"(timestamp|\\w{0,20}(at|sav|submitt)ed_?at|last_?(upd|sav|mod|act|see|sync)\\w{0,20})":("[^"]*"|[\\d.]+|null),?|"\\w{1,99}":"NON-CRYPTO-\\d*",?',
   "gi"
@@ -333,17 +333,18 @@ var mergePreferFirst = (first, second) => {
 };
 var isExtended = (text, before2) => text.startsWith(before2.slice(0, -1)) && /^[,}]/.test(text.slice(before2.length - 1));
 var valuesIn = (text, name) => {
-  let value = '\\s*:\\s*(?:\\\\*"([^"\\\\]{1,200})|(?!null)([^\\s",}[{]{1,99}))';
-  let pattern = RegExp(`"(?:${name})\\\\*"` + value, "gi");
+  let value = '\\s*:\\s*(?:\\\\*"([^"\\\\]{1,200})(?=\\\\*")|([^\\s",}[{]{1,99}))';
+  let pattern = RegExp(`["[.](?:${name})\\]?\\\\*"` + value, "gi");
   let values = /* @__PURE__ */ new Set();
   for (let [, quoted, bare] of text.matchAll(pattern)) {
     if (values.size < MAX_NUMBERS && !saysNothing(quoted || bare)) values.add(quoted || bare);
   }
   return [...values];
 };
+var IN_COMMON = ["kind", "own", "number", "here"];
 var belongsTo = (part, item) => {
   let differs = (name) => part[name] && item[name] && part[name] !== item[name];
-  if (["kind", "own", "number"].some(differs) || part.row !== item.row) return false;
+  if (IN_COMMON.some(differs) || part.row !== item.row) return false;
   let earlier = item.parts.get(part.from);
   if (!earlier) return item.parts.size < MAX_PARTS;
   if (part.rank >= STORAGE_KEY) {
@@ -355,7 +356,7 @@ var belongsTo = (part, item) => {
 // browser/user.js
 var ADDRESSES = ["user_?email", "e?mail", "[a-z_-]{0,9}e?mail(?:_?address)?", "sub"];
 var OTHERS = RegExp(
-  '"\\w{0,20}(admin|affil|creat|manager|merch|owner|partner|referr|sell|shop|support)\\w{0,20}":({[^{}]{0,999}}|"[^"]*")',
+  '"[\\w.[\\]]{0,40}(admin|affil|agent|benefic|broker|creat|invit|manager|merch|owner|partner|payee|receiver|referr|sell|shop(?!per)|sponsor|support|vendor)[\\w.[\\]]{0,40}":({[^{}]{0,999}({[^{}]{0,999}}[^{}]{0,999}){0,3}}|"[^"]*")',
   "gi"
 );
 var isPlaceholder = (email) => /^(unknown@example\.com|user_\d+@.*)$/.test(email) || wordsIn(config.placeholders).some((word) => quietly(() => word[0] === "/" ? RegExp(word.split("/")[1], "i").test(email) : word.toLowerCase() === email));
@@ -387,14 +388,14 @@ var userFilter = (text, target = "", partial) => {
 };
 var mergeUsers = (said, around) => {
   let all = said.concat(around).filter(Boolean);
-  if (!all.length) return void 0;
+  if (!all[0]) return void 0;
   let same = all.filter((user) => user.key === all[0].key);
   return record(same.reduce(mergePreferFirst), { own: said.some(Boolean) && all[0].key });
 };
 
 // browser/identity.js
-var SIGNED_IN = " current_user sb-.+-auth-token (user|auth(-storage)?|session) (firebase:authUser|@@auth0).+ Clerk.user.primaryEmailAddress __NEXT_DATA__.props";
-var COPIES = "currentUser userInfo profile";
+var SIGNED_IN = " current_user (sb-.+-|supabase.)auth.token auth-storage (firebase:authUser|@@auth0).+ Clerk.user.primaryEmailAddress __NEXT_DATA__.props.pageProps.session";
+var COPIES = "(user|auth|session) currentUser userInfo profile";
 var REMAINS = "user_?data";
 var identified;
 var lastKey;
@@ -412,11 +413,11 @@ var listPlaces = () => {
   let places = ["localStorage", "sessionStorage"].flatMap((area) => quietly(() => Object.keys(window[area]).map((key) => [key, () => getItem.call(window[area], key)])) || []);
   let cookies = record();
   let all = quietly(() => readDocument(Document.prototype, "cookie")) || "";
-  for (let cookie of all.split("; ").sort()) {
-    let [, name, value] = /^(.*?)(?:\.\d+)?=(.*)/.exec(cookie) || [];
-    cookies[name] = (cookies[name] || "") + value;
+  for (let cookie of all.split("; ")) {
+    let [, name, n = 0, value] = /^(.*?)(?:\.(\d\d?))?=(.*)/.exec(cookie) || [];
+    (cookies[name] ||= [])[n] = value;
   }
-  return places.concat(Object.keys(cookies).map((name) => [name, () => decodeURIComponent(cookies[name])]));
+  return places.concat(Object.keys(cookies).map((name) => [name, () => decodeURIComponent(cookies[name].join(""))]));
 };
 var readPath = (path) => {
   let [first, ...rest] = path.split(".");
@@ -425,15 +426,16 @@ var readPath = (path) => {
 var readStoredUsers = () => {
   let places = listPlaces();
   let usersIn = (names) => names.split(" ").flatMap((name) => places.filter(([place]) => RegExp("^" + name + "$", "i").test(place)).concat([[name, () => readPath(name)]]).map(([, read]) => quietly(() => readUser(read())))).filter(Boolean);
-  let [signedIn] = usersIn((config.person || "") + SIGNED_IN).sort((one, other) => one.isOver - other.isOver);
+  let [sure] = usersIn((config.person || "") + SIGNED_IN).sort((one, other) => one.isOver - other.isOver);
   let copies = usersIn(COPIES);
   let remains = usersIn(REMAINS);
+  let known = (user) => history.left.includes(user.key);
+  let signedIn = sure || copies.find((user) => !known(user));
   if (lastKey !== signedIn?.key) {
     if (identified?.key === lastKey) identified = null;
     lastKey = signedIn?.key;
   }
-  let known = (user) => history.left.includes(user.key);
-  let here = signedIn ? [signedIn, ...copies, ...remains] : [];
+  let here = sure ? [sure, ...copies, ...remains] : [];
   for (let user of here) {
     if (known(user)) continue;
     history.left.push(user.key);
@@ -443,7 +445,7 @@ var readStoredUsers = () => {
   let counts = (user) => isLoaded && !known(user);
   return () => {
     let [one, ...rest] = remains.filter(counts);
-    return signedIn || copies.find(counts) || rest.every((other) => other.key === one.key) && one;
+    return sure || copies.find(counts) || rest.every((other) => other.key === one.key) && one;
   };
 };
 var currentUser = () => {
@@ -534,9 +536,7 @@ var attributeWaiting = () => {
 // browser/lock.js
 var runExclusively = (work) => {
   if (!database) return work();
-  let stop = new AbortController();
-  nativeSetTimeout(() => stop.abort(), TIMEOUT_MS);
-  let locked = async () => navigator.locks.request(NAME, record({ signal: stop.signal }), work);
+  let locked = async () => navigator.locks.request(NAME, record({ signal: AbortSignal.timeout(TIMEOUT_MS) }), work);
   return locked().catch(work);
 };
 
@@ -623,7 +623,8 @@ var processSignal = (payload, signal) => {
   let [id] = valuesIn(text, "user_?id");
   signal.target ||= id && "/?user_id=" + id;
   let { target } = signal;
-  let around = [token, ...signal.by.users(), rank === API && named].filter(Boolean);
+  let isHere = rank === API || !history.left.includes(named?.key);
+  let around = [token, ...signal.by.users(), isHere && named].filter(Boolean);
   let mayBe = userFilter(text, target, partial);
   let possible = around.filter(mayBe);
   let user = mergeUsers([
@@ -643,6 +644,7 @@ var processSignal = (payload, signal) => {
     text,
     user,
     own: user?.own,
+    here: signal.by.key,
     // Its row says whose it is: the service knows the row.
     row: !user && !(around[0] ? possible[0] : mayBe()) && target,
     ids: valuesIn(text, "(?:transaction|payment|order)_?id"),
@@ -680,8 +682,7 @@ var addPart = (item, part) => {
   item.parts.delete(part.from);
   item.parts.set(part.from, part);
   if (part.user && !item.own) item.user = part.user;
-  item.own ||= part.own;
-  item.number ||= part.number;
+  for (let name of IN_COMMON) item[name] ||= part[name];
   item.dueAt = Math.min(now() + QUIET_MS, item.limit);
 };
 var mergeParts = (item) => {
@@ -992,7 +993,7 @@ var processSignals = (all) => {
 
 // browser/forms.js
 var NO_SAVE2 = /newsletter|subscribe|filter|search|[-_ "]sort|log-?in|sign-?in/i;
-var SECRETS = ["=password", "*=password", "*=cc-", "*=one-time"].map((value, n) => `[${n ? "autocomplete" : "type"}${value} i]`).join();
+var SECRETS = "[type=password i],[autocomplete*=password i],[autocomplete*=cc- i],[autocomplete*=one-time i]";
 var held;
 var isReading = false;
 var attribute = (element, name) => Element.prototype.getAttribute.call(element, name) || "";
@@ -1185,7 +1186,7 @@ var wrapGlobals = () => rules.forEach((rule) => {
     confirmForm(text);
     addSignal(rule, CALL, call, text, more);
   };
-  instrument(found ? window : BARE_NAMES, call, observe, kind);
+  instrument(found ? window : BARE_NAMES, call, observe);
 });
 var outcomeOf = (address2, signal) => {
   let since = now() - 1;

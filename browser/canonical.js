@@ -5,8 +5,14 @@
 import { MAX_NUMBERS, MAX_PARTS, STORAGE_KEY } from './constants.js';
 import { isRecord, record, saysNothing } from './values.js';
 
-/** Spell a member's name so that all spellings are equal: userEmail, user_email: `useremail`. */
-export const plainKey = (key) => key.toLowerCase().replace(/[^\p{L}\d]+/gu, '');
+/**
+ * Spell a member's name so that all spellings are equal: userEmail, user_email: `useremail`.
+ *
+ * Accents that are characters of their own are left out, as in decomposed text. The vowels that
+ * other scripts write as marks are kept.
+ */
+export const plainKey = (key) =>
+  key.toLowerCase().replace(/[\u0300-\u036f\p{P}\p{Z}\p{C}]+/gu, '');
 
 /** Members that differ at each save of the same: times, and numbers that pages make up. */
 const VOLATILE = RegExp(
@@ -41,11 +47,11 @@ export const isExtended = (text, before) =>
 /**
  * Find the values that a JSON text, or JSON in a text of it, has under a name, each once.
  *
- * The name is a pattern.
+ * The name is a pattern. Names of form fields can be paths: order[email], order.email.
  */
 export const valuesIn = (text, name) => {
-  const value = '\\s*:\\s*(?:\\\\*"([^"\\\\]{1,200})|(?!null)([^\\s",}[{]{1,99}))';
-  const pattern = RegExp(`"(?:${name})\\\\*"` + value, 'gi');
+  const value = '\\s*:\\s*(?:\\\\*"([^"\\\\]{1,200})(?=\\\\*")|([^\\s",}[{]{1,99}))';
+  const pattern = RegExp(`["[.](?:${name})\\]?\\\\*"` + value, 'gi');
   const values = new Set();
   for (const [, quoted, bare] of text.matchAll(pattern)) {
     if (values.size < MAX_NUMBERS && !saysNothing(quoted || bare)) values.add(quoted || bare);
@@ -53,10 +59,13 @@ export const valuesIn = (text, name) => {
   return [...values];
 };
 
+/** What the parts of one capture have in common, if they have it. */
+export const IN_COMMON = ['kind', 'own', 'number', 'here'];
+
 /** Whether a part belongs to an open capture, because one action caused all parts. */
 export const belongsTo = (part, item) => {
   const differs = (name) => part[name] && item[name] && part[name] !== item[name];
-  if (['kind', 'own', 'number'].some(differs) || part.row !== item.row) return false;
+  if (IN_COMMON.some(differs) || part.row !== item.row) return false;
   const earlier = item.parts.get(part.from);
   if (!earlier) return item.parts.size < MAX_PARTS;
   if (part.rank >= STORAGE_KEY) {

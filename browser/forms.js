@@ -20,8 +20,8 @@ import { isText } from './values.js';
 const NO_SAVE = /newsletter|subscribe|filter|search|[-_ "]sort|log-?in|sign-?in/i;
 
 /** Fields whose values are secrets, whatever their names. */
-const SECRETS = ['=password', '*=password', '*=cc-', '*=one-time']
-  .map((value, n) => `[${n ? 'autocomplete' : 'type'}${value} i]`).join();
+const SECRETS = '[type=password i],[autocomplete*=password i],[autocomplete*=cc- i],' +
+  '[autocomplete*=one-time i]';
 
 /** The form that was submitted last. */
 let held;

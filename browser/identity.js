@@ -14,11 +14,12 @@ import { readUser } from './user.js';
 import { record } from './values.js';
 
 /** Keys, cookies and globals that hold who is signed in, the more telling ones first. */
-const SIGNED_IN = ' current_user sb-.+-auth-token (user|auth(-storage)?|session) ' +
-  '(firebase:authUser|@@auth0).+ Clerk.user.primaryEmailAddress __NEXT_DATA__.props';
+const SIGNED_IN = ' current_user (sb-.+-|supabase.)auth.token auth-storage ' +
+  '(firebase:authUser|@@auth0).+ Clerk.user.primaryEmailAddress ' +
+  '__NEXT_DATA__.props.pageProps.session';
 
-/** Those that keep a copy of a user. */
-const COPIES = 'currentUser userInfo profile';
+/** Those that keep a user, or a copy that outlives the session. */
+const COPIES = '(user|auth|session) currentUser userInfo profile';
 
 /** Those that usually outlive a logout. */
 const REMAINS = 'user_?data';
@@ -51,12 +52,12 @@ const listPlaces = () => {
   )) || []);
   const cookies = record(); // large ones come in pieces: name.0, name.1
   const all = quietly(() => readDocument(Document.prototype, 'cookie')) || ''; // a sandbox throws
-  for (const cookie of all.split('; ').sort()) {
-    const [, name, value] = /^(.*?)(?:\.\d+)?=(.*)/.exec(cookie) || [];
-    cookies[name] = (cookies[name] || '') + value;
+  for (const cookie of all.split('; ')) {
+    const [, name, n = 0, value] = /^(.*?)(?:\.(\d\d?))?=(.*)/.exec(cookie) || [];
+    (cookies[name] ||= [])[n] = value;
   }
   return places.concat(Object.keys(cookies).map((name) => (
-    [name, () => decodeURIComponent(cookies[name])]
+    [name, () => decodeURIComponent(cookies[name].join(''))]
   )));
 };
 
@@ -80,18 +81,19 @@ export const readStoredUsers = () => {
       .concat([[name, () => readPath(name)]])
       .map(([, read]) => quietly(() => readUser(read())))
   )).filter(Boolean);
-  const [signedIn] = usersIn((config.person || '') + SIGNED_IN)
+  const [sure] = usersIn((config.person || '') + SIGNED_IN)
     .sort((one, other) => one.isOver - other.isOver);
   const copies = usersIn(COPIES);
   const remains = usersIn(REMAINS);
+  const known = (user) => history.left.includes(user.key);
+  const signedIn = sure || copies.find((user) => !known(user));
 
   // Whoever was signed in before, and is not now, has signed out.
   if (lastKey !== signedIn?.key) {
     if (identified?.key === lastKey) identified = null;
     lastKey = signedIn?.key;
   }
-  const known = (user) => history.left.includes(user.key);
-  const here = signedIn ? [signedIn, ...copies, ...remains] : [];
+  const here = sure ? [sure, ...copies, ...remains] : [];
   for (const user of here) {
     if (known(user)) continue;
     history.left.push(user.key);
@@ -102,7 +104,7 @@ export const readStoredUsers = () => {
   const counts = (user) => isLoaded && !known(user);
   return () => {
     const [one, ...rest] = remains.filter(counts);
-    return signedIn || copies.find(counts) || (rest.every((other) => other.key === one.key) && one);
+    return sure || copies.find(counts) || (rest.every((other) => other.key === one.key) && one);
   };
 };
 

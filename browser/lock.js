@@ -4,7 +4,6 @@
 
 import { NAME, TIMEOUT_MS } from './constants.js';
 import { database } from './storage.js';
-import { nativeSetTimeout } from './timers.js';
 import { record } from './values.js';
 
 /**
@@ -15,9 +14,9 @@ import { record } from './values.js';
  */
 export const runExclusively = (work) => {
   if (!database) return work();
-  const stop = new AbortController();
-  nativeSetTimeout(() => stop.abort(), TIMEOUT_MS);
   // Locks may be missing, or forbidden, and a frozen page keeps one for ever: without it, then.
-  const locked = async () => navigator.locks.request(NAME, record({ signal: stop.signal }), work);
+  const locked = async () => (
+    navigator.locks.request(NAME, record({ signal: AbortSignal.timeout(TIMEOUT_MS) }), work)
+  );
   return locked().catch(work);
 };

@@ -5,8 +5,9 @@
  */
 
 import { setBody } from './attribution.js';
-import { belongsTo, canonicalJson, mergePreferFirst, valuesIn }
-  from './canonical.js';
+import {
+  belongsTo, canonicalJson, IN_COMMON, mergePreferFirst, valuesIn,
+} from './canonical.js';
 import {
   ACTION_MS, API, DAY_MS, MAX_EARLIER, MAX_OPEN, QUIET_MS, REPEAT_MS, REQUEST, STORAGE_KEY,
 } from './constants.js';
@@ -42,7 +43,7 @@ const isRepeat = (part) => {
 /** A wizard's step, in its address or its body. */
 const STEP = /\/step|"\w{0,9}step\w{0,9}":/i;
 
-/** The user of the last call of the API. A later call that names no user is about this one. */
+/** The user of the last call of the API. A later save that names no user is about this one. */
 let named;
 
 /** Make a part of a signal, and merge it into the capture of its action. */
@@ -58,7 +59,8 @@ export const processSignal = (payload, signal) => {
   const [id] = valuesIn(text, 'user_?id');
   signal.target ||= id && '/?user_id=' + id; // of what is no request
   const { target } = signal;
-  const around = [token, ...signal.by.users(), rank === API && named].filter(Boolean);
+  const isHere = rank === API || !history.left.includes(named?.key);
+  const around = [token, ...signal.by.users(), isHere && named].filter(Boolean);
   const mayBe = userFilter(text, target, partial);
   const possible = around.filter(mayBe);
   const user = mergeUsers([
@@ -80,6 +82,7 @@ export const processSignal = (payload, signal) => {
     text,
     user,
     own: user?.own,
+    here: signal.by.key,
     // Its row says whose it is: the service knows the row.
     row: !user && !(around[0] ? possible[0] : mayBe()) && target,
     ids: valuesIn(text, '(?:transaction|payment|order)_?id'),
@@ -120,8 +123,7 @@ const addPart = (item, part) => {
   item.parts.delete(part.from); // so that set() puts it at the end
   item.parts.set(part.from, part);
   if (part.user && !item.own) item.user = part.user;
-  item.own ||= part.own;
-  item.number ||= part.number;
+  for (const name of IN_COMMON) item[name] ||= part[name];
   item.dueAt = Math.min(now() + QUIET_MS, item.limit);
 };
 

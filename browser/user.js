@@ -15,8 +15,9 @@ const ADDRESSES = ['user_?email', 'e?mail', '[a-z_-]{0,9}e?mail(?:_?address)?', 
 
 /** Objects of people who are not the user, and members of them. */
 const OTHERS = RegExp(
-  '"\\w{0,20}(admin|affil|creat|manager|merch|owner|partner|referr|sell|shop|support)' +
-    '\\w{0,20}":({[^{}]{0,999}}|"[^"]*")',
+  '"[\\w.[\\]]{0,40}(admin|affil|agent|benefic|broker|creat|invit|manager|merch|owner|partner|' +
+    'payee|receiver|referr|sell|shop(?!per)|sponsor|support|vendor)[\\w.[\\]]{0,40}":' +
+    '({[^{}]{0,999}({[^{}]{0,999}}[^{}]{0,999}){0,3}}|"[^"]*")',
   'gi',
 );
 
@@ -87,7 +88,7 @@ export const userFilter = (text, target = '', partial) => {
  */
 export const mergeUsers = (said, around) => {
   const all = said.concat(around).filter(Boolean);
-  if (!all.length) return undefined;
+  if (!all[0]) return undefined;
   const same = all.filter((user) => user.key === all[0].key);
   return record(same.reduce(mergePreferFirst), { own: said.some(Boolean) && all[0].key });
 };

@@ -58,7 +58,7 @@ export const wrapGlobals = () => rules.forEach((rule) => {
     confirmForm(text);
     addSignal(rule, CALL, call, text, more);
   };
-  instrument(found ? window : BARE_NAMES, call, observe, kind);
+  instrument(found ? window : BARE_NAMES, call, observe);
 });
 
 /** What the response of a fetch says of a payment, as far as Resource Timing tells it. */

@@ -13,7 +13,8 @@ test('all spellings of a name are equal', () => {
 });
 
 test('names in other scripts are names of their own', () => {
-  const names = ['имя', 'Тариф', 'τιμή', 'οδός', '名前', '价格', 'नाम', 'السعر', 'قيمة'];
+  const names = ['имя', 'Тариф', 'τιμή', 'οδός', '名前', '价格', 'नाम', 'السعر', 'قيمة',
+    'ปี', 'ปู', 'की', 'का', 'بند١', 'بند٢', '項目①', '項目②', '💰', '📅', '%', '€'];
   assert.equal(new Set(names.map(plainKey)).size, names.length);
   assert.deepEqual(['Имя_Клиента', 'имя клиента'].map(plainKey), Array(2).fill('имяклиента'));
   const merged = mergePreferFirst({ имя: 'A' }, { тариф: 'Pro' });
@@ -72,6 +73,15 @@ test('values are found at all depths, each once and at most 50', () => {
   assert.equal(valuesIn(many, 'order_?id').length, 50);
 });
 
+test('the name of a form field can be the end of a path', () => {
+  const text = '{"order[email]":"A","order[customer][email]":"B","Order.Email":"C","my_email":"D"}';
+  assert.deepEqual(valuesIn(text, 'email'), ['A', 'B', 'C']);
+});
+
+test('a text without an end is no value', () => {
+  assert.deepEqual(valuesIn('{"email":"user@example.co', 'email'), []);
+});
+
 const part = (more) =>
   record({ kind: 'payment', from: 'call', rank: CALL, text: '{"a":1}', ids: [] }, more);
 
@@ -83,8 +93,8 @@ test('a part of another source belongs to an open capture of its kind', () => {
   assert.ok(!belongsTo(part({ from: 'fetch', kind: 'dashboard' }), open(part())));
 });
 
-test('a part with another user or transaction belongs to another capture', () => {
-  for (const name of ['own', 'number']) {
+test('a part with another user, visitor or transaction belongs to another capture', () => {
+  for (const name of ['own', 'here', 'number']) {
     const item = record(open(part()), { [name]: 'A' });
     assert.ok(belongsTo(part({ from: 'fetch', [name]: 'A' }), item));
     assert.ok(!belongsTo(part({ from: 'fetch', [name]: 'B' }), item));

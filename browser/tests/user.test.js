@@ -100,7 +100,8 @@ test('an address of a payer in the payload counts before the signed-in user', ()
     { contact: { email: 'payer@x' } }, { variables: { input: { buyerEmail: 'payer@x' } } },
     { merchant: { email: 'shop@x' }, customer: { email: 'payer@x' } },
     { created_by: { email: 'admin@x' }, email: 'payer@x' },
-    { admin_email: 'a@x', email: 'payer@x' },
+    { admin_email: 'a@x', email: 'payer@x' }, { shopper: { email: 'payer@x' } },
+    { 'order[billing][email]': 'payer@x', 'order[seller][email]': 'shop@x' },
   ];
   const signedIn = [undefined, readUser('here@x')];
   for (const payload of payloads) {
@@ -116,7 +117,8 @@ test('a member that is no payer\'s address leaves the save to the signed-in user
     { receipt_email: true }, { customer: 'cus_1' }, { customer: null }, { payer: [] },
     { support_email: 'help@x' }, { billing_details: { email: '' } }, { customer: { id: 'a@x' } },
     { receipt_email: 'unknown@example.com' }, { merchant: { email: 'shop@x' } }, { emails: 'a@x' },
-    { email: 'user_1795950058949@example.com' },
+    { email: 'user_1795950058949@example.com' }, { agent: { email: 'a@x' } },
+    { 'order[vendor][email]': 'a@x' }, { vendor: { contact: { email: 'a@x' }, name: 'V' } },
   ];
   for (const payload of payloads) {
     assert.equal(keyOf(payload, undefined, signedIn), 'here@x', JSON.stringify(payload));

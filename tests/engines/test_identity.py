@@ -97,7 +97,8 @@ LIBRARIES = {
         "",
         html="""<script id="__NEXT_DATA__" type="application/json">{"props": {"pageProps": {
             "session": {"user": {"name": "Example User", "email": "USER_EMAIL"},
-            "expires": "2099-01-01T00:00:00.000Z"}}}, "page": "/", "query": {}}</script>""",
+            "expires": "2099-01-01T00:00:00.000Z"}}}, "page": "/", "query": {}}</script>
+            <script>__NEXT_DATA__ = JSON.parse(document.scripts.__NEXT_DATA__.text)</script>""",
     ),
 }
 

@@ -41,6 +41,7 @@ GUEST_IN_PAYLOAD = {
     "payer.email_address": "{ payer: { email_address: GUEST, payer_id: 'P1' } }",
     "buyer.email": "{ buyer: { email: GUEST } }",
     "guest.email": "{ guest: { email: GUEST } }",
+    "shopper.email": "{ shopper: { email: GUEST } }",
     "user.email": "{ user: { id: 'u-9', email: GUEST } }",
     "userData.email": "{ userData: { id: 'u-9', email: GUEST } }",
     "metadata.email": "{ metadata: { email: GUEST } }",
@@ -56,6 +57,8 @@ OTHERS_IN_PAYLOAD = {
     "referrer_email": "{ referrer_email: OTHER }",
     "support_email": "{ support_email: OTHER }",
     "agent.email": "{ agent: { email: OTHER } }",
+    "vendor.contact.email": "{ vendor: { name: 'V', contact: { email: OTHER } } }",
+    "broker_email": "{ broker_email: OTHER }",
     "address in a note": "{ note: `call ${OTHER} back` }",
     "placeholder": "{ user_email: 'unknown@example.com' }",
     "made-up address": "{ user_email: 'user_1795950058949@example.com' }",
@@ -64,6 +67,9 @@ OTHERS_IN_PAYLOAD = {
 }
 
 _ROW = {"transaction_id": "T-1", "final_price": 49}
+# A form with a field of this name and value.
+_FORM = """const fields = { ...payment(), '%s': %s };
+        await fetch('/api/payments', { method: 'POST', body: new URLSearchParams(fields) });"""
 _SIGNED_IN = "local('current_user', { id: 'u-1', email: %s, name: 'Signed In' })"
 
 PAYLOADS = {
@@ -76,11 +82,22 @@ PAYLOADS = {
         for name, more in OTHERS_IN_PAYLOAD.items()
     },
     "guest's form, urlencoded": Case(
-        """const fields = { ...payment(), 'billing[email]': GUEST };
-        await fetch('/api/payments', { method: 'POST', body: new URLSearchParams(fields) });""",
+        _FORM % ("billing[email]", "GUEST"),
         ({"user_email": "GUEST", **_ROW},),
         _SIGNED_IN % "OTHER",
     ),
+    **{
+        f"guest's form with {name}, nobody signed in": Case(
+            _FORM % (name, "GUEST"), ({"user_email": "GUEST", **_ROW},)
+        )
+        for name in ("order[email]", "order[customer][email]", "Order.Email")
+    },
+    **{
+        f"form with {name}": Case(
+            _FORM % (name, "OTHER"), ({"user_email": "USER", **_ROW},), _SIGNED_IN % "USER"
+        )
+        for name in ("order[seller][email]", "seller.email", "order[referrer_email]")
+    },
     "guest's form, multipart": Case(
         """const form = new FormData();
         for (const field of Object.entries({ ...payment(), Email: GUEST })) form.append(...field);
