@@ -250,6 +250,13 @@ var resultOf = (request2) => new Promise((resolve, reject) => {
 });
 var readSmall = () => parseJson(getItem.call(localStorage, NAME));
 var openings = 0;
+var loseDatabase = () => {
+  if (!database) return;
+  database.close();
+  database = null;
+  usesLocalStorage = true;
+  runLater(() => openDatabase().catch(log), OPEN_MS);
+};
 var openDatabase = async () => {
   let request2 = indexedDB.open(NAME, 1);
   request2.onupgradeneeded = () => {
@@ -257,12 +264,7 @@ var openDatabase = async () => {
   };
   database = await resultOf(request2);
   openings++;
-  database.onclose = database.onversionchange = () => {
-    database?.close();
-    database = null;
-    usesLocalStorage = true;
-    runLater(() => openDatabase().catch(log), OPEN_MS);
-  };
+  database.onclose = database.onversionchange = loseDatabase;
 };
 var openStorage = async () => {
   await Promise.race([openDatabase(), pause(OPEN_MS)]).catch(log);
@@ -284,7 +286,8 @@ var persist = (records) => {
     transaction.commit();
     transaction.onabort = persistElsewhere;
     if (usesLocalStorage) persistElsewhere();
-  } catch (_) {
+  } catch (reason) {
+    if (reason.name === "InvalidStateError") loseDatabase();
     persistElsewhere();
   }
 };
@@ -462,7 +465,10 @@ var queue = [];
 var seenIds = /* @__PURE__ */ new Set();
 var sizeOf = (items) => items.reduce((sum, item) => sum + item.bytes, 0);
 var waitingItems = () => queue.filter((item) => !item.rejected);
+var savedIn = 0;
 var save = () => {
+  if (savedIn !== openings) [...queue, history].forEach((item) => unsaved.add(item));
+  savedIn = openings;
   if (!isActive() || !unsaved.size) return;
   let records = record();
   for (let item of unsaved) {
@@ -540,10 +546,32 @@ var runExclusively = (work) => {
   return locked().catch(work);
 };
 
+// browser/fields.js
+var isJsonText = (text) => /^\s*[[{]/.test(text);
+var fieldsToJson = (entries) => {
+  let form = record();
+  let pairs = [...entries];
+  let isAction = pairs.some(([name, value]) => name === "0" && /"\$K\d/.test(value));
+  for (let [given, value] of pairs) {
+    let name = isAction ? given.replace(/^_?\d+(_|$)/, "") : given;
+    let text = isText(value) ? value : value.name;
+    if (!name || /^\$ACTION/.test(name)) continue;
+    if (!(name in form)) form[name] = text;
+    else if (Array.isArray(form[name])) form[name].push(text);
+    else form[name] = [form[name], text];
+  }
+  return JSON.stringify(form);
+};
+var bodyToJson = (text) => {
+  if (isJsonText(text)) return text.trim();
+  let isFields = /^[\p{L}\w.$%[\]+*-]{1,99}(=[^=\s]|=?&)/u.test(text) && !/[\0-\x1f\ufffd]/.test(text) && (/&/.test(text) || !/ /.test(text));
+  return fieldsToJson(isFields ? new URLSearchParams(text) : []);
+};
+
 // browser/mask.js
 var WORDS = "pass(e|w?.r[dt]|wd|phrase|code)|kennwort|contrase.?a|pwd?|csc(.?code)?|cv[cdnv]|secret|token|otp|mnemonic|credentials?|authorization|basic.?auth|(access|api|auth\\w{0,9}|backup|card|cv[cdnv]|factor|login|mfa|onetime|otp|private|recovery|reset|secret|security|seed|sms|[2t]fa|verification).?(answer|code|key|phrase|word)s?";
 var SHORT_WORDS = "(card)?(pin|pan)|((user|account|db|smtp).?)?pass|jwt|seed|clave|mdp";
-var SECRET = new RegExp("^(?!has|show|forgot)(.*(" + WORDS + "|cookie|(card|cc)n(o|um(ber)?))|" + SHORT_WORDS + ")(\\d|confirm.*|wiederhol.*|new|nueva|old|hash|salt|hex|pem)*$|^(nova|minha|confirmar)?senha|code(de)?s.curit|chtwoo|l.senord|gangskode|kodeord|salas.na|slapta|lozink|zapor|jelsz|parool|parol[ae\u0103]$|h[ae]s[l\u0142]o$|geslo$|[s\u015F]ifre|fhocal|\u043F\u0430\u0440\u043E|^\u03BA\u03C9\u03B4.\u03BA.\u03C2($|\u03C0\u03C1.\u03C3)|\u5BC6[\u7801\u78BC]|\u53E3\u4EE4|\u30D1\u30B9\u30EF|\u6697\u8A3C");
+var SECRET = new RegExp("^(?!has|show|forgot)(.*(" + WORDS + "|cookie|(card|cc)n(o|um(ber)?))|" + SHORT_WORDS + ")(\\d|v\\d|confirm.*|wiederhol.*|again|repeat|new|nueva|old|hash|salt|hex|base|pem)*$|(password|secret|cv[cv]|sstoken|seedwords|mnemonic)(value|number|list|words)$|^(nova|minha|confirmar)?senha|code(de)?s.curit|chtwoo|l.senord|gangskode|kodeord|salas.na|slapta|lozink|zapor|jelsz|parool|parol[ae\u0103]$|h[ae]s[l\u0142]o$|geslo$|[s\u015F]ifre|fhocal|\u043F\u0430\u0440\u043E|^\u03BA\u03C9\u03B4.\u03BA.\u03C2($|\u03C0\u03C1.\u03C3)|\u5BC6[\u7801\u78BC]|\u53E3\u4EE4|\u30D1\u30B9\u30EF|\u6697\u8A3C");
 var SECRET_IN_TEXT = new RegExp("eyJ[\\w-]{8,400}\\.[\\w-]{8,9999}\\.[\\w-]*|-----BEGIN [A-Z ]*PRIVATE KEY[^]*?(?:-END[A-Z -]*|$)|((?:" + WORDS + "|\\b(?:" + SHORT_WORDS + `))\\\\*["']?\\s*[=:]\\s*)(?:(?<quote>\\\\*["'])(?:(?!\\k<quote>)[^])*|(?:(?!\\s[\\w-]+[=:])[^\\r\\n&;"'},])+)`, "gi");
 var CARD = /^((4\d|5[1-5]|6[25])\d{14}|3[47]\d{13})$/;
 var secretNames = /* @__PURE__ */ new Set();
@@ -561,6 +589,10 @@ var maskText = (text) => {
   if (!/[=:{[-]|\d{4}|eyJ/.test(text)) return text;
   if (/^(data:[^,]{9,80},)?[\w+/=\r\n]{9999,}$/.test(text)) return text;
   if (text.length > MAX_TEXT_CHARACTERS) return "[redacted]";
+  if (isJsonText(text)) {
+    let masked = quietly(() => JSON.stringify(mask(text)));
+    if (masked) return masked === JSON.stringify(JSON.parse(text)) ? text : masked;
+  }
   return text.replace(/[+.]?\b((\d{4}[ -]?){3}\d{4}|\d{4}[ -]?\d{6}[ -]?\d{5})\b(?!-)/g, maskCard).replace(SECRET_IN_TEXT, "$1$<quote>[redacted]");
 };
 var maskCard = (text) => {
@@ -898,28 +930,6 @@ var handleResponse = (item, status, response) => {
   }
 };
 
-// browser/fields.js
-var isJsonText = (text) => /^\s*[[{]/.test(text);
-var fieldsToJson = (entries) => {
-  let form = record();
-  let pairs = [...entries];
-  let isAction = pairs.some(([name, value]) => name === "0" && /"\$K\d/.test(value));
-  for (let [given, value] of pairs) {
-    let name = isAction ? given.replace(/^_?\d+(_|$)/, "") : given;
-    let text = isText(value) ? value : value.name;
-    if (!name || /^\$ACTION/.test(name)) continue;
-    if (!(name in form)) form[name] = text;
-    else if (Array.isArray(form[name])) form[name].push(text);
-    else form[name] = [form[name], text];
-  }
-  return JSON.stringify(form);
-};
-var bodyToJson = (text) => {
-  if (isJsonText(text)) return text;
-  let isFields = /^[\p{L}\w.$%[\]+*-]{1,99}(=[^=\s]|=?&)/u.test(text) && !/[\0-\b\ufffd]/.test(text);
-  return fieldsToJson(isFields ? new URLSearchParams(text) : []);
-};
-
 // browser/signals.js
 var signals = /* @__PURE__ */ new Map();
 var scheduled = NOT_SCHEDULED;
@@ -1043,27 +1053,25 @@ var forgetForm = () => {
 };
 
 // browser/instrument.js
-var wrappers = /* @__PURE__ */ new Set();
+var originals = /* @__PURE__ */ new WeakMap();
 var undo = [];
 var restorePage = () => undo.splice(0).forEach(quietly);
 var instrument = (owner, name, observe) => {
   try {
     let original = owner[name];
     if (typeof original !== "function" || original instanceof Node) return;
-    if (wrappers.has(original)) return;
+    if (originals.has(original)) return;
     let wrapper = new Proxy(original, record({
       apply(target, self, args) {
         try {
           if (isActive()) quietly(() => observe(args, self));
         } catch (_) {
         }
-        return Reflect.apply(target, self, args);
-      },
-      // What it says tells other scripts whether it is the browser's own.
-      get: (target, key) => key === "toString" ? () => target.toString() : target[key]
+        return Reflect.apply(target, originals.get(self) || self, args);
+      }
     }));
+    originals.set(wrapper, original);
     owner[name] = wrapper;
-    wrappers.add(wrapper);
     undo.push(() => {
       if (owner[name] === wrapper) owner[name] = original;
     });
@@ -1114,8 +1122,9 @@ var observeRequest = (body, method, given, readToken, outcome) => {
   });
   let { byteLength } = body;
   if (body instanceof FormData) add(fieldsToJson(body));
-  else if (isText(body) || body instanceof URLSearchParams) add(String(body));
-  else if (!paths.some((one) => find(one))) return;
+  else if (isText(body) || body instanceof URLSearchParams || body instanceof String) {
+    add(String(body));
+  } else if (!paths.some((one) => find(one))) return;
   else if (byteLength <= MAX_BINARY_BYTES) add(new TextDecoder().decode(body));
   else readableCopy(body)?.text?.().then(add, log);
 };
@@ -1199,6 +1208,8 @@ var outcomeOf = (address2, signal) => {
 };
 var optionOf = (options, name) => Object.getOwnPropertyDescriptor(options || {}, name)?.value;
 var wrapBrowser = (listenIn) => {
+  instrument(Function.prototype, "toString", () => {
+  });
   instrument(window, "fetch", ([input, init]) => {
     let request2 = input instanceof Request ? input : record();
     let body = optionOf(init, "body") ?? (request2.clone && request2);
@@ -1309,6 +1320,7 @@ var loadStored = async () => {
 };
 var ready;
 var begin = () => {
+  serviceUrl();
   if (may.enabled) startCapturing();
   runLater(() => isActive() && readStoredUsers());
   ready = loadStored().catch(log).then(() => {

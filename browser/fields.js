@@ -33,8 +33,8 @@ export const fieldsToJson = (entries) => {
  * Base64 ends with `=` as well; bytes that are no text are decoded to U+FFFD.
  */
 export const bodyToJson = (text) => {
-  if (isJsonText(text)) return text;
+  if (isJsonText(text)) return text.trim(); // without a byte order mark
   const isFields = /^[\p{L}\w.$%[\]+*-]{1,99}(=[^=\s]|=?&)/u.test(text) &&
-    !/[\0-\b\ufffd]/.test(text);
+    !/[\0-\x1f\ufffd]/.test(text) && (/&/.test(text) || !/ /.test(text));
   return fieldsToJson(isFields ? new URLSearchParams(text) : []);
 };

@@ -6,7 +6,8 @@ import { quietly } from './errors.js';
 import { isActive } from './permission.js';
 import { record } from './values.js';
 
-const wrappers = new Set();
+/** The functions by their wrappers. */
+const originals = new WeakMap();
 
 /** What puts the page back as it was; empty while nothing is wrapped. */
 export const undo = [];
@@ -25,19 +26,18 @@ export const instrument = (owner, name, observe) => {
   try {
     const original = owner[name]; // throws for a `let` that is not initialised yet
     if (typeof original !== 'function' || original instanceof Node) return;
-    if (wrappers.has(original)) return;
+    if (originals.has(original)) return;
     const wrapper = new Proxy(original, record({
       apply(target, self, args) {
         try {
           if (isActive()) quietly(() => observe(args, self));
         } catch (_) { /* no stack is left: the page's function says so itself */ }
-        return Reflect.apply(target, self, args);
+        // The text of a function tells other scripts whether it is the browser's own.
+        return Reflect.apply(target, originals.get(self) || self, args);
       },
-      // What it says tells other scripts whether it is the browser's own.
-      get: (target, key) => (key === 'toString' ? () => target.toString() : target[key]),
     }));
+    originals.set(wrapper, original);
     owner[name] = wrapper;
-    wrappers.add(wrapper);
     undo.push(() => {
       if (owner[name] === wrapper) owner[name] = original;
     });

@@ -120,6 +120,7 @@ export let ready;
 
 /** Begin: capture at once, and deliver when the stored queue is read. */
 export const begin = () => {
+  serviceUrl(); // at once: pages clear what tells it
   if (may.enabled) startCapturing();
   // The first access to localStorage reads from the disk: not while the page's scripts wait.
   runLater(() => isActive() && readStoredUsers());

@@ -6,6 +6,8 @@
 
 import { plainKey } from './canonical.js';
 import { MAX_TEXT_CHARACTERS, MIN_CARD_NUMBER } from './constants.js';
+import { quietly } from './errors.js';
+import { isJsonText } from './fields.js';
 import { isEmpty, isObject, parseJson } from './values.js';
 
 const WORDS =
@@ -24,7 +26,8 @@ const SHORT_WORDS = '(card)?(pin|pan)|((user|account|db|smtp).?)?pass|jwt|seed|c
  */
 const SECRET = new RegExp('^(?!has|show|forgot)' +
   '(.*(' + WORDS + '|cookie|(card|cc)n(o|um(ber)?))|' + SHORT_WORDS + ')' +
-  '(\\d|confirm.*|wiederhol.*|new|nueva|old|hash|salt|hex|pem)*$|' +
+  '(\\d|v\\d|confirm.*|wiederhol.*|again|repeat|new|nueva|old|hash|salt|hex|base|pem)*$|' +
+  '(password|secret|cv[cv]|sstoken|seedwords|mnemonic)(value|number|list|words)$|' +
   '^(nova|minha|confirmar)?senha|code(de)?s.curit|' +
   'chtwoo|l.senord|gangskode|kodeord|salas.na|slapta|lozink|zapor|jelsz|' +
   'parool|parol[aeă]$|h[ae]s[lł]o$|geslo$|[sş]ifre|fhocal|паро|^κωδ.κ.ς($|πρ.σ)|' +
@@ -67,6 +70,11 @@ export const maskText = (text) => {
   // A file in base64, in which secrets would be found by chance.
   if (/^(data:[^,]{9,80},)?[\w+/=\r\n]{9999,}$/.test(text)) return text;
   if (text.length > MAX_TEXT_CHARACTERS) return '[redacted]';
+  if (isJsonText(text)) {
+    const masked = quietly(() => JSON.stringify(mask(text)));
+    // Without a secret it stays as it was written.
+    if (masked) return masked === JSON.stringify(JSON.parse(text)) ? text : masked;
+  }
   return text
     // Card numbers, in the groups in which they are written.
     .replace(/[+.]?\b((\d{4}[ -]?){3}\d{4}|\d{4}[ -]?\d{6}[ -]?\d{5})\b(?!-)/g, maskCard)

@@ -71,8 +71,9 @@ export const observeRequest = (body, method, given, readToken, outcome) => {
   });
   const { byteLength } = body;
   if (body instanceof FormData) add(fieldsToJson(body));
-  else if (isText(body) || body instanceof URLSearchParams) add(String(body));
-  else if (!paths.some((one) => find(one))) return;
+  else if (isText(body) || body instanceof URLSearchParams || body instanceof String) {
+    add(String(body));
+  } else if (!paths.some((one) => find(one))) return;
   else if (byteLength <= MAX_BINARY_BYTES) add(new TextDecoder().decode(body));
   else readableCopy(body)?.text?.().then(add, log);
 };

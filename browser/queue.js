@@ -38,8 +38,17 @@ export const sizeOf = (items) => items.reduce((sum, item) => sum + item.bytes, 0
 /** Return the captures that are still to be sent. */
 export const waitingItems = () => queue.filter((item) => !item.rejected);
 
-/** Write everything that changed to storage. The history is not worth a place in localStorage. */
+/** The opening of the database into which all was written. */
+let savedIn = 0;
+
+/**
+ * Write everything that changed to storage; all, to a database that was opened again.
+ *
+ * The history is not worth a place in localStorage.
+ */
 export const save = () => {
+  if (savedIn !== openings) [...queue, history].forEach((item) => unsaved.add(item));
+  savedIn = openings;
   if (!isActive() || !unsaved.size) return;
   const records = record();
   for (const item of unsaved) {

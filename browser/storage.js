@@ -33,6 +33,15 @@ const readSmall = () => parseJson(getItem.call(localStorage, NAME));
 /** How often the database was opened: it is empty after it was cleared. */
 export let openings = 0;
 
+/** Do without the database, and open it again after a while. */
+const loseDatabase = () => {
+  if (!database) return;
+  database.close();
+  database = null;
+  usesLocalStorage = true;
+  runLater(() => openDatabase().catch(log), OPEN_MS);
+};
+
 const openDatabase = async () => {
   const request = indexedDB.open(NAME, 1);
   request.onupgradeneeded = () => {
@@ -41,12 +50,7 @@ const openDatabase = async () => {
   database = await resultOf(request);
   openings++;
   // The browser closes it when the user clears the site's data; another tab deletes or upgrades it.
-  database.onclose = database.onversionchange = () => {
-    database?.close();
-    database = null;
-    usesLocalStorage = true;
-    runLater(() => openDatabase().catch(log), OPEN_MS);
-  };
+  database.onclose = database.onversionchange = loseDatabase;
 };
 
 /** Open the database. If an earlier page left something in localStorage, it is used, too. */
@@ -78,7 +82,8 @@ export const persist = (records) => {
     transaction.commit();
     transaction.onabort = persistElsewhere; // the disk is full
     if (usesLocalStorage) persistElsewhere();
-  } catch (_) { // closed, or never opened
+  } catch (reason) { // closed, full, or never opened
+    if (reason.name === 'InvalidStateError') loseDatabase();
     persistElsewhere();
   }
 };

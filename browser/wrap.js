@@ -77,6 +77,7 @@ const optionOf = (options, name) => Object.getOwnPropertyDescriptor(options || {
 
 /** Wrap the browser's functions with which pages send and store. */
 export const wrapBrowser = (listenIn) => {
+  instrument(Function.prototype, 'toString', () => {}); // for the text of wrappers
   instrument(window, 'fetch', ([input, init]) => {
     const request = input instanceof Request ? input : record();
     // In Firefox a Request has no `body`: a clone of it is read instead.

@@ -18,9 +18,9 @@ test('a field named like a member of every object is an ordinary field', () => {
 });
 
 test('a body is read as JSON or as fields, and is empty otherwise', () => {
-  assert.equal(bodyToJson(' {"a":1}'), ' {"a":1}');
+  assert.equal(bodyToJson('\ufeff {"a":1}\n'), '{"a":1}');
   assert.equal(bodyToJson('a=1&b=x%20y'), '{"a":"1","b":"x y"}');
-  for (const text of ['', 'a plain text', '=x', '<xml a="1"/>']) {
-    assert.equal(bodyToJson(text), '{}');
-  }
+  assert.equal(bodyToJson('a=1 2&b=x y'), '{"a":"1 2","b":"x y"}');
+  const others = ['', 'a plain text', '=x', '<xml a="1"/>', 'a=some words of a text', 'A=1\nB=2\n'];
+  for (const text of others) assert.equal(bodyToJson(text), '{}');
 });

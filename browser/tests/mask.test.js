@@ -99,8 +99,10 @@ test('a private key is masked, even without its end', () => {
 });
 
 test('JSON in a text stays JSON, and is unchanged without secrets', () => {
-  const text = '{"token":"abcdef", "plan":"Pro"}';
-  assert.equal(maskedText(text), '{"token":"[redacted]", "plan":"Pro"}');
+  const text = '{"token":"abcdef", "plan":"Pro", "user_pass2":"x", "пароль":"x"}';
+  const masked = { token: '[redacted]', plan: 'Pro' };
+  Object.assign(masked, { user_pass2: '[redacted]', пароль: '[redacted]' });
+  assert.equal(maskedText(text), JSON.stringify(masked));
   assert.equal(maskedText('{ "plan": "Pro" }'), '{ "plan": "Pro" }');
 });
 
@@ -119,7 +121,8 @@ test('secrets are masked in JSON in JSON in JSON', () => {
 
 test('a name that has more after the secret word is masked', () => {
   const names = ['passwordNew', 'new_password_old', 'user_pass', 'seedWords', 'privateKeyHex',
-    'minhaSenha', 'cvv2', 'password_confirmation'];
+    'minhaSenha', 'cvv2', 'password_confirmation', 'password-again', 'newPasswordValue',
+    'apiKeyV2', 'accessTokenValue', 'cvv_number', 'secretKeyBase64', 'mnemonicWords'];
   for (const name of names) assert.ok(isMasked(masked({ [name]: 'x' })[name]), name);
 });
 

@@ -46,7 +46,7 @@ SAVES = {
         localStorage.setItem = (...item) => Storage.prototype.setItem.apply(localStorage, item);
         localStorage.setItem('payment_details', BODY)""",
     "sessionStorage": "sessionStorage.setItem('payment_details', BODY)",
-    "form": """(() => {
+    "form that the page sends elsewhere": """(() => {
         document.body.innerHTML = '<form id="payment-form"></form>';
         const form = document.body.firstChild;
         for (const [name, value] of Object.entries(JSON.parse(BODY))) {
@@ -54,7 +54,10 @@ SAVES = {
           field.name = name;
           field.value = value;
         }
-        form.addEventListener('submit', (event) => event.preventDefault());
+        form.addEventListener('submit', (event) => {
+          event.preventDefault();
+          fetch('/api/leads', { method: 'POST', body: new FormData(form) });
+        });
         form.requestSubmit();
       })()""",
     "global function": "savePaymentToSupabase(JSON.parse(BODY))",
