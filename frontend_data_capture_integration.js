@@ -656,7 +656,8 @@ var processSignal = (payload, signal) => {
   signal.target ||= id && "/?user_id=" + id;
   let { target } = signal;
   let isHere = rank === API || !history.left.includes(named?.key);
-  let around = [token, ...signal.by.users(), isHere && named].filter(Boolean);
+  let [identified2, stored] = signal.by.users();
+  let around = [token, identified2, stored, isHere && named].filter(Boolean);
   let mayBe = userFilter(text, target, partial);
   let possible = around.filter(mayBe);
   let user = mergeUsers([
@@ -665,7 +666,7 @@ var processSignal = (payload, signal) => {
     readUser(signal.user)
   ], possible);
   if (rank === API) named = user;
-  if (kind === "dashboard" && !signal.by.key && history.left[0] && (!user || history.left.includes(user.key))) {
+  if (kind === "dashboard" && !stored && history.left[0] && (!user || history.left.includes(user.key))) {
     throw Error();
   }
   if (rank >= REQUEST && Object.values(body).every(saysNothing)) return;
@@ -1202,7 +1203,7 @@ var outcomeOf = (address2, signal) => {
   return () => {
     let entry = performance.getEntriesByName(address2).find((one) => one.startTime >= since);
     if (entry?.responseStatus >= 400) return "failed";
-    if (signal?.aborted && !entry?.responseStart) return "unknown";
+    if (signal?.aborted && !(entry?.responseStatus ?? entry?.responseStart)) return "unknown";
     return entry && "known";
   };
 };

@@ -60,7 +60,8 @@ export const processSignal = (payload, signal) => {
   signal.target ||= id && '/?user_id=' + id; // of what is no request
   const { target } = signal;
   const isHere = rank === API || !history.left.includes(named?.key);
-  const around = [token, ...signal.by.users(), isHere && named].filter(Boolean);
+  const [identified, stored] = signal.by.users();
+  const around = [token, identified, stored, isHere && named].filter(Boolean);
   const mayBe = userFilter(text, target, partial);
   const possible = around.filter(mayBe);
   const user = mergeUsers([
@@ -70,7 +71,7 @@ export const processSignal = (payload, signal) => {
   ], possible);
   if (rank === API) named = user;
   // A page that goes on saving the dashboard of a user who signed out is not the user.
-  if (kind === 'dashboard' && !signal.by.key && history.left[0] &&
+  if (kind === 'dashboard' && !stored && history.left[0] &&
     (!user || history.left.includes(user.key))) {
     throw Error();
   }

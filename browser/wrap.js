@@ -67,7 +67,8 @@ const outcomeOf = (address, signal) => {
   return () => {
     const entry = performance.getEntriesByName(address).find((one) => one.startTime >= since);
     if (entry?.responseStatus >= 400) return 'failed';
-    if (signal?.aborted && !entry?.responseStart) return 'unknown';
+    // In Firefox, an aborted request seems to have begun to get its response.
+    if (signal?.aborted && !(entry?.responseStatus ?? entry?.responseStart)) return 'unknown';
     return entry && 'known';
   };
 };
