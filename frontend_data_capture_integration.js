@@ -25,6 +25,7 @@ const POLL_MS = 1e3;
 const USER_MS = 100;
 const REWRITE_MS = 200;
 const ACTION_MS = 5e3;
+const RESPONSE_MS = 1e4;
 const QUIET_MS = 1e3;
 const REPEAT_MS = 1e4;
 const DAY_MS = 24 * 60 * 60 * 1e3;
@@ -696,6 +697,7 @@ var openCapture = (part) => {
     at: part.at,
     until: part.at + ACTION_MS,
     limit: now() + ACTION_MS,
+    waitsUntil: now() + RESPONSE_MS,
     parts: /* @__PURE__ */ new Map(),
     // by source
     tries: 0
@@ -762,7 +764,8 @@ var close = (item) => {
 };
 var closeCaptures = (by, kind) => {
   for (let item of queue) {
-    let isOver = () => item.dueAt <= by && (item.limit <= by || [...item.parts.values()].every(({ outcome }) => !outcome || outcome()));
+    let isKnown = ({ outcome }) => !outcome || outcome();
+    let isOver = () => item.dueAt <= by && (item.waitsUntil <= by || [...item.parts.values()].every(isKnown));
     if (item.parts && (item.kind === kind || isOver())) close(item);
   }
 };
@@ -1201,7 +1204,8 @@ var wrapGlobals = () => rules.forEach((rule) => {
 var outcomeOf = (address2, signal) => {
   let since = now() - 1;
   return () => {
-    let entry = performance.getEntriesByName(address2).find((one) => one.startTime >= since);
+    let entries = quietly(() => performance.getEntriesByName(address2)) || [];
+    let entry = entries.find((one) => one.startTime >= since);
     if (entry?.responseStatus >= 400) return "failed";
     if (signal?.aborted && !(entry?.responseStatus ?? entry?.responseStart)) return "unknown";
     return entry && "known";

@@ -31,6 +31,7 @@ export const POLL_MS = 1000; // between looks at what gave no event
 export const USER_MS = 100; // between looks at who is signed in
 export const REWRITE_MS = 200; // between looks at a key that the page rewrites all the time
 export const ACTION_MS = 5000; // in which signals belong to one user action
+export const RESPONSE_MS = 10000; // in which a capture waits for the responses of its requests
 export const QUIET_MS = 1000; // in which a capture waits for the next signal of its action
 export const REPEAT_MS = 10000; // in which the same save is a repetition
 export const DAY_MS = 24 * 60 * 60 * 1000; // in which a payment's receipt is no new payment

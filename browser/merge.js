@@ -9,7 +9,8 @@ import {
   belongsTo, canonicalJson, IN_COMMON, mergePreferFirst, valuesIn,
 } from './canonical.js';
 import {
-  ACTION_MS, API, DAY_MS, MAX_EARLIER, MAX_OPEN, QUIET_MS, REPEAT_MS, REQUEST, STORAGE_KEY,
+  ACTION_MS, API, DAY_MS, MAX_EARLIER, MAX_OPEN, QUIET_MS, REPEAT_MS, REQUEST, RESPONSE_MS,
+  STORAGE_KEY,
 } from './constants.js';
 import { history, rememberPaid } from './history.js';
 import { makeRoom, queue, seenIds } from './queue.js';
@@ -104,6 +105,7 @@ const openCapture = (part) => {
     at: part.at,
     until: part.at + ACTION_MS,
     limit: now() + ACTION_MS,
+    waitsUntil: now() + RESPONSE_MS,
     parts: new Map(), // by source
     tries: 0,
   });
@@ -183,8 +185,9 @@ const close = (item) => {
 /** Close the captures that are due by a time and whose responses are known, and all of a kind. */
 export const closeCaptures = (by, kind) => {
   for (const item of queue) {
+    const isKnown = ({ outcome }) => !outcome || outcome();
     const isOver = () => item.dueAt <= by && (
-      item.limit <= by || [...item.parts.values()].every(({ outcome }) => !outcome || outcome())
+      item.waitsUntil <= by || [...item.parts.values()].every(isKnown)
     );
     if (item.parts && (item.kind === kind || isOver())) close(item);
   }

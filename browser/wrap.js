@@ -3,6 +3,7 @@
  */
 
 import { CALL } from './constants.js';
+import { quietly } from './errors.js';
 import { forgetCurrentUser } from './identity.js';
 import { instrument } from './instrument.js';
 import { addEventListener, baseAddress, window } from './natives.js';
@@ -65,7 +66,8 @@ export const wrapGlobals = () => rules.forEach((rule) => {
 const outcomeOf = (address, signal) => {
   const since = now() - 1; // in Firefox, times are rounded
   return () => {
-    const entry = performance.getEntriesByName(address).find((one) => one.startTime >= since);
+    const entries = quietly(() => performance.getEntriesByName(address)) || [];
+    const entry = entries.find((one) => one.startTime >= since);
     if (entry?.responseStatus >= 400) return 'failed';
     // In Firefox, an aborted request seems to have begun to get its response.
     if (signal?.aborted && !(entry?.responseStatus ?? entry?.responseStart)) return 'unknown';

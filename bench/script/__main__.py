@@ -117,16 +117,15 @@ def _build_parser() -> argparse.ArgumentParser:
 def _measure_costs(
     engine: Engine, found: Sequence[Sender], service: str, folder: Path, runs: int, effort: Effort
 ) -> dict[str, Costs]:
-    progress = Progress()
-    browser = engine.start(folder / engine.name)
-    try:
-        bench, costs = Bench(browser, service, effort), {}
-        for number, sender in enumerate(found):
-            progress.bar("Measuring", number, len(found), item=sender.name)
-            costs[sender.name] = bench.measure(sender, runs)
-    finally:
-        browser.close()
-        progress.clear()
+    progress, costs = Progress(), {}
+    for number, sender in enumerate(found):
+        progress.bar("Measuring", number, len(found), item=sender.name)
+        browser = engine.start(folder / f"{engine.name}-{number}")
+        try:
+            costs[sender.name] = Bench(browser, service, effort).measure(sender, runs)
+        finally:
+            browser.kill()  # a page may hang
+            progress.clear()
     return costs
 
 

@@ -8,7 +8,7 @@ from statistics import median, quantiles
 from typing import Any
 
 from bench.output import format_claim, format_left_out, format_table, join_report
-from bench.script.costs import Costs
+from bench.script.costs import HUNG_MS, Costs
 from bench.script.faults import Losses
 from bench.script.senders import Sender
 
@@ -184,7 +184,10 @@ def _cost_rows(costs: Sequence[Costs]) -> Iterator[list[str]]:
 
 
 def _longest(times: Mapping[str, Sequence[float]]) -> str:
-    return f"{max(map(median, times.values())):.0f}" if times else "–"
+    longest = max(map(median, times.values()), default=None)
+    if longest is None:
+        return "–"
+    return f"over {HUNG_MS}" if longest >= HUNG_MS else f"{longest:.0f}"
 
 
 def _loss_rows(losses: Sequence[Losses]) -> Iterator[list[str]]:

@@ -244,6 +244,13 @@ LATE_COPIES = {
           transactionHash: `0xabc${TOKEN}`, status: 'completed' });""",
         ({"user_email": "USER", "transaction_id": "T-1", "crypto_amount": "0.00071"},),
     ),
+    "more in storage after a slow response": Case(
+        """await post('/api/payments?slow=6000', payment({ user_email: USER }));
+        local('crypto_verification', {
+          transactionId: number(), crypto: 'BTC', amount: '0.00071', email: USER,
+          transactionHash: `0xabc${TOKEN}`, status: 'completed' });""",
+        ({"user_email": "USER", "transaction_id": "T-1", "crypto_amount": "0.00071"},),
+    ),
     "two purchases of one plan": Case(
         """for (const n of [1, 2]) {
           await post('/api/payments?slow=1600', {
