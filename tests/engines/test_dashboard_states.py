@@ -235,6 +235,7 @@ WIZARDS = {
 }
 
 
+@pytest.mark.quick
 @pytest.mark.slow
 def test_unchanged_state_adds_no_row_and_a_part_is_laid_over_the_latest_state(visit: Visit) -> None:
     check(visit, UNCHANGED, PARTIAL, WIZARDS)

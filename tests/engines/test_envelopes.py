@@ -254,6 +254,7 @@ SERVER_ACTIONS = {
 }
 
 
+@pytest.mark.quick
 @pytest.mark.slow
 def test_save_in_an_envelope_is_captured_and_a_read_is_not(visit: Visit) -> None:
     check(visit, GRAPHQL, TRPC, SERVER_ACTIONS)

@@ -208,6 +208,7 @@ SITES_OWN_PLACES = {
 }
 
 
+@pytest.mark.quick
 @pytest.mark.slow
 def test_payment_belongs_to_whom_the_page_keeps_as_signed_in_and_else_waits(visit: Visit) -> None:
     known = {**SUPABASE, **LIBRARIES, **KEYS, **SITES_OWN_PLACES}

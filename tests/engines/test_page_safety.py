@@ -66,6 +66,7 @@ def test_wrapped_functions_look_like_the_originals(service: str, visit: Visit) -
     assert not different, different
 
 
+@pytest.mark.quick
 @pytest.mark.slow
 def test_functions_that_agents_wrapped_before_the_tag_keep_their_text(visit: Visit) -> None:
     agent = """<script>
@@ -186,6 +187,7 @@ def test_endpoint_stays_when_the_page_clears_its_timings(
     assert visit.observed(tab) == NOTHING_OBSERVED
 
 
+@pytest.mark.quick
 @pytest.mark.slow
 def test_documented_calls_do_nothing_in_a_page_whose_tag_was_blocked(visit: Visit) -> None:
     tab = visit.open('<script src="http://127.0.0.1:1/blocked.js"></script>')

@@ -177,6 +177,7 @@ CALLS = {
 }
 
 
+@pytest.mark.quick
 @pytest.mark.slow
 def test_save_belongs_to_whom_its_payload_or_the_last_call_names(visit: Visit) -> None:
     check(visit, PAYLOADS, CALLS)

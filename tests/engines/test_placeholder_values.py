@@ -97,6 +97,7 @@ MEMBERS = {
 }
 
 
+@pytest.mark.quick
 @pytest.mark.slow
 def test_value_that_says_nothing_loses_against_any_other(visit: Visit) -> None:
     check(visit, CRYPTO, MEMBERS)

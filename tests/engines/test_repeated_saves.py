@@ -264,6 +264,7 @@ LATE_COPIES = {
 }
 
 
+@pytest.mark.quick
 @pytest.mark.slow
 def test_each_payment_has_its_row_and_each_row_is_another_payment(visit: Visit) -> None:
     check(visit, DIFFERENT_PAYMENTS, ONE_PAYMENT, ADDRESSES_OF_USERS, LATE_COPIES)

@@ -163,7 +163,9 @@ def send_by_beacon(tab: Tab, body: str, text: str) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("sender", [send, send_by_xhr, send_by_beacon])
+@pytest.mark.parametrize(
+    "sender", [pytest.param(send, marks=pytest.mark.quick), send_by_xhr, send_by_beacon]
+)
 def test_json_and_forms_are_captured_from_any_kind_of_body(sender: Any, visit: Visit) -> None:
     tab = visit.open(visit.tag() + _PAGE)
     for name, body in READ.items():
@@ -179,7 +181,7 @@ def test_json_and_forms_are_captured_from_any_kind_of_body(sender: Any, visit: V
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("sender", [send, send_by_xhr])
+@pytest.mark.parametrize("sender", [pytest.param(send, marks=pytest.mark.quick), send_by_xhr])
 def test_bodies_that_are_no_json_and_no_form_are_not_captured(sender: Any, visit: Visit) -> None:
     tab = visit.open(visit.tag() + _PAGE)
     visit.sign_in(tab)

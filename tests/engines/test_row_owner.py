@@ -250,6 +250,7 @@ TOKENS = {
 _SIGNATURE = b"c2lnbmVk"
 
 
+@pytest.mark.quick
 @pytest.mark.slow
 def test_save_belongs_to_whom_its_filter_its_ids_or_its_token_name(visit: Visit) -> None:
     check(visit, APPROVALS, NOT_THE_ADMINS, SESSIONS_OWN, TOKENS)

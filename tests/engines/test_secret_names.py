@@ -75,7 +75,13 @@ def save(tab: Tab, sender: str, fields: dict[str, Any]) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("sender", SENDERS)
+@pytest.mark.parametrize(
+    "sender",
+    [
+        pytest.param(name, marks=[pytest.mark.quick] if name == "JSON in a text" else [])
+        for name in SENDERS
+    ],
+)
 def test_secrets_are_masked_and_other_fields_kept(sender: str, visit: Visit) -> None:
     tab = visit.open(body=form(""))
     visit.sign_in(tab)
