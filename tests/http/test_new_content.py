@@ -90,20 +90,6 @@ VOLATILE_CONTENT: list[dict[str, Any]] = [
 ]
 
 
-@pytest.fixture(params=["single", "batch"])
-def send(request: pytest.FixtureRequest, capture_service: RunningService) -> Any:
-    """Return a function that sends payloads of one kind and returns the results."""
-
-    def send(kind: str, payloads: list[dict[str, Any]]) -> list[dict[str, Any]]:
-        if request.param == "single":
-            return [capture_service.capture(kind, one).json() for one in payloads]
-        body = {"captures": [{"type": kind, **one} for one in payloads]}
-        answers: list[dict[str, Any]] = capture_service.capture("batch", body).json()["answers"]
-        return answers
-
-    return send
-
-
 def outcome(result: dict[str, Any]) -> str:
     assert result["success"], result
     marks = {"updated", "duplicate"} & result.keys()
@@ -131,7 +117,7 @@ def test_new_content_outside_the_columns_is_kept_once(
 ) -> None:
     first = {"user_email": user, **CAPTURES[kind]}
     payloads = [first, *({**first, **change} for change in NEW_CONTENT)]
-    results = send(kind, [*payloads, *payloads])
+    results = send(kind, *payloads, *payloads)
     count = len(payloads)
     assert [outcome(one) for one in results] == [
         "stored", *["updated"] * (count - 1), *["duplicate"] * count,
@@ -153,7 +139,7 @@ def test_volatile_content_is_not_new(
     first = {"user_email": user, **CAPTURES[kind]}
     payloads = [{**first, "meta": {"client": {}}}, *({**first, **one} for one in VOLATILE_CONTENT)]
     payloads[1:] = [{"meta": {"client": {}}, **one} for one in payloads[1:]]
-    results = send(kind, payloads)
+    results = send(kind, *payloads)
     assert [outcome(one) for one in results] == ["stored", *["duplicate"] * len(VOLATILE_CONTENT)]
     assert row_count(capture_service, kind, user) == len(snapshots(capture_service, user)) == 1
 
@@ -165,7 +151,7 @@ def test_time_inside_a_dashboards_state_adds_no_row(
         state = {"currentEquity": equity, "lastUpdate": time, "dailyStats": {"updatedAt": time}}
         return {"user_email": user, "tradingState": state}
 
-    results = send("dashboard", [state(1), state(2), state(3), state(4, 6), state(5, 6), state(6)])
+    results = send("dashboard", state(1), state(2), state(3), state(4, 6), state(5, 6), state(6))
     assert [outcome(one) for one in results] == [
         "stored", "duplicate", "duplicate", "stored", "duplicate", "stored",
     ]  # fmt: skip
@@ -179,7 +165,7 @@ def test_a_secret_that_its_name_masks_is_no_content(
     """Nothing new could be kept, and a digest of a short secret could be guessed."""
     secrets = [{"password": "one"}, {"password": "two"}, {"password": "hunter2 hunter2 hunter2"}]
     secrets += [{"password": "x", "note": f"password={word} &c"} for word in ("one", "two")]
-    results = send(kind, [{"user_email": user, **CAPTURES[kind], **one} for one in secrets])
+    results = send(kind, *({**CAPTURES[kind], **one} for one in secrets))
     assert [outcome(one) for one in results] == [
         "stored", "duplicate", "duplicate", "updated", "duplicate",
     ]  # fmt: skip
@@ -191,7 +177,7 @@ def test_two_tokens_of_a_payment_provider_are_two_contents(
 ) -> None:
     tokens = ["tok_1N3T00LkdIwHu7ixt44h1F8k", "tok_1N3T00LkdIwHu7ixt44h1F8m"]
     payloads = [{"user_email": user, **CAPTURES[kind], "token": one} for one in tokens * 2]
-    assert [outcome(one) for one in send(kind, payloads)] == [
+    assert [outcome(one) for one in send(kind, *payloads)] == [
         "stored", "updated", "duplicate", "duplicate",
     ]  # fmt: skip
 
