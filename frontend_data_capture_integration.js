@@ -22,7 +22,7 @@ const DELAYED = 1;
 const IMMEDIATE = 2;
 const SLICE_MS = 25;
 const POLL_MS = 1e3;
-const USER_MS = 100;
+const USER_MS = 250;
 const REWRITE_MS = 200;
 const ACTION_MS = 5e3;
 const RESPONSE_MS = 1e4;
@@ -43,6 +43,7 @@ const MAX_MEMBERS = 1e6;
 const MAX_USER_CHARACTERS = 1e5;
 const MAX_NUMBERS = 50;
 const MAX_TEXT_CHARACTERS = 1e6;
+const MAX_NAMES = 1e3;
 const MIN_CARD_NUMBER = 1e12;
 const MAX_OPEN = 50;
 const MAX_PARTS = 20;
@@ -73,6 +74,13 @@ var quietly = (work) => {
   }
 };
 
+// browser/timers.js
+var { setTimeout: nativeSetTimeout } = globalThis;
+var now = () => performance.now();
+var runLater = (work, ms) => nativeSetTimeout(() => quietly(work), ms);
+var pause = (ms) => new Promise((resolve) => nativeSetTimeout(resolve, ms));
+var isWithin = (ms, at2) => Math.abs(Date.now() - at2) < ms;
+
 // browser/values.js
 var isObject = (value) => typeof value === "object" && value !== null;
 var isText = (value) => typeof value === "string";
@@ -80,21 +88,33 @@ var isEmpty = (value) => (value ?? "") === "";
 var NOTHING = /^(\s*|n\/?a|none|null|undefined|unknown|(NON-)?CRYPTO-\d+)$/i;
 var saysNothing = (value) => isEmpty(value) || (isObject(value) ? !Array.isArray(value) && !Object.keys(value)[0] : NOTHING.test(value));
 var isRecord = (value) => isObject(value) && !Array.isArray(value);
-var isPlainObject = (value) => isRecord(value) && [Object.prototype, null].includes(Object.getPrototypeOf(value));
-var record = (...members) => Object.assign(/* @__PURE__ */ Object.create(null), ...members);
+function Record() {
+}
+Record.prototype = Object.freeze(/* @__PURE__ */ Object.create(null));
+var isPlainObject = (value) => isRecord(value) && [Object.prototype, Record.prototype, null].includes(Object.getPrototypeOf(value));
+var record = (...members) => Object.assign(new Record(), ...members);
 var hasOwn = (object, name) => object !== void 0 && object !== null && Object.hasOwn(object, name);
 var own = (object, name) => hasOwn(object, name) ? object[name] : void 0;
-var parseJson = (json, change = (key, value) => value) => {
-  let walk = (value, key) => {
-    let changed = change(key, value);
-    if (changed !== value || !isObject(value)) return changed;
-    Object.setPrototypeOf(value, null);
-    for (let name in value) value[name] = walk(value[name], name);
-    return value;
+var startWalking = (tree, change) => {
+  let root = record({ "": tree });
+  let open = [root];
+  return (until) => {
+    while (open[0] && now() < until) {
+      let object = open.pop();
+      for (let name in object) {
+        let value = object[name];
+        let changed = change(name, value);
+        if (changed !== value) object[name] = changed;
+        else if (isObject(value)) open.push(Object.setPrototypeOf(value, null));
+      }
+    }
+    return !open[0] && root;
   };
-  return walk(JSON.parse(json), "");
 };
+var parseJson = (json, change = (key, value) => value) => startWalking(JSON.parse(json), change)(Infinity)[""];
 var withoutSlashes = (text) => text.replace(/\/{1,99}$/, "");
+var patterns = record();
+var patternOf = (source2, flags) => patterns[flags + source2] ||= RegExp(source2, flags);
 
 // browser/natives.js
 var { window, fetch: nativeFetch } = globalThis;
@@ -231,13 +251,6 @@ var rememberPaid = (numbers) => {
   unsaved.add(history);
 };
 
-// browser/timers.js
-var { setTimeout: nativeSetTimeout } = globalThis;
-var now = () => performance.now();
-var runLater = (work, ms) => nativeSetTimeout(() => quietly(work), ms);
-var pause = (ms) => new Promise((resolve) => nativeSetTimeout(resolve, ms));
-var isWithin = (ms, at2) => Math.abs(Date.now() - at2) < ms;
-
 // browser/storage.js
 var database;
 var isLoaded;
@@ -321,7 +334,17 @@ var VOLATILE = RegExp(
   '"(timestamp|\\w{0,20}(at|sav|submitt)ed_?at|last_?(upd|sav|mod|act|see|sync)\\w{0,20})":("[^"]*"|[\\d.]+|null),?|"\\w{1,99}":"NON-CRYPTO-\\d*",?',
   "gi"
 );
-var canonicalJson = (body) => JSON.stringify(body).replace(VOLATILE, "").replace(/,(?=[}\]])/g, "");
+var sampleOf = (text) => text.length + Array.from(Array(1e3), (_, n) => text[Math.floor(n * text.length / 1e3)]).join("");
+var canonicalJson = (body) => {
+  let brief = record(body);
+  for (let key in brief) {
+    let isLarge = isText(brief[key]) && brief[key].length > MAX_TEXT_CHARACTERS;
+    if (isLarge) brief[key] = sampleOf(brief[key]);
+  }
+  let text = JSON.stringify(brief);
+  return text.length > MAX_TEXT_CHARACTERS ? text : text.replace(VOLATILE, "").replace(/,(?=[}\]])/g, "");
+};
+var edgesOf = (text, most = MAX_TEXT_CHARACTERS) => text.length > most ? text.slice(0, most / 2) + "\n" + text.slice(-most / 2) : text;
 var mergePreferFirst = (first, second) => {
   let merged = record(first);
   let names = record();
@@ -337,10 +360,10 @@ var mergePreferFirst = (first, second) => {
 };
 var isExtended = (text, before2) => text.startsWith(before2.slice(0, -1)) && /^[,}]/.test(text.slice(before2.length - 1));
 var valuesIn = (text, name) => {
-  let value = '\\s*:\\s*(?:\\\\*"([^"\\\\]{1,200})(?=\\\\*")|([^\\s",}[{]{1,99}))';
-  let pattern = RegExp(`["[.](?:${name})\\]?\\\\*"` + value, "gi");
+  let value = '\\s*:\\s*(?:\\\\*"([^"\\\\\n]{1,200})(?=\\\\*")|([^\\s",}[{]{1,99}))';
+  let pattern = patternOf(`["[.](?:${name})\\]?\\\\*"` + value, "gi");
   let values = /* @__PURE__ */ new Set();
-  for (let [, quoted, bare] of text.matchAll(pattern)) {
+  for (let [, quoted, bare] of edgesOf(text).matchAll(pattern)) {
     if (values.size < MAX_NUMBERS && !saysNothing(quoted || bare)) values.add(quoted || bare);
   }
   return [...values];
@@ -370,7 +393,9 @@ var emailIn = (value) => {
 };
 var fromBase64 = (text) => decodeURIComponent(escape(atob(text.replace(/-/g, "+").replace(/_/g, "/"))));
 var readUser = (given) => {
-  let text = String(given).slice(0, MAX_USER_CHARACTERS).replace(/^base64-(.*)/, (_, json) => fromBase64(json)).replace(/eyJ[\w-]{8,200}\.(eyJ[\w-]{8,9999})\.[\w-]*/g, (_, claims) => fromBase64(claims)).replace(OTHERS, "");
+  let named2 = edgesOf(String(given || ""), MAX_USER_CHARACTERS).replace(/^base64-(.*)/, (_, json) => fromBase64(json)).replace(/eyJ[\w-]{8,200}\.(eyJ[\w-]{8,9999})\.[\w-]*/g, (_, claims) => fromBase64(claims));
+  if (!named2.includes("@")) return void 0;
+  let text = named2.replace(OTHERS, "");
   let ids = valuesIn(text, "id|user_?id|uid|sub").filter((one) => /^[\w-]{1,36}$/.test(one));
   let [id] = ids;
   let email = [text.replace(/"/g, ""), ...ADDRESSES.flatMap((name) => valuesIn(text, name))].map(emailIn).find(Boolean);
@@ -425,11 +450,11 @@ var listPlaces = () => {
 };
 var readPath = (path) => {
   let [first, ...rest] = path.split(".");
-  return JSON.stringify(rest.reduce((value, name) => value[name], ownGlobal(first)));
+  return JSON.stringify(rest.reduce((value, name) => value?.[name], ownGlobal(first)));
 };
 var readStoredUsers = () => {
   let places = listPlaces();
-  let usersIn = (names) => names.split(" ").flatMap((name) => places.filter(([place]) => RegExp("^" + name + "$", "i").test(place)).concat([[name, () => readPath(name)]]).map(([, read]) => quietly(() => readUser(read())))).filter(Boolean);
+  let usersIn = (names) => names.split(" ").flatMap((name) => places.filter(([place]) => patternOf("^" + name + "$", "i").test(place)).concat([[name, () => readPath(name)]]).map(([, read]) => quietly(() => readUser(read())))).filter(Boolean);
   let [sure] = usersIn((config.person || "") + SIGNED_IN).sort((one, other) => one.isOver - other.isOver);
   let copies = usersIn(COPIES);
   let remains = usersIn(REMAINS);
@@ -525,7 +550,8 @@ var setBody = (item, body, user) => {
   }
   if (user) item.email = user.key || NOBODY;
   item.text = JSON.stringify(body);
-  item.bytes = new TextEncoder().encode(item.text).length + RECORD_BYTES;
+  let { length } = item.text;
+  item.bytes = RECORD_BYTES + (length > MAX_TEXT_CHARACTERS ? length : new TextEncoder().encode(item.text).length);
   unsaved.add(item);
 };
 var attributeWaiting = () => {
@@ -576,19 +602,35 @@ var SECRET = new RegExp("^(?!has|show|forgot)(.*(" + WORDS + "|cookie|(card|cc)n
 var SECRET_IN_TEXT = new RegExp("eyJ[\\w-]{8,400}\\.[\\w-]{8,9999}\\.[\\w-]*|-----BEGIN [A-Z ]*PRIVATE KEY[^]*?(?:-END[A-Z -]*|$)|((?:" + WORDS + "|\\b(?:" + SHORT_WORDS + `))\\\\*["']?\\s*[=:]\\s*)(?:(?<quote>\\\\*["'])(?:(?!\\k<quote>)[^])*|(?:(?!\\s[\\w-]+[=:])[^\\r\\n&;"'},])+)`, "gi");
 var CARD = /^((4\d|5[1-5]|6[25])\d{14}|3[47]\d{13})$/;
 var secretNames = /* @__PURE__ */ new Set();
-var mask = (json) => parseJson(json, (key, value) => {
-  if (isEmpty(value) || typeof value === "boolean") return value;
+var namesSeen = /* @__PURE__ */ new Map();
+var SECRET_NAME = "secret";
+var TOKEN_NAME = "token";
+var readName = (key) => {
   let name = plainKey(key).slice(-99);
-  let isCoin = /token$/.test(name) && (isObject(value) || value.length < 6);
-  if (SECRET.test(name) && !isCoin || secretNames.has(key)) return "[redacted]";
+  let found = SECRET.test(name) && (/token$/.test(name) ? TOKEN_NAME : SECRET_NAME);
+  if (namesSeen.size >= MAX_NAMES) namesSeen.clear();
+  namesSeen.set(key, found);
+  return found;
+};
+var isSecretName = (key, value) => {
+  if (key >= 0) return false;
+  let found = namesSeen.get(key) ?? readName(key);
+  return found && (found === SECRET_NAME || !(isObject(value) || value.length < 6));
+};
+var maskMember = (key, value) => {
+  if (isEmpty(value) || typeof value === "boolean") return value;
+  if (isSecretName(key, value) || secretNames.has(key)) return "[redacted]";
   if (isObject(value) || Math.abs(value) < MIN_CARD_NUMBER) return value;
   let text = String(value);
   let masked = maskText(text);
   return masked === text ? value : masked;
-});
+};
+var startMasking = (tree) => startWalking(tree, maskMember);
+var mask = (json) => parseJson(json, maskMember);
+var TIME = /^\d{4}-\d\d-\d\d[T ]\d\d:\d\d[\d:.]{0,12}(Z|[+-]\d\d:?\d\d)?$/;
+var isFile = (text) => text.length > 9999 && !/[^\w+/=\r\n]/.test(text.replace(/^data:[^,]{9,80},/, ""));
 var maskText = (text) => {
-  if (!/[=:{[-]|\d{4}|eyJ/.test(text)) return text;
-  if (/^(data:[^,]{9,80},)?[\w+/=\r\n]{9999,}$/.test(text)) return text;
+  if (isFile(text) || !/[=:{[-]|\d{4}|eyJ/.test(text) || TIME.test(text)) return text;
   if (text.length > MAX_TEXT_CHARACTERS) return "[redacted]";
   if (isJsonText(text)) {
     let masked = quietly(() => JSON.stringify(mask(text)));
@@ -611,10 +653,11 @@ var SIGNS = [
   ["dashboard", /current_?equity|total_?pnl|win_?rate/i]
 ];
 var noteUnmatched = (method, path, text) => {
-  let [kind] = SIGNS.find(([, names]) => names.test(text)) || [];
-  let save2 = method + " " + maskText(path);
   let { unmatched } = report;
-  if (!kind || NO_SAVE.test(path) || unmatched.length >= MAX_UNMATCHED || unmatched.some((one) => one.save === save2)) return;
+  let save2 = method + " " + maskText(path);
+  if (unmatched.length >= MAX_UNMATCHED || unmatched.some((one) => one.save === save2) || NO_SAVE.test(path)) return;
+  let [kind] = SIGNS.find(([, names]) => names.test(text)) || [];
+  if (!kind) return;
   let rule = { kind, url: path.replace(/[^\w/-]/g, ".") + "$" };
   unmatched.push({ save: save2, rule });
   log("no rule matches " + save2 + ": add one like", JSON.stringify(rule));
@@ -683,7 +726,7 @@ var processSignal = (payload, signal) => {
     row: !user && !(around[0] ? possible[0] : mayBe()) && target,
     ids: valuesIn(text, "(?:transaction|payment|order)_?id"),
     number,
-    isStep: kind === "questionnaire" && STEP.test(target + text)
+    isStep: kind === "questionnaire" && STEP.test(target + edgesOf(text))
   }));
 };
 var openCapture = (part) => {
@@ -818,19 +861,31 @@ var serviceUrl = () => {
 // browser/transport.js
 var pending = /* @__PURE__ */ new Set();
 var abortRequests = () => pending.forEach((stop) => stop.abort());
-var request = async (path, options, bytes = 0) => {
+var blobOf = async (text) => {
+  let pieces = [];
+  for (let from = 0, to; from < text.length; from = to) {
+    to = from + MAX_TEXT_CHARACTERS;
+    if (/[\ud800-\udbff]/.test(text[to - 1])) to++;
+    pieces.push(new Blob([text.slice(from, to)]));
+    if (!document.hidden) await pause();
+  }
+  return new Blob(pieces, record({ type: "text/plain" }));
+};
+var request = async (path, options = record(), bytes = 0) => {
   let stop = new AbortController();
   let { signal } = stop;
   nativeSetTimeout(() => stop.abort(), TIMEOUT_MS + bytes / MIN_BYTES_PER_MS);
   pending.add(stop);
   let exchange = async () => {
+    let { body, keepalive } = options;
+    let isLarge = body?.length > MAX_TEXT_CHARACTERS && !keepalive;
     let response2 = await nativeFetch(serviceUrl() + "/api/data-capture/" + path, record({
       credentials: "omit",
       redirect: "error",
       referrerPolicy: "no-referrer",
       // a page's address may hold secrets
       signal
-    }, options));
+    }, options, isLarge && { body: await blobOf(body) }));
     let text = await response2.text();
     return [response2.status, text, response2.headers.get("Retry-After")];
   };
@@ -966,7 +1021,8 @@ var readPayload = (payload, signal) => {
       return;
     }
     rows.forEach((row, n) => {
-      if (n < MAX_QUEUE_COUNT) signals.set(record(), record(signal, { payload: row, text: "" }));
+      let one = record(signal, { payload: row, text: "", size: 0, steps: null });
+      if (n < MAX_QUEUE_COUNT) signals.set(one, one);
       else countDropped(rule.kind);
     });
     return;
@@ -986,21 +1042,45 @@ var readPayload = (payload, signal) => {
   }
   if (isRecord(save2)) processSignal(save2, signal);
 };
+var treeOf = (signal) => signal.copy || JSON.parse(bodyToJson(signal.text));
+function* stepsOf(signal) {
+  yield;
+  let proceed = startMasking(treeOf(signal));
+  let done;
+  while (!done) {
+    yield;
+    done = proceed(now() + SLICE_MS);
+  }
+  yield;
+  readPayload(done[""], signal);
+}
+var processOne = (signal, all) => {
+  if ((signal.size || signal.text.length) > MAX_TEXT_CHARACTERS) {
+    signal.steps ||= stepsOf(signal);
+    while (!signal.steps.next().done) if (!all) return false;
+  } else readPayload(signal.payload || startMasking(treeOf(signal))(Infinity)[""], signal);
+  return true;
+};
 var processSignals = (all) => {
   scheduled = NOT_SCHEDULED;
   if (!isLoaded && !all) return;
   processedAt = now();
+  let isHurried = all || document.hidden;
+  let isLarge;
   for (let [key, signal] of signals) {
-    if (!all && !document.hidden && now() > processedAt + SLICE_MS) break;
+    if (!isHurried && now() > processedAt + SLICE_MS) break;
     try {
-      if (isActive()) readPayload(signal.payload || mask(bodyToJson(signal.text)), signal);
+      if (isActive() && !processOne(signal, isHurried)) break;
     } catch (reason) {
       log(signal.rule.kind, "is not captured");
       signal.error = reason;
     }
     signals.delete(key);
+    isLarge = signal.steps && !isHurried;
+    if (isLarge) break;
   }
-  if (signals.size) processLater();
+  if (signals.size || isLarge) processLater();
+  if (isLarge) return;
   save();
   scheduleDelivery();
 };
@@ -1048,9 +1128,11 @@ var observeFormData = (event) => {
   if (isReading) event.stopImmediatePropagation();
   else if (held?.sends && held.form === event.target && event.eventPhase > Event.CAPTURING_PHASE && !held.event.currentTarget && !held.event.defaultPrevented) quietly(() => capture(event.formData));
 };
-var confirmForm = (text) => {
+var confirmForm = (saved) => {
+  if (!held || !isWithin(ACTION_MS, held.at)) return;
+  let text = isText(saved) ? saved : JSON.stringify(saved);
   let isSaved = ([name, value]) => isText(value) && value && text.includes(value) && (value.length > 3 || text.includes(name));
-  if (held && isWithin(ACTION_MS, held.at) && held.fields.some(isSaved)) capture(held.fields);
+  if (held.fields.some(isSaved)) capture(held.fields);
 };
 var forgetForm = () => {
   held = null;
@@ -1085,6 +1167,7 @@ var instrument = (owner, name, observe) => {
 
 // browser/observe.js
 var NAMED_IN_BODY = /"(?:table|collection)":\s*"(\w+)|[}"\\n]\s*mutation\b[^{}]{0,999}{[\s\\n]*(\w+)/;
+var READS = /"(operation|action|method)":"(select|get|read|list)/i;
 var readableCopy = (body) => {
   if (body instanceof Blob) return body.size <= MAX_BINARY_BYTES && body;
   let type = body instanceof Request && body.headers.get("content-type");
@@ -1092,7 +1175,7 @@ var readableCopy = (body) => {
 };
 var observeRequest = (body, method, given, readToken, outcome) => {
   if (!body || !/^(post|put|patch)$/i.test(method)) return;
-  let url = new URL(given, baseAddress());
+  let url = given instanceof URL ? given : new URL(given, baseAddress());
   let query = quietly(() => decodeURIComponent(url.search));
   let [, , proxied] = /([?&]url=|^\?)(https?:.*)/i.exec(query) || [];
   if (proxied) url = new URL(proxied);
@@ -1100,8 +1183,8 @@ var observeRequest = (body, method, given, readToken, outcome) => {
   let path = withoutSlashes(decodeURIComponent(pathname));
   let [, folder, procedures] = /^(.*\/)([^/]*,[^/]*)$/.exec(path) || [];
   let paths = procedures?.split(",").map((name) => folder + name) || [path];
-  let moment = {
-    // also of a body that is read later
+  let seen;
+  let momentOf = () => seen ||= {
     at: Date.now(),
     by: currentUser(),
     token: quietly(() => readUser(readToken())),
@@ -1114,13 +1197,15 @@ var observeRequest = (body, method, given, readToken, outcome) => {
   let add = (text) => quietly(() => {
     confirmForm(text);
     let start = text.slice(0, MAX_MATCHED_CHARACTERS);
-    let [, table, field] = NAMED_IN_BODY.exec(start) || [];
-    let isRead = /"(operation|action|method)":"(select|get|read|list)/i.test(start);
-    let name = !isRead && (table || field);
+    let findByBody = (one) => {
+      let [, table, field] = NAMED_IN_BODY.exec(start) || [];
+      let name = table || field;
+      return name && !READS.test(start) && find(one + "/" + name, start);
+    };
     paths.forEach((one, n) => {
-      let rule = find(one, start) || name && find(one + "/" + name, start);
+      let rule = find(one, start) || findByBody(one);
       let member = procedures && n;
-      if (rule) addSignal(rule, REQUEST, origin + one, text, { ...moment, member });
+      if (rule) addSignal(rule, REQUEST, origin + one, text, { ...momentOf(), member });
       else noteUnmatched(method, one, start);
     });
   });
@@ -1130,7 +1215,7 @@ var observeRequest = (body, method, given, readToken, outcome) => {
     add(String(body));
   } else if (!paths.some((one) => find(one))) return;
   else if (byteLength <= MAX_BINARY_BYTES) add(new TextDecoder().decode(body));
-  else readableCopy(body)?.text?.().then(add, log);
+  else if (momentOf()) readableCopy(body)?.text?.().then(add, log);
 };
 var observeWrite = (name, value) => {
   let key = String(name);
@@ -1151,20 +1236,29 @@ var snapshot = (kind, [first, second, theme, user]) => {
     payload = (first || second) && record({ dashboardData: first, tradingState: second, theme });
   }
   let room = { kind, members: MAX_MEMBERS, characters: MAX_SAVE_CHARACTERS };
-  let text = JSON.stringify(copyOf(payload, room));
-  if (!/^{/.test(text)) throw Error("no object");
-  return [text, { user: kind === "dashboard" && JSON.stringify(user) }];
+  let copy = copyOf(payload, room);
+  if (!isRecord(copy)) throw Error("no object");
+  let size = MAX_SAVE_CHARACTERS - room.characters;
+  return { copy, size, user: kind === "dashboard" && JSON.stringify(user) };
 };
 var copyOf = (given, room) => {
   let value = typeof given?.toJSON === "function" ? given.toJSON() : given;
-  if (value instanceof Node || value === window) return void 0;
-  if (isText(value)) room.characters -= value.length;
+  let type = typeof value;
+  if (value instanceof Node || value === window || type === "function" || type === "symbol") {
+    return void 0;
+  }
+  if (type === "bigint") throw Error("no JSON");
+  if (type === "string") room.characters -= value.length;
   let length = Array.isArray(value) ? value.length : value?.byteLength;
   if (room.members-- < 0 || room.characters < 0 || length > MAX_MEMBERS) refuseLarge(room.kind);
-  if (!isObject(value)) return value;
+  if (!isObject(value)) return type === "number" && !isFinite(value) ? null : value;
   if (Array.isArray(value)) return Array.from(value, (one) => copyOf(one, room));
   let copy = record();
-  for (let key of Object.keys(value)) copy[key] = copyOf(value[key], room);
+  for (let key of Object.keys(value)) {
+    let member = copyOf(value[key], room);
+    room.characters -= key.length;
+    if (member !== void 0) copy[key] = member;
+  }
   return copy;
 };
 
@@ -1195,16 +1289,17 @@ var wrapGlobals = () => rules.forEach((rule) => {
   let found = Object.getOwnPropertyDescriptor(window, call);
   if (found && !hasOwn(found, "value")) return;
   let observe = (args) => {
-    let [text, more] = snapshot(kind, args);
-    confirmForm(text);
-    addSignal(rule, CALL, call, text, more);
+    let more = snapshot(kind, args);
+    confirmForm(more.copy);
+    addSignal(rule, CALL, call, "", more);
   };
   instrument(found ? window : BARE_NAMES, call, observe);
 });
-var outcomeOf = (address2, signal) => {
+var outcomeOf = ({ href }, signal) => {
   let since = now() - 1;
   return () => {
-    let entries = quietly(() => performance.getEntriesByName(address2)) || [];
+    let name = href.replace(/#.*/, "");
+    let entries = quietly(() => performance.getEntriesByName(name)) || [];
     let entry = entries.find((one) => one.startTime >= since);
     if (entry?.responseStatus >= 400) return "failed";
     if (signal?.aborted && !(entry?.responseStatus ?? entry?.responseStart)) return "unknown";
@@ -1220,8 +1315,7 @@ var wrapBrowser = (listenIn) => {
     let body = optionOf(init, "body") ?? (request2.clone && request2);
     let readToken = () => new Headers(optionOf(init, "headers") || request2.headers).get("authorization");
     let address2 = new URL(request2.url || input, baseAddress());
-    address2.hash = "";
-    let outcome = outcomeOf(address2.href, optionOf(init, "signal") || request2.signal);
+    let outcome = outcomeOf(address2, optionOf(init, "signal") || request2.signal);
     observeRequest(body, optionOf(init, "method") || request2.method, address2, readToken, outcome);
   });
   let opened = /* @__PURE__ */ new WeakMap();
@@ -1347,7 +1441,7 @@ var begin = () => {
 // browser/api.js
 var capturerOf = (kind) => async (...args) => {
   if (!isActive()) throw Error("off");
-  let signal = addSignal(readRule({ kind }), API, "", ...snapshot(kind, args));
+  let signal = addSignal(readRule({ kind }), API, "", "", snapshot(kind, args));
   await ready;
   processSignals(true);
   await deliveryDone();

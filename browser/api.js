@@ -25,7 +25,7 @@ import { isText, record } from './values.js';
 
 const capturerOf = (kind) => async (...args) => {
   if (!isActive()) throw Error('off');
-  const signal = addSignal(readRule({ kind }), API, '', ...snapshot(kind, args));
+  const signal = addSignal(readRule({ kind }), API, '', '', snapshot(kind, args));
   await ready;
   processSignals(true);
   await deliveryDone();

@@ -2,8 +2,8 @@
  * Compare and merge what two sources say of one save. Pure functions.
  */
 
-import { MAX_NUMBERS, MAX_PARTS, STORAGE_KEY } from './constants.js';
-import { isRecord, record, saysNothing } from './values.js';
+import { MAX_NUMBERS, MAX_PARTS, MAX_TEXT_CHARACTERS, STORAGE_KEY } from './constants.js';
+import { isRecord, isText, patternOf, record, saysNothing } from './values.js';
 
 /**
  * Spell a member's name so that all spellings are equal: userEmail, user_email: `useremail`.
@@ -21,9 +21,27 @@ const VOLATILE = RegExp(
   'gi',
 );
 
-/** Make JSON in which two saves of the same content are equal. */
-export const canonicalJson = (body) =>
-  JSON.stringify(body).replace(VOLATILE, '').replace(/,(?=[}\]])/g, '');
+/** Return what tells a large text from others: its length and a thousand characters. */
+const sampleOf = (text) => text.length +
+  Array.from(Array(1000), (_, n) => text[Math.floor(n * text.length / 1000)]).join('');
+
+/** Make JSON in which two saves of the same content are equal; of members, if it is not large. */
+export const canonicalJson = (body) => {
+  const brief = record(body);
+  for (const key in brief) {
+    const isLarge = isText(brief[key]) && brief[key].length > MAX_TEXT_CHARACTERS;
+    if (isLarge) brief[key] = sampleOf(brief[key]);
+  }
+  const text = JSON.stringify(brief);
+  return text.length > MAX_TEXT_CHARACTERS
+    ? text
+    : text.replace(VOLATILE, '').replace(/,(?=[}\]])/g, '');
+};
+
+/** Return the beginning and the end of a large text, which are searched instead of all. */
+export const edgesOf = (text, most = MAX_TEXT_CHARACTERS) => (
+  text.length > most ? text.slice(0, most / 2) + '\n' + text.slice(-most / 2) : text
+);
 
 /** Merge two bodies. Of a member that both have, in whatever spelling, the first one's counts. */
 export const mergePreferFirst = (first, second) => {
@@ -50,10 +68,10 @@ export const isExtended = (text, before) =>
  * The name is a pattern. Names of form fields can be paths: order[email], order.email.
  */
 export const valuesIn = (text, name) => {
-  const value = '\\s*:\\s*(?:\\\\*"([^"\\\\]{1,200})(?=\\\\*")|([^\\s",}[{]{1,99}))';
-  const pattern = RegExp(`["[.](?:${name})\\]?\\\\*"` + value, 'gi');
+  const value = '\\s*:\\s*(?:\\\\*"([^"\\\\\n]{1,200})(?=\\\\*")|([^\\s",}[{]{1,99}))';
+  const pattern = patternOf(`["[.](?:${name})\\]?\\\\*"` + value, 'gi');
   const values = new Set();
-  for (const [, quoted, bare] of text.matchAll(pattern)) {
+  for (const [, quoted, bare] of edgesOf(text).matchAll(pattern)) {
     if (values.size < MAX_NUMBERS && !saysNothing(quoted || bare)) values.add(quoted || bare);
   }
   return [...values];

@@ -28,7 +28,7 @@ export const IMMEDIATE = 2;
 // Times of the page.
 export const SLICE_MS = 25; // of work without a pause; browsers call 50 ms a long task
 export const POLL_MS = 1000; // between looks at what gave no event
-export const USER_MS = 100; // between looks at who is signed in
+export const USER_MS = 250; // between looks at who is signed in
 export const REWRITE_MS = 200; // between looks at a key that the page rewrites all the time
 export const ACTION_MS = 5000; // in which signals belong to one user action
 export const RESPONSE_MS = 10000; // in which a capture waits for the responses of its requests
@@ -52,7 +52,8 @@ export const MAX_BINARY_BYTES = 1e6; // of a body that is no text: it is copied 
 export const MAX_MEMBERS = 1e6; // at all depths; a trade has about 16
 export const MAX_USER_CHARACTERS = 1e5; // of a text in which a user is looked for
 export const MAX_NUMBERS = 50; // of payments, found in a text
-export const MAX_TEXT_CHARACTERS = 1e6; // searched for secrets
+export const MAX_TEXT_CHARACTERS = 1e6; // handled at once; of more, parts are
+export const MAX_NAMES = 1000; // of members, remembered whether they are secrets
 export const MIN_CARD_NUMBER = 1e12; // smaller numbers are none
 
 // Limits of captures and of the queue.

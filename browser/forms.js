@@ -87,10 +87,12 @@ export const observeFormData = (event) => {
 };
 
 /** Capture the form that was submitted just before, if the page sends or stores a value of it. */
-export const confirmForm = (text) => {
+export const confirmForm = (saved) => {
+  if (!held || !isWithin(ACTION_MS, held.at)) return;
+  const text = isText(saved) ? saved : JSON.stringify(saved);
   const isSaved = ([name, value]) => isText(value) && value && text.includes(value) &&
     (value.length > 3 || text.includes(name));
-  if (held && isWithin(ACTION_MS, held.at) && held.fields.some(isSaved)) capture(held.fields);
+  if (held.fields.some(isSaved)) capture(held.fields);
 };
 
 /** End the action: what the page saves from now on has nothing to do with a form before. */

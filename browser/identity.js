@@ -11,7 +11,7 @@ import { isLoaded } from './storage.js';
 import { now } from './timers.js';
 import { unsaved } from './unsaved.js';
 import { readUser } from './user.js';
-import { record } from './values.js';
+import { patternOf, record } from './values.js';
 
 /** Keys, cookies and globals that hold who is signed in, the more telling ones first. */
 const SIGNED_IN = ' current_user (sb-.+-|supabase.)auth.token auth-storage ' +
@@ -64,7 +64,7 @@ const listPlaces = () => {
 /** Return the global that a path such as `app.user` names, as JSON. */
 const readPath = (path) => {
   const [first, ...rest] = path.split('.');
-  return JSON.stringify(rest.reduce((value, name) => value[name], ownGlobal(first)));
+  return JSON.stringify(rest.reduce((value, name) => value?.[name], ownGlobal(first)));
 };
 
 /**
@@ -77,7 +77,7 @@ const readPath = (path) => {
 export const readStoredUsers = () => {
   const places = listPlaces();
   const usersIn = (names) => names.split(' ').flatMap((name) => (
-    places.filter(([place]) => RegExp('^' + name + '$', 'i').test(place))
+    places.filter(([place]) => patternOf('^' + name + '$', 'i').test(place))
       .concat([[name, () => readPath(name)]])
       .map(([, read]) => quietly(() => readUser(read())))
   )).filter(Boolean);

@@ -5,10 +5,10 @@
  */
 
 import { plainKey } from './canonical.js';
-import { MAX_TEXT_CHARACTERS, MIN_CARD_NUMBER } from './constants.js';
+import { MAX_NAMES, MAX_TEXT_CHARACTERS, MIN_CARD_NUMBER } from './constants.js';
 import { quietly } from './errors.js';
 import { isJsonText } from './fields.js';
-import { isEmpty, isObject, parseJson } from './values.js';
+import { isEmpty, isObject, parseJson, startWalking } from './values.js';
 
 const WORDS =
   'pass(e|w?.r[dt]|wd|phrase|code)|kennwort|contrase.?a|pwd?|csc(.?code)?|cv[cdnv]|secret|' +
@@ -51,24 +51,52 @@ const CARD = /^((4\d|5[1-5]|6[25])\d{14}|3[47]\d{13})$/;
 /** Names of the page's fields for passwords and cards: their values are secrets, too. */
 export const secretNames = new Set();
 
-/** Parse JSON and mask the secrets in it. */
-export const mask = (json) => parseJson(json, (key, value) => {
-  if (isEmpty(value) || typeof value === 'boolean') return value; // showPassword
+/** What names of members say, which is looked at once: `secret`, `token` or nothing. */
+const namesSeen = new Map();
+
+const SECRET_NAME = 'secret';
+const TOKEN_NAME = 'token';
+
+const readName = (key) => {
   const name = plainKey(key).slice(-99);
+  const found = SECRET.test(name) && (/token$/.test(name) ? TOKEN_NAME : SECRET_NAME);
+  if (namesSeen.size >= MAX_NAMES) namesSeen.clear();
+  namesSeen.set(key, found);
+  return found;
+};
+
+const isSecretName = (key, value) => {
+  if (key >= 0) return false; // of an array
+  const found = namesSeen.get(key) ?? readName(key);
   // A token may be a coin: {"payToken": "USDT"}, {"baseToken": {"symbol": "SOL"}}.
-  const isCoin = /token$/.test(name) && (isObject(value) || value.length < 6);
-  if ((SECRET.test(name) && !isCoin) || secretNames.has(key)) return '[redacted]';
+  return found && (found === SECRET_NAME || !(isObject(value) || value.length < 6));
+};
+
+const maskMember = (key, value) => {
+  if (isEmpty(value) || typeof value === 'boolean') return value; // showPassword
+  if (isSecretName(key, value) || secretNames.has(key)) return '[redacted]';
   if (isObject(value) || Math.abs(value) < MIN_CARD_NUMBER) return value;
   const text = String(value);
   const masked = maskText(text);
   return masked === text ? value : masked; // a number stays a number
-});
+};
+
+/** Begin to mask the secrets in a tree, as `startWalking` does. */
+export const startMasking = (tree) => startWalking(tree, maskMember);
+
+/** Parse JSON and mask the secrets in it. */
+export const mask = (json) => parseJson(json, maskMember);
+
+/** A time. With a point or colon at least every 14 digits, no card number is in it. */
+const TIME = /^\d{4}-\d\d-\d\d[T ]\d\d:\d\d[\d:.]{0,12}(Z|[+-]\d\d:?\d\d)?$/;
+
+/** Whether a text is a file in base64, in which secrets would be found by chance. */
+const isFile = (text) =>
+  text.length > 9999 && !/[^\w+/=\r\n]/.test(text.replace(/^data:[^,]{9,80},/, ''));
 
 /** Mask the secrets in a text. Most texts hold nothing like one, and are left at once. */
 export const maskText = (text) => {
-  if (!/[=:{[-]|\d{4}|eyJ/.test(text)) return text;
-  // A file in base64, in which secrets would be found by chance.
-  if (/^(data:[^,]{9,80},)?[\w+/=\r\n]{9999,}$/.test(text)) return text;
+  if (isFile(text) || !/[=:{[-]|\d{4}|eyJ/.test(text) || TIME.test(text)) return text;
   if (text.length > MAX_TEXT_CHARACTERS) return '[redacted]';
   if (isJsonText(text)) {
     const masked = quietly(() => JSON.stringify(mask(text)));

@@ -6,7 +6,7 @@
 
 import { setBody } from './attribution.js';
 import {
-  belongsTo, canonicalJson, IN_COMMON, mergePreferFirst, valuesIn,
+  belongsTo, canonicalJson, edgesOf, IN_COMMON, mergePreferFirst, valuesIn,
 } from './canonical.js';
 import {
   ACTION_MS, API, DAY_MS, MAX_EARLIER, MAX_OPEN, QUIET_MS, REPEAT_MS, REQUEST, RESPONSE_MS,
@@ -89,7 +89,7 @@ export const processSignal = (payload, signal) => {
     row: !user && !(around[0] ? possible[0] : mayBe()) && target,
     ids: valuesIn(text, '(?:transaction|payment|order)_?id'),
     number,
-    isStep: kind === 'questionnaire' && STEP.test(target + text),
+    isStep: kind === 'questionnaire' && STEP.test(target + edgesOf(text)),
   }));
 };
 

@@ -19,6 +19,9 @@ import { isText, withoutSlashes } from './values.js';
 const NAMED_IN_BODY =
   /"(?:table|collection)":\s*"(\w+)|[}"\\n]\s*mutation\b[^{}]{0,999}{[\s\\n]*(\w+)/;
 
+/** What a body says that saves nothing, at an address for reads and writes. */
+const READS = /"(operation|action|method)":"(select|get|read|list)/i;
+
 /**
  * Return what a body's text can be read from later, or nothing.
  *
@@ -38,7 +41,7 @@ const readableCopy = (body) => {
  */
 export const observeRequest = (body, method, given, readToken, outcome) => {
   if (!body || !/^(post|put|patch)$/i.test(method)) return;
-  let url = new URL(given, baseAddress());
+  let url = given instanceof URL ? given : new URL(given, baseAddress());
   const query = quietly(() => decodeURIComponent(url.search));
   const [, , proxied] = /([?&]url=|^\?)(https?:.*)/i.exec(query) || [];
   if (proxied) url = new URL(proxied);
@@ -47,7 +50,9 @@ export const observeRequest = (body, method, given, readToken, outcome) => {
   // A tRPC batch names several procedures in its path, and numbers their inputs in its body.
   const [, folder, procedures] = /^(.*\/)([^/]*,[^/]*)$/.exec(path) || [];
   const paths = procedures?.split(',').map((name) => folder + name) || [path];
-  const moment = { // also of a body that is read later
+  let seen;
+  /** Return what is known of the request now, also for a body that is read later. */
+  const momentOf = () => seen ||= {
     at: Date.now(),
     by: currentUser(),
     token: quietly(() => readUser(readToken())),
@@ -59,13 +64,15 @@ export const observeRequest = (body, method, given, readToken, outcome) => {
   const add = (text) => quietly(() => {
     confirmForm(text);
     const start = text.slice(0, MAX_MATCHED_CHARACTERS);
-    const [, table, field] = NAMED_IN_BODY.exec(start) || [];
-    const isRead = /"(operation|action|method)":"(select|get|read|list)/i.test(start);
-    const name = !isRead && (table || field);
+    const findByBody = (one) => {
+      const [, table, field] = NAMED_IN_BODY.exec(start) || [];
+      const name = table || field;
+      return name && !READS.test(start) && find(one + '/' + name, start);
+    };
     paths.forEach((one, n) => {
-      const rule = find(one, start) || (name && find(one + '/' + name, start));
+      const rule = find(one, start) || findByBody(one);
       const member = procedures && n;
-      if (rule) addSignal(rule, REQUEST, origin + one, text, { ...moment, member });
+      if (rule) addSignal(rule, REQUEST, origin + one, text, { ...momentOf(), member });
       else noteUnmatched(method, one, start);
     });
   });
@@ -75,7 +82,7 @@ export const observeRequest = (body, method, given, readToken, outcome) => {
     add(String(body));
   } else if (!paths.some((one) => find(one))) return;
   else if (byteLength <= MAX_BINARY_BYTES) add(new TextDecoder().decode(body));
-  else readableCopy(body)?.text?.().then(add, log);
+  else if (momentOf()) readableCopy(body)?.text?.().then(add, log);
 };
 
 /** Observe a write to localStorage or sessionStorage; without a value, the removal of a key. */

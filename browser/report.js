@@ -21,11 +21,12 @@ const SIGNS = [
 
 /** Note a request that looks like a save, and which no rule takes, with the rule that would. */
 export const noteUnmatched = (method, path, text) => {
-  const [kind] = SIGNS.find(([, names]) => names.test(text)) || [];
-  const save = method + ' ' + maskText(path);
   const { unmatched } = report;
-  if (!kind || NO_SAVE.test(path) || unmatched.length >= MAX_UNMATCHED ||
-    unmatched.some((one) => one.save === save)) return;
+  const save = method + ' ' + maskText(path);
+  if (unmatched.length >= MAX_UNMATCHED || unmatched.some((one) => one.save === save) ||
+    NO_SAVE.test(path)) return;
+  const [kind] = SIGNS.find(([, names]) => names.test(text)) || [];
+  if (!kind) return;
   const rule = { kind, url: path.replace(/[^\w/-]/g, '.') + '$' };
   unmatched.push({ save, rule });
   log('no rule matches ' + save + ': add one like', JSON.stringify(rule));

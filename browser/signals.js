@@ -8,14 +8,14 @@
 import { valuesIn } from './canonical.js';
 import {
   DELAYED, IMMEDIATE, MAX_MATCHED_CHARACTERS, MAX_QUEUE_COUNT, MAX_SAVE_CHARACTERS,
-  NOT_SCHEDULED, REQUEST, REWRITE_MS, SLICE_MS, STORAGE_KEY,
+  MAX_TEXT_CHARACTERS, NOT_SCHEDULED, REQUEST, REWRITE_MS, SLICE_MS, STORAGE_KEY,
 } from './constants.js';
 import { scheduleDelivery } from './delivery.js';
 import { log, quietly } from './errors.js';
 import { bodyToJson } from './fields.js';
 import { countDropped, refuseLarge } from './history.js';
 import { currentUser } from './identity.js';
-import { mask } from './mask.js';
+import { startMasking } from './mask.js';
 import { processSignal } from './merge.js';
 import { isActive } from './permission.js';
 import { save as saveQueue } from './queue.js';
@@ -40,8 +40,9 @@ const processLater = (ms) => {
  *
  * @param rank the kind of source: API, CALL, …
  * @param from the source itself: a function's name, an address, a key
- * @param text JSON, or fields as `name=value`
- * @param more further members; `at` and `by` among them replace the time and the user
+ * @param text JSON, or fields as `name=value`; empty if there is a copy
+ * @param more further members; `at` and `by` among them replace the time and the user, and `copy`
+ *   of about `size` characters the text
  */
 export const addSignal = (rule, rank, from, text, more) => {
   if (text.length > MAX_SAVE_CHARACTERS) refuseLarge(rule.kind);
@@ -76,7 +77,8 @@ const readPayload = (payload, signal) => {
       return;
     }
     rows.forEach((row, n) => {
-      if (n < MAX_QUEUE_COUNT) signals.set(record(), record(signal, { payload: row, text: '' }));
+      const one = record(signal, { payload: row, text: '', size: 0, steps: null });
+      if (n < MAX_QUEUE_COUNT) signals.set(one, one);
       else countDropped(rule.kind);
     });
     return;
@@ -98,6 +100,30 @@ const readPayload = (payload, signal) => {
   if (isRecord(save)) processSignal(save, signal);
 };
 
+const treeOf = (signal) => signal.copy || JSON.parse(bodyToJson(signal.text));
+
+/** The steps of a large save, none of which keeps the page waiting for long. */
+function* stepsOf(signal) {
+  yield; // after the task in which the page saves
+  const proceed = startMasking(treeOf(signal));
+  let done;
+  while (!done) {
+    yield;
+    done = proceed(now() + SLICE_MS);
+  }
+  yield;
+  readPayload(done[''], signal);
+}
+
+/** Process a signal, or take the next step of a large one; return whether it is done. */
+const processOne = (signal, all) => {
+  if ((signal.size || signal.text.length) > MAX_TEXT_CHARACTERS) {
+    signal.steps ||= stepsOf(signal);
+    while (!signal.steps.next().done) if (!all) return false;
+  } else readPayload(signal.payload || startMasking(treeOf(signal))(Infinity)[''], signal);
+  return true;
+};
+
 /**
  * Process what waits; without `all`, only as much as fits in one slice of time.
  *
@@ -108,17 +134,22 @@ export const processSignals = (all) => {
   scheduled = NOT_SCHEDULED;
   if (!isLoaded && !all) return;
   processedAt = now();
+  const isHurried = all || document.hidden;
+  let isLarge;
   for (const [key, signal] of signals) {
-    if (!all && !document.hidden && now() > processedAt + SLICE_MS) break;
+    if (!isHurried && now() > processedAt + SLICE_MS) break;
     try {
-      if (isActive()) readPayload(signal.payload || mask(bodyToJson(signal.text)), signal);
+      if (isActive() && !processOne(signal, isHurried)) break;
     } catch (reason) {
       log(signal.rule.kind, 'is not captured');
       signal.error = reason;
     }
     signals.delete(key); // afterwards: Firefox may end this function when its tab closes
+    isLarge = signal.steps && !isHurried;
+    if (isLarge) break;
   }
-  if (signals.size) processLater();
+  if (signals.size || isLarge) processLater();
+  if (isLarge) return; // to write it to the database is a task of its own
   saveQueue();
   scheduleDelivery();
 };

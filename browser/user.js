@@ -4,7 +4,7 @@
  * Texts are searched, not trees: the address is found in whatever envelope it comes.
  */
 
-import { mergePreferFirst, valuesIn } from './canonical.js';
+import { edgesOf, mergePreferFirst, valuesIn } from './canonical.js';
 import { config, wordsIn } from './config.js';
 import { MAX_USER_CHARACTERS } from './constants.js';
 import { quietly } from './errors.js';
@@ -39,10 +39,11 @@ const fromBase64 = (text) =>
 
 /** Return the user that a text names: an address, or JSON. Of tokens, the claims count. */
 export const readUser = (given) => {
-  const text = String(given).slice(0, MAX_USER_CHARACTERS)
+  const named = edgesOf(String(given || ''), MAX_USER_CHARACTERS)
     .replace(/^base64-(.*)/, (_, json) => fromBase64(json))
-    .replace(/eyJ[\w-]{8,200}\.(eyJ[\w-]{8,9999})\.[\w-]*/g, (_, claims) => fromBase64(claims))
-    .replace(OTHERS, '');
+    .replace(/eyJ[\w-]{8,200}\.(eyJ[\w-]{8,9999})\.[\w-]*/g, (_, claims) => fromBase64(claims));
+  if (!named.includes('@')) return undefined; // most texts name nobody
+  const text = named.replace(OTHERS, '');
   const ids = valuesIn(text, 'id|user_?id|uid|sub').filter((one) => /^[\w-]{1,36}$/.test(one));
   const [id] = ids;
   const email = [text.replace(/"/g, ''), ...ADDRESSES.flatMap((name) => valuesIn(text, name))]

@@ -2,9 +2,11 @@
  * Values that come from the page, read safely.
  *
  * A page can give Object.prototype members, which every object then seems to have. So what the
- * script makes, including options for the browser, is a record: an object without a prototype.
- * What it parses is, too. So `in` and `for … in` see a record's own members alone.
+ * script makes, including options for the browser, is a record, which inherits nothing. What it
+ * parses is, too. So `in` and `for … in` see a record's own members alone.
  */
+
+import { now } from './timers.js';
 
 export const isObject = (value) => typeof value === 'object' && value !== null;
 export const isText = (value) => typeof value === 'string';
@@ -20,12 +22,19 @@ export const saysNothing = (value) => isEmpty(value) ||
 /** Whether a value is an object that is no array. */
 export const isRecord = (value) => isObject(value) && !Array.isArray(value);
 
-/** Whether a value is an object literal or a record, and no instance of a class. */
-export const isPlainObject = (value) =>
-  isRecord(value) && [Object.prototype, null].includes(Object.getPrototypeOf(value));
+/**
+ * Its instances have nothing from Object.prototype. Those of Object.create(null) would be slower:
+ * engines keep them as hash tables.
+ */
+function Record() {}
+Record.prototype = Object.freeze(Object.create(null));
 
-/** Make an object without a prototype that has the members of all given objects. */
-export const record = (...members) => Object.assign(Object.create(null), ...members);
+/** Whether a value is an object literal or a record, and no instance of a class. */
+export const isPlainObject = (value) => isRecord(value) &&
+  [Object.prototype, Record.prototype, null].includes(Object.getPrototypeOf(value));
+
+/** Make a record that has the members of all given objects. */
+export const record = (...members) => Object.assign(new Record(), ...members);
 
 export const hasOwn = (object, name) =>
   object !== undefined && object !== null && Object.hasOwn(object, name);
@@ -34,21 +43,38 @@ export const hasOwn = (object, name) =>
 export const own = (object, name) => (hasOwn(object, name) ? object[name] : undefined);
 
 /**
- * Parse JSON into records, each value as `change(key, value)` returns it.
+ * Begin to turn what JSON.parse returned into records, each value as `change(key, value)` returns
+ * it. A value that `change` replaces is not walked.
  *
- * The tree is walked afterwards, because a reviver of JSON.parse takes 50 times as long. A value
- * that `change` replaces is not walked.
+ * A reviver of JSON.parse takes 50 times as long.
+ *
+ * @returns a function that goes on until a time, and returns the value as the member '' when done
  */
-export const parseJson = (json, change = (key, value) => value) => {
-  const walk = (value, key) => {
-    const changed = change(key, value);
-    if (changed !== value || !isObject(value)) return changed;
-    Object.setPrototypeOf(value, null);
-    for (const name in value) value[name] = walk(value[name], name);
-    return value;
+export const startWalking = (tree, change) => {
+  const root = record({ '': tree });
+  const open = [root];
+  return (until) => {
+    while (open[0] && now() < until) {
+      const object = open.pop();
+      for (const name in object) {
+        const value = object[name];
+        const changed = change(name, value);
+        if (changed !== value) object[name] = changed;
+        else if (isObject(value)) open.push(Object.setPrototypeOf(value, null));
+      }
+    }
+    return !open[0] && root;
   };
-  return walk(JSON.parse(json), '');
 };
+
+/** Parse JSON into records. */
+export const parseJson = (json, change = (key, value) => value) =>
+  startWalking(JSON.parse(json), change)(Infinity)[''];
 
 /** Remove slashes from the end. The pattern /\/+$/ would take quadratic time. */
 export const withoutSlashes = (text) => text.replace(/\/{1,99}$/, '');
+
+const patterns = record();
+
+/** Compile a pattern once: one that the script or a site's settings name, as all are kept. */
+export const patternOf = (source, flags) => patterns[flags + source] ||= RegExp(source, flags);

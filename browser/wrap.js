@@ -55,18 +55,19 @@ export const wrapGlobals = () => rules.forEach((rule) => {
   const found = Object.getOwnPropertyDescriptor(window, call);
   if (found && !hasOwn(found, 'value')) return; // the page's own accessor
   const observe = (args) => {
-    const [text, more] = snapshot(kind, args);
-    confirmForm(text);
-    addSignal(rule, CALL, call, text, more);
+    const more = snapshot(kind, args);
+    confirmForm(more.copy);
+    addSignal(rule, CALL, call, '', more);
   };
   instrument(found ? window : BARE_NAMES, call, observe);
 });
 
 /** What the response of a fetch says of a payment, as far as Resource Timing tells it. */
-const outcomeOf = (address, signal) => {
+const outcomeOf = ({ href }, signal) => {
   const since = now() - 1; // in Firefox, times are rounded
   return () => {
-    const entries = quietly(() => performance.getEntriesByName(address)) || [];
+    const name = href.replace(/#.*/, '');
+    const entries = quietly(() => performance.getEntriesByName(name)) || [];
     const entry = entries.find((one) => one.startTime >= since);
     if (entry?.responseStatus >= 400) return 'failed';
     // In Firefox, an aborted request seems to have begun to get its response.
@@ -88,8 +89,7 @@ export const wrapBrowser = (listenIn) => {
     const readToken = () =>
       new Headers(optionOf(init, 'headers') || request.headers).get('authorization');
     const address = new URL(request.url || input, baseAddress());
-    address.hash = '';
-    const outcome = outcomeOf(address.href, optionOf(init, 'signal') || request.signal);
+    const outcome = outcomeOf(address, optionOf(init, 'signal') || request.signal);
     observeRequest(body, optionOf(init, 'method') || request.method, address, readToken, outcome);
   });
   const opened = new WeakMap();

@@ -36,6 +36,27 @@ test('saves of the same content are equal despite other times and generated ids'
   assert.equal(save(1), '{"plan":"Pro","inner":[{"equity":5}]}');
 });
 
+test('large saves are equal only if their texts and members are', () => {
+  const text = 'x'.repeat(2e6);
+  const save = (screenshot, more) => canonicalJson({ user_id: 7, screenshot, ...more });
+  assert.ok(save(text).length < 5000);
+  assert.equal(save(text), save(text.slice()));
+  for (const other of [text + 'x', 'y' + text.slice(1), 'y'.repeat(2e6)]) {
+    assert.notEqual(save(text), save(other));
+  }
+  assert.notEqual(save(text), save(text, { plan: 'Pro' }));
+  const members = Array.from(Array(4e5), (_, n) => n);
+  assert.equal(save('', { members }), JSON.stringify({ user_id: 7, screenshot: '', members }));
+});
+
+test('a large text is searched at both ends, and no value is put together of them', () => {
+  const between = '"notes":"' + 'x'.repeat(3e6) + '"';
+  const text = '{"user_id":"first",' + between + ',"user_id":"last"}';
+  assert.deepEqual(valuesIn(text, 'user_id'), ['first', 'last']);
+  const cut = '{"user_id":"' + 'x'.repeat(3e6) + '"}';
+  assert.deepEqual(valuesIn(cut, 'user_id'), []);
+});
+
 test('times with a meaning of their own are kept', () => {
   const body = { created: 1, start_at: 2, at: 3 };
   assert.equal(canonicalJson(body), JSON.stringify(body));

@@ -35,6 +35,35 @@ const CARDS = [
   '341111111111111', '4111111111111111',
 ];
 
+test('a file in base64 stays, however large; another large text is masked as a whole', () => {
+  const base64 = 'iVBORw0KGgo4242424242424242/pin=+Ab'.replace('=', '+');
+  for (const start of ['', 'data:image/png;base64,', 'data:text/plain;charset=utf-8;base64,']) {
+    const file = start + base64.repeat(19e6 / base64.length) + '==';
+    assert.ok(maskedText(file) === file);
+    assert.ok(maskedText(file.slice(0, 20000)) === file.slice(0, 20000));
+  }
+  assert.equal(maskedText(base64.repeat(5e4) + ' password: x'), '[redacted]');
+});
+
+test('a secret beside a time is masked, and a time alone stays', () => {
+  const times = ['2024-01-15T10:30:00.000Z', '2024-01-15 10:30', '2024-01-15T10:30:00+01:00'];
+  for (const time of times) {
+    assert.equal(maskedText(time), time);
+    assert.equal(maskedText(time + ' pin: 1234'), time + ' pin: [redacted]');
+    const card = '378282246310005';
+    assert.equal(maskedText(time + ' ' + card), time + ' [card ****0005]');
+  }
+  assert.equal(maskedText('2024-01-15 378282246310005'), '2024-01-15 [card ****0005]');
+});
+
+test('a name is looked at once for all its values, and the list of names is limited', () => {
+  for (let n = 0; n < 1500; n++) {
+    assert.deepEqual(masked({ ['field' + n]: 'x', ['token' + n]: 'abcdef', payToken: 'USDT' }),
+      { ['field' + n]: 'x', ['token' + n]: '[redacted]', payToken: 'USDT' });
+    assert.deepEqual(masked({ payToken: 'abcdefgh' }), { payToken: '[redacted]' });
+  }
+});
+
 test('card numbers in printed groups keep only their last four digits', () => {
   for (const number of CARDS) {
     const mask = '[card ****' + number.slice(-4) + ']';

@@ -6,14 +6,14 @@ import { snapshot } from '../snapshot.js';
 
 globalThis.Node = class {};
 
-const textOf = (kind, ...args) => snapshot(kind, args)[0];
+const textOf = (kind, ...args) => JSON.stringify(snapshot(kind, args).copy);
 
 test('the arguments of each kind become members', () => {
   assert.equal(textOf('payment', { a: 1 }), '{"a":1}');
   assert.equal(textOf('activity', 'opened', [1]), '{"activity_type":"opened","activity_data":[1]}');
   assert.equal(textOf('dashboard', { a: 1 }, { b: 2 }, 'dark'),
     '{"dashboardData":{"a":1},"tradingState":{"b":2},"theme":"dark"}');
-  assert.deepEqual(snapshot('dashboard', [{}, {}, 'dark', 'a@b'])[1], { user: '"a@b"' });
+  assert.equal(snapshot('dashboard', [{}, {}, 'dark', 'a@b']).user, '"a@b"');
 });
 
 test('a value that is no object is rejected', () => {
@@ -24,12 +24,23 @@ test('a value that is no object is rejected', () => {
 });
 
 test('data is converted as by JSON.stringify, without elements', () => {
-  const list = [1, 'x', null, undefined, () => 0];
+  const list = [1, 'x', null, undefined, () => 0, NaN, -Infinity, Symbol('x')];
   const values = { list, map: new Map(), f() {}, o: { b: true } };
   assert.equal(textOf('payment', values), JSON.stringify(values));
 
   assert.equal(textOf('payment', { at: new Date(0), get a() { return 1; }, element: new Node() }),
     '{"at":"1970-01-01T00:00:00.000Z","a":1}');
+});
+
+test('a copy does not change with the call, and counts its characters', () => {
+  const given = { notes: ['one'], text: 'x'.repeat(1000) };
+  const { copy, size } = snapshot('payment', [given]);
+  given.notes.push('two');
+  given.later = 1;
+  assert.deepEqual(Object.keys(copy), ['notes', 'text']);
+  assert.deepEqual(copy.notes, ['one']);
+  assert.ok(size > 1000 && size < 1100);
+  assert.throws(() => snapshot('payment', [{ amount: 1n }]), /no JSON/);
 });
 
 test('a save that is too large is rejected and counted', () => {
@@ -47,6 +58,6 @@ test('a dashboard of 20,000 trades is no save that is too large', () => {
     pnl: 5, fee: 0, swap: 0, outcome: 'win', opened: 1, closed: 2, equity: 3, note: 'n',
   });
   const trades = Array.from(Array(20000), (_, n) => trade(n));
-  const [text] = snapshot('dashboard', [{}, { currentEquity: 7, trades }]);
-  assert.equal(JSON.parse(text).tradingState.trades.length, 20000);
+  const { copy } = snapshot('dashboard', [{}, { currentEquity: 7, trades }]);
+  assert.equal(copy.tradingState.trades.length, 20000);
 });

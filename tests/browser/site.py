@@ -10,7 +10,7 @@ from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler
-from typing import Any, TypeVar, cast
+from typing import Any, ClassVar, TypeVar, cast
 from urllib.parse import urlsplit
 
 from playwright.sync_api import BrowserContext, ConsoleMessage, Page
@@ -49,7 +49,12 @@ SLOW_DATABASE = """<script>{
 
 
 class _Server:
-    """A server on a free port of loopback, in threads of this process."""
+    """A server on a port of loopback, in threads of this process.
+
+    No port is used twice: a browser keeps what the pages of an origin stored.
+    """
+
+    _used_ports: ClassVar[set[int]] = set()
 
     def __init__(self) -> None:
         outer = self
@@ -80,6 +85,10 @@ class _Server:
                 pass
 
         self._server = PatientServer(("127.0.0.1", 0), Handler)
+        while self._server.server_address[1] in self._used_ports:
+            self._server.server_close()
+            self._server = PatientServer(("127.0.0.1", 0), Handler)
+        self._used_ports.add(self._server.server_address[1])
         self._server.daemon_threads = True
         # A browser may close a connection at any time.
         self._server.handle_error = lambda *_: None  # type: ignore[method-assign]
