@@ -806,10 +806,17 @@ var close = (item) => {
   item.dueAt = 0;
 };
 var closeCaptures = (by, kind) => {
+  let isUnknown = ({ outcome }) => outcome && !outcome();
   for (let item of queue) {
-    let isKnown = ({ outcome }) => !outcome || outcome();
-    let isOver = () => item.dueAt <= by && (item.waitsUntil <= by || [...item.parts.values()].every(isKnown));
-    if (item.parts && (item.kind === kind || isOver())) close(item);
+    if (!item.parts) continue;
+    if (item.kind === kind) close(item);
+    else if (item.dueAt <= by) {
+      if (item.waitsUntil > by && [...item.parts.values()].some(isUnknown)) item.isWaiting = true;
+      else if (item.isWaiting && by < Infinity) {
+        item.isWaiting = false;
+        item.dueAt = by + QUIET_MS;
+      } else close(item);
+    }
   }
 };
 

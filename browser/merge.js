@@ -182,13 +182,22 @@ const close = (item) => {
   item.dueAt = 0;
 };
 
-/** Close the captures that are due by a time and whose responses are known, and all of a kind. */
+/**
+ * Close the captures that are due by a time and whose responses are known, and all of a kind.
+ *
+ * A capture that waited for a response gets some time after it, in which pages store more.
+ */
 export const closeCaptures = (by, kind) => {
+  const isUnknown = ({ outcome }) => outcome && !outcome();
   for (const item of queue) {
-    const isKnown = ({ outcome }) => !outcome || outcome();
-    const isOver = () => item.dueAt <= by && (
-      item.waitsUntil <= by || [...item.parts.values()].every(isKnown)
-    );
-    if (item.parts && (item.kind === kind || isOver())) close(item);
+    if (!item.parts) continue;
+    if (item.kind === kind) close(item);
+    else if (item.dueAt <= by) {
+      if (item.waitsUntil > by && [...item.parts.values()].some(isUnknown)) item.isWaiting = true;
+      else if (item.isWaiting && by < Infinity) {
+        item.isWaiting = false;
+        item.dueAt = by + QUIET_MS;
+      } else close(item);
+    }
   }
 };

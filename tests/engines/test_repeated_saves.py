@@ -251,6 +251,14 @@ LATE_COPIES = {
           transactionHash: `0xabc${TOKEN}`, status: 'completed' });""",
         ({"user_email": "USER", "transaction_id": "T-1", "crypto_amount": "0.00071"},),
     ),
+    "more in storage soon after a slow response": Case(
+        """await post('/api/payments?slow=4200', payment({ user_email: USER }));
+        await wait(900);
+        local('crypto_verification', {
+          transactionId: number(), crypto: 'BTC', amount: '0.00071', email: USER,
+          transactionHash: `0xabc${TOKEN}`, status: 'completed' });""",
+        ({"user_email": "USER", "transaction_id": "T-1", "crypto_amount": "0.00071"},),
+    ),
     "two purchases of one plan": Case(
         """for (const n of [1, 2]) {
           await post('/api/payments?slow=1600', {
