@@ -17,7 +17,7 @@ from tests.support.services import REPOSITORY
 # The goal is 10 KiB, which `python3 -m bench.script` checks. Until it is reached, a change adds
 # only what mends a fault.
 MAX_MINIFIED_BYTES = 13_880
-MAX_SERVED_BYTES = 20_100
+MAX_SERVED_BYTES = 20_150
 _MAX_SECONDS = 120
 
 
