@@ -603,23 +603,21 @@ var SECRET_IN_TEXT = new RegExp("eyJ[\\w-]{8,400}\\.[\\w-]{8,9999}\\.[\\w-]*|---
 var CARD = /^((4\d|5[1-5]|6[25])\d{14}|3[47]\d{13})$/;
 var secretNames = /* @__PURE__ */ new Set();
 var namesSeen = /* @__PURE__ */ new Map();
-var SECRET_NAME = "secret";
-var TOKEN_NAME = "token";
-var readName = (key) => {
-  let name = plainKey(key).slice(-99);
-  let found = SECRET.test(name) && (/token$/.test(name) ? TOKEN_NAME : SECRET_NAME);
-  if (namesSeen.size >= MAX_NAMES) namesSeen.clear();
-  namesSeen.set(key, found);
-  return found;
+var spell = (key) => plainKey(key).slice(-99);
+var isSecretName = (key) => {
+  if (!namesSeen.has(key)) {
+    if (namesSeen.size >= MAX_NAMES) namesSeen.clear();
+    namesSeen.set(key, SECRET.test(spell(key)));
+  }
+  return namesSeen.get(key);
 };
-var isSecretName = (key, value) => {
-  if (key >= 0) return false;
-  let found = namesSeen.get(key) ?? readName(key);
-  return found && (found === SECRET_NAME || !(isObject(value) || value.length < 6));
+var isSecret = (key, value) => {
+  if (key >= 0 || !isSecretName(key)) return false;
+  return !(/token$/.test(spell(key)) && (isObject(value) || value.length < 6));
 };
 var maskMember = (key, value) => {
   if (isEmpty(value) || typeof value === "boolean") return value;
-  if (isSecretName(key, value) || secretNames.has(key)) return "[redacted]";
+  if (isSecret(key, value) || secretNames.has(key)) return "[redacted]";
   if (isObject(value) || Math.abs(value) < MIN_CARD_NUMBER) return value;
   let text = String(value);
   let masked = maskText(text);
@@ -1007,7 +1005,8 @@ var processLater = (ms) => {
 var addSignal = (rule, rank, from, text, more) => {
   if (text.length > MAX_SAVE_CHARACTERS) refuseLarge(rule.kind);
   report.seen++;
-  let signal = record({ rule, rank, from, text, at: Date.now(), by: currentUser() }, more);
+  let { length: size } = text;
+  let signal = record({ rule, rank, from, text, size, at: Date.now(), by: currentUser() }, more);
   signals.set(rank === STORAGE_KEY ? from + signal.by.key : signal, signal);
   if (rank === STORAGE_KEY && now() < processedAt + REWRITE_MS) {
     if (scheduled === NOT_SCHEDULED) processLater(REWRITE_MS);
@@ -1062,7 +1061,7 @@ function* stepsOf(signal) {
   readPayload(done[""], signal);
 }
 var processOne = (signal, all) => {
-  if ((signal.size || signal.text.length) > MAX_TEXT_CHARACTERS) {
+  if (signal.size > MAX_TEXT_CHARACTERS) {
     signal.steps ||= stepsOf(signal);
     while (!signal.steps.next().done) if (!all) return false;
   } else readPayload(signal.payload || startMasking(treeOf(signal))(Infinity)[""], signal);

@@ -22,8 +22,8 @@ export const setBody = (item, body, user) => {
   }
   if (user) item.email = user.key || NOBODY;
   item.text = JSON.stringify(body);
-  // A Blob would count the bytes as well, and take 0.5 ms. To encode a large text takes 5 ms per MB:
-  // its characters count instead.
+  // A Blob would count the bytes as well, and take 0.5 ms. Of a large text the characters count: to
+  // encode it takes 5 ms per MB.
   const { length } = item.text;
   item.bytes = RECORD_BYTES +
     (length > MAX_TEXT_CHARACTERS ? length : new TextEncoder().encode(item.text).length);

@@ -25,7 +25,10 @@ const VOLATILE = RegExp(
 const sampleOf = (text) => text.length +
   Array.from(Array(1000), (_, n) => text[Math.floor(n * text.length / 1000)]).join('');
 
-/** Make JSON in which two saves of the same content are equal; of members, if it is not large. */
+/**
+ * Make JSON in which two saves of the same content are equal. Large texts are sampled; in other
+ * large content, times count.
+ */
 export const canonicalJson = (body) => {
   const brief = record(body);
   for (const key in brief) {

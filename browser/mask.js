@@ -51,30 +51,28 @@ const CARD = /^((4\d|5[1-5]|6[25])\d{14}|3[47]\d{13})$/;
 /** Names of the page's fields for passwords and cards: their values are secrets, too. */
 export const secretNames = new Set();
 
-/** What names of members say, which is looked at once: `secret`, `token` or nothing. */
+/** Names of members, and whether they are a secret's: large saves repeat a few names. */
 const namesSeen = new Map();
 
-const SECRET_NAME = 'secret';
-const TOKEN_NAME = 'token';
+const spell = (key) => plainKey(key).slice(-99);
 
-const readName = (key) => {
-  const name = plainKey(key).slice(-99);
-  const found = SECRET.test(name) && (/token$/.test(name) ? TOKEN_NAME : SECRET_NAME);
-  if (namesSeen.size >= MAX_NAMES) namesSeen.clear();
-  namesSeen.set(key, found);
-  return found;
+const isSecretName = (key) => {
+  if (!namesSeen.has(key)) {
+    if (namesSeen.size >= MAX_NAMES) namesSeen.clear();
+    namesSeen.set(key, SECRET.test(spell(key)));
+  }
+  return namesSeen.get(key);
 };
 
-const isSecretName = (key, value) => {
-  if (key >= 0) return false; // of an array
-  const found = namesSeen.get(key) ?? readName(key);
+const isSecret = (key, value) => {
+  if (key >= 0 || !isSecretName(key)) return false; // a number is an index
   // A token may be a coin: {"payToken": "USDT"}, {"baseToken": {"symbol": "SOL"}}.
-  return found && (found === SECRET_NAME || !(isObject(value) || value.length < 6));
+  return !(/token$/.test(spell(key)) && (isObject(value) || value.length < 6));
 };
 
 const maskMember = (key, value) => {
   if (isEmpty(value) || typeof value === 'boolean') return value; // showPassword
-  if (isSecretName(key, value) || secretNames.has(key)) return '[redacted]';
+  if (isSecret(key, value) || secretNames.has(key)) return '[redacted]';
   if (isObject(value) || Math.abs(value) < MIN_CARD_NUMBER) return value;
   const text = String(value);
   const masked = maskText(text);

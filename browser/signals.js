@@ -47,7 +47,8 @@ const processLater = (ms) => {
 export const addSignal = (rule, rank, from, text, more) => {
   if (text.length > MAX_SAVE_CHARACTERS) refuseLarge(rule.kind);
   report.seen++;
-  const signal = record({ rule, rank, from, text, at: Date.now(), by: currentUser() }, more);
+  const { length: size } = text;
+  const signal = record({ rule, rank, from, text, size, at: Date.now(), by: currentUser() }, more);
   signals.set(rank === STORAGE_KEY ? from + signal.by.key : signal, signal);
   if (rank === STORAGE_KEY && now() < processedAt + REWRITE_MS) {
     if (scheduled === NOT_SCHEDULED) processLater(REWRITE_MS);
@@ -100,9 +101,10 @@ const readPayload = (payload, signal) => {
   if (isRecord(save)) processSignal(save, signal);
 };
 
+/** Return what a signal saves, as JSON.parse does. */
 const treeOf = (signal) => signal.copy || JSON.parse(bodyToJson(signal.text));
 
-/** The steps of a large save, none of which keeps the page waiting for long. */
+/** Process a large save in steps. The page can respond between them. */
 function* stepsOf(signal) {
   yield; // after the task in which the page saves
   const proceed = startMasking(treeOf(signal));
@@ -117,7 +119,7 @@ function* stepsOf(signal) {
 
 /** Process a signal, or take the next step of a large one; return whether it is done. */
 const processOne = (signal, all) => {
-  if ((signal.size || signal.text.length) > MAX_TEXT_CHARACTERS) {
+  if (signal.size > MAX_TEXT_CHARACTERS) {
     signal.steps ||= stepsOf(signal);
     while (!signal.steps.next().done) if (!all) return false;
   } else readPayload(signal.payload || startMasking(treeOf(signal))(Infinity)[''], signal);
